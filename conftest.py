@@ -1,0 +1,13 @@
+"""What every doctest may use without importing it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def _names_of_doctests(doctest_namespace: dict[str, Any]) -> None:
+    doctest_namespace["torch"] = torch
