@@ -1,0 +1,135 @@
+"""Graphs built from positions: complete, within a radius, nearest neighbours.
+
+``edge_index[0]`` is the sender and ``edge_index[1]`` the receiver. An undirected graph is also
+given by its *pairs* ``[2, P]``, each unordered pair once with the smaller index first and no
+self-loops, which is what layers that share kernels between the two directions take.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from geozoo.ops import offsets, ragged_arange
+
+EdgeIndex = Int[Tensor, "2 E"]
+
+
+def _counts(batch: Tensor, num_graphs: int | None) -> Tensor:
+    if batch.numel() and bool((batch[1:] < batch[:-1]).any()):
+        raise ValueError("batch must be sorted: all nodes of a graph one after the other")
+    return torch.bincount(batch, minlength=num_graphs or 0)
+
+
+def complete_pairs(batch: Int[Tensor, " N"], num_graphs: int | None = None) -> Int[Tensor, "2 P"]:
+    """Return every pair of different nodes of one graph, once, the smaller index first.
+
+    Args:
+        batch: graph of each node, sorted.
+        num_graphs: number of graphs, where trailing graphs may be empty.
+
+    Raises:
+        ValueError: if ``batch`` is not sorted.
+    """
+    counts = _counts(batch, num_graphs)
+    ends = offsets(counts)[1:][batch]
+    first = torch.arange(batch.numel(), device=batch.device)
+    later = ends - first - 1
+    return torch.stack([first.repeat_interleave(later), ragged_arange(first + 1, later)])
+
+
+def complete_graph(
+    batch: Int[Tensor, " N"], num_graphs: int | None = None, *, self_loops: bool = True
+) -> EdgeIndex:
+    """Return every ordered pair of nodes of one graph, sorted by receiver.
+
+    Args:
+        batch: graph of each node, sorted.
+        num_graphs: number of graphs, where trailing graphs may be empty.
+        self_loops: whether each node is its own neighbour.
+
+    Raises:
+        ValueError: if ``batch`` is not sorted.
+    """
+    counts = _counts(batch, num_graphs)
+    starts, sizes = offsets(counts)[:-1][batch], counts[batch]
+    receiver = torch.arange(batch.numel(), device=batch.device).repeat_interleave(sizes)
+    edge_index = torch.stack([ragged_arange(starts, sizes), receiver])
+    return edge_index if self_loops else edge_index[:, edge_index[0] != edge_index[1]]
+
+
+def directed_edges(
+    pairs: Int[Tensor, "2 P"], num_nodes: int, *, self_loops: bool = True
+) -> EdgeIndex:
+    """Return both directions of each pair and, if asked for, the self-loop of each node."""
+    parts = [pairs, pairs.flip(0)]
+    if self_loops:
+        parts.append(torch.arange(num_nodes, device=pairs.device).expand(2, -1))
+    return torch.cat(parts, 1)
+
+
+def radius_pairs(
+    pos: Float[Tensor, "N dim"],
+    radius: float,
+    batch: Int[Tensor, " N"],
+    num_graphs: int | None = None,
+) -> Int[Tensor, "2 P"]:
+    """Return the pairs of nodes of one graph that are closer than ``radius``, all of them.
+
+    Every pair of a graph is looked at, which is right for molecules and images; there is no silent
+    limit on the number of neighbours.
+
+    Args:
+        pos: positions.
+        radius: cut-off in the unit of ``pos``, positive.
+        batch: graph of each node, sorted.
+        num_graphs: number of graphs, where trailing graphs may be empty.
+
+    Raises:
+        ValueError: if ``radius`` is not positive or ``batch`` is not sorted.
+    """
+    if not radius > 0:
+        raise ValueError(f"radius must be positive, got {radius!r}")
+    pairs = complete_pairs(batch, num_graphs)
+    squared = (pos[pairs[0]] - pos[pairs[1]]).detach().square().sum(-1)
+    return pairs[:, squared < radius * radius]
+
+
+def radius_graph(
+    pos: Float[Tensor, "N dim"],
+    radius: float,
+    batch: Int[Tensor, " N"],
+    num_graphs: int | None = None,
+    *,
+    self_loops: bool = True,
+) -> EdgeIndex:
+    """Return both directions of `radius_pairs` and the self-loops; see there."""
+    pairs = radius_pairs(pos, radius, batch, num_graphs)
+    return directed_edges(pairs, pos.shape[0], self_loops=self_loops)
+
+
+def knn_graph(
+    pos: Float[Tensor, "N dim"],
+    num_neighbors: int,
+    batch: Int[Tensor, " N"],
+    num_graphs: int | None = None,
+) -> EdgeIndex:
+    """Return for each node (receiver) its nearest neighbours (senders) in the same graph.
+
+    A graph with fewer other nodes gives all of them. The node itself is not its neighbour.
+
+    Raises:
+        ValueError: if ``num_neighbors`` is not positive or ``batch`` is not sorted.
+    """
+    if num_neighbors < 1:
+        raise ValueError(f"num_neighbors must be at least 1, got {num_neighbors!r}")
+    edge_index = complete_graph(batch, num_graphs, self_loops=False)
+    sender, receiver = edge_index
+    distance = (pos[sender] - pos[receiver]).detach().square().sum(-1)
+    # Two stable sorts order by receiver, then distance, then sender: ties fall the same way always.
+    order = distance.argsort(stable=True)
+    order = order[receiver[order].argsort(stable=True)]
+    degree = torch.bincount(receiver, minlength=pos.shape[0])
+    rank = ragged_arange(torch.zeros_like(degree), degree)
+    return edge_index[:, order[rank < num_neighbors]]

@@ -1,0 +1,34 @@
+"""Euclidean norm with finite derivatives of first and second order everywhere."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def safe_norm(vector: Float[Tensor, "*batch dim"], *, keepdim: bool = False) -> Tensor:
+    r"""Return the Euclidean norm over the last axis, with gradient 0 where the norm is 0.
+
+    .. math:: \lVert v \rVert = \sqrt{\textstyle\sum_i v_i^2}
+
+    The value is exact. At :math:`v = 0` the derivative of the plain norm is undefined and
+    automatic differentiation answers NaN, also through ``torch.where`` on the result; here the
+    square root never sees the zero, so first and second derivatives are 0 there.
+
+    Args:
+        vector: any tensor; the norm is taken over its last axis.
+        keepdim: whether the last axis stays, with length 1.
+
+    Returns:
+        The norm, in the unit of ``vector``.
+
+    >>> v = torch.zeros(2, requires_grad=True)
+    >>> safe_norm(v).backward()
+    >>> v.grad
+    tensor([0., 0.])
+    """
+    square = (vector * vector).sum(-1, keepdim=keepdim)
+    positive = square > 0
+    root = torch.where(positive, square, torch.ones_like(square)).sqrt()
+    return torch.where(positive, root, torch.zeros_like(root))
