@@ -1,0 +1,342 @@
+"""PONITA: message passing on position-orientation space."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from geozoo.geometry import complete_graph, complete_pairs, radius_graph, radius_pairs
+from geozoo.nn.conv import ConvNeXtBlock
+from geozoo.nn.representation import (
+    BundleRepresentation,
+    EdgeLiftedRepresentation,
+    PositionRepresentation,
+)
+from geozoo.nn.representation._base import Geometry, Representation
+from geozoo.ops import scatter
+
+
+class PonitaOutput(NamedTuple):
+    """Outputs of `Ponita`; a part without channels is None.
+
+    Attributes:
+        scalar: ``[G, out_channels]`` of graphs or ``[N, out_channels]`` of nodes.
+        vector: ``[G, out_vectors, dim]`` of graphs or ``[N, out_vectors, dim]`` of nodes.
+    """
+
+    scalar: Tensor | None
+    vector: Tensor | None
+
+
+class Ponita(nn.Module):
+    r"""Fast, expressive SE(n) equivariant network by weight sharing in position-orientation space.
+
+    A pair of points enters every convolution only through invariants that tell its equivalence
+    class, so weights are shared over equivalent pairs. Scalar outputs are unchanged by rotations,
+    translations and (in R^3 x S^2 and R^n) reflections of the input; vector outputs turn with it.
+    Exact for the representations ``"edges"`` and ``"position"``, up to the grid of orientations for
+    the bundles.
+
+    Args:
+        in_channels: scalar features per node.
+        out_channels: scalar outputs.
+        in_vectors: vector features per node.
+        out_vectors: vector outputs.
+        dim: dimension of the positions, 2 or 3.
+        level: outputs of each ``"node"``, or their sum over each ``"graph"``.
+        hidden_channels: width C of the features.
+        basis_channels: number K of kernel basis functions.
+        num_layers: number of ConvNeXt blocks.
+        degree: degree of the polynomial features of the invariants.
+        widening: factor of the blocks' hidden width.
+        representation: ``"bundle"``, ``"bundle_full"`` (one kernel over space and fibre, costly),
+            ``"edges"`` (lifted edges) or ``"position"`` (PNITA: scalars only).
+        num_orientations: orientations of the bundle; the other representations have none.
+        grid: kind of grid on the sphere (`geozoo.geometry.sphere_grid`) or unit vectors
+            ``[num_orientations, dim]``. Antipodal grids run about twice as fast.
+        radius: cut-off in the unit of the positions; None: no window, complete graphs.
+        layer_scale: initial layer scale of the blocks; None: no layer scale.
+        multiple_readouts: mean of one readout per block, instead of one after the last.
+        depthwise: one kernel weight per channel instead of a full matrix.
+        orientation_kind: ``"published"`` or, in the plane, ``"se2"`` (complete for SE(2)).
+        interaction: which lifted edges interact, ``"edges"`` or ``"complete"``.
+        backend: ``"shared"``: one kernel row for a pair and its reverse, where graph and grid allow
+            it; ``"textbook"``: one row per directed edge, as the equations are written; ``"auto"``:
+            shared where it can be. Equal results.
+
+    Raises:
+        ValueError: for sizes or names outside of these.
+
+    Reference:
+        E. J. Bekkers, S. Vadgama, R. D. Hesselink, P. A. van der Linden, D. W. Romero, Fast,
+        Expressive SE(n) Equivariant Networks through Weight-Sharing in Position-Orientation Space,
+        ICLR 2024, arXiv:2310.02970.
+
+    >>> model = Ponita(1, 1, hidden_channels=8, basis_channels=8, num_orientations=6)
+    >>> pos, x, batch = torch.randn(5, 3), torch.randn(5, 1), torch.tensor([0, 0, 0, 1, 1])
+    >>> model(pos, x, batch).scalar.shape
+    torch.Size([2, 1])
+    """
+
+    calibrated: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        in_vectors: int = 0,
+        out_vectors: int = 0,
+        dim: int = 3,
+        level: Literal["node", "graph"] = "graph",
+        hidden_channels: int = 128,
+        basis_channels: int = 256,
+        num_layers: int = 5,
+        degree: int = 3,
+        widening: int = 4,
+        representation: Literal["bundle", "bundle_full", "edges", "position"] = "bundle",
+        num_orientations: int = 20,
+        grid: str | Tensor = "repulsion_antipodal",
+        radius: float | None = None,
+        layer_scale: float | None = None,
+        multiple_readouts: bool = True,
+        depthwise: bool = True,
+        orientation_kind: Literal["published", "se2"] = "published",
+        interaction: Literal["edges", "complete"] = "edges",
+        backend: Literal["auto", "shared", "textbook"] = "auto",
+    ) -> None:
+        super().__init__()
+        _check_sizes(in_channels, in_vectors, out_channels, out_vectors)
+        if level not in ("node", "graph"):
+            raise ValueError(f'level must be "node" or "graph", got {level!r}')
+        if num_layers < 1:
+            raise ValueError(f"num_layers must be at least 1, got {num_layers!r}")
+        if representation == "position" and (in_vectors or out_vectors):
+            raise ValueError(
+                'representation "position" has no vectors: in_vectors and out_vectors must be 0, '
+                f"got {in_vectors} and {out_vectors}"
+            )
+        self.in_channels, self.in_vectors = in_channels, in_vectors
+        self.out_channels, self.out_vectors = out_channels, out_vectors
+        self.dim, self.level, self.radius = dim, level, radius
+        sizes = {
+            "hidden_channels": hidden_channels,
+            "basis_channels": basis_channels,
+            "degree": degree,
+            "radius": radius,
+        }
+        orientation = {
+            "num_orientations": num_orientations,
+            "grid": grid,
+            "orientation_kind": orientation_kind,
+            "interaction": interaction,
+        }
+        self.representation = _make_representation(representation, dim, orientation, sizes)
+        self.backend = _resolve_backend(backend, self.representation)
+        self.embedding = nn.Linear(in_channels + in_vectors, hidden_channels, bias=False)
+        self.blocks = nn.ModuleList(
+            ConvNeXtBlock(
+                self.representation.make_conv(hidden_channels, depthwise=depthwise),
+                hidden_channels,
+                hidden_channels,
+                widening=widening,
+                layer_scale=layer_scale,
+            )
+            for _ in range(num_layers)
+        )
+        self.readouts = nn.ModuleList(
+            nn.Linear(hidden_channels, out_channels + out_vectors)
+            for _ in range(num_layers if multiple_readouts else 1)
+        )
+        self.register_buffer("calibrated", torch.tensor(False))
+
+    def forward(
+        self,
+        pos: Float[Tensor, "N dim"],
+        x: Float[Tensor, "N S"] | None,
+        batch: Int[Tensor, " N"],
+        edge_index: Int[Tensor, "2 E"] | None = None,
+        *,
+        vec: Float[Tensor, "N V dim"] | None = None,
+        num_graphs: int | None = None,
+    ) -> PonitaOutput:
+        """Return scalar and vector outputs.
+
+        Args:
+            pos: positions.
+            x: scalar features, or None if ``in_channels`` is 0.
+            batch: graph of each node, sorted.
+            edge_index: senders and receivers, used as they are (self-loops are edges like others);
+                None: every pair of a graph, or every pair within ``radius``, with self-loops.
+            vec: vector features, or None if ``in_vectors`` is 0.
+            num_graphs: number of graphs; None: up to the last one that has a node.
+
+        Raises:
+            ValueError: if a shape is wrong.
+            IndexError: if ``edge_index`` names a node that does not exist.
+        """
+        return self._run(pos, x, batch, edge_index, vec, num_graphs, _forward)
+
+    @torch.no_grad()
+    def calibrate(
+        self,
+        pos: Float[Tensor, "N dim"],
+        x: Float[Tensor, "N S"] | None,
+        batch: Int[Tensor, " N"],
+        edge_index: Int[Tensor, "2 E"] | None = None,
+        *,
+        vec: Float[Tensor, "N V dim"] | None = None,
+        num_graphs: int | None = None,
+    ) -> PonitaOutput:
+        """Scale all kernels so that the convolutions keep the spread of this batch's features.
+
+        To be called once, before training, with the arguments of `forward`. The published code does
+        this inside its first training step; here the forward pass stays a pure function.
+
+        Returns:
+            The output of the weights before the scaling, as in the published first step.
+
+        Raises:
+            RuntimeError: if the model is calibrated already.
+        """
+        if bool(self.calibrated):
+            raise RuntimeError("the model is calibrated already (buffer `calibrated` is true)")
+        output = self._run(pos, x, batch, edge_index, vec, num_graphs, _calibrate)
+        self.calibrated.fill_(True)
+        return output
+
+    def _run(
+        self,
+        pos: Tensor,
+        x: Tensor | None,
+        batch: Tensor,
+        edge_index: Tensor | None,
+        vec: Tensor | None,
+        num_graphs: int | None,
+        step: Callable[[ConvNeXtBlock, Tensor, Geometry], Tensor],
+    ) -> PonitaOutput:
+        self._check_input(pos, x, batch, edge_index, vec)
+        if num_graphs is None:
+            num_graphs = int(batch[-1]) + 1 if batch.numel() else 0
+        geometry = self._geometry(pos, batch, edge_index, num_graphs)
+        lifted = self.representation.lift(
+            x if self.in_channels else None, vec if self.in_vectors else None, geometry
+        )
+        features = self.embedding(lifted)
+        readouts = [None] * (len(self.blocks) - len(self.readouts)) + list(self.readouts)
+        total: Tensor | None = None
+        for block, readout in zip(self.blocks, readouts, strict=True):
+            features = step(block, features, geometry)
+            if readout is not None:
+                part = readout(features)
+                total = part if total is None else total + part
+        scalar, vector = self.representation.project(
+            total / len(self.readouts), self.out_channels, geometry
+        )
+        if self.level == "graph":
+            scalar, vector = (scatter(part, batch, num_graphs) for part in (scalar, vector))
+        return PonitaOutput(
+            scalar if self.out_channels else None, vector if self.out_vectors else None
+        )
+
+    def _geometry(
+        self, pos: Tensor, batch: Tensor, edge_index: Tensor | None, num_graphs: int
+    ) -> Geometry:
+        pairs = edge_index is None and self.backend == "shared"
+        if edge_index is None and self.radius is None:
+            edge_index = (complete_pairs if pairs else complete_graph)(batch, num_graphs)
+        elif edge_index is None:
+            search = radius_pairs if pairs else radius_graph
+            edge_index = search(pos, self.radius, batch, num_graphs)
+        return self.representation.geometry(pos, edge_index, batch, pairs=pairs)
+
+    def _check_input(
+        self,
+        pos: Tensor,
+        x: Tensor | None,
+        batch: Tensor,
+        edge_index: Tensor | None,
+        vec: Tensor | None,
+    ) -> None:
+        num_nodes = pos.shape[0]
+        _check_shape("pos", pos, (num_nodes, self.dim))
+        _check_shape("batch", batch, (num_nodes,))
+        if self.in_channels:
+            _check_shape("x", x, (num_nodes, self.in_channels))
+        if self.in_vectors:
+            _check_shape("vec", vec, (num_nodes, self.in_vectors, self.dim))
+        if edge_index is None:
+            return
+        _check_shape("edge_index", edge_index, (2, edge_index.shape[-1]))
+        # On an accelerator this look would wait for the device; the gather itself complains there.
+        if edge_index.device.type == "cpu" and not torch.compiler.is_compiling():
+            if (
+                edge_index.numel()
+                and not 0 <= int(edge_index.min()) <= int(edge_index.max()) < num_nodes
+            ):
+                raise IndexError(
+                    f"edge_index must name nodes 0 to {num_nodes - 1}, got "
+                    f"{int(edge_index.min())} to {int(edge_index.max())}"
+                )
+
+
+def _forward(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tensor:
+    return block(features, **geometry.neighborhood)
+
+
+def _calibrate(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tensor:
+    return block.calibrate(features, **geometry.neighborhood)
+
+
+def _check_sizes(in_channels: int, in_vectors: int, out_channels: int, out_vectors: int) -> None:
+    if min(in_channels, in_vectors) < 0 or in_channels + in_vectors < 1:
+        raise ValueError(
+            "in_channels and in_vectors must be at least 0 and not both 0, got "
+            f"{in_channels!r} and {in_vectors!r}"
+        )
+    if min(out_channels, out_vectors) < 0 or out_channels + out_vectors < 1:
+        raise ValueError(
+            "out_channels and out_vectors must be at least 0 and not both 0, got "
+            f"{out_channels!r} and {out_vectors!r}"
+        )
+
+
+def _check_shape(name: str, tensor: Tensor | None, shape: tuple[int, ...]) -> None:
+    if tensor is None or tuple(tensor.shape) != shape:
+        got = None if tensor is None else tuple(tensor.shape)
+        raise ValueError(f"{name} must have shape {shape}, got {got}")
+
+
+def _make_representation(
+    name: str, dim: int, orientation: dict[str, object], sizes: dict[str, object]
+) -> Representation:
+    interaction = orientation.pop("interaction")
+    if name in ("bundle", "bundle_full"):
+        return BundleRepresentation(dim, separable=name == "bundle", **orientation, **sizes)
+    if name == "edges":
+        kind = orientation["orientation_kind"]
+        return EdgeLiftedRepresentation(
+            dim, orientation_kind=kind, interaction=interaction, **sizes
+        )
+    if name == "position":
+        return PositionRepresentation(dim, **sizes)
+    raise ValueError(
+        f'representation must be "bundle", "bundle_full", "edges" or "position", got {name!r}'
+    )
+
+
+def _resolve_backend(backend: str, representation: Representation) -> str:
+    if backend not in ("auto", "shared", "textbook"):
+        raise ValueError(f'backend must be "auto", "shared" or "textbook", got {backend!r}')
+    if backend == "shared" and not representation.shares_pairs:
+        raise ValueError(
+            'backend "shared" needs the representation "position", or "bundle" with an antipodal '
+            'grid (grid="repulsion_antipodal" or "platonic", or an even number on the circle)'
+        )
+    if backend == "auto":
+        return "shared" if representation.shares_pairs else "textbook"
+    return backend

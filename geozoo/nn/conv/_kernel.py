@@ -1,0 +1,86 @@
+"""What the convolutions share: applying a kernel to neighbours, and calibrating its weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from geozoo.ops import scatter
+
+
+def apply_kernel(kernel: Tensor, x: Tensor, full: bool) -> Tensor:
+    """Multiply features by a kernel: per channel (depthwise), or as a full matrix.
+
+    ``kernel [..., C]`` or ``[..., C_out * C_in]``, ``x [..., C_in]`` with the same leading axes.
+    """
+    if not full:
+        return kernel * x
+    matrix = kernel.unflatten(-1, (-1, x.shape[-1]))
+    return (matrix @ x.unsqueeze(-1)).squeeze(-1)
+
+
+def convolve_edges(kernel: Tensor, x: Tensor, edge_index: Tensor, full: bool) -> Tensor:
+    """Sum kernel times sender features at each receiver: the textbook form."""
+    sender, receiver = edge_index
+    message = apply_kernel(kernel, x.index_select(0, sender), full)
+    return scatter(message, receiver, x.shape[0])
+
+
+def convolve_pairs(
+    kernel: Tensor, loop_kernel: Tensor, x: Tensor, pairs: Tensor, full: bool
+) -> Tensor:
+    r"""Do the same for an undirected graph, with one kernel row for both directions of a pair.
+
+    The invariants of the reversed edge at orientation o are those of the edge at -o, so its kernel
+    is the same row with the orientations turned over. A feature without an orientation axis
+    (``x [N, C]``) has the same kernel in both directions. ``loop_kernel [1, C]`` serves the
+    self-loop of every node and orientation.
+    """
+    flip = _flip if x.dim() == 3 else _keep
+    first, second = pairs
+    forth = apply_kernel(kernel, x.index_select(0, first), full)
+    back = apply_kernel(kernel, flip(x).index_select(0, second), full)
+    loops = apply_kernel(loop_kernel.expand(*x.shape[:-1], -1), x, full)
+    return loops + scatter(forth, second, x.shape[0]) + flip(scatter(back, first, x.shape[0]))
+
+
+def _flip(x: Tensor) -> Tensor:
+    """Exchange each orientation with its opposite, half a grid further."""
+    return x.roll(x.shape[1] // 2, 1)
+
+
+def _keep(x: Tensor) -> Tensor:
+    return x
+
+
+def calibration_scale(before: Tensor, after: Tensor) -> Tensor:
+    """Return std(before) / std(after), or 1 where either is zero or undefined."""
+    ratio = before.std() / after.std()
+    usable = torch.isfinite(ratio) & (ratio > 0)
+    return torch.where(usable, ratio, torch.ones_like(ratio))
+
+
+def check_groups(in_channels: int, out_channels: int, groups: int) -> None:
+    """Raise ValueError unless the convolution is depthwise or full."""
+    if groups not in (1, in_channels):
+        raise ValueError(
+            f"groups must be 1 (full) or in_channels={in_channels} (depthwise), got {groups!r}"
+        )
+    if groups != 1 and in_channels != out_channels:
+        raise ValueError(
+            "a depthwise convolution needs out_channels equal to in_channels, got "
+            f"in_channels={in_channels}, out_channels={out_channels}"
+        )
+
+
+def kernel_width(in_channels: int, out_channels: int, groups: int) -> int:
+    """Return how many numbers a kernel row has."""
+    return out_channels if groups != 1 else out_channels * in_channels
+
+
+def check_features(name: str, x: Tensor, channels: int, dims: int) -> None:
+    """Raise ValueError unless ``x`` has that many axes and channels."""
+    if x.dim() != dims or x.shape[-1] != channels:
+        raise ValueError(
+            f"{name} must have {dims} axes, the last of size {channels}, got {tuple(x.shape)}"
+        )

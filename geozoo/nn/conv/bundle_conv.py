@@ -1,0 +1,81 @@
+"""Convolution over positions and orientations at once."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from geozoo.nn.conv._kernel import (
+    calibration_scale,
+    check_features,
+    check_groups,
+    kernel_width,
+)
+from geozoo.ops import scatter
+
+
+class BundleConv(nn.Module):
+    r"""Convolve features on a position-orientation bundle with one kernel over both spaces.
+
+    .. math:: y_i[o] = \frac{1}{O} \sum_{j \to i} \sum_p (W b_{ij}[o, p]) \odot x_j[p] + \beta
+
+    The general form that `FiberBundleConv` factorises; it holds a kernel ``[E, O, O, C]`` and is
+    meant for small graphs, as a reference and for ablation.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        basis_channels: number K of basis functions.
+        groups: ``in_channels`` for one weight per channel (depthwise, the default); 1 for a full
+            matrix per pair.
+
+    Raises:
+        ValueError: if ``groups`` is neither, or depthwise sizes differ.
+
+    Reference:
+        Bekkers et al., ICLR 2024, eq. 8.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, basis_channels: int, *, groups: int | None = None
+    ) -> None:
+        super().__init__()
+        self.groups = in_channels if groups is None else groups
+        check_groups(in_channels, out_channels, self.groups)
+        self.in_channels = in_channels
+        self.kernel = nn.Linear(
+            basis_channels, kernel_width(in_channels, out_channels, self.groups), bias=False
+        )
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+
+    def forward(
+        self,
+        x: Float[Tensor, "N O C"],
+        basis: Float[Tensor, "E O O K"],
+        edge_index: Int[Tensor, "2 E"],
+    ) -> Float[Tensor, "N O out"]:
+        """Return the convolved features; axes 1 and 2 of ``basis``: receiving, sending."""
+        return self._sum(x, basis, edge_index) + self.bias
+
+    def _sum(self, x: Tensor, basis: Tensor, edge_index: Tensor) -> Tensor:
+        check_features("x", x, self.in_channels, 3)
+        sender, receiver = edge_index
+        kernel = self.kernel(basis) / x.shape[1]
+        neighbor = x.index_select(0, sender)
+        if self.groups == 1:
+            matrix = kernel.unflatten(-1, (-1, self.in_channels))
+            message = torch.einsum("eopcd,epd->eoc", matrix, neighbor)
+        else:
+            message = torch.einsum("eopc,epc->eoc", kernel, neighbor)
+        return scatter(message, receiver, x.shape[0])
+
+    @torch.no_grad()
+    def calibrate(self, x: Tensor, basis: Tensor, edge_index: Tensor) -> Tensor:
+        """Scale the kernel so that the output's spread is the input's; return the former output.
+
+        The arguments are those of `forward`; the returned output is that of the weights before.
+        """
+        out = self._sum(x, basis, edge_index)
+        self.kernel.weight.mul_(calibration_scale(x, out))
+        return out + self.bias

@@ -1,0 +1,60 @@
+"""Residual block around a convolution."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class ConvNeXtBlock(nn.Module):
+    r"""Convolution, layer norm, widening perceptron, layer scale, residual.
+
+    .. math:: x + \gamma \odot W_2\, \mathrm{GELU}(W_1\, \mathrm{LN}(\mathrm{conv}(x)))
+
+    The residual is added where the widths of input and output agree.
+
+    Args:
+        conv: the convolution, called as ``conv(x, **neighborhood)``; it must have a `calibrate`
+            of the same arguments for `calibrate` to work.
+        in_channels: channels of the block's input.
+        out_channels: channels of the convolution's and the block's output.
+        widening: factor of the perceptron's hidden width.
+        layer_scale: initial value of the learned factor per channel; None: no factor.
+
+    Reference:
+        Z. Liu et al., A ConvNet for the 2020s, CVPR 2022, figure 4.
+    """
+
+    def __init__(
+        self,
+        conv: nn.Module,
+        in_channels: int,
+        out_channels: int,
+        *,
+        widening: int = 4,
+        layer_scale: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.conv = conv
+        self.norm = nn.LayerNorm(out_channels)
+        self.linear_1 = nn.Linear(out_channels, widening * out_channels)
+        self.linear_2 = nn.Linear(widening * out_channels, out_channels)
+        scale = None if layer_scale is None else torch.full((out_channels,), float(layer_scale))
+        self.layer_scale = None if scale is None else nn.Parameter(scale)
+        self.residual = in_channels == out_channels
+
+    def forward(self, x: Tensor, **neighborhood: Tensor | None) -> Tensor:
+        """Return the new features; ``neighborhood`` is handed to the convolution as it is."""
+        return self._mix(x, self.conv(x, **neighborhood))
+
+    @torch.no_grad()
+    def calibrate(self, x: Tensor, **neighborhood: Tensor | None) -> Tensor:
+        """Calibrate the convolution on this input; return the output of the weights before."""
+        return self._mix(x, self.conv.calibrate(x, **neighborhood))
+
+    def _mix(self, x: Tensor, convolved: Tensor) -> Tensor:
+        out = self.linear_2(functional.gelu(self.linear_1(self.norm(convolved))))
+        if self.layer_scale is not None:
+            out = self.layer_scale * out
+        return x + out if self.residual else out

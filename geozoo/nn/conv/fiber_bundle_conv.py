@@ -1,0 +1,123 @@
+"""Separable convolution over positions, then over orientations."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from geozoo.nn.conv._kernel import (
+    calibration_scale,
+    check_features,
+    check_groups,
+    convolve_edges,
+    convolve_pairs,
+    kernel_width,
+)
+
+
+class FiberBundleConv(nn.Module):
+    r"""Convolve features on a position-orientation bundle, separably.
+
+    Every node carries the same grid of O orientations, with features ``x [N, O, C]``.
+
+    .. math::
+        y_i[o] &= \sum_{j \to i} (W_s\, b_{ij}[o]) \odot x_j[o] \\
+        z_i[p] &= \frac{1}{O} \sum_o (W_f\, c[o, p]) \odot y_i[o] + \beta
+
+    b are basis values of the spatial invariants, c those of the orientations' own. The layer knows
+    nothing of geometry: equivariance follows from the invariance of b and c, up to the
+    discretisation of the orientations.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        basis_channels: number K of basis functions, of both bases.
+        groups: ``in_channels`` for one weight per channel (depthwise, the default); 1 for a full
+            matrix per pair in the fibre step, after a depthwise spatial step.
+
+    Raises:
+        ValueError: if ``groups`` is neither, or depthwise sizes differ.
+
+    Reference:
+        Bekkers et al., ICLR 2024, section 4 (separable group convolution).
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, basis_channels: int, *, groups: int | None = None
+    ) -> None:
+        super().__init__()
+        self.groups = in_channels if groups is None else groups
+        check_groups(in_channels, out_channels, self.groups)
+        self.in_channels = in_channels
+        self.kernel = nn.Linear(basis_channels, in_channels, bias=False)
+        self.fiber_kernel = nn.Linear(
+            basis_channels, kernel_width(in_channels, out_channels, self.groups), bias=False
+        )
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+
+    def forward(
+        self,
+        x: Float[Tensor, "N O C"],
+        basis: Float[Tensor, "E O K"],
+        edge_index: Int[Tensor, "2 E"],
+        fiber_basis: Float[Tensor, "O O K"],
+        *,
+        loop_basis: Float[Tensor, "1 K"] | None = None,
+    ) -> Float[Tensor, "N O out"]:
+        """Return the convolved features.
+
+        Args:
+            x: features of the bundle.
+            basis: spatial basis values of each edge and receiving orientation.
+            edge_index: senders and receivers.
+            fiber_basis: basis values of each pair of orientations.
+            loop_basis: if given, ``edge_index`` lists undirected pairs, each once, and ``basis``
+                the values for the direction given; the other direction is served by the same rows
+                with each orientation replaced by its opposite, half a grid further (see
+                `geozoo.geometry.antipodal_order`), and the self-loop of every node and orientation
+                by this row. Half the kernels, the same result.
+        """
+        y = self._spatial(x, basis, edge_index, loop_basis)
+        return self._fiber(y, fiber_basis) + self.bias
+
+    def _spatial(
+        self, x: Tensor, basis: Tensor, edge_index: Tensor, loop_basis: Tensor | None
+    ) -> Tensor:
+        check_features("x", x, self.in_channels, 3)
+        kernel = self.kernel(basis)
+        if loop_basis is None:
+            return convolve_edges(kernel, x, edge_index, full=False)
+        return convolve_pairs(kernel, self.kernel(loop_basis), x, edge_index, full=False)
+
+    def _fiber(self, y: Tensor, fiber_basis: Tensor) -> Tensor:
+        kernel = functional.linear(fiber_basis, self.fiber_kernel.weight) / y.shape[1]
+        if self.groups == 1:
+            matrix = kernel.unflatten(-1, (-1, self.in_channels))
+            return torch.einsum("nod,opcd->npc", y, matrix)
+        # One [O, O] matrix per channel, batched over channels. Contiguous operands: given strided
+        # ones, the batched product would copy them matrix by matrix.
+        per_channel = y.permute(2, 0, 1).contiguous()
+        mixed = torch.bmm(per_channel, kernel.permute(2, 0, 1).contiguous())
+        return mixed.permute(1, 2, 0).contiguous()
+
+    @torch.no_grad()
+    def calibrate(
+        self,
+        x: Tensor,
+        basis: Tensor,
+        edge_index: Tensor,
+        fiber_basis: Tensor,
+        *,
+        loop_basis: Tensor | None = None,
+    ) -> Tensor:
+        """Scale both kernels so that the spread is kept by each step; return the former output.
+
+        The arguments are those of `forward`; the returned output is that of the weights before.
+        """
+        y = self._spatial(x, basis, edge_index, loop_basis)
+        z = self._fiber(y, fiber_basis)
+        self.kernel.weight.mul_(calibration_scale(x, y))
+        self.fiber_kernel.weight.mul_(calibration_scale(y, z))
+        return z + self.bias

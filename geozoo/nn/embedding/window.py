@@ -1,0 +1,57 @@
+"""Windows that fade an interaction out before its cut-off radius."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class PolynomialWindow(nn.Module):
+    r"""Polynomial envelope, 1 at distance 0 and 0 with two zero derivatives at the cut-off.
+
+    .. math:: w(u) = 1 - \tfrac{(p+1)(p+2)}{2} u^p + p (p+2) u^{p+1} - \tfrac{p (p+1)}{2} u^{p+2}
+
+    for :math:`u = d / r < 1`, and 0 from there on.
+
+    Args:
+        radius: cut-off r in the length unit of the data, positive; None: the window is 1.
+        power: exponent p, at least 2.
+
+    Raises:
+        ValueError: if ``radius`` is not positive or ``power`` is below 2.
+
+    Reference:
+        J. Gasteiger et al., Directional Message Passing for Molecular Graphs, ICLR 2020, eq. 8
+        (there divided by the distance).
+
+    >>> PolynomialWindow(2.0)(torch.tensor([0.0, 1.0, 2.0]))
+    tensor([1.0000, 0.8555, 0.0000])
+    """
+
+    def __init__(self, radius: float | None, power: int = 6) -> None:
+        super().__init__()
+        if radius is not None and not radius > 0:
+            raise ValueError(f"radius must be positive or None, got {radius!r}")
+        if power < 2:
+            raise ValueError(f"power must be at least 2, got {power!r}")
+        self.radius = radius
+        self.power = power
+
+    def forward(self, distance: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        """Return the weight of each distance."""
+        if self.radius is None:
+            return torch.ones_like(distance)
+        p = self.power
+        u = distance / self.radius
+        polynomial = (
+            1
+            - (p + 1) * (p + 2) / 2 * u**p
+            + p * (p + 2) * u ** (p + 1)
+            - p * (p + 1) / 2 * u ** (p + 2)
+        )
+        return torch.where(u < 1, polynomial, torch.zeros_like(u))
+
+    def extra_repr(self) -> str:
+        """Return the sizes."""
+        return f"radius={self.radius}, power={self.power}"

@@ -1,0 +1,5 @@
+"""From features on orientations or nodes to outputs."""
+
+from geozoo.nn.readout.orientations import lift_to_orientations, project_from_orientations
+
+__all__ = ["lift_to_orientations", "project_from_orientations"]

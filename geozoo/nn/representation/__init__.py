@@ -1,0 +1,7 @@
+"""Ways to represent a point cloud: as a bundle of orientations, as lifted edges, as positions."""
+
+from geozoo.nn.representation.bundle import BundleRepresentation
+from geozoo.nn.representation.edge_lifted import EdgeLiftedRepresentation
+from geozoo.nn.representation.position import PositionRepresentation
+
+__all__ = ["BundleRepresentation", "EdgeLiftedRepresentation", "PositionRepresentation"]

@@ -1,0 +1,88 @@
+"""The interface that networks expect of a representation."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from geozoo.nn.embedding import KernelBasis, PolynomialWindow
+
+
+class Geometry(NamedTuple):
+    """What a forward pass needs of the positions, computed once for all layers.
+
+    Attributes:
+        neighborhood: keyword arguments of every convolution.
+        point_orientations: orientation of each lifted point, ``[P, dim]``, where points have one.
+        point_nodes: node at which each lifted point sits, ``[P]``, where points are not nodes.
+        num_nodes: number of nodes.
+    """
+
+    neighborhood: dict[str, Tensor | None]
+    point_orientations: Tensor | None
+    point_nodes: Tensor | None
+    num_nodes: int
+
+
+class Representation(nn.Module):
+    """Base of the representations: dimension, kernel basis, window.
+
+    Subclasses say how positions become a `Geometry`, how inputs are lifted to points, how features
+    are projected to nodes, and which convolution fits.
+
+    Args:
+        dim: dimension of the positions, 2 or 3.
+        num_invariants: numbers per pair that the spatial basis sees.
+        hidden_channels: hidden width of the kernel basis.
+        basis_channels: number of basis functions.
+        degree: degree of the polynomial features.
+        radius: cut-off of the window, in the unit of the positions; None for none.
+    """
+
+    shares_pairs: bool = False
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        num_invariants: int,
+        hidden_channels: int,
+        basis_channels: int,
+        degree: int,
+        radius: float | None,
+    ) -> None:
+        super().__init__()
+        if dim not in (2, 3):
+            raise ValueError(f"dim must be 2 or 3, got {dim!r}")
+        self.dim = dim
+        self.basis_channels = basis_channels
+        self.basis = KernelBasis(num_invariants, hidden_channels, basis_channels, degree)
+        self.window = PolynomialWindow(radius)
+
+    def geometry(
+        self, pos: Tensor, edge_index: Tensor, batch: Tensor, *, pairs: bool = False
+    ) -> Geometry:
+        """Return bases and indices for these positions.
+
+        Args:
+            pos: positions ``[N, dim]``.
+            edge_index: edges ``[2, E]`` with senders in row 0, or undirected pairs ``[2, P]``.
+            batch: graph of each node ``[N]``.
+            pairs: whether ``edge_index`` lists undirected pairs (only where `shares_pairs`).
+        """
+        raise NotImplementedError
+
+    def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
+        """Return the input features ``[points, ..., scalars + vectors]``."""
+        raise NotImplementedError
+
+    def project(
+        self, features: Tensor, num_scalars: int, geometry: Geometry
+    ) -> tuple[Tensor, Tensor]:
+        """Return scalars ``[N, S]`` and vectors ``[N, V, dim]`` of the nodes."""
+        raise NotImplementedError
+
+    def make_conv(self, channels: int, *, depthwise: bool) -> nn.Module:
+        """Return a convolution that takes this representation's `Geometry.neighborhood`."""
+        raise NotImplementedError

@@ -1,0 +1,146 @@
+"""Position-orientation bundle: the same grid of orientations at every position."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from geozoo.geometry import (
+    circle_grid,
+    orientation_invariants,
+    r2s1_invariants,
+    r3s2_invariants,
+    sphere_grid,
+)
+from geozoo.nn.conv import BundleConv, FiberBundleConv
+from geozoo.nn.embedding import KernelBasis
+from geozoo.nn.readout import lift_to_orientations, project_from_orientations
+from geozoo.nn.representation._base import Geometry, Representation
+from geozoo.ops import safe_norm
+
+
+class BundleRepresentation(Representation):
+    """Features ``[N, O, C]`` on R^2 x S^1 or R^3 x S^2.
+
+    Equivariance is exact for rotations that map the grid to itself and holds up to the grid's
+    discretisation for the others.
+
+    Args:
+        dim: dimension of the positions, 2 or 3.
+        num_orientations: number O of orientations, at least 1.
+        grid: kind of grid on the sphere (see `geozoo.geometry.sphere_grid`; the circle has one
+            kind), or the grid itself, unit vectors ``[O, dim]``.
+        separable: whether the kernel factorises into space and fibre (`FiberBundleConv`).
+        orientation_kind: invariants of two orientations, ``"published"`` or, in the plane,
+            ``"se2"``.
+        hidden_channels: hidden width of the kernel bases.
+        basis_channels: number of basis functions.
+        degree: degree of the polynomial features.
+        radius: cut-off of the window; None for none.
+
+    Raises:
+        ValueError: if the grid does not lie on the sphere or has another size.
+
+    Reference:
+        Bekkers et al., ICLR 2024, sections 3 and 4.
+    """
+
+    orientations: Tensor
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        num_orientations: int,
+        grid: str | Tensor,
+        separable: bool,
+        orientation_kind: Literal["published", "se2"],
+        hidden_channels: int,
+        basis_channels: int,
+        degree: int,
+        radius: float | None,
+    ) -> None:
+        fiber_invariants = 2 if orientation_kind == "se2" else 1
+        super().__init__(
+            dim,
+            num_invariants=2 if separable else 2 + fiber_invariants,
+            hidden_channels=hidden_channels,
+            basis_channels=basis_channels,
+            degree=degree,
+            radius=radius,
+        )
+        points = _make_grid(dim, num_orientations, grid)
+        # Kept in float64 and cast where used, so that `model.double()` has the exact grid.
+        self.register_buffer("orientations", points.to(torch.float64))
+        self.orientation_kind = orientation_kind
+        orientation_invariants(points, points, orientation_kind)
+        self.separable = separable
+        self.shares_pairs = separable and _is_antipodal(points)
+        self.fiber_basis = (
+            KernelBasis(fiber_invariants, hidden_channels, basis_channels, degree)
+            if separable
+            else None
+        )
+
+    def geometry(
+        self, pos: Tensor, edge_index: Tensor, batch: Tensor, *, pairs: bool = False
+    ) -> Geometry:
+        """Return bases and indices; see `Representation.geometry`."""
+        grid = self.orientations.to(pos.dtype)
+        rel_pos = pos.index_select(0, edge_index[0]) - pos.index_select(0, edge_index[1])
+        invariants = (r2s1_invariants if self.dim == 2 else r3s2_invariants)(
+            rel_pos.unsqueeze(1), grid
+        )
+        window = self.window(safe_norm(rel_pos))
+        fiber = orientation_invariants(grid.unsqueeze(1), grid, self.orientation_kind)
+        if self.fiber_basis is None:
+            size = (rel_pos.shape[0], grid.shape[0], grid.shape[0], -1)
+            both = torch.cat([invariants.unsqueeze(2).expand(size), fiber.expand(size)], -1)
+            basis = self.basis(both) * window.view(-1, 1, 1, 1)
+            neighborhood = {"basis": basis, "edge_index": edge_index}
+            return Geometry(neighborhood, None, None, pos.shape[0])
+        neighborhood = {
+            "basis": self.basis(invariants, merged=pairs) * window.view(-1, 1, 1),
+            "edge_index": edge_index,
+            "fiber_basis": self.fiber_basis(fiber, merged=pairs),
+            # At r = 0 every invariant is 0 and the window 1, whatever node and orientation.
+            "loop_basis": self.basis(pos.new_zeros(1, 2), merged=True) if pairs else None,
+        }
+        return Geometry(neighborhood, None, None, pos.shape[0])
+
+    def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
+        """Return `lift_to_orientations` of the inputs on the grid."""
+        dtype = next(part for part in (vec, x) if part is not None).dtype
+        return lift_to_orientations(x, vec, self.orientations.to(dtype))
+
+    def project(
+        self, features: Tensor, num_scalars: int, geometry: Geometry
+    ) -> tuple[Tensor, Tensor]:
+        """Return `project_from_orientations` of the features."""
+        grid = self.orientations.to(features.dtype)
+        return project_from_orientations(features, grid, num_scalars)
+
+    def make_conv(self, channels: int, *, depthwise: bool) -> FiberBundleConv | BundleConv:
+        """Return a `FiberBundleConv`, or a `BundleConv` if not separable."""
+        layer = FiberBundleConv if self.separable else BundleConv
+        groups = channels if depthwise else 1
+        return layer(channels, channels, self.basis_channels, groups=groups)
+
+
+def _make_grid(dim: int, num_orientations: int, grid: str | Tensor) -> Tensor:
+    if isinstance(grid, str):
+        return circle_grid(num_orientations) if dim == 2 else sphere_grid(num_orientations, grid)
+    if grid.shape != (num_orientations, dim):
+        raise ValueError(
+            f"grid must have shape ({num_orientations}, {dim}), got {tuple(grid.shape)}"
+        )
+    if not bool(((grid.norm(dim=-1) - 1).abs() < 1e-4).all()):
+        raise ValueError("grid must hold unit vectors: some orientations are not on the sphere")
+    return grid.detach()
+
+
+def _is_antipodal(points: Tensor) -> bool:
+    half = len(points) // 2
+    return len(points) % 2 == 0 and bool((points[:half] + points[half:]).abs().max() < 1e-6)

@@ -1,0 +1,141 @@
+"""Position-orientation point cloud: every edge becomes a point with its own orientation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from geozoo.geometry import (
+    complete_graph,
+    orientation_invariants,
+    r2s1_invariants,
+    r3s2_invariants,
+)
+from geozoo.nn.conv import PointConv
+from geozoo.nn.representation._base import Geometry, Representation
+from geozoo.ops import offsets, ragged_arange, safe_norm, scatter
+
+
+class EdgeLiftedRepresentation(Representation):
+    r"""Features on the directed edges of a graph, as points of position-orientation space.
+
+    The edge j -> i becomes a point at :math:`p_i` with orientation
+    :math:`(p_j - p_i) / \lVert p_j - p_i \rVert`; self-loops, repeated edges and edges of length 0
+    have no direction and are left out. Points interact where their nodes are joined by an edge or
+    are the same. Exactly equivariant. A node without any edge has no points and gives zeros.
+
+    Args:
+        dim: dimension of the positions, 2 or 3.
+        orientation_kind: invariants of two orientations, ``"published"`` or, in the plane,
+            ``"se2"``.
+        interaction: ``"edges"`` as above; ``"complete"``: all points of a graph
+            interact, as in the published QM9 setting, where covalent bonds are lifted.
+        hidden_channels: hidden width of the kernel basis.
+        basis_channels: number of basis functions.
+        degree: degree of the polynomial features.
+        radius: cut-off of the window; None for none.
+
+    Reference:
+        Bekkers et al., ICLR 2024, section 5 (point clouds in position-orientation space).
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        orientation_kind: Literal["published", "se2"],
+        hidden_channels: int,
+        basis_channels: int,
+        degree: int,
+        radius: float | None,
+        interaction: Literal["edges", "complete"] = "edges",
+    ) -> None:
+        super().__init__(
+            dim,
+            num_invariants=4 if orientation_kind == "se2" else 3,
+            hidden_channels=hidden_channels,
+            basis_channels=basis_channels,
+            degree=degree,
+            radius=radius,
+        )
+        if interaction not in ("edges", "complete"):
+            raise ValueError(f'interaction must be "edges" or "complete", got {interaction!r}')
+        self.orientation_kind = orientation_kind
+        self.interaction = interaction
+
+    def geometry(
+        self, pos: Tensor, edge_index: Tensor, batch: Tensor, *, pairs: bool = False
+    ) -> Geometry:
+        """Return bases and indices of the lifted points; see `Representation.geometry`."""
+        sender, node = _simple_edges(edge_index, pos)
+        rel_pos = pos.index_select(0, sender) - pos.index_select(0, node)
+        orientation = rel_pos / safe_norm(rel_pos, keepdim=True)
+        joined = torch.stack([sender, node])
+        if self.interaction == "complete":
+            joined = complete_graph(batch, self_loops=False)
+        point_edges = _point_edges(joined, node, pos.shape[0])
+        basis = self._basis(pos.index_select(0, node), orientation, point_edges)
+        neighborhood = {"basis": basis, "edge_index": point_edges}
+        return Geometry(neighborhood, orientation, node, pos.shape[0])
+
+    def _basis(self, place: Tensor, orientation: Tensor, edges: Tensor) -> Tensor:
+        rel_pos = place.index_select(0, edges[0]) - place.index_select(0, edges[1])
+        receiving = orientation.index_select(0, edges[1])
+        spatial = r2s1_invariants if self.dim == 2 else r3s2_invariants
+        invariants = [
+            spatial(rel_pos, receiving),
+            orientation_invariants(
+                receiving, orientation.index_select(0, edges[0]), self.orientation_kind
+            ),
+        ]
+        window = self.window(safe_norm(rel_pos)).unsqueeze(-1)
+        return self.basis(torch.cat(invariants, -1)) * window
+
+    def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
+        """Return the features of each point's node, vectors by their component along the point."""
+        node, orientation = geometry.point_nodes, geometry.point_orientations
+        parts = [] if x is None else [x.index_select(0, node)]
+        if vec is not None:
+            parts.append((vec.index_select(0, node) @ orientation.unsqueeze(-1)).squeeze(-1))
+        return torch.cat(parts, -1)
+
+    def project(
+        self, features: Tensor, num_scalars: int, geometry: Geometry
+    ) -> tuple[Tensor, Tensor]:
+        """Return the mean over the points at each node, of scalars and of f times orientation."""
+        node, orientation = geometry.point_nodes, geometry.point_orientations
+        scalar = scatter(features[:, :num_scalars], node, geometry.num_nodes, "mean")
+        directed = features[:, num_scalars:].unsqueeze(-1) * orientation.unsqueeze(1)
+        return scalar, scatter(directed, node, geometry.num_nodes, "mean")
+
+    def make_conv(self, channels: int, *, depthwise: bool) -> PointConv:
+        """Return a `PointConv`."""
+        groups = channels if depthwise else 1
+        return PointConv(channels, channels, self.basis_channels, groups=groups)
+
+
+def _simple_edges(edge_index: Tensor, pos: Tensor) -> tuple[Tensor, Tensor]:
+    """Drop self-loops, repetitions and edges of length 0; sort by receiver."""
+    num_nodes = pos.shape[0]
+    key = torch.unique(edge_index[1] * num_nodes + edge_index[0])
+    node, sender = key // num_nodes, key % num_nodes
+    apart = (pos[sender] != pos[node]).any(-1)
+    return sender[apart], node[apart]
+
+
+def _point_edges(base_graph: Tensor, node: Tensor, num_nodes: int) -> Tensor:
+    """Join each point at a with each point at b for every edge a -> b, self-loops included."""
+    loops = torch.arange(num_nodes, device=node.device).expand(2, -1)
+    sender, receiver = torch.cat([base_graph, loops], 1)
+    count = torch.bincount(node, minlength=num_nodes)
+    start = offsets(count)[:-1]
+    combinations = count[sender] * count[receiver]
+    which = torch.arange(combinations.numel(), device=node.device)
+    which = which.repeat_interleave(combinations)
+    place = ragged_arange(torch.zeros_like(combinations), combinations)
+    width = count[sender][which]
+    return torch.stack(
+        [start[sender][which] + place % width, start[receiver][which] + place // width]
+    )

@@ -1,0 +1,79 @@
+"""Plain positions: features on points of R^n."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from geozoo.geometry import distance_invariants
+from geozoo.nn.conv import PointConv
+from geozoo.nn.representation._base import Geometry, Representation
+from geozoo.ops import safe_norm
+
+
+class PositionRepresentation(Representation):
+    """Features on positions, kernels of the distance; scalars only, exactly invariant.
+
+    The position mode of PONITA ("PNITA").
+
+    Args:
+        dim: dimension of the positions, 2 or 3.
+        hidden_channels: hidden width of the kernel basis.
+        basis_channels: number of basis functions.
+        degree: degree of the polynomial features.
+        radius: cut-off of the window; None for none.
+
+    Reference:
+        Bekkers et al., ICLR 2024, section 3.1 (R^n).
+    """
+
+    shares_pairs = True
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        hidden_channels: int,
+        basis_channels: int,
+        degree: int,
+        radius: float | None,
+    ) -> None:
+        super().__init__(
+            dim,
+            num_invariants=1,
+            hidden_channels=hidden_channels,
+            basis_channels=basis_channels,
+            degree=degree,
+            radius=radius,
+        )
+
+    def geometry(
+        self, pos: Tensor, edge_index: Tensor, batch: Tensor, *, pairs: bool = False
+    ) -> Geometry:
+        """Return bases and indices; see `Representation.geometry`."""
+        rel_pos = pos.index_select(0, edge_index[0]) - pos.index_select(0, edge_index[1])
+        window = self.window(safe_norm(rel_pos)).unsqueeze(-1)
+        basis = self.basis(distance_invariants(rel_pos), merged=pairs) * window
+        loop = self.basis(pos.new_zeros(1, 1), merged=True) if pairs else None
+        neighborhood = {"basis": basis, "edge_index": edge_index, "loop_basis": loop}
+        return Geometry(neighborhood, None, None, pos.shape[0])
+
+    def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
+        """Return the scalars.
+
+        Raises:
+            ValueError: if there are vectors, or no scalars.
+        """
+        if vec is not None or x is None:
+            raise ValueError("the position representation takes scalar features x, and no vec")
+        return x
+
+    def project(
+        self, features: Tensor, num_scalars: int, geometry: Geometry
+    ) -> tuple[Tensor, Tensor]:
+        """Return the features as scalars, and no vectors."""
+        return features, features.new_zeros(features.shape[0], 0, self.dim)
+
+    def make_conv(self, channels: int, *, depthwise: bool) -> PointConv:
+        """Return a `PointConv`."""
+        groups = channels if depthwise else 1
+        return PointConv(channels, channels, self.basis_channels, groups=groups)
