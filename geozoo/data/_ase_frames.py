@@ -1,0 +1,173 @@
+"""Reading structures with energies and forces through ASE, with checks that name the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from geozoo.data.units import energy_factor, length_factor
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+#: Closer than this, in angstrom, no two atoms are: it is an error of the file or of its unit.
+_CLOSEST = 0.1
+
+
+@dataclass(frozen=True)
+class FrameOptions:
+    """What a file means.
+
+    Attributes:
+        energy_unit: unit of its energies.
+        length_unit: unit of its positions; forces are in energy unit per length unit.
+        energy_key: where the energy is; ``None`` for the calculator's result.
+        forces_key: where the forces are; ``None`` for the calculator's result.
+        ignore_cell: treat a periodic structure as an isolated one.
+    """
+
+    energy_unit: str
+    length_unit: str
+    energy_key: str | None
+    forces_key: str | None
+    ignore_cell: bool
+
+    def __post_init__(self) -> None:
+        """Refuse unknown units before a long file is read."""
+        energy_factor(self.energy_unit)
+        length_factor(self.length_unit)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Structures of one file in meV and angstrom, flat over atoms.
+
+    Attributes:
+        num_atoms: ``[S]``.
+        numbers: ``[N]`` atomic numbers.
+        pos: ``[N, 3]`` from the mean position of each structure.
+        forces: ``[N, 3]``.
+        energy: ``[S]``.
+        num_periodic: how many of the structures have a cell that was ignored.
+    """
+
+    num_atoms: np.ndarray
+    numbers: np.ndarray
+    pos: np.ndarray
+    forces: np.ndarray
+    energy: np.ndarray
+    num_periodic: int
+
+
+def read_frames(path: Path, options: FrameOptions) -> Frames:
+    """Read and check all structures of a file.
+
+    Raises:
+        ImportError: without ASE.
+        FileNotFoundError: when the file is not there.
+        ValueError: for a file that ASE cannot read, that holds nothing, or a structure that is
+            periodic, has no atoms, lacks energy or forces, holds NaN, or has atoms at one place.
+    """
+    records = []
+    num_periodic = 0
+    for number, atoms in enumerate(_atoms(path)):
+        where = f"{path}, frame {number}"
+        num_periodic += _check_cell(atoms, where, options)
+        records.append(_record(atoms, where, options))
+    if not records:
+        raise ValueError(f"path: {path} holds no structures")
+    flat = {name: np.concatenate([record[name] for record in records]) for name in records[0]}
+    num_atoms = np.array([len(record["numbers"]) for record in records])
+    return Frames(num_atoms=num_atoms, num_periodic=num_periodic, **flat)
+
+
+def _atoms(path: Path) -> Iterator[Atoms]:
+    try:
+        from ase.io import iread
+    except ImportError as error:
+        raise ImportError(
+            'reading structure files needs ASE: pip install "geozoo[molecules]"'
+        ) from error
+    if not path.is_file():
+        raise FileNotFoundError(f"path: there is no file {path}")
+    if path.stat().st_size == 0:
+        raise ValueError(f"path: {path} is empty")
+    try:
+        yield from iread(str(path), index=":")
+    except Exception as error:  # each of ASE's many readers fails in its own way
+        raise ValueError(f"path: ASE cannot read {path}: {error}") from error
+
+
+def _check_cell(atoms: Atoms, where: str, options: FrameOptions) -> bool:
+    """Whether the structure is periodic, which has to be allowed."""
+    if not atoms.pbc.any():
+        return False
+    if not options.ignore_cell:
+        raise ValueError(
+            f"{where} is periodic (pbc {atoms.pbc.tolist()}); interactions across a cell are not "
+            "supported. For a molecule in a large box set ignore_cell=true"
+        )
+    return True
+
+
+def _record(atoms: Atoms, where: str, options: FrameOptions) -> dict[str, np.ndarray]:
+    """One structure in meV and angstrom."""
+    if len(atoms) == 0:
+        raise ValueError(f"{where} has no atoms")
+    energy = _look_up(atoms, "energy", options.energy_key, where)
+    forces = _look_up(atoms, "forces", options.forces_key, where)
+    if energy.size != 1:
+        raise ValueError(f"{where}: the energy must be one number, got shape {energy.shape}")
+    if forces.shape != (len(atoms), 3):
+        raise ValueError(f"{where}: forces must be ({len(atoms)}, 3), got {forces.shape}")
+    to_mev, to_angstrom = energy_factor(options.energy_unit), length_factor(options.length_unit)
+    record = {
+        "numbers": atoms.numbers.astype(np.int64),
+        "pos": atoms.positions * to_angstrom,
+        "forces": forces * (to_mev / to_angstrom),
+        "energy": energy.reshape(1) * to_mev,
+    }
+    for name, values in record.items():
+        if not np.isfinite(values).all():
+            raise ValueError(f"{where}: {name} holds NaN or infinite values")
+    if (record["numbers"] < 1).any():
+        raise ValueError(f"{where}: atoms of unknown element (X) cannot be used")
+    _check_distances(record["pos"], where)
+    return {**record, "pos": record["pos"] - record["pos"].mean(0)}
+
+
+def _look_up(atoms: Atoms, name: str, key: str | None, where: str) -> np.ndarray:
+    """A value from the calculator, the structure's own values or its per-atom arrays.
+
+    ASE moves what a file calls ``energy`` or ``forces`` into the calculator, so that a key is
+    looked for there too.
+    """
+    results: Mapping[str, Any] = getattr(atoms.calc, "results", {})
+    places = [results] if key is None else [atoms.info, atoms.arrays, results]
+    for place in places:
+        value = place.get(key or name)
+        if value is not None:
+            return np.asarray(value, dtype=np.float64)
+    known = sorted({*atoms.info, *atoms.arrays, *results} - {"numbers", "positions"})
+    sought = f"under {name}_key={key!r}" if key else "from its calculator"
+    raise ValueError(
+        f"{where} has no {name} {sought}; it has: {', '.join(known) or 'nothing but positions'}. "
+        f"Set {name}_key to one of them"
+    )
+
+
+def _check_distances(pos: np.ndarray, where: str) -> None:
+    from scipy.spatial import cKDTree
+
+    pairs = cKDTree(pos).query_pairs(_CLOSEST, output_type="ndarray")
+    if len(pairs):
+        first, second = pairs[0].tolist()
+        distance = np.linalg.norm(pos[first] - pos[second])
+        raise ValueError(
+            f"{where}: atoms {first} and {second} are {distance:.2g} angstrom apart; "
+            "check the file and length_unit"
+        )

@@ -1,0 +1,134 @@
+"""Between graph stores and the containers of PyTorch Geometric."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Batch, Data
+
+    from geozoo.data.batch import GraphBatch
+
+_LEVELS = ("node", "edge", "graph")
+
+
+def batch_to_pyg(batch: GraphBatch) -> Batch:
+    """A ``torch_geometric`` batch of the same graphs, made by its own collate function."""
+    from torch_geometric.data import Batch
+
+    graphs = graphs_to_pyg(batch)
+    if not graphs:
+        raise ValueError("to_pyg needs at least one graph; this batch has none")
+    return Batch.from_data_list(graphs)
+
+
+def graphs_to_pyg(batch: GraphBatch) -> list[Data]:
+    """One ``Data`` object per graph."""
+    from torch_geometric.data import Data
+
+    return [Data(**fields) for fields in batch.graphs()]
+
+
+def from_data_objects(source: Iterable[Data] | Batch) -> tuple[list[dict[str, Any]], dict]:
+    """Plain dicts of the graphs, and the level of every field.
+
+    Args:
+        source: ``Data`` objects, a data set of them, or one ``Batch``.
+
+    Returns:
+        The graphs with ``num_nodes``, and ``{"node": names, "edge": names, "graph": names}``.
+
+    Raises:
+        TypeError: for anything that is not a ``Data``, or an attribute that is no number.
+        ValueError: for graphs with different attributes.
+    """
+    from torch_geometric.data import Batch, Data
+
+    graphs = source.to_data_list() if isinstance(source, Batch) else list(source)
+    for position, graph in enumerate(graphs):
+        if not isinstance(graph, Data):
+            raise TypeError(
+                f"from_pyg: element {position} must be a torch_geometric.data.Data, "
+                f"got {type(graph).__name__}"
+            )
+    names = _common_names(graphs)
+    levels: dict[str, list[str]] = {level: [] for level in _LEVELS}
+    for name in names:
+        levels[_level_of(name, graphs)].append(name)
+    records = [_record(graph, levels, position) for position, graph in enumerate(graphs)]
+    return records, levels
+
+
+def _common_names(graphs: Sequence[Data]) -> list[str]:
+    """The attributes of the first graph, after checking that all graphs have the same."""
+    if not graphs:
+        return []
+    names = _names(graphs[0])
+    for position, graph in enumerate(graphs):
+        differing = set(names) ^ set(_names(graph))
+        has_edges = graph.edge_index is not None
+        if has_edges != (graphs[0].edge_index is not None):
+            differing.add("edge_index")
+        if differing:
+            raise ValueError(
+                f"from_pyg: graph {position} and graph 0 do not have the same attributes; "
+                f"only one of the two has {', '.join(sorted(differing))}"
+            )
+    return names
+
+
+def _names(graph: Data) -> list[str]:
+    return [name for name in graph.keys() if name not in ("edge_index", "num_nodes")]  # noqa: SIM118
+
+
+def _level_of(name: str, graphs: Sequence[Data]) -> str:
+    """The level on which all graphs agree, by the rules of PyTorch Geometric.
+
+    It classifies by size, which one graph alone may not settle (``y [1, 19]`` of a molecule of
+    one atom; as many edges as nodes). Where the graphs disagree, the level whose size fits every
+    graph is taken.
+    """
+    votes = {_vote(name, graph) for graph in graphs}
+    if len(votes) == 1:
+        return votes.pop()
+    sizes = [_rows(graph[name]) for graph in graphs]
+    if sizes == [graph.num_nodes for graph in graphs]:
+        return "node"
+    if sizes == [graph.num_edges for graph in graphs]:
+        return "edge"
+    return "graph"
+
+
+def _vote(name: str, graph: Data) -> str:
+    if graph.is_node_attr(name):
+        return "node"
+    return "edge" if graph.is_edge_attr(name) else "graph"
+
+
+def _rows(value: Any) -> int | None:
+    return value.shape[0] if isinstance(value, Tensor) and value.ndim else None
+
+
+def _record(graph: Data, levels: Mapping[str, Sequence[str]], position: int) -> dict[str, Any]:
+    record: dict[str, Any] = {"num_nodes": graph.num_nodes}
+    for level, names in levels.items():
+        for name in names:
+            value = graph[name]
+            if not isinstance(value, Tensor | bool | int | float):
+                raise TypeError(
+                    f"from_pyg: attribute {name!r} of graph {position} must be a tensor or a "
+                    f"number, got {type(value).__name__}"
+                )
+            record[name] = _graph_row(torch.as_tensor(value)) if level == "graph" else value
+    if graph.edge_index is not None:
+        record["edge_index"] = graph.edge_index
+    return record
+
+
+def _graph_row(value: Tensor) -> Tensor:
+    """A graph attribute without its row axis: ``[1, ...]`` becomes ``[...]``."""
+    return value[0] if value.ndim and value.shape[0] == 1 else value

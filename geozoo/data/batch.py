@@ -1,0 +1,162 @@
+"""Several graphs as one set of flat tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Batch
+
+#: Fields that say which row belongs to which graph; they cannot be replaced.
+STRUCTURE = ("batch", "ptr", "index", "edge_index", "edge_ptr")
+
+
+class GraphBatch:
+    """A batch of graphs: tensors by name, read as attributes.
+
+    ``batch.pos``, ``batch.energy``, ... are the fields that the data set defines. Always there:
+
+    ============== ======================= ==================================================
+    ``batch``      ``[N]`` int64, sorted   the graph of each node
+    ``ptr``        ``[G + 1]`` int64       first node of each graph; the last entry is ``N``
+    ``index``      ``[G]`` int64           position of each graph in the store it came from
+    ``num_graphs`` int                     ``G``, known without asking the device
+    ============== ======================= ==================================================
+
+    With edges also ``edge_index [2, E]`` (row 0 sender, row 1 receiver, numbered within the
+    batch) and ``edge_ptr [G + 1]``. Made by :meth:`geozoo.data.GraphStore.gather`.
+
+    Args:
+        tensors: all tensors by name, the structure fields included.
+        levels: ``"node"``, ``"edge"`` or ``"graph"`` for every field outside the structure.
+        num_graphs: number of graphs ``G``.
+    """
+
+    __slots__ = ("_levels", "_tensors", "num_graphs")
+
+    def __init__(
+        self, tensors: Mapping[str, Tensor], *, levels: Mapping[str, str], num_graphs: int
+    ) -> None:
+        self._tensors = dict(tensors)
+        self._levels = dict(levels)
+        self.num_graphs = num_graphs
+
+    def __getattr__(self, name: str) -> Tensor:
+        """The tensor called ``name``."""
+        if name.startswith("_"):  # also keeps copy and pickle from recursing into _tensors
+            raise AttributeError(name)
+        try:
+            return self._tensors[name]
+        except KeyError:
+            known = ", ".join(self._tensors)
+            raise AttributeError(f"this batch has no field {name!r}; it has: {known}") from None
+
+    def __getstate__(self) -> tuple[dict[str, Tensor], dict[str, str], int]:
+        """What a worker process sends to the main process."""
+        return self._tensors, self._levels, self.num_graphs
+
+    def __setstate__(self, state: tuple[dict[str, Tensor], dict[str, str], int]) -> None:
+        """Restore what :meth:`__getstate__` gave."""
+        self._tensors, self._levels, self.num_graphs = state
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a field of this name."""
+        return name in self._tensors
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of all fields."""
+        return iter(self._tensors)
+
+    def __repr__(self) -> str:
+        """Names and shapes."""
+        shapes = ", ".join(f"{name}={list(value.shape)}" for name, value in self._tensors.items())
+        return f"GraphBatch(num_graphs={self.num_graphs}, {shapes})"
+
+    def get(self, name: str, default: Tensor | None = None) -> Tensor | None:
+        """The field ``name``, or ``default`` where there is none."""
+        return self._tensors.get(name, default)
+
+    @property
+    def num_nodes(self) -> int:
+        """Number of nodes ``N`` of all graphs together."""
+        return self._tensors["batch"].shape[0]
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the tensors."""
+        return self._tensors["batch"].device
+
+    def level(self, name: str) -> str:
+        """``"node"``, ``"edge"``, ``"graph"`` or ``"structure"``."""
+        if name in self._tensors and name not in self._levels:
+            return "structure"
+        if name not in self._levels:
+            raise ValueError(f"name must be one of {', '.join(self._tensors)}; got {name!r}")
+        return self._levels[name]
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> GraphBatch:
+        """The same batch on another device; itself if it is there already."""
+        moved = {
+            name: value.to(device, non_blocking=non_blocking)
+            for name, value in self._tensors.items()
+        }
+        return GraphBatch(moved, levels=self._levels, num_graphs=self.num_graphs)
+
+    def pin_memory(self) -> GraphBatch:
+        """A copy in page-locked memory; called by the torch DataLoader."""
+        pinned = {name: value.pin_memory() for name, value in self._tensors.items()}
+        return GraphBatch(pinned, levels=self._levels, num_graphs=self.num_graphs)
+
+    def replace(self, **tensors: Tensor) -> GraphBatch:
+        """A batch in which some fields are exchanged; this one stays as it is.
+
+        Args:
+            tensors: new values of existing fields, with as many rows as before.
+
+        Raises:
+            ValueError: for a field that is not there, belongs to the structure, or has another
+                number of rows.
+        """
+        for name, value in tensors.items():
+            if name not in self._levels:
+                known = ", ".join(self._levels)
+                raise ValueError(f"replace: {name!r} is not a field to replace; those are: {known}")
+            if value.shape[:1] != self._tensors[name].shape[:1]:
+                raise ValueError(
+                    f"replace: {name!r} needs {self._tensors[name].shape[0]} rows, "
+                    f"got shape {tuple(value.shape)}"
+                )
+        merged = {**self._tensors, **tensors}
+        return GraphBatch(merged, levels=self._levels, num_graphs=self.num_graphs)
+
+    def to_pyg(self) -> Batch:
+        """The same graphs as a PyTorch Geometric batch; ``to_data_list`` works on it.
+
+        Graph fields keep their row axis: the graph field ``y [G, 3]`` is ``[1, 3]`` in each of
+        the ``Data`` objects, as in the data sets of PyTorch Geometric.
+        """
+        from geozoo.data._pyg import batch_to_pyg
+
+        return batch_to_pyg(self)
+
+    def graphs(self) -> Iterator[dict[str, Any]]:
+        """The graphs one by one: their fields, edges numbered within the graph, ``num_nodes``."""
+        node_ptr = self._tensors["ptr"].tolist()
+        edge_ptr = self._tensors["edge_ptr"].tolist() if "edge_ptr" in self else node_ptr
+        for graph in range(self.num_graphs):
+            rows = {
+                "node": slice(node_ptr[graph], node_ptr[graph + 1]),
+                "edge": slice(edge_ptr[graph], edge_ptr[graph + 1]),
+                "graph": slice(graph, graph + 1),
+            }
+            fields: dict[str, Any] = {
+                name: self._tensors[name][rows[level]] for name, level in self._levels.items()
+            }
+            if "edge_index" in self:
+                fields["edge_index"] = self._tensors["edge_index"][:, rows["edge"]]
+                fields["edge_index"] = fields["edge_index"] - node_ptr[graph]
+            yield {**fields, "num_nodes": node_ptr[graph + 1] - node_ptr[graph]}

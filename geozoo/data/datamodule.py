@@ -1,0 +1,140 @@
+"""A Lightning data module over a graph store."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from lightning import LightningDataModule
+from torch import Tensor
+
+from geozoo.data.batch import GraphBatch
+from geozoo.data.loader import GraphLoader, LoaderOptions, place_store
+from geozoo.data.sampler import EpochBatchSampler
+from geozoo.data.spec import DataSpec
+from geozoo.data.splits import check_split
+from geozoo.data.store import GraphStore
+
+_PARTS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class LoadedData:
+    """What a data set hands to :class:`GraphDataModule`.
+
+    Attributes:
+        store: all graphs.
+        splits: positions of the graphs of ``train``, ``val`` and ``test``.
+        spec: the description of the data.
+    """
+
+    store: GraphStore
+    splits: Mapping[str, Int[Tensor, " part"]]
+    spec: DataSpec
+
+
+class GraphDataModule(LightningDataModule):
+    """Loaders for the three parts of a data set that fits into memory.
+
+    A data set derives from this class and implements :meth:`load`; it downloads or generates its
+    files in ``prepare_data``, which runs on one process per machine.
+
+    Args:
+        loader: batch sizes, order and residence.
+    """
+
+    def __init__(self, loader: LoaderOptions) -> None:
+        super().__init__()
+        if not isinstance(loader, LoaderOptions):
+            raise TypeError(f"loader must be a LoaderOptions, got {type(loader).__name__}")
+        self.loader = loader
+        self._data: LoadedData | None = None
+        self._placed: dict[torch.device, GraphStore] = {}
+
+    @abstractmethod
+    def load(self) -> LoadedData:
+        """Read the prepared files; called once."""
+
+    def setup(self, stage: str | None = None) -> None:
+        """Load the data at the first call.
+
+        Args:
+            stage: given by Lightning; all parts are loaded in any case.
+
+        Raises:
+            ValueError: when the parts of the split overlap or leave the data set.
+        """
+        if self._data is None:
+            data = self.load()
+            missing = [part for part in _PARTS if part not in data.splits]
+            if missing:
+                raise ValueError(f"splits must have the parts {_PARTS}; {missing} are missing")
+            check_split(data.splits, len(data.store))
+            self._data = data
+
+    @property
+    def data(self) -> LoadedData:
+        """Store, split and specification; prepared and loaded when first asked for."""
+        if self._data is None:
+            self.prepare_data()
+            self.setup()
+        assert self._data is not None
+        return self._data
+
+    @property
+    def spec(self) -> DataSpec:
+        """What a model and a task need to know of the data."""
+        return self.data.spec
+
+    @property
+    def splits(self) -> Mapping[str, Int[Tensor, " part"]]:
+        """Positions of the graphs of each part in the store."""
+        return self.data.splits
+
+    @property
+    def store(self) -> GraphStore:
+        """All graphs, in main memory."""
+        return self.data.store
+
+    def train_dataloader(self) -> GraphLoader:
+        """Shuffled batches of the training part."""
+        return self._loader("train")
+
+    def val_dataloader(self) -> GraphLoader:
+        """The validation part in order."""
+        return self._loader("val")
+
+    def test_dataloader(self) -> GraphLoader:
+        """The test part in order."""
+        return self._loader("test")
+
+    def calibration_batch(self) -> GraphBatch:
+        """The first batch of the first epoch of a single process; the same on every rank."""
+        sampler = EpochBatchSampler(
+            self.splits["train"], self.loader.batch_size, shuffle=True, seed=self.loader.seed
+        )
+        return self.store.gather(next(iter(sampler)))
+
+    def _loader(self, part: str) -> GraphLoader:
+        options, trainer = self.loader, self.trainer
+        training = part == "train"
+        sampler = EpochBatchSampler(
+            self.splits[part],
+            options.batch_size if training else options.eval_batch_size or options.batch_size,
+            shuffle=training,
+            seed=options.seed,
+            num_replicas=1 if trainer is None else trainer.world_size,
+            rank=0 if trainer is None else trainer.global_rank,
+        )
+        device = torch.device("cpu") if trainer is None else trainer.strategy.root_device
+        store = self._store_on(device)
+        is_resident = store.device == device and options.resident != "loader"
+        return GraphLoader(store, sampler, num_workers=0 if is_resident else options.num_workers)
+
+    def _store_on(self, device: torch.device) -> GraphStore:
+        if device not in self._placed:
+            self._placed[device] = place_store(self.store, device, self.loader.resident)
+        return self._placed[device]

@@ -1,0 +1,248 @@
+"""Your own structures with energies and forces."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from geozoo.data._ase_frames import FrameOptions, Frames, read_frames
+from geozoo.data.datamodule import GraphDataModule, LoadedData
+from geozoo.data.loader import LoaderOptions
+from geozoo.data.scalers import energy_force_statistics
+from geozoo.data.spec import DataSpec
+from geozoo.data.splits import random_split, split_hash
+from geozoo.data.store import GraphStore
+
+Reference = Literal["auto", "none", "atoms"]
+_FRACTIONS = {"train": 0.8, "val": 0.1, "test": 0.1}
+
+
+class ExtXYZ(GraphDataModule):
+    """Structures of an extended-XYZ file, or of any other file that ASE reads.
+
+    Isolated molecules of any composition. Every pair of atoms interacts, so a batch has no
+    ``edge_index`` (a complete graph). Energies and forces are converted to meV and meV/angstrom.
+
+    ========== ========== ======= ==========================================================
+    field      shape      dtype   meaning
+    ========== ========== ======= ==========================================================
+    ``pos``    ``[N, 3]`` float32 position in angstrom, from the mean position of the frame
+    ``x``      ``[N, S]`` float32 one-hot of the species, in the order of ``species``
+    ``z``      ``[N]``    int64   atomic number
+    ``energy`` ``[G]``    float64 energy in meV, see ``energy_reference``
+    ``forces`` ``[N, 3]`` float32 forces in meV/angstrom
+    ``frame``  ``[G]``    int64   number of the frame, counted through all files
+    ========== ========== ======= ==========================================================
+
+    Args:
+        path: the file to train on, and to cut those parts from that have no file of their own.
+        loader: batch sizes, order and residence.
+        val_path: a file for validation.
+        test_path: a file to test on.
+        energy_unit: ``eV``, ``meV``, ``kcal/mol``, ``kJ/mol`` or ``hartree``.
+        length_unit: ``angstrom`` or ``bohr``; forces are in energy unit per length unit.
+        energy_key: name of the energy in the file; ``None`` for the calculator's result, where
+            ASE puts what the file calls ``energy``.
+        forces_key: name of the forces in the file, likewise.
+        species: chemical symbols of the one-hot in ``x``; ``None`` for those that occur, by
+            atomic number.
+        energy_reference: ``"none"`` keeps energies as they are; ``"atoms"`` subtracts an energy
+            per element, fitted to the training part by least squares, without which molecules of
+            different composition differ by far more than any model has to learn; ``"auto"`` does
+            so if there is more than one composition. The energies of the elements are the
+            statistics ``atom_energy_<symbol>`` in meV: add them to a predicted energy.
+        fractions: sizes of the parts that are cut from ``path``; only their ratios count.
+        split_seed: seed of that cut.
+        ignore_cell: use periodic structures as if they were isolated, with a warning.
+
+    Raises:
+        ValueError: for unknown units, fractions or species, or two paths to the same file.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str | Path,
+        loader: LoaderOptions,
+        val_path: str | Path | None = None,
+        test_path: str | Path | None = None,
+        energy_unit: str = "eV",
+        length_unit: str = "angstrom",
+        energy_key: str | None = None,
+        forces_key: str | None = None,
+        species: Sequence[str] | None = None,
+        energy_reference: Reference = "auto",
+        fractions: Mapping[str, float] | None = None,
+        split_seed: int = 0,
+        ignore_cell: bool = False,
+    ) -> None:
+        super().__init__(loader)
+        self.options = FrameOptions(energy_unit, length_unit, energy_key, forces_key, ignore_cell)
+        if energy_reference not in get_args(Reference):
+            raise ValueError(
+                f"energy_reference must be one of {get_args(Reference)}, got {energy_reference!r}"
+            )
+        self.paths = _paths({"train": path, "val": val_path, "test": test_path})
+        self.fractions = _check_fractions(fractions or _FRACTIONS)
+        self.species = None if species is None else list(species)
+        self.energy_reference, self.split_seed = energy_reference, split_seed
+
+    def load(self) -> LoadedData:
+        """Read all files; statistics come from the training part."""
+        parts = {part: read_frames(path, self.options) for part, path in self.paths.items()}
+        frames = _join(parts.values())
+        if frames.num_periodic:
+            warnings.warn(
+                f"{frames.num_periodic} periodic structures are used as if they were isolated",
+                stacklevel=2,
+            )
+        splits = self._splits({part: len(each.energy) for part, each in parts.items()})
+        store, species = _make_store(frames, self.species)
+        _warn_of_unseen_species(store, splits["train"], species)
+        references = self._subtract_references(store, splits["train"], species)
+        train = store.gather(splits["train"])
+        spec = DataSpec(
+            level="graph",
+            dim=3,
+            in_channels=len(species),
+            out_channels=1,
+            vector_fields=("pos", "forces"),
+            units={
+                "pos": "angstrom",
+                "x": "1",
+                "z": "1",
+                "energy": "meV",
+                "forces": "meV/angstrom",
+                "frame": "1",
+            },
+            statistics={**energy_force_statistics(train.energy, train.forces), **references},
+            protocol=self._protocol(splits, species, bool(references)),
+        )
+        return LoadedData(store, splits, spec)
+
+    def _splits(self, counts: Mapping[str, int]) -> dict[str, Tensor]:
+        """Whole files where a part has one, a seeded cut of the training file otherwise."""
+        cut = {part: size for part, size in self.fractions.items() if part not in counts}
+        cut = {"train": self.fractions["train"], **cut}
+        total = sum(cut.values())
+        ratios = {part: size / total for part, size in cut.items()}
+        splits = random_split(counts["train"], ratios, seed=self.split_seed)
+        start = 0
+        for part, count in counts.items():
+            if part != "train":
+                splits[part] = torch.arange(start, start + count)
+            start += count
+        return splits
+
+    def _subtract_references(
+        self, store: GraphStore, train: Tensor, species: Sequence[str]
+    ) -> dict[str, float]:
+        """Replace energies by their difference to the energies of the elements."""
+        composition = torch.zeros(len(store), len(species), dtype=torch.float64)
+        owner = torch.repeat_interleave(torch.arange(len(store)), store.num_nodes)
+        composition.index_add_(0, owner, store.node["x"].to(torch.float64))
+        is_mixed = bool((composition != composition[0]).any())
+        if self.energy_reference == "none" or (self.energy_reference == "auto" and not is_mixed):
+            return {}
+        energy = store.graph["energy"]
+        # gelsd: the least-norm answer where the compositions do not settle every element
+        fit = torch.linalg.lstsq(composition[train], energy[train, None], driver="gelsd").solution
+        store.graph["energy"] = energy - composition @ fit[:, 0]
+        values = fit[:, 0].tolist()
+        return {f"atom_energy_{name}": v for name, v in zip(species, values, strict=True)}
+
+    def _protocol(
+        self, splits: Mapping[str, Tensor], species: Sequence[str], has_references: bool
+    ) -> dict[str, Any]:
+        hashes = {part: _file_hash(path) for part, path in self.paths.items()}
+        return {
+            "dataset": "extxyz",
+            "files": {part: path.name for part, path in self.paths.items()},
+            "file_hashes": hashes,
+            "species": list(species),
+            "energy_unit_of_file": self.options.energy_unit,
+            "energy_reference": "atoms" if has_references else "none",
+            "split": f"seed {self.split_seed}" if len(self.paths) < 3 else "separate files",
+            "split_hash": split_hash(splits),
+            **{f"num_{part}": len(index) for part, index in splits.items()},
+        }
+
+
+def _paths(given: Mapping[str, str | Path | None]) -> dict[str, Path]:
+    paths = {part: Path(path).expanduser() for part, path in given.items() if path is not None}
+    resolved = [path.resolve() for path in paths.values()]
+    if len(set(resolved)) < len(resolved):
+        raise ValueError(f"path, val_path and test_path must be different files, got {paths}")
+    return paths
+
+
+def _check_fractions(fractions: Mapping[str, float]) -> dict[str, float]:
+    values = {part: float(size) for part, size in fractions.items()}
+    if set(values) != set(_FRACTIONS) or min(values.values()) <= 0:
+        raise ValueError(
+            f"fractions must give train, val and test a positive number each, got {values}"
+        )
+    return values
+
+
+def _join(parts: Any) -> Frames:
+    parts = list(parts)
+    names = ("num_atoms", "numbers", "pos", "forces", "energy")
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return Frames(num_periodic=sum(part.num_periodic for part in parts), **joined)
+
+
+def _make_store(frames: Frames, species: Sequence[str] | None) -> tuple[GraphStore, list[str]]:
+    """A store of all frames, and the symbols of its one-hot columns."""
+    from ase.data import atomic_numbers, chemical_symbols
+
+    present = np.unique(frames.numbers).tolist()
+    if species is None:
+        wanted = present
+    else:
+        unknown = [symbol for symbol in species if symbol not in atomic_numbers]
+        if unknown or len(set(species)) < len(species) or not species:
+            raise ValueError(f"species must be different chemical symbols, got {list(species)}")
+        wanted = [atomic_numbers[symbol] for symbol in species]
+    missing = [chemical_symbols[number] for number in present if number not in wanted]
+    if missing:
+        raise ValueError(f"species {list(species or [])} lacks {missing}, which the files hold")
+    column = torch.zeros(max(wanted) + 1, dtype=torch.int64)
+    column[wanted] = torch.arange(len(wanted))
+    z = torch.from_numpy(frames.numbers)
+    node = {
+        "pos": torch.from_numpy(frames.pos.astype(np.float32)),
+        "x": torch.nn.functional.one_hot(column[z], len(wanted)).to(torch.float32),
+        "z": z,
+        "forces": torch.from_numpy(frames.forces.astype(np.float32)),
+    }
+    energy = torch.from_numpy(frames.energy)
+    graph = {"energy": energy, "frame": torch.arange(len(energy))}
+    store = GraphStore(torch.from_numpy(frames.num_atoms), node=node, graph=graph)
+    return store, [chemical_symbols[number] for number in wanted]
+
+
+def _warn_of_unseen_species(store: GraphStore, train: Tensor, species: Sequence[str]) -> None:
+    seen = store.gather(train).x.any(0)
+    used = store.node["x"].any(0)
+    unseen = [
+        name
+        for name, s, u in zip(species, seen.tolist(), used.tolist(), strict=True)
+        if u and not s
+    ]
+    if unseen:
+        warnings.warn(
+            f"the training part has no {', '.join(unseen)}, which other parts hold", stacklevel=3
+        )
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]

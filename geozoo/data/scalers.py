@@ -1,0 +1,56 @@
+"""Statistics of training targets. Call these on the training part only."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Num
+from torch import Tensor
+
+
+def mean_and_std(values: Num[Tensor, "S ..."]) -> tuple[float, float]:
+    """Mean and standard deviation (divided by the count) over all entries, in float64.
+
+    Raises:
+        ValueError: for no values, NaN or infinite values, or values that are all equal.
+    """
+    values = _finite("values", values)
+    std = float(values.std(correction=0))
+    if std == 0.0:
+        raise ValueError("values are all equal: their standard deviation, 0, cannot scale anything")
+    return float(values.mean()), std
+
+
+def energy_force_statistics(
+    energy: Float[Tensor, " S"], forces: Float[Tensor, "N 3"]
+) -> dict[str, float]:
+    r"""Shift and scale of energies and forces.
+
+    The shift is the mean energy; the one scale of both is the root mean square of the force
+    components, :math:`\sqrt{\tfrac{1}{3N}\sum_{i,a} F_{ia}^2}`, so that the scaled force stays the
+    gradient of the scaled energy (lengths are not scaled).
+
+    Args:
+        energy: energies of the training part.
+        forces: forces of the training part.
+
+    Returns:
+        ``energy_shift`` in the unit of the energy and ``energy_scale``, whose number serves the
+        energy in its unit and the force in that unit per unit of length.
+
+    Raises:
+        ValueError: for no values, NaN or infinite values, or forces that are all zero.
+    """
+    energy, forces = _finite("energy", energy), _finite("forces", forces)
+    scale = float(forces.square().mean().sqrt())
+    if scale == 0.0:
+        raise ValueError("forces are all zero: they cannot set the scale of the energy")
+    return {"energy_shift": float(energy.mean()), "energy_scale": scale}
+
+
+def _finite(name: str, values: Tensor) -> Tensor:
+    values = values.detach().to(torch.float64)
+    if values.numel() == 0:
+        raise ValueError(f"{name} is empty: statistics need at least one value")
+    if not bool(torch.isfinite(values).all()):
+        raise ValueError(f"{name} holds NaN or infinite values")
+    return values

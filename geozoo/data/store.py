@@ -1,0 +1,256 @@
+"""Graphs of any sizes in flat arrays, gathered into batches by index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Int
+from safetensors.torch import load as load_bytes
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from geozoo.data._layout import GraphIndex, Ragged, as_index
+from geozoo.data._layout import check_fields as _check_fields
+from geozoo.data.batch import GraphBatch
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Batch, Data
+
+_FORMAT = 1
+
+
+class GraphStore:
+    """A data set of graphs as flat tensors and offsets.
+
+    The rows of all graphs lie one after the other, so a batch is a handful of vectorised gathers
+    and no Python loop over graphs. Graphs without nodes or without edges are legitimate. Where
+    all graphs have one size the rows of a graph are copied as one block.
+
+    Args:
+        num_nodes: number of nodes of each of the ``S`` graphs.
+        node: node fields, ``[sum of num_nodes, ...]``.
+        graph: graph fields, ``[S, ...]``.
+        edge: edge fields, ``[sum of num_edges, ...]``.
+        edge_index: ``[2, sum of num_edges]``, numbered within each graph (row 0 sender, row 1
+            receiver); shifted to the numbering of the batch when gathered.
+        num_edges: number of edges of each graph; needed with ``edge_index``.
+
+    Attributes:
+        node: node fields by name.
+        edge: edge fields by name.
+        graph: graph fields by name.
+        edge_index: as given, or ``None``.
+
+    Raises:
+        TypeError: for fields that are no tensors, or sizes that are no whole numbers.
+        ValueError: for lengths that do not add up, NaN or infinite values, edges that leave
+            their graph, or field names that are reserved or used twice.
+
+    >>> store = GraphStore(torch.tensor([2, 1]), node={"x": torch.tensor([1.0, 2.0, 3.0])})
+    >>> store.gather([1, 0]).x
+    tensor([3., 1., 2.])
+    """
+
+    def __init__(
+        self,
+        num_nodes: Int[Tensor, " S"],
+        node: Mapping[str, Tensor] | None = None,
+        graph: Mapping[str, Tensor] | None = None,
+        *,
+        edge: Mapping[str, Tensor] | None = None,
+        edge_index: Int[Tensor, "2 E"] | None = None,
+        num_edges: Int[Tensor, " S"] | None = None,
+    ) -> None:
+        self._nodes = Ragged(num_nodes, "num_nodes")
+        if (edge_index is None) != (num_edges is None):
+            raise ValueError("edge_index and num_edges must be given together")
+        self._edges = None if num_edges is None else Ragged(num_edges, "num_edges")
+        self.node, self.graph, self.edge = dict(node or {}), dict(graph or {}), dict(edge or {})
+        self.edge_index = edge_index
+        _check_fields(self.fields, self._nodes, self._edges, edge_index)
+
+    @property
+    def fields(self) -> dict[str, dict[str, Tensor]]:
+        """All fields: ``{"node": {...}, "edge": {...}, "graph": {...}}``."""
+        return {"node": self.node, "edge": self.edge, "graph": self.graph}
+
+    def __len__(self) -> int:
+        """Number of graphs."""
+        return len(self._nodes)
+
+    def __repr__(self) -> str:
+        """Sizes and names."""
+        names = ", ".join(f"{level}: {' '.join(v)}" for level, v in self.fields.items() if v)
+        return f"GraphStore({len(self)} graphs, {self._nodes.total} nodes; {names})"
+
+    @property
+    def num_nodes(self) -> Int[Tensor, " S"]:
+        """Number of nodes of each graph, in main memory."""
+        return self._nodes.counts
+
+    @property
+    def num_edges(self) -> Int[Tensor, " S"] | None:
+        """Number of edges of each graph, in main memory; ``None`` for a store without edges."""
+        return None if self._edges is None else self._edges.counts
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the fields."""
+        return self._nodes.device
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all fields and edges in bytes."""
+        return sum(tensor.nbytes for tensor in self._tensors().values())
+
+    def gather(self, index: GraphIndex) -> GraphBatch:
+        """The graphs at some positions, in that order, as one batch on the store's device.
+
+        An index in main memory is checked, and no step waits for the device. An index that lies
+        on an accelerator is used unchecked there, and ragged graphs then cost one round trip.
+
+        Args:
+            index: positions ``[G]``; repeats are allowed.
+
+        Returns:
+            The batch; its ``index`` field holds the positions.
+
+        Raises:
+            TypeError: for an index that is not of whole numbers.
+            ValueError: for an index of another shape.
+            IndexError: for a position outside the store.
+        """
+        host = as_index(index, len(self))
+        local = host.to(self.device, non_blocking=True)
+        rows = self._nodes.rows(host, local)
+        tensors = {"batch": rows.segment, "ptr": rows.ptr, "index": local}
+        levels: dict[str, str] = {}
+        for name, value in self.node.items():
+            tensors[name], levels[name] = rows.take(value), "node"
+        for name, value in self.graph.items():
+            tensors[name], levels[name] = value.index_select(0, local), "graph"
+        if self._edges is not None and self.edge_index is not None:
+            edges = self._edges.rows(host, local)
+            shift = rows.ptr[:-1].index_select(0, edges.segment)
+            tensors["edge_index"] = edges.take_columns(self.edge_index) + shift
+            tensors["edge_ptr"] = edges.ptr
+            for name, value in self.edge.items():
+                tensors[name], levels[name] = edges.take(value), "edge"
+        return GraphBatch(tensors, levels=levels, num_graphs=len(host))
+
+    def to(self, device: torch.device | str) -> GraphStore:
+        """The store on another device; the sizes of the graphs stay in main memory too."""
+        if torch.device(device) == self.device:
+            return self
+        moved = object.__new__(GraphStore)
+        moved._nodes = self._nodes.to(device)
+        moved._edges = None if self._edges is None else self._edges.to(device)
+        for level, values in self.fields.items():
+            setattr(moved, level, {name: value.to(device) for name, value in values.items()})
+        moved.edge_index = None if self.edge_index is None else self.edge_index.to(device)
+        return moved
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """All tensors under the names they have in a file."""
+        tensors = {
+            f"{level}.{name}": value
+            for level, values in self.fields.items()
+            for name, value in values.items()
+        }
+        if self.edge_index is not None:
+            tensors["edge_index"] = self.edge_index
+        return tensors
+
+    def save(self, path: str | Path, *, metadata: Mapping[str, str] | None = None) -> None:
+        """Write the store as a safetensors file, complete or not at all.
+
+        Args:
+            path: the file.
+            metadata: further text to keep in the file's header, such as a hash of the source.
+        """
+        path = Path(path)
+        tensors = {name: value.cpu().contiguous() for name, value in self._tensors().items()}
+        tensors["num_nodes"] = self._nodes.counts
+        if self._edges is not None:
+            tensors["num_edges"] = self._edges.counts
+        header = {**(metadata or {}), "geozoo_graph_store": str(_FORMAT)}
+        partial = path.with_name(f".{path.name}.part")
+        save_file(tensors, partial, metadata=header)
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, path: str | Path, *, mmap: bool = True) -> GraphStore:
+        """Read what :meth:`save` wrote.
+
+        Args:
+            path: the file.
+            mmap: leave the data in the file and read pages as they are needed.
+
+        Raises:
+            FileNotFoundError: when the file is not there.
+            ValueError: when the file holds something else.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"path: there is no graph store {path}")
+        tensors = load_file(path) if mmap else load_bytes(path.read_bytes())
+        if "num_nodes" not in tensors:
+            raise ValueError(f"path: {path} is not a graph store, it has no tensor 'num_nodes'")
+        levels: dict[str, dict[str, Tensor]] = {"node": {}, "edge": {}, "graph": {}}
+        for key, value in tensors.items():
+            level, _, name = key.partition(".")
+            if name:
+                levels[level][name] = value
+        structure = {key: tensors.get(key) for key in ("edge_index", "num_edges")}
+        return cls(tensors["num_nodes"], **levels, **structure)
+
+    @classmethod
+    def from_graphs(
+        cls,
+        graphs: Iterable[Mapping[str, Any]],
+        *,
+        node: Sequence[str] = (),
+        edge: Sequence[str] = (),
+        graph: Sequence[str] = (),
+    ) -> GraphStore:
+        """Build a store from one mapping of arrays per graph.
+
+        Args:
+            graphs: the graphs. ``edge_index [2, e]`` is taken where it is there; ``num_nodes``
+                is needed only where there is no node field.
+            node: names of the node fields, ``[n, ...]`` in each graph.
+            edge: names of the edge fields, ``[e, ...]``.
+            graph: names of the graph fields, ``[...]`` (no axis for the graph).
+
+        Raises:
+            ValueError: for a graph without one of the fields, no graphs at all, or shapes that
+                do not fit together.
+        """
+        from geozoo.data._layout import stack_graphs
+
+        return cls(**stack_graphs(list(graphs), node=node, edge=edge, graph=graph))
+
+    @classmethod
+    def from_pyg(cls, source: Iterable[Data] | Batch) -> GraphStore:
+        """Build a store from ``Data`` objects, a ``Batch`` or a data set of PyTorch Geometric.
+
+        Attributes are sorted into node, edge and graph fields by their size, as PyTorch
+        Geometric itself does.
+
+        Raises:
+            TypeError: for attributes that are not numbers.
+            ValueError: for graphs that do not have the same attributes.
+        """
+        from geozoo.data._pyg import from_data_objects
+
+        graphs, levels = from_data_objects(source)
+        return cls.from_graphs(graphs, **levels)
+
+    def to_pyg_list(self) -> list[Data]:
+        """One PyTorch Geometric ``Data`` object per graph."""
+        from geozoo.data._pyg import graphs_to_pyg
+
+        return graphs_to_pyg(self.gather(torch.arange(len(self))))
