@@ -1,0 +1,1 @@
+"""Command lines: ``geozoo-train``, ``geozoo-evaluate`` and ``geozoo-zoo``."""

@@ -1,0 +1,68 @@
+"""Objects from a checked config."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hydra.utils import instantiate
+from lightning import Trainer
+from lightning.pytorch.loggers import CSVLogger, Logger
+from omegaconf import DictConfig
+
+from geozoo.cli._callbacks import make_callbacks
+from geozoo.cli._folder import RunFolder
+from geozoo.data import DataSpec, GraphDataModule
+from geozoo.tasks import GraphTask
+
+
+def build_datamodule(cfg: DictConfig) -> GraphDataModule:
+    """The data module; it has not touched its data yet."""
+    return instantiate(cfg.dataset, _convert_="all")
+
+
+def build_task(cfg: DictConfig, spec: DataSpec) -> GraphTask:
+    """The task around a new model.
+
+    Args:
+        cfg: the config, its model without ``???``.
+        spec: the description of the data.
+    """
+    make_task = instantiate(cfg.task, _partial_=True, _convert_="all")
+    return make_task(
+        model=instantiate(cfg.model, _convert_="all"),
+        spec=spec,
+        optimizer=instantiate(cfg.optimizer, _convert_="all"),
+        schedule=instantiate(cfg.schedule, _convert_="all"),
+    )
+
+
+def build_trainer(
+    cfg: DictConfig, folder: RunFolder, *, monitor: str, is_terminal: bool
+) -> Trainer:
+    """The Lightning Trainer with loggers and callbacks.
+
+    Args:
+        cfg: the config.
+        folder: the run folder.
+        monitor: the metric that chooses the best checkpoint.
+        is_terminal: whether a progress bar can be drawn.
+    """
+    options: dict[str, Any] = {"default_root_dir": str(folder.path)}
+    every, epochs = cfg.trainer.get("check_val_every_n_epoch"), cfg.trainer.get("max_epochs")
+    if every and epochs and 0 < epochs < every:
+        options["check_val_every_n_epoch"] = epochs  # a short run is validated at its end
+    return instantiate(
+        cfg.trainer, _convert_="all", _partial_=True
+    )(
+        logger=_loggers(cfg),
+        callbacks=make_callbacks(cfg, folder, monitor=monitor, is_terminal=is_terminal),
+        enable_progress_bar=is_terminal,
+        **options,
+    )  # fmt: skip
+
+
+def _loggers(cfg: DictConfig) -> list[Logger]:
+    loggers = list(instantiate(cfg.logger, _convert_="all").values())
+    if not any(isinstance(logger, CSVLogger) for logger in loggers):
+        loggers.append(CSVLogger(cfg.run_dir, name="csv"))
+    return loggers

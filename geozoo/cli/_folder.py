@@ -1,0 +1,116 @@
+"""What a run leaves behind."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+
+from geozoo.cli._options import RunError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names of the files in a run folder.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved config."""
+        return self.path / "config.yaml"
+
+    @property
+    def info(self) -> Path:
+        """Command, versions, commit, and the description of the data."""
+        return self.path / "run.json"
+
+    @property
+    def splits(self) -> Path:
+        """Positions of the graphs of every part."""
+        return self.path / "splits.npz"
+
+    @property
+    def metrics(self) -> Path:
+        """Losses and metrics by epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of ``best.ckpt`` and ``last.ckpt``."""
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint with the best validation."""
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """The newest checkpoint."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def result(self) -> Path:
+        """One row per test metric."""
+        return self.path / "result.csv"
+
+    @property
+    def summary(self) -> Path:
+        """The summary printed at the end."""
+        return self.path / "summary.txt"
+
+    def create(self) -> None:
+        """Make the folder.
+
+        Raises:
+            RunError: when it exists.
+        """
+        try:
+            self.path.mkdir(parents=True)
+        except FileExistsError:
+            raise RunError(f"the run folder {self.path} exists already") from None
+
+    def write_start(
+        self,
+        cfg: DictConfig,
+        *,
+        info: Mapping[str, Any],
+        splits: Mapping[str, Any],
+    ) -> None:
+        """Write what is known before training."""
+        OmegaConf.save(cfg, self.config, resolve=True)
+        self.info.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
+        np.savez(self.splits, **{part: np.asarray(index) for part, index in splits.items()})
+
+    def read_config(self) -> DictConfig:
+        """The resolved config.
+
+        Raises:
+            RunError: when this is no run folder.
+        """
+        if not self.config.is_file():
+            raise RunError(f"{self.path} is no run folder: it has no config.yaml")
+        config = OmegaConf.load(self.config)
+        if not isinstance(config, DictConfig):
+            raise RunError(f"{self.config} holds no keys")
+        return config
+
+    def read_info(self) -> dict[str, Any]:
+        """Command, versions and data description."""
+        return json.loads(self.info.read_text(encoding="utf-8"))
+
+
+def command_line(words: Sequence[str]) -> str:
+    """The words of a command as they can be typed again."""
+    return shlex.join(words)

@@ -1,0 +1,56 @@
+"""The top level of the config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+class RunError(RuntimeError):
+    """A run cannot start or go on, for a reason that its user can change."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the top level of a config may hold; the check compares it with these annotations.
+
+    Attributes:
+        model: node of the network.
+        dataset: node of the data module.
+        task: node of the task; it receives model, data specification, optimizer and schedule.
+        optimizer: partial node, called with parameter groups.
+        schedule: partial node, called with the optimizer and the number of epochs.
+        trainer: node of ``lightning.Trainer``.
+        logger: nodes of Lightning loggers by name.
+        seed: seed of weights, shuffle order and rotations.
+        runs: folder of all run folders.
+        run_dir: folder of this run; None: named by model, data set, time and seed.
+        ema_decay: decay of averaged weights per step; None: no averaging.
+        early_stopping_patience: validations without improvement before the end; None: never.
+        test: whether the best checkpoint is tested at the end.
+    """
+
+    model: Any
+    dataset: Any
+    task: Any
+    optimizer: Any
+    schedule: Any
+    trainer: Any
+    logger: Mapping[str, Any]
+    seed: int = 0
+    runs: str | Path = "runs"
+    run_dir: str | Path | None = None
+    ema_decay: float | None = None
+    early_stopping_patience: int | None = None
+    test: bool = True
+
+
+#: Parameters that the program passes itself.
+PROVIDED: Mapping[str, tuple[str, ...]] = {
+    "task": ("model", "spec", "optimizer", "schedule"),
+    "optimizer": ("params",),
+    "schedule": ("optimizer", "num_epochs"),
+    "trainer": ("logger", "callbacks", "default_root_dir", "enable_checkpointing"),
+}

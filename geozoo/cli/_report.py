@@ -1,0 +1,21 @@
+"""Files and screen at the end of a run."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from geozoo.cli._metrics_file import read_metrics
+from geozoo.cli._plots import plot_loss, plot_parity
+from geozoo.cli._prepare import is_main_process
+from geozoo.cli._summary import metric_units, quantity_units, show_summary
+from geozoo.cli._training import Outcome
+
+
+def report(outcome: Outcome, console: Console) -> None:
+    """Write plots, result and summary of a finished run, and print the summary."""
+    if not is_main_process():
+        return
+    folder, task = outcome.folder, outcome.task
+    plot_loss(read_metrics(folder), folder.path / "loss.png", units=metric_units(task))
+    plot_parity(task.parity.pairs(), folder.path / "parity.png", units=quantity_units(task))
+    show_summary(outcome, console)

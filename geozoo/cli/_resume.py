@@ -1,0 +1,90 @@
+"""Continuing a run from its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from geozoo.cli._folder import RunFolder
+from geozoo.cli._options import PROVIDED, RunError, RunOptions
+from geozoo.zoo import check
+
+#: What may differ in the continuation; anything else would make it another experiment.
+_FREE = ("trainer.", "logger.")
+
+
+def folder_to_resume(words: Sequence[str]) -> RunFolder | None:
+    """The run folder that ``resume=<folder>`` names, or None without such a word.
+
+    Raises:
+        RunError: when it is no run folder or has no checkpoint.
+    """
+    named = [word.partition("=")[2] for word in words if word.startswith("resume=")]
+    if not named:
+        return None
+    folder = RunFolder(Path(named[-1]).expanduser().absolute())
+    folder.read_config()
+    if not folder.last.is_file():
+        raise RunError(
+            f"{folder.path} has no checkpoints/last.ckpt: no epoch was finished, so there is "
+            "nothing to continue. Start the run anew"
+        )
+    return folder
+
+
+def resumed_config(folder: RunFolder, words: Sequence[str]) -> DictConfig:
+    """The config of a run folder with the few changes that a continuation allows.
+
+    Args:
+        folder: the run folder.
+        words: the command line.
+
+    Raises:
+        RunError: for a word that would make it another experiment.
+        ConfigError: for a change that does not fit a signature.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    cfg = folder.read_config()
+    cfg.run_dir = str(folder.path)
+    parser = OverridesParser.create()
+    for word in words:
+        if word.startswith("resume="):
+            continue
+        if not word.lstrip("+").startswith(_FREE) or "=" not in word:
+            raise RunError(
+                f"{word!r} cannot be given with resume=: a continuation keeps the config of its "
+                f"run folder; only keys of {' and '.join(name[:-1] for name in _FREE)} may change"
+            )
+        override = parser.parse_override(word)
+        OmegaConf.update(cfg, override.key_or_group, override.value(), force_add=True)
+    check(cfg, root=RunOptions, provided=PROVIDED, origin=lambda key: str(folder.config))
+    return cfg
+
+
+def relocate(folder: RunFolder) -> None:
+    """Let the last checkpoint name files where the run folder is now, if it was moved.
+
+    Lightning forgets the best validation when a checkpoint names another folder.
+    """
+    content: dict[str, Any] = torch.load(folder.last, map_location="cpu", weights_only=True)
+    here, changed = str(folder.checkpoints), False
+    for name, state in content.get("callbacks", {}).items():
+        if not name.startswith("ModelCheckpoint") or state.get("dirpath") in (None, here):
+            continue
+        before, changed = state["dirpath"], True
+        content["callbacks"][name] = _replaced(state, before, here)
+    if changed:
+        torch.save(content, folder.last)
+
+
+def _replaced(value: Any, before: str, after: str) -> Any:
+    if isinstance(value, str):
+        return after + value[len(before) :] if value.startswith(before) else value
+    if isinstance(value, dict):
+        return {_replaced(k, before, after): _replaced(v, before, after) for k, v in value.items()}
+    return value

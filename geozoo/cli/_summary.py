@@ -1,0 +1,135 @@
+"""The screen at the end of a run."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+
+from geozoo.cli._training import Outcome
+from geozoo.tasks import GraphTask
+
+_WIDTH = 100
+
+
+def metric_units(task: GraphTask) -> dict[str, str]:
+    """Unit of every metric, such as ``{"energy_mae": "meV"}``."""
+    units = {}
+    for quantity in task.quantities:
+        unit = task.spec.units.get(quantity.field, "")
+        for measure in quantity.measures:
+            is_squared = measure == "mse" and unit not in ("", "1")
+            units[f"{quantity.name}_{measure}"] = f"{unit}^2" if is_squared else unit
+    return units
+
+
+def quantity_units(task: GraphTask) -> dict[str, str]:
+    """Unit of every quantity."""
+    return {q.name: task.spec.units.get(q.field, "") for q in task.quantities}
+
+
+def show_summary(outcome: Outcome, console: Console, *, is_saved: bool = True) -> None:
+    """Print the summary, and save it in the run folder.
+
+    Args:
+        outcome: the finished run.
+        console: where it is printed.
+        is_saved: whether ``summary.txt`` is written.
+    """
+    shown = summary(outcome)
+    console.print(shown)
+    if is_saved:
+        plain = Console(file=io.StringIO(), width=_WIDTH, force_terminal=False)
+        plain.print(shown)
+        outcome.folder.summary.write_text(plain.file.getvalue(), encoding="utf-8")
+
+
+def summary(outcome: Outcome) -> Panel:
+    """Metrics in physical units, the run in short, and where things lie."""
+    facts, data = outcome.facts, outcome.task.spec.protocol
+    run = Table.grid(padding=(0, 2))
+    run.add_row("data", _protocol(data))
+    run.add_row("model", f"{type(outcome.task.model).__name__}, {facts['parameters']:,} parameters")
+    run.add_row(
+        "training",
+        f"{facts['epochs']} epochs, {facts['steps']:,} steps, "
+        f"{duration(facts['train_time_s'])} on {facts['device']}",
+    )
+    run.add_row("memory", f"{facts['peak_memory_mb']:,.0f} MB at most")
+    run.add_row("tested", f"{facts['checkpoint']}, from epoch {facts['best_epoch']}")
+    return Panel(
+        Group(_metrics(outcome), "", run, "", _places(outcome)),
+        title=f"{type(outcome.task.model).__name__} on {data.get('dataset', 'data')}",
+        width=_WIDTH,
+    )
+
+
+def show_sweep(outcomes: Sequence[Outcome], console: Console) -> None:
+    """Print one line per run of a sweep, and mean and standard deviation over its runs."""
+    units = metric_units(outcomes[0].task)
+    names = [name for name in units if all(name in outcome.test for outcome in outcomes)]
+    table = Table("run", *(f"{name} ({units[name]})" for name in names), title="test metrics")
+    for outcome in outcomes:
+        table.add_row(outcome.folder.path.name, *(_number(outcome.test[name]) for name in names))
+    spread = []
+    for name in names:
+        values = [outcome.test[name] for outcome in outcomes]
+        spread.append(f"{mean(values):.5g} ± {stdev(values):.2g}")
+    table.add_section()
+    table.add_row("mean ± standard deviation", *spread)
+    console.print(table)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words.
+
+    >>> duration(3725)
+    '1 h 2 min'
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
+
+
+def _metrics(outcome: Outcome) -> Table:
+    units = metric_units(outcome.task)
+    table = Table("metric", "test", "validation", "unit", box=None, padding=(0, 2))
+    for name, unit in units.items():
+        test, val = outcome.test.get(name), outcome.val.get(name)
+        marked = f"[bold]{name}[/]" if outcome.task.monitor == f"val/{name}" else name
+        table.add_row(marked, _number(test), _number(val), unit)
+    return table
+
+
+def _places(outcome: Outcome) -> Table:
+    folder = outcome.folder
+    table = Table.grid(padding=(0, 2))
+    table.add_row("run folder", _short(folder.path))
+    table.add_row("weights", f"checkpoints/{folder.best.name}, checkpoints/{folder.last.name}")
+    table.add_row("curves", "metrics.csv, loss.png, parity.png")
+    table.add_row("record", "config.yaml, run.json, splits.npz, result.csv, summary.txt")
+    return table
+
+
+def _short(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _protocol(data: Mapping[str, Any]) -> str:
+    parts = [data.get(name) for name in ("variant", "molecule", "source", "split")]
+    counts = [f"{data[f'num_{part}']} {part}" for part in ("train", "val", "test") if f"num_{part}" in data]
+    digest = data.get("split_hash")
+    hashed = [f"split {str(digest)[:12]}"] if digest else []
+    return "; ".join([str(part) for part in parts if part] + [" / ".join(counts)] + hashed)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.5g}"

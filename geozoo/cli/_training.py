@@ -1,0 +1,183 @@
+"""One run from its config to its result."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Trainer, seed_everything
+from lightning.pytorch.callbacks import Timer
+from omegaconf import DictConfig, OmegaConf
+
+from geozoo.cli._build import build_datamodule, build_task, build_trainer
+from geozoo.cli._callbacks import drop_averaging
+from geozoo.cli._folder import RunFolder
+from geozoo.cli._metrics_file import gather_metrics
+from geozoo.cli._options import RunError
+from geozoo.cli._prepare import is_main_process
+from geozoo.cli._versions import versions
+from geozoo.data import DataSpec, GraphDataModule
+from geozoo.tasks import GraphTask, NonFiniteLossError
+from geozoo.zoo import fill_missing
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished run has to say.
+
+    Attributes:
+        folder: the run folder.
+        cfg: the config, completed by the data.
+        task: the trained task, with the weights that were tested.
+        test: test metrics by name, without ``test/``; empty if not tested.
+        val: validation metrics of the best checkpoint's epoch.
+        facts: epochs, parameters, wall time, memory, device.
+    """
+
+    folder: RunFolder
+    cfg: DictConfig
+    task: GraphTask
+    test: dict[str, float]
+    val: dict[str, float]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def train(
+    cfg: DictConfig, folder: RunFolder, *, words: Mapping[str, Any], is_resumed: bool = False,
+    is_terminal: bool = False,
+) -> Outcome:  # fmt: skip
+    """Train, test the best checkpoint, and collect the result.
+
+    Args:
+        cfg: a checked config.
+        folder: the run folder, new or (when resumed) with a last checkpoint.
+        words: ``command`` and ``choices`` (model, dataset, recipe, ...), for the record.
+        is_resumed: continue from the last checkpoint.
+        is_terminal: whether a progress bar can be drawn.
+
+    Raises:
+        RunError: when the loss is no number any more, or the user interrupts.
+    """
+    seed_everything(cfg.seed, workers=True, verbose=False)
+    datamodule = build_datamodule(cfg)
+    spec = datamodule.spec
+    cfg.model = fill_missing(cfg.model, spec.model_arguments())
+    task = build_task(cfg, spec)
+    task.record = _record(cfg, spec, words)
+    if is_main_process() and not is_resumed:
+        folder.create()
+        folder.write_start(cfg, info=task.record, splits=datamodule.splits)
+    trainer = build_trainer(cfg, folder, monitor=task.monitor, is_terminal=is_terminal)
+    try:
+        with _interruption_explained(folder):
+            _fit(trainer, task, datamodule, last=folder.last if is_resumed else None)
+    finally:
+        if is_main_process():
+            gather_metrics(folder)
+    return _finish(cfg, folder, trainer, task, datamodule)
+
+
+def load_weights(task: GraphTask, checkpoint: Path) -> dict[str, Any]:
+    """Load a checkpoint's weights (the averaged ones, where there are such) into a task.
+
+    Returns:
+        The checkpoint.
+    """
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    task.load_state_dict(content["state_dict"])
+    return content
+
+
+def test(trainer: Trainer, task: GraphTask, datamodule: GraphDataModule) -> dict[str, float]:
+    """Test metrics by name, without ``test/``."""
+    (values,) = trainer.test(task, datamodule=datamodule, verbose=False)
+    return {name.removeprefix("test/"): float(value) for name, value in values.items()}
+
+
+@contextmanager
+def _interruption_explained(folder: RunFolder) -> Iterator[None]:
+    """Say what is left of a training that ends before its time."""
+    try:
+        yield
+    except NonFiniteLossError as error:
+        raise RunError(f"{error}\n{_left(folder)}") from error
+    except (KeyboardInterrupt, SystemExit) as error:  # Lightning turns the first into the second
+        raise RunError(f"interrupted. {_left(folder)}") from error
+
+
+def _left(folder: RunFolder) -> str:
+    if not folder.last.is_file():
+        return "No epoch was finished, so there is no checkpoint."
+    return (
+        f"The last good checkpoint is {folder.last}. "
+        f"To continue from it: geozoo-train resume={folder.path}"
+    )
+
+
+def _fit(
+    trainer: Trainer, task: GraphTask, datamodule: GraphDataModule, *, last: Path | None
+) -> None:
+    if last is None and task.calibrate(datamodule.calibration_batch()):
+        _LOG.info("calibrated the initial weights on the first training batch")
+    trainer.fit(task, datamodule=datamodule, ckpt_path=last, weights_only=True)
+
+
+def _finish(
+    cfg: DictConfig, folder: RunFolder, trainer: Trainer, task: GraphTask,
+    datamodule: GraphDataModule,
+) -> Outcome:  # fmt: skip
+    timer = next(c for c in trainer.callbacks if isinstance(c, Timer))
+    facts = {
+        "epochs": trainer.current_epoch,
+        "steps": trainer.global_step,
+        "train_time_s": timer.time_elapsed("train"),
+        "parameters": sum(p.numel() for p in task.model.parameters()),
+        "device": _device_name(trainer),
+    }
+    drop_averaging(trainer)
+    best = folder.best if folder.best.exists() else folder.last
+    content = load_weights(task, best)
+    facts.update(best_epoch=content["epoch"], checkpoint=best.name)
+    val = {name.removeprefix("val/"): value for name, value in content["geozoo"]["metrics"].items()}
+    started = time.perf_counter()
+    tested = test(trainer, task, datamodule) if cfg.test else {}
+    facts["test_time_s"] = time.perf_counter() - started
+    facts["peak_memory_mb"] = _peak_memory_mb(trainer)
+    return Outcome(folder, cfg, task, tested, val, facts)
+
+
+def _record(cfg: DictConfig, spec: DataSpec, words: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **words,
+        "config": OmegaConf.to_container(cfg, resolve=True),
+        "data": spec.to_dict(),
+        "versions": versions(),
+    }
+
+
+def _device_name(trainer: Trainer) -> str:
+    device = trainer.strategy.root_device
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    else:
+        name = f"{device.type}, {torch.get_num_threads()} threads"
+    return f"{trainer.world_size} x {name}" if trainer.world_size > 1 else name
+
+
+def _peak_memory_mb(trainer: Trainer) -> float:
+    """Of the device's allocator, or of this process on the CPU."""
+    device = trainer.strategy.root_device
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, kilobytes on Linux
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

@@ -1,0 +1,85 @@
+"""The words of a command line before Hydra reads them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from geozoo.zoo import group_names, nearest
+
+GROUPS = ("model", "dataset", "task", "optimizer", "schedule", "trainer", "logger", "recipe")
+
+
+def unknown_word(words: Sequence[str]) -> str | None:
+    """What is wrong with the first word that names no group, no entry and no key.
+
+    Hydra would say so as well, for a recipe not at all, and without the word that was meant.
+
+    Args:
+        words: the command line without the program's name.
+
+    Returns:
+        The message, or None if there is nothing to say.
+    """
+    config_dir = _config_dir(words)
+    for word in words:
+        key, equals, value = word.partition("=")
+        if word.startswith(("-", "+", "~")) or not equals or "." in key or "@" in key:
+            continue
+        if key in GROUPS:
+            fault = _unknown_entry(key, value, config_dir)
+        else:
+            fault = _unknown_key(key)
+        if fault:
+            return fault
+    return None
+
+
+def forced(words: Sequence[str]) -> list[str]:
+    """The words with ``++`` before keys below a group, so that Hydra takes any key.
+
+    The check of the composed config then says what is wrong with a key it does not know, with the
+    signature at hand; and every argument of a class may be given, listed in YAML or not.
+
+    >>> forced(["model=ponita", "model.num_layers=3", "seed=1"])
+    ['model=ponita', '++model.num_layers=3', 'seed=1']
+    """
+    return [f"++{word}" if _is_nested(word) else word for word in words]
+
+
+def _is_nested(word: str) -> bool:
+    key, equals, _ = word.partition("=")
+    return bool(equals) and "." in key and not word.startswith(("-", "+", "~", "hydra"))
+
+
+def _unknown_entry(group: str, value: str, config_dir: Path | None) -> str | None:
+    known = group_names(group)
+    if config_dir is not None:
+        known += [path.stem for path in (config_dir / group).glob("*.yaml")]
+    for name in (part.strip() for part in value.split(",")):
+        if name not in known and name not in ("null", "") and not name.startswith(("choice(", "glob(", "[")):
+            near = nearest(name, known)
+            meant = f" Did you mean {near}?" if near else ""
+            return f"there is no {group} called {name!r}.{meant} Known: {', '.join(known)}."
+    return None
+
+
+def _unknown_key(key: str) -> str | None:
+    from geozoo.cli._options import RunOptions
+
+    known = [*GROUPS, *(f.name for f in dataclasses.fields(RunOptions)), "resume"]
+    if key in known:
+        return None
+    near = nearest(key, known)
+    meant = f" Did you mean {near}?" if near else ""
+    return f"there is no key {key!r} at the top.{meant} Known: {', '.join(sorted(set(known)))}."
+
+
+def _config_dir(words: Sequence[str]) -> Path | None:
+    for place, word in enumerate(words):
+        if word.startswith("--config-dir="):
+            return Path(word.partition("=")[2])
+        if word in ("--config-dir", "-cd") and place + 1 < len(words):
+            return Path(words[place + 1])
+    return None

@@ -1,0 +1,22 @@
+"""What is trained: losses, metrics and predictions around a model, as LightningModules."""
+
+from geozoo.tasks._finite import NonFiniteLossError
+from geozoo.tasks._quantity import Quantity
+from geozoo.tasks.base import GraphTask
+from geozoo.tasks.dynamics import Dynamics
+from geozoo.tasks.parameter_groups import parameter_groups
+from geozoo.tasks.potential import Potential
+from geozoo.tasks.regression import Regression
+from geozoo.tasks.schedules import constant, cosine_warmup
+
+__all__ = [
+    "Dynamics",
+    "GraphTask",
+    "NonFiniteLossError",
+    "Potential",
+    "Quantity",
+    "Regression",
+    "constant",
+    "cosine_warmup",
+    "parameter_groups",
+]

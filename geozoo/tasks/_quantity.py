@@ -1,0 +1,22 @@
+"""What a task predicts and how its error is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A predicted quantity.
+
+    Attributes:
+        name: its name in metrics, ``"force"``.
+        field: the field of the batch that holds the target, ``"forces"``.
+        measures: names of its error measures, of ``geozoo.metrics.MEASURES``.
+        is_vector: whether it turns with the input.
+    """
+
+    name: str
+    field: str
+    measures: tuple[str, ...]
+    is_vector: bool = False

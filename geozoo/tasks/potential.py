@@ -1,0 +1,143 @@
+"""Energies of molecules and the forces that follow from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from geozoo.data import DataSpec, GraphBatch
+from geozoo.tasks._quantity import Quantity
+from geozoo.tasks.base import GraphTask
+
+_STATISTICS = ("energy_shift", "energy_scale")
+
+
+class Potential(GraphTask):
+    r"""Energy of a graph and conservative forces.
+
+    .. math:: E = \mu + \sigma \hat E(x), \qquad
+        F_i = -\frac{\partial E}{\partial x_i} = -\sigma \frac{\partial \hat E}{\partial x_i}
+
+    with shift :math:`\mu` and scale :math:`\sigma` from the training part, held in float64:
+    molecular energies are near 1e7 meV, where float32 steps are 1 meV. The loss, in scaled units, is
+    ``energy_weight`` times the mean squared energy error plus ``force_weight`` times the mean
+    squared error of the force components (PONITA: 1/500 and 1). Metrics are in the data set's
+    units: ``energy_mae`` and ``force_mae``, the latter per component.
+
+    Forces need autograd in validation and test: the Trainer must have ``inference_mode=False``.
+
+    Args:
+        model: a network with level ``"graph"`` and one scalar output.
+        spec: the description of the data; batch fields ``energy [G]`` and ``forces [N, dim]``.
+        energy_weight: weight of the energy term.
+        force_weight: weight of the force term.
+        optimizer: see `GraphTask`, as are the remaining arguments.
+        schedule: see `GraphTask`.
+        augment: see `GraphTask`.
+        test_rotations: see `GraphTask`.
+        monitor: see `GraphTask`.
+        seed: see `GraphTask`.
+
+    Raises:
+        ValueError: if the data is not of level ``"graph"`` with one scalar, or lacks the
+            statistics ``energy_shift`` and ``energy_scale``, or a weight is negative.
+    """
+
+    energy_shift: Tensor
+    energy_scale: Tensor
+
+    def __init__(
+        self,
+        model: nn.Module,
+        spec: DataSpec,
+        *,
+        energy_weight: float = 1 / 500,
+        force_weight: float = 1.0,
+        optimizer: Any = None,
+        schedule: Any = None,
+        augment: bool = True,
+        test_rotations: int = 1,
+        monitor: str | None = "val/energy_mae",
+        seed: int = 0,
+    ) -> None:
+        _check_spec(spec)
+        if energy_weight < 0 or force_weight < 0:
+            raise ValueError(
+                f"energy_weight and force_weight must be at least 0, got {energy_weight} and "
+                f"{force_weight}"
+            )
+        measures = ("mae", "rmse")
+        super().__init__(
+            model, spec,
+            quantities=(
+                Quantity("energy", "energy", measures),
+                Quantity("force", "forces", measures, is_vector=True),
+            ),
+            optimizer=optimizer, schedule=schedule, augment=augment,
+            test_rotations=test_rotations, monitor=monitor, seed=seed,
+        )  # fmt: skip
+        self.energy_weight, self.force_weight = energy_weight, force_weight
+        for name in _STATISTICS:
+            value = torch.tensor(spec.statistics[name], dtype=torch.float64)
+            self.register_buffer(name, value)
+
+    def loss(self, batch: GraphBatch) -> dict[str, Tensor]:
+        """Weighted mean squared errors of scaled energy and scaled force."""
+        energy, force = self.scaled_energy_and_force(batch, create_graph=True)
+        target = ((batch.energy - self.energy_shift) / self.energy_scale).to(energy.dtype)
+        energy_loss = functional.mse_loss(energy, target)
+        force_loss = functional.mse_loss(force, (batch.forces / self.energy_scale).to(force.dtype))
+        total = self.energy_weight * energy_loss + self.force_weight * force_loss
+        return {"loss": total, "energy_loss": energy_loss, "force_loss": force_loss}
+
+    def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
+        """``energy [G]`` in float64 and ``force [N, dim]``, in the units of the data set."""
+        energy, force = self.scaled_energy_and_force(batch, create_graph=False)
+        return {
+            "energy": energy.detach().double() * self.energy_scale + self.energy_shift,
+            "force": force.detach() * self.energy_scale.to(force.dtype),
+        }
+
+    def scaled_energy_and_force(
+        self, batch: GraphBatch, *, create_graph: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Energy ``[G]`` and its negative gradient ``[N, dim]`` in scaled units.
+
+        Args:
+            batch: the graphs.
+            create_graph: whether the force shall be differentiable, for training.
+
+        Raises:
+            RuntimeError: inside ``torch.inference_mode``, or when the precision has rounded the
+                energy statistics.
+        """
+        if torch.is_inference_mode_enabled():
+            raise RuntimeError(
+                "forces are gradients, which torch.inference_mode forbids: "
+                "give the Trainer inference_mode=False"
+            )
+        if self.energy_shift.dtype != torch.float64:
+            raise RuntimeError(
+                f"the energy statistics became {self.energy_shift.dtype}, too coarse for total "
+                "energies: use trainer.precision=bf16-mixed (or 32-true) instead of a 'true' half"
+            )
+        inputs = self.inputs(batch)
+        pos = inputs.pop("pos").detach().requires_grad_(True)
+        with torch.enable_grad():
+            energy = self.model(pos, **inputs).scalar[:, 0]
+            (gradient,) = torch.autograd.grad(energy.sum(), pos, create_graph=create_graph)
+        return energy, -gradient
+
+
+def _check_spec(spec: DataSpec) -> None:
+    if spec.level != "graph" or spec.out_channels != 1:
+        raise ValueError(
+            "task potential needs data of level 'graph' with one scalar output, got level "
+            f"{spec.level!r} and {spec.out_channels} scalar outputs"
+        )
+    missing = [name for name in _STATISTICS if name not in spec.statistics]
+    if missing:
+        raise ValueError(f"task potential needs the statistics {missing} of the data set")

@@ -1,0 +1,79 @@
+"""Scalar properties of graphs or nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from geozoo.data import DataSpec, GraphBatch
+from geozoo.tasks._quantity import Quantity
+from geozoo.tasks.base import GraphTask
+
+
+class Regression(GraphTask):
+    r"""One scalar per graph or node, :math:`y = \mu + \sigma \hat y`, trained with an L1 loss.
+
+    Shift :math:`\mu` and scale :math:`\sigma` are the statistics ``<target>_shift`` and
+    ``<target>_scale`` of the training part (0 and 1 where the data has none), held in float64. The
+    loss is :math:`|\hat y - (y - \mu)/\sigma|`, the metric ``<target>_mae`` is in the unit of the
+    target.
+
+    Args:
+        model: a network with one scalar output.
+        spec: the description of the data.
+        target: field of the batch that holds the target, ``[G]`` or ``[N]``.
+        optimizer: see `GraphTask`, as are the remaining arguments.
+        schedule: see `GraphTask`.
+        augment: see `GraphTask`.
+        test_rotations: see `GraphTask`.
+        monitor: see `GraphTask`.
+        seed: see `GraphTask`.
+
+    Raises:
+        ValueError: if the data has no scalar output.
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        model: nn.Module,
+        spec: DataSpec,
+        *,
+        target: str = "y",
+        optimizer: Any = None,
+        schedule: Any = None,
+        augment: bool = True,
+        test_rotations: int = 1,
+        monitor: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        if spec.out_channels != 1:
+            raise ValueError(
+                f"task regression needs one scalar output, the data has {spec.out_channels}"
+            )
+        super().__init__(
+            model, spec,
+            quantities=(Quantity(target, target, ("mae", "rmse")),),
+            optimizer=optimizer, schedule=schedule, augment=augment,
+            test_rotations=test_rotations, monitor=monitor, seed=seed,
+        )  # fmt: skip
+        self.target = target
+        for name, default in (("shift", 0.0), ("scale", 1.0)):
+            value = spec.statistics.get(f"{target}_{name}", default)
+            self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
+
+    def loss(self, batch: GraphBatch) -> dict[str, Tensor]:
+        """Mean absolute error of the standardised target."""
+        predicted = self(batch).scalar[:, 0]
+        standardised = (getattr(batch, self.target) - self.shift) / self.scale
+        return {"loss": functional.l1_loss(predicted, standardised.to(predicted.dtype))}
+
+    def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
+        """The target by its name, in its unit, float64."""
+        predicted = self(batch).scalar[:, 0].detach().double()
+        return {self.target: predicted * self.scale + self.shift}

@@ -1,0 +1,70 @@
+"""Learning rate over the epochs."""
+
+from __future__ import annotations
+
+import math
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+
+def cosine_warmup(
+    optimizer: Optimizer, *, num_epochs: int, warmup_epochs: int = 0, warmup_start: float = 0.0
+) -> LambdaLR:
+    r"""Half a cosine over all epochs, times a linear warm-up; stepped once per epoch.
+
+    .. math:: \eta_e = \eta \cdot \tfrac{1}{2}\bigl(1 + \cos(\pi e / E)\bigr) \cdot
+        \Bigl(s + (1 - s)\,\frac{e}{W}\Bigr)\ [e \le W]
+
+    The released training of PONITA has :math:`s = 0`: its epoch 0 leaves the weights unchanged.
+
+    Args:
+        optimizer: holds the largest rate :math:`\eta`.
+        num_epochs: length :math:`E` of the whole training.
+        warmup_epochs: length :math:`W` of the warm-up; 0: none.
+        warmup_start: factor :math:`s` in epoch 0.
+
+    Raises:
+        ValueError: for lengths or factors outside these ranges.
+    """
+    if num_epochs < 1:
+        raise ValueError(
+            "a cosine needs the number of epochs: trainer.max_epochs must be at least 1, "
+            f"got {num_epochs}; or use schedule=constant"
+        )
+    warmup = _warmup(warmup_epochs, warmup_start)
+
+    def factor(epoch: int) -> float:
+        return 0.5 * (1.0 + math.cos(math.pi * min(epoch / num_epochs, 1.0))) * warmup(epoch)
+
+    return LambdaLR(optimizer, factor)
+
+
+def constant(
+    optimizer: Optimizer, *, num_epochs: int, warmup_epochs: int = 0, warmup_start: float = 0.0
+) -> LambdaLR:
+    """The same rate in all epochs behind a linear warm-up; arguments as in `cosine_warmup`.
+
+    Raises:
+        ValueError: for a negative length or a factor outside 0..1.
+    """
+    del num_epochs  # every schedule is told the length; this one has no use for it
+    return LambdaLR(optimizer, _warmup(warmup_epochs, warmup_start))
+
+
+class _Warmup:
+    def __init__(self, epochs: int, start: float) -> None:
+        self.epochs, self.start = epochs, start
+
+    def __call__(self, epoch: int) -> float:
+        if epoch > self.epochs or self.epochs == 0:
+            return 1.0
+        return self.start + (1.0 - self.start) * epoch / self.epochs
+
+
+def _warmup(epochs: int, start: float) -> _Warmup:
+    if epochs < 0:
+        raise ValueError(f"warmup_epochs must be at least 0, got {epochs}")
+    if not 0.0 <= start <= 1.0:
+        raise ValueError(f"warmup_start must be in 0..1, got {start}")
+    return _Warmup(epochs, start)

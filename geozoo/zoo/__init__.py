@@ -1,0 +1,52 @@
+"""The zoo: its entries, the check of their configs, and the record of their results."""
+
+from geozoo.zoo._entries import (
+    Entry,
+    Recipe,
+    configs_folder,
+    entries,
+    group_names,
+    recipes,
+    register_entries,
+    trainer_variants,
+    zoo_folder,
+)
+from geozoo.zoo._words import nearest
+
+__all__ = [
+    "ConfigError",
+    "Entry",
+    "Layer",
+    "Origins",
+    "Recipe",
+    "check",
+    "configs_folder",
+    "entries",
+    "fill_missing",
+    "group_names",
+    "hydra_origins",
+    "nearest",
+    "recipes",
+    "register_entries",
+    "trainer_variants",
+    "zoo_folder",
+]
+
+#: Names whose modules import omegaconf; they load when first asked for, so ``--help`` stays fast.
+_LAZY = {
+    "ConfigError": "_check",
+    "check": "_check",
+    "fill_missing": "_filling",
+    "Layer": "_origins",
+    "Origins": "_origins",
+    "hydra_origins": "_origins",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a lazy name."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"geozoo.zoo.{_LAZY[name]}"), name)

@@ -1,0 +1,95 @@
+"""Which file, or which word of the command line, set a key of a composed config."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One of the files that a config is composed from.
+
+    Attributes:
+        label: how messages name it.
+        package: where its keys lie in the whole, ``"model"`` or ``""``.
+        content: its keys and values.
+    """
+
+    label: str
+    package: str
+    content: Any
+
+    def has(self, key: str) -> bool:
+        """Whether this file says something about ``key`` of the composed config."""
+        if self.package:
+            if key != self.package and not key.startswith(self.package + "."):
+                return False
+            key = key[len(self.package) + 1 :]
+        node = self.content
+        for part in key.replace("[", ".").replace("]", "").split("."):
+            if isinstance(node, dict) and part in node:
+                node = node[part]
+            elif isinstance(node, list) and part.isdigit() and int(part) < len(node):
+                node = node[int(part)]
+            else:
+                return False
+        return True
+
+
+class Origins:
+    """Tells for every key where it was set last.
+
+    Args:
+        layers: the files, lowest precedence first.
+        overrides: the words of the command line, ``key=value``.
+    """
+
+    def __init__(self, layers: Sequence[Layer], overrides: Sequence[str] = ()) -> None:
+        self.layers = layers
+        self.keys = [word.split("=", 1)[0].lstrip("+~") for word in overrides]
+
+    def __call__(self, key: str) -> str:
+        """The file, ``"command line"``, or nothing where it is not known."""
+        if any(key == own or key.startswith((f"{own}.", f"{own}[")) for own in self.keys):
+            return "command line"
+        for layer in reversed(self.layers):
+            if layer.has(key):
+                return layer.label
+        parent = key.rpartition(".")[0]
+        return self(parent) if parent else ""
+
+
+def hydra_origins(config_name: str) -> Origins:
+    """The origins of the config of the Hydra job that is running.
+
+    Args:
+        config_name: name of the primary config.
+    """
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    loader = GlobalHydra.instance().config_loader()
+    words = list(HydraConfig.get().overrides.task)
+    defaults = loader.compute_defaults_list(config_name, words, RunMode.RUN)
+    layers = []
+    for default in defaults.defaults:
+        found = loader.repository.load_config(default.config_path) if default.config_path else None
+        if found is None or (default.package or "").startswith("hydra"):
+            continue
+        is_file = not found.path.startswith("structured:")
+        folder = found.path.removeprefix("pkg://").removeprefix("file://")
+        if found.path.startswith("pkg://"):
+            folder = folder.replace(".", "/")
+        label = f"{folder}/{default.config_path}.yaml" if is_file else found.provider
+        package = (default.package or "").replace("_global_", "").strip(".")
+        layers.append(Layer(label, package, _plain(found.config)))
+    return Origins(layers, words)
+
+
+def _plain(config: Any) -> Any:
+    return OmegaConf.to_container(config) if isinstance(config, DictConfig) else config
