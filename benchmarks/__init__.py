@@ -1,1 +1,1 @@
-"""Side-by-side measurements; each module is a command, `python -m benchmarks.<name>`."""
+"""Measurements of speed, each a module to run by hand."""

@@ -10,12 +10,12 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 
 @contextmanager
-def progress_bar(description: str, total: float | None) -> Iterator[Callable[[float], None]]:
+def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a bar on the error stream; the function that is yielded moves it on.
 
     Args:
         description: what is going on.
-        total: what the steps will add up to; ``None`` when nobody knows.
+        total: what the steps will add up to.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     console = Console(stderr=True)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from geozoo.data._progress import progress_bar
 from geozoo.data.download import RemoteFile, fetch, remote_files
-from geozoo.data.splits import read_index_file
+from geozoo.data.splits import every_nth, read_index_file
 
 _ARCHIVE = "rmd17.tar.bz2"
 _KEYS = ("nuclear_charges", "coords", "energies", "forces")
@@ -137,7 +137,7 @@ def every_100th(frames: int, path: Path) -> dict[str, Tensor]:
     Raises:
         ValueError: when every 100th frame does not make 1000.
     """
-    chosen = torch.arange(0, frames, 100)
+    chosen = every_nth(frames, 100)
     if len(chosen) != 1000:
         raise ValueError(
             f"split=every-100 takes 1000 frames, every 100th of about 100000; {path} has {frames} "

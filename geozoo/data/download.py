@@ -221,7 +221,7 @@ class _Bar:
         return self._progress.tasks[0].total
 
     @total.setter
-    def total(self, value: float) -> None:
+    def total(self, value: int) -> None:
         self._progress.update(self._task, total=value or None)
 
     def update(self, amount: int) -> None:

@@ -79,7 +79,7 @@ class ExtXYZ(GraphDataModule):
         forces_key: str | None = None,
         species: Sequence[str] | None = None,
         energy_reference: Reference = "auto",
-        fractions: Mapping[str, float] | None = None,
+        fractions: Mapping[str, int | float] | None = None,
         split_seed: int = 0,
         ignore_cell: bool = False,
     ) -> None:
@@ -183,7 +183,7 @@ def _paths(given: Mapping[str, str | Path | None]) -> dict[str, Path]:
     return paths
 
 
-def _check_fractions(fractions: Mapping[str, float]) -> dict[str, float]:
+def _check_fractions(fractions: Mapping[str, int | float]) -> dict[str, float]:
     values = {part: float(size) for part, size in fractions.items()}
     if set(values) != set(_FRACTIONS) or min(values.values()) <= 0:
         raise ValueError(

@@ -64,7 +64,6 @@ class DataSpec:
                 raise ValueError(f"{name} must be a whole number >= 0, got {value!r}")
         if self.out_channels + self.out_vectors == 0:
             raise ValueError("out_channels and out_vectors are both 0: nothing to predict")
-        object.__setattr__(self, "vector_fields", tuple(self.vector_fields))
 
     def model_arguments(self) -> dict[str, Any]:
         """The constructor arguments of a model that only the data can know."""
@@ -77,4 +76,4 @@ class DataSpec:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DataSpec:
         """The inverse of :meth:`to_dict`."""
-        return cls(**values)
+        return cls(**{**values, "vector_fields": tuple(values["vector_fields"])})

@@ -228,3 +228,25 @@ def test_gather_on_another_device_needs_no_answer_from_it() -> None:
     batch = make_store(RAGGED).to("meta").gather([4, 3])
     assert batch.pos.shape == (7, 3)
     assert batch.edge_index.shape == (2, 14)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("sizes", [RAGGED, EQUAL])
+def test_gather_on_a_gpu_equals_the_cpu_and_does_not_wait(sizes: list[int]) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    store = make_store(sizes)
+    index = torch.tensor([4, 3, 0])
+    resident = store.to("cuda")
+    resident.gather(index)  # the first call loads kernels
+    mode = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        batch = resident.gather(index)
+    finally:
+        torch.cuda.set_sync_debug_mode(mode)
+    expected = store.gather(index)
+    for name in expected:
+        torch.testing.assert_close(getattr(batch, name).cpu(), getattr(expected, name), msg=name)
+    again = resident.gather(index.cuda())
+    torch.testing.assert_close(again.pos.cpu(), expected.pos)
