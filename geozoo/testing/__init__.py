@@ -1,0 +1,29 @@
+"""The public test contract: what every layer and model of the zoo is held to, and yours can be.
+
+Each checker takes a module (or function) and its inputs by name, runs it, and raises AssertionError
+with a readable message where a promise is broken. Nothing here needs a test framework.
+
+>>> assert_equivariant(lambda pos: pos.norm(dim=-1), {"pos": torch.randn(4, 3)}, translate=False)
+"""
+
+from geozoo.testing.batching import assert_batch_independent
+from geozoo.testing.compiling import assert_compiles
+from geozoo.testing.equivariance import assert_equivariant
+from geozoo.testing.gradients import assert_finite_derivatives, assert_gradients
+from geozoo.testing.permutation import assert_permutation_equivariant
+from geozoo.testing.precision import assert_dtype_kept
+from geozoo.testing.saving import assert_survives_saving
+from geozoo.testing.tolerances import TOLERANCES, Tolerance
+
+__all__ = [
+    "TOLERANCES",
+    "Tolerance",
+    "assert_batch_independent",
+    "assert_compiles",
+    "assert_dtype_kept",
+    "assert_equivariant",
+    "assert_finite_derivatives",
+    "assert_gradients",
+    "assert_permutation_equivariant",
+    "assert_survives_saving",
+]

@@ -1,0 +1,76 @@
+"""Check that scalars stay and vectors turn when the input is moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from geozoo.geometry import random_rotations
+from geozoo.testing._run import Inputs, call, compare
+from geozoo.testing.tolerances import Tolerance
+
+
+def assert_equivariant(
+    module: Callable[..., Any],
+    inputs: Inputs,
+    *,
+    points: Collection[str] = ("pos",),
+    vectors: Collection[str] = ("vec",),
+    vector_outputs: Collection[str] = ("vector",),
+    rotations: Iterable[Tensor] | None = None,
+    reflect: bool = False,
+    translate: bool = True,
+    seed: int = 0,
+    tolerance: Tolerance | None = None,
+) -> None:
+    r"""Check :math:`f(R x + t) = f(x)` for scalars and :math:`R f(x)` for vectors.
+
+    Args:
+        module: what is called with the inputs as keyword arguments.
+        inputs: its inputs by name.
+        points: names of the inputs ``[..., dim]`` that turn and move.
+        vectors: names of the inputs ``[..., dim]`` that turn only.
+        vector_outputs: names of the outputs ``[..., dim]`` that turn; the others stay.
+        rotations: orthogonal matrices ``[dim, dim]`` to try, for instance those that map a grid to
+            itself; None: three random ones.
+        reflect: whether the random rotations are followed by a reflection.
+        translate: whether points are moved too.
+        seed: seed of the random motions.
+        tolerance: allowed deviation; None: that of the dtype.
+
+    Raises:
+        AssertionError: if an output does not follow the motion.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    sample = next(inputs[name] for name in (*points, *vectors) if inputs.get(name) is not None)
+    if rotations is None:
+        rotations = _random_motions(sample, reflect, generator)
+    expected = call(module, inputs)
+    for number, rotation in enumerate(rotations):
+        matrix = rotation.to(sample)
+        shift = torch.randn(sample.shape[-1], generator=generator, dtype=torch.float64)
+        shift = shift.to(sample) if translate else torch.zeros_like(shift).to(sample)
+        moved = dict(inputs)
+        for name in (*points, *vectors):
+            if inputs.get(name) is not None:
+                turned = inputs[name] @ matrix.T
+                moved[name] = turned + shift if name in points else turned
+        turned_outputs = {
+            name: value @ matrix.T if name in vector_outputs else value
+            for name, value in expected.items()
+        }
+        what = f"does not follow motion {number} (R = {matrix.tolist()})"
+        compare(call(module, moved), turned_outputs, what, tolerance)
+
+
+def _random_motions(sample: Tensor, reflect: bool, generator: torch.Generator) -> Tensor:
+    rotations = random_rotations(
+        3, sample.shape[-1], generator=generator, dtype=sample.dtype, device=sample.device
+    )
+    if reflect:
+        rotations = rotations.clone()
+        rotations[..., 0] *= -1
+    return rotations
