@@ -55,6 +55,8 @@ def _keep(x: Tensor) -> Tensor:
 
 def calibration_scale(before: Tensor, after: Tensor) -> Tensor:
     """Return std(before) / std(after), or 1 where either is zero or undefined."""
+    if min(before.numel(), after.numel()) < 2:
+        return before.new_ones(())
     ratio = before.std() / after.std()
     usable = torch.isfinite(ratio) & (ratio > 0)
     return torch.where(usable, ratio, torch.ones_like(ratio))

@@ -1,0 +1,112 @@
+import pytest
+import torch
+
+from geozoo import geometry as geo
+
+#: Sizes of the graphs of each batch; trailing empty graphs are named by num_graphs alone.
+RAGGED = [[3, 1, 4], [0, 2, 0, 3, 0], [1], [], [0], [5]]
+
+
+def cloud(sizes, dim=3):
+    batch = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes).long())
+    generator = torch.Generator().manual_seed(sum(sizes))
+    return torch.randn(len(batch), dim, generator=generator, dtype=torch.float64), batch
+
+
+def ordered_pairs(batch):
+    same = batch[:, None] == batch[None, :]
+    return {(j, i) for i in range(len(batch)) for j in range(len(batch)) if same[i, j]}
+
+
+def as_set(edge_index):
+    edges = list(zip(*edge_index.tolist(), strict=True)) if edge_index.numel() else []
+    assert len(edges) == len(set(edges)), "an edge is listed twice"
+    return set(edges)
+
+
+@pytest.mark.parametrize("sizes", RAGGED, ids=str)
+def test_complete_graph_equals_brute_force(sizes):
+    _, batch = cloud(sizes)
+    every = ordered_pairs(batch)
+    edges = geo.complete_graph(batch, len(sizes))
+    assert as_set(edges) == every
+    assert edges[1].tolist() == sorted(edges[1].tolist())
+    without = {(j, i) for j, i in every if j != i}
+    assert as_set(geo.complete_graph(batch, len(sizes), self_loops=False)) == without
+    pairs = geo.complete_pairs(batch, len(sizes))
+    assert as_set(pairs) == {(j, i) for j, i in every if j < i}
+    assert as_set(geo.directed_edges(pairs, len(batch))) == every
+    assert as_set(geo.directed_edges(pairs, len(batch), self_loops=False)) == without
+
+
+@pytest.mark.parametrize("sizes", RAGGED, ids=str)
+@pytest.mark.parametrize("radius", [1.5, 1e-3, 100.0])
+def test_radius_graph_equals_brute_force(sizes, radius):
+    pos, batch = cloud(sizes)
+    near = {(j, i) for j, i in ordered_pairs(batch) if (pos[j] - pos[i]).norm() < radius}
+    assert as_set(geo.radius_graph(pos, radius, batch, len(sizes))) == near
+    without = {(j, i) for j, i in near if j != i}
+    edges = geo.radius_graph(pos, radius, batch, len(sizes), self_loops=False)
+    assert as_set(edges) == without
+    pairs = geo.radius_pairs(pos, radius, batch, len(sizes))
+    assert as_set(pairs) == {(j, i) for j, i in near if j < i}
+
+
+@pytest.mark.parametrize("sizes", RAGGED, ids=str)
+@pytest.mark.parametrize("num", [1, 2, 10])
+def test_knn_graph_equals_brute_force(sizes, num):
+    pos, batch = cloud(sizes, dim=2)
+    expected = set()
+    for i in range(len(batch)):
+        others = [j for j in range(len(batch)) if batch[j] == batch[i] and j != i]
+        others.sort(key=lambda j, i=i: float((pos[j] - pos[i]).square().sum()))
+        expected |= {(j, i) for j in others[:num]}
+    assert as_set(geo.knn_graph(pos, num, batch, len(sizes))) == expected
+
+
+def test_knn_ties_fall_to_the_first_node():
+    pos = torch.tensor([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
+    edges = geo.knn_graph(pos, 2, torch.zeros(4, dtype=torch.int64))
+    assert edges[0, edges[1] == 0].tolist() == [1, 2]
+
+
+def test_coincident_nodes_are_neighbours():
+    pos, batch = torch.zeros(3, 3), torch.zeros(3, dtype=torch.int64)
+    assert geo.radius_pairs(pos, 0.1, batch).shape == (2, 3)
+    assert geo.knn_graph(pos, 1, batch).shape == (2, 3)
+
+
+def test_a_node_exactly_at_the_radius_is_outside():
+    pos, batch = torch.tensor([[0.0], [2.0]]), torch.zeros(2, dtype=torch.int64)
+    assert geo.radius_pairs(pos, 2.0, batch).numel() == 0
+
+
+UNSORTED = torch.tensor([0, 1, 0])
+POS = torch.zeros(3, 3)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: geo.complete_graph(UNSORTED),
+        lambda: geo.complete_pairs(UNSORTED),
+        lambda: geo.radius_pairs(POS, 1.0, UNSORTED),
+        lambda: geo.radius_graph(POS, 1.0, UNSORTED),
+        lambda: geo.knn_graph(POS, 1, UNSORTED),
+    ],
+)
+def test_unsorted_batches_are_refused(build):
+    with pytest.raises(ValueError, match="batch must be sorted"):
+        build()
+
+
+@pytest.mark.parametrize("radius", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("function", [geo.radius_pairs, geo.radius_graph])
+def test_radius_must_be_positive(function, radius):
+    with pytest.raises(ValueError, match="radius must be positive, got"):
+        function(POS, radius, torch.zeros(3, dtype=torch.int64))
+
+
+def test_number_of_neighbours_must_be_positive():
+    with pytest.raises(ValueError, match="num_neighbors must be at least 1, got 0"):
+        geo.knn_graph(POS, 0, torch.zeros(3, dtype=torch.int64))

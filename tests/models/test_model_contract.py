@@ -1,0 +1,118 @@
+"""The contract for the model of every folder of the zoo, found by listing."""
+
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from geozoo import testing
+from geozoo.geometry import platonic_rotations
+
+FOLDER = Path(__file__).resolve().parents[2] / "models"
+ENTRIES = sorted(path.parent.name for path in FOLDER.glob("*/config.yaml"))
+TINY = {"hidden_channels": 8, "basis_channels": 8, "num_layers": 2}
+#: A grid of orientations is exact under the rotations of its own regular polyhedron.
+REGULAR = {"grid": "platonic", "num_orientations": 20}
+DATA = {"in_channels": 2, "in_vectors": 1, "out_channels": 2, "out_vectors": 1, "dim": 3}
+
+
+def read(name):
+    """The class of an entry and its configured arguments."""
+    config = yaml.safe_load((FOLDER / name / "config.yaml").read_text())
+    module, _, attribute = config.pop("_target_").rpartition(".")
+    return getattr(importlib.import_module(module), attribute), config
+
+
+def is_geometric(name):
+    return "pos" in inspect.signature(read(name)[0].forward).parameters
+
+
+GEOMETRIC = [name for name in ENTRIES if is_geometric(name)]
+
+
+def build(name, level="graph", seed=0, **options):
+    """The entry's model as configured, but for sizes and what the data set says."""
+    kind, config = read(name)
+    small = {**TINY, **DATA, "level": level, **options}
+    config |= {key: value for key, value in small.items() if key in config}
+    left = [key for key, value in config.items() if value == "???"]
+    assert not left, f"models/{name}/config.yaml: nothing here fills {left}"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return kind(**config).double()
+
+
+def inputs(sizes):
+    batch = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
+    generator = torch.Generator().manual_seed(0)
+    options = {"generator": generator, "dtype": torch.float64}
+    return {
+        "pos": torch.randn(len(batch), 3, **options),
+        "x": torch.randn(len(batch), 2, **options),
+        "vec": torch.randn(len(batch), 1, 3, **options),
+        "batch": batch,
+        "num_graphs": len(sizes),
+    }
+
+
+def test_folders_are_found():
+    assert ENTRIES, f"no model entries in {FOLDER}"
+    assert {path.name for path in FOLDER.iterdir() if path.is_dir()} == set(ENTRIES)
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_config_names_exactly_the_arguments_of_the_class(name):
+    kind, config = read(name)
+    parameters = inspect.signature(kind).parameters
+    assert set(config) <= set(parameters)
+    needed = {key for key, p in parameters.items() if p.default is inspect.Parameter.empty}
+    assert needed <= set(config)
+
+
+@pytest.mark.parametrize("level", ["node", "graph"])
+@pytest.mark.parametrize("name", GEOMETRIC)
+class TestGeometricModel:
+    def test_signature_is_that_of_the_family(self, name, level):
+        parameters = list(inspect.signature(read(name)[0].forward).parameters.values())[1:]
+        names = ["pos", "x", "batch", "edge_index", "vec", "num_graphs"]
+        assert [p.name for p in parameters] == names
+        assert [p.default for p in parameters[3:]] == [None] * 3
+        assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in parameters[4:])
+        assert build(name, level)(**inputs([3, 2]))._fields == ("scalar", "vector")
+
+    def test_motions_are_followed(self, name, level):
+        rotations = platonic_rotations(20)[1::12]
+        model = build(name, level, **REGULAR)
+        testing.assert_equivariant(model, inputs([4, 3]), rotations=rotations)
+
+    def test_order_of_nodes_does_not_matter(self, name, level):
+        given = inputs([4, 3, 1])
+        nodes = ("scalar", "vector") if level == "node" else ()
+        model = build(name, level)
+        testing.assert_permutation_equivariant(
+            model, given, batch=given["batch"], node_outputs=nodes
+        )
+
+    def test_graphs_do_not_meet(self, name, level):
+        testing.assert_batch_independent(build(name, level), inputs([3, 0, 2, 1]), level=level)
+
+    def test_derivatives_are_right(self, name, level):
+        small = build(name, level, num_orientations=4)
+        testing.assert_gradients(small, inputs([3, 1]), wrt=("pos",), parameters=level == "graph")
+
+    def test_dtype_is_kept(self, name, level):
+        testing.assert_dtype_kept(build(name, level), inputs([4, 3]))
+
+    def test_saved_models_predict_the_same(self, name, level):
+        testing.assert_survives_saving(
+            build(name, level), lambda: build(name, level, seed=1), inputs([4, 3])
+        )
+
+    def test_inputs_are_left_as_they_are(self, name, level):
+        given = inputs([4, 3])
+        before = {key: value.clone() for key, value in given.items() if torch.is_tensor(value)}
+        build(name, level)(**given)
+        assert all(torch.equal(given[key], value) for key, value in before.items())

@@ -1,0 +1,98 @@
+"""Every public layer keeps the contract of `geozoo.testing`; a layer without a case fails."""
+
+import pytest
+import torch
+from layer_cases import BATCH, CASES, Case, seeded
+
+import geozoo.nn
+from geozoo import testing
+
+
+def cases(applies=lambda case: True):
+    """Run a test for every case of which something is promised."""
+    every = {f"{name}-{v}": make() for name, each in CASES.items() for v, make in each.items()}
+    chosen = {name: case for name, case in every.items() if applies(case)}
+    return pytest.mark.parametrize("case", chosen.values(), ids=list(chosen))
+
+
+def is_module(case: Case) -> bool:
+    return isinstance(case.build(), torch.nn.Module)
+
+
+def has_parameters(case: Case) -> bool:
+    return is_module(case) and any(True for _ in case.build().parameters())
+
+
+def sees_geometry(case: Case) -> bool:
+    return not {"pos", "vec", "orientations"}.isdisjoint(case.inputs)
+
+
+def make(case: Case):
+    return seeded(case.build) if is_module(case) else case.build()
+
+
+def test_every_layer_has_a_case():
+    assert set(CASES) == set(geozoo.nn.__all__)
+
+
+def test_case_is_about_its_layer():
+    for name, variants in CASES.items():
+        layer = getattr(geozoo.nn, name)
+        for variant in variants.values():
+            built = variant().build()
+            parts = built.modules() if isinstance(built, torch.nn.Module) else [built]
+            assert any(part is layer or type(part) is layer for part in parts), name
+
+
+@cases()
+def test_order_of_nodes_and_edges_does_not_matter(case):
+    testing.assert_permutation_equivariant(
+        make(case),
+        case.inputs,
+        batch=BATCH,
+        node_inputs=case.node_inputs,
+        edge_inputs=case.edge_inputs,
+        node_outputs=case.node_outputs,
+    )
+
+
+@cases(sees_geometry)
+def test_motions_are_followed(case):
+    testing.assert_equivariant(make(case), case.inputs, **case.moves)
+
+
+@cases()
+def test_derivatives_are_right_to_second_order(case):
+    testing.assert_gradients(make(case), case.inputs, wrt=case.wrt)
+
+
+@cases()
+def test_dtype_is_kept(case):
+    testing.assert_dtype_kept(make(case), case.inputs)
+
+
+@cases(is_module)
+def test_saved_layers_predict_the_same(case):
+    testing.assert_survives_saving(make(case), lambda: seeded(case.build, 1), case.inputs)
+
+
+@cases(lambda case: case.compiles)
+def test_layers_compile_to_one_graph(case):
+    testing.assert_compiles(make(case), case.inputs)
+
+
+@cases(lambda case: "edge_index" in case.inputs)
+def test_without_any_edge_the_output_is_finite(case):
+    empty = {"edge_index": case.inputs["edge_index"][:, :0]}
+    empty |= {name: case.inputs[name][:0] for name in case.edge_inputs}
+    testing.assert_finite_derivatives(make(case), case.inputs | empty, wrt=case.wrt[:1])
+
+
+@cases(has_parameters)
+def test_every_parameter_gets_a_gradient(case):
+    module = make(case)
+    output = module(**case.inputs)
+    parts = output if isinstance(output, tuple) else (output,)
+    sum((part * part).sum() for part in parts).backward()
+    idle = [n for n, p in module.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not idle

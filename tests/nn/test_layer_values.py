@@ -1,0 +1,131 @@
+"""Exact values of small layers, and what they refuse."""
+
+import pytest
+import torch
+from layer_cases import CASES, SIZES, random, seeded, units
+
+import geozoo.nn as layers
+from geozoo.geometry import circle_grid, sphere_grid
+
+
+@pytest.mark.parametrize("grid", [sphere_grid(6, "platonic"), sphere_grid(20, "platonic"),
+                                  circle_grid(5)], ids=len)  # fmt: skip
+def test_lifted_vectors_come_back_divided_by_the_dimension(grid):
+    dim = grid.shape[1]
+    x, vec = random(4, 2), random(4, 3, dim, seed=1)
+    lifted = layers.lift_to_orientations(x, vec, grid)
+    assert lifted.shape == (4, len(grid), 5)
+    scalar, vector = layers.project_from_orientations(lifted, grid, 2)
+    torch.testing.assert_close(scalar, x)
+    torch.testing.assert_close(vector, vec / dim)
+
+
+def test_lift_takes_either_and_not_neither():
+    grid = units(6, 3)
+    assert layers.lift_to_orientations(random(4, 2), None, grid).shape == (4, 6, 2)
+    assert layers.lift_to_orientations(None, random(4, 1, 3), grid).shape == (4, 6, 1)
+    with pytest.raises(ValueError, match="x or vec must be given"):
+        layers.lift_to_orientations(None, None, grid)
+
+
+@pytest.mark.parametrize("power", [2, 6])
+def test_window_is_flat_at_the_cutoff(power):
+    window = layers.PolynomialWindow(2.0, power)
+    at = torch.tensor([0.0, 2.0 - 1e-6, 2.0, 3.0], dtype=torch.float64, requires_grad=True)
+    value = window(at)
+    (slope,) = torch.autograd.grad(value.sum(), at, create_graph=True)
+    (curvature,) = torch.autograd.grad(slope.sum(), at)
+    assert value[0] == 1
+    assert value[1:].abs().max() < 1e-12
+    assert slope[1:].abs().max() < 1e-9
+    assert curvature[1:].abs().max() < 1e-3
+
+
+def test_window_falls_from_one_to_zero():
+    value = layers.PolynomialWindow(3.0)(torch.linspace(0, 3, 50).double())
+    assert (value.diff() <= 1e-12).all()
+    assert value.min() >= -1e-12
+
+
+def test_without_radius_the_window_is_one():
+    far = torch.tensor([0.0, 1e6])
+    assert layers.PolynomialWindow(None)(far).tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_kernel_basis_is_a_perceptron_of_polynomials(merged):
+    basis = seeded(lambda: layers.KernelBasis(2, 4, 3, degree=3))
+    a = random(6, 2)
+    powers = torch.stack([torch.cat([r, torch.kron(r, r), torch.kron(torch.kron(r, r), r)])
+                          for r in a])  # fmt: skip
+    gelu = torch.nn.functional.gelu
+    expected = gelu(basis.linear_2(gelu(basis.linear_1(powers))))
+    torch.testing.assert_close(basis(a, merged=merged), expected)
+
+
+def test_residual_only_where_widths_agree():
+    def block(out):
+        return seeded(lambda: layers.ConvNeXtBlock(layers.PointConv(4, out, 3, groups=1), 4, out))
+
+    case = CASES["PointConv"]["full"]()
+    for out in (4, 2):
+        made = block(out)
+        with torch.no_grad():
+            made.linear_2.weight.zero_()
+            made.linear_2.bias.zero_()
+        expected = case.inputs["x"] if out == 4 else torch.zeros(5, 2, dtype=torch.float64)
+        torch.testing.assert_close(made(**case.inputs), expected)
+
+
+def bundle(**options):
+    given = {"num_orientations": 4, "grid": "repulsion_antipodal", "separable": True}
+    given |= {"orientation_kind": "published", "dim": 3, **SIZES, **options}
+    return layers.BundleRepresentation(**given)
+
+
+def edges(**options):
+    given = {"dim": 3, "orientation_kind": "published", **SIZES, **options}
+    return layers.EdgeLiftedRepresentation(**given)
+
+
+REFUSED = [
+    (lambda: layers.PolynomialFeatures(0, 2), "in_features must be at least 1, got 0"),
+    (lambda: layers.PolynomialFeatures(2, 0), "degree must be at least 1, got 0"),
+    (lambda: layers.PolynomialWindow(0.0), "radius must be positive or None, got 0.0"),
+    (lambda: layers.PolynomialWindow(1.0, 1), "power must be at least 2, got 1"),
+    (lambda: layers.PointConv(4, 4, 3, groups=2), r"groups must be 1 \(full\) or in_channels=4"),
+    (lambda: layers.PointConv(4, 2, 3), "depthwise convolution needs out_channels equal"),
+    (lambda: layers.BundleConv(4, 2, 3), "depthwise convolution needs out_channels equal"),
+    (lambda: layers.FiberBundleConv(4, 4, 3, groups=3), "groups must be 1"),
+    (lambda: bundle(dim=4), "dim must be 2 or 3, got 4"),
+    (lambda: bundle(grid="cubic"), "kind must be one of .*'cubic'"),
+    (lambda: bundle(num_orientations=5), "antipodal grid needs an even num"),
+    (lambda: bundle(grid=torch.ones(4, 3)), "not on the sphere"),
+    (lambda: bundle(grid=torch.ones(3, 3)), r"grid must have shape \(4, 3\), got \(3, 3\)"),
+    (lambda: bundle(orientation_kind="so3"), "kind must be .*'so3'"),
+    (lambda: bundle(orientation_kind="se2"), "needs orientations in 2 dimensions, got 3"),
+    (lambda: bundle(radius=-1.0), "radius must be positive or None, got -1.0"),
+    (lambda: edges(interaction="all"), 'interaction must be "edges" or "complete", got \'all\''),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("build", "message"), REFUSED, ids=[m for _, m in REFUSED])
+def test_bad_sizes_and_names_are_refused(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()
+
+
+@pytest.mark.parametrize("name", ["PointConv", "BundleConv", "FiberBundleConv"])
+def test_features_of_the_wrong_shape_are_refused(name):
+    case = CASES[name]["depthwise"]()
+    conv = seeded(case.build)
+    x = case.inputs["x"]
+    for wrong in (x[..., :2], x.unsqueeze(0)):
+        with pytest.raises(ValueError, match=rf"x must have {x.dim()} axes, the last of size 4"):
+            conv(**case.inputs | {"x": wrong})
+
+
+def test_positions_take_no_vectors():
+    position = layers.PositionRepresentation(3, **SIZES)
+    with pytest.raises(ValueError, match="takes scalar features x, and no vec"):
+        position.lift(None, random(2, 1, 3), None)

@@ -1,0 +1,38 @@
+import pytest
+import torch
+
+from geozoo.ops import safe_norm
+from geozoo.testing import assert_dtype_kept, assert_finite_derivatives, assert_gradients
+
+
+def test_value_is_the_euclidean_norm():
+    vector = torch.tensor([[3.0, 4.0], [0.0, 0.0], [1e-20, 0.0]], dtype=torch.float64)
+    assert safe_norm(vector).tolist() == [5.0, 0.0, 1e-20]
+    assert safe_norm(vector, keepdim=True).shape == (3, 1)
+
+
+@pytest.mark.parametrize(
+    "vector", [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, -2.0, 0.0]], ids=["zero", "x", "y"]
+)
+def test_first_and_second_derivatives_are_finite(vector):
+    assert_finite_derivatives(safe_norm, {"vector": torch.tensor(vector)}, wrt=("vector",))
+
+
+def test_derivatives_at_zero_are_zero():
+    vector = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    (first,) = torch.autograd.grad(safe_norm(vector), vector, create_graph=True)
+    assert first.tolist() == [0.0, 0.0, 0.0]
+    hessian = torch.autograd.functional.hessian(safe_norm, torch.zeros(3, dtype=torch.float64))
+    assert hessian.abs().max() == 0
+
+
+def test_hessian_on_an_axis_is_the_projector_over_the_length():
+    vector = torch.tensor([2.0, 0.0, 0.0], dtype=torch.float64)
+    hessian = torch.autograd.functional.hessian(safe_norm, vector)
+    torch.testing.assert_close(hessian, torch.diag(torch.tensor([0.0, 0.5, 0.5]).double()))
+
+
+def test_derivatives_agree_with_finite_differences():
+    vector = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    assert_gradients(safe_norm, {"vector": vector}, wrt=("vector",))
+    assert_dtype_kept(safe_norm, {"vector": vector})

@@ -1,0 +1,56 @@
+import pytest
+import torch
+
+from geozoo.ops import scatter
+from geozoo.testing import assert_dtype_kept, assert_gradients
+
+INDEX = torch.tensor([2, 0, 2, 2, 0, 4])
+LOOP = {
+    "sum": lambda rows: rows.sum(0),
+    "mean": lambda rows: rows.mean(0),
+    "max": lambda rows: rows.amax(0),
+    "min": lambda rows: rows.amin(0),
+}
+
+
+def values(*shape):
+    return torch.randn(6, *shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("reduce", sorted(LOOP))
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
+def test_equals_a_loop(reduce, shape):
+    src = values(*shape)
+    expected = torch.zeros(5, *shape, dtype=torch.float64)
+    for row in range(5):
+        if (INDEX == row).any():
+            expected[row] = LOOP[reduce](src[INDEX == row])
+    torch.testing.assert_close(scatter(src, INDEX, 5, reduce), expected)
+
+
+@pytest.mark.parametrize("reduce", sorted(LOOP))
+def test_derivatives_are_right_to_second_order(reduce):
+    def squares(src):
+        return scatter(src * src, INDEX, 5, reduce) ** 2
+
+    assert_gradients(squares, {"src": values(2)}, wrt=("src",))
+
+
+def test_nothing_to_scatter_gives_zeros_of_the_same_dtype():
+    out = scatter(torch.zeros(0, 3, dtype=torch.float64), torch.zeros(0, dtype=torch.int64), 2)
+    assert out.dtype == torch.float64
+    assert out.tolist() == [[0.0] * 3] * 2
+    assert_dtype_kept(lambda src: scatter(src, INDEX, 5), {"src": values(2)})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((values(2), INDEX, 5, "median"), "reduce must be one of .*'median'"),
+        ((values(2), INDEX[:3], 5), r"index must have one entry per row of src \(6\), got \(3,\)"),
+        ((values(2), INDEX.view(2, 3), 5), "index must have one entry per row of src"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        scatter(*arguments)
