@@ -91,6 +91,8 @@ class GraphLoader(DataLoader):
         self, store: GraphStore, sampler: EpochBatchSampler, *, num_workers: int = 0
     ) -> None:
         on_cpu = store.device.type == "cpu"
+        # Lightning makes loaders anew for prediction, from the attributes named as the arguments.
+        self.store = store
         self._batches_done = 0
         super().__init__(
             GraphDataset(store),
