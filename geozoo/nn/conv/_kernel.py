@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from geozoo.ops import scatter
 
@@ -62,8 +62,38 @@ def calibration_scale(before: Tensor, after: Tensor) -> Tensor:
     return torch.where(usable, ratio, torch.ones_like(ratio))
 
 
-def check_groups(in_channels: int, out_channels: int, groups: int) -> None:
-    """Raise ValueError unless the convolution is depthwise or full."""
+class KernelConv(nn.Module):
+    """Base of the convolutions with one kernel: sizes, kernel map, bias, calibration.
+
+    Subclasses implement `_sum(x, ...)`, the convolution without bias.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, basis_channels: int, *, groups: int | None = None
+    ) -> None:
+        super().__init__()
+        self.groups = in_channels if groups is None else groups
+        self.in_channels = in_channels
+        width = kernel_width(in_channels, out_channels, self.groups)
+        self.kernel = nn.Linear(basis_channels, width, bias=False)
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+
+    def _sum(self, x: Tensor, *neighborhood: Tensor | None, **named: Tensor | None) -> Tensor:
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def calibrate(self, x: Tensor, *neighborhood: Tensor | None, **named: Tensor | None) -> Tensor:
+        """Scale the kernel so that the output's spread is the input's; return the former output.
+
+        The arguments are those of `forward`; the returned output is that of the weights before.
+        """
+        out = self._sum(x, *neighborhood, **named)
+        self.kernel.weight.mul_(calibration_scale(x, out))
+        return out + self.bias
+
+
+def kernel_width(in_channels: int, out_channels: int, groups: int) -> int:
+    """Return how many numbers a kernel row has; ValueError unless depthwise or full."""
     if groups not in (1, in_channels):
         raise ValueError(
             f"groups must be 1 (full) or in_channels={in_channels} (depthwise), got {groups!r}"
@@ -73,10 +103,6 @@ def check_groups(in_channels: int, out_channels: int, groups: int) -> None:
             "a depthwise convolution needs out_channels equal to in_channels, got "
             f"in_channels={in_channels}, out_channels={out_channels}"
         )
-
-
-def kernel_width(in_channels: int, out_channels: int, groups: int) -> int:
-    """Return how many numbers a kernel row has."""
     return out_channels if groups != 1 else out_channels * in_channels
 
 

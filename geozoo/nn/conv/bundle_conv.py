@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
-from geozoo.nn.conv._kernel import (
-    calibration_scale,
-    check_features,
-    check_groups,
-    kernel_width,
-)
+from geozoo.nn.conv._kernel import KernelConv, check_features
 from geozoo.ops import scatter
 
 
-class BundleConv(nn.Module):
+class BundleConv(KernelConv):
     r"""Convolve features on a position-orientation bundle with one kernel over both spaces.
 
     .. math:: y_i[o] = \frac{1}{O} \sum_{j \to i} \sum_p (W b_{ij}[o, p]) \odot x_j[p] + \beta
@@ -37,18 +32,6 @@ class BundleConv(nn.Module):
         Bekkers et al., ICLR 2024, eq. 8.
     """
 
-    def __init__(
-        self, in_channels: int, out_channels: int, basis_channels: int, *, groups: int | None = None
-    ) -> None:
-        super().__init__()
-        self.groups = in_channels if groups is None else groups
-        check_groups(in_channels, out_channels, self.groups)
-        self.in_channels = in_channels
-        self.kernel = nn.Linear(
-            basis_channels, kernel_width(in_channels, out_channels, self.groups), bias=False
-        )
-        self.bias = nn.Parameter(torch.zeros(out_channels))
-
     def forward(
         self,
         x: Float[Tensor, "N O C"],
@@ -69,13 +52,3 @@ class BundleConv(nn.Module):
         else:
             message = torch.einsum("eopc,epc->eoc", kernel, neighbor)
         return scatter(message, receiver, x.shape[0])
-
-    @torch.no_grad()
-    def calibrate(self, x: Tensor, basis: Tensor, edge_index: Tensor) -> Tensor:
-        """Scale the kernel so that the output's spread is the input's; return the former output.
-
-        The arguments are those of `forward`; the returned output is that of the weights before.
-        """
-        out = self._sum(x, basis, edge_index)
-        self.kernel.weight.mul_(calibration_scale(x, out))
-        return out + self.bias

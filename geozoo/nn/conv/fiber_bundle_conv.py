@@ -8,16 +8,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from geozoo.nn.conv._kernel import (
+    KernelConv,
     calibration_scale,
     check_features,
-    check_groups,
     convolve_edges,
     convolve_pairs,
     kernel_width,
 )
 
 
-class FiberBundleConv(nn.Module):
+class FiberBundleConv(KernelConv):
     r"""Convolve features on a position-orientation bundle, separably.
 
     Every node carries the same grid of O orientations, with features ``x [N, O, C]``.
@@ -47,14 +47,11 @@ class FiberBundleConv(nn.Module):
     def __init__(
         self, in_channels: int, out_channels: int, basis_channels: int, *, groups: int | None = None
     ) -> None:
-        super().__init__()
+        # The spatial step is depthwise in every case; `groups` is that of the fibre step.
+        super().__init__(in_channels, in_channels, basis_channels)
         self.groups = in_channels if groups is None else groups
-        check_groups(in_channels, out_channels, self.groups)
-        self.in_channels = in_channels
-        self.kernel = nn.Linear(basis_channels, in_channels, bias=False)
-        self.fiber_kernel = nn.Linear(
-            basis_channels, kernel_width(in_channels, out_channels, self.groups), bias=False
-        )
+        width = kernel_width(in_channels, out_channels, self.groups)
+        self.fiber_kernel = nn.Linear(basis_channels, width, bias=False)
         self.bias = nn.Parameter(torch.zeros(out_channels))
 
     def forward(
