@@ -59,7 +59,7 @@ def measure(num_batches: int, rounds: int) -> dict[str, float]:
         "PyTorch Geometric, DataLoader": lambda: DataLoader(
             molecules, batch_size=BATCH_SIZE, shuffle=True
         ),
-        "geozoo, GraphLoader": lambda: GraphLoader(store, sampler),
+        "geozoo, GraphLoader": lambda: GraphLoader(store, sampler=sampler),
         "geozoo, GraphStore.gather": lambda: map(store.gather, sampler),
     }
     times: dict[str, list[float]] = {name: [] for name in ways}

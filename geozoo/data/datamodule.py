@@ -111,6 +111,10 @@ class GraphDataModule(LightningDataModule):
         """The test part in order."""
         return self._loader("test")
 
+    def predict_dataloader(self) -> GraphLoader:
+        """The test part: what ``trainer.predict`` runs over."""
+        return self.test_dataloader()
+
     def calibration_batch(self) -> GraphBatch:
         """The first batch of the first epoch of a single process; the same on every rank."""
         sampler = EpochBatchSampler(
@@ -132,7 +136,8 @@ class GraphDataModule(LightningDataModule):
         device = torch.device("cpu") if trainer is None else trainer.strategy.root_device
         store = self._store_on(device)
         is_resident = store.device == device and options.resident != "loader"
-        return GraphLoader(store, sampler, num_workers=0 if is_resident else options.num_workers)
+        num_workers = 0 if is_resident else options.num_workers
+        return GraphLoader(store, sampler=sampler, num_workers=num_workers)
 
     def _store_on(self, device: torch.device) -> GraphStore:
         if device not in self._placed:

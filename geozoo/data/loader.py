@@ -85,13 +85,27 @@ class GraphLoader(DataLoader):
         store: the graphs.
         sampler: which of them, in which order.
         num_workers: worker processes; 0 gathers in this one.
+        shuffle: False; Lightning names it where it makes a loader anew for prediction.
+        batch_sampler: None; likewise. The sampler already gives whole batches.
+
+    Raises:
+        ValueError: for a ``shuffle`` or a ``batch_sampler``.
     """
 
     def __init__(
-        self, store: GraphStore, sampler: EpochBatchSampler, *, num_workers: int = 0
+        self,
+        store: GraphStore,
+        *,
+        sampler: EpochBatchSampler,
+        num_workers: int = 0,
+        shuffle: bool = False,
+        batch_sampler: None = None,
     ) -> None:
+        if shuffle or batch_sampler is not None:
+            raise ValueError("shuffle and batch_sampler are the sampler's business: leave them out")
         on_cpu = store.device.type == "cpu"
-        # Lightning makes loaders anew for prediction, from the attributes named as the arguments.
+        # Lightning makes loaders anew for prediction: from the positional arguments, and the others
+        # by name, of which it sets the sampler.
         self.store = store
         self._batches_done = 0
         super().__init__(

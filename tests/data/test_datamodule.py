@@ -164,7 +164,7 @@ def test_store_moves_only_when_it_may_and_fits(monkeypatch: pytest.MonkeyPatch) 
 def test_loader_on_a_device_uses_no_workers() -> None:
     store = make_store([2, 3]).to("meta")
     sampler = EpochBatchSampler(torch.arange(2), 1, shuffle=False)
-    assert GraphLoader(store, sampler, num_workers=2).num_workers == 0
+    assert GraphLoader(store, sampler=sampler, num_workers=2).num_workers == 0
 
 
 @pytest.mark.parametrize(
