@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning import Trainer
 from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 
 from geozoo.cli._callbacks import make_callbacks
 from geozoo.cli._folder import RunFolder
 from geozoo.data import DataSpec, GraphDataModule
 from geozoo.tasks import GraphTask
+from geozoo.zoo import ConfigError
 
 
 def build_datamodule(cfg: DictConfig) -> GraphDataModule:
     """The data module; it has not touched its data yet."""
-    return instantiate(cfg.dataset, _convert_="all")
+    with _faults_named("dataset"):
+        return instantiate(cfg.dataset, _convert_="all")
 
 
 def build_task(cfg: DictConfig, spec: DataSpec) -> GraphTask:
@@ -27,13 +33,15 @@ def build_task(cfg: DictConfig, spec: DataSpec) -> GraphTask:
         cfg: the config, its model without ``???``.
         spec: the description of the data.
     """
-    make_task = instantiate(cfg.task, _partial_=True, _convert_="all")
-    return make_task(
-        model=instantiate(cfg.model, _convert_="all"),
-        spec=spec,
-        optimizer=instantiate(cfg.optimizer, _convert_="all"),
-        schedule=instantiate(cfg.schedule, _convert_="all"),
-    )
+    with _faults_named("model"):
+        model = instantiate(cfg.model, _convert_="all")
+    with _faults_named("task"):
+        return instantiate(cfg.task, _partial_=True, _convert_="all")(
+            model=model,
+            spec=spec,
+            optimizer=instantiate(cfg.optimizer, _convert_="all"),
+            schedule=instantiate(cfg.schedule, _convert_="all"),
+        )
 
 
 def build_trainer(
@@ -51,14 +59,28 @@ def build_trainer(
     every, epochs = cfg.trainer.get("check_val_every_n_epoch"), cfg.trainer.get("max_epochs")
     if every and epochs and 0 < epochs < every:
         options["check_val_every_n_epoch"] = epochs  # a short run is validated at its end
-    return instantiate(
-        cfg.trainer, _convert_="all", _partial_=True
-    )(
-        logger=_loggers(cfg),
-        callbacks=make_callbacks(cfg, folder, monitor=monitor, is_terminal=is_terminal),
-        enable_progress_bar=is_terminal,
-        **options,
-    )  # fmt: skip
+    with _faults_named("trainer"):
+        return instantiate(cfg.trainer, _convert_="all", _partial_=True)(
+            logger=_loggers(cfg),
+            callbacks=make_callbacks(cfg, folder, monitor=monitor, is_terminal=is_terminal),
+            enable_progress_bar=is_terminal,
+            **options,
+        )
+
+
+@contextmanager
+def _faults_named(node: str) -> Iterator[None]:
+    """Name the node whose values a constructor refuses."""
+    try:
+        yield
+    except (
+        ValueError,
+        TypeError,
+        ImportError,
+        InstantiationException,
+        MisconfigurationException,
+    ) as error:
+        raise ConfigError(f"{node}: {error.__cause__ or error}") from error
 
 
 def _loggers(cfg: DictConfig) -> list[Logger]:

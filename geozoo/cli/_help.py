@@ -38,7 +38,8 @@ def print_help(console: Console | None = None) -> None:
     console = console or Console(highlight=False)
     console.print("[bold]geozoo-train[/]: train a model of the zoo on a data set.\n")
     console.print(
-        "Usage: geozoo-train \\[group=name ...] \\[key=value ...]    (in a checkout: python train.py)\n"
+        "Usage: geozoo-train \\[group=name ...] \\[key=value ...]"
+        "    (in a checkout: python train.py)\n"
     )
     for kind in ("model", "dataset"):
         _section(console, f"{kind}=", [(e.name, e.summary) for e in entries(kind)])  # type: ignore[arg-type]

@@ -14,12 +14,14 @@ def gather_metrics(folder: RunFolder) -> None:
     """Write ``metrics.csv`` from ``csv/version_*/metrics.csv``.
 
     A continuation starts behind the last checkpoint; what an interrupted run logged after it is
-    left out, because it was done again. Rows of one epoch and step are joined.
+    left out, because it was done again. Rows of one epoch and step are joined; test metrics, which
+    belong to no epoch, stand in ``result.csv``.
     """
     pieces = sorted((folder.path / "csv").glob("version_*/metrics.csv"), key=_number)
     rows: list[Row] = []
     for piece in pieces:
-        new = _read(piece)
+        new = [_untested(row) for row in _read(piece)]
+        new = [row for row in new if any(row[name] for name in row if "/" in name)]
         if new:
             first = _step(new[0])
             rows = [row for row in rows if _step(row) < first]
@@ -37,6 +39,10 @@ def curve(rows: list[Row], name: str) -> tuple[list[int], list[float]]:
     """Epochs and values of a metric."""
     known = [(int(float(row["epoch"])), float(row[name])) for row in rows if row.get(name)]
     return [epoch for epoch, _ in known], [value for _, value in known]
+
+
+def _untested(row: Row) -> Row:
+    return {name: value for name, value in row.items() if not name.startswith("test/")}
 
 
 def _read(path: Path) -> list[Row]:

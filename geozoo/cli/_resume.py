@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import PROVIDED, RunError, RunOptions
+from geozoo.cli._overrides import apply_overrides
 from geozoo.zoo import check
 
 #: What may differ in the continuation; anything else would make it another experiment.
@@ -47,21 +48,12 @@ def resumed_config(folder: RunFolder, words: Sequence[str]) -> DictConfig:
         RunError: for a word that would make it another experiment.
         ConfigError: for a change that does not fit a signature.
     """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
     cfg = folder.read_config()
-    cfg.run_dir = str(folder.path)
-    parser = OverridesParser.create()
-    for word in words:
-        if word.startswith("resume="):
-            continue
-        if not word.lstrip("+").startswith(_FREE) or "=" not in word:
-            raise RunError(
-                f"{word!r} cannot be given with resume=: a continuation keeps the config of its "
-                f"run folder; only keys of {' and '.join(name[:-1] for name in _FREE)} may change"
-            )
-        override = parser.parse_override(word)
-        OmegaConf.update(cfg, override.key_or_group, override.value(), force_add=True)
+    moved = _replaced(OmegaConf.to_container(cfg), str(cfg.run_dir), str(folder.path))
+    cfg = OmegaConf.create(moved)  # loggers name the folder too
+    changes = [word for word in words if not word.startswith("resume=")]
+    reason = "a continuation keeps the config of its run"
+    apply_overrides(cfg, changes, allowed=_FREE, reason=reason)
     check(cfg, root=RunOptions, provided=PROVIDED, origin=lambda key: str(folder.config))
     return cfg
 

@@ -125,7 +125,11 @@ def _short(path: Path) -> str:
 
 def _protocol(data: Mapping[str, Any]) -> str:
     parts = [data.get(name) for name in ("variant", "molecule", "source", "split")]
-    counts = [f"{data[f'num_{part}']} {part}" for part in ("train", "val", "test") if f"num_{part}" in data]
+    counts = [
+        f"{data[f'num_{part}']} {part}"
+        for part in ("train", "val", "test")
+        if f"num_{part}" in data
+    ]
     digest = data.get("split_hash")
     hashed = [f"split {str(digest)[:12]}"] if digest else []
     return "; ".join([str(part) for part in parts if part] + [" / ".join(counts)] + hashed)

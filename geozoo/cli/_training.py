@@ -61,7 +61,8 @@ def train(
     Args:
         cfg: a checked config.
         folder: the run folder, new or (when resumed) with a last checkpoint.
-        words: ``command`` and ``choices`` (model, dataset, recipe, ...), for the record.
+        words: ``command``, ``choices`` (model, dataset, recipe, ...) and ``overrides``, for the
+            record.
         is_resumed: continue from the last checkpoint.
         is_terminal: whether a progress bar can be drawn.
 
@@ -70,13 +71,14 @@ def train(
     """
     seed_everything(cfg.seed, workers=True, verbose=False)
     datamodule = build_datamodule(cfg)
-    spec = datamodule.spec
+    spec = _loaded_spec(datamodule)
     cfg.model = fill_missing(cfg.model, spec.model_arguments())
     task = build_task(cfg, spec)
     task.record = _record(cfg, spec, words)
     if is_main_process() and not is_resumed:
         folder.create()
         folder.write_start(cfg, info=task.record, splits=datamodule.splits)
+        _LOG.info("run folder: %s", folder.path)
     trainer = build_trainer(cfg, folder, monitor=task.monitor, is_terminal=is_terminal)
     try:
         with _interruption_explained(folder):
@@ -85,6 +87,14 @@ def train(
         if is_main_process():
             gather_metrics(folder)
     return _finish(cfg, folder, trainer, task, datamodule)
+
+
+def _loaded_spec(datamodule: GraphDataModule) -> DataSpec:
+    """The description of the data, which is read or downloaded for it."""
+    try:
+        return datamodule.spec
+    except (OSError, ValueError) as error:
+        raise RunError(f"dataset: {error}") from error
 
 
 def load_weights(task: GraphTask, checkpoint: Path) -> dict[str, Any]:
@@ -141,8 +151,6 @@ def _finish(
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
         "train_time_s": timer.time_elapsed("train"),
-        "parameters": sum(p.numel() for p in task.model.parameters()),
-        "device": _device_name(trainer),
     }
     drop_averaging(trainer)
     best = folder.best if folder.best.exists() else folder.last
@@ -152,7 +160,7 @@ def _finish(
     started = time.perf_counter()
     tested = test(trainer, task, datamodule) if cfg.test else {}
     facts["test_time_s"] = time.perf_counter() - started
-    facts["peak_memory_mb"] = _peak_memory_mb(trainer)
+    facts.update(device_facts(trainer, task))
     return Outcome(folder, cfg, task, tested, val, facts)
 
 
@@ -162,6 +170,15 @@ def _record(cfg: DictConfig, spec: DataSpec, words: Mapping[str, Any]) -> dict[s
         "config": OmegaConf.to_container(cfg, resolve=True),
         "data": spec.to_dict(),
         "versions": versions(),
+    }
+
+
+def device_facts(trainer: Trainer, task: GraphTask) -> dict[str, Any]:
+    """Size of the model, name of the device and largest memory so far."""
+    return {
+        "parameters": sum(p.numel() for p in task.model.parameters()),
+        "device": _device_name(trainer),
+        "peak_memory_mb": _peak_memory_mb(trainer),
     }
 
 

@@ -36,29 +36,14 @@ def unknown_word(words: Sequence[str]) -> str | None:
     return None
 
 
-def forced(words: Sequence[str]) -> list[str]:
-    """The words with ``++`` before keys below a group, so that Hydra takes any key.
-
-    The check of the composed config then says what is wrong with a key it does not know, with the
-    signature at hand; and every argument of a class may be given, listed in YAML or not.
-
-    >>> forced(["model=ponita", "model.num_layers=3", "seed=1"])
-    ['model=ponita', '++model.num_layers=3', 'seed=1']
-    """
-    return [f"++{word}" if _is_nested(word) else word for word in words]
-
-
-def _is_nested(word: str) -> bool:
-    key, equals, _ = word.partition("=")
-    return bool(equals) and "." in key and not word.startswith(("-", "+", "~", "hydra"))
-
-
 def _unknown_entry(group: str, value: str, config_dir: Path | None) -> str | None:
     known = group_names(group)
     if config_dir is not None:
         known += [path.stem for path in (config_dir / group).glob("*.yaml")]
+    if "(" in value or "[" in value or "$" in value:
+        return None  # a function or a list of Hydra's grammar
     for name in (part.strip() for part in value.split(",")):
-        if name not in known and name not in ("null", "") and not name.startswith(("choice(", "glob(", "[")):
+        if name not in known and name not in ("null", ""):
             near = nearest(name, known)
             meant = f" Did you mean {near}?" if near else ""
             return f"there is no {group} called {name!r}.{meant} Known: {', '.join(known)}."

@@ -6,13 +6,22 @@ import sys
 
 
 def main() -> None:
-    """Read the command line and run; ``--help`` says how."""
+    """Read the command line and run; ``--help`` says how.
+
+    Libraries load when they are needed: help and misspelt words answer at once.
+    """
     words = sys.argv[1:]
     if "--help" in words or "-h" in words:
         from geozoo.cli._help import print_help
 
         print_help()
         return
+    from geozoo.cli._words import unknown_word
+
+    fault = unknown_word(words)
+    if fault:
+        sys.stderr.write(f"geozoo-train: {fault}\n")
+        sys.exit(2)
     from geozoo.cli._launch import launch
 
     launch(words)

@@ -50,8 +50,8 @@ class ErrorMetrics(nn.Module):
 
     def update(
         self,
-        predictions: Mapping[str, Num[Tensor, "..."]],
-        targets: Mapping[str, Num[Tensor, "..."]],
+        predictions: Mapping[str, Num[Tensor, ...]],
+        targets: Mapping[str, Num[Tensor, ...]],
     ) -> None:
         """Add a batch.
 

@@ -30,9 +30,7 @@ class FiniteLossGuard:
     def __init__(self) -> None:
         self._waiting: list[_Watched] = []
 
-    def watch(
-        self, loss: Tensor, graphs: Tensor, *, epoch: int, step: int, batch_idx: int
-    ) -> None:
+    def watch(self, loss: Tensor, graphs: Tensor, *, epoch: int, step: int, batch_idx: int) -> None:
         """Remember a loss, and look at it when it is time.
 
         Raises:

@@ -127,7 +127,9 @@ class GraphTask(LightningModule):
         if self.make_schedule is None:
             return optimizer
         num_epochs = self.trainer.max_epochs
-        scheduler = self.make_schedule(optimizer, num_epochs=-1 if num_epochs is None else num_epochs)
+        scheduler = self.make_schedule(
+            optimizer, num_epochs=-1 if num_epochs is None else num_epochs
+        )
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "epoch"},
@@ -229,5 +231,7 @@ class GraphTask(LightningModule):
 
 
 def _turn_back(value: Tensor, rotations: Tensor, batch: GraphBatch) -> Tensor:
-    rows = rotations if value.shape[0] == batch.num_graphs else rotations.index_select(0, batch.batch)
+    rows = (
+        rotations if value.shape[0] == batch.num_graphs else rotations.index_select(0, batch.batch)
+    )
     return torch.einsum("n...e,ned->n...d", value, rows.to(value.dtype))

@@ -24,9 +24,7 @@ def parameter_groups(module: nn.Module, **decayed: Any) -> list[dict[str, Any]]:
     >>> [len(group["params"]) for group in parameter_groups(nn.Linear(2, 2))]
     [1, 1]
     """
-    linear = {
-        id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Linear)
-    }
+    linear = {id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Linear)}
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     groups: list[dict[str, Any]] = [
         {"params": [p for p in trained if id(p) in linear], **decayed},

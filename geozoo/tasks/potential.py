@@ -22,8 +22,8 @@ class Potential(GraphTask):
         F_i = -\frac{\partial E}{\partial x_i} = -\sigma \frac{\partial \hat E}{\partial x_i}
 
     with shift :math:`\mu` and scale :math:`\sigma` from the training part, held in float64:
-    molecular energies are near 1e7 meV, where float32 steps are 1 meV. The loss, in scaled units, is
-    ``energy_weight`` times the mean squared energy error plus ``force_weight`` times the mean
+    molecular energies are near 1e7 meV, where float32 steps are 1 meV. The loss, in scaled units,
+    is ``energy_weight`` times the mean squared energy error plus ``force_weight`` times the mean
     squared error of the force components (PONITA: 1/500 and 1). Metrics are in the data set's
     units: ``energy_mae`` and ``force_mae``, the latter per component.
 

@@ -1,5 +1,6 @@
 """The zoo: its entries, the check of their configs, and the record of their results."""
 
+from geozoo.zoo._compose import CONFIG_NAME, compose, forced_words, plain_word
 from geozoo.zoo._entries import (
     Entry,
     Recipe,
@@ -14,18 +15,22 @@ from geozoo.zoo._entries import (
 from geozoo.zoo._words import nearest
 
 __all__ = [
+    "CONFIG_NAME",
     "ConfigError",
     "Entry",
     "Layer",
     "Origins",
     "Recipe",
     "check",
+    "compose",
     "configs_folder",
     "entries",
     "fill_missing",
+    "forced_words",
     "group_names",
     "hydra_origins",
     "nearest",
+    "plain_word",
     "recipes",
     "register_entries",
     "trainer_variants",

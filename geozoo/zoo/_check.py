@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pkgutil
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -104,14 +105,11 @@ class _Checker:
         return Built(target, is_partial)
 
     def target(self, node: DictConfig, path: str) -> Callable[..., Any] | None:
-        from hydra.utils import get_object
-
         name = node["_target_"]
         try:
-            found = get_object(name)
-        except (ImportError, ValueError, AttributeError) as error:
-            reason = str(error).strip().splitlines()[0]
-            self.fault(_join(path, "_target_"), f"cannot import {name!r}: {reason}")
+            found = pkgutil.resolve_name(name)
+        except (ImportError, ValueError, AttributeError, TypeError) as error:
+            self.fault(_join(path, "_target_"), f"cannot import {name!r}: {error}")
             return None
         if not callable(found):
             self.fault(_join(path, "_target_"), f"{name!r} is no class or function")
@@ -125,24 +123,27 @@ class _Checker:
         parameters = dict(inspect.signature(target).parameters)
         hints = parameter_types(target)
         own = self.provided.get(path, ())
+        whole = _name(target) if path else "the top level"
         takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        named = [n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        named = [
+            n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        ]
         for key in (str(key) for key in node if key not in _HYDRA_KEYS):
             full = _join(path, key)
             value = self.value(node, key, full)
             if key in own:
-                self.fault(full, f"is set by the program, not by the config of {_name(target)}")
+                self.fault(full, "is set by the program, not by the config")
             elif key in named:
                 self.type(full, value, hints.get(key, Any))
             elif not takes_any:
                 near = nearest(key, [name for name in named if name not in own])
                 hint = f"; did you mean {near} ({describe(hints.get(near, Any))})?" if near else ""
-                self.fault(full, f"unknown key of {_name(target)}{hint}")
+                self.fault(full, f"unknown key of {whole}{hint}")
         if not is_partial:
             for name in named:
                 if name not in node.keys() and name not in own and _is_required(parameters[name]):
                     kind = describe(hints.get(name, Any))
-                    self.fault(_join(path, name), f"is missing; {_name(target)} needs it ({kind})")
+                    self.fault(_join(path, name), f"is missing; {whole} needs it ({kind})")
 
     def type(self, path: str, value: Any, annotation: Any) -> None:
         if fits(value, annotation):

@@ -75,6 +75,8 @@ def hydra_origins(config_name: str) -> Origins:
 
     loader = GlobalHydra.instance().config_loader()
     words = list(HydraConfig.get().overrides.task)
+    groups = HydraConfig.get().runtime.choices
+    values = [word for word in words if word.partition("=")[0].lstrip("+~") not in groups]
     defaults = loader.compute_defaults_list(config_name, words, RunMode.RUN)
     layers = []
     for default in defaults.defaults:
@@ -88,7 +90,7 @@ def hydra_origins(config_name: str) -> Origins:
         label = f"{folder}/{default.config_path}.yaml" if is_file else found.provider
         package = (default.package or "").replace("_global_", "").strip(".")
         layers.append(Layer(label, package, _plain(found.config)))
-    return Origins(layers, words)
+    return Origins(layers, values)
 
 
 def _plain(config: Any) -> Any:

@@ -1,0 +1,103 @@
+"""A test of a checkpoint, from what the checkpoint itself says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from lightning import Trainer, seed_everything
+from lightning.pytorch.callbacks import RichProgressBar
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from geozoo.cli._build import build_datamodule, build_task
+from geozoo.cli._console import configure_logging, faults_shown
+from geozoo.cli._folder import RunFolder
+from geozoo.cli._options import PROVIDED, RunError, RunOptions
+from geozoo.cli._overrides import apply_overrides
+from geozoo.cli._summary import show_summary
+from geozoo.cli._training import Outcome, device_facts, load_weights, test
+from geozoo.zoo import check
+
+#: What may differ from the run: the weights stay.
+_FREE = ("dataset.", "task.", "trainer.")
+
+
+def evaluate(run: str, changes: Sequence[str]) -> None:
+    """Test and print the summary; a fault that the user can mend ends the program.
+
+    Args:
+        run: run folder or checkpoint file.
+        changes: ``key=value`` below ``dataset``, ``task`` or ``trainer``.
+    """
+    console = Console(highlight=False)
+    configure_logging(console)
+    with faults_shown(console, "geozoo-evaluate"):
+        outcome = evaluation(run, changes, is_terminal=console.is_terminal)
+        show_summary(outcome, console, is_saved=False)
+
+
+def evaluation(run: str, changes: Sequence[str], *, is_terminal: bool = False) -> Outcome:
+    """The outcome of a test.
+
+    Args:
+        run: run folder or checkpoint file.
+        changes: as in `evaluate`.
+        is_terminal: whether a progress bar can be drawn.
+
+    Raises:
+        RunError: when there is no such checkpoint, or a change is not allowed.
+        ConfigError: for a change that does not fit a signature.
+    """
+    checkpoint = _checkpoint(Path(run).expanduser().absolute())
+    record: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)["geozoo"]
+    cfg = OmegaConf.create(record["config"])
+    apply_overrides(cfg, changes, allowed=_FREE, reason="a test keeps the model of its run")
+    check(cfg, root=RunOptions, provided=PROVIDED, origin=lambda key: str(checkpoint))
+    return _tested(cfg, checkpoint, record, is_terminal=is_terminal)
+
+
+def _tested(
+    cfg: DictConfig, checkpoint: Path, record: dict[str, Any], *, is_terminal: bool
+) -> Outcome:
+    seed_everything(cfg.seed, workers=True, verbose=False)
+    datamodule = build_datamodule(cfg)
+    task = build_task(cfg, datamodule.spec)
+    task.record = record
+    content = load_weights(task, checkpoint)
+    trainer = _trainer(cfg, is_terminal=is_terminal)
+    started = time.perf_counter()
+    tested = test(trainer, task, datamodule)
+    facts = {
+        "epochs": content["epoch"] + 1,
+        "steps": content["global_step"],
+        "train_time_s": content["callbacks"]["Timer"]["time_elapsed"]["train"],
+        "best_epoch": content["epoch"],
+        "checkpoint": checkpoint.name,
+        "test_time_s": time.perf_counter() - started,
+        **device_facts(trainer, task),
+    }
+    val = {name.removeprefix("val/"): value for name, value in record["metrics"].items()}
+    return Outcome(RunFolder(checkpoint.parent.parent), cfg, task, tested, val, facts)
+
+
+def _trainer(cfg: DictConfig, *, is_terminal: bool) -> Trainer:
+    make = instantiate(cfg.trainer, _convert_="all", _partial_=True)
+    return make(
+        logger=False,
+        callbacks=[RichProgressBar()] if is_terminal else [],
+        enable_checkpointing=False,
+        enable_progress_bar=is_terminal,
+    )
+
+
+def _checkpoint(path: Path) -> Path:
+    if path.is_dir():
+        path = RunFolder(path).best
+    if not path.is_file():
+        raise RunError(f"there is no checkpoint {path}")
+    return path

@@ -1,0 +1,90 @@
+"""From run folders to the results of a model."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from geozoo.cli._folder import RunFolder
+from geozoo.cli._metrics_file import read_metrics
+from geozoo.zoo import entries
+from geozoo.zoo.results import (
+    Result,
+    add_results,
+    over_seeds,
+    read_published,
+    read_results,
+    with_published,
+)
+
+#: Epochs in a curve file at most; enough for a picture, small enough for a repository.
+_MAX_ROWS = 200
+
+
+def record_runs(runs: Sequence[Path]) -> Path:
+    """Append runs to ``models/<model>/results.csv``, with a curve for each.
+
+    Args:
+        runs: run folders that differ in the seed alone.
+
+    Returns:
+        The results file.
+
+    Raises:
+        ValueError: when a folder holds no result, its model is not in the zoo, or the runs do not
+            belong together.
+    """
+    folders = [RunFolder(run) for run in runs]
+    tables = [_results(folder) for folder in folders]
+    home = _model_folder(folders[0])
+    published = read_published(home / "published.csv")
+    by_metric = zip(*tables, strict=True)
+    rows = [with_published(over_seeds(list(row)), published) for row in by_metric]
+    curves = [
+        _write_curve(folder, table[0], home) for folder, table in zip(folders, tables, strict=True)
+    ]
+    add_results(home / "results.csv", [replace(row, curve=" ".join(curves)) for row in rows])
+    return home / "results.csv"
+
+
+def _results(folder: RunFolder) -> list[Result]:
+    rows = read_results(folder.result)
+    if not rows:
+        raise ValueError(
+            f"{folder.path} holds no result.csv: the run is not finished or not tested"
+        )
+    return rows
+
+
+def _model_folder(folder: RunFolder) -> Path:
+    name = folder.read_info()["choices"]["model"]
+    for entry in entries("model"):
+        if entry.name == name:
+            return entry.folder
+    raise ValueError(f"{folder.path} is a run of {name!r}, which is no model of the zoo")
+
+
+def _write_curve(folder: RunFolder, row: Result, home: Path) -> str:
+    """Write training loss and validation metrics by epoch; the file's name from ``home``."""
+    words = re.sub(r"[^\w.=-]+", "_", f"{row.recipe}_{row.variant}")
+    path = home / "curves" / f"{words}_seed{row.seeds}.csv"
+    rows = [line for line in read_metrics(folder) if any(line.get(name) for name in _shown(line))]
+    if not rows:
+        return ""
+    step = -(-len(rows) // _MAX_ROWS)
+    kept = rows[::-step][::-1]  # with the last epoch
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        names = ["epoch", *_shown(rows[0])]
+        writer = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(kept)
+    return path.relative_to(home).as_posix()
+
+
+def _shown(row: dict[str, str]) -> list[str]:
+    validated = [name for name in row if name.startswith("val/")]
+    return ["train/loss", *sorted(validated)]

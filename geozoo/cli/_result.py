@@ -1,0 +1,74 @@
+"""The rows of a finished run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from geozoo.cli._summary import metric_units
+from geozoo.cli._training import Outcome
+from geozoo.zoo.results import Result
+
+#: Keys that stand in other columns, or that change no number beyond rounding.
+_TOLD_ELSEWHERE = (
+    "model", "dataset", "trainer", "recipe", "logger", "seed", "runs", "run_dir",
+    "dataset.molecule", "dataset.variant", "dataset.split", "dataset.root", "trainer.accelerator",
+)  # fmt: skip
+
+
+def result_rows(outcome: Outcome) -> list[Result]:
+    """One row per test metric, without published values."""
+    record, facts = outcome.task.record, outcome.facts
+    data = record["data"]["protocol"]
+    shared = {
+        "recipe": recipe_name(record["choices"], record["overrides"]),
+        "dataset": str(data.get("dataset", record["choices"]["dataset"])),
+        "variant": str(data.get("variant") or data.get("molecule") or ""),
+        "split": split_label(data),
+        "std": None,
+        "seeds": str(outcome.cfg.seed),
+        "paper_value": None,
+        "paper_ref": "",
+        "commit": record["versions"]["commit"],
+        "command": record["command"],
+        "device": facts["device"],
+        "wall_time_s": round(facts["train_time_s"], 1),
+        "peak_memory_mb": round(facts["peak_memory_mb"]),
+        "torch": record["versions"]["torch"],
+        "date": date.today().isoformat(),
+        "checkpoint": f"{facts['checkpoint']}, epoch {facts['best_epoch']}",
+    }
+    units = metric_units(outcome.task)
+    return [
+        Result(metric=name, unit=units[name], value=value, **shared)
+        for name, value in outcome.test.items()
+        if name in units
+    ]
+
+
+def recipe_name(choices: Mapping[str, Any], overrides: Sequence[str]) -> str:
+    """The recipe with its variant, ``ponita-nbody_quick``, and what the command line changed.
+
+    >>> recipe_name({"recipe@_global_": "ponita-nbody_quick"}, ["seed=1", "model.num_layers=3"])
+    'ponita-nbody_quick, model.num_layers=3'
+    """
+    variant = choices.get("recipe@_global_") or choices.get("recipe")
+    if variant in (None, "none"):
+        name = f"{choices['model']}-{choices['dataset']} without recipe"
+    else:
+        name = str(variant).removesuffix("_default")
+    changes = [word for word in overrides if _is_change(word)]
+    return ", ".join([name, *changes])
+
+
+def _is_change(word: str) -> bool:
+    key = word.partition("=")[0]
+    return key not in _TOLD_ELSEWHERE and not key.startswith("logger.")
+
+
+def split_label(data: Mapping[str, Any]) -> str:
+    """Name, source and hash of the split."""
+    parts = [str(data[name]) for name in ("source", "split") if data.get(name)]
+    digest = data.get("split_hash")
+    return ", ".join(parts) + (f" ({str(digest)[:12]})" if digest else "")

@@ -1,0 +1,189 @@
+"""Results as rows of data: ``result.csv`` of a run, ``results.csv`` of a model."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from statistics import mean, stdev
+
+
+@dataclass(frozen=True)
+class Result:
+    """One metric of one or several equal runs; the names are the columns of the files.
+
+    Attributes:
+        recipe: the settings, ``ponita-nbody_quick``.
+        dataset: name of the data set.
+        variant: molecule, or variant of the data.
+        split: protocol: name of the split, source and hash.
+        metric: ``force_mae``.
+        unit: physical unit.
+        value: the number, mean over the seeds.
+        std: standard deviation over the seeds; None for one.
+        seeds: the seeds, with blanks between.
+        paper_value: the published number under the same protocol, if there is one.
+        paper_ref: where that stands.
+        commit: commit of the code.
+        command: the command line.
+        device: the hardware.
+        wall_time_s: seconds of training, mean over the seeds.
+        peak_memory_mb: largest memory in MB.
+        torch: version of torch.
+        date: day of the run.
+        checkpoint: name of the tested checkpoint and its epoch.
+        curve: file of the validation curve, from the model's folder.
+    """
+
+    recipe: str
+    dataset: str
+    variant: str
+    split: str
+    metric: str
+    unit: str
+    value: float
+    std: float | None
+    seeds: str
+    paper_value: float | None
+    paper_ref: str
+    commit: str
+    command: str
+    device: str
+    wall_time_s: float
+    peak_memory_mb: float
+    torch: str
+    date: str
+    checkpoint: str
+    curve: str = ""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What makes two rows the same measurement: a newer one replaces the older."""
+        return (self.recipe, self.dataset, self.variant, self.split, self.metric, self.seeds)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A number from the literature: a row of ``published.csv``.
+
+    Attributes:
+        dataset: name of the data set.
+        variant: molecule, or variant of the data.
+        split: words that the split of a comparable result must contain.
+        metric: name of the metric.
+        unit: its unit.
+        value: the number.
+        ref: where it stands.
+    """
+
+    dataset: str
+    variant: str
+    split: str
+    metric: str
+    unit: str
+    value: float
+    ref: str
+
+    def is_comparable(self, result: Result) -> bool:
+        """Whether a result has the same data, protocol, metric and unit."""
+        same = ("dataset", "variant", "metric", "unit")
+        return self.split in result.split and all(
+            getattr(self, name) == getattr(result, name) for name in same
+        )
+
+
+_NUMBERS = ("value", "std", "paper_value", "wall_time_s", "peak_memory_mb")
+
+
+def read_results(path: Path) -> list[Result]:
+    """The rows of a results file; none if there is no file.
+
+    Raises:
+        ValueError: when its columns are not those of `Result`.
+    """
+    return [Result(**row) for row in _read(path, Result)]
+
+
+def read_published(path: Path) -> list[Published]:
+    """The rows of a file of published numbers; none if there is no file.
+
+    Raises:
+        ValueError: when its columns are not those of `Published`.
+    """
+    return [Published(**row) for row in _read(path, Published)]
+
+
+def write_results(path: Path, results: Iterable[Result]) -> None:
+    """Write a results file."""
+    names = [field.name for field in fields(Result)]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(
+            {name: "" if value is None else value for name, value in asdict(result).items()}
+            for result in results
+        )
+
+
+def add_results(path: Path, results: Sequence[Result]) -> None:
+    """Add rows to a results file; a row with the key of an older one takes its place."""
+    new = {result.key for result in results}
+    kept = [result for result in read_results(path) if result.key not in new]
+    ordered = sorted([*kept, *results], key=lambda result: result.key)
+    write_results(path, ordered)
+
+
+def over_seeds(results: Sequence[Result]) -> Result:
+    """One row for the same metric of runs that differ in the seed alone.
+
+    Raises:
+        ValueError: when they differ in anything else that matters, or a seed comes twice.
+    """
+    first = results[0]
+    for name in ("recipe", "dataset", "variant", "split", "metric", "unit"):
+        values = sorted({getattr(result, name) for result in results})
+        if len(values) > 1:
+            raise ValueError(f"runs to be averaged must have the same {name}, got {values}")
+    seeds = [result.seeds for result in results]
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"runs to be averaged must have different seeds, got {seeds}")
+    if len(results) == 1:
+        return first
+    values = [result.value for result in results]
+    return replace(
+        first,
+        value=mean(values),
+        std=stdev(values),
+        seeds=" ".join(sorted(seeds, key=int)),
+        wall_time_s=mean(result.wall_time_s for result in results),
+        peak_memory_mb=max(result.peak_memory_mb for result in results),
+    )
+
+
+def with_published(result: Result, published: Iterable[Published]) -> Result:
+    """The row with the published number that it can be compared with, if there is one."""
+    for row in published:
+        if row.is_comparable(result):
+            return replace(result, paper_value=row.value, paper_ref=row.ref)
+    return result
+
+
+def _read(path: Path, kind: type) -> list[dict[str, object]]:
+    if not path.is_file():
+        return []
+    names = [field.name for field in fields(kind)]
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if list(reader.fieldnames or []) != names:
+            raise ValueError(f"{path} must have the columns {names}, got {reader.fieldnames}")
+        return [
+            {name: _parsed(name, text) for name, text in row.items() if name is not None}
+            for row in reader
+        ]
+
+
+def _parsed(name: str, text: str) -> object:
+    if name not in _NUMBERS:
+        return text
+    return float(text) if text else None
