@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import csv
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from geozoo.cli._evaluation import evaluation
+from geozoo.cli._options import RunError
+from geozoo.zoo import ConfigError
+
+
+def _result(folder: Path) -> dict[str, float]:
+    with (folder / "result.csv").open(newline="") as file:
+        return {row["metric"]: float(row["value"]) for row in csv.DictReader(file)}
+
+
+def test_the_best_checkpoint_gives_the_recorded_numbers(tiny_run: Path) -> None:
+    assert evaluation(str(tiny_run), []).test == pytest.approx(_result(tiny_run))
+
+
+def test_a_checkpoint_alone_is_enough(tiny_run: Path, tmp_path: Path) -> None:
+    shutil.copy(tiny_run / "checkpoints" / "best.ckpt", tmp_path / "weights.ckpt")
+    expected = _result(tiny_run)
+    shutil.rmtree(tiny_run)
+    outcome = evaluation(f"{tmp_path / 'weights.ckpt'}", [])
+    assert outcome.test == pytest.approx(expected)
+
+
+def test_data_and_task_may_change(tiny_run: Path) -> None:
+    other = evaluation(str(tiny_run), ["dataset.seed=5", "task.test_rotations=2"])
+    assert other.cfg.dataset.seed == 5 and other.task.test_rotations == 2
+    assert other.test["position_mse"] != pytest.approx(_result(tiny_run)["position_mse"])
+
+
+def test_the_model_may_not(tiny_run: Path) -> None:
+    with pytest.raises(RunError, match="keeps the model"):
+        evaluation(str(tiny_run), ["model.width=3"])
+    with pytest.raises(ConfigError, match="task.test_rotation: unknown key"):
+        evaluation(str(tiny_run), ["task.test_rotation=3"])
+
+
+def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="there is no checkpoint .*nothing"):
+        evaluation(str(tmp_path / "nothing"), [])
+
+
+@pytest.mark.parametrize("prefix", ["", "checkpoint="])
+def test_the_command_prints_the_summary(
+    prefix: str, tiny_run: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    from geozoo.cli.evaluate import main
+
+    before = (tiny_run / "summary.txt").read_text()
+    monkeypatch.setattr(sys, "argv", ["geozoo-evaluate", f"{prefix}{tiny_run}"])
+    capsys.readouterr()
+    main()
+    said = capsys.readouterr().out
+    row = next(line for line in before.splitlines() if "position_mse" in line)
+    assert " ".join(row.split()[1:-1]) in " ".join(said.split())
+    assert (tiny_run / "summary.txt").read_text() == before
+
+
+def test_the_command_explains_a_fault(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from geozoo.cli.evaluate import main
+
+    monkeypatch.setattr(sys, "argv", ["geozoo-evaluate", str(tmp_path / "nothing")])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 1
+    assert "geozoo-evaluate: there is no checkpoint" in capsys.readouterr().out

@@ -1,0 +1,197 @@
+"""A continued run is the uninterrupted one, bit for bit on the CPU."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_configs import TINY
+
+Train = Callable[..., int]
+
+
+class _Killed(RuntimeError):
+    """Stands for a crash of the machine."""
+
+
+@pytest.fixture
+def killed_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
+    """Let runs of this process die at a batch of an epoch."""
+    from geozoo.tasks import GraphTask
+
+    whole = GraphTask.training_step
+
+    def arm(epoch: int, batch: int) -> None:
+        def dying(self: GraphTask, graphs: Any, batch_idx: int) -> torch.Tensor:
+            if (self.current_epoch, batch_idx) == (epoch, batch):
+                raise _Killed
+            return whole(self, graphs, batch_idx)
+
+        monkeypatch.setattr(GraphTask, "training_step", dying)
+
+    return arm
+
+
+def _last(folder: Path) -> dict[str, Any]:
+    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def _rows(folder: Path, name: str = "metrics.csv") -> list[dict[str, str]]:
+    with (folder / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _assert_equal(value: Any, other: Any, where: str = "") -> None:
+    """Compare nested plain data with tensors exactly."""
+    assert type(value) is type(other), where
+    if isinstance(value, dict):
+        assert value.keys() == other.keys(), where
+        for key in value:
+            _assert_equal(value[key], other[key], f"{where}.{key}")
+    elif isinstance(value, torch.Tensor):
+        assert torch.equal(value, other), where
+    elif isinstance(value, (list, tuple)):
+        assert len(value) == len(other), where
+        for i, (item, its) in enumerate(zip(value, other, strict=True)):
+            _assert_equal(item, its, f"{where}[{i}]")
+    else:
+        assert value == other, where
+
+
+@pytest.mark.parametrize("dataset", ["tiny", "tiny_energy"])
+@pytest.mark.parametrize("averaging", ["ema_decay=null", "ema_decay=0.8"])
+def test_two_halves_are_the_whole(
+    dataset: str, averaging: str, geozoo_train: Train, tmp_path: Path,
+    killed_in: Callable[[int, int], None],
+) -> None:  # fmt: skip
+    words = (*TINY, f"dataset={dataset}", averaging, "schedule.warmup_epochs=2",
+             "trainer.check_val_every_n_epoch=2")  # fmt: skip
+    assert geozoo_train(*words, "run_dir=whole") == 0
+    killed_in(2, 1)
+    assert geozoo_train(*words, "run_dir=halves") == 1
+    assert _last(tmp_path / "halves")["epoch"] == 1
+    killed_in(-1, -1)
+    assert geozoo_train(f"resume={tmp_path / 'halves'}") == 0
+    whole, halves = _last(tmp_path / "whole"), _last(tmp_path / "halves")
+    for part in ("state_dict", "optimizer_states", "lr_schedulers", "epoch", "global_step"):
+        _assert_equal(whole[part], halves[part], part)
+    if averaging != "ema_decay=null":
+        _assert_equal(whole["current_model_state"], halves["current_model_state"], "current")
+        _assert_equal(whole["averaging_state"], halves["averaging_state"], "averaging")
+    assert _rows(tmp_path / "whole") == _rows(tmp_path / "halves")
+    values = [
+        [(row["metric"], row["value"]) for row in _rows(tmp_path / name, "result.csv")]
+        for name in ("whole", "halves")
+    ]
+    assert values[0] == values[1]
+
+
+def test_averaged_weights_are_validated_saved_and_tested(
+    geozoo_train: Train, tmp_path: Path
+) -> None:
+    from geozoo.cli._build import build_datamodule, build_task
+    from geozoo.cli._folder import RunFolder
+    from geozoo.cli._training import load_weights
+
+    assert geozoo_train(*TINY, "ema_decay=0.8", "run_dir=ema") == 0
+    folder = RunFolder(tmp_path / "ema")
+    content = torch.load(folder.best, weights_only=True)
+    averaged, current = content["state_dict"], content["current_model_state"]
+    assert not torch.equal(averaged["model.first.weight"], current["model.first.weight"])
+    cfg = folder.read_config()
+    data = build_datamodule(cfg)
+    task = build_task(cfg, data.spec)
+    load_weights(task, folder.best)
+    for part, expected in (("val", content["geozoo"]["metrics"]["val/position_mse"]),
+                           ("test", _result(folder.path, "position_mse"))):  # fmt: skip
+        batch = data.store.gather(data.splits[part])
+        error = (task.predict(batch)["position"] - batch.y).double().square().mean()
+        assert float(error) == pytest.approx(expected, rel=1e-5)
+
+
+def _result(folder: Path, metric: str) -> float:
+    rows = _rows(folder, "result.csv")
+    return next(float(row["value"]) for row in rows if row["metric"] == metric)
+
+
+def test_a_moved_run_folder_keeps_its_best(
+    geozoo_train: Train, tmp_path: Path, killed_in: Callable[[int, int], None]
+) -> None:
+    killed_in(2, 0)
+    assert geozoo_train(*TINY, "run_dir=old") == 1
+    shutil.move(tmp_path / "old", tmp_path / "new")
+    killed_in(-1, -1)
+    assert geozoo_train(f"resume={tmp_path / 'new'}") == 0
+    assert not (tmp_path / "old").exists()
+    states = _last(tmp_path / "new")["callbacks"]
+    best = next(state for name, state in states.items() if "val/position_mse" in name)
+    values = [float(row["val/position_mse"]) for row in _rows(tmp_path / "new")]
+    assert float(best["best_model_score"]) == pytest.approx(min(values))
+
+
+def test_a_longer_run_may_be_asked_for(tiny_run: Path, geozoo_train: Train) -> None:
+    assert geozoo_train(f"resume={tiny_run}", "trainer.max_epochs=6") == 0
+    assert [int(row["epoch"]) for row in _rows(tiny_run)] == list(range(6))
+    assert "; geozoo-train" in _last(tiny_run)["geozoo"]["command"]
+
+
+def test_another_experiment_may_not(
+    tiny_run: Path, geozoo_train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert geozoo_train(f"resume={tiny_run}", "model.width=3") == 1
+    assert "'model.width=3' cannot be given here" in capsys.readouterr().out
+    assert geozoo_train(f"resume={tiny_run}", "trainer.max_epoch=9") == 2
+    assert "did you mean max_epochs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("made", "message"), [(False, "no run folder"), (True, "last.ckpt")])
+def test_a_folder_without_a_run(
+    made: bool, message: str, geozoo_train: Train, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (tmp_path / "empty").mkdir()
+    if made:
+        (tmp_path / "empty" / "config.yaml").write_text("seed: 0\n")
+    assert geozoo_train("resume=empty") == 1
+    assert message in capsys.readouterr().out
+
+
+def test_an_interrupt_tells_how_to_continue(configs: Path, tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    paths = os.pathsep.join([str(root), str(root / "tests")])
+    command = [
+        sys.executable, "-c", "from geozoo.cli.train import main; main()",
+        "--config-dir", str(configs), *TINY, "trainer.max_epochs=100000", "run_dir=cut",
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    _wait_for(tmp_path / "cut" / "checkpoints" / "last.ckpt", process)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"geozoo-train resume={tmp_path / 'cut'}" in " ".join(said.split())
+    assert "Traceback" not in said
+    assert _rows(tmp_path / "cut")
+
+
+def _wait_for(path: Path, process: subprocess.Popen) -> None:
+    for _ in range(1200):
+        if path.is_file():
+            return
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.05)
+    process.kill()
+    raise AssertionError(f"{path} did not appear")
