@@ -3,7 +3,7 @@
 Run ``python -m benchmarks.data_loading``. Ninety-six graphs of the size of QM9 molecules (18 nodes
 and 37 undirected edges on average) per batch, on the CPU, without worker processes. The two take
 turns (A B A B ...), and medians over rounds are shown, because the speed of a shared machine
-drifts.
+drifts. ``--record`` keeps the medians in ``benchmarks/results/data_loading.jsonl``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from rich.table import Table
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
+from benchmarks._record import record
 from geozoo.data import EpochBatchSampler, GraphLoader, GraphStore
 
 BATCH_SIZE = 96
@@ -75,6 +76,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=40, help="batches per epoch")
     parser.add_argument("--rounds", type=int, default=7, help="epochs of each way")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch")
+    parser.add_argument("--record", action="store_true", help="keep the medians")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     medians = measure(options.batches, options.rounds)
@@ -83,6 +85,8 @@ def main() -> None:
     for name, value in medians.items():
         table.add_row(name, f"{value:.2f}", f"{baseline / value:.1f}")
     Console().print(table)
+    if options.record:
+        record("data_loading", {"batch_size": BATCH_SIZE, "milliseconds": medians})
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """Time and memory of a PONITA training step: shared kernels against the textbook form.
 
     python -m benchmarks.training_step            # N-body and aspirin, published sizes
-    python -m benchmarks.training_step --rounds 9 --threads 2
+    python -m benchmarks.training_step --rounds 9 --threads 2 --record
 
 The two forms run in turn (A B A B ...) within one process, on the same input and the same weights;
-their losses are compared. Peak memory is that of a fresh child process per form, less that of a
-child which builds everything and makes no step.
+losses and parameter gradients are compared. Peak memory is that of a fresh child process per form, less that of a
+child which builds everything and makes no step. ``--record`` keeps the figures in
+``benchmarks/results/training_step.jsonl``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import Callable
 
 import torch
 
+from benchmarks._record import record
 from geozoo.models import Ponita
 
 BACKENDS = ("textbook", "shared")
@@ -76,14 +78,17 @@ CASES = {"nbody": nbody_step, "aspirin": aspirin_step}
 
 def time_case(name: str, rounds: int) -> dict[str, object]:
     """Median seconds of each form, their ratio by pairs, and the difference of the losses."""
-    steps = {backend: CASES[name](backend)[1] for backend in BACKENDS}
+    built = {backend: CASES[name](backend) for backend in BACKENDS}
+    steps = {backend: step for backend, (_, step) in built.items()}
     losses = {backend: step() for backend, step in steps.items()}
+    gradients = {backend: _gradient(model) for backend, (model, _) in built.items()}
     seconds: dict[str, list[float]] = {backend: [] for backend in BACKENDS}
     for _ in range(rounds):
         for backend, step in steps.items():
             start = time.perf_counter()
             step()
             seconds[backend].append(time.perf_counter() - start)
+    shift = (gradients["textbook"] - gradients["shared"]).norm() / gradients["textbook"].norm()
     ratios = [a / b for a, b in zip(seconds["textbook"], seconds["shared"], strict=True)]
     return {
         "case": name,
@@ -91,7 +96,22 @@ def time_case(name: str, rounds: int) -> dict[str, object]:
         "speed_ratio": statistics.median(ratios),
         "speed_ratio_range": [min(ratios), max(ratios)],
         "loss_difference": abs(losses["textbook"] - losses["shared"]) / abs(losses["textbook"]),
+        "gradient_difference": shift.item(),
     }
+
+
+def _gradient(model: Ponita) -> torch.Tensor:
+    """All parameter gradients in one row."""
+    return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+
+def memory_of_case(name: str) -> dict[str, float]:
+    """MiB that two steps of each form need beyond the built model, and their ratio."""
+    found = {
+        f"{backend}_mib": peak_memory(name, backend, 2) - peak_memory(name, backend, 0)
+        for backend in BACKENDS
+    }
+    return {**found, "memory_ratio": found["textbook_mib"] / found["shared_mib"]}
 
 
 def peak_memory(name: str, backend: str, steps: int) -> float:
@@ -115,6 +135,7 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", default=list(CASES), help=f"any of {list(CASES)}")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--record", action="store_true", help="keep the figures")
     parser.add_argument(
         "--child", nargs=3, metavar=("CASE", "FORM", "STEPS"), help=argparse.SUPPRESS
     )
@@ -123,13 +144,13 @@ def main() -> None:
     if options.child:
         name, backend, steps = options.child
         return child(name, backend, int(steps))
+    # Memory first: a child's peak is at least what its parent holds when it is started.
+    memory = {name: memory_of_case(name) for name in options.cases}
     for name in options.cases:
-        row = time_case(name, options.rounds)
-        for backend in BACKENDS:
-            row[f"{backend}_mib"] = peak_memory(name, backend, 2) - peak_memory(name, backend, 0)
-        row["memory_ratio"] = row["textbook_mib"] / row["shared_mib"]
-        row |= {"threads": options.threads, "torch": torch.__version__}
+        row = {**time_case(name, options.rounds), **memory[name]}
         sys.stdout.write(json.dumps(row) + "\n")
+        if options.record:
+            record("training_step", row)
 
 
 if __name__ == "__main__":

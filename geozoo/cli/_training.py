@@ -23,10 +23,10 @@ from geozoo.cli._folder import RunFolder
 from geozoo.cli._metrics_file import gather_metrics
 from geozoo.cli._options import RunError
 from geozoo.cli._prepare import is_main_process
-from geozoo.cli._versions import versions
 from geozoo.data import DataSpec, GraphDataModule
 from geozoo.tasks import GraphTask, NonFiniteLossError
 from geozoo.zoo import fill_missing
+from geozoo.zoo.provenance import device_name, versions
 
 _LOG = logging.getLogger(__name__)
 
@@ -183,11 +183,7 @@ def device_facts(trainer: Trainer, task: GraphTask) -> dict[str, Any]:
 
 
 def _device_name(trainer: Trainer) -> str:
-    device = trainer.strategy.root_device
-    if device.type == "cuda":
-        name = torch.cuda.get_device_name(device)
-    else:
-        name = f"{device.type}, {torch.get_num_threads()} threads"
+    name = device_name(trainer.strategy.root_device)
     return f"{trainer.world_size} x {name}" if trainer.world_size > 1 else name
 
 

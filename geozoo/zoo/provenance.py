@@ -1,4 +1,4 @@
-"""Which software makes a number."""
+"""Which software and which hardware make a number."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
+
+import torch
 
 _PACKAGES = ("geozoo", "torch", "lightning", "torchmetrics", "hydra-core", "numpy")
 
@@ -38,3 +40,22 @@ def commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return found.stdout.strip()
+
+
+def device_name(device: torch.device | str = "cpu") -> str:
+    """Name of the hardware: ``NVIDIA H200``, or ``AMD EPYC, 2 threads``."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    kind = _cpu_name() if device.type == "cpu" else device.type
+    return f"{kind}, {torch.get_num_threads()} threads"
+
+
+def _cpu_name() -> str:
+    """What the processor calls itself; its architecture where only Linux would tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.machine())
