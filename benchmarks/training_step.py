@@ -4,8 +4,8 @@
     python -m benchmarks.training_step --rounds 9 --threads 2 --record
 
 The two forms run in turn (A B A B ...) within one process, on the same input and the same weights;
-losses and parameter gradients are compared. Peak memory is that of a fresh child process per form, less that of a
-child which builds everything and makes no step. ``--record`` keeps the figures in
+losses and parameter gradients are compared. Peak memory is that of a fresh child process per form,
+less that of a child which builds everything and makes no step. ``--record`` keeps the figures in
 ``benchmarks/results/training_step.jsonl``.
 """
 
