@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 
 from geozoo.data._ase_frames import FrameOptions, Frames, read_frames
+from geozoo.data._energies_forces import energy_force_spec
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
-from geozoo.data.scalers import energy_force_statistics
-from geozoo.data.spec import DataSpec
 from geozoo.data.splits import random_split, split_hash
 from geozoo.data.store import GraphStore
 
@@ -107,24 +106,8 @@ class ExtXYZ(GraphDataModule):
         store, species = _make_store(frames, self.species)
         _warn_of_unseen_species(store, splits["train"], species)
         references = self._subtract_references(store, splits["train"], species)
-        train = store.gather(splits["train"])
-        spec = DataSpec(
-            level="graph",
-            dim=3,
-            in_channels=len(species),
-            out_channels=1,
-            vector_fields=("pos", "forces"),
-            units={
-                "pos": "angstrom",
-                "x": "1",
-                "z": "1",
-                "energy": "meV",
-                "forces": "meV/angstrom",
-                "frame": "1",
-            },
-            statistics={**energy_force_statistics(train.energy, train.forces), **references},
-            protocol=self._protocol(splits, species, bool(references)),
-        )
+        protocol = self._protocol(splits, species, bool(references))
+        spec = energy_force_spec(store, splits["train"], protocol=protocol, references=references)
         return LoadedData(store, splits, spec)
 
     def _splits(self, counts: Mapping[str, int]) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from geozoo.data._energies_forces import energy_force_spec
 from geozoo.data._folders import data_folder
 from geozoo.data._rmd17_files import (
     archive_file,
@@ -21,8 +22,6 @@ from geozoo.data._rmd17_files import (
 )
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
-from geozoo.data.scalers import energy_force_statistics
-from geozoo.data.spec import DataSpec
 from geozoo.data.splits import check_split, split_hash
 from geozoo.data.store import GraphStore
 from geozoo.data.units import KCAL_MOL_TO_MEV
@@ -125,30 +124,14 @@ class RMD17(GraphDataModule):
                 stacklevel=2,
             )
         store, splits = _make_store(arrays, rows, path)
-        train = store.gather(splits["train"])
-        spec = DataSpec(
-            level="graph",
-            dim=3,
-            in_channels=_NUM_ELEMENTS,
-            out_channels=1,
-            vector_fields=("pos", "forces"),
-            units={
-                "pos": "angstrom",
-                "x": "1",
-                "z": "1",
-                "energy": "meV",
-                "forces": "meV/angstrom",
-                "frame": "1",
-            },
-            statistics=energy_force_statistics(train.energy, train.forces),
-            protocol={
-                "dataset": "rmd17",
-                "molecule": self.molecule,
-                "split": self.split,
-                "split_hash": split_hash(_frame_numbers(rows, arrays)),
-                **{f"num_{part}": len(index) for part, index in rows.items()},
-            },
-        )
+        protocol = {
+            "dataset": "rmd17",
+            "molecule": self.molecule,
+            "split": self.split,
+            "split_hash": split_hash(_frame_numbers(rows, arrays)),
+            **{f"num_{part}": len(index) for part, index in rows.items()},
+        }
+        spec = energy_force_spec(store, splits["train"], protocol=protocol)
         return LoadedData(store, splits, spec)
 
     def _rows(self, num_frames: int, path: Path) -> dict[str, Tensor]:

@@ -1,0 +1,48 @@
+"""What the data sets of energies and forces tell models and tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from geozoo.data.scalers import energy_force_statistics
+from geozoo.data.spec import DataSpec
+from geozoo.data.store import GraphStore
+
+
+def energy_force_spec(
+    store: GraphStore,
+    train: Tensor,
+    *,
+    protocol: Mapping[str, Any],
+    references: Mapping[str, float] | None = None,
+) -> DataSpec:
+    """Describe graphs of atoms with one energy each and a force on every atom.
+
+    Args:
+        store: fields ``pos`` (angstrom), ``x`` (one column a species), ``z``, ``forces``
+            (meV/angstrom), and per graph ``energy`` (meV) and ``frame``.
+        train: ``[S]`` graphs of the training part, whose statistics count.
+        protocol: what makes a number comparable.
+        references: further statistics: energies in meV that were subtracted.
+    """
+    part = store.gather(train)
+    return DataSpec(
+        level="graph",
+        dim=3,
+        in_channels=part.x.shape[1],
+        out_channels=1,
+        vector_fields=("pos", "forces"),
+        units={
+            "pos": "angstrom",
+            "x": "1",
+            "z": "1",
+            "energy": "meV",
+            "forces": "meV/angstrom",
+            "frame": "1",
+        },
+        statistics={**energy_force_statistics(part.energy, part.forces), **(references or {})},
+        protocol=protocol,
+    )
