@@ -22,6 +22,12 @@ def _counts(batch: Tensor, num_graphs: int | None) -> Tensor:
     return torch.bincount(batch, minlength=num_graphs or 0)
 
 
+def _check_finite(pos: Tensor) -> None:
+    # Comparisons with NaN are false: the node would lose its edges and nobody would notice.
+    if not bool(torch.isfinite(pos.detach()).all()):
+        raise ValueError("pos holds NaN or infinite values: distances cannot be compared")
+
+
 def complete_pairs(batch: Int[Tensor, " N"], num_graphs: int | None = None) -> Int[Tensor, "2 P"]:
     """Return every pair of different nodes of one graph, once, the smaller index first.
 
@@ -87,10 +93,11 @@ def radius_pairs(
         num_graphs: number of graphs, where trailing graphs may be empty.
 
     Raises:
-        ValueError: if ``radius`` is not positive or ``batch`` is not sorted.
+        ValueError: if ``radius`` is not positive, ``batch`` is not sorted or ``pos`` not finite.
     """
     if not radius > 0:
         raise ValueError(f"radius must be positive, got {radius!r}")
+    _check_finite(pos)
     pairs = complete_pairs(batch, num_graphs)
     squared = (pos[pairs[0]] - pos[pairs[1]]).detach().square().sum(-1)
     return pairs[:, squared < radius * radius]
@@ -120,10 +127,12 @@ def knn_graph(
     A graph with fewer other nodes gives all of them. The node itself is not its neighbour.
 
     Raises:
-        ValueError: if ``num_neighbors`` is not positive or ``batch`` is not sorted.
+        ValueError: if ``num_neighbors`` is not positive, ``batch`` is not sorted or ``pos`` not
+            finite.
     """
     if num_neighbors < 1:
         raise ValueError(f"num_neighbors must be at least 1, got {num_neighbors!r}")
+    _check_finite(pos)
     edge_index = complete_graph(batch, num_graphs, self_loops=False)
     sender, receiver = edge_index
     distance = (pos[sender] - pos[receiver]).detach().square().sum(-1)

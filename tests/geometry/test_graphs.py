@@ -107,6 +107,14 @@ def test_radius_must_be_positive(function, radius):
         function(POS, radius, torch.zeros(3, dtype=torch.int64))
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("function", [geo.radius_pairs, geo.radius_graph, geo.knn_graph])
+def test_positions_must_be_finite(function, value):
+    pos = torch.tensor([[0.0, 0, 0], [1.0, value, 0], [2.0, 0, 0]])
+    with pytest.raises(ValueError, match="pos holds NaN or infinite values"):
+        function(pos, 1, torch.zeros(3, dtype=torch.int64))
+
+
 def test_number_of_neighbours_must_be_positive():
     with pytest.raises(ValueError, match="num_neighbors must be at least 1, got 0"):
         geo.knn_graph(POS, 0, torch.zeros(3, dtype=torch.int64))

@@ -80,3 +80,21 @@ def test_no_edges_at_all_are_fine():
     model = build()
     none = {"edge_index": torch.zeros(2, 0, dtype=torch.int64)}
     assert torch.isfinite(model(**batch_of([4, 3], model=model) | none).scalar).all()
+
+
+def test_nan_positions_are_refused_where_they_choose_the_edges():
+    model = build(radius=2.0)
+    inputs = batch_of([4, 3], model=model)
+    inputs["pos"][5, 1] = torch.nan
+    with pytest.raises(ValueError, match="pos holds NaN or infinite values"):
+        model(**inputs)
+
+
+@pytest.mark.parametrize("backend", ["shared", "textbook"])
+def test_nan_positions_show_in_their_graph_alone(backend):
+    model = build(level="graph", backend=backend)
+    inputs = batch_of([4, 3], model=model)
+    inputs["pos"][5, 1] = torch.nan
+    scalar = model(**inputs).scalar
+    assert torch.isfinite(scalar[0]).all()
+    assert torch.isnan(scalar[1]).all()
