@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from geozoo.geometry import complete_graph, complete_pairs, radius_graph, radius_pairs
+from geozoo.models._inputs import check_channels, check_graphs
 from geozoo.nn.conv import ConvNeXtBlock
 from geozoo.nn.representation import (
     BundleRepresentation,
@@ -110,7 +111,7 @@ class Ponita(nn.Module):
         backend: Literal["auto", "shared", "textbook"] = "auto",
     ) -> None:
         super().__init__()
-        _check_sizes(in_channels, in_vectors, out_channels, out_vectors)
+        check_channels(in_channels, in_vectors, out_channels, out_vectors)
         if level not in ("node", "graph"):
             raise ValueError(f'level must be "node" or "graph", got {level!r}')
         if num_layers < 1:
@@ -219,7 +220,10 @@ class Ponita(nn.Module):
         num_graphs: int | None,
         step: Callable[[ConvNeXtBlock, Tensor, Geometry], Tensor],
     ) -> PonitaOutput:
-        self._check_input(pos, x, batch, edge_index, vec)
+        check_graphs(
+            pos, x, batch, edge_index, vec,
+            dim=self.dim, in_channels=self.in_channels, in_vectors=self.in_vectors,
+        )  # fmt: skip
         if num_graphs is None:
             num_graphs = int(batch[-1]) + 1 if batch.numel() else 0
         geometry = self._geometry(pos, batch, edge_index, num_graphs)
@@ -254,35 +258,6 @@ class Ponita(nn.Module):
             edge_index = search(pos, self.radius, batch, num_graphs)
         return self.representation.geometry(pos, edge_index, batch, pairs=pairs)
 
-    def _check_input(
-        self,
-        pos: Tensor,
-        x: Tensor | None,
-        batch: Tensor,
-        edge_index: Tensor | None,
-        vec: Tensor | None,
-    ) -> None:
-        num_nodes = pos.shape[0]
-        _check_shape("pos", pos, (num_nodes, self.dim))
-        _check_shape("batch", batch, (num_nodes,))
-        if self.in_channels:
-            _check_shape("x", x, (num_nodes, self.in_channels))
-        if self.in_vectors:
-            _check_shape("vec", vec, (num_nodes, self.in_vectors, self.dim))
-        if edge_index is None:
-            return
-        _check_shape("edge_index", edge_index, (2, edge_index.shape[-1]))
-        # On an accelerator this look would wait for the device; the gather itself complains there.
-        if edge_index.device.type == "cpu" and not torch.compiler.is_compiling():
-            if (
-                edge_index.numel()
-                and not 0 <= int(edge_index.min()) <= int(edge_index.max()) < num_nodes
-            ):
-                raise IndexError(
-                    f"edge_index must name nodes 0 to {num_nodes - 1}, got "
-                    f"{int(edge_index.min())} to {int(edge_index.max())}"
-                )
-
 
 def _forward(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tensor:
     return block(features, **geometry.neighborhood)
@@ -290,25 +265,6 @@ def _forward(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tens
 
 def _calibrate(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tensor:
     return block.calibrate(features, **geometry.neighborhood)
-
-
-def _check_sizes(in_channels: int, in_vectors: int, out_channels: int, out_vectors: int) -> None:
-    if min(in_channels, in_vectors) < 0 or in_channels + in_vectors < 1:
-        raise ValueError(
-            "in_channels and in_vectors must be at least 0 and not both 0, got "
-            f"{in_channels!r} and {in_vectors!r}"
-        )
-    if min(out_channels, out_vectors) < 0 or out_channels + out_vectors < 1:
-        raise ValueError(
-            "out_channels and out_vectors must be at least 0 and not both 0, got "
-            f"{out_channels!r} and {out_vectors!r}"
-        )
-
-
-def _check_shape(name: str, tensor: Tensor | None, shape: tuple[int, ...]) -> None:
-    if tensor is None or tuple(tensor.shape) != shape:
-        got = None if tensor is None else tuple(tensor.shape)
-        raise ValueError(f"{name} must have shape {shape}, got {got}")
 
 
 def _make_representation(

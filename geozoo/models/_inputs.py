@@ -1,0 +1,70 @@
+"""Checks of what the geometric models are given."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def check_channels(in_channels: int, in_vectors: int, out_channels: int, out_vectors: int) -> None:
+    """Check that a model has an input and an output.
+
+    Raises:
+        ValueError: for a negative number, or no input, or no output.
+    """
+    for side, channels, vectors in (
+        ("in", in_channels, in_vectors),
+        ("out", out_channels, out_vectors),
+    ):
+        if min(channels, vectors) < 0 or channels + vectors < 1:
+            raise ValueError(
+                f"{side}_channels and {side}_vectors must be at least 0 and not both 0, got "
+                f"{channels!r} and {vectors!r}"
+            )
+
+
+def check_graphs(
+    pos: Tensor, x: Tensor | None, batch: Tensor, edge_index: Tensor | None, vec: Tensor | None,
+    *, dim: int, in_channels: int, in_vectors: int,
+) -> None:  # fmt: skip
+    """Check the shapes of a batch of graphs, and on the CPU that its edges join its nodes.
+
+    Args:
+        pos: positions ``[N, dim]``.
+        x: scalar features ``[N, in_channels]``; not looked at for ``in_channels`` 0.
+        batch: graph of each node ``[N]``.
+        edge_index: senders and receivers ``[2, E]``, or None.
+        vec: vector features ``[N, in_vectors, dim]``; not looked at for ``in_vectors`` 0.
+        dim: dimension of space.
+        in_channels: number of scalar features.
+        in_vectors: number of vector features.
+
+    Raises:
+        ValueError: for a wrong shape.
+        IndexError: if ``edge_index`` names a node that does not exist.
+    """
+    num_nodes = pos.shape[0]
+    _check_shape("pos", pos, (num_nodes, dim))
+    _check_shape("batch", batch, (num_nodes,))
+    if in_channels:
+        _check_shape("x", x, (num_nodes, in_channels))
+    if in_vectors:
+        _check_shape("vec", vec, (num_nodes, in_vectors, dim))
+    if edge_index is not None:
+        _check_shape("edge_index", edge_index, (2, edge_index.shape[-1]))
+        _check_nodes(edge_index, num_nodes)
+
+
+def _check_nodes(edge_index: Tensor, num_nodes: int) -> None:
+    # On an accelerator this look would wait for the device; the gather itself complains there.
+    if edge_index.device.type != "cpu" or torch.compiler.is_compiling() or not edge_index.numel():
+        return
+    least, most = int(edge_index.min()), int(edge_index.max())
+    if least < 0 or most >= num_nodes:
+        raise IndexError(f"edge_index must name nodes 0 to {num_nodes - 1}, got {least} to {most}")
+
+
+def _check_shape(name: str, tensor: Tensor | None, shape: tuple[int, ...]) -> None:
+    if tensor is None or tuple(tensor.shape) != shape:
+        got = None if tensor is None else tuple(tensor.shape)
+        raise ValueError(f"{name} must have shape {shape}, got {got}")
