@@ -116,3 +116,34 @@ class TestGeometricModel:
         before = {key: value.clone() for key, value in given.items() if torch.is_tensor(value)}
         build(name, level)(**given)
         assert all(torch.equal(given[key], value) for key, value in before.items())
+
+
+@pytest.mark.parametrize("name", GEOMETRIC)
+def test_eight_graphs_can_be_learnt_by_heart(name):
+    model = build(name, hidden_channels=32, basis_channels=32, num_orientations=8)
+    given = inputs([4] * 8)
+    generator = torch.Generator().manual_seed(1)
+    targets = [torch.randn(8, *size, generator=generator).double() for size in [(2,), (1, 3)]]
+
+    def loss():
+        out = model(**given)
+        pairs = zip(out, targets, strict=True)
+        return sum((value - target).square().mean() for value, target in pairs)
+
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    first = loss().item()
+    for _ in range(200):
+        optimizer.zero_grad()
+        loss().backward()
+        optimizer.step()
+    assert loss().item() < 1e-2 * first
+
+
+@pytest.mark.parametrize("hidden_channels", [16, 128])
+@pytest.mark.parametrize("name", GEOMETRIC)
+def test_initial_outputs_are_neither_tiny_nor_huge(name, hidden_channels):
+    model = build(name, "node", hidden_channels=hidden_channels, num_layers=5)
+    out = model(**inputs([10, 10, 10]))
+    for values in out:
+        # A vector is the mean of f times orientation over the grid, which leaves little of f.
+        assert 1e-3 < float(values.detach().std()) < 10
