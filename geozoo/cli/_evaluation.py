@@ -19,6 +19,7 @@ from geozoo.cli._console import configure_logging, faults_shown
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import PROVIDED, RunError, RunOptions
 from geozoo.cli._overrides import apply_overrides
+from geozoo.cli._report import report
 from geozoo.cli._summary import show_summary
 from geozoo.cli._training import Outcome, device_facts, load_weights, test
 from geozoo.zoo import check
@@ -27,18 +28,25 @@ from geozoo.zoo import check
 _FREE = ("dataset.", "task.", "trainer.")
 
 
-def evaluate(run: str, changes: Sequence[str]) -> None:
+def evaluate(run: str, changes: Sequence[str], *, save: bool = False) -> None:
     """Test and print the summary; a fault that the user can mend ends the program.
 
     Args:
         run: run folder or checkpoint file.
         changes: ``key=value`` below ``dataset``, ``task`` or ``trainer``.
+        save: write result, pictures and summary into the run folder, as the run itself does; for a
+            run that ended before its test.
     """
     console = Console(highlight=False)
     configure_logging(console)
     with faults_shown(console, "geozoo-evaluate"):
+        if save and (changes or not Path(run).expanduser().is_dir()):
+            raise RunError("--save completes the record of a run: it takes a run folder alone")
         outcome = evaluation(run, changes, is_terminal=console.is_terminal)
-        show_summary(outcome, console, is_saved=False)
+        if save:
+            report(outcome, console)
+        else:
+            show_summary(outcome, console, is_saved=False)
 
 
 def evaluation(run: str, changes: Sequence[str], *, is_terminal: bool = False) -> Outcome:
@@ -71,18 +79,28 @@ def _tested(
     content = load_weights(task, checkpoint)
     trainer = _trainer(cfg, is_terminal=is_terminal)
     started = time.perf_counter()
-    tested = test(trainer, task, datamodule)
+    tested, baseline = test(trainer, task, datamodule)
     facts = {
-        "epochs": content["epoch"] + 1,
-        "steps": content["global_step"],
-        "train_time_s": content["callbacks"]["Timer"]["time_elapsed"]["train"],
-        "best_epoch": content["epoch"],
+        **_length(checkpoint, content),
+        "best_epoch": content["epoch"] + 1,
         "checkpoint": checkpoint.name,
         "test_time_s": time.perf_counter() - started,
         **device_facts(trainer, task),
     }
     val = {name.removeprefix("val/"): value for name, value in record["metrics"].items()}
-    return Outcome(RunFolder(checkpoint.parent.parent), cfg, task, tested, val, facts)
+    return Outcome(RunFolder(checkpoint.parent.parent), cfg, task, tested, baseline, val, facts)
+
+
+def _length(checkpoint: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """Length of the training, from the newest checkpoint of its folder if there is one."""
+    last = checkpoint.with_name("last.ckpt")
+    if last.is_file() and last != checkpoint:
+        content = torch.load(last, map_location="cpu", weights_only=True)
+    return {
+        "epochs": content["epoch"] + 1,
+        "steps": content["global_step"],
+        "train_time_s": content["callbacks"]["Timer"]["time_elapsed"]["train"],
+    }
 
 
 def _trainer(cfg: DictConfig, *, is_terminal: bool) -> Trainer:

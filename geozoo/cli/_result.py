@@ -41,9 +41,14 @@ def result_rows(outcome: Outcome) -> list[Result]:
     }
     units = metric_units(outcome.task)
     return [
-        Result(metric=name, unit=units[name], value=value, **shared)
+        Result(
+            metric=name,
+            unit=units[name],
+            value=value,
+            baseline=outcome.baseline[name],
+            **shared,
+        )
         for name, value in outcome.test.items()
-        if name in units
     ]
 
 

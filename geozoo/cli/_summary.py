@@ -100,11 +100,11 @@ def duration(seconds: float) -> str:
 
 def _metrics(outcome: Outcome) -> Table:
     units = metric_units(outcome.task)
-    table = Table("metric", "test", "validation", "unit", box=None, padding=(0, 2))
+    table = Table("metric", "test", "validation", "baseline", "unit", box=None, padding=(0, 2))
     for name, unit in units.items():
-        test, val = outcome.test.get(name), outcome.val.get(name)
+        values = [part.get(name) for part in (outcome.test, outcome.val, outcome.baseline)]
         marked = f"[bold]{name}[/]" if outcome.task.monitor == f"val/{name}" else name
-        table.add_row(marked, _number(test), _number(val), unit)
+        table.add_row(marked, *map(_number, values), unit)
     return table
 
 

@@ -40,6 +40,7 @@ class Outcome:
         cfg: the config, completed by the data.
         task: the trained task, with the weights that were tested.
         test: test metrics by name, without ``test/``; empty if not tested.
+        baseline: the same metrics of the task's prediction without a model.
         val: validation metrics of the best checkpoint's epoch.
         facts: epochs, parameters, wall time, memory, device.
     """
@@ -48,6 +49,7 @@ class Outcome:
     cfg: DictConfig
     task: GraphTask
     test: dict[str, float]
+    baseline: dict[str, float]
     val: dict[str, float]
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -108,10 +110,16 @@ def load_weights(task: GraphTask, checkpoint: Path) -> dict[str, Any]:
     return content
 
 
-def test(trainer: Trainer, task: GraphTask, datamodule: GraphDataModule) -> dict[str, float]:
-    """Test metrics by name, without ``test/``."""
+def test(
+    trainer: Trainer, task: GraphTask, datamodule: GraphDataModule
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Test metrics of the model and of the baseline, by name without ``test/``."""
     (values,) = trainer.test(task, datamodule=datamodule, verbose=False)
-    return {name.removeprefix("test/"): float(value) for name, value in values.items()}
+
+    def part(prefix: str) -> dict[str, float]:
+        return {name: float(values[f"{prefix}{name}"]) for name in task.test_errors.metrics}
+
+    return part("test/"), part("test/baseline_")
 
 
 @contextmanager
@@ -155,13 +163,13 @@ def _finish(
     drop_averaging(trainer)
     best = folder.best if folder.best.exists() else folder.last
     content = load_weights(task, best)
-    facts.update(best_epoch=content["epoch"], checkpoint=best.name)
+    facts.update(best_epoch=content["epoch"] + 1, checkpoint=best.name)
     val = {name.removeprefix("val/"): value for name, value in content["geozoo"]["metrics"].items()}
     started = time.perf_counter()
-    tested = test(trainer, task, datamodule) if cfg.test else {}
+    tested, baseline = test(trainer, task, datamodule) if cfg.test else ({}, {})
     facts["test_time_s"] = time.perf_counter() - started
     facts.update(device_facts(trainer, task))
-    return Outcome(folder, cfg, task, tested, val, facts)
+    return Outcome(folder, cfg, task, tested, baseline, val, facts)
 
 
 def _record(cfg: DictConfig, spec: DataSpec, words: Mapping[str, Any]) -> dict[str, Any]:

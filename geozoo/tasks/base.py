@@ -27,8 +27,10 @@ MakeSchedule = Callable[..., LRScheduler]
 class GraphTask(LightningModule):
     """Training, validation, test and prediction of a geometric model.
 
-    A task derives from this class, names its ``quantities`` and implements :meth:`loss` and
-    :meth:`predict`. Predictions and metrics are in physical units, losses in scaled ones.
+    A task derives from this class, names its ``quantities`` and implements :meth:`loss`,
+    :meth:`predict` and :meth:`predict_baseline`. Predictions and metrics are in physical units,
+    losses in scaled ones. A test measures the baseline beside the model, so that a number can be
+    judged where it stands.
 
     Args:
         model: a network of the geometric family,
@@ -73,6 +75,7 @@ class GraphTask(LightningModule):
         self.augment, self.test_rotations, self.seed = augment, test_rotations, seed
         measures = {quantity.name: quantity.measures for quantity in quantities}
         self.val_errors, self.test_errors = ErrorMetrics(measures), ErrorMetrics(measures)
+        self.baseline_errors = ErrorMetrics(measures)
         names = [f"val/{name}" for name in self.val_errors.metrics]
         if monitor is not None and monitor not in names:
             raise ValueError(f"monitor must be one of {', '.join(names)}; got {monitor!r}")
@@ -88,6 +91,10 @@ class GraphTask(LightningModule):
     @abstractmethod
     def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
         """Every quantity of a batch by name, in physical units, detached."""
+
+    @abstractmethod
+    def predict_baseline(self, batch: GraphBatch) -> dict[str, Tensor]:
+        """What can be said of every quantity without a model; as `predict` otherwise."""
 
     def forward(self, batch: GraphBatch) -> Any:
         """The model's output ``(scalar, vector)`` for a batch, in scaled units."""
@@ -174,7 +181,7 @@ class GraphTask(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log ``val/<quantity>_<measure>``."""
-        self._log_errors("val", self.val_errors)
+        self._log_errors("val/", self.val_errors)
 
     def on_test_start(self) -> None:
         """Begin a new sample of predictions."""
@@ -185,11 +192,13 @@ class GraphTask(LightningModule):
         """Collect errors and a sample of the predictions of a batch."""
         predictions, targets = self.predict_averaged(batch), self.targets(batch)
         self.test_errors.update(predictions, targets)
+        self.baseline_errors.update(self.predict_baseline(batch), targets)
         self.parity.add(predictions, targets)
 
     def on_test_epoch_end(self) -> None:
-        """Log ``test/<quantity>_<measure>``."""
-        self._log_errors("test", self.test_errors)
+        """Log ``test/<quantity>_<measure>``, and ``test/baseline_...`` of the baseline."""
+        self._log_errors("test/", self.test_errors)
+        self._log_errors("test/baseline_", self.baseline_errors)
 
     def predict_step(self, batch: GraphBatch, batch_idx: int) -> dict[str, Tensor]:
         """Every quantity by name, in physical units, averaged as in the test."""
@@ -223,11 +232,11 @@ class GraphTask(LightningModule):
         fields = [field for field in self.spec.vector_fields if field in batch]
         return rotate_batch(batch, rotations, fields)
 
-    def _log_errors(self, part: str, errors: ErrorMetrics) -> None:
+    def _log_errors(self, prefix: str, errors: ErrorMetrics) -> None:
         values: Mapping[str, Tensor] = errors.compute()
         errors.reset()
         # The values are those of all devices already; the mean over devices leaves them.
-        self.log_dict({f"{part}/{name}": v for name, v in values.items()}, sync_dist=True)
+        self.log_dict({f"{prefix}{name}": v for name, v in values.items()}, sync_dist=True)
 
 
 def _turn_back(value: Tensor, rotations: Tensor, batch: GraphBatch) -> Tensor:

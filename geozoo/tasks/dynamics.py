@@ -61,5 +61,9 @@ class Dynamics(GraphTask):
         """The positions ``[N, dim]`` as ``position``."""
         return {"position": self._positions(batch).detach()}
 
+    def predict_baseline(self, batch: GraphBatch) -> dict[str, Tensor]:
+        """Nothing moves."""
+        return {"position": batch.pos}
+
     def _positions(self, batch: GraphBatch) -> Tensor:
         return batch.pos + self(batch).vector[:, 0].to(batch.pos.dtype)

@@ -101,6 +101,11 @@ class Potential(GraphTask):
             "force": force.detach() * self.energy_scale.to(force.dtype),
         }
 
+    def predict_baseline(self, batch: GraphBatch) -> dict[str, Tensor]:
+        """The constant predictor: the mean energy of the training part, and no force."""
+        energy = self.energy_shift.expand(batch.num_graphs)
+        return {"energy": energy, "force": torch.zeros_like(batch.forces)}
+
     def scaled_energy_and_force(
         self, batch: GraphBatch, *, create_graph: bool
     ) -> tuple[Tensor, Tensor]:

@@ -77,3 +77,7 @@ class Regression(GraphTask):
         """The target by its name, in its unit, float64."""
         predicted = self(batch).scalar[:, 0].detach().double()
         return {self.target: predicted * self.scale + self.shift}
+
+    def predict_baseline(self, batch: GraphBatch) -> dict[str, Tensor]:
+        """The constant predictor: the mean of the training part."""
+        return {self.target: self.shift.expand_as(getattr(batch, self.target))}

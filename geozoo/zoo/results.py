@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -34,6 +34,7 @@ class Result:
         date: day of the run.
         checkpoint: name of the tested checkpoint and its epoch.
         curve: file of the validation curve, from the model's folder.
+        baseline: the error of the task's prediction without a model, on the same test part.
     """
 
     recipe: str
@@ -56,6 +57,7 @@ class Result:
     date: str
     checkpoint: str
     curve: str = ""
+    baseline: float | None = None
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -93,7 +95,7 @@ class Published:
         )
 
 
-_NUMBERS = ("value", "std", "paper_value", "wall_time_s", "peak_memory_mb")
+_NUMBERS = ("value", "std", "paper_value", "wall_time_s", "peak_memory_mb", "baseline")
 
 
 def read_results(path: Path) -> list[Result]:
@@ -173,9 +175,11 @@ def _read(path: Path, kind: type) -> list[dict[str, object]]:
     if not path.is_file():
         return []
     names = [field.name for field in fields(kind)]
+    # Columns with a default are younger than some files.
+    needed = {field.name for field in fields(kind) if field.default is MISSING}
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
-        if list(reader.fieldnames or []) != names:
+        if not needed <= set(reader.fieldnames or []) <= set(names):
             raise ValueError(f"{path} must have the columns {names}, got {reader.fieldnames}")
         return [
             {name: _parsed(name, text) for name, text in row.items() if name is not None}

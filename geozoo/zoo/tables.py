@@ -10,7 +10,10 @@ from geozoo.zoo.results import Result, read_results
 
 BEGIN = "<!-- results: made from results.csv by `geozoo-zoo table` -->"
 END = "<!-- end of results -->"
-_HEAD = ("variant", "metric", "unit", "this library", "published", "recipe", "seeds", "training")
+_HEAD = (
+    "variant", "metric", "unit", "this library", "baseline", "published", "recipe", "seeds",
+    "training",
+)  # fmt: skip
 
 
 def results_table(results: Sequence[Result]) -> str:
@@ -51,8 +54,11 @@ def current_card(folder: Path) -> str:
 def _cells(row: Result) -> list[str]:
     value = f"{row.value:.3g}" + (f" ± {row.std:.1g}" if row.std is not None else "")
     paper = "" if row.paper_value is None else f"{row.paper_value:g} ({row.paper_ref})"
+    baseline = "" if row.baseline is None else f"{row.baseline:.3g}"
     training = f"{row.wall_time_s / 60:.0f} min, {row.device}"
-    return [row.variant, row.metric, row.unit, value, paper, row.recipe, row.seeds, training]
+    return [
+        row.variant, row.metric, row.unit, value, baseline, paper, row.recipe, row.seeds, training,
+    ]  # fmt: skip
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -64,6 +64,35 @@ def test_the_command_prints_the_summary(
     assert (tiny_run / "summary.txt").read_text() == before
 
 
+def test_a_test_that_was_left_out_is_made_good(
+    tiny_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from geozoo.cli.evaluate import main
+
+    before = (tiny_run / "result.csv").read_text()
+    for name in ("result.csv", "summary.txt", "parity.png"):
+        (tiny_run / name).unlink()
+    monkeypatch.setattr(sys, "argv", ["geozoo-evaluate", "--save", str(tiny_run)])
+    main()
+    after = (tiny_run / "result.csv").read_text()
+    columns = ("value", "baseline", "wall_time_s", "commit", "checkpoint")
+    old, new = (list(csv.DictReader(text.splitlines())) for text in (before, after))
+    assert [[row[c] for c in columns] for row in old] == [[row[c] for c in columns] for row in new]
+    assert (tiny_run / "summary.txt").is_file() and (tiny_run / "parity.png").is_file()
+
+
+def test_another_test_is_not_saved_as_the_run(
+    tiny_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from geozoo.cli.evaluate import main
+
+    words = ["geozoo-evaluate", "--save", str(tiny_run), "task.test_rotations=2"]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit):
+        main()
+    assert "--save completes the record of a run" in capsys.readouterr().out
+
+
 def test_the_command_explains_a_fault(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -35,6 +35,21 @@ def test_predictions_have_the_shape_of_their_targets(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TASKS)
+def test_baselines_know_the_training_part_alone(name: str) -> None:
+    task, data = make_task(name)
+    batch = data.calibration_batch()
+    baseline, targets = task.predict_baseline(batch), task.targets(batch)
+    assert {key: value.shape for key, value in baseline.items()} == {
+        key: value.shape for key, value in targets.items()
+    }
+    if name == "dynamics":
+        assert torch.equal(baseline["position"], batch.pos)
+    else:
+        assert set(baseline["energy"].tolist()) == {data.spec.statistics["energy_shift"]}
+        assert not baseline.get("force", torch.zeros(1)).any()
+
+
+@pytest.mark.parametrize("name", TASKS)
 def test_loss_trains_every_parameter(name: str) -> None:
     task, data = make_task(name)
     task.loss(data.calibration_batch())["loss"].backward()

@@ -39,6 +39,15 @@ def test_other_columns_are_refused(tmp_path: Path) -> None:
         read_results(tmp_path / "results.csv")
 
 
+def test_older_files_lack_the_younger_columns(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    write_results(path, [replace(ROW, curve="curves/a.csv", baseline=7.5)])
+    assert read_results(path)[0].baseline == 7.5
+    lines = [line.rpartition(",")[0] for line in path.read_text().splitlines()]
+    path.write_text("\n".join(lines) + "\n")
+    assert read_results(path) == [replace(ROW, curve="curves/a.csv")]
+
+
 def test_a_repeated_measurement_takes_the_place_of_the_old(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
     add_results(path, [ROW, replace(ROW, variant="ethanol")])

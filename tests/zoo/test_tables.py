@@ -19,8 +19,12 @@ def test_every_row_is_in_the_table() -> None:
     table = results_table(
         [ROW, replace(ROW, metric="force_mae", value=5.812, std=0.04, seeds="0 1 2")]
     )
-    assert "| aspirin | energy_mae | meV | 2 |" in table
+    assert "| aspirin | energy_mae | meV | 2 |  |" in table
     assert "| aspirin | force_mae | meV | 5.81 ± 0.04 |" in table
+
+
+def test_the_baseline_stands_beside_the_result() -> None:
+    assert "| meV | 2 | 98.8 |" in results_table([replace(ROW, baseline=98.76)])
 
 
 def test_protocols_are_never_in_one_table() -> None:
