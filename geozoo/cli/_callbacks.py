@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import resource
+import sys
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,7 @@ def make_callbacks(
     callbacks: list[Callback] = [
         SeededEpochs(cfg.seed),
         Timer(),
+        PeakMemory(),
         RichProgressBar(refresh_rate=_REFRESH) if is_terminal else ProgressLines(monitor),
         ModelCheckpoint(
             folder.checkpoints, "best", monitor=monitor, mode="min", enable_version_counter=False
@@ -76,6 +79,29 @@ class SeededEpochs(Callback):
         """Seed from the run's seed, the epoch and the rank."""
         numbers = (self.seed, trainer.current_epoch, trainer.global_rank)
         torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
+
+
+class PeakMemory(Callback):
+    """Notes in every checkpoint how much memory the training has taken so far."""
+
+    _trainer: Trainer | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Remember whose memory it is."""
+        self._trainer = trainer
+
+    def state_dict(self) -> dict[str, float]:
+        """The largest memory until now."""
+        return {} if self._trainer is None else {"peak_memory_mb": peak_memory_mb(self._trainer)}
+
+
+def peak_memory_mb(trainer: Trainer) -> float:
+    """Largest memory so far, of the device's allocator, or of this process on the CPU."""
+    device = trainer.strategy.root_device
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, kilobytes on Linux
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 class ProgressLines(Callback):

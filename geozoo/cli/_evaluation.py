@@ -81,7 +81,7 @@ def _tested(
     started = time.perf_counter()
     tested, baseline = test(trainer, task, datamodule)
     facts = {
-        **_length(checkpoint, content),
+        **_effort(checkpoint, content),
         "best_epoch": content["epoch"] + 1,
         "checkpoint": checkpoint.name,
         "test_time_s": time.perf_counter() - started,
@@ -91,8 +91,11 @@ def _tested(
     return Outcome(RunFolder(checkpoint.parent.parent), cfg, task, tested, baseline, val, facts)
 
 
-def _length(checkpoint: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """Length of the training, from the newest checkpoint of its folder if there is one."""
+def _effort(checkpoint: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """Length and memory of the training, from the newest checkpoint of its folder if there is one.
+
+    Checkpoints of earlier versions do not tell the memory: then it is None.
+    """
     last = checkpoint.with_name("last.ckpt")
     if last.is_file() and last != checkpoint:
         content = torch.load(last, map_location="cpu", weights_only=True)
@@ -100,6 +103,7 @@ def _length(checkpoint: Path, content: dict[str, Any]) -> dict[str, Any]:
         "epochs": content["epoch"] + 1,
         "steps": content["global_step"],
         "train_time_s": content["callbacks"]["Timer"]["time_elapsed"]["train"],
+        "peak_memory_mb": content["callbacks"].get("PeakMemory", {}).get("peak_memory_mb"),
     }
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import resource
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +16,7 @@ from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig, OmegaConf
 
 from geozoo.cli._build import build_datamodule, build_task, build_trainer
-from geozoo.cli._callbacks import drop_averaging
+from geozoo.cli._callbacks import drop_averaging, peak_memory_mb
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._metrics_file import gather_metrics
 from geozoo.cli._options import RunError
@@ -168,7 +166,7 @@ def _finish(
     started = time.perf_counter()
     tested, baseline = test(trainer, task, datamodule) if cfg.test else ({}, {})
     facts["test_time_s"] = time.perf_counter() - started
-    facts.update(device_facts(trainer, task))
+    facts.update(device_facts(trainer, task), peak_memory_mb=peak_memory_mb(trainer))
     return Outcome(folder, cfg, task, tested, baseline, val, facts)
 
 
@@ -182,23 +180,13 @@ def _record(cfg: DictConfig, spec: DataSpec, words: Mapping[str, Any]) -> dict[s
 
 
 def device_facts(trainer: Trainer, task: GraphTask) -> dict[str, Any]:
-    """Size of the model, name of the device and largest memory so far."""
+    """Size of the model and name of the device."""
     return {
         "parameters": sum(p.numel() for p in task.model.parameters()),
         "device": _device_name(trainer),
-        "peak_memory_mb": _peak_memory_mb(trainer),
     }
 
 
 def _device_name(trainer: Trainer) -> str:
     name = device_name(trainer.strategy.root_device)
     return f"{trainer.world_size} x {name}" if trainer.world_size > 1 else name
-
-
-def _peak_memory_mb(trainer: Trainer) -> float:
-    """Of the device's allocator, or of this process on the CPU."""
-    device = trainer.strategy.root_device
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, kilobytes on Linux
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

@@ -29,7 +29,7 @@ class Result:
         command: the command line.
         device: the hardware.
         wall_time_s: seconds of training, mean over the seeds.
-        peak_memory_mb: largest memory in MB.
+        peak_memory_mb: largest memory of the training in MB; None if it was not measured.
         torch: version of torch.
         date: day of the run.
         checkpoint: name of the tested checkpoint and its epoch.
@@ -52,7 +52,7 @@ class Result:
     command: str
     device: str
     wall_time_s: float
-    peak_memory_mb: float
+    peak_memory_mb: float | None
     torch: str
     date: str
     checkpoint: str
@@ -153,13 +153,14 @@ def over_seeds(results: Sequence[Result]) -> Result:
     if len(results) == 1:
         return first
     values = [result.value for result in results]
+    peaks = [result.peak_memory_mb for result in results]
     return replace(
         first,
         value=mean(values),
         std=stdev(values),
         seeds=" ".join(sorted(seeds, key=int)),
         wall_time_s=mean(result.wall_time_s for result in results),
-        peak_memory_mb=max(result.peak_memory_mb for result in results),
+        peak_memory_mb=None if None in peaks else max(peaks),
     )
 
 

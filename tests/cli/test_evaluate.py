@@ -75,6 +75,7 @@ def test_a_test_that_was_left_out_is_made_good(
     monkeypatch.setattr(sys, "argv", ["geozoo-evaluate", "--save", str(tiny_run)])
     main()
     after = (tiny_run / "result.csv").read_text()
+    assert float(next(csv.DictReader(after.splitlines()))["peak_memory_mb"]) > 0
     columns = ("value", "baseline", "wall_time_s", "commit", "checkpoint")
     old, new = (list(csv.DictReader(text.splitlines())) for text in (before, after))
     assert [[row[c] for c in columns] for row in old] == [[row[c] for c in columns] for row in new]

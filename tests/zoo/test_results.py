@@ -66,6 +66,9 @@ def test_seeds_are_averaged() -> None:
     row = over_seeds(rows)
     assert (row.value, row.std, row.seeds) == (3.0, 2.0, "0 2 10")
     assert over_seeds([ROW]) == ROW
+    assert row.peak_memory_mb == 100.0
+    unknown = [replace(rows[0], peak_memory_mb=None), rows[1]]
+    assert over_seeds(unknown).peak_memory_mb is None
 
 
 @pytest.mark.parametrize("change", [{"recipe": "other"}, {"split": "official-02"}, {"seeds": "0"}])
