@@ -21,6 +21,7 @@ from lightning.pytorch.callbacks import (
 from omegaconf import DictConfig
 
 from geozoo.cli._folder import RunFolder
+from geozoo.zoo.provenance import device_name
 
 _LOG = logging.getLogger(__name__)
 #: Lines about progress where there is no terminal.
@@ -43,7 +44,7 @@ def make_callbacks(
     callbacks: list[Callback] = [
         SeededEpochs(cfg.seed),
         Timer(),
-        PeakMemory(),
+        Hardware(),
         RichProgressBar(refresh_rate=_REFRESH) if is_terminal else ProgressLines(monitor),
         ModelCheckpoint(
             folder.checkpoints, "best", monitor=monitor, mode="min", enable_version_counter=False
@@ -81,8 +82,8 @@ class SeededEpochs(Callback):
         torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
 
 
-class PeakMemory(Callback):
-    """Notes in every checkpoint how much memory the training has taken so far."""
+class Hardware(Callback):
+    """Notes in every checkpoint where the training runs and how much memory it has taken so far."""
 
     _trainer: Trainer | None = None
 
@@ -90,14 +91,22 @@ class PeakMemory(Callback):
         """Remember whose memory it is."""
         self._trainer = trainer
 
-    def state_dict(self) -> dict[str, float]:
-        """The largest memory until now."""
-        return {} if self._trainer is None else {"peak_memory_mb": peak_memory_mb(self._trainer)}
+    def state_dict(self) -> dict[str, Any]:
+        """The name of the device and the largest memory until now."""
+        return {} if self._trainer is None else hardware_facts(self._trainer)
 
 
-def peak_memory_mb(trainer: Trainer) -> float:
-    """Largest memory so far, of the device's allocator, or of this process on the CPU."""
-    device = trainer.strategy.root_device
+def hardware_facts(trainer: Trainer) -> dict[str, Any]:
+    """Name of the device as ``device``, and ``peak_memory_mb`` so far."""
+    name = device_name(trainer.strategy.root_device)
+    return {
+        "device": f"{trainer.world_size} x {name}" if trainer.world_size > 1 else name,
+        "peak_memory_mb": _peak_memory_mb(trainer.strategy.root_device),
+    }
+
+
+def _peak_memory_mb(device: torch.device) -> float:
+    """Of the device's allocator, or of this process on the CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, kilobytes on Linux

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from geozoo.cli._options import PROVIDED, RunError, RunOptions
 from geozoo.cli._overrides import apply_overrides
 from geozoo.cli._report import report
 from geozoo.cli._summary import show_summary
-from geozoo.cli._training import Outcome, device_facts, load_weights, test
+from geozoo.cli._training import Outcome, load_weights, num_parameters, test
 from geozoo.zoo import check
 
 #: What may differ from the run: the weights stay.
@@ -35,13 +36,13 @@ def evaluate(run: str, changes: Sequence[str], *, save: bool = False) -> None:
         run: run folder or checkpoint file.
         changes: ``key=value`` below ``dataset``, ``task`` or ``trainer``.
         save: write result, pictures and summary into the run folder, as the run itself does; for a
-            run that ended before its test.
+            run that ended before its test, or to record a test under other conditions.
     """
     console = Console(highlight=False)
     configure_logging(console)
     with faults_shown(console, "geozoo-evaluate"):
-        if save and (changes or not Path(run).expanduser().is_dir()):
-            raise RunError("--save completes the record of a run: it takes a run folder alone")
+        if save and not Path(run).expanduser().is_dir():
+            raise RunError("--save completes the record of a run: it takes a run folder")
         outcome = evaluation(run, changes, is_terminal=console.is_terminal)
         if save:
             report(outcome, console)
@@ -66,6 +67,10 @@ def evaluation(run: str, changes: Sequence[str], *, is_terminal: bool = False) -
     cfg = OmegaConf.create(record["config"])
     apply_overrides(cfg, changes, allowed=_FREE, reason="a test keeps the model of its run")
     check(cfg, root=RunOptions, provided=PROVIDED, origin=lambda key: str(checkpoint))
+    if changes:  # they are part of what made the numbers
+        again = shlex.join(["geozoo-evaluate", "<run>", *changes])
+        record["command"] = f"{record['command']}; {again}"
+        record["overrides"] = [*record["overrides"], *changes]
     return _tested(cfg, checkpoint, record, is_terminal=is_terminal)
 
 
@@ -85,17 +90,14 @@ def _tested(
         "best_epoch": content["epoch"] + 1,
         "checkpoint": checkpoint.name,
         "test_time_s": time.perf_counter() - started,
-        **device_facts(trainer, task),
+        "parameters": num_parameters(task),
     }
     val = {name.removeprefix("val/"): value for name, value in record["metrics"].items()}
     return Outcome(RunFolder(checkpoint.parent.parent), cfg, task, tested, baseline, val, facts)
 
 
 def _effort(checkpoint: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """Length and memory of the training, from the newest checkpoint of its folder if there is one.
-
-    Checkpoints of earlier versions do not tell the memory: then it is None.
-    """
+    """Length and hardware of the training, from the newest checkpoint in its folder."""
     last = checkpoint.with_name("last.ckpt")
     if last.is_file() and last != checkpoint:
         content = torch.load(last, map_location="cpu", weights_only=True)
@@ -103,7 +105,7 @@ def _effort(checkpoint: Path, content: dict[str, Any]) -> dict[str, Any]:
         "epochs": content["epoch"] + 1,
         "steps": content["global_step"],
         "train_time_s": content["callbacks"]["Timer"]["time_elapsed"]["train"],
-        "peak_memory_mb": content["callbacks"].get("PeakMemory", {}).get("peak_memory_mb"),
+        **content["callbacks"]["Hardware"],
     }
 
 

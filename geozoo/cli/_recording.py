@@ -46,7 +46,10 @@ def record_runs(runs: Sequence[Path]) -> Path:
     curves = [
         _write_curve(folder, table[0], home) for folder, table in zip(folders, tables, strict=True)
     ]
-    add_results(home / "results.csv", [replace(row, curve=" ".join(curves)) for row in rows])
+    rows = [
+        replace(row, curve=" ".join(curves), command=_without_places(row.command)) for row in rows
+    ]
+    add_results(home / "results.csv", rows)
     return home / "results.csv"
 
 
@@ -83,6 +86,15 @@ def _write_curve(folder: RunFolder, row: Result, home: Path) -> str:
         writer.writeheader()
         writer.writerows(kept)
     return path.relative_to(home).as_posix()
+
+
+def _without_places(command: str) -> str:
+    """A command without the folders of one machine, which change no number.
+
+    >>> _without_places("geozoo-train seed=1 runs=/data/runs; geozoo-evaluate '<run>'")
+    "geozoo-train seed=1; geozoo-evaluate '<run>'"
+    """
+    return re.sub(r" (?:runs|run_dir|dataset\.root|resume)=(?:'[^']*'|[^\s;]+)", "", command)
 
 
 def _shown(row: dict[str, str]) -> list[str]:

@@ -34,7 +34,7 @@ def result_rows(outcome: Outcome) -> list[Result]:
         "command": record["command"],
         "device": facts["device"],
         "wall_time_s": round(facts["train_time_s"], 1),
-        "peak_memory_mb": facts["peak_memory_mb"] and round(facts["peak_memory_mb"]),
+        "peak_memory_mb": round(facts["peak_memory_mb"]),
         "torch": record["versions"]["torch"],
         "date": date.today().isoformat(),
         "checkpoint": f"{facts['checkpoint']}, epoch {facts['best_epoch']}",

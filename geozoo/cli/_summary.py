@@ -61,8 +61,7 @@ def summary(outcome: Outcome) -> Panel:
         f"{facts['epochs']} epochs, {facts['steps']:,} steps, "
         f"{duration(facts['train_time_s'])} on {facts['device']}",
     )
-    if facts["peak_memory_mb"] is not None:
-        run.add_row("memory", f"{facts['peak_memory_mb']:,.0f} MB at most")
+    run.add_row("memory", f"{facts['peak_memory_mb']:,.0f} MB at most")
     run.add_row("tested", f"{facts['checkpoint']}, from epoch {facts['best_epoch']}")
     return Panel(
         Group(_metrics(outcome), "", run, "", _places(outcome)),

@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig, OmegaConf
 
 from geozoo.cli._build import build_datamodule, build_task, build_trainer
-from geozoo.cli._callbacks import drop_averaging, peak_memory_mb
+from geozoo.cli._callbacks import drop_averaging, hardware_facts
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._metrics_file import gather_metrics
 from geozoo.cli._options import RunError
@@ -24,7 +24,7 @@ from geozoo.cli._prepare import is_main_process
 from geozoo.data import DataSpec, GraphDataModule
 from geozoo.tasks import GraphTask, NonFiniteLossError
 from geozoo.zoo import fill_missing
-from geozoo.zoo.provenance import device_name, versions
+from geozoo.zoo.provenance import versions
 
 _LOG = logging.getLogger(__name__)
 
@@ -166,7 +166,7 @@ def _finish(
     started = time.perf_counter()
     tested, baseline = test(trainer, task, datamodule) if cfg.test else ({}, {})
     facts["test_time_s"] = time.perf_counter() - started
-    facts.update(device_facts(trainer, task), peak_memory_mb=peak_memory_mb(trainer))
+    facts.update(hardware_facts(trainer), parameters=num_parameters(task))
     return Outcome(folder, cfg, task, tested, baseline, val, facts)
 
 
@@ -179,14 +179,6 @@ def _record(cfg: DictConfig, spec: DataSpec, words: Mapping[str, Any]) -> dict[s
     }
 
 
-def device_facts(trainer: Trainer, task: GraphTask) -> dict[str, Any]:
-    """Size of the model and name of the device."""
-    return {
-        "parameters": sum(p.numel() for p in task.model.parameters()),
-        "device": _device_name(trainer),
-    }
-
-
-def _device_name(trainer: Trainer) -> str:
-    name = device_name(trainer.strategy.root_device)
-    return f"{trainer.world_size} x {name}" if trainer.world_size > 1 else name
+def num_parameters(task: GraphTask) -> int:
+    """Numbers that are trained."""
+    return sum(p.numel() for p in task.model.parameters())

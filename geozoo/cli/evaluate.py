@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("run", help="run folder (its best checkpoint) or checkpoint file")
     parser.add_argument(
         "--save", action="store_true",
-        help="write result.csv, pictures and summary into the run folder",
+        help="write result.csv (which tells the changes), pictures and summary into the run folder",
     )  # fmt: skip
     parser.add_argument("changes", nargs="*", help="key=value below dataset, task or trainer")
     options = parser.parse_args(sys.argv[1:])

@@ -82,13 +82,28 @@ def test_a_test_that_was_left_out_is_made_good(
     assert (tiny_run / "summary.txt").is_file() and (tiny_run / "parity.png").is_file()
 
 
-def test_another_test_is_not_saved_as_the_run(
-    tiny_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_saved_test_tells_its_changes(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from geozoo.cli.evaluate import main
 
     words = ["geozoo-evaluate", "--save", str(tiny_run), "task.test_rotations=2"]
     monkeypatch.setattr(sys, "argv", words)
+    before = (tiny_run / "result.csv").read_text()
+    main()
+    row = next(csv.DictReader((tiny_run / "result.csv").read_text().splitlines()))
+    old = next(csv.DictReader(before.splitlines()))
+    assert row["recipe"] == f"{old['recipe']}, task.test_rotations=2"
+    assert row["command"] == f"{old['command']}; geozoo-evaluate '<run>' task.test_rotations=2"
+    assert row["value"] != old["value"] and row["baseline"] == old["baseline"]
+
+
+def test_a_checkpoint_has_no_record_to_complete(
+    tiny_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from geozoo.cli.evaluate import main
+
+    monkeypatch.setattr(
+        sys, "argv", ["geozoo-evaluate", "--save", str(tiny_run / "checkpoints" / "best.ckpt")]
+    )
     with pytest.raises(SystemExit):
         main()
     assert "--save completes the record of a run" in capsys.readouterr().out
