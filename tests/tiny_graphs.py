@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from geozoo.data import DataSpec, GraphDataModule, GraphStore, LoadedData, LoaderOptions
+from geozoo.data import GeometricSpec, GraphDataModule, GraphStore, LoadedData, LoaderOptions
 from geozoo.data.scalers import energy_force_statistics
 
 NUM_NODES = 4
@@ -139,7 +139,7 @@ class TinyData(GraphDataModule):
         make = self._potential if self.kind == "potential" else self._dynamics
         node, graph, spec = make(pos, x, half)
         protocol = {"dataset": "tiny", "variant": self.kind, "split": "in order"}
-        spec = DataSpec.from_dict({**spec.to_dict(), "protocol": protocol})
+        spec = GeometricSpec.from_dict({**spec.to_dict(), "protocol": protocol})
         return LoadedData(GraphStore(sizes, node=node, graph=graph), splits, spec)
 
     def _potential(self, pos: Tensor, x: Tensor, num_train: int) -> tuple:
@@ -152,7 +152,7 @@ class TinyData(GraphDataModule):
         if self.broken:
             energy[0] = 1.0e60
         known = energy[1:num_train], forces[: num_train * NUM_NODES]
-        spec = DataSpec(
+        spec = GeometricSpec(
             level="graph", dim=3, in_channels=1, out_channels=1,
             vector_fields=("pos", "forces"),
             units={"energy": "meV", "forces": "meV/angstrom"},
@@ -165,7 +165,7 @@ class TinyData(GraphDataModule):
         if self.broken:
             y = y.clone()
             y[0, 0] = 1.0e30
-        spec = DataSpec(
+        spec = GeometricSpec(
             level="node", dim=3, in_channels=1, in_vectors=1, out_vectors=1,
             vector_fields=("pos", "vec", "y"),
             units={"y": "length"},

@@ -8,7 +8,7 @@ from geozoo.cli._metrics_file import read_metrics
 from geozoo.cli._plots import plot_loss, plot_parity
 from geozoo.cli._prepare import is_main_process
 from geozoo.cli._result import result_rows
-from geozoo.cli._summary import metric_units, quantity_units, show_summary
+from geozoo.cli._summary import show_summary
 from geozoo.cli._training import Outcome
 from geozoo.zoo.results import write_results
 
@@ -18,8 +18,8 @@ def report(outcome: Outcome, console: Console) -> None:
     if not is_main_process():
         return
     folder, task = outcome.folder, outcome.task
-    plot_loss(read_metrics(folder), folder.path / "loss.png", units=metric_units(task))
-    plot_parity(task.parity.pairs(), folder.path / "parity.png", units=quantity_units(task))
+    plot_loss(read_metrics(folder), folder.path / "loss.png", units=task.metric_units())
+    plot_parity(task.parity.pairs(), folder.path / "parity.png", units=task.quantity_units())
     if outcome.test:
         write_results(folder.result, result_rows(outcome))
     show_summary(outcome, console)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from geozoo.cli._summary import metric_units
 from geozoo.cli._training import Outcome
 from geozoo.zoo.results import Result
 
@@ -39,7 +38,7 @@ def result_rows(outcome: Outcome) -> list[Result]:
         "date": date.today().isoformat(),
         "checkpoint": f"{facts['checkpoint']}, epoch {facts['best_epoch']}",
     }
-    units = metric_units(outcome.task)
+    units = outcome.task.metric_units()
     return [
         Result(
             metric=name,

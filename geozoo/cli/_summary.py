@@ -13,25 +13,8 @@ from rich.panel import Panel
 from rich.table import Table
 
 from geozoo.cli._training import Outcome
-from geozoo.tasks import GraphTask
 
 _WIDTH = 100
-
-
-def metric_units(task: GraphTask) -> dict[str, str]:
-    """Unit of every metric, such as ``{"energy_mae": "meV"}``."""
-    units = {}
-    for quantity in task.quantities:
-        unit = task.spec.units.get(quantity.field, "")
-        for measure in quantity.measures:
-            is_squared = measure == "mse" and unit not in ("", "1")
-            units[f"{quantity.name}_{measure}"] = f"{unit}^2" if is_squared else unit
-    return units
-
-
-def quantity_units(task: GraphTask) -> dict[str, str]:
-    """Unit of every quantity."""
-    return {q.name: task.spec.units.get(q.field, "") for q in task.quantities}
 
 
 def show_summary(outcome: Outcome, console: Console, *, is_saved: bool = True) -> None:
@@ -72,7 +55,7 @@ def summary(outcome: Outcome) -> Panel:
 
 def show_sweep(outcomes: Sequence[Outcome], console: Console) -> None:
     """Print one line per run of a sweep, and mean and standard deviation over its runs."""
-    units = metric_units(outcomes[0].task)
+    units = outcomes[0].task.metric_units()
     names = [name for name in units if all(name in outcome.test for outcome in outcomes)]
     table = Table("run", *(f"{name} ({units[name]})" for name in names), title="test metrics")
     for outcome in outcomes:
@@ -99,7 +82,7 @@ def duration(seconds: float) -> str:
 
 
 def _metrics(outcome: Outcome) -> Table:
-    units = metric_units(outcome.task)
+    units = outcome.task.metric_units()
     table = Table("metric", "test", "validation", "baseline", "unit", box=None, padding=(0, 2))
     for name, unit in units.items():
         values = [part.get(name) for part in (outcome.test, outcome.val, outcome.baseline)]

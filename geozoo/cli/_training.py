@@ -115,7 +115,7 @@ def test(
     (values,) = trainer.test(task, datamodule=datamodule, verbose=False)
 
     def part(prefix: str) -> dict[str, float]:
-        return {name: float(values[f"{prefix}{name}"]) for name in task.test_errors.metrics}
+        return {name: float(values[f"{prefix}{name}"]) for name in task.test_errors.names}
 
     return part("test/"), part("test/baseline_")
 

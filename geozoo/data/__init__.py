@@ -19,7 +19,7 @@ from geozoo.data.nbody_simulator import (
 from geozoo.data.rmd17 import RMD17
 from geozoo.data.sampler import EpochBatchSampler
 from geozoo.data.scalers import energy_force_statistics, mean_and_std
-from geozoo.data.spec import DataSpec
+from geozoo.data.spec import DataSpec, ForecastSpec, GeometricSpec
 from geozoo.data.splits import check_split, every_nth, random_split, read_index_file, split_hash
 from geozoo.data.store import GraphStore
 from geozoo.data.units import KCAL_MOL_TO_MEV, energy_factor, length_factor
@@ -29,6 +29,8 @@ __all__ = [
     "RMD17",
     "SIMULATOR_VERSION",
     "DataSpec",
+    "ForecastSpec",
+    "GeometricSpec",
     "EpochBatchSampler",
     "ExtXYZ",
     "GraphBatch",

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from geozoo.data.scalers import energy_force_statistics
-from geozoo.data.spec import DataSpec
+from geozoo.data.spec import GeometricSpec
 from geozoo.data.store import GraphStore
 
 
@@ -18,7 +18,7 @@ def energy_force_spec(
     *,
     protocol: Mapping[str, Any],
     references: Mapping[str, float] | None = None,
-) -> DataSpec:
+) -> GeometricSpec:
     """Describe graphs of atoms with one energy each and a force on every atom.
 
     Args:
@@ -29,7 +29,7 @@ def energy_force_spec(
         references: further statistics: energies in meV that were subtracted.
     """
     part = store.gather(train)
-    return DataSpec(
+    return GeometricSpec(
         level="graph",
         dim=3,
         in_channels=part.x.shape[1],

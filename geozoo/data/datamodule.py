@@ -1,22 +1,21 @@
-"""A Lightning data module over a graph store."""
+"""A Lightning data module over a store of graphs or of windows."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Int
 from lightning import LightningDataModule
 from torch import Tensor
 
-from geozoo.data.batch import GraphBatch
-from geozoo.data.loader import GraphLoader, LoaderOptions, place_store
+from geozoo.data.loader import GraphLoader, LoaderOptions, Store, place_store
 from geozoo.data.sampler import EpochBatchSampler
 from geozoo.data.spec import DataSpec
 from geozoo.data.splits import check_split
-from geozoo.data.store import GraphStore
 
 _PARTS = ("train", "val", "test")
 
@@ -26,12 +25,12 @@ class LoadedData:
     """What a data set hands to :class:`GraphDataModule`.
 
     Attributes:
-        store: all graphs.
-        splits: positions of the graphs of ``train``, ``val`` and ``test``.
+        store: all graphs, or all windows of a series on a graph.
+        splits: positions in the store of ``train``, ``val`` and ``test``.
         spec: the description of the data.
     """
 
-    store: GraphStore
+    store: Store
     splits: Mapping[str, Int[Tensor, " part"]]
     spec: DataSpec
 
@@ -52,7 +51,7 @@ class GraphDataModule(LightningDataModule):
             raise TypeError(f"loader must be a LoaderOptions, got {type(loader).__name__}")
         self.loader = loader
         self._data: LoadedData | None = None
-        self._placed: dict[torch.device, GraphStore] = {}
+        self._placed: dict[torch.device, Store] = {}
 
     @abstractmethod
     def load(self) -> LoadedData:
@@ -95,9 +94,16 @@ class GraphDataModule(LightningDataModule):
         return self.data.splits
 
     @property
-    def store(self) -> GraphStore:
+    def store(self) -> Store:
         """All graphs, in main memory."""
         return self.data.store
+
+    def model_tensors(self) -> dict[str, Callable[[], Tensor]]:
+        """Tensors that a model may ask for by naming them in its constructor, made when asked for.
+
+        A graph that all samples share is one; graphs that each have their own edges have none.
+        """
+        return {}
 
     def train_dataloader(self) -> GraphLoader:
         """Shuffled batches of the training part."""
@@ -115,7 +121,7 @@ class GraphDataModule(LightningDataModule):
         """The test part: what ``trainer.predict`` runs over."""
         return self.test_dataloader()
 
-    def calibration_batch(self) -> GraphBatch:
+    def calibration_batch(self) -> Any:
         """The first batch of the first epoch of a single process; the same on every rank."""
         sampler = EpochBatchSampler(
             self.splits["train"], self.loader.batch_size, shuffle=True, seed=self.loader.seed
@@ -139,7 +145,7 @@ class GraphDataModule(LightningDataModule):
         num_workers = 0 if is_resident else options.num_workers
         return GraphLoader(store, sampler=sampler, num_workers=num_workers)
 
-    def _store_on(self, device: torch.device) -> GraphStore:
+    def _store_on(self, device: torch.device) -> Store:
         if device not in self._placed:
             self._placed[device] = place_store(self.store, device, self.loader.resident)
         return self._placed[device]

@@ -1,25 +1,47 @@
-"""Batches from a graph store through torch's DataLoader."""
+"""Batches from a store through torch's DataLoader."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, Self, get_args
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from geozoo.data.batch import GraphBatch
 from geozoo.data.sampler import EpochBatchSampler
-from geozoo.data.store import GraphStore
 
 _LOG = logging.getLogger(__name__)
 Resident = Literal["auto", "device", "loader"]
 #: Part of the free device memory that a store may take; the rest is for model and activations.
 _MEMORY_SHARE = 0.25
+
+
+class Store(Protocol):
+    """Samples that are gathered into a batch by their positions: graphs, or windows of a series.
+
+    A batch has ``index`` (positions ``[G]``), ``num_graphs`` (``G``), ``to`` and ``pin_memory``.
+    """
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the data."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the data in bytes."""
+
+    def __len__(self) -> int:
+        """Number of samples."""
+
+    def gather(self, index: Int[Tensor, " G"]) -> Any:
+        """The samples at some positions as one batch."""
+
+    def to(self, device: torch.device) -> Self:
+        """The store on another device."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +77,17 @@ class LoaderOptions:
             raise ValueError(f"resident must be one of {get_args(Resident)}, got {self.resident!r}")
 
 
-class GraphDataset(Dataset[GraphBatch]):
+class GraphDataset(Dataset):
     """A store that is indexed by a whole batch of positions.
 
     Args:
         store: the graphs.
     """
 
-    def __init__(self, store: GraphStore) -> None:
+    def __init__(self, store: Store) -> None:
         self.store = store
 
-    def __getitem__(self, index: Int[Tensor, " G"]) -> GraphBatch:
+    def __getitem__(self, index: Int[Tensor, " G"]) -> Any:
         """The graphs at these positions."""
         return self.store.gather(index)
 
@@ -94,7 +116,7 @@ class GraphLoader(DataLoader):
 
     def __init__(
         self,
-        store: GraphStore,
+        store: Store,
         *,
         sampler: EpochBatchSampler,
         num_workers: int = 0,
@@ -117,7 +139,7 @@ class GraphLoader(DataLoader):
             persistent_workers=False,
         )
 
-    def __iter__(self) -> Iterator[GraphBatch]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         """The batches of the sampler's epoch."""
         self._batches_done = self.sampler.start
         for batch in super().__iter__():
@@ -134,7 +156,7 @@ class GraphLoader(DataLoader):
         self._batches_done = self.sampler.start
 
 
-def place_store(store: GraphStore, device: torch.device, resident: Resident) -> GraphStore:
+def place_store(store: Store, device: torch.device, resident: Resident) -> Store:
     """The store on the device that shall gather from it, see :class:`LoaderOptions`."""
     if device.type == "cpu" or resident == "loader":
         return store

@@ -24,7 +24,7 @@ from geozoo.data._nbody_files import (
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
 from geozoo.data.nbody_simulator import SIMULATOR_VERSION, NBodyState
-from geozoo.data.spec import DataSpec
+from geozoo.data.spec import GeometricSpec
 from geozoo.data.splits import split_hash
 from geozoo.data.store import GraphStore
 
@@ -124,7 +124,7 @@ class NBody(GraphDataModule):
             part: torch.arange(end - count, end)
             for (part, count), end in zip(counts.items(), ends, strict=True)
         }
-        spec = DataSpec(
+        spec = GeometricSpec(
             level="node",
             dim=3,
             in_channels=1,

@@ -2,20 +2,64 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 Level = Literal["graph", "node"]
 _COUNTS = ("in_channels", "in_vectors", "out_channels", "out_vectors")
 
 
-@dataclass(frozen=True)
-class DataSpec:
-    """Sizes, units, statistics and protocol of a data set.
+@dataclass(frozen=True, kw_only=True)
+class DataSpec(ABC):
+    """Units, statistics and protocol of a data set of any family.
 
-    It is plain data (strings, numbers, tuples, dicts), so it can be written into a checkpoint
+    It is plain data (strings, numbers, lists, dicts), so it can be written into a checkpoint
     that loads with ``weights_only=True`` and into a run folder as YAML or JSON.
+
+    Attributes:
+        units: unit of each field; ``"1"`` for pure numbers.
+        statistics: numbers measured on the training part only.
+        protocol: what has to agree before two results may be compared: source of the data,
+            name, hash and sizes of the split.
+        family: the kind of data: what a batch holds and how a model is called.
+    """
+
+    units: Mapping[str, str] = field(default_factory=dict)
+    statistics: Mapping[str, Any] = field(default_factory=dict)
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    family: ClassVar[str]
+
+    @abstractmethod
+    def model_arguments(self) -> dict[str, Any]:
+        """The constructor arguments of a model that only the data can know."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The family and all fields as plain dicts, lists, strings and numbers."""
+        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return {"family": self.family, **plain}
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> DataSpec:
+        """The inverse of :meth:`to_dict`.
+
+        Raises:
+            ValueError: for a family that is not known.
+        """
+        families = {kind.family: kind for kind in (GeometricSpec, ForecastSpec)}
+        rest = dict(values)
+        family = rest.pop("family", None)
+        if family not in families:
+            raise ValueError(f"family must be one of {tuple(families)}, got {family!r}")
+        return families[family](
+            **{key: tuple(v) if isinstance(v, list) else v for key, v in rest.items()}
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeometricSpec(DataSpec):
+    """The description of points in space with features.
 
     Attributes:
         level: what is predicted: one value per ``"graph"`` or one per ``"node"``.
@@ -25,17 +69,12 @@ class DataSpec:
         out_channels: scalar output channels.
         out_vectors: vector output channels.
         vector_fields: fields of a batch that turn with the input, for rotation augmentation.
-        units: unit of each field; ``"1"`` for pure numbers.
-        statistics: numbers measured on the training part only.
-        protocol: what has to agree before two results may be compared: source of the data,
-            name, hash and sizes of the split.
-        family: the kind of data; every data set of this room is ``"geometric"``.
 
     Raises:
         ValueError: for an unknown level, a dimension other than 2 or 3, a negative number of
             channels, or a specification without any output.
 
-    >>> spec = DataSpec(level="node", dim=3, in_channels=1, in_vectors=1, out_vectors=1)
+    >>> spec = GeometricSpec(level="node", dim=3, in_channels=1, in_vectors=1, out_vectors=1)
     >>> spec.model_arguments()["in_vectors"]
     1
     """
@@ -47,10 +86,7 @@ class DataSpec:
     out_channels: int = 0
     out_vectors: int = 0
     vector_fields: tuple[str, ...] = ()
-    units: Mapping[str, str] = field(default_factory=dict)
-    statistics: Mapping[str, float] = field(default_factory=dict)
-    protocol: Mapping[str, Any] = field(default_factory=dict)
-    family: str = "geometric"
+    family: ClassVar[str] = "geometric"
 
     def __post_init__(self) -> None:
         """Refuse values that no model could be built from."""
@@ -59,21 +95,57 @@ class DataSpec:
         if self.dim not in (2, 3):
             raise ValueError(f"dim must be 2 or 3, got {self.dim!r}")
         for name in _COUNTS:
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 0:
-                raise ValueError(f"{name} must be a whole number >= 0, got {value!r}")
+            _check_whole(name, getattr(self, name), 0)
         if self.out_channels + self.out_vectors == 0:
             raise ValueError("out_channels and out_vectors are both 0: nothing to predict")
 
     def model_arguments(self) -> dict[str, Any]:
-        """The constructor arguments of a model that only the data can know."""
+        """Numbers of channels, dimension and level."""
         return {name: getattr(self, name) for name in (*_COUNTS, "dim", "level")}
 
-    def to_dict(self) -> dict[str, Any]:
-        """All fields as plain dicts, lists, strings and numbers."""
-        return {**asdict(self), "vector_fields": list(self.vector_fields)}
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> DataSpec:
-        """The inverse of :meth:`to_dict`."""
-        return cls(**{**values, "vector_fields": tuple(values["vector_fields"])})
+@dataclass(frozen=True, kw_only=True)
+class ForecastSpec(DataSpec):
+    """The description of a series on the sensors of a graph.
+
+    Attributes:
+        num_nodes: number of sensors ``N``.
+        in_channels: features per sensor and step ``F``; the first one is predicted.
+        input_steps: steps that a model sees, ``T``.
+        horizon: steps that it predicts.
+        interval: minutes from a step to the next.
+        target: name of the predicted feature, ``"flow"``.
+
+    Raises:
+        ValueError: for a size below 1, or an interval that does not divide a day.
+    """
+
+    num_nodes: int
+    in_channels: int
+    input_steps: int
+    horizon: int
+    interval: int
+    target: str
+    family: ClassVar[str] = "forecasting"
+
+    def __post_init__(self) -> None:
+        """Refuse values that no model could be built from."""
+        for name in ("num_nodes", "in_channels", "input_steps", "horizon", "interval"):
+            _check_whole(name, getattr(self, name), 1)
+        if 1440 % self.interval:
+            raise ValueError(f"interval must divide a day of 1440 minutes, got {self.interval}")
+
+    @property
+    def steps_per_day(self) -> int:
+        """Steps from midnight to midnight."""
+        return 1440 // self.interval
+
+    def model_arguments(self) -> dict[str, Any]:
+        """Numbers of sensors, features and steps."""
+        names = ("num_nodes", "in_channels", "input_steps", "horizon", "steps_per_day")
+        return {name: getattr(self, name) for name in names}
+
+
+def _check_whole(name: str, value: Any, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -18,7 +19,37 @@ MEASURES: Mapping[str, Callable[[], Metric]] = {
 }
 
 
-class ErrorMetrics(nn.Module):
+class ErrorMeasures(nn.Module, ABC):
+    """Errors by name, collected over batches: what a task needs of its metrics."""
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """Names of the measures, ``<quantity>_<measure>``."""
+
+    @abstractmethod
+    def update(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> None:
+        """Add a batch of quantities by name, in physical units."""
+
+    @abstractmethod
+    def compute(self) -> dict[str, Tensor]:
+        """The value of every measure over all batches and devices."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget all batches."""
+
+
+def check_shapes(quantity: str, predicted: Tensor, target: Tensor) -> None:
+    """Raise ValueError, naming the quantity, when two shapes differ."""
+    if predicted.shape != target.shape:
+        raise ValueError(
+            f"{quantity}: the prediction has shape {tuple(predicted.shape)}, "
+            f"the target {tuple(target.shape)}"
+        )
+
+
+class ErrorMetrics(ErrorMeasures):
     r"""Measures of several quantities, such as the mean absolute error of energy and force.
 
     The states are sums and counts in float64 that torchmetrics adds up over devices, so neither
@@ -48,6 +79,11 @@ class ErrorMetrics(nn.Module):
                 metric = MEASURES[measure]()
                 self.metrics[f"{quantity}_{measure}"] = metric.set_dtype(torch.float64)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the measures, ``<quantity>_<measure>``."""
+        return tuple(self.metrics)
+
     def update(
         self,
         predictions: Mapping[str, Num[Tensor, ...]],
@@ -64,11 +100,7 @@ class ErrorMetrics(nn.Module):
         """
         for quantity, chosen in self.quantities.items():
             predicted, target = predictions[quantity], targets[quantity]
-            if predicted.shape != target.shape:
-                raise ValueError(
-                    f"{quantity}: the prediction has shape {tuple(predicted.shape)}, "
-                    f"the target {tuple(target.shape)}"
-                )
+            check_shapes(quantity, predicted, target)
             for measure in chosen:
                 metric = self.metrics[f"{quantity}_{measure}"]
                 metric.update(predicted.detach().double(), target.detach().double())

@@ -4,6 +4,7 @@ from geozoo.tasks._finite import NonFiniteLossError
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks.base import GraphTask
 from geozoo.tasks.dynamics import Dynamics
+from geozoo.tasks.geometric import GeometricTask
 from geozoo.tasks.parameter_groups import parameter_groups
 from geozoo.tasks.potential import Potential
 from geozoo.tasks.regression import Regression
@@ -11,6 +12,7 @@ from geozoo.tasks.schedules import constant, cosine_warmup
 
 __all__ = [
     "Dynamics",
+    "GeometricTask",
     "GraphTask",
     "NonFiniteLossError",
     "Potential",

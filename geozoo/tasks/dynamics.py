@@ -7,12 +7,12 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from geozoo.data import DataSpec, GraphBatch
+from geozoo.data import GeometricSpec, GraphBatch
 from geozoo.tasks._quantity import Quantity
-from geozoo.tasks.base import GraphTask
+from geozoo.tasks.geometric import GeometricTask
 
 
-class Dynamics(GraphTask):
+class Dynamics(GeometricTask):
     r"""Position of every particle at a later time, :math:`\hat x_i(t') = x_i(t) + v_i`.
 
     The model's first output vector of node :math:`i` is the displacement :math:`v_i`, in the length
@@ -23,7 +23,7 @@ class Dynamics(GraphTask):
     Args:
         model: a network with level ``"node"`` and one output vector.
         spec: the description of the data; the batch field ``y [N, dim]`` is the target.
-        options: keyword arguments of `GraphTask`.
+        options: keyword arguments of `GeometricTask`.
 
     Raises:
         ValueError: if the data is not of level ``"node"`` or has no output vector.
@@ -32,7 +32,7 @@ class Dynamics(GraphTask):
     def __init__(
         self,
         model: nn.Module,
-        spec: DataSpec,
+        spec: GeometricSpec,
         *,
         optimizer: Any = None,
         schedule: Any = None,

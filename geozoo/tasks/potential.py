@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from geozoo.data import DataSpec, GraphBatch
+from geozoo.data import GeometricSpec, GraphBatch
 from geozoo.tasks._quantity import Quantity
-from geozoo.tasks.base import GraphTask
+from geozoo.tasks.geometric import GeometricTask
 
 _STATISTICS = ("energy_shift", "energy_scale")
 
 
-class Potential(GraphTask):
+class Potential(GeometricTask):
     r"""Energy of a graph and conservative forces.
 
     .. math:: E = \mu + \sigma \hat E(x), \qquad
@@ -34,12 +34,12 @@ class Potential(GraphTask):
         spec: the description of the data; batch fields ``energy [G]`` and ``forces [N, dim]``.
         energy_weight: weight of the energy term.
         force_weight: weight of the force term.
-        optimizer: see `GraphTask`, as are the remaining arguments.
-        schedule: see `GraphTask`.
-        augment: see `GraphTask`.
-        test_rotations: see `GraphTask`.
-        monitor: see `GraphTask`.
-        seed: see `GraphTask`.
+        optimizer: see `GeometricTask`, as are the remaining arguments.
+        schedule: see `GeometricTask`.
+        augment: see `GeometricTask`.
+        test_rotations: see `GeometricTask`.
+        monitor: see `GeometricTask`.
+        seed: see `GeometricTask`.
 
     Raises:
         ValueError: if the data is not of level ``"graph"`` with one scalar, or lacks the
@@ -52,7 +52,7 @@ class Potential(GraphTask):
     def __init__(
         self,
         model: nn.Module,
-        spec: DataSpec,
+        spec: GeometricSpec,
         *,
         energy_weight: float = 1 / 500,
         force_weight: float = 1.0,
@@ -137,7 +137,7 @@ class Potential(GraphTask):
         return energy, -gradient
 
 
-def _check_spec(spec: DataSpec) -> None:
+def _check_spec(spec: GeometricSpec) -> None:
     if spec.level != "graph" or spec.out_channels != 1:
         raise ValueError(
             "task potential needs data of level 'graph' with one scalar output, got level "

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from geozoo.data import DataSpec, GraphBatch
+from geozoo.data import GeometricSpec, GraphBatch
 from geozoo.tasks._quantity import Quantity
-from geozoo.tasks.base import GraphTask
+from geozoo.tasks.geometric import GeometricTask
 
 
-class Regression(GraphTask):
+class Regression(GeometricTask):
     r"""One scalar per graph or node, :math:`y = \mu + \sigma \hat y`, trained with an L1 loss.
 
     Shift :math:`\mu` and scale :math:`\sigma` are the statistics ``<target>_shift`` and
@@ -25,12 +25,12 @@ class Regression(GraphTask):
         model: a network with one scalar output.
         spec: the description of the data.
         target: field of the batch that holds the target, ``[G]`` or ``[N]``.
-        optimizer: see `GraphTask`, as are the remaining arguments.
-        schedule: see `GraphTask`.
-        augment: see `GraphTask`.
-        test_rotations: see `GraphTask`.
-        monitor: see `GraphTask`.
-        seed: see `GraphTask`.
+        optimizer: see `GeometricTask`, as are the remaining arguments.
+        schedule: see `GeometricTask`.
+        augment: see `GeometricTask`.
+        test_rotations: see `GeometricTask`.
+        monitor: see `GeometricTask`.
+        seed: see `GeometricTask`.
 
     Raises:
         ValueError: if the data has no scalar output.
@@ -42,7 +42,7 @@ class Regression(GraphTask):
     def __init__(
         self,
         model: nn.Module,
-        spec: DataSpec,
+        spec: GeometricSpec,
         *,
         target: str = "y",
         optimizer: Any = None,

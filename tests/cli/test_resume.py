@@ -169,8 +169,13 @@ def test_a_folder_without_a_run(
 def test_an_interrupt_tells_how_to_continue(configs: Path, tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
     paths = os.pathsep.join([str(root), str(root / "tests")])
+    # A process that a shell starts in the background inherits that interrupts are ignored.
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from geozoo.cli.train import main; main()"
+    )
     command = [
-        sys.executable, "-c", "from geozoo.cli.train import main; main()",
+        sys.executable, "-c", program,
         "--config-dir", str(configs), *TINY, "trainer.max_epochs=100000", "run_dir=cut",
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}

@@ -11,7 +11,7 @@ from graph_samples import make_store
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from geozoo.data import (
-    DataSpec,
+    GeometricSpec,
     EpochBatchSampler,
     GraphDataModule,
     GraphLoader,
@@ -20,7 +20,7 @@ from geozoo.data import (
 )
 from geozoo.data.loader import place_store
 
-SPEC = DataSpec(level="graph", dim=3, out_channels=1)
+SPEC = GeometricSpec(level="graph", dim=3, out_channels=1)
 
 
 class Toy(GraphDataModule):

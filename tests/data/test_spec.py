@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from geozoo.data import DataSpec
+from geozoo.data import GeometricSpec
 
 
 def test_model_arguments_are_exactly_the_sizes() -> None:
-    spec = DataSpec(level="node", dim=3, in_channels=1, in_vectors=2, out_vectors=1)
+    spec = GeometricSpec(level="node", dim=3, in_channels=1, in_vectors=2, out_vectors=1)
     assert spec.model_arguments() == {
         "level": "node",
         "dim": 3,
@@ -22,7 +22,7 @@ def test_model_arguments_are_exactly_the_sizes() -> None:
 
 
 def test_dict_round_trip_through_json() -> None:
-    spec = DataSpec(
+    spec = GeometricSpec(
         level="graph",
         dim=2,
         out_channels=3,
@@ -31,7 +31,7 @@ def test_dict_round_trip_through_json() -> None:
         statistics={"energy_shift": -1.25},
         protocol={"split": "official-01", "num_train": 950},
     )
-    assert DataSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+    assert GeometricSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,4 @@ def test_dict_round_trip_through_json() -> None:
 )
 def test_wrong_values_are_refused(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        DataSpec(**{"level": "graph", "dim": 3, "out_channels": 1, **change})
+        GeometricSpec(**{"level": "graph", "dim": 3, "out_channels": 1, **change})

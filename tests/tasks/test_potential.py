@@ -7,7 +7,7 @@ import torch
 from lightning import Trainer
 from tiny_graphs import TinyModel, tiny_data
 
-from geozoo.data import DataSpec
+from geozoo.data import GeometricSpec
 from geozoo.tasks import Potential
 
 
@@ -121,7 +121,7 @@ def test_double_precision_trains() -> None:
 def test_data_without_energies_is_refused(changes: dict[str, Any], words: str) -> None:
     spec = tiny_data("potential").spec
     with pytest.raises(ValueError, match=words):
-        Potential(TinyModel(1, 1), DataSpec.from_dict({**spec.to_dict(), **changes}))
+        Potential(TinyModel(1, 1), GeometricSpec.from_dict({**spec.to_dict(), **changes}))
 
 
 def test_negative_weights_are_refused() -> None:

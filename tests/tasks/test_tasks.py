@@ -63,7 +63,7 @@ def test_loss_trains_every_parameter(name: str) -> None:
 def test_averaging_over_rotations_leaves_an_equivariant_model_alone(name: str) -> None:
     task, data = make_task(name, test_rotations=5)
     batch = data.calibration_batch()
-    once, averaged = task.predict(batch), task.predict_averaged(batch)
+    once, averaged = task.predict(batch), task.predict_tested(batch)
     for quantity, value in once.items():
         torch.testing.assert_close(averaged[quantity], value, atol=1e-5, rtol=1e-5)
 
@@ -72,7 +72,7 @@ def test_averaging_over_rotations_leaves_an_equivariant_model_alone(name: str) -
 def test_averaging_changes_a_model_that_is_not_equivariant(name: str) -> None:
     task, data = make_task(name, model=SkewedModel, test_rotations=5)
     batch = data.calibration_batch()
-    once, averaged = task.predict(batch), task.predict_averaged(batch)
+    once, averaged = task.predict(batch), task.predict_tested(batch)
     assert any((averaged[key] - once[key]).abs().max() > 1e-3 for key in once)
 
 
@@ -106,7 +106,7 @@ def test_a_batch_is_not_changed(name: str) -> None:
     batch = data.calibration_batch()
     before = {field: batch.get(field).clone() for field in batch}
     task.loss(batch)
-    task.predict_averaged(batch)
+    task.predict_tested(batch)
     assert all(torch.equal(batch.get(field), value) for field, value in before.items())
 
 

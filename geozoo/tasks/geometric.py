@@ -1,0 +1,115 @@
+"""What all tasks on points in space share: rotations in training and test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from geozoo.data import GeometricSpec, GraphBatch, rotate_batch
+from geozoo.metrics import ErrorMetrics
+from geozoo.tasks._quantity import Quantity
+from geozoo.tasks._rotations import evaluation_rotations, training_rotations
+from geozoo.tasks.base import GraphTask, MakeOptimizer, MakeSchedule
+
+
+class GeometricTask(GraphTask):
+    """Training, validation, test and prediction of a geometric model.
+
+    Args:
+        model: a network of the geometric family,
+            ``model(pos, x, batch, edge_index, vec=..., num_graphs=...)`` -> ``(scalar, vector)``.
+        spec: the description of the data.
+        quantities: what is predicted.
+        optimizer: see `GraphTask`.
+        schedule: see `GraphTask`.
+        augment: turn every training graph, with all its vectors, by a random rotation.
+        test_rotations: test with the mean over this many rotations of every graph; 1: as is.
+        monitor: see `GraphTask`.
+        seed: seed of the rotations.
+
+    Raises:
+        ValueError: for fewer than one test rotation, or a ``monitor`` that the task does not
+            compute.
+    """
+
+    spec: GeometricSpec
+
+    def __init__(
+        self,
+        model: nn.Module,
+        spec: GeometricSpec,
+        *,
+        quantities: tuple[Quantity, ...],
+        optimizer: MakeOptimizer | None = None,
+        schedule: MakeSchedule | None = None,
+        augment: bool = True,
+        test_rotations: int = 1,
+        monitor: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        if test_rotations < 1:
+            raise ValueError(f"test_rotations must be at least 1, got {test_rotations}")
+        measures = {quantity.name: quantity.measures for quantity in quantities}
+        super().__init__(
+            model, spec, quantities=quantities, errors=lambda: ErrorMetrics(measures),
+            optimizer=optimizer, schedule=schedule, monitor=monitor, seed=seed,
+        )  # fmt: skip
+        self.augment, self.test_rotations = augment, test_rotations
+
+    def forward(self, batch: GraphBatch) -> Any:
+        """The model's output ``(scalar, vector)`` for a batch, in scaled units."""
+        return self.model(**self.inputs(batch))
+
+    def inputs(self, batch: GraphBatch) -> dict[str, Any]:
+        """The arguments of the model, in the precision of its parameters."""
+        dtype = next(self.model.parameters()).dtype
+        x, vec = batch.get("x"), batch.get("vec")
+        return {
+            "pos": batch.pos.to(dtype),
+            "x": None if x is None else x.to(dtype),
+            "batch": batch.batch,
+            "edge_index": batch.get("edge_index"),
+            "vec": None if vec is None else vec.to(dtype),
+            "num_graphs": batch.num_graphs,
+        }
+
+    def training_batch(self, batch: GraphBatch, batch_idx: int) -> GraphBatch:
+        """The batch, every graph turned at random if wanted."""
+        if not self.augment:
+            return batch
+        step = (batch_idx, self.global_rank)
+        rotations = training_rotations(
+            batch, self.spec.dim, seed=self.seed, epoch=self.current_epoch, step=step
+        )
+        return self._turned(batch, rotations)
+
+    def predict_tested(self, batch: GraphBatch) -> dict[str, Tensor]:
+        r"""The mean over ``test_rotations`` rotations :math:`R` of :math:`R^{-1} f(R\,x)`.
+
+        An equivariant model gives the same for each; the mean lowers the error of a grid.
+        """
+        if self.test_rotations == 1:
+            return self.predict(batch)
+        total: dict[str, Tensor] = {}
+        for repeat in range(self.test_rotations):
+            rotations = evaluation_rotations(batch, self.spec.dim, seed=self.seed, repeat=repeat)
+            predictions = self.predict(self._turned(batch, rotations))
+            for quantity in self.quantities:
+                value = predictions[quantity.name]
+                if quantity.is_vector:
+                    value = _turn_back(value, rotations, batch)
+                total[quantity.name] = total.get(quantity.name, 0.0) + value
+        return {name: value / self.test_rotations for name, value in total.items()}
+
+    def _turned(self, batch: GraphBatch, rotations: Tensor) -> GraphBatch:
+        fields = [field for field in self.spec.vector_fields if field in batch]
+        return rotate_batch(batch, rotations, fields)
+
+
+def _turn_back(value: Tensor, rotations: Tensor, batch: GraphBatch) -> Tensor:
+    rows = (
+        rotations if value.shape[0] == batch.num_graphs else rotations.index_select(0, batch.batch)
+    )
+    return torch.einsum("n...e,ned->n...d", value, rows.to(value.dtype))
