@@ -11,11 +11,12 @@ from hydra.utils import instantiate
 from lightning import Trainer
 from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
 from geozoo.cli._callbacks import make_callbacks
 from geozoo.cli._folder import RunFolder
-from geozoo.data import DataSpec, GraphDataModule
+from geozoo.data import GraphDataModule
 from geozoo.tasks import GraphTask
 from geozoo.zoo import ConfigError
 
@@ -26,22 +27,32 @@ def build_datamodule(cfg: DictConfig) -> GraphDataModule:
         return instantiate(cfg.dataset, _convert_="all")
 
 
-def build_task(cfg: DictConfig, spec: DataSpec) -> GraphTask:
+def build_task(cfg: DictConfig, datamodule: GraphDataModule) -> GraphTask:
     """The task around a new model.
 
     Args:
-        cfg: the config, its model without ``???``.
-        spec: the description of the data.
+        cfg: the config; keys of its model that are ``???`` are tensors of the data.
+        datamodule: the data, which learns what the model asks of it.
     """
     with _faults_named("model"):
-        model = instantiate(cfg.model, _convert_="all")
+        model = _build_model(cfg.model, datamodule)
+    datamodule.serve(model)
     with _faults_named("task"):
         return instantiate(cfg.task, _partial_=True, _convert_="all")(
             model=model,
-            spec=spec,
+            spec=datamodule.spec,
             optimizer=instantiate(cfg.optimizer, _convert_="all"),
             schedule=instantiate(cfg.schedule, _convert_="all"),
         )
+
+
+def _build_model(node: DictConfig, datamodule: GraphDataModule) -> nn.Module:
+    wanted = sorted(OmegaConf.missing_keys(node))
+    tensors = datamodule.model_tensors()
+    plain = OmegaConf.masked_copy(node, [key for key in node if key not in wanted])
+    return instantiate(plain, _partial_=True, _convert_="all")(
+        **{key: tensors[key]() for key in wanted}
+    )
 
 
 def build_trainer(

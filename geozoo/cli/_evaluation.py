@@ -22,7 +22,7 @@ from geozoo.cli._options import PROVIDED, RunError, RunOptions
 from geozoo.cli._overrides import apply_overrides
 from geozoo.cli._report import report
 from geozoo.cli._summary import show_summary
-from geozoo.cli._training import Outcome, load_weights, num_parameters, test
+from geozoo.cli._training import Outcome, load_weights, num_parameters, sensor_coordinates, test
 from geozoo.zoo import check
 
 #: What may differ from the run: the weights stay.
@@ -66,7 +66,13 @@ def evaluation(run: str, changes: Sequence[str], *, is_terminal: bool = False) -
     record: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)["geozoo"]
     cfg = OmegaConf.create(record["config"])
     apply_overrides(cfg, changes, allowed=_FREE, reason="a test keeps the model of its run")
-    check(cfg, root=RunOptions, provided=PROVIDED, origin=lambda key: str(checkpoint))
+    check(
+        cfg,
+        root=RunOptions,
+        provided=PROVIDED,
+        open_nodes=("model",),
+        origin=lambda key: str(checkpoint),
+    )
     if changes:  # they are part of what made the numbers
         again = shlex.join(["geozoo-evaluate", "<run>", *changes])
         record["command"] = f"{record['command']}; {again}"
@@ -79,7 +85,7 @@ def _tested(
 ) -> Outcome:
     seed_everything(cfg.seed, workers=True, verbose=False)
     datamodule = build_datamodule(cfg)
-    task = build_task(cfg, datamodule.spec)
+    task = build_task(cfg, datamodule)
     task.record = record
     content = load_weights(task, checkpoint)
     trainer = _trainer(cfg, is_terminal=is_terminal)
@@ -93,7 +99,8 @@ def _tested(
         "parameters": num_parameters(task),
     }
     val = {name.removeprefix("val/"): value for name, value in record["metrics"].items()}
-    return Outcome(RunFolder(checkpoint.parent.parent), cfg, task, tested, baseline, val, facts)
+    folder, places = RunFolder(checkpoint.parent.parent), sensor_coordinates(datamodule)
+    return Outcome(folder, cfg, task, tested, baseline, val, facts, places)
 
 
 def _effort(checkpoint: Path, content: dict[str, Any]) -> dict[str, Any]:

@@ -51,8 +51,14 @@ def print_help(console: Console | None = None) -> None:
 
 def _recipe_rows() -> list[tuple[str, str]]:
     """Recipes without those that a trainer picks; these are told beside the others."""
-    known = {recipe.name for recipe in recipes()}
-    rows = []
+    known = {recipe.name for recipe in recipes() if not recipe.is_shared}
+    rows = sorted(
+        {
+            (f"{recipe.model}-<data>", f"every data set of the task {recipe.path.stem}")
+            for recipe in recipes()
+            if recipe.is_shared and not recipe.name.endswith(tuple(trainer_variants()))
+        }
+    )
     for name in sorted(known):
         if name.endswith(tuple(f"_{variant}" for variant in trainer_variants())):
             continue

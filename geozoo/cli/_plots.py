@@ -12,7 +12,7 @@ from torch import Tensor
 
 from geozoo.cli._metrics_file import Row, curve
 
-_DPI = 120
+DPI = 120
 
 
 def plot_loss(rows: list[Row], path: Path, *, units: Mapping[str, str]) -> None:
@@ -28,15 +28,15 @@ def plot_loss(rows: list[Row], path: Path, *, units: Mapping[str, str]) -> None:
     curves = {name: points for name, points in curves.items() if points[0]}
     if not curves:
         return
-    figure, panels = _panels(len(curves))
-    for panel, (name, (epochs, values)) in zip(panels, curves.items(), strict=True):
+    figure, axes = make_panels(len(curves))
+    for panel, (name, (epochs, values)) in zip(axes, curves.items(), strict=True):
         panel.plot(epochs, values, marker="." if len(epochs) < 50 else None)
         if all(value > 0 for value in values):
             panel.set_yscale("log")
         unit = units.get(name.removeprefix("val/"), "")
         panel.set(xlabel="epoch", title=f"{name} ({unit})" if unit else name)
         panel.grid(alpha=0.3, which="both")
-    figure.savefig(path, dpi=_DPI)
+    figure.savefig(path, dpi=DPI)
 
 
 def plot_parity(pairs: Mapping[str, Tensor], path: Path, *, units: Mapping[str, str]) -> None:
@@ -49,8 +49,8 @@ def plot_parity(pairs: Mapping[str, Tensor], path: Path, *, units: Mapping[str, 
     """
     if not pairs:
         return
-    figure, panels = _panels(len(pairs))
-    for panel, (name, points) in zip(panels, pairs.items(), strict=True):
+    figure, axes = make_panels(len(pairs))
+    for panel, (name, points) in zip(axes, pairs.items(), strict=True):
         predicted, target = points.unbind(1)
         low, high = float(points.min()), float(points.max())
         panel.plot([low, high], [low, high], color="0.6", linewidth=1)
@@ -58,10 +58,11 @@ def plot_parity(pairs: Mapping[str, Tensor], path: Path, *, units: Mapping[str, 
         unit = f" ({units[name]})" if units.get(name) else ""
         panel.set(xlabel=f"target{unit}", ylabel=f"prediction{unit}", title=name)
         panel.set_aspect("equal", adjustable="datalim")
-    figure.savefig(path, dpi=_DPI)
+    figure.savefig(path, dpi=DPI)
 
 
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(4.2 * count, 3.6), layout="constrained")
+def make_panels(count: int, *, width: float = 4.2) -> tuple[Figure, list[Axes]]:
+    """A figure with panels side by side, each ``width`` inches wide."""
+    figure = Figure(figsize=(width * count, 3.6), layout="constrained")
     FigureCanvasAgg(figure)  # no display and no global state of pyplot
     return figure, list(figure.subplots(1, count, squeeze=False)[0])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from geozoo.cli._forecast_plots import plot_forecast
 from geozoo.cli._metrics_file import read_metrics
 from geozoo.cli._plots import plot_loss, plot_parity
 from geozoo.cli._prepare import is_main_process
 from geozoo.cli._result import result_rows
 from geozoo.cli._summary import show_summary
 from geozoo.cli._training import Outcome
+from geozoo.tasks import Forecasting
 from geozoo.zoo.results import write_results
 
 
@@ -20,6 +22,8 @@ def report(outcome: Outcome, console: Console) -> None:
     folder, task = outcome.folder, outcome.task
     plot_loss(read_metrics(folder), folder.path / "loss.png", units=task.metric_units())
     plot_parity(task.parity.pairs(), folder.path / "parity.png", units=task.quantity_units())
+    if isinstance(task, Forecasting) and outcome.test:
+        plot_forecast(task, folder.path, outcome.coordinates)
     if outcome.test:
         write_results(folder.result, result_rows(outcome))
     show_summary(outcome, console)

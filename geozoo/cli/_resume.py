@@ -54,7 +54,13 @@ def resumed_config(folder: RunFolder, words: Sequence[str]) -> DictConfig:
     changes = [word for word in words if not word.startswith("resume=")]
     reason = "a continuation keeps the config of its run"
     apply_overrides(cfg, changes, allowed=_FREE, reason=reason)
-    check(cfg, root=RunOptions, provided=PROVIDED, origin=lambda key: str(folder.config))
+    check(
+        cfg,
+        root=RunOptions,
+        provided=PROVIDED,
+        open_nodes=("model",),
+        origin=lambda key: str(folder.config),
+    )
     return cfg
 
 

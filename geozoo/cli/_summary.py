@@ -96,7 +96,8 @@ def _places(outcome: Outcome) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_row("run folder", _short(folder.path))
     table.add_row("weights", f"checkpoints/{folder.best.name}, checkpoints/{folder.last.name}")
-    table.add_row("curves", "metrics.csv, loss.png, parity.png")
+    pictures = sorted(path.name for path in folder.path.glob("*.png"))
+    table.add_row("curves", ", ".join(["metrics.csv", *pictures]))
     table.add_row("record", "config.yaml, run.json, splits.npz, result.csv, summary.txt")
     return table
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import Timer
@@ -21,7 +22,7 @@ from geozoo.cli._folder import RunFolder
 from geozoo.cli._metrics_file import gather_metrics
 from geozoo.cli._options import RunError
 from geozoo.cli._prepare import is_main_process
-from geozoo.data import DataSpec, GraphDataModule
+from geozoo.data import DataSpec, GraphDataModule, Traffic
 from geozoo.tasks import GraphTask, NonFiniteLossError
 from geozoo.zoo import fill_missing
 from geozoo.zoo.provenance import versions
@@ -40,6 +41,7 @@ class Outcome:
         test: test metrics by name, without ``test/``; empty if not tested.
         baseline: the same metrics of the task's prediction without a model.
         val: validation metrics of the best checkpoint's epoch.
+        coordinates: latitude and longitude of the sensors of a series, where they are known.
         facts: epochs, parameters, wall time, memory, device.
     """
 
@@ -50,6 +52,12 @@ class Outcome:
     baseline: dict[str, float]
     val: dict[str, float]
     facts: dict[str, Any] = field(default_factory=dict)
+    coordinates: np.ndarray | None = None
+
+
+def sensor_coordinates(datamodule: GraphDataModule) -> np.ndarray | None:
+    """Where the sensors of a series are, if it is one and says so."""
+    return datamodule.series.coordinates if isinstance(datamodule, Traffic) else None
 
 
 def train(
@@ -72,8 +80,9 @@ def train(
     seed_everything(cfg.seed, workers=True, verbose=False)
     datamodule = build_datamodule(cfg)
     spec = _loaded_spec(datamodule)
-    cfg.model = fill_missing(cfg.model, spec.model_arguments())
-    task = build_task(cfg, spec)
+    left = datamodule.model_tensors()
+    cfg.model = fill_missing(cfg.model, spec.model_arguments(), left=left)
+    task = build_task(cfg, datamodule)
     task.record = _record(cfg, spec, words)
     if is_main_process() and not is_resumed:
         folder.create()
@@ -82,7 +91,7 @@ def train(
     trainer = build_trainer(cfg, folder, monitor=task.monitor, is_terminal=is_terminal)
     try:
         with _interruption_explained(folder):
-            _fit(trainer, task, datamodule, last=folder.last if is_resumed else None)
+            _fit(trainer, task, datamodule, folder, last=folder.last if is_resumed else None)
     finally:
         if is_main_process():
             gather_metrics(folder)
@@ -141,11 +150,22 @@ def _left(folder: RunFolder) -> str:
 
 
 def _fit(
-    trainer: Trainer, task: GraphTask, datamodule: GraphDataModule, *, last: Path | None
+    trainer: Trainer,
+    task: GraphTask,
+    datamodule: GraphDataModule,
+    folder: RunFolder,
+    *,
+    last: Path | None,
 ) -> None:
-    if last is None and task.calibrate(datamodule.calibration_batch()):
-        _LOG.info("calibrated the initial weights on the first training batch")
-    trainer.fit(task, datamodule=datamodule, ckpt_path=last, weights_only=True)
+    done = task.prepare(datamodule) if last is None else None
+    if done is not None:
+        _LOG.info(done)
+    if task.is_trained:
+        trainer.fit(task, datamodule=datamodule, ckpt_path=last, weights_only=True)
+        return
+    trainer.validate(task, datamodule=datamodule, verbose=False)
+    for path in (folder.best, folder.last):
+        trainer.save_checkpoint(path)
 
 
 def _finish(
@@ -167,7 +187,8 @@ def _finish(
     tested, baseline = test(trainer, task, datamodule) if cfg.test else ({}, {})
     facts["test_time_s"] = time.perf_counter() - started
     facts.update(hardware_facts(trainer), parameters=num_parameters(task))
-    return Outcome(folder, cfg, task, tested, baseline, val, facts)
+    places = sensor_coordinates(datamodule)
+    return Outcome(folder, cfg, task, tested, baseline, val, facts, places)
 
 
 def _record(cfg: DictConfig, spec: DataSpec, words: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,19 +16,28 @@ from geozoo.data.nbody_simulator import (
     simulate,
     total_energy,
 )
+from geozoo.data.protocol import PROTOCOLS, ForecastProtocol, forecast_protocol
 from geozoo.data.rmd17 import RMD17
 from geozoo.data.sampler import EpochBatchSampler
 from geozoo.data.scalers import energy_force_statistics, mean_and_std
+from geozoo.data.semantic_graph import dtw_distances, mean_day
+from geozoo.data.sensor_table import read_sensor_table
 from geozoo.data.spec import DataSpec, ForecastSpec, GeometricSpec
 from geozoo.data.splits import check_split, every_nth, random_split, read_index_file, split_hash
 from geozoo.data.store import GraphStore
+from geozoo.data.traffic import RoadGraphs, Traffic
+from geozoo.data.traffic_series import TrafficSeries
+from geozoo.data.traffic_tables import LosLoop, TrafficCSV
 from geozoo.data.units import KCAL_MOL_TO_MEV, energy_factor, length_factor
+from geozoo.data.windows import SeriesStore, WindowBatch
 
 __all__ = [
     "KCAL_MOL_TO_MEV",
+    "PROTOCOLS",
     "RMD17",
     "SIMULATOR_VERSION",
     "DataSpec",
+    "ForecastProtocol",
     "ForecastSpec",
     "GeometricSpec",
     "EpochBatchSampler",
@@ -40,22 +49,33 @@ __all__ = [
     "GraphStore",
     "LoadedData",
     "LoaderOptions",
+    "LosLoop",
     "NBody",
     "NBodyOptions",
     "NBodyState",
     "RemoteFile",
+    "RoadGraphs",
+    "SeriesStore",
+    "Traffic",
+    "TrafficCSV",
+    "TrafficSeries",
+    "WindowBatch",
     "check_split",
     "data_folder",
     "energy_factor",
     "energy_force_statistics",
+    "dtw_distances",
     "every_nth",
     "fetch",
     "initial_state",
     "is_offline",
     "length_factor",
     "mean_and_std",
+    "mean_day",
+    "forecast_protocol",
     "random_split",
     "read_index_file",
+    "read_sensor_table",
     "remote_files",
     "rotate_batch",
     "simulate",

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from jaxtyping import Int
 from lightning import LightningDataModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from geozoo.data.loader import GraphLoader, LoaderOptions, Store, place_store
 from geozoo.data.sampler import EpochBatchSampler
@@ -104,6 +104,9 @@ class GraphDataModule(LightningDataModule):
         A graph that all samples share is one; graphs that each have their own edges have none.
         """
         return {}
+
+    def serve(self, model: nn.Module) -> None:
+        """Learn what a model asks of its batches, before loaders are made; here nothing."""
 
     def train_dataloader(self) -> GraphLoader:
         """Shuffled batches of the training part."""

@@ -57,7 +57,7 @@ class ForecastProtocol:
     Raises:
         ValueError: for sizes below 1 or a word that is not known.
 
-    >>> protocol("stsgcn").bounds(100)
+    >>> forecast_protocol("stsgcn").bounds(100)
     (60, 80)
     """
 
@@ -198,7 +198,7 @@ PROTOCOLS: Mapping[str, ForecastProtocol] = MappingProxyType(
 )
 
 
-def protocol(
+def forecast_protocol(
     name: str = "stsgcn",
     *,
     input_steps: int | None = None,
@@ -228,7 +228,7 @@ def protocol(
     Raises:
         ValueError: for a name that is not known, with the list of those that are.
 
-    >>> protocol("stsgcn", horizon=6).name
+    >>> forecast_protocol("stsgcn", horizon=6).name
     'stsgcn, horizon=6'
     """
     if name not in PROTOCOLS:

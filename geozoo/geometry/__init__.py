@@ -18,6 +18,16 @@ from geozoo.geometry.invariants import (
 )
 from geozoo.geometry.platonic import platonic_rotations, platonic_vertices
 from geozoo.geometry.rotations import random_rotations
+from geozoo.geometry.sensor_graphs import (
+    distances_from_coordinates,
+    distances_from_edges,
+    normalized_adjacency,
+    random_walk_adjacency,
+    released_gaussian_adjacency,
+    semantic_adjacency,
+    symmetrized,
+    threshold_gaussian_adjacency,
+)
 
 __all__ = [
     "SPHERE_GRIDS",
@@ -27,7 +37,10 @@ __all__ = [
     "complete_pairs",
     "directed_edges",
     "distance_invariants",
+    "distances_from_coordinates",
+    "distances_from_edges",
     "knn_graph",
+    "normalized_adjacency",
     "orientation_invariants",
     "platonic_rotations",
     "platonic_vertices",
@@ -36,6 +49,11 @@ __all__ = [
     "radius_graph",
     "radius_pairs",
     "random_rotations",
+    "random_walk_adjacency",
+    "released_gaussian_adjacency",
     "se3_invariants",
+    "semantic_adjacency",
     "sphere_grid",
+    "symmetrized",
+    "threshold_gaussian_adjacency",
 ]

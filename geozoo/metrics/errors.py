@@ -86,8 +86,8 @@ class ErrorMetrics(ErrorMeasures):
 
     def update(
         self,
-        predictions: Mapping[str, Num[Tensor, ...]],
-        targets: Mapping[str, Num[Tensor, ...]],
+        predictions: Mapping[str, Num[Tensor, "*shape"]],
+        targets: Mapping[str, Num[Tensor, "*shape"]],
     ) -> None:
         """Add a batch.
 

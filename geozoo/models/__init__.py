@@ -1,6 +1,22 @@
 """Networks assembled from the layers of `geozoo.nn`."""
 
+from geozoo.models.historical_average import HistoricalAverage
+from geozoo.models.last_value import LastValue
+from geozoo.models.per_sensor_linear import PerSensorLinear
 from geozoo.models.ponita import Ponita, PonitaOutput
 from geozoo.models.ponita_weights import load_reference_weights
+from geozoo.models.seasonal_naive import SeasonalNaive
+from geozoo.models.stid import Stid
+from geozoo.models.vector_autoregression import VectorAutoregression
 
-__all__ = ["Ponita", "PonitaOutput", "load_reference_weights"]
+__all__ = [
+    "HistoricalAverage",
+    "LastValue",
+    "PerSensorLinear",
+    "Ponita",
+    "PonitaOutput",
+    "SeasonalNaive",
+    "Stid",
+    "VectorAutoregression",
+    "load_reference_weights",
+]

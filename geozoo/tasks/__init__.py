@@ -4,14 +4,16 @@ from geozoo.tasks._finite import NonFiniteLossError
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks.base import GraphTask
 from geozoo.tasks.dynamics import Dynamics
+from geozoo.tasks.forecasting import Forecasting
 from geozoo.tasks.geometric import GeometricTask
 from geozoo.tasks.parameter_groups import parameter_groups
 from geozoo.tasks.potential import Potential
 from geozoo.tasks.regression import Regression
-from geozoo.tasks.schedules import constant, cosine_warmup
+from geozoo.tasks.schedules import constant, cosine_warmup, multistep
 
 __all__ = [
     "Dynamics",
+    "Forecasting",
     "GeometricTask",
     "GraphTask",
     "NonFiniteLossError",
@@ -20,5 +22,6 @@ __all__ = [
     "Regression",
     "constant",
     "cosine_warmup",
+    "multistep",
     "parameter_groups",
 ]

@@ -26,7 +26,8 @@ class ParitySample:
         """Take some entries of a batch."""
         for name, predicted in predictions.items():
             pairs = torch.stack([predicted.detach().flatten(), targets[name].detach().flatten()], 1)
-            stride = -(-len(pairs) // self._per_batch)
+            pairs = pairs[~pairs.isnan().any(1)]  # missing truths
+            stride = max(1, -(-len(pairs) // self._per_batch))
             self._pairs.setdefault(name, []).append(pairs[::stride].double().cpu())
 
     def pairs(self) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from geozoo.data import DataSpec
+from geozoo.data import DataSpec, GraphDataModule
 from geozoo.metrics import ErrorMeasures
 from geozoo.tasks._finite import FiniteLossGuard
 from geozoo.tasks._parity import ParitySample
@@ -120,19 +120,32 @@ class GraphTask(LightningModule):
         """Unit of every quantity."""
         return {q.name: self.spec.units.get(q.field, "") for q in self.quantities}
 
-    def calibrate(self, batch: Any) -> bool:
-        """Let the model scale its initial weights on a batch, if it can and has not yet.
+    def prepare(self, datamodule: GraphDataModule) -> str | None:
+        """Let a new model see training data once, if it wants to: here, to scale its weights.
+
+        A model that has a method ``calibrate`` and is not ``calibrated`` yet gets one batch.
 
         Returns:
-            Whether it did.
+            What was done, for the log; None for nothing.
         """
         if not hasattr(self.model, "calibrate") or bool(getattr(self.model, "calibrated", False)):
-            return False
+            return None
+        batch = datamodule.calibration_batch()
         self.model.calibrate(**self.inputs(batch.to(self.device)))
-        return True
+        return "calibrated the initial weights on the first training batch"
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the model has parameters at all."""
+        return any(parameter.requires_grad for parameter in self.model.parameters())
 
     def configure_optimizers(self) -> Any:
-        """Two parameter groups (see `parameter_groups`), schedule stepped per epoch."""
+        """Two parameter groups (see `parameter_groups`), schedule stepped per epoch.
+
+        None for a model without parameters: such a one is fitted, not trained.
+        """
+        if not self.is_trained:
+            return None
         optimizer = self.make_optimizer(parameter_groups(self.model))
         if self.make_schedule is None:
             return optimizer
@@ -145,8 +158,8 @@ class GraphTask(LightningModule):
             "lr_scheduler": {"scheduler": scheduler, "interval": "epoch"},
         }
 
-    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """The loss of a batch.
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor | None:
+        """The loss of a batch; None where there is nothing to train.
 
         Raises:
             NonFiniteLossError: when the loss is NaN or infinite.
@@ -161,7 +174,7 @@ class GraphTask(LightningModule):
         self.log_dict(
             logged, on_step=False, on_epoch=True, batch_size=batch.num_graphs, sync_dist=True
         )
-        return parts["loss"]
+        return parts["loss"] if self.is_trained else None
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Look at waiting losses before anything is validated or saved."""
@@ -170,8 +183,9 @@ class GraphTask(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Log the learning rate of the epoch."""
-        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
-        self.log("train/lr", float(rate), rank_zero_only=True)
+        if self.is_trained:
+            rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+            self.log("train/lr", float(rate), rank_zero_only=True)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Collect the errors of a batch."""
@@ -188,7 +202,12 @@ class GraphTask(LightningModule):
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """Collect errors and a sample of the predictions of a batch."""
-        predictions, targets = self.predict_tested(batch), self.targets(batch)
+        self.collect_test(self.predict_tested(batch), self.targets(batch), batch)
+
+    def collect_test(
+        self, predictions: dict[str, Tensor], targets: dict[str, Tensor], batch: Any
+    ) -> None:
+        """Count the errors of the model and of the baseline, and sample pairs for the picture."""
         self.test_errors.update(predictions, targets)
         self.baseline_errors.update(self.predict_baseline(batch), targets)
         self.parity.add(predictions, targets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -50,6 +51,42 @@ def constant(
     """
     del num_epochs  # every schedule is told the length; this one has no use for it
     return LambdaLR(optimizer, _warmup(warmup_epochs, warmup_start))
+
+
+def multistep(
+    optimizer: Optimizer,
+    *,
+    num_epochs: int,
+    milestones: Sequence[int],
+    gamma: float = 0.1,
+    warmup_epochs: int = 0,
+    warmup_start: float = 0.0,
+) -> LambdaLR:
+    """The rate times ``gamma`` from each milestone on, behind a linear warm-up.
+
+    Args:
+        optimizer: holds the largest rate.
+        num_epochs: length of the whole training; not used.
+        milestones: epochs, rising.
+        gamma: factor at each of them.
+        warmup_epochs: as in `cosine_warmup`.
+        warmup_start: as in `cosine_warmup`.
+
+    Raises:
+        ValueError: for milestones that do not rise, a gamma that is not positive, or a wrong
+            warm-up.
+    """
+    del num_epochs
+    if list(milestones) != sorted(set(milestones)) or gamma <= 0:
+        raise ValueError(
+            f"milestones must rise and gamma be positive, got {list(milestones)} and {gamma}"
+        )
+    warmup = _warmup(warmup_epochs, warmup_start)
+
+    def factor(epoch: int) -> float:
+        return gamma ** sum(epoch >= milestone for milestone in milestones) * warmup(epoch)
+
+    return LambdaLR(optimizer, factor)
 
 
 class _Warmup:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 Kind = Literal["model", "dataset"]
+_TASK = re.compile(r"^\s*-\s*/task@_global_\.task:\s*(\w+)", re.MULTILINE)
 _FOLDERS: dict[str, str] = {"model": "models", "dataset": "datasets"}
 
 
@@ -38,13 +40,18 @@ class Recipe:
 
     Attributes:
         model: name of the model.
-        variant: the file's name, ``<dataset>`` or ``<dataset>_<trainer>``.
-        path: the YAML file.
+        variant: ``<dataset>`` or ``<dataset>_<trainer>``.
+        path: the YAML file; of that name, or of the data set's task where it serves all of them.
     """
 
     model: str
     variant: str
     path: Path
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the file serves every data set of a task."""
+        return self.path.stem != self.variant
 
     @property
     def name(self) -> str:
@@ -77,12 +84,33 @@ def entries(kind: Kind) -> list[Entry]:
 
 
 def recipes() -> list[Recipe]:
-    """The recipes of all models, by name."""
-    return [
-        Recipe(entry.name, path.stem, path)
-        for entry in entries("model")
-        for path in sorted((entry.folder / "recipes").glob("*.yaml"))
-    ]
+    """The recipes of all models, by name.
+
+    A file ``recipes/<task>.yaml`` serves every data set whose standard task that is and for which
+    the model has no file of its own; ``recipes/<task>_<trainer>.yaml`` likewise.
+    """
+    tasks = {entry.name: standard_task(entry) for entry in entries("dataset")}
+    return [recipe for entry in entries("model") for recipe in _recipes_of(entry, tasks)]
+
+
+def standard_task(entry: Entry) -> str:
+    """The task that a data set's config names in its defaults; empty if it names none."""
+    found = _TASK.search(entry.config.read_text(encoding="utf-8"))
+    return found[1] if found else ""
+
+
+def _recipes_of(entry: Entry, tasks: dict[str, str]) -> list[Recipe]:
+    files = {path.stem: path for path in sorted((entry.folder / "recipes").glob("*.yaml"))}
+    found = {}
+    for stem, path in files.items():
+        task, mark, trainer = stem.partition("_")
+        served = [name for name, own in tasks.items() if own == task]
+        for variant in (f"{name}{mark}{trainer}" for name in served):
+            found[variant] = Recipe(entry.name, variant, path)
+        if not served:
+            found[stem] = Recipe(entry.name, stem, path)
+    own = {stem: Recipe(entry.name, stem, path) for stem, path in files.items() if stem in found}
+    return [recipe for _, recipe in sorted({**found, **own}.items())]
 
 
 def group_names(group: str) -> list[str]:

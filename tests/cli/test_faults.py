@@ -20,7 +20,7 @@ def _said(capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("model=tinny", "no model called 'tinny'. Did you mean tiny? Known: ponita, tiny"),
+        ("model=tinny", "no model called 'tinny'. Did you mean tiny?"),
         ("dataset=nbdoy", "Did you mean nbody?"),
         ("recipe=ponita-nbdoy", "Did you mean ponita-nbody?"),
         ("trainer=quik", "Did you mean quick?"),

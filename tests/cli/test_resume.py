@@ -110,7 +110,7 @@ def test_averaged_weights_are_validated_saved_and_tested(
     assert not torch.equal(averaged["model.first.weight"], current["model.first.weight"])
     cfg = folder.read_config()
     data = build_datamodule(cfg)
-    task = build_task(cfg, data.spec)
+    task = build_task(cfg, data)
     load_weights(task, folder.best)
     for part, expected in (("val", content["geozoo"]["metrics"]["val/position_mse"]),
                            ("test", _result(folder.path, "position_mse"))):  # fmt: skip

@@ -11,8 +11,8 @@ from graph_samples import make_store
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from geozoo.data import (
-    GeometricSpec,
     EpochBatchSampler,
+    GeometricSpec,
     GraphDataModule,
     GraphLoader,
     LoadedData,

@@ -80,8 +80,8 @@ def test_averaging_changes_a_model_that_is_not_equivariant(name: str) -> None:
 def test_calibration_happens_once(name: str) -> None:
     task, data = make_task(name)
     before = task.model.second.weight.clone()
-    assert task.calibrate(data.calibration_batch())
-    assert not task.calibrate(data.calibration_batch())
+    assert task.prepare(data)
+    assert task.prepare(data) is None
     assert torch.equal(task.model.second.weight, 2 * before)
 
 

@@ -1,0 +1,86 @@
+"""Pictures of forecasts: error by horizon, forecast against truth, error on the map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.collections import PathCollection
+from torch import Tensor
+
+from geozoo.cli._plots import DPI, make_panels
+from geozoo.tasks import Forecasting
+
+#: Sensors and windows of the picture of forecasts.
+_SENSORS = 3
+_WINDOWS = 576
+
+
+def plot_forecast(task: Forecasting, folder: Path, coordinates: np.ndarray | None) -> list[str]:
+    """Write the pictures of the last test.
+
+    Args:
+        task: the tested task.
+        folder: where they go.
+        coordinates: latitude and longitude of the sensors ``[N, 2]``; None: no map.
+
+    Returns:
+        The names of the files.
+    """
+    unit, interval = task.spec.units["y"], task.spec.interval
+    _plot_horizon(task.sample.by_step(), folder / "horizon.png", unit=unit, interval=interval)
+    _plot_series(task.sample.series(), folder / "forecast.png", unit=unit, task=task)
+    if coordinates is None:
+        return ["horizon.png", "forecast.png"]
+    _plot_map(task.sample.mae_by_sensor(), coordinates, folder / "error_map.png", unit=unit)
+    return ["horizon.png", "forecast.png", "error_map.png"]
+
+
+def _plot_horizon(errors: dict[str, Tensor], path: Path, *, unit: str, interval: int) -> None:
+    figure, axes = make_panels(1)
+    for name, values in errors.items():
+        minutes = interval * np.arange(1, len(values) + 1)
+        axes[0].plot(minutes, values.numpy(), marker="o", markersize=3, label=name)
+    axes[0].set(xlabel="minutes ahead", ylabel=unit, title="error by horizon")
+    axes[0].set_ylim(bottom=0)
+    axes[0].grid(alpha=0.3)
+    axes[0].legend(frameon=False)
+    figure.savefig(path, dpi=DPI)
+
+
+def _plot_series(series: Tensor, path: Path, *, unit: str, task: Forecasting) -> None:
+    """Truth and the forecasts made one step and a whole horizon before, for a few sensors.
+
+    Missing truth is a grey band.
+    """
+    num_sensors = series.shape[-1]
+    chosen = np.unique(np.linspace(0, num_sensors - 1, _SENSORS).round().astype(int))
+    figure, axes = make_panels(len(chosen), width=6.0)
+    horizon = task.spec.horizon
+    for panel, sensor in zip(axes, chosen, strict=True):
+        shown = series[:_WINDOWS, :, :, sensor].numpy()
+        steps = np.arange(len(shown))
+        panel.plot(steps, shown[:, 1, 0], color="0.2", linewidth=1, label="truth")
+        near = f"{task.spec.interval} min ahead"
+        panel.plot(steps, shown[:, 0, 0], linewidth=0.8, label=near)
+        late = steps + horizon - 1
+        far = f"{task.spec.interval * horizon} min ahead"
+        panel.plot(late, shown[:, 0, 1], linewidth=0.8, label=far)
+        missing = np.isnan(shown[:, 1, 0])
+        low, high = panel.get_ylim()
+        panel.fill_between(steps, low, high, where=missing, color="0.85", linewidth=0, step="mid")
+        panel.set(xlabel="step of the test part", ylabel=unit, title=f"sensor {sensor}")
+        panel.set_ylim(low, high)
+    axes[0].legend(frameon=False, fontsize=7)
+    figure.savefig(path, dpi=DPI)
+
+
+def _plot_map(errors: Tensor, coordinates: np.ndarray, path: Path, *, unit: str) -> None:
+    figure, axes = make_panels(1)
+    dots: PathCollection = axes[0].scatter(
+        coordinates[:, 1], coordinates[:, 0], c=errors.numpy(), s=14, cmap="viridis"
+    )
+    figure.colorbar(dots, ax=axes[0], label=f"mean absolute error ({unit})")
+    axes[0].set(xlabel="longitude", ylabel="latitude", title="error of each sensor")
+    axes[0].set_aspect(1.0 / np.cos(np.deg2rad(coordinates[:, 0].mean())))
+    figure.savefig(path, dpi=DPI)

@@ -1,0 +1,207 @@
+"""Series and graphs from plain tables: one row per step, one column per sensor."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from geozoo.data.traffic_series import TrafficSeries, clock, with_notes
+from geozoo.geometry import distances_from_edges
+
+_EMPTY = ("", "nan", "NaN", "NA", "null")
+
+
+def read_sensor_table(
+    path: str | Path,
+    *,
+    interval: int | None = None,
+    start: str | None = None,
+    feature: str = "value",
+    unit: str = "1",
+    zero_is_missing: bool = False,
+    adjacency: str | Path | None = None,
+    edges: str | Path | None = None,
+    coordinates: str | Path | None = None,
+) -> TrafficSeries:
+    """Read a csv file under a line of sensor ids.
+
+    With ``start`` every column is a sensor and rows follow each other by ``interval``. Without,
+    the first column holds local times (ISO 8601) and ``interval`` is their smallest step unless it
+    is given. Empty cells and NaN are missing.
+
+    Args:
+        path: the table.
+        interval: minutes from a row to the next.
+        start: local time of the first row.
+        feature: what the sensors measure.
+        unit: in which unit.
+        zero_is_missing: whether 0 stands for a missing reading.
+        adjacency: csv without a header, ``N`` rows of ``N`` weights in the table's order.
+        edges: csv with the header ``from,to,cost`` (or ``distance``), sensors by id.
+        coordinates: csv with the columns ``sensor_id,latitude,longitude``.
+
+    Raises:
+        FileNotFoundError: for a file that is not there.
+        ValueError: for cells that are no numbers, ids that are not in the table, sizes that do
+            not agree, or times that are repeated or out of order; names file and place.
+    """
+    path = Path(path).expanduser()
+    header, rows = _read_cells(path)
+    if start is None:
+        ids, cells = header[1:], [row[1:] for row in rows]
+        times = _times(path, [row[0] for row in rows])
+        interval = interval or _smallest_step(path, times)
+    else:
+        if interval is None:
+            raise ValueError("interval must be given together with start")
+        ids, cells = header, rows
+        times = clock(start, len(rows), interval)
+    values = _numbers(path, cells, ids)
+    observed = ~np.isnan(values)
+    if zero_is_missing:
+        observed &= values != 0
+    return with_notes(
+        TrafficSeries(
+            values=np.where(observed, values, 0.0)[..., None].astype(np.float32),
+            observed=observed,
+            times=times,
+            interval=interval,
+            features=(feature,),
+            units=(unit,),
+            sensor_ids=tuple(ids),
+            adjacency=None if adjacency is None else _read_matrix(Path(adjacency), len(ids)),
+            distances=None if edges is None else read_edges(edges, ids),
+            coordinates=None if coordinates is None else read_coordinates(coordinates, ids),
+            source=path.name,
+        )
+    )
+
+
+def read_edges(path: str | Path, sensor_ids: list[str]) -> np.ndarray:
+    """Distances ``[N, N]`` from a csv of roads, ``from,to,cost``; infinite where none is listed.
+
+    Args:
+        path: the file; its third column may have another name.
+        sensor_ids: names of the sensors in order.
+
+    Raises:
+        FileNotFoundError: when it is not there.
+        ValueError: for another header, a sensor that is not known, or a length that is negative or
+            no number; names file and line.
+    """
+    path = Path(path).expanduser()
+    header, rows = _read_cells(path)
+    if header[:2] != ["from", "to"] or len(header) != 3:
+        raise ValueError(f"{path}: the header must be from,to,cost; got {','.join(header)}")
+    place = {name: number for number, name in enumerate(sensor_ids)}
+    pairs, costs = [], []
+    for line, (sender, receiver, cost) in enumerate(rows, start=2):
+        unknown = [name for name in (sender, receiver) if name not in place]
+        if unknown:
+            raise ValueError(f"{path}, line {line}: sensor {unknown[0]!r} is not in the list")
+        pairs.append((place[sender], place[receiver]))
+        costs.append(_number(path, line, cost))
+        if not costs[-1] >= 0:
+            raise ValueError(f"{path}, line {line}: the distance {cost} must not be negative")
+    index = torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2).T
+    lengths = torch.tensor(costs, dtype=torch.float64)
+    return distances_from_edges(index, lengths, len(sensor_ids)).numpy()
+
+
+def read_coordinates(path: str | Path, sensor_ids: list[str]) -> np.ndarray:
+    """Latitude and longitude ``[N, 2]`` from a csv with a line per sensor.
+
+    Args:
+        path: the file, with the columns ``sensor_id,latitude,longitude`` among others.
+        sensor_ids: names of the sensors in order.
+
+    Raises:
+        FileNotFoundError: when it is not there.
+        ValueError: for missing columns or sensors; names them.
+    """
+    path = Path(path).expanduser()
+    header, rows = _read_cells(path)
+    wanted = ("sensor_id", "latitude", "longitude")
+    absent = [name for name in wanted if name not in header]
+    if absent:
+        raise ValueError(f"{path}: the columns {absent} are missing; it has {','.join(header)}")
+    name, latitude, longitude = (header.index(column) for column in wanted)
+    places = {
+        row[name]: (_number(path, line, row[latitude]), _number(path, line, row[longitude]))
+        for line, row in enumerate(rows, start=2)
+    }
+    lost = [sensor for sensor in sensor_ids if sensor not in places]
+    if lost:
+        raise ValueError(f"{path}: {len(lost)} sensors have no line, {lost[0]!r} first")
+    return np.array([places[sensor] for sensor in sensor_ids], dtype=np.float64)
+
+
+def _read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Header and rows, all of one width."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
+    if len(rows) < 2:
+        raise ValueError(f"{path}: a header and at least one row are needed, got {len(rows)} rows")
+    for line, row in enumerate(rows[1:], start=2):
+        if len(row) != len(rows[0]):
+            raise ValueError(
+                f"{path}, line {line}: {len(row)} cells under a header of {len(rows[0])}; is the "
+                "file truncated?"
+            )
+    return rows[0], rows[1:]
+
+
+def _numbers(path: Path, cells: list[list[str]], ids: list[str]) -> np.ndarray:
+    try:
+        return np.array(
+            [[np.nan if cell in _EMPTY else float(cell) for cell in row] for row in cells]
+        )
+    except ValueError:
+        for line, row in enumerate(cells, start=2):
+            for sensor, cell in zip(ids, row, strict=True):
+                if cell not in _EMPTY:
+                    _number(path, line, cell, f", sensor {sensor}")
+        raise
+
+
+def _number(path: Path, line: int, cell: str, where: str = "") -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        raise ValueError(f"{path}, line {line}{where}: {cell!r} is no number") from None
+
+
+def _times(path: Path, cells: list[str]) -> np.ndarray:
+    try:
+        return np.array([cell.replace(" ", "T") for cell in cells], dtype="datetime64[s]")
+    except ValueError as error:
+        raise ValueError(
+            f"{path}: the first column must hold times like 2016-07-01 03:40 ({error}); where the "
+            "table has no times, give start and interval"
+        ) from None
+
+
+def _smallest_step(path: Path, times: np.ndarray) -> int:
+    ahead = np.diff(times).astype(np.int64)
+    rising = ahead[ahead > 0]
+    if not len(rising):
+        raise ValueError(f"{path}: the times never rise, so the interval must be given")
+    return max(int(rising.min()) // 60, 1)
+
+
+def _read_matrix(path: Path, size: int) -> np.ndarray:
+    path = path.expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        matrix = np.loadtxt(path, delimiter=",", dtype=np.float32, ndmin=2)
+    except ValueError as error:
+        raise ValueError(f"{path}: it must hold rows of numbers: {error}") from None
+    if matrix.shape != (size, size):
+        raise ValueError(f"{path}: {size} x {size} weights are needed, got {matrix.shape}")
+    return matrix

@@ -1,0 +1,121 @@
+"""Traffic data in plain tables: Los-loop, and a user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from geozoo.data._folders import data_folder
+from geozoo.data.download import fetch, remote_files
+from geozoo.data.loader import LoaderOptions
+from geozoo.data.protocol import ForecastProtocol
+from geozoo.data.sensor_table import read_sensor_table
+from geozoo.data.traffic import RoadGraphs, Traffic
+from geozoo.data.traffic_series import TrafficSeries
+
+
+class LosLoop(Traffic):
+    """One week of speeds of 207 loop detectors in Los Angeles, and the weights between them.
+
+    The part of METR-LA that was published with T-GCN (Zhao et al. 2019, arXiv 1811.05320):
+    ``los_speed.csv`` and ``los_adj.csv``, 2012-03-01 to 2012-03-07, 5-minute steps, mph. Missing
+    readings were filled by linear interpolation by its authors, so nothing is marked as missing.
+
+    ======== ================ =========================================
+    field    shape            meaning
+    ======== ================ =========================================
+    ``x``    ``[B,T,207,1]``  speed, mph
+    ``y``    ``[B,H,207]``    speed, mph
+    ======== ================ =========================================
+
+    Args:
+        loader: batch sizes, order and residence.
+        protocol: see `Traffic`.
+        graphs: see `Traffic`.
+        root: folder of all data sets; the files lie in its subfolder ``los_loop``.
+        download: whether missing files may be fetched.
+    """
+
+    name = "los_loop"
+
+    def __init__(
+        self,
+        *,
+        loader: LoaderOptions,
+        protocol: ForecastProtocol,
+        graphs: RoadGraphs,
+        root: str | Path | None = None,
+        download: bool = True,
+    ) -> None:
+        super().__init__(loader, protocol=protocol, graphs=graphs)
+        self.folder, self.download = data_folder(self.name, root), download
+
+    def prepare_data(self) -> None:
+        """Fetch the files that are not there."""
+        for file in remote_files(self.name).values():
+            fetch(file, self.folder, download=self.download)
+
+    def read(self) -> TrafficSeries:
+        """Read both tables."""
+        self.prepare_data()
+        return read_sensor_table(
+            self.folder / "los_speed.csv",
+            start="2012-03-01",
+            interval=5,
+            feature="speed",
+            unit="mph",
+            adjacency=self.folder / "los_adj.csv",
+        )
+
+    def cache_folder(self) -> Any:
+        """Beside the files."""
+        return self.folder
+
+
+class TrafficCSV(Traffic):
+    """A table of your own: rows are steps, columns are sensors.
+
+    Args:
+        path: the csv file, see `geozoo.data.read_sensor_table` for its form.
+        loader: batch sizes, order and residence.
+        protocol: see `Traffic`.
+        graphs: see `Traffic`.
+        interval: minutes from a row to the next; None: from the column of times.
+        start: local time of the first row, for a table without times.
+        feature: what the sensors measure.
+        unit: in which unit.
+        zero_is_missing: whether 0 stands for a missing reading.
+        adjacency: csv of weights, or None.
+        edges: csv of roads ``from,to,cost``, or None.
+        coordinates: csv of ``sensor_id,latitude,longitude``, or None.
+    """
+
+    name = "traffic_csv"
+
+    def __init__(
+        self,
+        *,
+        path: str | Path,
+        loader: LoaderOptions,
+        protocol: ForecastProtocol,
+        graphs: RoadGraphs,
+        interval: int | None = None,
+        start: str | None = None,
+        feature: str = "value",
+        unit: str = "1",
+        zero_is_missing: bool = False,
+        adjacency: str | Path | None = None,
+        edges: str | Path | None = None,
+        coordinates: str | Path | None = None,
+    ) -> None:
+        super().__init__(loader, protocol=protocol, graphs=graphs)
+        self.path = Path(path)
+        self.options: dict[str, Any] = {
+            "interval": interval, "start": start, "feature": feature, "unit": unit,
+            "zero_is_missing": zero_is_missing, "adjacency": adjacency, "edges": edges,
+            "coordinates": coordinates,
+        }  # fmt: skip
+
+    def read(self) -> TrafficSeries:
+        """Read the table and what goes with it."""
+        return read_sensor_table(self.path, **self.options)

@@ -1,0 +1,34 @@
+"""Autoregression of every sensor on its own window."""
+
+from __future__ import annotations
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+
+class PerSensorLinear(nn.Module):
+    """One linear map from the steps seen to the steps ahead, the same for all sensors.
+
+    Args:
+        in_channels: features ``F``.
+        input_steps: steps seen, ``T``.
+        horizon: steps ahead, ``H``.
+
+    Raises:
+        ValueError: for a size below 1.
+    """
+
+    def __init__(self, in_channels: int, input_steps: int, horizon: int) -> None:
+        super().__init__()
+        if min(in_channels, input_steps, horizon) < 1:
+            raise ValueError(
+                "in_channels, input_steps and horizon must be at least 1, got "
+                f"{in_channels}, {input_steps}, {horizon}"
+            )
+        self.linear = nn.Linear(input_steps * in_channels, horizon)
+
+    def forward(
+        self, x: Float[Tensor, "B T N F"], *, time: Int[Tensor, "B T_plus_H 2"] | None = None
+    ) -> Float[Tensor, "B H N"]:
+        """The forecast in scaled units."""
+        return self.linear(x.transpose(1, 2).flatten(2)).transpose(1, 2)

@@ -1,0 +1,48 @@
+"""The forecast that a day or a week repeats itself."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+Period = Literal["day", "week"]
+
+
+class SeasonalNaive(nn.Module):
+    """The value at the same time one day, or one week, before the forecast step.
+
+    Without parameters. Where that value is missing or lies before the series, the newest value of
+    the window stands in.
+
+    Args:
+        steps_per_day: steps of a day.
+        period: ``"day"`` or ``"week"``.
+
+    Attributes:
+        lags: the lag in steps, which the data is asked for.
+
+    Raises:
+        ValueError: for an unknown period or fewer than one step a day.
+    """
+
+    def __init__(self, steps_per_day: int, *, period: Period = "week") -> None:
+        super().__init__()
+        if period not in ("day", "week"):
+            raise ValueError(f"period must be day or week, got {period!r}")
+        if steps_per_day < 1:
+            raise ValueError(f"steps_per_day must be at least 1, got {steps_per_day}")
+        self.lags = (steps_per_day * (7 if period == "week" else 1),)
+
+    def forward(
+        self,
+        x: Float[Tensor, "B T N F"],
+        *,
+        lagged: Float[Tensor, "B L H N"],
+        lagged_observed: Bool[Tensor, "B L H N"],
+        time: Int[Tensor, "B T_plus_H 2"] | None = None,
+    ) -> Float[Tensor, "B H N"]:
+        """The lagged values, ``L = 1``."""
+        return torch.where(lagged_observed[:, 0], lagged[:, 0], x[:, -1:, :, 0])

@@ -1,0 +1,53 @@
+"""What a test keeps for pictures of forecasts."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+class ForecastSample:
+    """Errors of every sensor and step, and the whole forecast at the first and the last step.
+
+    Args:
+        horizon: steps of a forecast.
+    """
+
+    def __init__(self, horizon: int) -> None:
+        self.horizon = horizon
+        self._absolute: Tensor | float = 0.0
+        self._square: Tensor | float = 0.0
+        self._count: Tensor | float = 0.0
+        self._series: list[Tensor] = []
+
+    def add(self, forecast: Float[Tensor, "B H N"], truth: Float[Tensor, "B H N"]) -> None:
+        """Take a batch; missing truths are NaN."""
+        known = ~truth.isnan()
+        error = torch.where(known, forecast - truth, forecast.new_zeros(())).double()
+        self._absolute = self._absolute + error.abs().sum(0).cpu()
+        self._square = self._square + error.square().sum(0).cpu()
+        self._count = self._count + known.sum(0).cpu()
+        ends = [0, self.horizon - 1]
+        pairs = torch.stack([forecast[:, ends], truth[:, ends].to(forecast.dtype)], 1)
+        self._series.append(pairs.float().cpu())
+
+    def by_step(self) -> dict[str, Tensor]:
+        """``mae`` and ``rmse`` at every step ``[H]``."""
+        absolute, square, count = (torch.as_tensor(v) for v in self._sums())
+        return {
+            "mae": absolute.sum(-1) / count.sum(-1),
+            "rmse": (square.sum(-1) / count.sum(-1)).sqrt(),
+        }
+
+    def mae_by_sensor(self) -> Float[Tensor, " N"]:
+        """Mean absolute error of every sensor over all steps; NaN for one never observed."""
+        absolute, _, count = (torch.as_tensor(v) for v in self._sums())
+        return absolute.sum(0) / count.sum(0)
+
+    def series(self) -> Float[Tensor, "W 2 2 N"]:
+        """Forecast and truth (second axis) of all windows at the first and last step (third)."""
+        return torch.cat(self._series)
+
+    def _sums(self) -> tuple[Tensor | float, ...]:
+        return self._absolute, self._square, self._count

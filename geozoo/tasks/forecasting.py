@@ -1,0 +1,207 @@
+"""Predicting the next steps of a series on the sensors of a graph."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from geozoo.data import ForecastSpec, Traffic, WindowBatch
+from geozoo.metrics import ForecastErrors
+from geozoo.metrics.forecast import FORECAST_MEASURES
+from geozoo.tasks._forecast_sample import ForecastSample
+from geozoo.tasks._quantity import Quantity
+from geozoo.tasks.base import GraphTask, MakeOptimizer, MakeSchedule
+
+Loss = Literal["mae", "smooth_l1", "mse"]
+Scale = Literal["physical", "scaled"]
+_LOSSES = {
+    "mae": functional.l1_loss, "smooth_l1": functional.smooth_l1_loss, "mse": functional.mse_loss,
+}  # fmt: skip
+
+
+class Forecasting(GraphTask):
+    r"""The target feature of all sensors over the next ``horizon`` steps.
+
+    A model sees scaled inputs, :math:`(x - \mu) / \sigma` per feature, in which missing entries are
+    0 (the mean), and its output is scaled back with :math:`\mu, \sigma` of the target. Both are
+    buffers, one pair per part of the data, all alike unless the protocol says otherwise. Loss and
+    metrics leave out missing truths. The baseline of a test is the last value that was seen.
+
+    Args:
+        model: a network of the forecasting family, ``model(x, time=...)`` with ``x [B, T, N, F]``
+            and ``time [B, T + H, 2]`` (slot of the day, day of the week) -> ``[B, H, N]``. One with
+            an attribute ``lags`` also gets ``lagged [B, L, H, N]``, scaled like the target, and
+            ``lagged_observed``; one with a method ``fit`` is shown the training part once.
+        spec: the description of the data.
+        loss: ``"mae"``, ``"smooth_l1"`` (beta 1) or ``"mse"``.
+        loss_scale: whether the loss compares ``"physical"`` values or ``"scaled"`` ones.
+        loss_mask: entries that count in the loss: ``"observed"``, or ``"nonzero"`` ones.
+        fill: what stands in for a missing entry of an input: the ``"mean"``, or the ``"last"``
+            value seen before it in the window (the mean where there is none).
+        optimizer: see `GraphTask`, as are the remaining arguments.
+        schedule: see `GraphTask`.
+        monitor: see `GraphTask`.
+        seed: see `GraphTask`.
+
+    Attributes:
+        sample: forecasts of the last test for pictures.
+
+    Raises:
+        ValueError: for data of another family, or a word that is not known.
+    """
+
+    spec: ForecastSpec
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        model: nn.Module,
+        spec: ForecastSpec,
+        *,
+        loss: Loss = "mae",
+        loss_scale: Scale = "physical",
+        loss_mask: Literal["observed", "nonzero"] = "observed",
+        fill: Literal["mean", "last"] = "mean",
+        optimizer: MakeOptimizer | None = None,
+        schedule: MakeSchedule | None = None,
+        monitor: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        if spec.family != "forecasting":
+            raise ValueError(f"task forecasting needs a series of sensors, got {spec.family} data")
+        for name, value, allowed in (
+            ("loss", loss, get_args(Loss)),
+            ("loss_scale", loss_scale, get_args(Scale)),
+            ("loss_mask", loss_mask, ("observed", "nonzero")),
+            ("fill", fill, ("mean", "last")),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
+        rules = spec.protocol["rules"]
+        steps = reported_steps(rules["reported_minutes"], spec)
+        words = ["", *(f"_{word}" for word in steps.values())]
+        measures = tuple(f"{measure}{word}" for word in words for measure in FORECAST_MEASURES)
+        super().__init__(
+            model, spec,
+            quantities=(Quantity(spec.target, "y", measures),),
+            errors=lambda: ForecastErrors(
+                spec.target, spec.horizon, steps,
+                masks=rules["masks"], aggregation=rules["aggregation"],
+            ),
+            optimizer=optimizer, schedule=schedule, monitor=monitor, seed=seed,
+        )  # fmt: skip
+        self.loss_name, self.loss_scale, self.loss_mask = loss, loss_scale, loss_mask
+        self.fill = fill
+        for name in ("shift", "scale"):  # [3 parts, F]
+            self.register_buffer(name, torch.tensor(spec.statistics[name], dtype=torch.float64))
+        self.sample = ForecastSample(spec.horizon)
+
+    def prepare(self, datamodule: Traffic) -> str | None:  # type: ignore[override]
+        """Show a model with a method ``fit`` the training part: scaled target, observed, clock."""
+        if not hasattr(self.model, "fit"):
+            return super().prepare(datamodule)
+        values, observed, time = datamodule.training_series()
+        target = (values[..., 0].double() - self.shift[0, 0]) / self.scale[0, 0]
+        self.model.fit(target.masked_fill(~observed, 0.0), observed, time)
+        return "fitted the model to the training part"
+
+    def inputs(self, batch: WindowBatch) -> dict[str, Any]:
+        """Scaled inputs with missing entries at the mean, clock, and lags where a model has any."""
+        dtype = next((p.dtype for p in self.model.parameters()), torch.float32)
+        shift, scale = self.shift[batch.part], self.scale[batch.part]  # [B, F]
+        x = (batch.x.double() - shift[:, None, None]) / scale[:, None, None]
+        target = x[..., 0].masked_fill(~batch.x_observed, 0.0)
+        if self.fill == "last":
+            target = _filled_forward(target, batch.x_observed)
+        x = torch.cat([target[..., None], x[..., 1:]], -1)
+        given: dict[str, Any] = {"x": x.to(dtype), "time": batch.time}
+        if batch.lagged is not None:
+            lagged = (batch.lagged.double() - shift[:, :1, None, None]) / scale[:, :1, None, None]
+            given["lagged"] = lagged.to(dtype)
+            given["lagged_observed"] = batch.lagged_observed
+        return given
+
+    def loss(self, batch: WindowBatch) -> dict[str, Tensor]:
+        """The mean of the chosen loss over all entries that count."""
+        forecast = self(batch)
+        _check_forecast(forecast, batch.y)
+        truth = batch.y.to(forecast.dtype)
+        if self.loss_scale == "physical":
+            forecast = self._physical(forecast, batch)
+        else:
+            truth = ((truth - self._shift(batch)) / self._scale(batch)).to(forecast.dtype)
+        counted = batch.y_observed
+        if self.loss_mask == "nonzero":
+            counted = counted & (batch.y != 0)
+        each = _LOSSES[self.loss_name](forecast, truth.to(forecast.dtype), reduction="none")
+        kept = torch.where(counted, each, each.new_zeros(()))
+        return {"loss": kept.sum() / counted.sum().clamp_min(1)}
+
+    def predict(self, batch: WindowBatch) -> dict[str, Tensor]:
+        """The forecast ``[B, H, N]`` in the unit of the data."""
+        forecast = self(batch).detach()
+        _check_forecast(forecast, batch.y)
+        return {self.spec.target: self._physical(forecast, batch)}
+
+    def predict_baseline(self, batch: WindowBatch) -> dict[str, Tensor]:
+        """The last value that was seen, for every step; the mean where none was."""
+        scaled = (batch.x[..., 0].double() - self._shift(batch)) / self._scale(batch)
+        scaled = _filled_forward(scaled.masked_fill(~batch.x_observed, 0.0), batch.x_observed)
+        return {self.spec.target: self._physical(scaled[:, -1:], batch).expand_as(batch.y)}
+
+    def targets(self, batch: WindowBatch) -> dict[str, Tensor]:
+        """The truth ``[B, H, N]``; NaN where it is missing."""
+        return {self.spec.target: batch.y.masked_fill(~batch.y_observed, torch.nan)}
+
+    def on_test_start(self) -> None:
+        """Begin new samples."""
+        super().on_test_start()
+        self.sample = ForecastSample(self.spec.horizon)
+
+    def test_step(self, batch: WindowBatch, batch_idx: int) -> None:
+        """Collect errors and samples of a batch."""
+        predictions, targets = self.predict(batch), self.targets(batch)
+        self.collect_test(predictions, targets, batch)
+        self.sample.add(predictions[self.spec.target], targets[self.spec.target])
+
+    def _shift(self, batch: WindowBatch) -> Float[Tensor, "B 1 1"]:
+        return self.shift[batch.part, 0][:, None, None]
+
+    def _scale(self, batch: WindowBatch) -> Float[Tensor, "B 1 1"]:
+        return self.scale[batch.part, 0][:, None, None]
+
+    def _physical(self, forecast: Tensor, batch: WindowBatch) -> Tensor:
+        return forecast * self._scale(batch).to(forecast.dtype) + self._shift(batch).to(
+            forecast.dtype
+        )
+
+
+def reported_steps(minutes: Any, spec: ForecastSpec) -> dict[int, str]:
+    """The steps of some horizons and their words: ``{3: "15min"}``; those beyond are left out."""
+    return {
+        minute // spec.interval: f"{minute}min"
+        for minute in minutes
+        if minute % spec.interval == 0 and minute <= spec.horizon * spec.interval
+    }
+
+
+def _filled_forward(
+    values: Float[Tensor, "B T N"], observed: Bool[Tensor, "B T N"]
+) -> Float[Tensor, "B T N"]:
+    """Every missing value replaced by the newest one before it; those before the first stay."""
+    steps = torch.arange(values.shape[1], device=values.device)[:, None]
+    newest = torch.where(observed, steps, steps.new_zeros(())).cummax(1).values
+    return values.gather(1, newest)
+
+
+def _check_forecast(forecast: Tensor, truth: Tensor) -> None:
+    if forecast.shape != truth.shape:
+        raise ValueError(
+            f"model: a forecast must have the shape [B, H, N] = {tuple(truth.shape)}, "
+            f"got {tuple(forecast.shape)}"
+        )
