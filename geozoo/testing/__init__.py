@@ -9,6 +9,12 @@ with a readable message where a promise is broken. Nothing here needs a test fra
 from geozoo.testing.batching import assert_batch_independent
 from geozoo.testing.compiling import assert_compiles
 from geozoo.testing.equivariance import assert_equivariant
+from geozoo.testing.forecasting import (
+    assert_causal,
+    assert_ignores,
+    assert_sensors_permute,
+    assert_windows_independent,
+)
 from geozoo.testing.gradients import assert_finite_derivatives, assert_gradients
 from geozoo.testing.permutation import assert_permutation_equivariant
 from geozoo.testing.precision import assert_dtype_kept
@@ -19,11 +25,15 @@ __all__ = [
     "TOLERANCES",
     "Tolerance",
     "assert_batch_independent",
+    "assert_causal",
     "assert_compiles",
     "assert_dtype_kept",
     "assert_equivariant",
     "assert_finite_derivatives",
     "assert_gradients",
+    "assert_ignores",
     "assert_permutation_equivariant",
+    "assert_sensors_permute",
     "assert_survives_saving",
+    "assert_windows_independent",
 ]
