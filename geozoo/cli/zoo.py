@@ -62,17 +62,21 @@ def record(runs: Sequence[Path]) -> Path:
 
 
 def write_tables() -> list[Path]:
-    """Regenerate the results table of every card that has changed.
+    """Regenerate the tables of models and data sets where results have changed.
 
     Returns:
         The cards written.
     """
+    from geozoo.zoo.comparison import current_dataset_card
     from geozoo.zoo.tables import current_card
 
+    wanted = [(entry, current_card(entry.folder)) for entry in entries("model")]
+    wanted += [
+        (entry, text) for entry in entries("dataset") if (text := current_dataset_card(entry))
+    ]
     changed = []
-    for entry in entries("model"):
+    for entry, text in wanted:
         card = entry.folder / "README.md"
-        text = current_card(entry.folder)
         if text != card.read_text(encoding="utf-8"):
             card.write_text(text, encoding="utf-8")
             changed.append(card.relative_to(zoo_folder()))

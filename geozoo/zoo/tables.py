@@ -29,16 +29,22 @@ def results_table(results: Sequence[Result]) -> str:
     return "\n\n".join(parts) if parts else "No finished run has been recorded yet."
 
 
-def updated_card(text: str, table: str) -> str:
+def updated_card(text: str, table: str, *, begin: str = BEGIN, end: str = END) -> str:
     """A card with the table between its markers.
+
+    Args:
+        text: the card.
+        table: what shall stand there.
+        begin: the line before it.
+        end: the line behind it.
 
     Raises:
         ValueError: when the card does not have both markers once.
     """
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"the card must have the lines {BEGIN!r} and {END!r}, once each")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f"the card must have the lines {begin!r} and {end!r}, once each")
+    before, after = text.split(begin)[0], text.split(end)[1]
+    return f"{before}{begin}\n\n{table}\n\n{end}{after}"
 
 
 def current_card(folder: Path) -> str:

@@ -6,6 +6,7 @@ import pytest
 from result_samples import ROW
 
 from geozoo.zoo import entries
+from geozoo.zoo.comparison import comparison_table, current_dataset_card
 from geozoo.zoo.tables import BEGIN, END, current_card, results_table, updated_card
 
 
@@ -50,3 +51,29 @@ def test_only_the_part_between_the_markers_changes() -> None:
 def test_a_card_without_markers_is_refused(card: str) -> None:
     with pytest.raises(ValueError, match="must have the lines"):
         updated_card(card, "")
+
+
+@pytest.mark.parametrize("entry", entries("dataset"), ids=lambda entry: entry.name)
+def test_the_comparisons_of_the_data_sets_are_current(entry: object) -> None:
+    text = current_dataset_card(entry)
+    if text is not None:
+        assert (entry.folder / "README.md").read_text() == text, "run `geozoo-zoo table`"
+
+
+def test_a_comparison_has_a_row_for_each_model_and_marks_the_best() -> None:
+    base = replace(ROW, dataset="roads", recipe="a-roads", unit="mph", wall_time_s=90.0)
+    rows = [
+        (model, replace(base, recipe=f"{model}-roads", metric=f"speed_{metric}", value=value))
+        for model, values in {"a": (3.0, 9.0), "b": (2.5, 10.0)}.items()
+        for metric, value in zip(("mae", "mape"), values, strict=True)
+    ]
+    table = comparison_table(rows)
+    assert "| a | 3.00 / - / **9.00%** | 2 min |" in table
+    assert "| b | **2.50** / - / 10.00% | 2 min |" in table
+    assert table.index("| a |") < table.index("| b |")
+
+
+def test_protocols_are_never_compared() -> None:
+    base = replace(ROW, metric="speed_mae")
+    table = comparison_table([("a", base), ("b", replace(base, split="another"))])
+    assert table.count("| model |") == 2
