@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import date
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
@@ -12,6 +14,7 @@ Array = np.ndarray
 
 MINUTES_PER_DAY = 1440
 _NAMES_IN_NOTE = 5
+_LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.0*)?)?)?")
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,7 @@ def day_of_week(times: Array) -> Int64[Array, " S"]:
     return (times.astype("datetime64[D]").astype(np.int64) + 3) % 7
 
 
-def clock(start: str | np.datetime64, steps: int, interval: int) -> Array:
+def clock(start: str | date | np.datetime64, steps: int, interval: int) -> Array:
     """Times datetime64[s] of ``steps`` steps without a gap.
 
     Args:
@@ -164,18 +167,17 @@ def clock(start: str | np.datetime64, steps: int, interval: int) -> Array:
         ValueError: for a start that is no such time, or a bad interval.
     """
     check_interval(interval)
+    text = start.isoformat() if isinstance(start, date) else str(start)
     try:
-        # numpy drops a time zone with a warning; what is given with one is not a local time.
-        if isinstance(start, str) and (start.upper().endswith("Z") or "+" in start):
-            raise ValueError("it has a time zone")
-        first = np.datetime64(start, "s")
-        if np.isnat(first):
-            raise ValueError("it is no time")
-    except ValueError as error:
+        # Checked before: numpy also takes "now", and drops a time zone.
+        first = np.array(text if _LOCAL_TIME.fullmatch(text) else "NaT", dtype="datetime64[s]")
+    except ValueError:
+        first = np.array("NaT", dtype="datetime64[s]")
+    if np.isnat(first):
         raise ValueError(
-            f"start must be a local time like 2016-07-01 or 2016-07-01T03:40, got {start!r}: "
-            f"{error}"
-        ) from None
+            "start must be a local time like 2016-07-01 or 2016-07-01T03:40, without a zone, got "
+            f"{start!r}"
+        )
     return first + np.arange(steps) * np.timedelta64(60 * interval, "s")
 
 

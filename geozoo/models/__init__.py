@@ -1,5 +1,7 @@
 """Networks assembled from the layers of `geozoo.nn`."""
 
+from geozoo.models.gram_ode import GramODE
+from geozoo.models.gram_ode_weights import load_gram_ode_weights
 from geozoo.models.historical_average import HistoricalAverage
 from geozoo.models.last_value import LastValue
 from geozoo.models.per_sensor_linear import PerSensorLinear
@@ -10,6 +12,7 @@ from geozoo.models.stid import Stid
 from geozoo.models.vector_autoregression import VectorAutoregression
 
 __all__ = [
+    "GramODE",
     "HistoricalAverage",
     "LastValue",
     "PerSensorLinear",
@@ -18,5 +21,6 @@ __all__ = [
     "SeasonalNaive",
     "Stid",
     "VectorAutoregression",
+    "load_gram_ode_weights",
     "load_reference_weights",
 ]

@@ -1,6 +1,18 @@
 """Layers. They take plain tensors and know nothing of trainers, configurations or files."""
 
+from geozoo.nn.attention import SensorAttention
 from geozoo.nn.conv import BundleConv, ConvNeXtBlock, FiberBundleConv, PointConv
+from geozoo.nn.dynamics import (
+    EdgeODE,
+    GatedAggregation,
+    LocalODE,
+    MessageFilter,
+    MultiODEBlock,
+    NodeODE,
+    ResidualUpdate,
+    SpatialMask,
+    SpatioTemporalBlock,
+)
 from geozoo.nn.embedding import KernelBasis, PolynomialFeatures, PolynomialWindow
 from geozoo.nn.readout import lift_to_orientations, project_from_orientations
 from geozoo.nn.representation import (
@@ -8,18 +20,31 @@ from geozoo.nn.representation import (
     EdgeLiftedRepresentation,
     PositionRepresentation,
 )
+from geozoo.nn.temporal import TemporalAttention, TemporalConv
 
 __all__ = [
     "BundleConv",
     "BundleRepresentation",
     "ConvNeXtBlock",
     "EdgeLiftedRepresentation",
+    "EdgeODE",
     "FiberBundleConv",
+    "GatedAggregation",
     "KernelBasis",
+    "LocalODE",
+    "MessageFilter",
+    "MultiODEBlock",
+    "NodeODE",
     "PointConv",
     "PolynomialFeatures",
     "PolynomialWindow",
     "PositionRepresentation",
+    "ResidualUpdate",
+    "SensorAttention",
+    "SpatialMask",
+    "SpatioTemporalBlock",
+    "TemporalAttention",
+    "TemporalConv",
     "lift_to_orientations",
     "project_from_orientations",
 ]

@@ -28,6 +28,7 @@ class Case:
     node_outputs: tuple[str, ...] = ("output",)
     moves: dict[str, Any] | None = None  # arguments of assert_equivariant, where geometry enters
     compiles: bool = True  # False where sizes depend on values
+    twice: bool = True  # False where a fused kernel on the way has no second derivative
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

@@ -3,9 +3,12 @@
 import pytest
 import torch
 from layer_cases import BATCH, CASES, Case, seeded
+from sensor_layer_cases import SENSOR_CASES
 
 import geozoo.nn
 from geozoo import testing
+
+CASES = {**CASES, **SENSOR_CASES}
 
 
 def cases(applies=lambda case: True):
@@ -63,7 +66,7 @@ def test_motions_are_followed(case):
 
 @cases()
 def test_derivatives_are_right_to_second_order(case):
-    testing.assert_gradients(make(case), case.inputs, wrt=case.wrt)
+    testing.assert_gradients(make(case), case.inputs, wrt=case.wrt, second=case.twice)
 
 
 @cases()

@@ -1,0 +1,39 @@
+"""Checks of what the layers on sensors and time are given."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def check_shape(name: str, tensor: Tensor, axes: str, *sizes: int | None) -> None:
+    """Check the axes of a tensor.
+
+    Args:
+        name: name of the argument, for the message.
+        tensor: what was given.
+        axes: names of the axes, for the message.
+        sizes: size of each axis; None: any.
+
+    Raises:
+        ValueError: for another number of axes or another size.
+    """
+    fits = tensor.dim() == len(sizes) and all(
+        wanted is None or wanted == got for wanted, got in zip(sizes, tensor.shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join(
+            letter if size is None else f"{letter}={size}"
+            for letter, size in zip(axes.split(), sizes, strict=True)
+        )
+        raise ValueError(f"{name} must have shape ({wanted}), got {tuple(tensor.shape)}")
+
+
+def check_positive(**sizes: int) -> None:
+    """Check that sizes are whole numbers of at least 1.
+
+    Raises:
+        ValueError: naming the first that is not.
+    """
+    for name, size in sizes.items():
+        if not isinstance(size, int) or size < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1, got {size!r}")

@@ -1,0 +1,21 @@
+"""Neural ODEs on graphs of sensors, and what joins them."""
+
+from geozoo.nn.dynamics.edge_ode import EdgeODE
+from geozoo.nn.dynamics.fusion import GatedAggregation, MessageFilter, ResidualUpdate
+from geozoo.nn.dynamics.local_ode import LocalODE
+from geozoo.nn.dynamics.multi_ode_block import MultiODEBlock
+from geozoo.nn.dynamics.node_ode import NodeODE
+from geozoo.nn.dynamics.spatial_mask import SpatialMask
+from geozoo.nn.dynamics.spatio_temporal_block import SpatioTemporalBlock
+
+__all__ = [
+    "EdgeODE",
+    "GatedAggregation",
+    "LocalODE",
+    "MessageFilter",
+    "MultiODEBlock",
+    "NodeODE",
+    "ResidualUpdate",
+    "SpatialMask",
+    "SpatioTemporalBlock",
+]

@@ -1,0 +1,148 @@
+"""How the branches of a multi-ODE block are brought together."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from geozoo.nn._checks import check_positive, check_shape
+
+
+class MessageFilter(nn.Module):
+    r"""Keep a state within a band around another: :math:`|f - g| \le c` with one learned c.
+
+    Where it is cut, the gradient goes to the edge of the band (g and c) instead of the state.
+
+    Args:
+        signed: use the learned number as it is, as the published code does. If it is negative, the
+            two limits are applied one after the other, which gives g - c everywhere. Otherwise
+            (False) the band has width :math:`|c|`.
+
+    Reference:
+        Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (message filtering; standard normal start
+        as in the published code).
+    """
+
+    def __init__(self, *, signed: bool = False) -> None:
+        super().__init__()
+        self.signed = signed
+        self.clip = nn.Parameter(torch.randn(1))
+
+    def forward(
+        self, state: Float[Tensor, "B N T C"], center: Float[Tensor, "B N T C"]
+    ) -> Float[Tensor, "B N T C"]:
+        """Return the state within the band.
+
+        Args:
+            state: what is limited.
+            center: middle g of the band.
+
+        Raises:
+            ValueError: if the shapes differ.
+        """
+        check_shape("center", center, "B N T C", *state.shape)
+        width = self.clip if self.signed else self.clip.abs()
+        upper, lower = center + width, center - width
+        limited = torch.where(state > upper, upper, state)
+        return torch.where(limited < lower, lower, limited)
+
+
+class GatedAggregation(nn.Module):
+    r"""Merge the branches: each, gated by each of the others, or their plain sum.
+
+    .. math::
+        y = \frac{1}{n (n - 1)} \sum_{p \ne q} x_p \odot \sigma(x_q)
+
+    over the n branches that are given (6 terms for all three).
+
+    Args:
+        mode: ``"gated"`` or ``"sum"``.
+
+    Raises:
+        ValueError: for another mode.
+
+    Reference:
+        Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (aggregation layer).
+    """
+
+    def __init__(self, mode: Literal["gated", "sum"] = "gated") -> None:
+        super().__init__()
+        if mode not in ("gated", "sum"):
+            raise ValueError(f'mode must be "gated" or "sum", got {mode!r}')
+        self.mode = mode
+
+    def forward(
+        self,
+        global_state: Float[Tensor, "B N T C"] | None = None,
+        local_state: Float[Tensor, "B N T C"] | None = None,
+        edge_state: Float[Tensor, "B N T C"] | None = None,
+    ) -> Float[Tensor, "B N T C"]:
+        """Return the merged branches; None: a branch that is not there.
+
+        Raises:
+            ValueError: if shapes differ or too few branches are given (gated: 2, sum: 1).
+        """
+        every = (global_state, local_state, edge_state)
+        branches = [branch for branch in every if branch is not None]
+        least = 2 if self.mode == "gated" else 1
+        if len(branches) < least:
+            raise ValueError(f"{self.mode} needs at least {least} branches, got {len(branches)}")
+        for branch in branches[1:]:
+            check_shape("every branch", branch, "B N T C", *branches[0].shape)
+        if self.mode == "sum":
+            return sum(branches[1:], start=branches[0])
+        gates = [torch.sigmoid(branch) for branch in branches]
+        total = torch.zeros_like(branches[0])
+        for place, branch in enumerate(branches):
+            first, *others = gates[:place] + gates[place + 1 :]
+            total = torch.addcmul(total, branch, sum(others, start=first))
+        return total / (len(branches) * (len(branches) - 1))
+
+
+class ResidualUpdate(nn.Module):
+    r"""Add a gate of the block's input to the merged branches.
+
+    .. math::
+        z = \mathrm{ReLU}\big(v_0\, \sigma(W r + b) + v_1\, y\big)
+
+    Args:
+        channels: number C of channels.
+        use_gate: without (False), z = ReLU(v_1 y), and there is neither W nor v_0.
+
+    Raises:
+        ValueError: for fewer than one channel.
+
+    Reference:
+        Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (update layer; v starts standard normal
+        as in the published code).
+    """
+
+    def __init__(self, channels: int, *, use_gate: bool = True) -> None:
+        super().__init__()
+        check_positive(channels=channels)
+        self.channels = channels
+        self.scales = nn.Parameter(torch.randn(1 + use_gate))
+        self.gate = nn.Linear(channels, channels) if use_gate else None
+
+    def forward(
+        self, merged: Float[Tensor, "B N T C"], residual: Float[Tensor, "B N T C"]
+    ) -> Float[Tensor, "B N T C"]:
+        """Return the output of the block.
+
+        Args:
+            merged: aggregate y of the branches.
+            residual: input r of the block.
+
+        Raises:
+            ValueError: for another number of channels or different shapes.
+        """
+        check_shape("merged", merged, "B N T C", None, None, None, self.channels)
+        check_shape("residual", residual, "B N T C", *merged.shape)
+        update = self.scales[-1] * merged
+        if self.gate is not None:
+            update = torch.addcmul(update, self.scales[0], torch.sigmoid(self.gate(residual)))
+        return functional.relu(update)

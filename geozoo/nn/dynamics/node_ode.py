@@ -1,0 +1,134 @@
+"""Graph ODE on the features of sensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from geozoo.nn._checks import check_positive, check_shape
+from geozoo.nn.temporal.temporal_attention import attend_to_steps
+from geozoo.ode import Integrator
+
+#: Strength of the correction that pulls the channel matrix towards an orthogonal one.
+_BETA = 0.6
+
+
+class NodeODE(nn.Module):
+    r"""Let the features of sensors flow along a graph, along time and between channels.
+
+    .. math::
+        \dot h = \tfrac{a}{2}\, (A + M)\, h - h + T(h) - h + h W - h + h_0
+
+    with :math:`a = \sigma(\alpha)` for each sensor, T the attention of `TemporalAttention`,
+    :math:`W = (1 + \beta) V - \beta V V^T V`, :math:`V = w\, \mathrm{diag}(\min(\max(d, 0), 1))\,
+    w^T` and :math:`\beta = 0.6`. The sensor and channel weights are computed once per call.
+
+    Several modules run as one: the T steps are G groups of T/G, each with its own alpha, w and d.
+
+    Args:
+        num_nodes: number N of sensors.
+        channels: number C of channels.
+        groups: number G of modules.
+        times: times of the solver, the first being that of the input.
+        integrator: solver and its tolerances.
+        detach_initial: hold h_0 constant in the backward pass, as the published code does.
+
+    Raises:
+        ValueError: for sizes below 1 or fewer than two times.
+
+    Reference:
+        Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (global and local ODE modules); the form
+        is that of the published code.
+    """
+
+    def __init__(
+        self,
+        num_nodes: int,
+        channels: int,
+        *,
+        groups: int = 1,
+        times: Sequence[float] = (0.0, 1.0),
+        integrator: Integrator = Integrator(),  # noqa: B008
+        detach_initial: bool = False,
+    ) -> None:
+        super().__init__()
+        check_positive(num_nodes=num_nodes, channels=channels, groups=groups)
+        if len(times) < 2:
+            raise ValueError(f"times must hold at least two times, got {tuple(times)}")
+        self.num_nodes, self.channels, self.groups = num_nodes, channels, groups
+        self.times = tuple(float(time) for time in times)
+        self.integrator, self.detach_initial = integrator, detach_initial
+        self.alpha = nn.Parameter(torch.full((groups, num_nodes), 0.8))
+        self.weight = nn.Parameter(torch.eye(channels).repeat(groups, 1, 1))
+        self.diagonal = nn.Parameter(torch.ones(groups, channels))
+
+    def forward(
+        self,
+        h: Float[Tensor, "B N T C"],
+        graph: Float[Tensor, "*G N N"],
+        left: Float[Tensor, "*G S S"],
+        right: Float[Tensor, "*G S S"],
+    ) -> tuple[Float[Tensor, "B N T C"], ...]:
+        """Return the states at all times after the first.
+
+        Args:
+            h: features at the first time; G divides T, and S is T/G.
+            graph: A + M, one for all groups or one for each.
+            left: weights w3 of the temporal attention, one for all groups or one for each.
+            right: weights w4.
+
+        Raises:
+            ValueError: for another shape.
+        """
+        check_shape("h", h, "B N T C", None, self.num_nodes, None, self.channels)
+        if h.shape[2] % self.groups:
+            raise ValueError(f"h must have a multiple of {self.groups} steps, got {h.shape[2]}")
+        self._check_weights(h.shape[2] // self.groups, graph, left, right)
+        # Each sensor's rate, and the channel matrix with the three plain decays on its diagonal.
+        rate = (torch.sigmoid(self.alpha) / 2).repeat_interleave(h.shape[2] // self.groups, 0)
+        rate = rate.mT.unsqueeze(-1)
+        decay = 3 * torch.eye(self.channels, dtype=h.dtype, device=h.device)
+        matrix = self.channel_matrix() - decay
+        initial = h.detach() if self.detach_initial else h
+
+        def derivative(_: Tensor, state: Tensor) -> Tensor:
+            mixed = attend_to_steps(state, left, right) + _mix_channels(state, matrix)
+            return torch.addcmul(mixed + initial, rate, propagate(graph, state))
+
+        needed = [
+            part for part in (graph, left, right, rate, matrix, initial) if part.requires_grad
+        ]
+        return self.integrator.states(derivative, h, self.times, needed)[1:]
+
+    def channel_matrix(self) -> Float[Tensor, "G C C"]:
+        """Return W."""
+        limited = self.diagonal.clamp(0, 1).unsqueeze(1)
+        matrix = (self.weight * limited) @ self.weight.mT
+        return (1 + _BETA) * matrix - _BETA * (matrix @ matrix.mT @ matrix)
+
+    def _check_weights(self, steps: int, graph: Tensor, left: Tensor, right: Tensor) -> None:
+        for name, weight, size in (
+            ("graph", graph, self.num_nodes), ("left", left, steps), ("right", right, steps),
+        ):  # fmt: skip
+            if weight.dim() == 3:
+                check_shape(name, weight, "G S S", self.groups, size, size)
+            else:
+                check_shape(name, weight, "S S", size, size)
+
+
+def propagate(graph: Tensor, h: Tensor) -> Tensor:
+    """Sum ``h [B, N, T, C]`` over neighbours; ``graph [N, N]``, or ``[G, N, N]`` for T groups."""
+    if graph.dim() == 2:
+        return torch.einsum("ij,bjtc->bitc", graph, h)
+    grouped = h.unflatten(2, (len(graph), -1))
+    return torch.einsum("gij,bjgsc->bigsc", graph, grouped).flatten(2, 3)
+
+
+def _mix_channels(h: Tensor, matrix: Tensor) -> Tensor:
+    if len(matrix) == 1:
+        return h @ matrix[0]
+    grouped = h.unflatten(2, (len(matrix), -1))
+    return torch.einsum("bngsc,gcd->bngsd", grouped, matrix).flatten(2, 3)

@@ -1,0 +1,6 @@
+"""Layers along the time axis of features ``[B, N, T, C]``."""
+
+from geozoo.nn.temporal.temporal_attention import TemporalAttention
+from geozoo.nn.temporal.temporal_conv import TemporalConv
+
+__all__ = ["TemporalAttention", "TemporalConv"]

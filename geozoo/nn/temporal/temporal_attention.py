@@ -1,0 +1,73 @@
+"""Attention between the steps of a series, with sigmoid scores."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from geozoo.nn._checks import check_positive, check_shape
+
+
+class TemporalAttention(nn.Module):
+    r"""Mix the steps of each channel by how alike they are over all sensors.
+
+    .. math::
+        S_c = \sigma\big(w_3^T\, (H_c H_c^T)\, w_4\big), \qquad y_c = S_c\, H_c
+
+    where :math:`H_c` holds the steps of channel c as rows and the sensors as columns. Scores are
+    not normalised. Axes: ``h [B, N, T, C]``.
+
+    A series of several times ``steps`` is a row of independent pieces of that length; with
+    ``copies``, piece number g has its own weights.
+
+    Args:
+        steps: length S of a piece.
+        copies: number G of pieces with weights of their own; None: one pair for all.
+
+    Raises:
+        ValueError: for sizes below 1.
+
+    Reference:
+        Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (shared temporal weights w3, w4; standard
+        normal start as in the published code).
+    """
+
+    def __init__(self, steps: int, *, copies: int | None = None) -> None:
+        super().__init__()
+        check_positive(steps=steps, copies=1 if copies is None else copies)
+        self.steps = steps
+        shape = (steps, steps) if copies is None else (copies, steps, steps)
+        self.left = nn.Parameter(torch.randn(shape))
+        self.right = nn.Parameter(torch.randn(shape))
+
+    def forward(self, h: Float[Tensor, "B N T C"]) -> Float[Tensor, "B N T C"]:
+        """Return the mixed steps.
+
+        Args:
+            h: features; T is a multiple of ``steps``, with copies exactly G times.
+
+        Raises:
+            ValueError: for another shape.
+        """
+        check_shape("h", h, "B N T C", None, None, None, None)
+        copies = len(self.left) if self.left.dim() == 3 else None
+        pieces, rest = divmod(h.shape[2], self.steps)
+        if rest or (copies is not None and pieces != copies):
+            wanted = "a multiple of " if copies is None else f"{copies} times "
+            raise ValueError(f"h must have {wanted}{self.steps} steps, got {h.shape[2]}")
+        return attend_to_steps(h, self.left, self.right)
+
+
+def attend_to_steps(h: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """Apply `TemporalAttention` to ``h [B, N, T, C]``, weights ``[S, S]`` or ``[T/S, S, S]``."""
+    steps = left.shape[-1]
+    if steps == 1:
+        scores = torch.sigmoid((left * right).view(-1, 1) * h.square().sum(1))
+        return h * scores.unsqueeze(1)
+    # The scores need the sensors only through the steps' inner products, so neither h w3 nor h w4
+    # is ever formed.
+    rows = h.unflatten(2, (-1, steps)).permute(0, 2, 4, 1, 3).contiguous()  # [B, T/S, C, N, S]
+    inner = rows.mT @ rows
+    scores = torch.sigmoid(left.unsqueeze(-3).mT @ inner @ right.unsqueeze(-3))
+    return (rows @ scores.mT).permute(0, 3, 1, 4, 2).flatten(2, 3)

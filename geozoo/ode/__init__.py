@@ -1,0 +1,5 @@
+"""Solvers of ordinary differential equations; torchdiffeq is loaded only where it is needed."""
+
+from geozoo.ode.solvers import ADAPTIVE, FIXED, Integrator, check_solver, odeint, odeint_states
+
+__all__ = ["ADAPTIVE", "FIXED", "Integrator", "check_solver", "odeint", "odeint_states"]

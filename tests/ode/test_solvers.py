@@ -1,0 +1,138 @@
+"""Solvers against exact solutions, against torchdiffeq and against each other."""
+
+import math
+import sys
+
+import pytest
+import torch
+import torchdiffeq
+from torch import nn
+
+from geozoo.ode import ADAPTIVE, FIXED, check_solver, odeint, odeint_states
+
+#: Order of convergence of the solvers with a fixed step.
+ORDERS = {"euler": 1, "midpoint": 2, "heun2": 2, "heun3": 3, "rk4": 4}
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+class Pendulum(nn.Module):
+    """A damped pendulum pushed in time: neither linear nor autonomous."""
+
+    def __init__(self):
+        super().__init__()
+        self.damping = nn.Parameter(torch.tensor(0.3, dtype=torch.float64))
+
+    def forward(self, t, y):
+        angle, speed = y[..., 0], y[..., 1]
+        pull = torch.sin(2 * t) - torch.sin(angle) - self.damping * speed
+        return torch.stack([speed, pull], -1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("times", [[0.0, 0.1, 0.35, 1.0], [1.0, 0.3, -0.2], [2.0]])
+def test_euler_is_that_of_torchdiffeq_bit_for_bit(times, dtype):
+    func, y0 = Pendulum().to(dtype), random(3, 2).to(dtype)
+    moments = torch.tensor(times, dtype=dtype)
+    expected = torchdiffeq.odeint(func, y0, moments, method="euler")
+    assert torch.equal(odeint(func, y0, moments), expected)
+    assert torch.equal(torch.stack(odeint_states(func, y0, moments)), expected)
+    if dtype == torch.float64:
+        assert torch.equal(odeint(func, y0, times), expected)
+
+
+def test_unit_steps_are_those_of_torchdiffeq():
+    func, y0 = Pendulum(), random(3, 2)
+    times = torch.arange(4, dtype=torch.float64)
+    expected = torchdiffeq.odeint(func, y0, times, method="euler")
+    assert torch.equal(odeint(func, y0, (0, 1, 2, 3)), expected)
+
+
+@pytest.mark.parametrize("end", [1.0, -1.0])
+@pytest.mark.parametrize("solver", [*FIXED, *ADAPTIVE])
+def test_exact_solution_is_found_in_both_directions(solver, end):
+    # y' = -2 t y has the solution exp(-t^2).
+    start = 0.25 * end
+    times = torch.linspace(start, end, 401 if solver in FIXED else 3, dtype=torch.float64)
+    y0 = torch.tensor([math.exp(-start * start)], dtype=torch.float64)
+    found = odeint(lambda t, y: -2 * t * y, y0, times, solver=solver, rtol=1e-7, atol=1e-7)
+    assert found.shape == (len(times), 1)
+    allowed = 2e-3 if solver == "euler" else 1e-5
+    torch.testing.assert_close(found[:, 0], torch.exp(-times * times), atol=allowed, rtol=0)
+
+
+@pytest.mark.parametrize(("solver", "order"), ORDERS.items())
+def test_error_falls_with_the_order_of_the_solver(solver, order):
+    def error(steps):
+        times = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
+        y0 = torch.ones(1, dtype=torch.float64)
+        last = odeint(lambda t, y: -y * y * torch.cos(t), y0, times, solver=solver)[-1]
+        return float((last - 1 / (1 + math.sin(1))).abs())
+
+    assert math.log2(error(32) / error(64)) == pytest.approx(order, abs=0.25)
+
+
+@pytest.mark.parametrize("solver", ["euler", "rk4"])
+def test_gradients_are_right(solver):
+    func = Pendulum()
+
+    def solve(y0, damping):
+        state = lambda t, y: torch.func.functional_call(func, {"damping": damping}, (t, y))  # noqa: E731
+        return odeint(state, y0, (0.0, 0.3, 0.7), solver=solver)
+
+    values = (random(2, 2).requires_grad_(), func.damping)
+    assert torch.autograd.gradcheck(solve, values)
+    assert torch.autograd.gradgradcheck(solve, values)
+
+
+def gradients(y0, func, **options):
+    times = torch.linspace(0, 1, 101, dtype=torch.float64)
+    loss = odeint(func, y0, times, **options)[1:].square().mean()
+    return torch.autograd.grad(loss, [y0, *func.parameters()])
+
+
+@pytest.mark.parametrize(("solver", "allowed"), [("euler", 2e-2), ("rk4", 1e-7), ("dopri5", 1e-6)])
+def test_adjoint_gradients_are_close(solver, allowed):
+    y0 = random(3, 2).requires_grad_()
+    options = {"solver": solver, "rtol": 1e-10, "atol": 1e-10}
+    direct = gradients(y0, Pendulum(), **options)
+    for found, expected in zip(
+        gradients(y0, Pendulum(), adjoint=True, **options), direct, strict=True
+    ):
+        torch.testing.assert_close(found, expected, rtol=allowed, atol=allowed)
+
+
+def test_adjoint_reaches_tensors_that_a_plain_function_uses():
+    weight = random(2, 2).requires_grad_()
+    y0 = random(3, 2)
+    derived = weight.tanh()  # not a leaf: what the layers compute once and use at every step
+
+    def last(adjoint):
+        options = {"adjoint": adjoint, "adjoint_params": (derived,), "solver": "rk4"}
+        states = odeint(lambda t, y: y @ derived, y0, (0.0, 0.5, 1.0), **options)
+        return torch.autograd.grad(states[-1].sum(), weight, retain_graph=True)[0]
+
+    torch.testing.assert_close(last(True), last(False), rtol=1e-2, atol=1e-2)
+
+
+def test_bad_input_is_refused():
+    y0 = torch.ones(1)
+    with pytest.raises(ValueError, match="solver must be one of euler.*got 'leapfrog'"):
+        odeint(lambda t, y: y, y0, (0.0, 1.0), solver="leapfrog")
+    with pytest.raises(ValueError, match="solver must be one of"):
+        check_solver("Euler")
+    with pytest.raises(ValueError, match=r"times must have shape \(S,\), got \(1, 2\)"):
+        odeint(lambda t, y: y, y0, torch.zeros(1, 2))
+    with pytest.raises(ValueError, match="times must hold at least"):
+        odeint(lambda t, y: y, y0, ())
+    with pytest.raises(ValueError, match="adjoint_params must be given"):
+        odeint(lambda t, y: y, y0, (0.0, 1.0), adjoint=True)
+
+
+def test_missing_torchdiffeq_is_said_and_euler_goes_without(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchdiffeq", None)
+    assert odeint(lambda t, y: y, torch.ones(1), (0.0, 1.0))[-1] == 2
+    with pytest.raises(ImportError, match="solver='rk4' with adjoint=False needs torchdiffeq"):
+        odeint(lambda t, y: y, torch.ones(1), (0.0, 1.0), solver="rk4")
