@@ -47,7 +47,7 @@ def build_task(cfg: DictConfig, datamodule: GraphDataModule) -> GraphTask:
 
 
 def _build_model(node: DictConfig, datamodule: GraphDataModule) -> nn.Module:
-    wanted = sorted(OmegaConf.missing_keys(node))
+    wanted = [key for key in node if OmegaConf.is_missing(node, key)]
     tensors = datamodule.model_tensors()
     plain = OmegaConf.masked_copy(node, [key for key in node if key not in wanted])
     return instantiate(plain, _partial_=True, _convert_="all")(

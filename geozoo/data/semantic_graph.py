@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 
@@ -11,10 +12,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from geozoo.data._folders import atomic_path
+from geozoo.data._progress import progress_bar
 
 _LOG = logging.getLogger(__name__)
 #: Part of the name of a cached file; another way to compute gets another number.
 _VERSION = 1
+_PAIRS_WITH_BAR = 5000
+_ROWS = 16
 
 
 def mean_day(
@@ -76,7 +80,10 @@ def dtw_distances(
     digest = hashlib.sha256(days.tobytes() + f"{days.shape}{window}v{_VERSION}".encode())
     path = None if folder is None else folder / f"dtw_{digest.hexdigest()[:16]}.npy"
     if path is not None and path.is_file():
-        return np.load(path, allow_pickle=False)
+        try:
+            return np.load(path, allow_pickle=False)
+        except (ValueError, EOFError, OSError) as error:
+            _LOG.warning("%s is damaged and made anew: %s", path, error)
     distances = _all_pairs(days, window)
     if path is not None:
         with atomic_path(path) as partial, partial.open("wb") as file:
@@ -85,13 +92,20 @@ def dtw_distances(
 
 
 def _all_pairs(days: Float[np.ndarray, "N slots"], window: int | None) -> np.ndarray:
-    count = len(days) * (len(days) - 1) // 2
-    _LOG.info("dynamic time warping of %d pairs of days", count)
-    distances = _library().distance_matrix_fast(
-        days, window=window, inner_dist="euclidean", compact=False
-    )
-    distances = np.where(np.isfinite(distances), distances, 0.0)
-    upper = np.triu(np.asarray(distances, dtype=np.float64), 1)
+    total = len(days) * (len(days) - 1) // 2
+    _LOG.info("dynamic time warping of %d pairs of days", total)
+    measure = _library().distance_matrix_fast
+    upper = np.zeros((len(days), len(days)))
+    # About 10 microseconds a pair and slot: only a larger network makes one wait.
+    bar = progress_bar("Comparing days", total) if total > _PAIRS_WITH_BAR else nullcontext(int)
+    with bar as advance:
+        for first in range(0, len(days) - 1, _ROWS):
+            last = min(first + _ROWS, len(days))
+            block = ((first, last), (first, len(days)))
+            found = measure(days, block=block, window=window, inner_dist="euclidean")
+            rows = np.triu(np.asarray(found, dtype=np.float64), 1)[first:last]
+            upper[first:last] = np.where(np.isfinite(rows), rows, 0.0)
+            advance(sum(len(days) - 1 - row for row in range(first, last)))
     return upper + upper.T
 
 

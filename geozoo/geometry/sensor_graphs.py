@@ -70,7 +70,7 @@ def symmetrized(matrix: Matrix, *, how: Literal["min", "max", "mean"]) -> Matrix
 
 
 def released_gaussian_adjacency(
-    distances: Matrix, *, variance: float = 10.0, threshold: float = 0.5
+    distances: Matrix, *, sigma: float = 10.0, threshold: float = 0.5
 ) -> Matrix:
     r"""Weights of roads as the program of GRAM-ODE makes them.
 
@@ -78,11 +78,12 @@ def released_gaussian_adjacency(
 
     zero below the threshold and where no road is listed; mean and standard deviation over the
     listed roads. Since distances are standardised, the shortest and the longest roads both get
-    lower weights than the average one; with :math:`\sigma^2 = 10` nearly all roads get about 1.
+    lower weights than the average one; with :math:`\sigma = 10` nearly all roads get about 1 (on
+    PEMS08 0.95 to 1).
 
     Args:
         distances: finite where a road is listed.
-        variance: :math:`\sigma^2`.
+        sigma: :math:`\sigma`, squared in the formula; the program calls it ``sigma2``.
         threshold: least weight of an edge.
 
     Raises:
@@ -99,7 +100,7 @@ def released_gaussian_adjacency(
     known = distances[listed]
     scale = known.std(correction=0)
     standard = (distances - known.mean()) / torch.where(scale > 0, scale, torch.ones_like(scale))
-    weights = torch.exp(-standard.square() / variance)
+    weights = torch.exp(-(standard / sigma).square())
     return torch.where(listed & (weights >= threshold), weights, torch.zeros_like(weights))
 
 

@@ -16,7 +16,8 @@ loader:
 """
 TINY = ("dataset=tiny_traffic", "trainer.accelerator=cpu", "trainer.max_epochs=2")
 FITTED = ("last_value", "seasonal_naive", "historical_average", "vector_autoregression")
-TRAINED = ("per_sensor_linear", "stid")
+TRAINED = ("per_sensor_linear", "stid", "gram_ode")
+SMALL = {"gram_ode": ("model.hidden_channels=8", "model.local_heads=2", "model.num_branches=1")}
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def values(folder):
 
 @pytest.mark.parametrize("model", [*FITTED, *TRAINED])
 def test_every_forecaster_runs_to_a_result(run, model):
-    code, folder = run(model)
+    code, folder = run(model, *SMALL.get(model, ()))
     assert code == 0
     rows = values(folder)
     assert float(rows["flow_mae"]["value"]) > 0
