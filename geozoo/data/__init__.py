@@ -26,6 +26,7 @@ from geozoo.data.spec import DataSpec, ForecastSpec, GeometricSpec
 from geozoo.data.splits import check_split, every_nth, random_split, read_index_file, split_hash
 from geozoo.data.store import GraphStore
 from geozoo.data.traffic import RoadGraphs, Traffic
+from geozoo.data.traffic_archives import LoopSpeeds, Pems
 from geozoo.data.traffic_series import TrafficSeries
 from geozoo.data.traffic_tables import LosLoop, TrafficCSV
 from geozoo.data.units import KCAL_MOL_TO_MEV, energy_factor, length_factor
@@ -34,6 +35,7 @@ from geozoo.data.windows import SeriesStore, WindowBatch
 __all__ = [
     "KCAL_MOL_TO_MEV",
     "PROTOCOLS",
+    "Pems",
     "RMD17",
     "SIMULATOR_VERSION",
     "DataSpec",
@@ -49,6 +51,7 @@ __all__ = [
     "GraphStore",
     "LoadedData",
     "LoaderOptions",
+    "LoopSpeeds",
     "LosLoop",
     "NBody",
     "NBodyOptions",

@@ -96,7 +96,7 @@ def _all_pairs(days: Float[np.ndarray, "N slots"], window: int | None) -> np.nda
     _LOG.info("dynamic time warping of %d pairs of days", total)
     measure = _library().distance_matrix_fast
     upper = np.zeros((len(days), len(days)))
-    # About 10 microseconds a pair and slot: only a larger network makes one wait.
+    # Half a millisecond a pair of 288 slots: only a larger network makes one wait.
     bar = progress_bar("Comparing days", total) if total > _PAIRS_WITH_BAR else nullcontext(int)
     with bar as advance:
         for first in range(0, len(days) - 1, _ROWS):
