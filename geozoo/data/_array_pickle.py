@@ -26,6 +26,7 @@ _OPCODES = frozenset(
     EMPTY_DICT DICT SETITEM SETITEMS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 PUT BINPUT LONG_BINPUT
     MEMOIZE GET BINGET LONG_BINGET GLOBAL STACK_GLOBAL REDUCE BUILD""".split()
 )
+_BY_CODE = {opcode.code: opcode for opcode in pickletools.opcodes}
 #: Booleans, whole numbers, floats, bytes and text of a fixed width.
 _DTYPE = re.compile(r"[biuf][1248]|[SU][1-9]\d{0,4}")
 _DEEPEST = 20
@@ -139,11 +140,22 @@ def parse_array_pickle(content: bytes, name: str, *, allow_texts: bool = False) 
 
 def _check_instructions(content: bytes) -> None:
     """Refuse all that is not needed; a memo number may be no larger than the file."""
-    for opcode, argument, _ in pickletools.genops(content):
-        if opcode.name not in _OPCODES:
-            raise ValueError(f"instruction {opcode.name} (argument {argument!r:.80}) is not read")
-        is_memo = opcode.name in ("PUT", "BINPUT", "LONG_BINPUT")
-        if is_memo and not 0 <= int(argument or 0) <= len(content):
+    # As pickletools.genops, which fails on the non-ASCII strings of Python 2.
+    stream, name = io.BytesIO(content), ""
+    while name != "STOP":
+        code = stream.read(1).decode("latin1")
+        if not code:
+            raise EOFError("it ends too early")
+        opcode = _BY_CODE.get(code)
+        if opcode is None or opcode.name not in _OPCODES:
+            raise ValueError(f"instruction {opcode.name if opcode else repr(code)} is not read")
+        name = opcode.name
+        argument: Any = None
+        if name == "STRING":
+            stream.readline()
+        elif opcode.arg is not None:
+            argument = opcode.arg.reader(stream)
+        if name in ("PUT", "BINPUT", "LONG_BINPUT") and not 0 <= argument <= len(content):
             raise ValueError(f"memo number {argument} in a file of {len(content)} bytes")
 
 

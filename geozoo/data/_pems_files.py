@@ -119,13 +119,14 @@ def _read_array(path: Path) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
+        with path.open("rb") as raw:
+            file = np.load(raw, allow_pickle=False)
+            if isinstance(file, np.ndarray):
                 raise ValueError("it is a single array, not an npz file")
             if _KEY not in file:
                 raise ValueError(f"it has no key {_KEY!r} but {', '.join(file) or 'none'}")
             data: np.ndarray = file[_KEY]
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, AttributeError) as error:
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is damaged or not a PEMS file: {error}") from error
     if data.ndim != 3 or data.dtype.kind not in "fiu" or 0 in data.shape:
         raise ValueError(

@@ -9,7 +9,7 @@ import numpy as np
 _KM_PER_DEGREE = 111.2
 #: South-west corner of the map, latitude and longitude in degrees.
 _CORNER = (37.0, -122.0)
-_MAP_KM = 20.0
+_MAP_KM = 40.0
 #: A ramp is longer than the straight line between its ends.
 _DETOUR = 1.2
 
@@ -30,17 +30,17 @@ class RoadNetwork(NamedTuple):
 
 
 def make_road_network(num_sensors: int, rng: np.random.Generator) -> RoadNetwork:
-    """Draw bending one-way roads of about ten sensors, 0.8 to 2.4 km apart, and ramps.
+    """Draw bending one-way roads of about twenty sensors, 1.5 to 3.5 km apart, and ramps.
 
     Each road has a ramp to each of the two roads that come nearest to it.
     """
-    num_roads = max(1, round(num_sensors / 10))
+    num_roads = max(1, round(num_sensors / 20))
     road = np.sort(np.arange(num_sensors) % num_roads)
     place = np.empty((num_sensors, 2))
     distances = np.full((num_sensors, num_sensors), np.inf)
     for number in range(num_roads):
         members = np.flatnonzero(road == number)
-        gap = rng.uniform(0.8, 2.4, len(members))
+        gap = rng.uniform(1.5, 3.5, len(members))
         # Heads for the middle of the map, so that roads cross.
         begin = rng.uniform(0, _MAP_KM, 2)
         aim = np.arctan2(*(np.array([_MAP_KM / 2, _MAP_KM / 2]) - begin)[::-1])
