@@ -28,6 +28,8 @@ from geozoo.data.store import GraphStore
 from geozoo.data.traffic import RoadGraphs, Traffic
 from geozoo.data.traffic_archives import LoopSpeeds, Pems
 from geozoo.data.traffic_series import TrafficSeries
+from geozoo.data.traffic_simulator import TrafficOptions, simulate_traffic
+from geozoo.data.traffic_synthetic import TrafficSynthetic
 from geozoo.data.traffic_tables import LosLoop, TrafficCSV
 from geozoo.data.units import KCAL_MOL_TO_MEV, energy_factor, length_factor
 from geozoo.data.windows import SeriesStore, WindowBatch
@@ -61,7 +63,9 @@ __all__ = [
     "SeriesStore",
     "Traffic",
     "TrafficCSV",
+    "TrafficOptions",
     "TrafficSeries",
+    "TrafficSynthetic",
     "WindowBatch",
     "check_split",
     "data_folder",
@@ -82,6 +86,7 @@ __all__ = [
     "remote_files",
     "rotate_batch",
     "simulate",
+    "simulate_traffic",
     "split_hash",
     "total_energy",
 ]

@@ -16,9 +16,9 @@ noise      2 %   5 %    of the measurement, and rounding
 ========== ===== ====== ========================================================================
 
 A linear forecast of the deviation from the mean day, made from a sensor's own last hour, has a
-mean absolute error that falls by 17 % at 30 minutes and by 12 % at 60 minutes when it also gets
+mean absolute error that falls by 20 % at 30 minutes and by 12 % at 60 minutes when it also gets
 the last hour of the sensors up to 25 km upstream (flow, seed 0, last 30 % of the days held out;
-seeds 1 and 2: 19 and 22 %, 12 and 15 %). Without waves the graph is of no use.
+seeds 1 and 2: 22 and 25 %, 12 and 16 %). Without waves the graph is of no use.
 
 This is a model of forecasting, not of traffic: a wave moves with the listed direction of the roads
 and knows nothing of capacity, and real shock waves run against the traffic.
