@@ -7,6 +7,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -82,6 +83,8 @@ class Traffic(GraphDataModule):
 
     #: Name of the data set in records, and of its folder.
     name = "traffic"
+    #: Where its files and the distances of its days are kept; None: nowhere.
+    folder: Path | None = None
 
     def __init__(
         self, loader: LoaderOptions, *, protocol: ForecastProtocol, graphs: RoadGraphs
@@ -107,19 +110,20 @@ class Traffic(GraphDataModule):
 
     @property
     def series(self) -> TrafficSeries:
-        """The series with its sensors, clock and roads; read when first asked for."""
-        if self._series is None:
-            self._series = self.read()
-            for note in self._series.notes:
-                _LOG.info("%s: %s", self.name, note)
+        """The series with its sensors, clock and roads; loaded when first asked for."""
+        _ = self.data
+        assert self._series is not None
         return self._series
 
     def load(self) -> LoadedData:
         """Cut the series into windows and measure the statistics."""
-        series, rules = self.series, self.protocol
+        self._series = series = self.read()
+        for note in series.notes:
+            _LOG.info("%s: %s", self.name, note)
+        rules = self.protocol
         num_steps, num_nodes, num_features = series.values.shape
         splits = rules.window_parts(num_steps, self.bounds(num_steps))
-        part = torch.full((num_steps - rules.input_steps - rules.horizon + 1,), -1)
+        part = torch.zeros(num_steps - rules.input_steps - rules.horizon + 1, dtype=torch.int64)
         for number, name in enumerate(PARTS):
             part[splits[name]] = number
         clock = np.stack([series.slot_of_day(), series.day_of_week()], 1)
@@ -127,7 +131,7 @@ class Traffic(GraphDataModule):
             torch.from_numpy(series.values),
             torch.from_numpy(series.observed),
             torch.from_numpy(clock),
-            part.clamp_min(0),
+            part,
             input_steps=rules.input_steps,
             horizon=rules.horizon,
         )
@@ -140,7 +144,7 @@ class Traffic(GraphDataModule):
             target=series.features[0],
             units={"y": series.units[0], **dict(zip(series.features, series.units, strict=True))},
             statistics=part_statistics(series, splits, rules),
-            protocol=self._record(splits),
+            protocol=self._record(series, splits),
         )
         return LoadedData(store, splits, spec)
 
@@ -213,17 +217,12 @@ class Traffic(GraphDataModule):
             series.slots_per_day,
             observed=series.observed[span],
         )
-        distances = torch.from_numpy(dtw_distances(day, folder=self.cache_folder()))
+        distances = torch.from_numpy(dtw_distances(day, folder=self.folder))
         return geometry.semantic_adjacency(
             distances, rule=self.graphs.semantic, neighbors=self.graphs.neighbors
         )
 
-    def cache_folder(self) -> Any:
-        """Where distances of days are kept; None: nowhere."""
-        return None
-
-    def _record(self, splits: dict[str, Tensor]) -> dict[str, Any]:
-        series = self.series
+    def _record(self, series: TrafficSeries, splits: dict[str, Tensor]) -> dict[str, Any]:
         digest = hashlib.sha256(series.values.tobytes() + series.observed.tobytes())
         return {
             "dataset": self.name,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from geozoo.data._dcrnn_files import find_dcrnn, read_dcrnn
 from geozoo.data._folders import data_folder
@@ -59,6 +58,7 @@ class _Archive(Traffic):
     """A set whose files must be of a known extent."""
 
     extents: dict[str, Extent] = {}
+    folder: Path
 
     def __init__(
         self,
@@ -67,8 +67,8 @@ class _Archive(Traffic):
         protocol: ForecastProtocol,
         graphs: RoadGraphs,
         variant: str,
-        root: str | Path | None,
-        check_extent: bool,
+        root: str | Path | None = None,
+        check_extent: bool = True,
     ) -> None:
         super().__init__(loader, protocol=protocol, graphs=graphs)
         if variant not in self.extents:
@@ -80,10 +80,6 @@ class _Archive(Traffic):
     def bounds(self, num_steps: int) -> tuple[int, int] | None:
         """Those of a part of a set, so that its test windows are the official ones."""
         return self.extent.bounds if num_steps == self.extent.steps else None
-
-    def cache_folder(self) -> Any:
-        """Beside the files."""
-        return self.folder
 
     def checked(self, series: TrafficSeries) -> TrafficSeries:
         """The series, if it has the steps and sensors of this set.
@@ -136,21 +132,6 @@ class Pems(_Archive):
 
     extents = PEMS
 
-    def __init__(
-        self,
-        *,
-        loader: LoaderOptions,
-        protocol: ForecastProtocol,
-        graphs: RoadGraphs,
-        variant: str,
-        root: str | Path | None = None,
-        check_extent: bool = True,
-    ) -> None:
-        super().__init__(
-            loader=loader, protocol=protocol, graphs=graphs, variant=variant, root=root,
-            check_extent=check_extent,
-        )  # fmt: skip
-
     def read(self) -> TrafficSeries:
         """Read flows and roads."""
         official = (self.extent.whole or self.name).upper()
@@ -194,21 +175,6 @@ class LoopSpeeds(_Archive):
     """
 
     extents = LOOPS
-
-    def __init__(
-        self,
-        *,
-        loader: LoaderOptions,
-        protocol: ForecastProtocol,
-        graphs: RoadGraphs,
-        variant: str,
-        root: str | Path | None = None,
-        check_extent: bool = True,
-    ) -> None:
-        super().__init__(
-            loader=loader, protocol=protocol, graphs=graphs, variant=variant, root=root,
-            check_extent=check_extent,
-        )  # fmt: skip
 
     def read(self) -> TrafficSeries:
         """Read speeds, graph and lists."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from geozoo.data._folders import data_folder
 from geozoo.data.loader import LoaderOptions
@@ -58,7 +57,3 @@ class TrafficSynthetic(Traffic):
     def read(self) -> TrafficSeries:
         """Simulate; the same numbers for the same options."""
         return simulate_traffic(self.options)
-
-    def cache_folder(self) -> Any:
-        """The data set's own."""
-        return self.folder

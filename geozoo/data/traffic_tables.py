@@ -37,6 +37,7 @@ class LosLoop(Traffic):
     """
 
     name = "los_loop"
+    folder: Path
 
     def __init__(
         self,
@@ -57,7 +58,6 @@ class LosLoop(Traffic):
 
     def read(self) -> TrafficSeries:
         """Read both tables."""
-        self.prepare_data()
         return read_sensor_table(
             self.folder / "los_speed.csv",
             start="2012-03-01",
@@ -66,10 +66,6 @@ class LosLoop(Traffic):
             unit="mph",
             adjacency=self.folder / "los_adj.csv",
         )
-
-    def cache_folder(self) -> Any:
-        """Beside the files."""
-        return self.folder
 
 
 class TrafficCSV(Traffic):

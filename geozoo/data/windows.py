@@ -63,8 +63,8 @@ class SeriesStore:
         values: ``[S, N, F]``; feature 0 is the target.
         observed: whether the target was observed, ``[S, N]``.
         time: slot of the day and day of the week of each step, ``[S, 2]``.
-        part: part of each window, ``[S - T - H + 1]``: 0 training, 1 validation, 2 test, and -1
-            for a window that belongs to none.
+        part: part of each window, ``[S - T - H + 1]``: 0 training, 1 validation, 2 test; of a
+            window in none of them, which nobody gathers, any.
         input_steps: ``T``.
         horizon: ``H``.
         lags: for each lag, batches hold the target that many steps before those of ``y``, where
