@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 
+from benchmarks._gradients import parameter_gradient, relative_difference
 from benchmarks._record import record
 from geozoo.models import GramODE
 
@@ -62,7 +63,7 @@ def time_size(sensors: int, options: argparse.Namespace) -> dict[str, Any]:
     steps, losses, gradients = {}, {}, {}
     for form in options.forms:
         model, steps[form] = training_step(form, sensors, options)
-        losses[form], gradients[form] = steps[form](), _gradient(model)
+        losses[form], gradients[form] = steps[form](), parameter_gradient(model)
     seconds: dict[str, list[float]] = {form: [] for form in options.forms}
     for _ in range(options.rounds):
         for form, step in steps.items():
@@ -72,19 +73,13 @@ def time_size(sensors: int, options: argparse.Namespace) -> dict[str, Any]:
     row: dict[str, Any] = {}
     first = options.forms[0]
     for form, values in seconds.items():
-        shift = (gradients[form] - gradients[first]).norm() / gradients[first].norm()
         row |= {
             f"{form}_s": statistics.median(values),
             f"{form}_range_s": [min(values), max(values)],
             f"{form}_loss_difference": abs(losses[form] - losses[first]) / abs(losses[first]),
-            f"{form}_gradient_difference": shift.item(),
+            f"{form}_gradient_difference": relative_difference(gradients[form], gradients[first]),
         }
     return row
-
-
-def _gradient(model: GramODE) -> torch.Tensor:
-    """All parameter gradients in one row."""
-    return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
 
 def peak_memory(form: str, sensors: int, steps: int, options: argparse.Namespace) -> float:

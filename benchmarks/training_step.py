@@ -22,6 +22,7 @@ from collections.abc import Callable
 
 import torch
 
+from benchmarks._gradients import parameter_gradient, relative_difference
 from benchmarks._record import record
 from geozoo.models import Ponita
 
@@ -81,14 +82,13 @@ def time_case(name: str, rounds: int) -> dict[str, object]:
     built = {backend: CASES[name](backend) for backend in BACKENDS}
     steps = {backend: step for backend, (_, step) in built.items()}
     losses = {backend: step() for backend, step in steps.items()}
-    gradients = {backend: _gradient(model) for backend, (model, _) in built.items()}
+    gradients = {backend: parameter_gradient(model) for backend, (model, _) in built.items()}
     seconds: dict[str, list[float]] = {backend: [] for backend in BACKENDS}
     for _ in range(rounds):
         for backend, step in steps.items():
             start = time.perf_counter()
             step()
             seconds[backend].append(time.perf_counter() - start)
-    shift = (gradients["textbook"] - gradients["shared"]).norm() / gradients["textbook"].norm()
     ratios = [a / b for a, b in zip(seconds["textbook"], seconds["shared"], strict=True)]
     return {
         "case": name,
@@ -96,13 +96,8 @@ def time_case(name: str, rounds: int) -> dict[str, object]:
         "speed_ratio": statistics.median(ratios),
         "speed_ratio_range": [min(ratios), max(ratios)],
         "loss_difference": abs(losses["textbook"] - losses["shared"]) / abs(losses["textbook"]),
-        "gradient_difference": shift.item(),
+        "gradient_difference": relative_difference(gradients["shared"], gradients["textbook"]),
     }
-
-
-def _gradient(model: Ponita) -> torch.Tensor:
-    """All parameter gradients in one row."""
-    return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
 
 def memory_of_case(name: str) -> dict[str, float]:

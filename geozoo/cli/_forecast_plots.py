@@ -16,24 +16,19 @@ _SENSORS = 3
 _WINDOWS = 576
 
 
-def plot_forecast(task: Forecasting, folder: Path, coordinates: np.ndarray | None) -> list[str]:
+def plot_forecast(task: Forecasting, folder: Path, coordinates: np.ndarray | None) -> None:
     """Write the pictures of the last test.
 
     Args:
         task: the tested task.
         folder: where they go.
         coordinates: latitude and longitude of the sensors ``[N, 2]``; None: no map.
-
-    Returns:
-        The names of the files.
     """
     unit, interval = task.spec.units["y"], task.spec.interval
     _plot_horizon(task.sample.by_step(), folder / "horizon.png", unit=unit, interval=interval)
     _plot_series(task.sample.series(), folder / "forecast.png", unit=unit, task=task)
-    if coordinates is None:
-        return ["horizon.png", "forecast.png"]
-    _plot_map(task.sample.mae_by_sensor(), coordinates, folder / "error_map.png", unit=unit)
-    return ["horizon.png", "forecast.png", "error_map.png"]
+    if coordinates is not None:
+        _plot_map(task.sample.mae_by_sensor(), coordinates, folder / "error_map.png", unit=unit)
 
 
 def _plot_horizon(errors: dict[str, Tensor], path: Path, *, unit: str, interval: int) -> None:

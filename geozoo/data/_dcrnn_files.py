@@ -12,6 +12,7 @@ import numpy as np
 from geozoo.data._array_pickle import read_array_pickle
 from geozoo.data._file_names import find_file
 from geozoo.data._pandas_hdf import read_fixed_frame
+from geozoo.data.sensor_table import number_in
 from geozoo.data.traffic_series import TrafficSeries, check_weights, with_notes
 
 _NAMES = {
@@ -175,7 +176,7 @@ def _read_distances(path: Path, sensor_ids: Sequence[str]) -> tuple[np.ndarray, 
     matrix = np.full((len(sensor_ids), len(sensor_ids)), np.inf)
     left_out = 0
     for line, row in _rows(path, ("from", "to", "cost")):
-        cost = _number(path, line, row[2])
+        cost = number_in(path, line, row[2])
         if not cost >= 0:
             raise ValueError(f"{path}, line {line}: the distance {row[2]} is not 0 or positive")
         sender, receiver = place.get(row[0]), place.get(row[1])
@@ -193,7 +194,7 @@ def _read_locations(path: Path, sensor_ids: Sequence[str]) -> np.ndarray:
     places = {}
     for line, row in _rows(path, header):
         *_, name, latitude, longitude = row
-        places[name] = (_number(path, line, latitude), _number(path, line, longitude))
+        places[name] = (number_in(path, line, latitude), number_in(path, line, longitude))
     absent = [name for name in sensor_ids if name not in places]
     if absent:
         raise ValueError(f"{path}: {len(absent)} sensors have no location, {absent[0]} first")
@@ -227,10 +228,3 @@ def _rows(path: Path, header: tuple[str, ...]) -> list[tuple[int, list[str]]]:
                 f"{path}, line {line}: {len(row)} cells instead of {len(first)}; is it truncated?"
             )
     return rows[has_header:]
-
-
-def _number(path: Path, line: int, cell: str) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        raise ValueError(f"{path}, line {line}: {cell!r} is no number") from None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
+
+from geozoo.data._whole_numbers import check_whole
 
 Cut = Literal["within", "across"]
 StatisticsOf = Literal["train", "own_part"]
@@ -19,11 +21,6 @@ SemanticFrom = Literal["train", "all"]
 Mask = Literal["observed", "nonzero"]
 Aggregation = Literal["global", "batch"]
 PARTS = ("train", "val", "test")
-
-
-def _check_size(name: str, value: Any) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +76,11 @@ class ForecastProtocol:
     def __post_init__(self) -> None:
         """Refuse what nothing could be measured with."""
         for key in ("input_steps", "horizon"):
-            _check_size(key, getattr(self, key))
+            check_whole(key, getattr(self, key), 1)
         if len(self.ratios) != 3:
             raise ValueError(f"ratios must be three sizes, got {self.ratios}")
         for size in self.ratios:
-            _check_size("ratios", size)
+            check_whole("ratios", size, 1)
         words = {
             "windows": Cut, "statistics": StatisticsOf, "statistics_feature": StatisticsFeature,
             "statistics_over": StatisticsOver, "semantic": SemanticFrom, "aggregation": Aggregation,
@@ -239,7 +236,6 @@ def forecast_protocol(
         "statistics_over": statistics_over, "semantic": semantic, "aggregation": aggregation,
     }  # fmt: skip
     base = PROTOCOLS[name]
-    known = {each.name: getattr(base, each.name) for each in fields(base)}
-    changes = {k: v for k, v in given.items() if v is not None and v != known[k]}
+    changes = {k: v for k, v in given.items() if v is not None and v != getattr(base, k)}
     words = ", ".join([name, *(f"{key}={value}" for key, value in changes.items())])
     return replace(base, name=words, **changes)

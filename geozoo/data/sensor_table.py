@@ -103,7 +103,7 @@ def read_edges(path: str | Path, sensor_ids: list[str]) -> np.ndarray:
         if unknown:
             raise ValueError(f"{path}, line {line}: sensor {unknown[0]!r} is not in the list")
         pairs.append((place[sender], place[receiver]))
-        costs.append(_number(path, line, cost))
+        costs.append(number_in(path, line, cost))
         if not costs[-1] >= 0:
             raise ValueError(f"{path}, line {line}: the distance {cost} must not be negative")
     index = torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2).T
@@ -130,7 +130,7 @@ def read_coordinates(path: str | Path, sensor_ids: list[str]) -> np.ndarray:
         raise ValueError(f"{path}: the columns {absent} are missing; it has {','.join(header)}")
     name, latitude, longitude = (header.index(column) for column in wanted)
     places = {
-        row[name]: (_number(path, line, row[latitude]), _number(path, line, row[longitude]))
+        row[name]: (number_in(path, line, row[latitude]), number_in(path, line, row[longitude]))
         for line, row in enumerate(rows, start=2)
     }
     lost = [sensor for sensor in sensor_ids if sensor not in places]
@@ -165,11 +165,12 @@ def _numbers(path: Path, cells: list[list[str]], ids: list[str]) -> np.ndarray:
         for line, row in enumerate(cells, start=2):
             for sensor, cell in zip(ids, row, strict=True):
                 if cell not in _EMPTY:
-                    _number(path, line, cell, f", sensor {sensor}")
+                    number_in(path, line, cell, f", sensor {sensor}")
         raise
 
 
-def _number(path: Path, line: int, cell: str, where: str = "") -> float:
+def number_in(path: Path, line: int, cell: str, where: str = "") -> float:
+    """The number in a cell; ValueError names file, line and place for a cell that holds none."""
     try:
         return float(cell)
     except ValueError:

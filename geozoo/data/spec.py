@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
+from geozoo.data._whole_numbers import check_whole
+
 Level = Literal["graph", "node"]
 _COUNTS = ("in_channels", "in_vectors", "out_channels", "out_vectors")
 
@@ -95,7 +97,7 @@ class GeometricSpec(DataSpec):
         if self.dim not in (2, 3):
             raise ValueError(f"dim must be 2 or 3, got {self.dim!r}")
         for name in _COUNTS:
-            _check_whole(name, getattr(self, name), 0)
+            check_whole(name, getattr(self, name), 0)
         if self.out_channels + self.out_vectors == 0:
             raise ValueError("out_channels and out_vectors are both 0: nothing to predict")
 
@@ -131,7 +133,7 @@ class ForecastSpec(DataSpec):
     def __post_init__(self) -> None:
         """Refuse values that no model could be built from."""
         for name in ("num_nodes", "in_channels", "input_steps", "horizon", "interval"):
-            _check_whole(name, getattr(self, name), 1)
+            check_whole(name, getattr(self, name), 1)
         if 1440 % self.interval:
             raise ValueError(f"interval must divide a day of 1440 minutes, got {self.interval}")
 
@@ -144,8 +146,3 @@ class ForecastSpec(DataSpec):
         """Numbers of sensors, features and steps."""
         names = ("num_nodes", "in_channels", "input_steps", "horizon", "steps_per_day")
         return {name: getattr(self, name) for name in names}
-
-
-def _check_whole(name: str, value: Any, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")

@@ -110,10 +110,6 @@ class ForecastErrors(ErrorMeasures):
             values = list(self.batch_means.compute().unbind())
         return dict(zip(self.names, values, strict=True))
 
-    def by_step(self) -> dict[str, Tensor]:
-        """Each measure at every step ``[H]``, from sums over everything."""
-        return self.sums.compute()
-
     def reset(self) -> None:
         """Forget all batches."""
         for metric in (self.sums, self.batch_sums, self.batch_means):

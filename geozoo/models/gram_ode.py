@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from geozoo.models._sizes import check_sizes
 from geozoo.nn import MultiODEBlock, SensorAttention, SpatioTemporalBlock, TemporalConv
 from geozoo.ode import Integrator
 
@@ -109,10 +110,11 @@ class GramODE(nn.Module):
         super().__init__()
         readout_heads = horizon if readout_heads is None else readout_heads
         self.num_nodes = _check_graphs(spatial_adjacency, semantic_adjacency)
-        _check_sizes(
-            in_channels, input_steps, horizon, hidden_channels, num_branches, num_blocks,
-            readout_heads,
+        check_sizes(
+            in_channels=in_channels, input_steps=input_steps, horizon=horizon,
+            num_branches=num_branches, num_blocks=num_blocks, readout_heads=readout_heads,
         )  # fmt: skip
+        _check_widths(input_steps, horizon, hidden_channels, readout_heads)
         self.in_channels, self.input_steps, self.horizon = in_channels, input_steps, horizon
         dtype = torch.get_default_dtype()
         self.register_buffer("spatial_adjacency", spatial_adjacency.detach().to(dtype, copy=True))
@@ -202,17 +204,7 @@ def _check_graphs(spatial: Tensor, semantic: Tensor) -> int:
     return len(spatial)
 
 
-def _check_sizes(
-    in_channels: int, input_steps: int, horizon: int, hidden_channels: int, num_branches: int,
-    num_blocks: int, readout_heads: int,
-) -> None:  # fmt: skip
-    sizes = {
-        "in_channels": in_channels, "input_steps": input_steps, "horizon": horizon,
-        "num_branches": num_branches, "num_blocks": num_blocks, "readout_heads": readout_heads,
-    }  # fmt: skip
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} must be at least 1, got {size!r}")
+def _check_widths(input_steps: int, horizon: int, hidden_channels: int, readout_heads: int) -> None:
     if input_steps % 3:
         raise ValueError(f"input_steps must be a multiple of 3, got {input_steps!r}")
     if hidden_channels < 2:

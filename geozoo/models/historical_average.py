@@ -6,11 +6,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from geozoo.models._sizes import check_sizes
+
 
 class HistoricalAverage(nn.Module):
     """Mean of every sensor over the training part, by slot of the day and kind of day.
 
-    Without trained parameters; :meth:`fit` fills two tables, which are buffers. Its error does not
+    Without trained parameters; :meth:`fit` fills a table, which is a buffer. Its error does not
     grow with the horizon. A slot of the week that the training part never shows falls back to the
     slot of the day, and that to the sensor's mean.
 
@@ -25,22 +27,16 @@ class HistoricalAverage(nn.Module):
     """
 
     week: Tensor
-    fitted: Tensor
 
     def __init__(
         self, num_nodes: int, steps_per_day: int, horizon: int, *, by: str = "week"
     ) -> None:
         super().__init__()
-        if min(num_nodes, steps_per_day, horizon) < 1:
-            raise ValueError(
-                "num_nodes, steps_per_day and horizon must be at least 1, got "
-                f"{num_nodes}, {steps_per_day}, {horizon}"
-            )
+        check_sizes(num_nodes=num_nodes, steps_per_day=steps_per_day, horizon=horizon)
         if by not in ("week", "day"):
             raise ValueError(f"by must be week or day, got {by!r}")
         self.horizon, self.by = horizon, by
         self.register_buffer("week", torch.zeros(7, steps_per_day, num_nodes))
-        self.register_buffer("fitted", torch.tensor(False))
 
     @torch.no_grad()
     def fit(
@@ -60,7 +56,6 @@ class HistoricalAverage(nn.Module):
         day = torch.where(day_counts > 0, day_sums / day_counts.clamp_min(1), mean)
         week = torch.where(counts > 0, sums / counts.clamp_min(1), day)
         self.week.copy_(week if self.by == "week" else day)
-        self.fitted.fill_(True)
 
     def forward(
         self, x: Float[Tensor, "B T N F"], *, time: Int[Tensor, "B T_plus_H 2"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from geozoo.models._sizes import check_sizes
+
 
 class LastValue(nn.Module):
     """Repeat the newest value of every sensor for all steps ahead.
@@ -25,8 +27,7 @@ class LastValue(nn.Module):
 
     def __init__(self, horizon: int) -> None:
         super().__init__()
-        if horizon < 1:
-            raise ValueError(f"horizon must be at least 1, got {horizon}")
+        check_sizes(horizon=horizon)
         self.horizon = horizon
 
     def forward(

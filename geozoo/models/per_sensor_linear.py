@@ -5,6 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from geozoo.models._sizes import check_sizes
+
 
 class PerSensorLinear(nn.Module):
     """One linear map from the steps seen to the steps ahead, the same for all sensors.
@@ -20,11 +22,7 @@ class PerSensorLinear(nn.Module):
 
     def __init__(self, in_channels: int, input_steps: int, horizon: int) -> None:
         super().__init__()
-        if min(in_channels, input_steps, horizon) < 1:
-            raise ValueError(
-                "in_channels, input_steps and horizon must be at least 1, got "
-                f"{in_channels}, {input_steps}, {horizon}"
-            )
+        check_sizes(in_channels=in_channels, input_steps=input_steps, horizon=horizon)
         self.linear = nn.Linear(input_steps * in_channels, horizon)
 
     def forward(

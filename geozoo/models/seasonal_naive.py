@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from geozoo.models._sizes import check_sizes
+
 Period = Literal["day", "week"]
 
 
@@ -32,8 +34,7 @@ class SeasonalNaive(nn.Module):
         super().__init__()
         if period not in ("day", "week"):
             raise ValueError(f"period must be day or week, got {period!r}")
-        if steps_per_day < 1:
-            raise ValueError(f"steps_per_day must be at least 1, got {steps_per_day}")
+        check_sizes(steps_per_day=steps_per_day)
         self.lags = (steps_per_day * (7 if period == "week" else 1),)
 
     def forward(

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from geozoo.models._sizes import check_sizes
+
 
 class Stid(nn.Module):
     r"""STID: the window of a sensor, its identity and the clock, through residual layers.
@@ -52,14 +54,11 @@ class Stid(nn.Module):
         use_time: bool = True,
     ) -> None:
         super().__init__()
-        sizes = {
-            "num_nodes": num_nodes, "in_channels": in_channels, "input_steps": input_steps,
-            "horizon": horizon, "steps_per_day": steps_per_day,
-            "hidden_channels": hidden_channels, "num_layers": num_layers,
-        }  # fmt: skip
-        for name, value in sizes.items():
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        check_sizes(
+            num_nodes=num_nodes, in_channels=in_channels, input_steps=input_steps,
+            horizon=horizon, steps_per_day=steps_per_day, hidden_channels=hidden_channels,
+            num_layers=num_layers,
+        )  # fmt: skip
         self.num_nodes, self.input_steps, self.use_time = num_nodes, input_steps, use_time
         self.embedding = nn.Linear(input_steps * in_channels, hidden_channels)
         self.sensor = nn.Embedding(num_nodes, hidden_channels) if use_sensor else None

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from geozoo.models._sizes import check_sizes
+
 
 class VectorAutoregression(nn.Module):
     r"""VAR: :math:`x_t = c + \sum_{p=1}^{P} A_p x_{t-p}`, iterated over the horizon.
@@ -31,11 +33,9 @@ class VectorAutoregression(nn.Module):
         self, num_nodes: int, horizon: int, *, order: int = 3, penalty: float = 1.0e-3
     ) -> None:
         super().__init__()
-        if min(num_nodes, horizon, order) < 1 or penalty < 0:
-            raise ValueError(
-                "num_nodes, horizon and order must be at least 1 and penalty not negative, got "
-                f"{num_nodes}, {horizon}, {order}, {penalty}"
-            )
+        check_sizes(num_nodes=num_nodes, horizon=horizon, order=order)
+        if penalty < 0:
+            raise ValueError(f"penalty must not be negative, got {penalty}")
         self.horizon, self.order, self.penalty = horizon, order, penalty
         size = (num_nodes * order + 1, num_nodes)
         self.register_buffer("coefficients", torch.zeros(size, dtype=torch.float64))

@@ -11,14 +11,15 @@ class ForecastSample:
     """Errors of every sensor and step, and the whole forecast at the first and the last step.
 
     Args:
-        horizon: steps of a forecast.
+        horizon: steps ``H`` of a forecast.
+        num_nodes: sensors ``N``.
     """
 
-    def __init__(self, horizon: int) -> None:
+    def __init__(self, horizon: int, num_nodes: int) -> None:
         self.horizon = horizon
-        self._absolute: Tensor | float = 0.0
-        self._square: Tensor | float = 0.0
-        self._count: Tensor | float = 0.0
+        self._absolute, self._square, self._count = torch.zeros(
+            3, horizon, num_nodes, dtype=torch.float64
+        )
         self._series: list[Tensor] = []
 
     def add(self, forecast: Float[Tensor, "B H N"], truth: Float[Tensor, "B H N"]) -> None:
@@ -34,20 +35,16 @@ class ForecastSample:
 
     def by_step(self) -> dict[str, Tensor]:
         """``mae`` and ``rmse`` at every step ``[H]``."""
-        absolute, square, count = (torch.as_tensor(v) for v in self._sums())
+        count = self._count.sum(-1)
         return {
-            "mae": absolute.sum(-1) / count.sum(-1),
-            "rmse": (square.sum(-1) / count.sum(-1)).sqrt(),
+            "mae": self._absolute.sum(-1) / count,
+            "rmse": (self._square.sum(-1) / count).sqrt(),
         }
 
     def mae_by_sensor(self) -> Float[Tensor, " N"]:
         """Mean absolute error of every sensor over all steps; NaN for one never observed."""
-        absolute, _, count = (torch.as_tensor(v) for v in self._sums())
-        return absolute.sum(0) / count.sum(0)
+        return self._absolute.sum(0) / self._count.sum(0)
 
     def series(self) -> Float[Tensor, "W 2 2 N"]:
         """Forecast and truth (second axis) of all windows at the first and last step (third)."""
         return torch.cat(self._series)
-
-    def _sums(self) -> tuple[Tensor | float, ...]:
-        return self._absolute, self._square, self._count

@@ -99,7 +99,7 @@ class Forecasting(GraphTask):
         self.fill = fill
         for name in ("shift", "scale"):  # [3 parts, F]
             self.register_buffer(name, torch.tensor(spec.statistics[name], dtype=torch.float64))
-        self.sample = ForecastSample(spec.horizon)
+        self.sample = ForecastSample(spec.horizon, spec.num_nodes)
 
     def prepare(self, datamodule: Traffic) -> str | None:  # type: ignore[override]
         """Show a model with a method ``fit`` the training part: scaled target, observed, clock."""
@@ -161,12 +161,13 @@ class Forecasting(GraphTask):
     def on_test_start(self) -> None:
         """Begin new samples."""
         super().on_test_start()
-        self.sample = ForecastSample(self.spec.horizon)
+        self.sample = ForecastSample(self.spec.horizon, self.spec.num_nodes)
 
-    def test_step(self, batch: WindowBatch, batch_idx: int) -> None:
-        """Collect errors and samples of a batch."""
-        predictions, targets = self.predict(batch), self.targets(batch)
-        self.collect_test(predictions, targets, batch)
+    def collect_test(
+        self, predictions: dict[str, Tensor], targets: dict[str, Tensor], batch: WindowBatch
+    ) -> None:
+        """Collect what the pictures of forecasts need as well."""
+        super().collect_test(predictions, targets, batch)
         self.sample.add(predictions[self.spec.target], targets[self.spec.target])
 
     def _shift(self, batch: WindowBatch) -> Float[Tensor, "B 1 1"]:

@@ -100,17 +100,15 @@ def standard_task(entry: Entry) -> str:
 
 
 def _recipes_of(entry: Entry, tasks: dict[str, str]) -> list[Recipe]:
-    files = {path.stem: path for path in sorted((entry.folder / "recipes").glob("*.yaml"))}
-    found = {}
-    for stem, path in files.items():
-        task, mark, trainer = stem.partition("_")
-        served = [name for name, own in tasks.items() if own == task]
+    own, shared = {}, {}
+    for path in (entry.folder / "recipes").glob("*.yaml"):
+        task, mark, trainer = path.stem.partition("_")
+        served = [name for name, standard in tasks.items() if standard == task]
         for variant in (f"{name}{mark}{trainer}" for name in served):
-            found[variant] = Recipe(entry.name, variant, path)
+            shared[variant] = Recipe(entry.name, variant, path)
         if not served:
-            found[stem] = Recipe(entry.name, stem, path)
-    own = {stem: Recipe(entry.name, stem, path) for stem, path in files.items() if stem in found}
-    return [recipe for _, recipe in sorted({**found, **own}.items())]
+            own[path.stem] = Recipe(entry.name, path.stem, path)
+    return [recipe for _, recipe in sorted({**shared, **own}.items())]
 
 
 def group_names(group: str) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import groupby
-from pathlib import Path
 
 from geozoo.zoo._entries import Entry, entries
 from geozoo.zoo.results import Result, read_results
@@ -38,14 +37,10 @@ def current_dataset_card(entry: Entry) -> str | None:
     rows = [
         (model.name, row)
         for model in entries("model")
-        for row in _rows(model.folder)
+        for row in read_results(model.folder / "results.csv")
         if row.dataset == entry.name
     ]
     return updated_card(text, comparison_table(rows), begin=BEGIN, end=END)
-
-
-def _rows(folder: Path) -> list[Result]:
-    return read_results(folder / "results.csv")
 
 
 def _one_table(rows: list[tuple[str, Result]]) -> str:
