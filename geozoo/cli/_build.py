@@ -91,7 +91,9 @@ def _faults_named(node: str) -> Iterator[None]:
         InstantiationException,
         MisconfigurationException,
     ) as error:
-        raise ConfigError(f"{node}: {error.__cause__ or error}") from error
+        # Hydra wraps what a constructor raised; an error of our own says more than its cause.
+        told = error.__cause__ if isinstance(error, InstantiationException) else None
+        raise ConfigError(f"{node}: {told or error}") from error
 
 
 def _loggers(cfg: DictConfig) -> list[Logger]:

@@ -102,7 +102,7 @@ def _loaded_spec(datamodule: GraphDataModule) -> DataSpec:
     """The description of the data, which is read or downloaded for it."""
     try:
         return datamodule.spec
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:
         raise RunError(f"dataset: {error}") from error
 
 

@@ -1,8 +1,10 @@
 """Runs of the forecasting family through the command lines."""
 
 import csv
+import sys
 
 import pytest
+from tiny_traffic import TinyTraffic
 
 from geozoo.zoo import entries
 
@@ -75,3 +77,20 @@ def test_recipes_of_a_task_serve_its_data_sets():
     served = {e.name for e in entries("dataset") if standard_task(e) == "forecasting"}
     shared = {recipe.variant for recipe in recipes() if recipe.model == "stid"}
     assert shared == {f"{name}{kind}" for name in served for kind in ("", "_quick")} or not served
+
+
+def test_a_missing_library_is_named_with_the_extra_that_brings_it(run, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "dtaidistance", None)
+    code, _ = run("gram_ode", *SMALL["gram_ode"])
+    assert code == 2
+    assert "pip install 'geozoo[traffic]'" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_library_that_the_data_needs_is_named_too(run, monkeypatch, capsys):
+    def read(self):
+        raise ImportError("the h5 files need h5py: pip install 'geozoo[traffic]'")
+
+    monkeypatch.setattr(TinyTraffic, "read", read)
+    code, _ = run("last_value")
+    assert code != 0
+    assert "dataset: the h5 files need h5py" in " ".join(capsys.readouterr().out.split())
