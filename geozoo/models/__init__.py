@@ -8,10 +8,12 @@ from geozoo.models.per_sensor_linear import PerSensorLinear
 from geozoo.models.ponita import Ponita, PonitaOutput
 from geozoo.models.ponita_weights import load_reference_weights
 from geozoo.models.seasonal_naive import SeasonalNaive
+from geozoo.models.stgode import STGODE
 from geozoo.models.stid import Stid
 from geozoo.models.vector_autoregression import VectorAutoregression
 
 __all__ = [
+    "STGODE",
     "GramODE",
     "HistoricalAverage",
     "LastValue",

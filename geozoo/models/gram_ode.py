@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from jaxtyping import Float, Int
+from torch import Tensor
 
-from geozoo.models._sizes import check_sizes
+from geozoo.models._forecast_inputs import check_sizes
+from geozoo.models._two_graphs import TwoGraphForecaster
 from geozoo.nn import MultiODEBlock, SensorAttention, SpatioTemporalBlock, TemporalConv
 from geozoo.ode import Integrator
 
 
-class GramODE(nn.Module):
+class GramODE(TwoGraphForecaster):
     r"""Forecast sensor series by neural ODEs on a road graph and on a graph of similar days.
 
     Several branches on each of the two graphs, with separate weights, of spatio-temporal blocks in
@@ -37,14 +38,24 @@ class GramODE(nn.Module):
         readout_heads: heads of the readout, a divisor of the horizon; None: one a step.
         variant: ``"paper"``, or ``"released"`` for the function of the published code, in which
             moreover a temporal convolution with equally wide ends is only a ReLU (and has no
-            parameters here). See `geozoo.nn.MultiODEBlock` for the other differences.
+            parameters here). For each of the next five, None is what the variant says.
+        detach_initial: hold the initial state of the equations constant in the backward pass
+            (``"released"``).
+        local_order: steps of the local modules by ``"window"`` (in the order of time) or by
+            ``"step"`` (``"released"``).
+        signed_filter: width of the message filter as learned (``"released"``), not its magnitude.
+        spatial_mask: the learned matrix is added to the adjacency (``"sum"``) or multiplies it
+            entry by entry (``"product"``).
+        mask_std: standard deviation of its start, around 0 for the sum and 1 for the product.
+        learned_graph_channels: width of the embeddings of a `geozoo.nn.LearnedGraph` that is added
+            to the road graph; None: no such graph.
+        use_time: the time of the day as one more feature of every sensor and step.
+        steps_per_day: steps of a day, for that feature.
         solver: solver of all modules, see `geozoo.ode.odeint`; published: one unit step of
             ``"euler"`` for the global and edge modules, three for the local ones.
         adjoint: gradients by the adjoint equation.
         rtol: relative tolerance of adaptive solvers.
         atol: absolute tolerance of adaptive solvers.
-        detach_initial: hold the initial state of the equations constant in the backward pass; None:
-            as the variant says (``"paper"``: no, ``"released"``: yes).
         edge_form: ``"factorised"`` (no tensor of pairs; Euler only), ``"general"`` or ``"auto"``;
             equal results.
         use_edge: with the edge module; this and the following are the paper's ablations.
@@ -72,9 +83,6 @@ class GramODE(nn.Module):
     torch.Size([2, 12, 5])
     """
 
-    spatial_adjacency: Tensor
-    semantic_adjacency: Tensor
-
     def __init__(
         self,
         spatial_adjacency: Float[Tensor, "N N"],
@@ -91,11 +99,18 @@ class GramODE(nn.Module):
         local_heads: int = 32,
         readout_heads: int | None = None,
         variant: Literal["paper", "released"] = "paper",
+        detach_initial: bool | None = None,
+        local_order: Literal["window", "step"] | None = None,
+        signed_filter: bool | None = None,
+        spatial_mask: Literal["sum", "product"] | None = None,
+        mask_std: float | None = None,
+        learned_graph_channels: int | None = None,
+        use_time: bool = False,
+        steps_per_day: int = 288,
         solver: str = "euler",
         adjoint: bool = False,
         rtol: float = 1e-6,
         atol: float = 1e-6,
-        detach_initial: bool | None = None,
         edge_form: Literal["auto", "factorised", "general"] = "auto",
         use_edge: bool = True,
         use_global: bool = True,
@@ -107,45 +122,38 @@ class GramODE(nn.Module):
         use_local_attention: bool = True,
         checkpoint_blocks: bool = False,
     ) -> None:
-        super().__init__()
         readout_heads = horizon if readout_heads is None else readout_heads
-        self.num_nodes = _check_graphs(spatial_adjacency, semantic_adjacency)
-        check_sizes(
-            in_channels=in_channels, input_steps=input_steps, horizon=horizon,
-            num_branches=num_branches, num_blocks=num_blocks, readout_heads=readout_heads,
-        )  # fmt: skip
         _check_widths(input_steps, horizon, hidden_channels, readout_heads)
-        self.in_channels, self.input_steps, self.horizon = in_channels, input_steps, horizon
-        dtype = torch.get_default_dtype()
-        self.register_buffer("spatial_adjacency", spatial_adjacency.detach().to(dtype, copy=True))
-        self.register_buffer("semantic_adjacency", semantic_adjacency.detach().to(dtype, copy=True))
         dynamics: dict[str, Any] = {
-            "num_nodes": self.num_nodes, "channels": hidden_channels, "steps": input_steps,
-            "variant": variant, "local_heads": local_heads,
-            "integrator": Integrator(solver, adjoint, rtol, atol),
-            "detach_initial": detach_initial, "edge_form": edge_form, "use_edge": use_edge,
-            "use_global": use_global, "use_local": use_local, "use_filter": use_filter,
+            "channels": hidden_channels, "steps": input_steps, "variant": variant,
+            "detach_initial": detach_initial, "local_order": local_order,
+            "signed_filter": signed_filter, "spatial_mask": spatial_mask, "mask_std": mask_std,
+            "local_heads": local_heads, "integrator": Integrator(solver, adjoint, rtol, atol),
+            "edge_form": edge_form, "use_edge": use_edge, "use_global": use_global,
+            "use_local": use_local, "use_filter": use_filter,
             "use_shared_weights": use_shared_weights, "use_update_gate": use_update_gate,
             "aggregation": aggregation, "use_local_attention": use_local_attention,
         }  # fmt: skip
-        levels = (hidden_channels, bottleneck_channels, hidden_channels)
         convolution: dict[str, Any] = {
-            "channels": levels, "dropout": dropout, "skip_when_equal_width": variant == "released",
+            "channels": (hidden_channels, bottleneck_channels, hidden_channels),
+            "dropout": dropout, "skip_when_equal_width": variant == "released",
         }  # fmt: skip
 
-        def branch() -> nn.ModuleList:
-            return nn.ModuleList(
-                SpatioTemporalBlock(
-                    TemporalConv(hidden_channels if block else in_channels, **convolution),
-                    MultiODEBlock(**dynamics),
-                    TemporalConv(hidden_channels, **convolution),
-                    recompute=checkpoint_blocks,
-                )
-                for block in range(num_blocks)
+        def make_block(num_nodes: int, channels: int) -> SpatioTemporalBlock:
+            return SpatioTemporalBlock(
+                TemporalConv(channels, **convolution),
+                MultiODEBlock(num_nodes, **dynamics),
+                TemporalConv(hidden_channels, **convolution),
+                recompute=checkpoint_blocks,
             )
 
-        self.spatial_branches = nn.ModuleList(branch() for _ in range(num_branches))
-        self.semantic_branches = nn.ModuleList(branch() for _ in range(num_branches))
+        super().__init__(
+            spatial_adjacency, semantic_adjacency, make_block, hidden_channels=hidden_channels,
+            in_channels=in_channels, input_steps=input_steps, horizon=horizon,
+            num_branches=num_branches, num_blocks=num_blocks,
+            learned_graph_channels=learned_graph_channels, use_time=use_time,
+            steps_per_day=steps_per_day,
+        )  # fmt: skip
         self.readout = SensorAttention(
             input_steps * hidden_channels * 2 * num_branches,
             readout_heads * (hidden_channels // 2),
@@ -154,58 +162,25 @@ class GramODE(nn.Module):
         )
 
     def forward(
-        self, x: Float[Tensor, "B T N F"], *, time: Tensor | None = None
+        self, x: Float[Tensor, "B T N F"], *, time: Int[Tensor, "B T_plus_H 2"] | None = None
     ) -> Float[Tensor, "B H N"]:
         """Return the forecast.
 
         Args:
             x: features of each window, step and sensor, normalised.
-            time: not used; other forecasting models read the time of the steps.
+            time: slot of the day and day of the week; read with ``use_time``.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: for another shape, or a time that is needed and missing.
         """
-        if x.dim() != 4 or x.shape[1:] != (self.input_steps, self.num_nodes, self.in_channels):
-            raise ValueError(
-                f"x must have shape (B, T={self.input_steps}, N={self.num_nodes}, "
-                f"F={self.in_channels}), got {tuple(x.shape)}"
-            )
-        start = x.transpose(1, 2)
-        outputs = []
-        for adjacency, branches in (
-            (self.spatial_adjacency, self.spatial_branches),
-            (self.semantic_adjacency, self.semantic_branches),
-        ):
-            for branch in branches:
-                features = start
-                for block in branch:  # type: ignore[attr-defined]
-                    features = block(features, adjacency)
-                outputs.append(features)
+        outputs = self.branch_outputs(x, time)
         # The published order of the readout's inputs: step, channel, and the branch fastest.
         return self.readout(torch.stack(outputs, -1).flatten(2)).transpose(1, 2)
 
 
-def _check_graphs(spatial: Tensor, semantic: Tensor) -> int:
-    """Check both adjacencies and return the number of sensors."""
-    for name, adjacency in (("spatial_adjacency", spatial), ("semantic_adjacency", semantic)):
-        if not isinstance(adjacency, Tensor) or not adjacency.is_floating_point():
-            got = adjacency.dtype if isinstance(adjacency, Tensor) else type(adjacency).__name__
-            raise TypeError(f"{name} must be a tensor of floating-point numbers, got {got}")
-        if adjacency.dim() != 2 or adjacency.shape[0] != adjacency.shape[1] or not len(adjacency):
-            raise ValueError(f"{name} must have shape (N, N), got {tuple(adjacency.shape)}")
-        bad = int((~torch.isfinite(adjacency)).sum())
-        if bad:
-            raise ValueError(f"{name} must be finite, got {bad} entries that are not")
-    if spatial.shape != semantic.shape:
-        raise ValueError(
-            "semantic_adjacency must have the shape of spatial_adjacency, "
-            f"{tuple(spatial.shape)}, got {tuple(semantic.shape)}"
-        )
-    return len(spatial)
-
-
 def _check_widths(input_steps: int, horizon: int, hidden_channels: int, readout_heads: int) -> None:
-    if input_steps % 3:
+    check_sizes(horizon=horizon, readout_heads=readout_heads)
+    if input_steps < 3 or input_steps % 3:
         raise ValueError(f"input_steps must be a multiple of 3, got {input_steps!r}")
     if hidden_channels < 2:
         raise ValueError(f"hidden_channels must be at least 2, got {hidden_channels!r}")

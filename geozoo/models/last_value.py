@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.models._sizes import check_sizes
+from geozoo.models._forecast_inputs import check_sizes
 
 
 class LastValue(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from geozoo.models._sizes import check_sizes
+from geozoo.models._forecast_inputs import check_sizes
 
 
 class VectorAutoregression(nn.Module):

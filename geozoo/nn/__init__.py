@@ -5,6 +5,7 @@ from geozoo.nn.conv import BundleConv, ConvNeXtBlock, FiberBundleConv, PointConv
 from geozoo.nn.dynamics import (
     EdgeODE,
     GatedAggregation,
+    LearnedGraph,
     LocalODE,
     MessageFilter,
     MultiODEBlock,
@@ -12,6 +13,7 @@ from geozoo.nn.dynamics import (
     ResidualUpdate,
     SpatialMask,
     SpatioTemporalBlock,
+    TensorODE,
 )
 from geozoo.nn.embedding import KernelBasis, PolynomialFeatures, PolynomialWindow
 from geozoo.nn.readout import lift_to_orientations, project_from_orientations
@@ -31,6 +33,7 @@ __all__ = [
     "FiberBundleConv",
     "GatedAggregation",
     "KernelBasis",
+    "LearnedGraph",
     "LocalODE",
     "MessageFilter",
     "MultiODEBlock",
@@ -45,6 +48,7 @@ __all__ = [
     "SpatioTemporalBlock",
     "TemporalAttention",
     "TemporalConv",
+    "TensorODE",
     "lift_to_orientations",
     "project_from_orientations",
 ]

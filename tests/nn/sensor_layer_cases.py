@@ -97,6 +97,14 @@ def aggregation(mode: str, *names: str) -> Case:
     return Case(lambda: layers.GatedAggregation(mode), branches(*names), names, node_inputs=names)
 
 
+def tensor_ode(**options: Any) -> Case:
+    inputs = {"x": signal(), "adjacency": graph()}
+    compiles = "integrator" not in options
+    return case(
+        lambda: layers.TensorODE(NODES, CHANNELS, STEPS, **options), inputs, compiles=compiles
+    )
+
+
 def mask(**options: Any) -> Case:
     given = {"adjacency": graph()}
     return Case(lambda: layers.SpatialMask(NODES, **options), given, ("adjacency",), (), (), ())
@@ -132,7 +140,17 @@ SENSOR_CASES: dict[str, dict[str, Callable[[], Case]]] = {
         "wide_values": lambda: attention(3, 4, 8, 2),
         "unmixed": lambda: attention(3, 4, 4, 2, mix=False),
     },
-    "SpatialMask": {"one": lambda: mask(), "copies": lambda: mask(copies=2)},
+    "SpatialMask": {
+        "one": lambda: mask(),
+        "copies": lambda: mask(copies=2),
+        "product": lambda: mask(mode="product", std=0.5),
+    },
+    "LearnedGraph": {"one": lambda: Case(lambda: layers.LearnedGraph(NODES, 3), {}, (), (), (), ())},
+    "TensorODE": {
+        "euler": lambda: tensor_ode(),
+        "two_steps": lambda: tensor_ode(times=(0.0, 0.5, 1.0)),
+        "rk4": lambda: tensor_ode(integrator=Integrator("rk4")),
+    },
     "NodeODE": {
         "one": lambda: node_ode(1),
         "groups": lambda: node_ode(3, times=3),

@@ -2,15 +2,18 @@
 
 from geozoo.nn.dynamics.edge_ode import EdgeODE
 from geozoo.nn.dynamics.fusion import GatedAggregation, MessageFilter, ResidualUpdate
+from geozoo.nn.dynamics.learned_graph import LearnedGraph
 from geozoo.nn.dynamics.local_ode import LocalODE
 from geozoo.nn.dynamics.multi_ode_block import MultiODEBlock
 from geozoo.nn.dynamics.node_ode import NodeODE
 from geozoo.nn.dynamics.spatial_mask import SpatialMask
 from geozoo.nn.dynamics.spatio_temporal_block import SpatioTemporalBlock
+from geozoo.nn.dynamics.tensor_ode import TensorODE
 
 __all__ = [
     "EdgeODE",
     "GatedAggregation",
+    "LearnedGraph",
     "LocalODE",
     "MessageFilter",
     "MultiODEBlock",
@@ -18,4 +21,5 @@ __all__ = [
     "ResidualUpdate",
     "SpatialMask",
     "SpatioTemporalBlock",
+    "TensorODE",
 ]

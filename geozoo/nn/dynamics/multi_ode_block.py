@@ -23,15 +23,29 @@ PIECE_STEPS = 3
 class _Rules(NamedTuple):
     """What the two variants do differently."""
 
-    order: Literal["window", "step"]
+    local_order: Literal["window", "step"]
     signed_filter: bool
     detach_initial: bool
+    spatial_mask: Literal["sum", "product"]
+    mask_std: float
+
+    def changed(self, **choices: Any) -> _Rules:
+        """These rules, with every choice that is not None."""
+        return self._replace(**{key: made for key, made in choices.items() if made is not None})
 
 
+# fmt: off
 _VARIANTS = {
-    "paper": _Rules("window", signed_filter=False, detach_initial=False),
-    "released": _Rules("step", signed_filter=True, detach_initial=True),
+    "paper": _Rules(
+        local_order="window", signed_filter=False, detach_initial=False,
+        spatial_mask="sum", mask_std=1.0,
+    ),
+    "released": _Rules(
+        local_order="step", signed_filter=True, detach_initial=True,
+        spatial_mask="sum", mask_std=1.0,
+    ),
 }
+# fmt: on
 
 
 class MultiODEBlock(nn.Module):
@@ -50,10 +64,15 @@ class MultiODEBlock(nn.Module):
         steps: number T of steps, a multiple of 3.
         variant: ``"paper"``, or ``"released"`` for what the published code computes: the steps of
             the local modules are not in the order of time, the filter's width may be negative, and
-            the initial state is held constant in the backward pass.
+            the initial state is held constant in the backward pass. For each of the next five, None
+            is what the variant says.
+        detach_initial: see `NodeODE`.
+        local_order: order of the steps of the local modules, see `LocalODE`.
+        signed_filter: see `MessageFilter`.
+        spatial_mask: mode of `SpatialMask`.
+        mask_std: deviation of its start.
         local_heads: heads of the local modules' attention.
         integrator: solver of all modules.
-        detach_initial: see `NodeODE`; None: as the variant says.
         edge_form: see `EdgeODE`.
         use_global: with the global module.
         use_edge: with the edge module.
@@ -81,9 +100,13 @@ class MultiODEBlock(nn.Module):
         steps: int = 12,
         *,
         variant: Literal["paper", "released"] = "paper",
+        detach_initial: bool | None = None,
+        local_order: Literal["window", "step"] | None = None,
+        signed_filter: bool | None = None,
+        spatial_mask: Literal["sum", "product"] | None = None,
+        mask_std: float | None = None,
         local_heads: int = 32,
         integrator: Integrator = Integrator(),  # noqa: B008
-        detach_initial: bool | None = None,
         edge_form: EdgeForm = "auto",
         use_global: bool = True,
         use_edge: bool = True,
@@ -96,16 +119,18 @@ class MultiODEBlock(nn.Module):
     ) -> None:
         super().__init__()
         check_positive(num_nodes=num_nodes, channels=channels, steps=steps)
-        rules = _rules_of(variant)
+        rules = _rules_of(variant).changed(
+            detach_initial=detach_initial, local_order=local_order, signed_filter=signed_filter,
+            spatial_mask=spatial_mask, mask_std=mask_std,
+        )  # fmt: skip
         used = {"global": use_global, "edge": use_edge, "local": use_local}
         self.modules_used = tuple(name for name, is_used in used.items() if is_used)
         _check_modules(self.modules_used, aggregation)
         self.num_nodes, self.channels, self.steps = num_nodes, channels, steps
         self.use_shared_weights = use_shared_weights
         solving: dict[str, Any] = {
-            "integrator": integrator,
-            "detach_initial": rules.detach_initial if detach_initial is None else detach_initial,
-        }
+            "integrator": integrator, "detach_initial": rules.detach_initial,
+        }  # fmt: skip
         self.global_ode = NodeODE(num_nodes, channels, **solving) if use_global else None
         self.edge_ode = (
             EdgeODE(num_nodes, channels, form=edge_form, **solving) if use_edge else None
@@ -114,9 +139,9 @@ class MultiODEBlock(nn.Module):
         if use_local:
             self.local_ode = LocalODE(
                 num_nodes, channels, steps, piece_steps=PIECE_STEPS, heads=local_heads,
-                order=rules.order, use_attention=use_local_attention, **solving,
+                order=rules.local_order, use_attention=use_local_attention, **solving,
             )  # fmt: skip
-        self._make_weights()
+        self._make_weights({"mode": rules.spatial_mask, "std": rules.mask_std})
         filtered = use_filter and use_global and use_local
         self.filter = MessageFilter(signed=rules.signed_filter) if filtered else None
         self.global_map = nn.Linear(channels, channels) if use_global else None
@@ -124,17 +149,17 @@ class MultiODEBlock(nn.Module):
         self.aggregation = GatedAggregation(aggregation)
         self.update = ResidualUpdate(channels, use_gate=use_update_gate)
 
-    def _make_weights(self) -> None:
+    def _make_weights(self, start: dict[str, Any]) -> None:
         """Make the spatial and temporal weights that the modules share, or one set for each."""
         self.masks, self.attentions = nn.ModuleDict(), nn.ModuleDict()
         pieces = self.steps // PIECE_STEPS
         if self.use_shared_weights:
-            self.masks["shared"] = SpatialMask(self.num_nodes)
+            self.masks["shared"] = SpatialMask(self.num_nodes, **start)
         for name in self.modules_used:
             own = not self.use_shared_weights
             copies = pieces if own and name == "local" else None
             if own:
-                self.masks[name] = SpatialMask(self.num_nodes, copies=copies)
+                self.masks[name] = SpatialMask(self.num_nodes, copies=copies, **start)
             key = self._attention_key(name)
             if key not in self.attentions:
                 steps = 1 if name == "local" else self.steps

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from geozoo.nn._checks import check_positive, check_shape
+from geozoo.nn.dynamics._bounded_matrix import bounded_matrix
 from geozoo.nn.temporal.temporal_attention import attend_to_steps
 from geozoo.ode import Integrator
 
@@ -105,8 +106,7 @@ class NodeODE(nn.Module):
 
     def channel_matrix(self) -> Float[Tensor, "G C C"]:
         """Return W."""
-        limited = self.diagonal.clamp(0, 1).unsqueeze(1)
-        matrix = (self.weight * limited) @ self.weight.mT
+        matrix = bounded_matrix(self.weight, self.diagonal)
         return (1 + _BETA) * matrix - _BETA * (matrix @ matrix.mT @ matrix)
 
     def _check_weights(self, steps: int, graph: Tensor, left: Tensor, right: Tensor) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -10,31 +12,44 @@ from geozoo.nn._checks import check_positive, check_shape
 
 
 class SpatialMask(nn.Module):
-    """Add a learned dense matrix M to a normalised adjacency A: the shared spatial weights.
+    r"""Change a normalised adjacency A by a learned dense matrix M: the shared spatial weights.
 
-    The paper speaks of a mask; what is computed is the sum A + M, with M drawn from the standard
-    normal distribution at the start, as in the published code.
+    The published code computes the sum A + M with M drawn from the standard normal distribution at
+    the start; the paper speaks of an element-wise mask, the product :math:`A \odot M`.
 
     Args:
         num_nodes: number N of sensors.
         copies: number G of matrices; None: one, without that axis.
+        mode: ``"sum"``, M starts around 0; or ``"product"``, M starts around 1.
+        std: standard deviation of the start.
 
     Raises:
-        ValueError: for sizes below 1.
+        ValueError: for sizes below 1, another mode or a negative deviation.
 
     Reference:
         Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (shared weights).
     """
 
-    def __init__(self, num_nodes: int, *, copies: int | None = None) -> None:
+    def __init__(
+        self,
+        num_nodes: int,
+        *,
+        copies: int | None = None,
+        mode: Literal["sum", "product"] = "sum",
+        std: float = 1.0,
+    ) -> None:
         super().__init__()
         check_positive(num_nodes=num_nodes, copies=1 if copies is None else copies)
-        self.num_nodes = num_nodes
+        if mode not in ("sum", "product"):
+            raise ValueError(f'mode must be "sum" or "product", got {mode!r}')
+        if not std >= 0:
+            raise ValueError(f"std must be at least 0, got {std!r}")
+        self.num_nodes, self.mode = num_nodes, mode
         shape = (num_nodes, num_nodes) if copies is None else (copies, num_nodes, num_nodes)
-        self.mask = nn.Parameter(torch.randn(shape))
+        self.mask = nn.Parameter(std * torch.randn(shape) + (mode == "product"))
 
     def forward(self, adjacency: Float[Tensor, "N N"]) -> Float[Tensor, "*G N N"]:
-        """Return A + M, ``[N, N]`` or ``[G, N, N]``.
+        """Return the changed adjacency, ``[N, N]`` or ``[G, N, N]``.
 
         Args:
             adjacency: the normalised adjacency A.
@@ -43,4 +58,4 @@ class SpatialMask(nn.Module):
             ValueError: for another shape.
         """
         check_shape("adjacency", adjacency, "N N", self.num_nodes, self.num_nodes)
-        return adjacency + self.mask
+        return adjacency * self.mask if self.mode == "product" else adjacency + self.mask

@@ -8,11 +8,12 @@ from torch.utils.checkpoint import checkpoint
 
 from geozoo.nn._checks import check_shape
 from geozoo.nn.dynamics.multi_ode_block import MultiODEBlock
+from geozoo.nn.dynamics.tensor_ode import TensorODE
 from geozoo.nn.temporal import TemporalConv
 
 
 class SpatioTemporalBlock(nn.Module):
-    """Wrap a multi-ODE block in two temporal convolutions and normalise each sensor.
+    """Wrap graph dynamics in two temporal convolutions and normalise each sensor.
 
     The batch normalisation has one mean, variance and pair of weights for each sensor, over batch,
     time and channels.
@@ -29,13 +30,14 @@ class SpatioTemporalBlock(nn.Module):
         ValueError: if the channels do not fit together.
 
     Reference:
-        Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (ST block).
+        Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (ST block); with `TensorODE`: Fang et
+        al., KDD 2021, arXiv:2106.12931 (STGODE layer).
     """
 
     def __init__(
         self,
         conv_in: TemporalConv,
-        dynamics: MultiODEBlock,
+        dynamics: MultiODEBlock | TensorODE,
         conv_out: TemporalConv,
         *,
         recompute: bool = False,

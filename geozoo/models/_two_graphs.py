@@ -1,0 +1,128 @@
+"""Branches of spatio-temporal blocks on a road graph and on a graph of similar sensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from geozoo.models._forecast_inputs import check_adjacencies, check_sizes
+from geozoo.nn import LearnedGraph, SpatioTemporalBlock
+
+#: Makes a block for so many sensors and input channels.
+BlockMaker = Callable[[int, int], SpatioTemporalBlock]
+
+
+class TwoGraphForecaster(nn.Module):
+    """What GRAM-ODE and its ancestor have in common: graphs, branches, and the clock.
+
+    Args:
+        spatial_adjacency: normalised road graph ``[N, N]``; kept as a buffer.
+        semantic_adjacency: the same of the graph of similar sensors.
+        make_block: gives a block for the numbers of sensors and of input channels.
+        hidden_channels: width of the blocks' output.
+        in_channels: features F of each sensor and step.
+        input_steps: steps T of a window.
+        horizon: steps H of the forecast.
+        num_branches: branches on each graph.
+        num_blocks: blocks of a branch.
+        learned_graph_channels: width of the embeddings of a `geozoo.nn.LearnedGraph` that is added
+            to the road graph; None: no such graph.
+        use_time: the time of the day as one more feature, from 0 at midnight to 1.
+        steps_per_day: steps of a day, for that feature.
+
+    Raises:
+        TypeError: for adjacencies that are not tensors of floating-point numbers.
+        ValueError: for adjacencies that are not square, finite and of one size, or sizes below 1.
+    """
+
+    spatial_adjacency: Tensor
+    semantic_adjacency: Tensor
+
+    def __init__(
+        self,
+        spatial_adjacency: Float[Tensor, "N N"],
+        semantic_adjacency: Float[Tensor, "N N"],
+        make_block: BlockMaker,
+        *,
+        hidden_channels: int,
+        in_channels: int,
+        input_steps: int,
+        horizon: int,
+        num_branches: int,
+        num_blocks: int,
+        learned_graph_channels: int | None,
+        use_time: bool,
+        steps_per_day: int,
+    ) -> None:
+        super().__init__()
+        self.num_nodes = check_adjacencies(spatial_adjacency, semantic_adjacency)
+        check_sizes(
+            in_channels=in_channels, input_steps=input_steps, horizon=horizon,
+            num_branches=num_branches, num_blocks=num_blocks, steps_per_day=steps_per_day,
+        )  # fmt: skip
+        self.in_channels, self.input_steps, self.horizon = in_channels, input_steps, horizon
+        self.use_time, self.steps_per_day = use_time, steps_per_day
+        dtype = torch.get_default_dtype()
+        self.register_buffer("spatial_adjacency", spatial_adjacency.detach().to(dtype, copy=True))
+        self.register_buffer("semantic_adjacency", semantic_adjacency.detach().to(dtype, copy=True))
+        self.learned_graph: LearnedGraph | None = None
+        if learned_graph_channels is not None:
+            self.learned_graph = LearnedGraph(self.num_nodes, learned_graph_channels)
+
+        def branches() -> nn.ModuleList:
+            first = in_channels + use_time
+            widths = [first] + [hidden_channels] * (num_blocks - 1)
+            return nn.ModuleList(
+                nn.ModuleList(make_block(self.num_nodes, width) for width in widths)
+                for _ in range(num_branches)
+            )
+
+        self.spatial_branches = branches()
+        self.semantic_branches = branches()
+
+    def branch_outputs(
+        self, x: Float[Tensor, "B T N F"], time: Int[Tensor, "B T_plus_H 2"] | None
+    ) -> list[Float[Tensor, "B N T C"]]:
+        """Return the features at the end of each branch, those on the road graph first.
+
+        Args:
+            x: features of each window, step and sensor, normalised.
+            time: slot of the day and day of the week; read with ``use_time``.
+
+        Raises:
+            ValueError: for another shape, or a time that is needed and missing.
+        """
+        features = self._with_clock(x, time).transpose(1, 2)
+        spatial = self.spatial_adjacency
+        if self.learned_graph is not None:
+            spatial = spatial + self.learned_graph()
+        return [
+            _run(branch, features, adjacency)
+            for adjacency, branches in (
+                (spatial, self.spatial_branches),
+                (self.semantic_adjacency, self.semantic_branches),
+            )
+            for branch in branches
+        ]
+
+    def _with_clock(self, x: Tensor, time: Tensor | None) -> Tensor:
+        if x.dim() != 4 or x.shape[1:] != (self.input_steps, self.num_nodes, self.in_channels):
+            raise ValueError(
+                f"x must have shape (B, T={self.input_steps}, N={self.num_nodes}, "
+                f"F={self.in_channels}), got {tuple(x.shape)}"
+            )
+        if not self.use_time:
+            return x
+        if time is None:
+            raise ValueError("time must be given to a model with use_time")
+        clock = (time[:, : self.input_steps, 0] / self.steps_per_day).to(x)
+        return torch.cat([x, clock[:, :, None, None].expand(*x.shape[:3], 1)], -1)
+
+
+def _run(branch: nn.Module, features: Tensor, adjacency: Tensor) -> Tensor:
+    for block in branch:  # type: ignore[attr-defined]
+        features = block(features, adjacency)
+    return features

@@ -1,0 +1,124 @@
+"""STGODE: tensor-based graph ODEs for traffic forecasting, the ancestor of GRAM-ODE."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from geozoo.models._forecast_inputs import check_sizes
+from geozoo.models._two_graphs import TwoGraphForecaster
+from geozoo.nn import SpatioTemporalBlock, TemporalConv, TensorODE
+from geozoo.ode import Integrator
+
+
+class STGODE(TwoGraphForecaster):
+    """Forecast sensor series by one linear graph ODE a block, on roads and on similar sensors.
+
+    Several branches on each of the two graphs, of blocks in sequence: temporal convolution,
+    `geozoo.nn.TensorODE`, temporal convolution, normalisation of each sensor. The largest of the
+    branches' features, entry by entry, go through two layers to the forecast of each sensor.
+
+    Args:
+        spatial_adjacency: normalised road graph ``[N, N]``; kept as a buffer.
+        semantic_adjacency: the same of the graph of similar sensors.
+        in_channels: features F of each sensor and step.
+        input_steps: steps T of a window.
+        horizon: steps H of the forecast.
+        hidden_channels: width C of the features.
+        bottleneck_channels: width of the middle level of the temporal convolutions.
+        num_branches: branches on each graph.
+        num_blocks: blocks of a branch.
+        dropout: probability of dropping an activation in the temporal convolutions.
+        readout_channels: width between the two layers of the readout.
+        end_time: time at which the equations' state is taken; the start is at 0.
+        learned_graph_channels: width of the embeddings of a `geozoo.nn.LearnedGraph` that is added
+            to the road graph; None: no such graph.
+        use_time: the time of the day as one more feature of every sensor and step.
+        steps_per_day: steps of a day, for that feature.
+        solver: see `geozoo.ode.odeint`; ``"euler"`` takes one step to ``end_time``.
+        adjoint: gradients by the adjoint equation.
+        rtol: relative tolerance of adaptive solvers.
+        atol: absolute tolerance of adaptive solvers.
+
+    Raises:
+        TypeError: for adjacencies that are not tensors of floating-point numbers.
+        ValueError: for adjacencies that are not square, finite and of one size, sizes below 1, or
+            an end time that is not positive.
+
+    Reference:
+        Z. Fang, Q. Long, G. Song, K. Xie, Spatial-Temporal Graph ODE Networks for Traffic Flow
+        Forecasting, KDD 2021, arXiv:2106.12931.
+
+    >>> graph = 0.4 * torch.eye(5)
+    >>> model = STGODE(graph, graph, in_channels=3, hidden_channels=8)
+    >>> model(torch.randn(2, 12, 5, 3)).shape
+    torch.Size([2, 12, 5])
+    """
+
+    def __init__(
+        self,
+        spatial_adjacency: Float[Tensor, "N N"],
+        semantic_adjacency: Float[Tensor, "N N"],
+        *,
+        in_channels: int,
+        input_steps: int = 12,
+        horizon: int = 12,
+        hidden_channels: int = 64,
+        bottleneck_channels: int = 32,
+        num_branches: int = 3,
+        num_blocks: int = 2,
+        dropout: float = 0.2,
+        readout_channels: int = 384,
+        end_time: float = 1.0,
+        learned_graph_channels: int | None = None,
+        use_time: bool = False,
+        steps_per_day: int = 288,
+        solver: str = "euler",
+        adjoint: bool = False,
+        rtol: float = 1e-6,
+        atol: float = 1e-6,
+    ) -> None:
+        if not end_time > 0:
+            raise ValueError(f"end_time must be positive, got {end_time!r}")
+        integrator = Integrator(solver, adjoint, rtol, atol)
+        levels = (hidden_channels, bottleneck_channels, hidden_channels)
+
+        def make_block(num_nodes: int, channels: int) -> SpatioTemporalBlock:
+            return SpatioTemporalBlock(
+                TemporalConv(channels, levels, dropout=dropout),
+                TensorODE(
+                    num_nodes, hidden_channels, input_steps,
+                    times=(0.0, end_time), integrator=integrator,
+                ),
+                TemporalConv(hidden_channels, levels, dropout=dropout),
+            )  # fmt: skip
+
+        super().__init__(
+            spatial_adjacency, semantic_adjacency, make_block, hidden_channels=hidden_channels,
+            in_channels=in_channels, input_steps=input_steps, horizon=horizon,
+            num_branches=num_branches, num_blocks=num_blocks,
+            learned_graph_channels=learned_graph_channels, use_time=use_time,
+            steps_per_day=steps_per_day,
+        )  # fmt: skip
+        check_sizes(readout_channels=readout_channels)
+        self.readout = nn.Sequential(
+            nn.Linear(input_steps * hidden_channels, readout_channels),
+            nn.ReLU(),
+            nn.Linear(readout_channels, horizon),
+        )
+
+    def forward(
+        self, x: Float[Tensor, "B T N F"], *, time: Int[Tensor, "B T_plus_H 2"] | None = None
+    ) -> Float[Tensor, "B H N"]:
+        """Return the forecast.
+
+        Args:
+            x: features of each window, step and sensor, normalised.
+            time: slot of the day and day of the week; read with ``use_time``.
+
+        Raises:
+            ValueError: for another shape, or a time that is needed and missing.
+        """
+        largest = torch.stack(self.branch_outputs(x, time)).amax(0)
+        return self.readout(largest.flatten(2)).transpose(1, 2)

@@ -1,0 +1,42 @@
+"""A graph that is learned from nothing but the forecast."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from geozoo.nn._checks import check_positive
+
+
+class LearnedGraph(nn.Module):
+    r"""Weights between sensors from two learned embeddings of each.
+
+    .. math::
+        A_{ij} = \mathrm{softmax}_j\big(\mathrm{ReLU}(E_i \cdot F_j)\big)
+
+    It needs no roads and sees no data: rows sum to one, and the graph is directed.
+
+    Args:
+        num_nodes: number N of sensors.
+        channels: width of the embeddings, which start standard normal.
+
+    Raises:
+        ValueError: for sizes below 1.
+
+    Reference:
+        Z. Wu, S. Pan, G. Long, J. Jiang, C. Zhang, Graph WaveNet for Deep Spatial-Temporal Graph
+        Modeling, IJCAI 2019, arXiv:1906.00121, equation 5 (self-adaptive adjacency matrix).
+    """
+
+    def __init__(self, num_nodes: int, channels: int = 10) -> None:
+        super().__init__()
+        check_positive(num_nodes=num_nodes, channels=channels)
+        self.num_nodes, self.channels = num_nodes, channels
+        self.receivers = nn.Parameter(torch.randn(num_nodes, channels))
+        self.senders = nn.Parameter(torch.randn(num_nodes, channels))
+
+    def forward(self) -> Float[Tensor, "N N"]:
+        """Return the graph; the weight of sender j for receiver i stands at ``[i, j]``."""
+        return functional.softmax(functional.relu(self.receivers @ self.senders.mT), -1)

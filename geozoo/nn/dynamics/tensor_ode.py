@@ -1,0 +1,94 @@
+"""Graph ODE with one linear map for each axis: sensors, time and channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from geozoo.nn._checks import check_positive, check_shape
+from geozoo.nn.dynamics._bounded_matrix import bounded_matrix
+from geozoo.nn.dynamics.node_ode import propagate
+from geozoo.ode import Integrator
+
+
+class TensorODE(nn.Module):
+    r"""Let the features of sensors flow along a fixed graph, along time and between channels.
+
+    .. math::
+        \dot h = \Big(\tfrac{a}{2} A\Big)\, h - h + h \times_T U - h + h \times_C W - h + h_0,
+        \qquad y = \mathrm{ReLU}(h(t))
+
+    with :math:`a = \sigma(\alpha)` for each sensor; U and W are symmetric with a bounded spectrum,
+    see `bounded_matrix`. The linear ancestor of `NodeODE`, whose attention along time is a fixed
+    map here and whose graph is not learned.
+
+    Args:
+        num_nodes: number N of sensors.
+        channels: number C of channels.
+        steps: number T of steps.
+        times: times of the solver, the first being that of the input; the last state is used.
+        integrator: solver and its tolerances.
+
+    Raises:
+        ValueError: for sizes below 1 or fewer than two times.
+
+    Reference:
+        Z. Fang, Q. Long, G. Song, K. Xie, Spatial-Temporal Graph ODE Networks for Traffic Flow
+        Forecasting, KDD 2021, arXiv:2106.12931 (tensor-based ODE).
+    """
+
+    def __init__(
+        self,
+        num_nodes: int,
+        channels: int,
+        steps: int = 12,
+        *,
+        times: Sequence[float] = (0.0, 1.0),
+        integrator: Integrator = Integrator(),  # noqa: B008
+    ) -> None:
+        super().__init__()
+        check_positive(num_nodes=num_nodes, channels=channels, steps=steps)
+        if len(times) < 2:
+            raise ValueError(f"times must hold at least two times, got {tuple(times)}")
+        self.num_nodes, self.channels, self.steps = num_nodes, channels, steps
+        self.times = tuple(float(time) for time in times)
+        self.integrator = integrator
+        self.alpha = nn.Parameter(torch.full((num_nodes,), 0.8))
+        self.time_weight = nn.Parameter(torch.eye(steps))
+        self.time_diagonal = nn.Parameter(torch.ones(steps))
+        self.channel_weight = nn.Parameter(torch.eye(channels))
+        self.channel_diagonal = nn.Parameter(torch.ones(channels))
+
+    def forward(
+        self, x: Float[Tensor, "B N T C"], adjacency: Float[Tensor, "N N"]
+    ) -> Float[Tensor, "B N T C"]:
+        """Return the state at the last time.
+
+        Args:
+            x: features of each window, sensor and step.
+            adjacency: the normalised adjacency A.
+
+        Raises:
+            ValueError: for another shape.
+        """
+        check_shape("x", x, "B N T C", None, self.num_nodes, self.steps, self.channels)
+        check_shape("adjacency", adjacency, "N N", self.num_nodes, self.num_nodes)
+        graph = adjacency * (torch.sigmoid(self.alpha) / 2).unsqueeze(-1)
+        along_time = bounded_matrix(self.time_weight, self.time_diagonal)
+        along_channels = bounded_matrix(self.channel_weight, self.channel_diagonal)
+        # The three plain decays, on the diagonal of the channels.
+        along_channels = along_channels - 3 * torch.eye(
+            self.channels, dtype=x.dtype, device=x.device
+        )
+
+        def derivative(_: Tensor, state: Tensor) -> Tensor:
+            mixed = torch.einsum("st,bntc->bnsc", along_time, state) + state @ along_channels
+            return mixed + propagate(graph, state) + x
+
+        needed = [part for part in (graph, along_time, along_channels, x) if part.requires_grad]
+        last = self.integrator.states(derivative, x, self.times, needed)[-1]
+        return functional.relu(last)
