@@ -1,4 +1,4 @@
-"""What the GRAM-ODE paper leaves open, decided on validation data: short trainings, one change each.
+"""What the GRAM-ODE paper leaves open, decided on validation data by short trainings.
 
     python -m benchmarks.gram_ode_choices                         # pems_bay_67, seed 0
     python -m benchmarks.gram_ode_choices --seeds 0 1 --record    # keep the figures
@@ -25,6 +25,7 @@ import torch
 
 from benchmarks._record import record
 
+TRAIN = Path(__file__).parents[1] / "train.py"
 CHOICES: dict[str, list[str]] = {
     "paper": [],
     "start held constant": ["model.detach_initial=true"],
@@ -40,7 +41,7 @@ def train(choice: str, seed: int, options: argparse.Namespace) -> dict[str, floa
     """Validation errors after the last step of a training in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
-            sys.executable, "-m", "geozoo.cli.train", "model=gram_ode", "trainer=quick",
+            sys.executable, str(TRAIN), "model=gram_ode", "trainer=quick",
             f"dataset={options.dataset}", f"dataset.loader.batch_size={options.batch}",
             f"trainer.limit_train_batches={options.steps}", f"trainer.max_epochs={options.epochs}",
             f"trainer.check_val_every_n_epoch={options.epochs}", "test=false", f"seed={seed}",

@@ -145,7 +145,9 @@ SENSOR_CASES: dict[str, dict[str, Callable[[], Case]]] = {
         "copies": lambda: mask(copies=2),
         "product": lambda: mask(mode="product", std=0.5),
     },
-    "LearnedGraph": {"one": lambda: Case(lambda: layers.LearnedGraph(NODES, 3), {}, (), (), (), ())},
+    "LearnedGraph": {
+        "one": lambda: Case(lambda: layers.LearnedGraph(NODES, 3), {}, (), (), (), ()),
+    },
     "TensorODE": {
         "euler": lambda: tensor_ode(),
         "two_steps": lambda: tensor_ode(times=(0.0, 0.5, 1.0)),
