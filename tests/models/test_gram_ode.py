@@ -63,6 +63,8 @@ ABLATIONS = [
     {"use_shared_weights": False}, {"use_update_gate": False}, {"aggregation": "sum"},
     {"use_local_attention": False}, {"edge_form": "general"}, {"edge_form": "factorised"},
     {"num_blocks": 1}, {"num_branches": 2}, {"dropout": 0.0},
+    {"local_order": "step"}, {"signed_filter": True}, {"spatial_mask": "product", "mask_std": 0.5},
+    {"learned_graph_channels": 3},
 ]  # fmt: skip
 
 
@@ -146,6 +148,41 @@ def test_windows_of_a_batch_do_not_meet():
 def test_time_is_accepted_and_has_no_effect():
     model, x = build().eval(), series()
     assert torch.equal(model(x, time=torch.zeros(3, 6, 2)), model(x))
+
+
+def test_the_clock_is_a_feature_where_it_is_asked_for():
+    model, x = build(use_time=True, steps_per_day=24).eval(), series()
+    time = torch.stack([torch.arange(10) % 24, torch.zeros(10).long()], -1).expand(3, 10, 2)
+    plain = build(in_channels=3).eval()
+    plain.load_state_dict(model.state_dict())
+    clock = (time[:, :6, 0] / 24).double()[:, :, None, None].expand(3, 6, NODES, 1)
+    torch.testing.assert_close(model(x, time=time), plain(torch.cat([x, clock], -1)))
+    with pytest.raises(ValueError, match="time must be given to a model with use_time"):
+        model(x)
+
+
+def test_a_choice_overrides_the_variant_and_none_leaves_it():
+    names = ("detach_initial", "local_order", "signed_filter", "spatial_mask", "mask_std")
+    for variant, choices in (
+        ("paper", (True, "step", True, "sum", 1.0)),
+        ("released", (False, "window", False, "sum", 1.0)),
+    ):
+        model = build(variant=variant, **dict(zip(names, choices, strict=True)))
+        other = build(variant="released" if variant == "paper" else "paper")
+        block, wanted = (each.spatial_branches[0][0].dynamics for each in (model, other))
+        assert block.filter.signed == wanted.filter.signed
+        assert block.local_ode.order == wanted.local_ode.order
+        assert block.global_ode.detach_initial == wanted.global_ode.detach_initial
+        assert block.edge_ode.detach_initial == wanted.edge_ode.detach_initial
+
+
+def test_a_learned_graph_joins_the_roads_only():
+    model, x = build(learned_graph_channels=3).eval(), series()
+    plain = build().eval()
+    state = {k: v for k, v in model.state_dict().items() if not k.startswith("learned_graph")}
+    state["spatial_adjacency"] = state["spatial_adjacency"] + model.learned_graph()
+    plain.load_state_dict(state)
+    torch.testing.assert_close(model(x), plain(x))
 
 
 def test_input_is_left_as_it_is():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -122,3 +123,21 @@ def multi_ode_block(block: layers.MultiODEBlock, x: Tensor, adjacency: Tensor) -
     merged = (g * s(l) + g * s(e) + l * s(e) + l * s(g) + e * s(l) + e * s(g)) / 6
     first, second = block.update.scales
     return torch.relu(first * s(block.update.gate(x)) + second * merged)
+
+
+def tensor_ode(module: layers.TensorODE, x: Tensor, adjacency: Tensor) -> Tensor:
+    """`TensorODE` by Euler, one axis of the state after the other."""
+    time = module.time_weight @ torch.diag(module.time_diagonal.clamp(0, 1)) @ module.time_weight.T
+    weight, diagonal = module.channel_weight, module.channel_diagonal
+    channel = weight @ torch.diag(diagonal.clamp(0, 1)) @ weight.T
+    rate, h = torch.sigmoid(module.alpha) / 2, x
+    for start, end in itertools.pairwise(module.times):
+        spread = torch.stack([
+            rate[i] * sum(adjacency[i, j] * h[:, j] for j in range(len(adjacency)))
+            for i in range(len(adjacency))
+        ], 1)  # fmt: skip
+        along_time = torch.stack(
+            [sum(time[s, t] * h[:, :, t] for t in range(len(time))) for s in range(len(time))], 2
+        )
+        h = h + (end - start) * (spread - h + along_time - h + h @ channel - h + x)
+    return torch.relu(h)

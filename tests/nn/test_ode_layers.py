@@ -61,6 +61,39 @@ def test_node_ode_is_its_equation(groups, own, times, detach_initial):
     compare(module, textbook.node_ode, [random(WINDOWS, NODES, STEPS, CHANNELS), *weights])
 
 
+@pytest.mark.parametrize("times", [(0.0, 1.0), (0.0, 0.5, 2.0)])
+def test_tensor_ode_is_its_equation(times):
+    module = make(lambda: layers.TensorODE(NODES, CHANNELS, STEPS, times=times))
+    x, adjacency = random(WINDOWS, NODES, STEPS, CHANNELS), 0.5 * random(NODES, NODES, seed=1)
+    compare(module, textbook.tensor_ode, [x, adjacency])
+
+
+def test_learned_graph_is_its_equation():
+    module = make(lambda: layers.LearnedGraph(NODES, 3))
+    rows = [
+        torch.stack([(sender @ receiver).clamp(min=0).exp() for sender in module.senders])
+        for receiver in module.receivers
+    ]
+    expected = torch.stack([row / row.sum() for row in rows])
+    torch.testing.assert_close(module(), expected)
+    torch.testing.assert_close(module().sum(1), torch.ones(NODES).double())
+
+
+def test_mask_adds_or_multiplies():
+    graph = random(NODES, NODES)
+    added, multiplied = (
+        make(lambda mode=mode: layers.SpatialMask(NODES, mode=mode)) for mode in ("sum", "product")
+    )
+    assert torch.equal(added(graph), graph + added.mask)
+    assert torch.equal(multiplied(graph), graph * multiplied.mask)
+    # Without a spread the start changes nothing.
+    for mode in ("sum", "product"):
+        assert torch.equal(layers.SpatialMask(NODES, mode=mode, std=0).double()(graph), graph)
+    spread_out = layers.SpatialMask(100, mode="product", std=0.5).mask
+    assert 0.45 < spread_out.std() < 0.55
+    assert 0.95 < spread_out.mean() < 1.05
+
+
 @DETACH
 @pytest.mark.parametrize("form", ["factorised", "general"])
 def test_edge_ode_is_its_equation(form, detach_initial):
@@ -216,6 +249,14 @@ BAD = [
     ),
     (lambda: layers.SensorAttention(4, 6, 8, 4), r"heads must divide key_channels \(6\), got 4"),
     (lambda: layers.SpatialMask(3)(torch.zeros(2, 2)), "adjacency must have shape"),
+    (lambda: layers.SpatialMask(3, mode="max"), 'mode must be "sum" or "product", got \'max\''),
+    (lambda: layers.SpatialMask(3, std=-1.0), "std must be at least 0, got -1.0"),
+    (lambda: layers.LearnedGraph(3, 0), "channels must be a whole number of at least 1, got 0"),
+    (lambda: layers.TensorODE(3, 2, times=(0,)), "times must hold at least two times"),
+    (
+        lambda: layers.TensorODE(3, 2, 4)(torch.zeros(1, 3, 5, 2), torch.eye(3)),
+        r"x must have shape \(B, N=3, T=4, C=2\), got \(1, 3, 5, 2\)",
+    ),
     (lambda: layers.NodeODE(3, 2, times=(0,)), "times must hold at least two times"),
     (
         lambda: layers.NodeODE(3, 2, groups=2)(torch.zeros(1, 3, 3, 2), *[torch.eye(3)] * 3),
