@@ -207,19 +207,22 @@ class Traffic(GraphDataModule):
 
     def semantic_graph(self) -> Float[Tensor, "N N"]:
         """The graph of similar days, not normalised; the distances are cached by content."""
+        distances = torch.from_numpy(dtw_distances(self.mean_day(), folder=self.folder))
+        return geometry.semantic_adjacency(
+            distances, rule=self.graphs.semantic, neighbors=self.graphs.neighbors
+        )
+
+    def mean_day(self) -> Float[np.ndarray, "slots N"]:
+        """The mean day of every sensor, of the target, over what the protocol allows."""
         series = self.series
         everything = slice(0, len(series.times))
         is_clean = self.protocol.semantic == "train"
         span = self.protocol.span_of(self.splits["train"]) if is_clean else everything
-        day = mean_day(
+        return mean_day(
             series.values[span, :, 0],
             series.slot_of_day()[span],
             series.slots_per_day,
             observed=series.observed[span],
-        )
-        distances = torch.from_numpy(dtw_distances(day, folder=self.folder))
-        return geometry.semantic_adjacency(
-            distances, rule=self.graphs.semantic, neighbors=self.graphs.neighbors
         )
 
     def _record(self, series: TrafficSeries, splits: dict[str, Tensor]) -> dict[str, Any]:
