@@ -8,12 +8,11 @@ from geozoo.models.per_sensor_linear import PerSensorLinear
 from geozoo.models.ponita import Ponita, PonitaOutput
 from geozoo.models.ponita_weights import load_reference_weights
 from geozoo.models.seasonal_naive import SeasonalNaive
-from geozoo.models.stgode import STGODE
+from geozoo.models.stgode import StgODE
 from geozoo.models.stid import Stid
 from geozoo.models.vector_autoregression import VectorAutoregression
 
 __all__ = [
-    "STGODE",
     "GramODE",
     "HistoricalAverage",
     "LastValue",
@@ -21,6 +20,7 @@ __all__ = [
     "Ponita",
     "PonitaOutput",
     "SeasonalNaive",
+    "StgODE",
     "Stid",
     "VectorAutoregression",
     "load_gram_ode_weights",

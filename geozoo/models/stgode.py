@@ -12,7 +12,7 @@ from geozoo.nn import SpatioTemporalBlock, TemporalConv, TensorODE
 from geozoo.ode import Integrator
 
 
-class STGODE(TwoGraphForecaster):
+class StgODE(TwoGraphForecaster):
     """Forecast sensor series by one linear graph ODE a block, on roads and on similar sensors.
 
     Several branches on each of the two graphs, of blocks in sequence: temporal convolution,
@@ -51,7 +51,7 @@ class STGODE(TwoGraphForecaster):
         Forecasting, KDD 2021, arXiv:2106.12931.
 
     >>> graph = 0.4 * torch.eye(5)
-    >>> model = STGODE(graph, graph, in_channels=3, hidden_channels=8)
+    >>> model = StgODE(graph, graph, in_channels=3, hidden_channels=8)
     >>> model(torch.randn(2, 12, 5, 3)).shape
     torch.Size([2, 12, 5])
     """

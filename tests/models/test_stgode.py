@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from geozoo import testing
-from geozoo.models import STGODE
+from geozoo.models import StgODE
 
 NODES = 5
 SMALL = {
@@ -22,7 +22,7 @@ def build(seed=0, **options):
     graphs = [random(NODES, NODES, seed=each).abs() / NODES for each in (1, 2)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = STGODE(*graphs, **{**SMALL, **options}).double()
+        model = StgODE(*graphs, **{**SMALL, **options}).double()
         for name, parameter in model.named_parameters():
             if name.endswith("diagonal"):
                 nn.init.uniform_(parameter, 0.2, 0.8)
@@ -101,4 +101,4 @@ def test_derivatives_are_right():
 )
 def test_bad_arguments_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        STGODE(torch.eye(NODES), torch.eye(NODES), **{**SMALL, **options})
+        StgODE(torch.eye(NODES), torch.eye(NODES), **{**SMALL, **options})
