@@ -46,7 +46,8 @@ class GramODE(TwoGraphForecaster):
         signed_filter: width of the message filter as learned (``"released"``), not its magnitude.
         spatial_mask: the learned matrix is added to the adjacency (``"sum"``) or multiplies it
             entry by entry (``"product"``).
-        mask_std: standard deviation of its start, around 0 for the sum and 1 for the product.
+        mask_std: standard deviation of its start, around 0 for the sum and 1 for the product
+            (``"paper"``: 0.1, ``"released"``: 1).
         learned_graph_channels: width of the embeddings of a `geozoo.nn.LearnedGraph` that is added
             to the road graph; None: no such graph.
         use_time: the time of the day as one more feature of every sensor and step.

@@ -38,7 +38,7 @@ class _Rules(NamedTuple):
 _VARIANTS = {
     "paper": _Rules(
         local_order="window", signed_filter=False, detach_initial=False,
-        spatial_mask="sum", mask_std=1.0,
+        spatial_mask="sum", mask_std=0.1,
     ),
     "released": _Rules(
         local_order="step", signed_filter=True, detach_initial=True,
@@ -63,9 +63,9 @@ class MultiODEBlock(nn.Module):
         channels: number C of channels.
         steps: number T of steps, a multiple of 3.
         variant: ``"paper"``, or ``"released"`` for what the published code computes: the steps of
-            the local modules are not in the order of time, the filter's width may be negative, and
-            the initial state is held constant in the backward pass. For each of the next five, None
-            is what the variant says.
+            the local modules are not in the order of time, the filter's width may be negative, the
+            initial state is held constant in the backward pass, and the learned matrix starts ten
+            times as wide. For each of the next five, None is what the variant says.
         detach_initial: see `NodeODE`.
         local_order: order of the steps of the local modules, see `LocalODE`.
         signed_filter: see `MessageFilter`.
