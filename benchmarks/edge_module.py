@@ -7,10 +7,10 @@
 The two forms of the edge module, and the factorised one with recomputed blocks, run in turn
 (A B C A B C ...) within one process, on the same input and the same weights; losses and parameter
 gradients are compared with those of the first form. Where the tensors of pairs do not fit, the form
-``general_recomputed`` takes the place of the general one. Without rounds only memory is measured. Peak memory is that of a fresh child process
-per form, less that of a child which builds everything and makes no step. Widths are the published
-ones unless said otherwise. ``--record`` keeps the figures in
-``benchmarks/results/edge_module.jsonl``.
+``general_recomputed`` takes the place of the general one. Without rounds only memory is measured.
+Peak memory is that of a fresh child process per form, less that of a child which builds everything
+and makes no step. Widths are the published ones unless said otherwise. ``--record`` keeps the
+figures in ``benchmarks/results/edge_module.jsonl``.
 """
 
 from __future__ import annotations
