@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 
@@ -37,3 +39,14 @@ def check_positive(**sizes: int) -> None:
     for name, size in sizes.items():
         if not isinstance(size, int) or size < 1:
             raise ValueError(f"{name} must be a whole number of at least 1, got {size!r}")
+
+
+def checked_times(times: Sequence[float]) -> tuple[float, ...]:
+    """Return the times of a solver as floats.
+
+    Raises:
+        ValueError: for fewer than two.
+    """
+    if len(times) < 2:
+        raise ValueError(f"times must hold at least two times, got {tuple(times)}")
+    return tuple(float(time) for time in times)

@@ -271,11 +271,11 @@ def test_recomputed_blocks_keep_fewer_states():
 def test_a_few_windows_can_be_learnt():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = GramODE(*graphs(), **{**SMALL, "dropout": 0.0}).double()
+        model = GramODE(*graphs(), **{**SMALL, "dropout": 0.0, "mask_std": 1.0}).double()
     x, target = series(4), random(4, 4, NODES, seed=9)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     losses = []
-    for _ in range(300):
+    for _ in range(120):
         optimizer.zero_grad()
         loss = (model(x) - target).square().mean()
         loss.backward()

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from geozoo.nn._checks import check_positive, check_shape
+from geozoo.nn._checks import check_positive, check_shape, checked_times
 from geozoo.nn.dynamics._bounded_matrix import bounded_matrix
 from geozoo.nn.temporal.temporal_attention import attend_to_steps
 from geozoo.ode import Integrator
@@ -57,10 +57,8 @@ class NodeODE(nn.Module):
     ) -> None:
         super().__init__()
         check_positive(num_nodes=num_nodes, channels=channels, groups=groups)
-        if len(times) < 2:
-            raise ValueError(f"times must hold at least two times, got {tuple(times)}")
         self.num_nodes, self.channels, self.groups = num_nodes, channels, groups
-        self.times = tuple(float(time) for time in times)
+        self.times = checked_times(times)
         self.integrator, self.detach_initial = integrator, detach_initial
         self.alpha = nn.Parameter(torch.full((groups, num_nodes), 0.8))
         self.weight = nn.Parameter(torch.eye(channels).repeat(groups, 1, 1))

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from geozoo.nn._checks import check_positive, check_shape
+from geozoo.nn._checks import check_positive, check_shape, checked_times
 from geozoo.nn.dynamics._bounded_matrix import bounded_matrix
 from geozoo.nn.dynamics.node_ode import propagate
 from geozoo.ode import Integrator
@@ -52,10 +52,8 @@ class TensorODE(nn.Module):
     ) -> None:
         super().__init__()
         check_positive(num_nodes=num_nodes, channels=channels, steps=steps)
-        if len(times) < 2:
-            raise ValueError(f"times must hold at least two times, got {tuple(times)}")
         self.num_nodes, self.channels, self.steps = num_nodes, channels, steps
-        self.times = tuple(float(time) for time in times)
+        self.times = checked_times(times)
         self.integrator = integrator
         self.alpha = nn.Parameter(torch.full((num_nodes,), 0.8))
         self.time_weight = nn.Parameter(torch.eye(steps))
