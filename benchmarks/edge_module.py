@@ -37,6 +37,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "recomputed": {"edge_form": "factorised", "checkpoint_blocks": True},
     "general_recomputed": {"edge_form": "general", "checkpoint_blocks": True},
 }
+DEFAULT_FORMS = ["general", "factorised", "recomputed"]
 
 
 def training_step(
@@ -136,7 +137,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--sensors", type=int, nargs="+", default=[170, 307, 883])
-    parser.add_argument("--forms", nargs="+", choices=list(FORMS), default=list(FORMS)[:3])
+    parser.add_argument("--forms", nargs="+", choices=list(FORMS), default=DEFAULT_FORMS)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--hidden", type=int, default=64, help="channels; published: 64")
     parser.add_argument("--branches", type=int, default=3, help="on each graph; published: 3")
