@@ -4,10 +4,11 @@
     python -m benchmarks.gram_ode_choices --seeds 0 1 --record    # keep the figures
 
 Every choice is trained by the ordinary command (``model=gram_ode dataset=... trainer=quick``) for
-the same few steps from the same seeds, and differs in one thing from the variant "paper" with the
-learned matrix started as in the published program (standard normal). Compared is the error over the
-whole validation part after the last step. The test part is never read. ``--record`` keeps
-the figures in ``benchmarks/results/gram_ode_choices.jsonl``.
+the same few steps from the same seeds. Each differs in one thing from the variant "paper" with the
+learned matrix started as in the published program (standard normal); only "released" is all of the
+published program at once. Compared is the error over the whole validation part after the last step.
+The test part is never read. ``--record`` keeps the figures in
+``benchmarks/results/gram_ode_choices.jsonl``.
 """
 
 from __future__ import annotations
