@@ -12,8 +12,12 @@ from geozoo.zoo.results import Result
 #: Keys that stand in other columns, or that change no number beyond rounding.
 _TOLD_ELSEWHERE = (
     "model", "dataset", "trainer", "recipe", "logger", "seed", "runs", "run_dir",
-    "dataset.molecule", "dataset.variant", "dataset.split", "dataset.root", "trainer.accelerator",
+    "dataset.molecule", "dataset.target", "dataset.variant", "dataset.split", "dataset.root",
+    "trainer.accelerator",
 )  # fmt: skip
+
+#: Of a data set with several problems, the key of the protocol that names the problem.
+_VARIANT = ("variant", "molecule", "target")
 
 
 def result_rows(outcome: Outcome) -> list[Result]:
@@ -23,7 +27,7 @@ def result_rows(outcome: Outcome) -> list[Result]:
     shared = {
         "recipe": recipe_name(record["choices"], record["overrides"]),
         "dataset": str(data.get("dataset", record["choices"]["dataset"])),
-        "variant": str(data.get("variant") or data.get("molecule") or ""),
+        "variant": str(next((data[k] for k in _VARIANT if data.get(k)), "")),
         "split": split_label(data),
         "std": None,
         "seeds": str(outcome.cfg.seed),

@@ -17,6 +17,7 @@ from geozoo.data.nbody_simulator import (
     total_energy,
 )
 from geozoo.data.protocol import PROTOCOLS, ForecastProtocol, forecast_protocol
+from geozoo.data.qm9 import QM9, QM9_TARGETS
 from geozoo.data.rmd17 import RMD17
 from geozoo.data.sampler import EpochBatchSampler
 from geozoo.data.scalers import energy_force_statistics, mean_and_std
@@ -38,6 +39,8 @@ __all__ = [
     "KCAL_MOL_TO_MEV",
     "PROTOCOLS",
     "Pems",
+    "QM9",
+    "QM9_TARGETS",
     "RMD17",
     "SIMULATOR_VERSION",
     "DataSpec",

@@ -35,6 +35,7 @@ def energy_force_spec(
         in_channels=part.x.shape[1],
         out_channels=1,
         vector_fields=("pos", "forces"),
+        target="energy",
         units={
             "pos": "angstrom",
             "x": "1",

@@ -36,6 +36,7 @@ class RemoteFile:
         size: length in bytes; ``None`` when nobody published it.
         sha256: checksum; ``None`` when nobody published it. The checksum of the first copy is
             then written beside the file and later copies have to agree with it.
+        md5: the older checksum, where it is the only one that was published.
         note: where size and checksum come from, or why they are not known.
 
     Raises:
@@ -47,6 +48,7 @@ class RemoteFile:
     urls: tuple[str, ...]
     size: int | None = None
     sha256: str | None = None
+    md5: str | None = None
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -61,8 +63,10 @@ class RemoteFile:
                 parts.scheme == "http" and parts.hostname in _LOCAL_HOSTS
             ):
                 raise ValueError(f"urls: {self.name} must come over https, got {url!r}")
-        if self.sha256 is not None and not re.fullmatch("[0-9a-f]{64}", self.sha256):
-            raise ValueError(f"sha256 must be 64 hexadecimal digits, got {self.sha256!r}")
+        for algorithm, digits in (("sha256", 64), ("md5", 32)):
+            checksum = getattr(self, algorithm)
+            if checksum is not None and not re.fullmatch(f"[0-9a-f]{{{digits}}}", checksum):
+                raise ValueError(f"{algorithm} must be {digits} hexadecimal digits: {checksum!r}")
 
 
 def remote_files(dataset: str) -> dict[str, RemoteFile]:
@@ -157,11 +161,12 @@ def _problem(file: RemoteFile, path: Path, lock_of: Path | None = None) -> str |
     size = path.stat().st_size
     if file.size is not None and size != file.size:
         return f"its size is {size} bytes, not {file.size} (truncated or altered)"
-    expected = file.sha256 or _remembered(lock_of or path)
-    if expected is None:
-        return None
-    found = pooch.file_hash(str(path), alg="sha256")
-    return None if found == expected else f"its sha256 is {found}, not {expected} (altered)"
+    known = {"sha256": file.sha256 or _remembered(lock_of or path), "md5": file.md5}
+    for algorithm, expected in known.items():
+        found = expected and pooch.file_hash(str(path), alg=algorithm)
+        if found != expected:
+            return f"its {algorithm} is {found}, not {expected} (altered)"
+    return None
 
 
 def _lock_path(path: Path) -> Path:

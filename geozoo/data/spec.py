@@ -71,6 +71,7 @@ class GeometricSpec(DataSpec):
         out_channels: scalar output channels.
         out_vectors: vector output channels.
         vector_fields: fields of a batch that turn with the input, for rotation augmentation.
+        target: field of a batch that a task predicts unless told otherwise.
 
     Raises:
         ValueError: for an unknown level, a dimension other than 2 or 3, a negative number of
@@ -88,6 +89,7 @@ class GeometricSpec(DataSpec):
     out_channels: int = 0
     out_vectors: int = 0
     vector_fields: tuple[str, ...] = ()
+    target: str = "y"
     family: ClassVar[str] = "geometric"
 
     def __post_init__(self) -> None:

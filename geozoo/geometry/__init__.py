@@ -1,5 +1,6 @@
 """Rotations, orientation grids, invariants of point pairs, and graphs built from positions."""
 
+from geozoo.geometry.bonds import bond_orders
 from geozoo.geometry.graphs import (
     complete_graph,
     complete_pairs,
@@ -32,6 +33,7 @@ from geozoo.geometry.sensor_graphs import (
 __all__ = [
     "SPHERE_GRIDS",
     "antipodal_order",
+    "bond_orders",
     "circle_grid",
     "complete_graph",
     "complete_pairs",

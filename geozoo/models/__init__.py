@@ -1,11 +1,13 @@
 """Networks assembled from the layers of `geozoo.nn`."""
 
+from geozoo.models._outputs import GeometricOutput
+from geozoo.models.composition import Composition
 from geozoo.models.gram_ode import GramODE
 from geozoo.models.gram_ode_weights import load_gram_ode_weights
 from geozoo.models.historical_average import HistoricalAverage
 from geozoo.models.last_value import LastValue
 from geozoo.models.per_sensor_linear import PerSensorLinear
-from geozoo.models.ponita import Ponita, PonitaOutput
+from geozoo.models.ponita import Ponita
 from geozoo.models.ponita_weights import load_reference_weights
 from geozoo.models.seasonal_naive import SeasonalNaive
 from geozoo.models.stgode import StgODE
@@ -13,12 +15,13 @@ from geozoo.models.stid import Stid
 from geozoo.models.vector_autoregression import VectorAutoregression
 
 __all__ = [
+    "Composition",
+    "GeometricOutput",
     "GramODE",
     "HistoricalAverage",
     "LastValue",
     "PerSensorLinear",
     "Ponita",
-    "PonitaOutput",
     "SeasonalNaive",
     "StgODE",
     "Stid",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from geozoo.geometry import complete_graph, complete_pairs, radius_graph, radius_pairs
 from geozoo.models._inputs import check_channels, check_graphs
+from geozoo.models._outputs import GeometricOutput
 from geozoo.nn.conv import ConvNeXtBlock
 from geozoo.nn.representation import (
     BundleRepresentation,
@@ -19,18 +20,6 @@ from geozoo.nn.representation import (
 )
 from geozoo.nn.representation._base import Geometry, Representation
 from geozoo.ops import scatter
-
-
-class PonitaOutput(NamedTuple):
-    """Outputs of `Ponita`; a part without channels is None.
-
-    Attributes:
-        scalar: ``[G, out_channels]`` of graphs or ``[N, out_channels]`` of nodes.
-        vector: ``[G, out_vectors, dim]`` of graphs or ``[N, out_vectors, dim]`` of nodes.
-    """
-
-    scalar: Tensor | None
-    vector: Tensor | None
 
 
 class Ponita(nn.Module):
@@ -164,7 +153,7 @@ class Ponita(nn.Module):
         *,
         vec: Float[Tensor, "N V dim"] | None = None,
         num_graphs: int | None = None,
-    ) -> PonitaOutput:
+    ) -> GeometricOutput:
         """Return scalar and vector outputs.
 
         Args:
@@ -192,7 +181,7 @@ class Ponita(nn.Module):
         *,
         vec: Float[Tensor, "N V dim"] | None = None,
         num_graphs: int | None = None,
-    ) -> PonitaOutput:
+    ) -> GeometricOutput:
         """Scale all kernels so that the convolutions keep the spread of this batch's features.
 
         To be called once, before training, with the arguments of `forward`. The published code does
@@ -219,7 +208,7 @@ class Ponita(nn.Module):
         vec: Tensor | None,
         num_graphs: int | None,
         step: Callable[[ConvNeXtBlock, Tensor, Geometry], Tensor],
-    ) -> PonitaOutput:
+    ) -> GeometricOutput:
         check_graphs(
             pos, x, batch, edge_index, vec,
             dim=self.dim, in_channels=self.in_channels, in_vectors=self.in_vectors,
@@ -243,7 +232,7 @@ class Ponita(nn.Module):
         )
         if self.level == "graph":
             scalar, vector = (scatter(part, batch, num_graphs) for part in (scalar, vector))
-        return PonitaOutput(
+        return GeometricOutput(
             scalar if self.out_channels else None, vector if self.out_vectors else None
         )
 

@@ -64,7 +64,7 @@ class GeometricTask(GraphTask):
 
     def inputs(self, batch: GraphBatch) -> dict[str, Any]:
         """The arguments of the model, in the precision of its parameters."""
-        dtype = next(self.model.parameters()).dtype
+        dtype = next((p.dtype for p in self.model.parameters()), torch.float32)
         x, vec = batch.get("x"), batch.get("vec")
         return {
             "pos": batch.pos.to(dtype),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from geozoo.data import GeometricSpec, GraphBatch
+from geozoo.data import GeometricSpec, GraphBatch, GraphDataModule
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks.geometric import GeometricTask
 
@@ -24,7 +24,8 @@ class Regression(GeometricTask):
     Args:
         model: a network with one scalar output.
         spec: the description of the data.
-        target: field of the batch that holds the target, ``[G]`` or ``[N]``.
+        target: field of the batch that holds the target, ``[G]`` or ``[N]``; None: the one that
+            the data names.
         optimizer: see `GeometricTask`, as are the remaining arguments.
         schedule: see `GeometricTask`.
         augment: see `GeometricTask`.
@@ -44,7 +45,7 @@ class Regression(GeometricTask):
         model: nn.Module,
         spec: GeometricSpec,
         *,
-        target: str = "y",
+        target: str | None = None,
         optimizer: Any = None,
         schedule: Any = None,
         augment: bool = True,
@@ -56,6 +57,7 @@ class Regression(GeometricTask):
             raise ValueError(
                 f"task regression needs one scalar output, the data has {spec.out_channels}"
             )
+        target = spec.target if target is None else target
         super().__init__(
             model, spec,
             quantities=(Quantity(target, target, ("mae", "rmse")),),
@@ -67,11 +69,19 @@ class Regression(GeometricTask):
             value = spec.statistics.get(f"{target}_{name}", default)
             self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
 
+    def prepare(self, datamodule: GraphDataModule) -> str | None:
+        """Show a model with a method ``fit`` the training part: features and scaled target."""
+        if not hasattr(self.model, "fit"):
+            return super().prepare(datamodule)
+        part = datamodule.store.gather(datamodule.splits["train"])
+        self.model.fit(part.x, part.batch, self._standardised(part)[:, None])
+        return "fitted the model to the training part"
+
     def loss(self, batch: GraphBatch) -> dict[str, Tensor]:
         """Mean absolute error of the standardised target."""
         predicted = self(batch).scalar[:, 0]
-        standardised = (getattr(batch, self.target) - self.shift) / self.scale
-        return {"loss": functional.l1_loss(predicted, standardised.to(predicted.dtype))}
+        wanted = self._standardised(batch).to(predicted.dtype)
+        return {"loss": functional.l1_loss(predicted, wanted)}
 
     def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
         """The target by its name, in its unit, float64."""
@@ -81,3 +91,6 @@ class Regression(GeometricTask):
     def predict_baseline(self, batch: GraphBatch) -> dict[str, Tensor]:
         """The constant predictor: the mean of the training part."""
         return {self.target: self.shift.expand_as(getattr(batch, self.target))}
+
+    def _standardised(self, batch: GraphBatch) -> Tensor:
+        return (getattr(batch, self.target) - self.shift) / self.scale

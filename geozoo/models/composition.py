@@ -1,0 +1,94 @@
+"""What a molecule's composition alone says of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from geozoo.models._inputs import check_channels, check_graphs
+from geozoo.models._outputs import GeometricOutput
+from geozoo.ops import scatter
+
+
+class Composition(nn.Module):
+    r"""Linear in the summed node features, :math:`y = w \cdot \sum_i x_i + c`, blind to geometry.
+
+    Where the features are a one-hot of the element this is linear in the composition. Without
+    trained parameters: :meth:`fit` solves for the weights, which are buffers. It shows how much of
+    a property is mere counting; a model that sees geometry has to beat it.
+
+    Args:
+        in_channels: features per node ``F``.
+        out_channels: scalar outputs.
+        level: outputs of each ``"graph"``, or of each ``"node"`` (of its own features).
+
+    Raises:
+        ValueError: for a size below 1 or another level.
+
+    >>> model = Composition(1, 1)
+    >>> x, batch = torch.ones(3, 1), torch.tensor([0, 0, 1])
+    >>> model.fit(x, batch, torch.tensor([[5.0], [3.0]]))
+    >>> model(torch.zeros(3, 3), x, batch).scalar.round(decimals=4).flatten().tolist()
+    [5.0, 3.0]
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, level: Literal["node", "graph"] = "graph"
+    ) -> None:
+        super().__init__()
+        check_channels(in_channels, 0, out_channels, 0)
+        if level not in ("node", "graph"):
+            raise ValueError(f'level must be "node" or "graph", got {level!r}')
+        self.in_channels, self.level = in_channels, level
+        self.register_buffer("weight", torch.zeros(in_channels, out_channels))
+        self.register_buffer("bias", torch.zeros(out_channels))
+
+    @torch.no_grad()
+    def fit(
+        self, x: Float[Tensor, "N F"], batch: Int[Tensor, " N"], targets: Float[Tensor, "S out"]
+    ) -> None:
+        """Solve for weights by least squares, in float64; the smallest where several are best.
+
+        Args:
+            x: node features of the training part.
+            batch: graph of each node.
+            targets: a row per graph, or per node at that level.
+        """
+        counts = self._counts(x.double(), batch, len(targets))
+        ones = counts.new_ones(len(counts), 1)
+        design = torch.cat([counts, ones], 1)
+        found = torch.linalg.lstsq(design, targets.double(), driver="gelsd").solution
+        self.weight.copy_(found[:-1])
+        self.bias.copy_(found[-1])
+
+    def forward(
+        self,
+        pos: Float[Tensor, "N dim"],
+        x: Float[Tensor, "N F"],
+        batch: Int[Tensor, " N"],
+        edge_index: Int[Tensor, "2 E"] | None = None,
+        *,
+        vec: Float[Tensor, "N V dim"] | None = None,
+        num_graphs: int | None = None,
+    ) -> GeometricOutput:
+        """Return the scalars, and no vectors; only ``x`` and ``batch`` count.
+
+        Raises:
+            ValueError: if a shape is wrong.
+        """
+        check_graphs(
+            pos, x, batch, None, None, dim=pos.shape[-1], in_channels=self.in_channels, in_vectors=0
+        )
+        if num_graphs is None:
+            num_graphs = int(batch[-1]) + 1 if batch.numel() else 0
+        counts = self._counts(x, batch, num_graphs)
+        return GeometricOutput(counts @ self.weight.to(x.dtype) + self.bias.to(x.dtype), None)
+
+    def _counts(self, x: Tensor, batch: Tensor, num_graphs: int) -> Tensor:
+        return scatter(x, batch, num_graphs) if self.level == "graph" else x
