@@ -16,7 +16,7 @@ from torch import nn
 
 from geozoo.cli._callbacks import make_callbacks
 from geozoo.cli._folder import RunFolder
-from geozoo.data import GraphDataModule
+from geozoo.data import DataSpec, GraphDataModule
 from geozoo.tasks import GraphTask
 from geozoo.zoo import ConfigError
 
@@ -37,10 +37,26 @@ def build_task(cfg: DictConfig, datamodule: GraphDataModule) -> GraphTask:
     with _faults_named("model"):
         model = _build_model(cfg.model, datamodule)
     datamodule.serve(model)
+    return _build_task(cfg, model, datamodule.spec)
+
+
+def rebuild_task(cfg: DictConfig, spec: DataSpec) -> GraphTask:
+    """The task of a finished run around a new model, without the data.
+
+    Args:
+        cfg: the config, completed by the data.
+        spec: what the data said of itself.
+    """
+    with _faults_named("model"):
+        model = instantiate(cfg.model, _convert_="all")
+    return _build_task(cfg, model, spec)
+
+
+def _build_task(cfg: DictConfig, model: nn.Module, spec: DataSpec) -> GraphTask:
     with _faults_named("task"):
         return instantiate(cfg.task, _partial_=True, _convert_="all")(
             model=model,
-            spec=datamodule.spec,
+            spec=spec,
             optimizer=instantiate(cfg.optimizer, _convert_="all"),
             schedule=instantiate(cfg.schedule, _convert_="all"),
         )

@@ -62,7 +62,7 @@ def evaluation(run: str, changes: Sequence[str], *, is_terminal: bool = False) -
         RunError: when there is no such checkpoint, or a change is not allowed.
         ConfigError: for a change that does not fit a signature.
     """
-    checkpoint = _checkpoint(Path(run).expanduser().absolute())
+    checkpoint = find_checkpoint(run)
     record: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)["geozoo"]
     cfg = OmegaConf.create(record["config"])
     apply_overrides(cfg, changes, allowed=_FREE, reason="a test keeps the model of its run")
@@ -126,7 +126,13 @@ def _trainer(cfg: DictConfig, *, is_terminal: bool) -> Trainer:
     )
 
 
-def _checkpoint(path: Path) -> Path:
+def find_checkpoint(run: str) -> Path:
+    """The checkpoint file that a run folder (its best one) or a path names.
+
+    Raises:
+        RunError: when there is none.
+    """
+    path = Path(run).expanduser().absolute()
     if path.is_dir():
         path = RunFolder(path).best
     if not path.is_file():

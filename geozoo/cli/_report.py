@@ -6,12 +6,13 @@ from rich.console import Console
 
 from geozoo.cli._forecast_plots import plot_forecast
 from geozoo.cli._metrics_file import read_metrics
+from geozoo.cli._molecules import plot_molecules
 from geozoo.cli._plots import plot_loss, plot_parity
 from geozoo.cli._prepare import is_main_process
 from geozoo.cli._result import result_rows
 from geozoo.cli._summary import show_summary
 from geozoo.cli._training import Outcome
-from geozoo.tasks import Forecasting
+from geozoo.tasks import Forecasting, Generation
 from geozoo.zoo.results import write_results
 
 
@@ -24,6 +25,8 @@ def report(outcome: Outcome, console: Console) -> None:
     plot_parity(task.parity.pairs(), folder.path / "parity.png", units=task.quantity_units())
     if isinstance(task, Forecasting) and outcome.test:
         plot_forecast(task, folder.path, outcome.coordinates)
+    if isinstance(task, Generation) and task.samples is not None:
+        plot_molecules(task.samples, folder.path / "samples.png")
     if outcome.test:
         write_results(folder.result, result_rows(outcome))
     show_summary(outcome, console)

@@ -1,6 +1,7 @@
 """Data sets of graphs: stores, batches, splits, statistics and Lightning data modules."""
 
 from geozoo.data._folders import data_folder
+from geozoo.data._progress import progress_bar
 from geozoo.data.augmentation import rotate_batch
 from geozoo.data.batch import GraphBatch
 from geozoo.data.datamodule import GraphDataModule, LoadedData
@@ -18,6 +19,7 @@ from geozoo.data.nbody_simulator import (
 )
 from geozoo.data.protocol import PROTOCOLS, ForecastProtocol, forecast_protocol
 from geozoo.data.qm9 import QM9, QM9_TARGETS
+from geozoo.data.qm9_generation import QM9Generation
 from geozoo.data.rmd17 import RMD17
 from geozoo.data.sampler import EpochBatchSampler
 from geozoo.data.scalers import energy_force_statistics, mean_and_std
@@ -40,6 +42,7 @@ __all__ = [
     "PROTOCOLS",
     "Pems",
     "QM9",
+    "QM9Generation",
     "QM9_TARGETS",
     "RMD17",
     "SIMULATOR_VERSION",
@@ -83,6 +86,7 @@ __all__ = [
     "mean_and_std",
     "mean_day",
     "forecast_protocol",
+    "progress_bar",
     "random_split",
     "read_index_file",
     "read_sensor_table",

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from geozoo.data._folders import data_folder
-from geozoo.data._qm9_bonds import BondSource, resolve_bond_source
-from geozoo.data._qm9_files import ELEMENTS, NUM_CHARACTERISED
-from geozoo.data._qm9_store import COLUMNS, prepare_store, prepared_header, prepared_path
+from geozoo.data._qm9_bonds import BondSource
+from geozoo.data._qm9_files import ELEMENTS
+from geozoo.data._qm9_source import QM9Source, SplitName, check_word, split_name
+from geozoo.data._qm9_store import COLUMNS
 from geozoo.data.datamodule import GraphDataModule, LoadedData
-from geozoo.data.download import fetch, remote_files
 from geozoo.data.loader import LoaderOptions
 from geozoo.data.scalers import mean_and_std
 from geozoo.data.spec import GeometricSpec
-from geozoo.data.splits import random_split, split_hash
+from geozoo.data.splits import split_hash
 from geozoo.data.store import GraphStore
 from geozoo.data.units import energy_factor
 
-_LOG = logging.getLogger(__name__)
-SplitName = Literal["dimenet", "edm", "random"]
 Features = Literal["pyg", "chemistry", "elements"]
 Edges = Literal["complete", "bonds"]
 #: Unit of every target in a batch and in every table.
@@ -36,12 +30,6 @@ QM9_TARGETS: Mapping[str, str] = {
     **dict.fromkeys(("homo", "lumo", "gap", "zpve", "u0", "u", "h", "g"), "meV"),
     **dict.fromkeys(("u0_atom", "u_atom", "h_atom", "g_atom"), "meV"),
 }  # fmt: skip
-_SIZES = {
-    "dimenet": {"train": 110_000, "val": 10_000, "test": 10_831},
-    "edm": {"train": 100_000, "val": 17_748, "test": 13_083},
-}
-_FRACTIONS = {"train": 0.8, "val": 0.1, "test": 0.1}
-_ARCHIVE, _EXCLUDED = "dsgdb9nsd.xyz.tar.bz2", "uncharacterized.txt"
 
 
 class QM9(GraphDataModule):
@@ -102,61 +90,35 @@ class QM9(GraphDataModule):
         mirrors: Sequence[str] = (),
     ) -> None:
         super().__init__(loader)
-        _check_word("target", target, tuple(QM9_TARGETS))
-        _check_word("split", split, get_args(SplitName))
-        _check_word("features", features, get_args(Features))
-        _check_word("edges", edges, get_args(Edges))
-        _check_word("bonds", bonds, get_args(BondSource))
-        self.bonds = resolve_bond_source(bonds)
-        if features == "chemistry" and self.bonds != "rdkit":
+        check_word("target", target, tuple(QM9_TARGETS))
+        check_word("split", split, get_args(SplitName))
+        check_word("features", features, get_args(Features))
+        check_word("edges", edges, get_args(Edges))
+        self.source = QM9Source(root, bonds=bonds, download=download, mirrors=mirrors)
+        if features == "chemistry" and self.source.bonds != "rdkit":
             raise ValueError("features=chemistry needs bonds=rdkit, and rdkit installed")
         self.target, self.split, self.split_seed = target, split, split_seed
-        self.features, self.edges, self.download = features, edges, download
-        self.folder = data_folder("qm9", root)
-        self.mirrors = tuple(mirrors)
-
-    @property
-    def prepared(self) -> Path:
-        """The file that is made once from the archive."""
-        return prepared_path(self.folder, self.bonds)
+        self.features, self.edges = features, edges
 
     def prepare_data(self) -> None:
         """Make the prepared file, from files that are downloaded if need be."""
-        archive = self.folder / _ARCHIVE
-        header = prepared_header(self.prepared)
-        if header and (
-            not archive.is_file() or header["archive_bytes"] == str(archive.stat().st_size)
-        ):
-            return
-        files = remote_files("qm9")
-        source = files[_ARCHIVE]
-        files[_ARCHIVE] = replace(source, urls=(*self.mirrors, *source.urls))
-        for name in (_ARCHIVE, _EXCLUDED):
-            path = self.folder / name
-            if not path.is_file():
-                fetch(files[name], self.folder, download=self.download)
-            elif path.stat().st_size != files[name].size:
-                _LOG.warning("%s is not the published file byte for byte; it is read anyhow", path)
-        prepare_store(self.folder, archive, self.folder / _EXCLUDED, self.bonds)
+        self.source.prepare()
 
     def load(self) -> LoadedData:
         """Map the prepared file and pick what a batch has; statistics are of the training part."""
-        header = prepared_header(self.prepared)
-        if header is None:
-            raise FileNotFoundError(f"{self.prepared} is missing: call prepare_data()")
-        whole = GraphStore.load(self.prepared)
-        values = whole.graph["properties"][:, COLUMNS.index(self.target)]
+        whole, header = self.source.read()
+        values = whole.graph["properties"][:, COLUMNS.index(self.target)].contiguous()
         unit = QM9_TARGETS[self.target]
         if unit == "meV":
-            values = values * (1.0 / energy_factor("meV") * energy_factor("eV"))
+            values = values * energy_factor("eV")
         node = {
             "pos": whole.node["pos"],
             "x": node_features(whole, self.features),
             "z": whole.node["z"].long(),
         }
-        graph = {self.target: values.contiguous(), "number": whole.graph["number"]}
+        graph = {self.target: values, "number": whole.graph["number"]}
         store = GraphStore(whole.num_nodes, node, graph, **self._edges_of(whole))
-        splits = self._splits(len(store))
+        splits = self.source.splits(self.split, len(store), seed=self.split_seed)
         shift, scale = mean_and_std(values[splits["train"]])
         spec = GeometricSpec(
             level="graph",
@@ -178,29 +140,15 @@ class QM9(GraphDataModule):
         both = torch.stack([pairs, pairs.flip(0)], -1).flatten(1)
         return {"edge_index": both, "num_edges": 2 * whole.num_edges}
 
-    def _splits(self, count: int) -> dict[str, Tensor]:
-        if self.split == "random":
-            return random_split(count, _FRACTIONS, seed=self.split_seed)
-        if count != NUM_CHARACTERISED:
-            raise ValueError(
-                f"split={self.split} cuts {NUM_CHARACTERISED} molecules; the archive in "
-                f"{self.folder} has {count}. Use the complete archive, or split=random"
-            )
-        seed = {"dimenet": 42, "edm": 0}[self.split]
-        order = torch.from_numpy(np.random.RandomState(seed).permutation(count))
-        sizes = _SIZES[self.split]
-        return dict(zip(sizes, order.split(list(sizes.values())), strict=True))
-
     def _protocol(
         self, splits: Mapping[str, Tensor], header: Mapping[str, str], numbers: Tensor
     ) -> dict[str, Any]:
         """Molecules are named by their number in QM9, which any copy of the data agrees on."""
         parts = {part: numbers[index] for part, index in splits.items()}
-        name = f"random, seed {self.split_seed}" if self.split == "random" else self.split
         return {
             "dataset": "qm9",
             "target": self.target,
-            "split": name,
+            "split": split_name(self.split, self.split_seed),
             "split_hash": split_hash(parts),
             "data_hash": header["data_hash"],
             "features": self.features,
@@ -222,8 +170,3 @@ def node_features(store: GraphStore, features: Features) -> Tensor:
     chemistry = torch.stack([flag & known for flag in flags], 1)
     numbers = torch.stack([z, store.node["hydrogens"]], 1).float()
     return torch.cat([one_hot, numbers[:, :1], chemistry, numbers[:, 1:]], 1)
-
-
-def _check_word(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")

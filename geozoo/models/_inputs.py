@@ -23,6 +23,19 @@ def check_channels(in_channels: int, in_vectors: int, out_channels: int, out_vec
             )
 
 
+def check_condition(condition: Tensor | None, num_graphs: int, channels: int) -> None:
+    """Check that a condition is there exactly when a model has channels for it.
+
+    Raises:
+        ValueError: for a condition too many, a missing one or another shape.
+    """
+    if condition is None and channels:
+        raise ValueError(f"condition must have shape ({num_graphs}, {channels}), got None")
+    if condition is not None and condition.shape != (num_graphs, channels):
+        wanted = f"shape ({num_graphs}, {channels})" if channels else "None for this model"
+        raise ValueError(f"condition must be of {wanted}, got shape {tuple(condition.shape)}")
+
+
 def check_graphs(
     pos: Tensor, x: Tensor | None, batch: Tensor, edge_index: Tensor | None, vec: Tensor | None,
     *, dim: int, in_channels: int, in_vectors: int,

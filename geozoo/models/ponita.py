@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from geozoo.geometry import complete_graph, complete_pairs, radius_graph, radius_pairs
-from geozoo.models._inputs import check_channels, check_graphs
+from geozoo.models._inputs import check_channels, check_condition, check_graphs
 from geozoo.models._outputs import GeometricOutput
 from geozoo.nn.conv import ConvNeXtBlock
 from geozoo.nn.representation import (
@@ -54,6 +54,8 @@ class Ponita(nn.Module):
         depthwise: one kernel weight per channel instead of a full matrix.
         orientation_kind: ``"published"`` or, in the plane, ``"se2"`` (complete for SE(2)).
         interaction: which lifted edges interact, ``"edges"`` or ``"complete"``.
+        condition_channels: numbers per graph on which all kernels depend, such as the noise level
+            of a diffusion; given to `forward` as ``condition``.
         backend: ``"shared"``: one kernel row for a pair and its reverse, where graph and grid allow
             it; ``"textbook"``: one row per directed edge, as the equations are written; ``"auto"``:
             shared where it can be. Equal results.
@@ -97,6 +99,7 @@ class Ponita(nn.Module):
         depthwise: bool = True,
         orientation_kind: Literal["published", "se2"] = "published",
         interaction: Literal["edges", "complete"] = "edges",
+        condition_channels: int = 0,
         backend: Literal["auto", "shared", "textbook"] = "auto",
     ) -> None:
         super().__init__()
@@ -113,11 +116,13 @@ class Ponita(nn.Module):
         self.in_channels, self.in_vectors = in_channels, in_vectors
         self.out_channels, self.out_vectors = out_channels, out_vectors
         self.dim, self.level, self.radius = dim, level, radius
+        self.condition_channels = condition_channels
         sizes = {
             "hidden_channels": hidden_channels,
             "basis_channels": basis_channels,
             "degree": degree,
             "radius": radius,
+            "condition_channels": condition_channels,
         }
         orientation = {
             "num_orientations": num_orientations,
@@ -153,6 +158,7 @@ class Ponita(nn.Module):
         *,
         vec: Float[Tensor, "N V dim"] | None = None,
         num_graphs: int | None = None,
+        condition: Float[Tensor, "G condition"] | None = None,
     ) -> GeometricOutput:
         """Return scalar and vector outputs.
 
@@ -164,12 +170,13 @@ class Ponita(nn.Module):
                 None: every pair of a graph, or every pair within ``radius``, with self-loops.
             vec: vector features, or None if ``in_vectors`` is 0.
             num_graphs: number of graphs; None: up to the last one that has a node.
+            condition: what the kernels of each graph depend on, ``condition_channels`` numbers.
 
         Raises:
             ValueError: if a shape is wrong.
             IndexError: if ``edge_index`` names a node that does not exist.
         """
-        return self._run(pos, x, batch, edge_index, vec, num_graphs, _forward)
+        return self._run(pos, x, batch, edge_index, vec, num_graphs, condition, _forward)
 
     @torch.no_grad()
     def calibrate(
@@ -181,6 +188,7 @@ class Ponita(nn.Module):
         *,
         vec: Float[Tensor, "N V dim"] | None = None,
         num_graphs: int | None = None,
+        condition: Float[Tensor, "G condition"] | None = None,
     ) -> GeometricOutput:
         """Scale all kernels so that the convolutions keep the spread of this batch's features.
 
@@ -195,7 +203,7 @@ class Ponita(nn.Module):
         """
         if bool(self.calibrated):
             raise RuntimeError("the model is calibrated already (buffer `calibrated` is true)")
-        output = self._run(pos, x, batch, edge_index, vec, num_graphs, _calibrate)
+        output = self._run(pos, x, batch, edge_index, vec, num_graphs, condition, _calibrate)
         self.calibrated.fill_(True)
         return output
 
@@ -207,6 +215,7 @@ class Ponita(nn.Module):
         edge_index: Tensor | None,
         vec: Tensor | None,
         num_graphs: int | None,
+        condition: Tensor | None,
         step: Callable[[ConvNeXtBlock, Tensor, Geometry], Tensor],
     ) -> GeometricOutput:
         check_graphs(
@@ -215,7 +224,8 @@ class Ponita(nn.Module):
         )  # fmt: skip
         if num_graphs is None:
             num_graphs = int(batch[-1]) + 1 if batch.numel() else 0
-        geometry = self._geometry(pos, batch, edge_index, num_graphs)
+        check_condition(condition, num_graphs, self.condition_channels)
+        geometry = self._geometry(pos, batch, edge_index, num_graphs, condition)
         lifted = self.representation.lift(
             x if self.in_channels else None, vec if self.in_vectors else None, geometry
         )
@@ -237,7 +247,12 @@ class Ponita(nn.Module):
         )
 
     def _geometry(
-        self, pos: Tensor, batch: Tensor, edge_index: Tensor | None, num_graphs: int
+        self,
+        pos: Tensor,
+        batch: Tensor,
+        edge_index: Tensor | None,
+        num_graphs: int,
+        condition: Tensor | None,
     ) -> Geometry:
         pairs = edge_index is None and self.backend == "shared"
         if edge_index is None and self.radius is None:
@@ -245,7 +260,11 @@ class Ponita(nn.Module):
         elif edge_index is None:
             search = radius_pairs if pairs else radius_graph
             edge_index = search(pos, self.radius, batch, num_graphs)
-        return self.representation.geometry(pos, edge_index, batch, pairs=pairs)
+        if condition is not None:
+            condition = condition.index_select(0, batch)
+        return self.representation.geometry(
+            pos, edge_index, batch, pairs=pairs, condition=condition
+        )
 
 
 def _forward(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tensor:

@@ -2,9 +2,11 @@
 
 from geozoo.tasks._finite import NonFiniteLossError
 from geozoo.tasks._quantity import Quantity
+from geozoo.tasks._sampling import MAX_SAMPLES, SampledMolecules
 from geozoo.tasks.base import GraphTask
 from geozoo.tasks.dynamics import Dynamics
 from geozoo.tasks.forecasting import Forecasting
+from geozoo.tasks.generation import Generation
 from geozoo.tasks.geometric import GeometricTask
 from geozoo.tasks.parameter_groups import parameter_groups
 from geozoo.tasks.potential import Potential
@@ -12,8 +14,11 @@ from geozoo.tasks.regression import Regression
 from geozoo.tasks.schedules import constant, cosine_warmup, multistep
 
 __all__ = [
+    "MAX_SAMPLES",
+    "SampledMolecules",
     "Dynamics",
     "Forecasting",
+    "Generation",
     "GeometricTask",
     "GraphTask",
     "NonFiniteLossError",

@@ -28,7 +28,7 @@ def training_rotations(
         epoch: number of the epoch.
         step: number of the batch within the epoch, and rank of the process.
     """
-    generator = _generator(seed, _TRAINING, epoch, *step)
+    generator = seeded_generator(seed, _TRAINING, epoch, *step)
     return random_rotations(batch.num_graphs, dim, generator=generator, device=batch.device)
 
 
@@ -37,10 +37,11 @@ def evaluation_rotations(batch: GraphBatch, dim: int, *, seed: int, repeat: int)
 
     Neither the batch size nor the number of devices changes which rotation a graph gets.
     """
-    table = random_rotations(_TABLE_SIZE, dim, generator=_generator(seed, _TEST, repeat))
+    table = random_rotations(_TABLE_SIZE, dim, generator=seeded_generator(seed, _TEST, repeat))
     return table.to(batch.device).index_select(0, batch.index % _TABLE_SIZE)
 
 
-def _generator(*numbers: int) -> torch.Generator:
+def seeded_generator(*numbers: int) -> torch.Generator:
+    """A generator whose stream depends on these numbers alone."""
     state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0] >> 1))

@@ -49,7 +49,7 @@ def test_energies_are_ev_in_the_file_and_mev_in_a_batch(root: Path) -> None:
     value = homo.store.gather([0]).homo.item()
     assert value == pytest.approx(6.3e-6 * 1e3 * EV, rel=1e-9)
     assert homo.spec.units["homo"] == "meV"
-    kept = load_file(homo.prepared)["graph.properties"]
+    kept = load_file(homo.source.prepared)["graph.properties"]
     assert kept[0, COLUMNS.index("homo")].item() == pytest.approx(6.3e-6 * EV, rel=1e-9)
 
 
@@ -127,7 +127,7 @@ def test_named_splits_need_the_whole_data_set(root: Path) -> None:
 def test_named_splits_are_the_published_permutations(
     tmp_path: Path, split: str, seed: int, sizes: tuple
 ) -> None:
-    parts = qm9(tmp_path, split=split)._splits(130831)
+    parts = qm9(tmp_path).source.splits(split, 130831, seed=0)
     assert tuple(len(part) for part in parts.values()) == sizes
     order = np.random.RandomState(seed).permutation(130831)
     assert torch.cat(list(parts.values())).tolist() == order.tolist()
@@ -157,10 +157,10 @@ def test_prepared_file_follows_its_archive(root: Path) -> None:
 def test_damaged_prepared_file_is_made_again(root: Path, kept: int) -> None:
     module = qm9(root)
     module.prepare_data()
-    content = module.prepared.read_bytes()
-    module.prepared.write_bytes(content[:kept])
+    content = module.source.prepared.read_bytes()
+    module.source.prepared.write_bytes(content[:kept])
     assert len(qm9(root).store) == 20
-    assert len(module.prepared.read_bytes()) == len(content)
+    assert len(module.source.prepared.read_bytes()) == len(content)
 
 
 def test_interrupted_preparation_leaves_nothing_behind(

@@ -17,15 +17,16 @@ ALLOWED = {
     "nn": {"ops", "geometry", "ode"},
     "models": {"ops", "geometry", "nn", "ode"},
     "data": {"ops", "geometry"},
-    "metrics": set(),
+    "diffusion": {"ops"},
+    "metrics": {"geometry", "ops"},
     # Tasks measure their own equivariance error, hence the rotations.
-    "tasks": {"data", "metrics", "geometry"},
+    "tasks": {"data", "diffusion", "geometry", "metrics"},
     "configs": set(),
     "zoo": set(),
     "testing": {"geometry"},
 }
 ALLOWED["cli"] = {*ALLOWED, "cli"}
-LIGHT = ("ops", "geometry", "ode", "nn", "models", "testing")
+LIGHT = ("ops", "geometry", "ode", "diffusion", "nn", "models", "testing")
 HEAVY = {
     "hydra", "lightning", "matplotlib", "omegaconf", "pooch", "pytest", "pytorch_lightning", "rich",
     "safetensors", "torch_geometric", "torch_scatter", "torchdiffeq", "torchmetrics",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from geozoo.nn.embedding import KernelBasis, PolynomialWindow
@@ -38,6 +39,7 @@ class Representation(nn.Module):
         basis_channels: number of basis functions.
         degree: degree of the polynomial features.
         radius: cut-off of the window, in the unit of the positions; None for none.
+        condition_channels: further numbers per node on which the spatial basis depends.
     """
 
     shares_pairs: bool = False
@@ -51,17 +53,25 @@ class Representation(nn.Module):
         basis_channels: int,
         degree: int,
         radius: float | None,
+        condition_channels: int = 0,
     ) -> None:
         super().__init__()
         if dim not in (2, 3):
             raise ValueError(f"dim must be 2 or 3, got {dim!r}")
         self.dim = dim
         self.basis_channels = basis_channels
+        num_invariants += condition_channels
         self.basis = KernelBasis(num_invariants, hidden_channels, basis_channels, degree)
         self.window = PolynomialWindow(radius)
 
     def geometry(
-        self, pos: Tensor, edge_index: Tensor, batch: Tensor, *, pairs: bool = False
+        self,
+        pos: Tensor,
+        edge_index: Tensor,
+        batch: Tensor,
+        *,
+        pairs: bool = False,
+        condition: Tensor | None = None,
     ) -> Geometry:
         """Return bases and indices for these positions.
 
@@ -70,6 +80,8 @@ class Representation(nn.Module):
             edge_index: edges ``[2, E]`` with senders in row 0, or undirected pairs ``[2, P]``.
             batch: graph of each node ``[N]``.
             pairs: whether ``edge_index`` lists undirected pairs (only where `shares_pairs`).
+            condition: ``[N, condition_channels]``, equal for all nodes of a graph; a pair takes the
+                one of its receiver. None without such channels.
         """
         raise NotImplementedError
 
@@ -86,3 +98,27 @@ class Representation(nn.Module):
     def make_conv(self, channels: int, *, depthwise: bool) -> nn.Module:
         """Return a convolution that takes this representation's `Geometry.neighborhood`."""
         raise NotImplementedError
+
+
+def conditioned(invariants: Tensor, condition: Tensor | None, rows: Tensor) -> Tensor:
+    """Return the invariants ``[E, ..., d]`` with the condition of some nodes behind them.
+
+    Args:
+        invariants: of each edge.
+        condition: ``[N, k]``, or None.
+        rows: node of each edge.
+    """
+    if condition is None:
+        return invariants
+    further = condition.index_select(0, rows)
+    middle = invariants.shape[1:-1]
+    further = further.view(len(further), *[1] * len(middle), -1).expand(-1, *middle, -1)
+    return torch.cat([invariants, further], -1)
+
+
+def loop_invariants(pos: Tensor, num_invariants: int, condition: Tensor | None) -> Tensor:
+    """Return the invariants of self-loops, where r = 0: ``[1, d]``, or ``[N, d]`` conditioned."""
+    zero = pos.new_zeros(1, num_invariants)
+    if condition is None:
+        return zero
+    return torch.cat([zero.expand(len(condition), -1), condition], -1)

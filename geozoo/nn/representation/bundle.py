@@ -17,7 +17,7 @@ from geozoo.geometry import (
 from geozoo.nn.conv import BundleConv, FiberBundleConv
 from geozoo.nn.embedding import KernelBasis
 from geozoo.nn.readout import lift_to_orientations, project_from_orientations
-from geozoo.nn.representation._base import Geometry, Representation
+from geozoo.nn.representation._base import Geometry, Representation, conditioned, loop_invariants
 from geozoo.ops import safe_norm
 
 
@@ -39,6 +39,7 @@ class BundleRepresentation(Representation):
         basis_channels: number of basis functions.
         degree: degree of the polynomial features.
         radius: cut-off of the window; None for none.
+        condition_channels: further numbers per node on which the spatial basis depends.
 
     Raises:
         ValueError: if the grid does not lie on the sphere or has another size.
@@ -61,6 +62,7 @@ class BundleRepresentation(Representation):
         basis_channels: int,
         degree: int,
         radius: float | None,
+        condition_channels: int = 0,
     ) -> None:
         fiber_invariants = 2 if orientation_kind == "se2" else 1
         super().__init__(
@@ -70,6 +72,7 @@ class BundleRepresentation(Representation):
             basis_channels=basis_channels,
             degree=degree,
             radius=radius,
+            condition_channels=condition_channels,
         )
         points = _make_grid(dim, num_orientations, grid)
         # Kept in float64 and cast where used, so that `model.double()` has the exact grid.
@@ -85,7 +88,13 @@ class BundleRepresentation(Representation):
         )
 
     def geometry(
-        self, pos: Tensor, edge_index: Tensor, batch: Tensor, *, pairs: bool = False
+        self,
+        pos: Tensor,
+        edge_index: Tensor,
+        batch: Tensor,
+        *,
+        pairs: bool = False,
+        condition: Tensor | None = None,
     ) -> Geometry:
         """Return bases and indices; see `Representation.geometry`."""
         grid = self.orientations.to(pos.dtype)
@@ -98,17 +107,23 @@ class BundleRepresentation(Representation):
         if self.fiber_basis is None:
             size = (rel_pos.shape[0], grid.shape[0], grid.shape[0], -1)
             both = torch.cat([invariants.unsqueeze(2).expand(size), fiber.expand(size)], -1)
+            both = conditioned(both, condition, edge_index[1])
             basis = self.basis(both) * window.view(-1, 1, 1, 1)
             neighborhood = {"basis": basis, "edge_index": edge_index}
             return Geometry(neighborhood, None, None, pos.shape[0])
+        invariants = conditioned(invariants, condition, edge_index[1])
         neighborhood = {
             "basis": self.basis(invariants, merged=pairs) * window.view(-1, 1, 1),
             "edge_index": edge_index,
             "fiber_basis": self.fiber_basis(fiber, merged=pairs),
-            # At r = 0 every invariant is 0 and the window 1, whatever node and orientation.
-            "loop_basis": self.basis(pos.new_zeros(1, 2), merged=True) if pairs else None,
+            "loop_basis": self._loop_basis(pos, condition) if pairs else None,
         }
         return Geometry(neighborhood, None, None, pos.shape[0])
+
+    def _loop_basis(self, pos: Tensor, condition: Tensor | None) -> Tensor:
+        """Basis of self-loops: at r = 0 all invariants are 0, the window 1, at any orientation."""
+        basis = self.basis(loop_invariants(pos, 2, condition), merged=True)
+        return basis if condition is None else basis.unsqueeze(1)
 
     def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
         """Return `lift_to_orientations` of the inputs on the grid."""

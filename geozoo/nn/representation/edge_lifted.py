@@ -14,7 +14,7 @@ from geozoo.geometry import (
     r3s2_invariants,
 )
 from geozoo.nn.conv import PointConv
-from geozoo.nn.representation._base import Geometry, Representation
+from geozoo.nn.representation._base import Geometry, Representation, conditioned
 from geozoo.ops import offsets, ragged_arange, safe_norm, scatter
 
 
@@ -36,6 +36,7 @@ class EdgeLiftedRepresentation(Representation):
         basis_channels: number of basis functions.
         degree: degree of the polynomial features.
         radius: cut-off of the window; None for none.
+        condition_channels: further numbers per node on which the spatial basis depends.
 
     Reference:
         Bekkers et al., ICLR 2024, section 5 (point clouds in position-orientation space).
@@ -50,6 +51,7 @@ class EdgeLiftedRepresentation(Representation):
         basis_channels: int,
         degree: int,
         radius: float | None,
+        condition_channels: int = 0,
         interaction: Literal["edges", "complete"] = "edges",
     ) -> None:
         super().__init__(
@@ -59,6 +61,7 @@ class EdgeLiftedRepresentation(Representation):
             basis_channels=basis_channels,
             degree=degree,
             radius=radius,
+            condition_channels=condition_channels,
         )
         if interaction not in ("edges", "complete"):
             raise ValueError(f'interaction must be "edges" or "complete", got {interaction!r}')
@@ -66,7 +69,13 @@ class EdgeLiftedRepresentation(Representation):
         self.interaction = interaction
 
     def geometry(
-        self, pos: Tensor, edge_index: Tensor, batch: Tensor, *, pairs: bool = False
+        self,
+        pos: Tensor,
+        edge_index: Tensor,
+        batch: Tensor,
+        *,
+        pairs: bool = False,
+        condition: Tensor | None = None,
     ) -> Geometry:
         """Return bases and indices of the lifted points; see `Representation.geometry`."""
         sender, node = _simple_edges(edge_index, pos)
@@ -76,11 +85,15 @@ class EdgeLiftedRepresentation(Representation):
         if self.interaction == "complete":
             joined = complete_graph(batch, self_loops=False)
         point_edges = _point_edges(joined, node, pos.shape[0])
-        basis = self._basis(pos.index_select(0, node), orientation, point_edges)
+        if condition is not None:
+            condition = condition.index_select(0, node)
+        basis = self._basis(pos.index_select(0, node), orientation, point_edges, condition)
         neighborhood = {"basis": basis, "edge_index": point_edges}
         return Geometry(neighborhood, orientation, node, pos.shape[0])
 
-    def _basis(self, place: Tensor, orientation: Tensor, edges: Tensor) -> Tensor:
+    def _basis(
+        self, place: Tensor, orientation: Tensor, edges: Tensor, condition: Tensor | None
+    ) -> Tensor:
         rel_pos = place.index_select(0, edges[0]) - place.index_select(0, edges[1])
         receiving = orientation.index_select(0, edges[1])
         spatial = r2s1_invariants if self.dim == 2 else r3s2_invariants
@@ -91,7 +104,8 @@ class EdgeLiftedRepresentation(Representation):
             ),
         ]
         window = self.window(safe_norm(rel_pos)).unsqueeze(-1)
-        return self.basis(torch.cat(invariants, -1)) * window
+        together = conditioned(torch.cat(invariants, -1), condition, edges[1])
+        return self.basis(together) * window
 
     def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
         """Return the features of each point's node, vectors by their component along the point."""

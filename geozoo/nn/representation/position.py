@@ -6,7 +6,7 @@ from torch import Tensor
 
 from geozoo.geometry import distance_invariants
 from geozoo.nn.conv import PointConv
-from geozoo.nn.representation._base import Geometry, Representation
+from geozoo.nn.representation._base import Geometry, Representation, conditioned, loop_invariants
 from geozoo.ops import safe_norm
 
 
@@ -21,6 +21,7 @@ class PositionRepresentation(Representation):
         basis_channels: number of basis functions.
         degree: degree of the polynomial features.
         radius: cut-off of the window; None for none.
+        condition_channels: further numbers per node on which the spatial basis depends.
 
     Reference:
         Bekkers et al., ICLR 2024, section 3.1 (R^n).
@@ -36,6 +37,7 @@ class PositionRepresentation(Representation):
         basis_channels: int,
         degree: int,
         radius: float | None,
+        condition_channels: int = 0,
     ) -> None:
         super().__init__(
             dim,
@@ -44,16 +46,24 @@ class PositionRepresentation(Representation):
             basis_channels=basis_channels,
             degree=degree,
             radius=radius,
+            condition_channels=condition_channels,
         )
 
     def geometry(
-        self, pos: Tensor, edge_index: Tensor, batch: Tensor, *, pairs: bool = False
+        self,
+        pos: Tensor,
+        edge_index: Tensor,
+        batch: Tensor,
+        *,
+        pairs: bool = False,
+        condition: Tensor | None = None,
     ) -> Geometry:
         """Return bases and indices; see `Representation.geometry`."""
         rel_pos = pos.index_select(0, edge_index[0]) - pos.index_select(0, edge_index[1])
         window = self.window(safe_norm(rel_pos)).unsqueeze(-1)
-        basis = self.basis(distance_invariants(rel_pos), merged=pairs) * window
-        loop = self.basis(pos.new_zeros(1, 1), merged=True) if pairs else None
+        invariants = conditioned(distance_invariants(rel_pos), condition, edge_index[1])
+        basis = self.basis(invariants, merged=pairs) * window
+        loop = self.basis(loop_invariants(pos, 1, condition), merged=True) if pairs else None
         neighborhood = {"basis": basis, "edge_index": edge_index, "loop_basis": loop}
         return Geometry(neighborhood, None, None, pos.shape[0])
 

@@ -1,0 +1,95 @@
+"""Sampled molecules as files and as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from geozoo.cli._options import RunError
+from geozoo.metrics import molecule_bonds, rdkit_molecules
+from geozoo.tasks import SampledMolecules
+
+#: Molecules of a picture, and of one row of it.
+_SHOWN, _COLUMNS = 24, 6
+_PANEL = (220, 200)
+FORMATS = (".sdf", ".xyz")
+
+
+def check_molecule_file(path: Path) -> None:
+    """Make sure, before any work, that molecules can be written to a file.
+
+    Raises:
+        RunError: for a name without a known ending, a folder that is missing or not writable, or
+            a library that is.
+    """
+    if path.suffix not in FORMATS:
+        raise RunError(f"out must end in {' or '.join(FORMATS)}, got {path}")
+    library = {".sdf": "rdkit", ".xyz": "ase"}[path.suffix]
+    try:
+        __import__(library)
+    except ImportError as error:
+        raise RunError(f'{path.suffix} needs {library}: pip install "geozoo[molecules]"') from error
+    existed = path.exists()
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise RunError(f"out: {path} cannot be written: {error.strerror}") from error
+    if not existed:
+        path.unlink()
+
+
+def write_molecules(samples: SampledMolecules, path: Path) -> None:
+    """Write molecules in order, as SDF with the bonds of the distance rule or as extended XYZ."""
+    if path.suffix == ".sdf":
+        _write_sdf(samples, path)
+    else:
+        from ase import Atoms
+        from ase.io import write
+
+        images = [Atoms(z.numpy(), pos.numpy()) for pos, z in samples]
+        write(path, images, format="extxyz")
+
+
+def _write_sdf(samples: SampledMolecules, path: Path) -> None:
+    from rdkit import Chem
+
+    bonds = molecule_bonds(samples.pos, samples.z, samples.batch, len(samples))
+    graphs = rdkit_molecules(samples.z, samples.batch, len(samples), bonds)
+    writer = Chem.SDWriter(str(path))
+    writer.SetKekulize(False)
+    stable = bonds.stable.tolist()
+    for number, (graph, (pos, _)) in enumerate(zip(graphs, samples, strict=True)):
+        conformer = Chem.Conformer(len(pos))
+        conformer.SetPositions(np.ascontiguousarray(pos.double().numpy()))
+        graph.AddConformer(conformer)
+        graph.UpdatePropertyCache(strict=False)
+        graph.SetProp("_Name", f"sample {number}")
+        graph.SetBoolProp("stable", stable[number])
+        writer.write(graph)
+    writer.close()
+
+
+def plot_molecules(samples: SampledMolecules, path: Path) -> None:
+    """Draw the first molecules as structures in a grid, and say which are stable.
+
+    Args:
+        samples: the molecules.
+        path: the PNG file.
+    """
+    from rdkit import Chem
+    from rdkit.Chem.Draw import rdMolDraw2D
+
+    bonds = molecule_bonds(samples.pos, samples.z, samples.batch, len(samples))
+    graphs = rdkit_molecules(samples.z, samples.batch, len(samples), bonds)[:_SHOWN]
+    legends = ["stable" if stable else "not stable" for stable in bonds.stable[:_SHOWN].tolist()]
+    for graph in graphs:
+        graph.UpdatePropertyCache(strict=False)
+        Chem.rdDepictor.Compute2DCoords(graph)
+    rows = -(-len(graphs) // _COLUMNS)
+    width, height = _PANEL
+    picture = rdMolDraw2D.MolDraw2DCairo(_COLUMNS * width, rows * height, width, height)
+    picture.drawOptions().prepareMolsBeforeDrawing = False
+    picture.DrawMolecules(graphs, legends=legends)
+    picture.FinishDrawing()
+    path.write_bytes(picture.GetDrawingText())

@@ -1,0 +1,127 @@
+"""Molecules from a checkpoint, from what the checkpoint itself says."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+from geozoo.cli._build import rebuild_task
+from geozoo.cli._console import configure_logging, faults_shown
+from geozoo.cli._evaluation import find_checkpoint
+from geozoo.cli._molecules import check_molecule_file, plot_molecules, write_molecules
+from geozoo.cli._options import RunError
+from geozoo.cli._training import load_weights
+from geozoo.data import DataSpec, progress_bar
+from geozoo.metrics import generation_scores, molecule_bonds, molecule_smiles
+from geozoo.tasks import MAX_SAMPLES, Generation, SampledMolecules
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SampleOptions:
+    """What `geozoo-sample` is told.
+
+    Attributes:
+        checkpoint: run folder or checkpoint file.
+        n: number of molecules.
+        out: file to write.
+        seed: of sizes and noise.
+        batch: molecules drawn at once.
+    """
+
+    checkpoint: str
+    n: int = 1000
+    out: str = "molecules.sdf"
+    seed: int = 0
+    batch: int = 100
+
+    @classmethod
+    def from_words(cls, words: Sequence[str]) -> SampleOptions:
+        """Read ``key=value`` words.
+
+        Raises:
+            RunError: for an unknown key, a missing checkpoint, or a number that is none or out of
+                range.
+        """
+        given = dict(word.partition("=")[::2] for word in words)
+        known = [option.name for option in fields(cls)]
+        unknown = [key for key in given if key not in known]
+        if unknown or "checkpoint" not in given:
+            what = f"unknown: {', '.join(unknown)}" if unknown else "checkpoint=... is missing"
+            raise RunError(f"{what}; words are {', '.join(f'{name}=...' for name in known)}")
+        values: dict[str, Any] = dict(given)
+        for name, least, most in (
+            ("n", 1, MAX_SAMPLES),
+            ("seed", 0, 2**63 - 1),
+            ("batch", 1, 10**6),
+        ):
+            if name in given:
+                text = given[name]
+                if not text.isdecimal() or not least <= int(text) <= most:
+                    raise RunError(
+                        f"{name} must be a whole number in {least}..{most}, got {text!r}"
+                    )
+                values[name] = int(text)
+        return cls(**values)
+
+
+def sample(words: Sequence[str]) -> None:
+    """Draw, write and judge molecules; a fault that the user can mend ends the program.
+
+    Args:
+        words: see `SampleOptions`.
+    """
+    console = Console(highlight=False)
+    configure_logging(console)
+    with faults_shown(console, "geozoo-sample"):
+        options = SampleOptions.from_words(words)
+        out = Path(options.out).expanduser().absolute()
+        check_molecule_file(out)
+        task = _load(options)
+        started = time.perf_counter()
+        with progress_bar("Drawing molecules", options.n) as advance:
+            drawn = task.sample(options.n, seed=options.seed, progress=advance)
+        seconds = time.perf_counter() - started
+        write_molecules(drawn, out)
+        plot_molecules(drawn, out.with_suffix(".png"))
+        console.print(_scores(drawn))
+        rate = f"{len(drawn)} molecules in {seconds:.1f} s ({len(drawn) / seconds:.3g} a second)"
+        picture = out.with_suffix(".png").name
+        console.print(f"{rate}: {out}, the first ones drawn in {picture}", soft_wrap=True)
+
+
+def _load(options: SampleOptions) -> Generation:
+    """The task with the weights of a checkpoint, on a GPU where there is one."""
+    checkpoint = find_checkpoint(options.checkpoint)
+    record = torch.load(checkpoint, map_location="cpu", weights_only=True)["geozoo"]
+    cfg = OmegaConf.create(record["config"])
+    if not str(cfg.task.get("_target_", "")).endswith(".Generation"):
+        raise RunError(f"{checkpoint} is of task {cfg.task.get('_target_')}, which draws nothing")
+    cfg.task.sample_batch = options.batch
+    task = rebuild_task(cfg, DataSpec.from_dict(record["data"]))
+    load_weights(task, checkpoint)
+    return task.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _scores(drawn: SampledMolecules) -> Table:
+    atoms = (drawn.pos, drawn.z, drawn.batch, len(drawn))
+    bonds = molecule_bonds(*atoms)
+    scores = {
+        "atom stability": 100 * float(bonds.stable_atoms.double().mean()),
+        "molecule stability": 100 * float(bonds.stable.double().mean()),
+        **generation_scores(molecule_smiles(*atoms), None),
+    }
+    table = Table("measure", "%", box=None, padding=(0, 2))
+    for name, value in scores.items():
+        table.add_row(name.replace("_", " * "), f"{value:.1f}")
+    return table

@@ -1,0 +1,32 @@
+"""``geozoo-sample``: draw molecules from a trained diffusion."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+_DESCRIPTION = "Draw molecules from a trained model and write them to a file."
+_EPILOG = """\
+words:
+  checkpoint   run folder (its best checkpoint) or checkpoint file
+  n            how many (1000)
+  out          file: .sdf (bonds by distances) or .xyz (molecules.sdf)
+  seed         of sizes and noise (0)
+  batch        drawn at once (100)
+examples:
+  geozoo-sample checkpoint=runs/ponita-qm9_generation/<run> n=1000 out=molecules.sdf
+  geozoo-sample checkpoint=last.ckpt n=100 out=molecules.xyz seed=1
+"""
+
+
+def main() -> None:
+    """Read the command line and draw."""
+    parser = argparse.ArgumentParser(
+        "geozoo-sample", description=_DESCRIPTION, epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("words", nargs="+", metavar="word=value")
+    options = parser.parse_args(sys.argv[1:])
+    from geozoo.cli._sample import sample
+
+    sample(options.words)

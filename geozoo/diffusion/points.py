@@ -1,0 +1,87 @@
+"""Points with features, and noise on them that does not move their centre."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from geozoo.ops import scatter
+
+
+class Cloud(NamedTuple):
+    """Which points belong together.
+
+    Attributes:
+        batch: ``[N]`` cloud of each point, sorted.
+        num_graphs: number of clouds ``G``.
+    """
+
+    batch: Int[Tensor, " N"]
+    num_graphs: int
+
+    @property
+    def counts(self) -> Int[Tensor, " G"]:
+        """Points of each cloud."""
+        return torch.bincount(self.batch, minlength=self.num_graphs)
+
+    def center(self, pos: Float[Tensor, "N dim"]) -> Float[Tensor, "N dim"]:
+        """Positions counted from the mean position of their cloud."""
+        return pos - scatter(pos, self.batch, self.num_graphs, "mean").index_select(0, self.batch)
+
+    def total(self, values: Float[Tensor, "N ..."]) -> Float[Tensor, " G"]:
+        """Sum over all points and components of each cloud."""
+        return scatter(values.flatten(1).sum(1), self.batch, self.num_graphs)
+
+    def spread(self, values: Float[Tensor, " G"]) -> Float[Tensor, "N 1"]:
+        """The value of its cloud at each point."""
+        return values.index_select(0, self.batch).unsqueeze(-1)
+
+
+class Points(NamedTuple):
+    """Positions and features of all points.
+
+    Attributes:
+        pos: ``[N, dim]``.
+        x: ``[N, F]``.
+    """
+
+    pos: Tensor
+    x: Tensor
+
+    def scaled(self, factor: Tensor | float) -> Points:
+        """Both parts times a factor, one for all or one per point ``[N, 1]``."""
+        return Points(self.pos * factor, self.x * factor)
+
+    def plus(self, other: Points, factor: Tensor | float = 1.0) -> Points:
+        """Both parts plus a factor times those of other points."""
+        return Points(self.pos + factor * other.pos, self.x + factor * other.x)
+
+
+#: A network on noisy points and the noise input ``[G]`` of each cloud; gives points.
+Network = Callable[[Points, Tensor], Points]
+#: Called with 1 after each step of a sampler.
+Progress = Callable[[int], None]
+
+
+def standard_noise(like: Points, cloud: Cloud, generator: torch.Generator | None) -> Points:
+    """Independent standard normal numbers, with positions projected to zero mean per cloud.
+
+    Args:
+        like: points of the wanted shape and dtype.
+        cloud: which points belong together.
+        generator: source of the numbers, on any device; drawn there and moved, so that the same
+            seed gives the same noise everywhere.
+    """
+    device = "cpu" if generator is None else generator.device
+
+    def draw(part: Tensor) -> Tensor:
+        return torch.randn(part.shape, generator=generator, device=device, dtype=part.dtype).to(
+            part.device
+        )
+
+    pos, x = draw(like.pos), draw(like.x)
+    return Points(cloud.center(pos), x)

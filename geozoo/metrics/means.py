@@ -1,0 +1,58 @@
+"""Weighted means of numbers by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Num
+from torch import Tensor, nn
+from torchmetrics import MeanMetric
+
+from geozoo.metrics.errors import ErrorMeasures
+
+
+class WeightedMeans(ErrorMeasures):
+    """Means over all batches and devices, for what is no error of a prediction: losses, shares.
+
+    Args:
+        names: of the numbers.
+
+    >>> means = WeightedMeans(["loss"])
+    >>> means.update({"loss": torch.tensor([1.0, 4.0])}, {"loss": torch.tensor([2.0, 1.0])})
+    >>> means.compute()["loss"].item()
+    2.0
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self.metrics = nn.ModuleDict(
+            {name: MeanMetric(nan_strategy="error").set_dtype(torch.float64) for name in names}
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the numbers."""
+        return tuple(self.metrics)
+
+    def update(
+        self, values: Mapping[str, Num[Tensor, " S"]], weights: Mapping[str, Num[Tensor, " S"]]
+    ) -> None:
+        """Add numbers of some of the names with their weights.
+
+        Raises:
+            KeyError: for an unknown name.
+        """
+        for name, value in values.items():
+            self.metrics[name].update(value.detach().double(), weights[name].detach().double())
+
+    def compute(self) -> dict[str, Tensor]:
+        """The mean of every name that has any numbers."""
+        return {
+            name: metric.compute() for name, metric in self.metrics.items() if metric.update_called
+        }
+
+    def reset(self) -> None:
+        """Forget all numbers."""
+        for metric in self.metrics.values():
+            metric.reset()

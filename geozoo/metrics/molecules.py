@@ -1,0 +1,146 @@
+"""Are these molecules? Stability, validity, uniqueness and novelty of generated ones."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from geozoo.geometry import bond_orders, complete_pairs
+from geozoo.ops import scatter
+
+#: Sum of bond orders that makes an atom stable, by atomic number.
+VALENCES: Mapping[int, int] = {1: 1, 6: 4, 7: 3, 8: 2, 9: 1}
+
+
+@dataclass(frozen=True)
+class MoleculeBonds:
+    """Bonds of many molecules, read from distances.
+
+    Attributes:
+        pairs: ``[2, B]`` atoms of each bond, once, numbered through all molecules.
+        order: ``[B]`` 1, 2 or 3.
+        stable_atoms: ``[N]`` whether the bond orders of an atom add up to its valence.
+        stable: ``[G]`` whether all atoms of a molecule are stable.
+    """
+
+    pairs: Int[Tensor, "2 B"]
+    order: Int[Tensor, " B"]
+    stable_atoms: Tensor
+    stable: Tensor
+
+
+def molecule_bonds(
+    pos: Float[Tensor, "N 3"], z: Int[Tensor, " N"], batch: Int[Tensor, " N"], num_graphs: int
+) -> MoleculeBonds:
+    """Bonds by `geozoo.geometry.bond_orders`, and which atoms and molecules they make stable.
+
+    Args:
+        pos: positions in angstrom.
+        z: atomic numbers of H, C, N, O and F.
+        batch: molecule of each atom, sorted.
+        num_graphs: number of molecules.
+
+    Raises:
+        ValueError: for another element.
+
+    Reference:
+        E. Hoogeboom et al., ICML 2022, arXiv:2203.17003, appendix E.
+    """
+    pairs = complete_pairs(batch, num_graphs)
+    distance = (pos[pairs[0]] - pos[pairs[1]]).norm(dim=-1)
+    order = bond_orders(distance, z[pairs[0]], z[pairs[1]])
+    pairs, order = pairs[:, order > 0], order[order > 0]
+    total = scatter(order, pairs[0], len(z)) + scatter(order, pairs[1], len(z))
+    valence = torch.zeros(10, dtype=torch.int64, device=z.device)
+    for number, bonds in VALENCES.items():
+        valence[number] = bonds
+    stable_atoms = total == valence[z]
+    unstable = scatter((~stable_atoms).long(), batch, num_graphs)
+    return MoleculeBonds(pairs, order, stable_atoms, unstable == 0)
+
+
+def molecule_smiles(
+    pos: Float[Tensor, "N 3"], z: Int[Tensor, " N"], batch: Int[Tensor, " N"], num_graphs: int
+) -> list[str | None]:
+    """Canonical SMILES of each molecule with bonds by distance; None for an invalid one.
+
+    A molecule is valid when rdkit can sanitise it. Of one that falls into pieces the largest gives
+    the SMILES, hydrogens left out.
+
+    Raises:
+        ImportError: without rdkit.
+    """
+    from rdkit import Chem, rdBase
+
+    bonds = molecule_bonds(pos, z, batch, num_graphs)
+    found: list[str | None] = []
+    with rdBase.BlockLogs():
+        for molecule in rdkit_molecules(z, batch, num_graphs, bonds):
+            try:
+                pieces = Chem.GetMolFrags(molecule, asMols=True, sanitizeFrags=True)
+                Chem.SanitizeMol(molecule)
+                largest = max(pieces, key=lambda piece: piece.GetNumAtoms())
+                found.append(Chem.MolToSmiles(Chem.RemoveHs(largest)))
+            except (ValueError, RuntimeError):  # rdkit's refusals derive from these
+                found.append(None)
+    return found
+
+
+def rdkit_molecules(z: Tensor, batch: Tensor, num_graphs: int, bonds: MoleculeBonds) -> list:
+    """Each molecule as an unsanitised rdkit ``RWMol`` without coordinates."""
+    from rdkit import Chem
+
+    kinds = {1: Chem.BondType.SINGLE, 2: Chem.BondType.DOUBLE, 3: Chem.BondType.TRIPLE}
+    numbers = z.tolist()
+    counts = torch.bincount(batch, minlength=num_graphs).tolist()
+    owner = batch[bonds.pairs[0]].tolist()
+    molecules, first = [], []
+    start = 0
+    for count in counts:
+        molecule = Chem.RWMol()
+        for number in numbers[start : start + count]:
+            molecule.AddAtom(Chem.Atom(number))
+        molecules.append(molecule)
+        first.append(start)
+        start += count
+    for (a, b), order, graph in zip(
+        bonds.pairs.T.tolist(), bonds.order.tolist(), owner, strict=True
+    ):
+        molecules[graph].AddBond(a - first[graph], b - first[graph], kinds[order])
+    return molecules
+
+
+def generation_scores(
+    smiles: Sequence[str | None], known: Collection[str] | None
+) -> dict[str, float]:
+    """Validity, uniqueness and novelty in per cent.
+
+    Args:
+        smiles: of `molecule_smiles`.
+        known: SMILES of the training molecules, made the same way; None: novelty is not measured.
+
+    Returns:
+        ``validity``: valid / all; ``uniqueness``: different / valid; ``valid_unique``: their
+        product; ``novelty``: of the different ones those not known. Zero where nothing is divided.
+
+    >>> generation_scores(["C", "C", None, "O"], {"O"})["validity"]
+    75.0
+    """
+    valid = [word for word in smiles if word is not None]
+    different = set(valid)
+    scores = {
+        "validity": _percent(len(valid), len(smiles)),
+        "uniqueness": _percent(len(different), len(valid)),
+        "valid_unique": _percent(len(different), len(smiles)),
+    }
+    if known is not None:
+        scores["novelty"] = _percent(len(different.difference(known)), len(different))
+    return scores
+
+
+def _percent(part: int, whole: int) -> float:
+    return 100.0 * part / whole if whole else 0.0

@@ -1,0 +1,80 @@
+"""Generating molecules through the command lines."""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from qm9_samples import write_qm9
+
+from geozoo.cli.sample import main as sample_main
+from geozoo.cli.train import main as train_main
+
+pytest.importorskip("rdkit")
+WORDS = (
+    "model=ponita", "dataset=qm9_generation", "dataset.split=random", "recipe=none",
+    "model.hidden_channels=8", "model.basis_channels=8", "model.num_layers=1",
+    "model.num_orientations=4", "model.condition_channels=1", "trainer.accelerator=cpu",
+    "trainer.max_epochs=2", "task.test_samples=6", "task.val_samples=3", "task.sample_every=2",
+)  # fmt: skip
+
+
+def run(main: object, *words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["program", *words])
+    main()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_qm9(tmp_path)
+    monkeypatch.setenv("GEOZOO_DATA", str(tmp_path))
+    words = [*WORDS, "task.process.num_steps=3", f"run_dir={tmp_path / 'run'}"]
+    run(train_main, *words, monkeypatch=monkeypatch)
+    return tmp_path / "run"
+
+
+def test_run_leaves_scores_and_a_picture_and_can_be_drawn_from(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    with (folder / "result.csv").open() as file:
+        rows = {row["metric"]: row for row in csv.DictReader(file)}
+    assert rows["molecule_stability"]["unit"] == "%"
+    assert float(rows["molecule_stability"]["baseline"]) == 100.0
+    assert {"validity", "uniqueness", "novelty", "loss"} <= rows.keys()
+    assert (folder / "samples.png").read_bytes().startswith(b"\x89PNG")
+    with (folder / "metrics.csv").open() as file:
+        drawn = [row["val/molecule_stability"] for row in csv.DictReader(file)]
+    assert [bool(value) for value in drawn] == [False, True]
+
+    capsys.readouterr()
+    for out in ("a.sdf", "b.sdf", "c.xyz"):
+        words = [f"checkpoint={folder}", "n=5", f"out={tmp_path / out}", "seed=1"]
+        run(sample_main, *words, monkeypatch=monkeypatch)
+    assert (tmp_path / "a.sdf").read_text() == (tmp_path / "b.sdf").read_text()
+    assert (tmp_path / "a.sdf").read_text().count("$$$$") == 5
+    assert (tmp_path / "c.xyz").read_text().count("Properties") == 5
+    assert "molecule stability" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["n=0"], r"n must be a whole number in 1\.\.1000000, got '0'"),
+        (["n=2000000"], "n must be a whole number"),
+        (["out=/nowhere/a.sdf"], "cannot be written"),
+        (["out=a.pdb"], r"out must end in \.sdf or \.xyz"),
+        (["what=1"], "unknown: what"),
+    ],
+)
+def test_faults_are_told_before_anything_is_loaded(
+    words: list[str], message: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    with pytest.raises(SystemExit) as stopped:
+        run(sample_main, "checkpoint=nowhere.ckpt", *words, monkeypatch=monkeypatch)
+    assert stopped.value.code not in (0, None)
+    assert re.search(message, capsys.readouterr().out)
