@@ -8,6 +8,7 @@ from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.download import RemoteFile, fetch, is_offline, remote_files
 from geozoo.data.extxyz import ExtXYZ
 from geozoo.data.loader import GraphDataset, GraphLoader, LoaderOptions
+from geozoo.data.mnist_superpixels import MNISTSlic, MNISTSuperpixels
 from geozoo.data.nbody import NBody
 from geozoo.data.nbody_simulator import (
     SIMULATOR_VERSION,
@@ -28,6 +29,7 @@ from geozoo.data.sensor_table import read_sensor_table
 from geozoo.data.spec import DataSpec, ForecastSpec, GeometricSpec
 from geozoo.data.splits import check_split, every_nth, random_split, read_index_file, split_hash
 from geozoo.data.store import GraphStore
+from geozoo.data.superpixels import SlicOptions, slic_graphs
 from geozoo.data.traffic import RoadGraphs, Traffic
 from geozoo.data.traffic_archives import LoopSpeeds, Pems
 from geozoo.data.traffic_series import TrafficSeries
@@ -61,12 +63,15 @@ __all__ = [
     "LoaderOptions",
     "LoopSpeeds",
     "LosLoop",
+    "MNISTSlic",
+    "MNISTSuperpixels",
     "NBody",
     "NBodyOptions",
     "NBodyState",
     "RemoteFile",
     "RoadGraphs",
     "SeriesStore",
+    "SlicOptions",
     "Traffic",
     "TrafficCSV",
     "TrafficOptions",
@@ -94,6 +99,7 @@ __all__ = [
     "rotate_batch",
     "simulate",
     "simulate_traffic",
+    "slic_graphs",
     "split_hash",
     "total_energy",
 ]

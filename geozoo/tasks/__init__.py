@@ -4,6 +4,7 @@ from geozoo.tasks._finite import NonFiniteLossError
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks._sampling import MAX_SAMPLES, SampledMolecules
 from geozoo.tasks.base import GraphTask
+from geozoo.tasks.classification import Classification
 from geozoo.tasks.dynamics import Dynamics
 from geozoo.tasks.forecasting import Forecasting
 from geozoo.tasks.generation import Generation
@@ -16,6 +17,7 @@ from geozoo.tasks.schedules import constant, cosine_warmup, multistep
 __all__ = [
     "MAX_SAMPLES",
     "SampledMolecules",
+    "Classification",
     "Dynamics",
     "Forecasting",
     "Generation",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from geozoo.data import GeometricSpec, GraphBatch, rotate_batch
-from geozoo.metrics import ErrorMetrics
+from geozoo.metrics import ErrorMeasures, ErrorMetrics
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks._rotations import evaluation_rotations, training_rotations
 from geozoo.tasks.base import GraphTask, MakeOptimizer, MakeSchedule
@@ -22,6 +23,7 @@ class GeometricTask(GraphTask):
             ``model(pos, x, batch, edge_index, vec=..., num_graphs=...)`` -> ``(scalar, vector)``.
         spec: the description of the data.
         quantities: what is predicted.
+        errors: see `GraphTask`; None: the measures of the quantities.
         optimizer: see `GraphTask`.
         schedule: see `GraphTask`.
         augment: turn every training graph, with all its vectors, by a random rotation.
@@ -42,6 +44,7 @@ class GeometricTask(GraphTask):
         spec: GeometricSpec,
         *,
         quantities: tuple[Quantity, ...],
+        errors: Callable[[], ErrorMeasures] | None = None,
         optimizer: MakeOptimizer | None = None,
         schedule: MakeSchedule | None = None,
         augment: bool = True,
@@ -53,7 +56,7 @@ class GeometricTask(GraphTask):
             raise ValueError(f"test_rotations must be at least 1, got {test_rotations}")
         measures = {quantity.name: quantity.measures for quantity in quantities}
         super().__init__(
-            model, spec, quantities=quantities, errors=lambda: ErrorMetrics(measures),
+            model, spec, quantities=quantities, errors=errors or (lambda: ErrorMetrics(measures)),
             optimizer=optimizer, schedule=schedule, monitor=monitor, seed=seed,
         )  # fmt: skip
         self.augment, self.test_rotations = augment, test_rotations

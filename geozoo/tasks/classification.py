@@ -1,0 +1,130 @@
+"""Telling classes of graphs apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+from geozoo.data import GeometricSpec, GraphBatch, GraphDataModule
+from geozoo.metrics import WeightedMeans
+from geozoo.tasks._quantity import Quantity
+from geozoo.tasks._rotations import evaluation_rotations
+from geozoo.tasks.geometric import GeometricTask
+
+#: Number of the rotations of `rotated_error`, away from those that a test averages over.
+_TURNED = 1_000_000
+
+
+class Classification(GeometricTask):
+    r"""One of several classes per graph, trained with cross-entropy.
+
+    Metrics: ``error``, the share of wrong classes in per cent, and ``rotated_error``, the same with
+    every graph of validation and test turned by a random rotation of its own, which an equivariant
+    model does not notice. The baseline says the most frequent class of the training part.
+
+    Args:
+        model: a network with an output for each class.
+        spec: the description of the data; its statistics may name the ``classes``.
+        optimizer: see `GeometricTask`, as are the remaining arguments.
+        schedule: see `GeometricTask`.
+        augment: see `GeometricTask`.
+        test_rotations: see `GeometricTask`; scores are averaged.
+        monitor: see `GeometricTask`.
+        seed: see `GeometricTask`.
+
+    Raises:
+        ValueError: for data of another level than ``"graph"``, or with fewer than two outputs.
+    """
+
+    frequent: Tensor
+
+    def __init__(
+        self,
+        model: nn.Module,
+        spec: GeometricSpec,
+        *,
+        optimizer: Any = None,
+        schedule: Any = None,
+        augment: bool = True,
+        test_rotations: int = 1,
+        monitor: str | None = "val/error",
+        seed: int = 0,
+    ) -> None:
+        if spec.level != "graph" or spec.out_channels < 2:
+            raise ValueError(
+                "task classification needs data of level 'graph' with at least two outputs, got "
+                f"level {spec.level!r} and {spec.out_channels} outputs"
+            )
+        super().__init__(
+            model, spec, quantities=(Quantity("class", spec.target, ()),),
+            errors=lambda: WeightedMeans(["error", "rotated_error"]),
+            optimizer=optimizer, schedule=schedule, augment=augment,
+            test_rotations=test_rotations, monitor=monitor, seed=seed,
+        )  # fmt: skip
+        self.register_buffer("frequent", torch.tensor(0))
+        self.confusion = MulticlassConfusionMatrix(spec.out_channels)
+
+    def prepare(self, datamodule: GraphDataModule) -> str | None:
+        """Count the classes of the training part, and let the model see a batch."""
+        labels = datamodule.store.graph[self.spec.target][datamodule.splits["train"]]
+        self.frequent.fill_(int(torch.bincount(labels).argmax()))
+        return super().prepare(datamodule)
+
+    def loss(self, batch: GraphBatch) -> dict[str, Tensor]:
+        """Mean cross-entropy."""
+        scores = self(batch).scalar
+        return {"loss": functional.cross_entropy(scores, self._labels(batch))}
+
+    def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
+        """Scores of every class ``[G, classes]`` as ``class``, before the softmax."""
+        return {"class": self(batch).scalar.detach()}
+
+    def predict_baseline(self, batch: GraphBatch) -> dict[str, Tensor]:
+        """A score for the most frequent class of the training part alone."""
+        scores = torch.zeros(batch.num_graphs, self.spec.out_channels, device=batch.device)
+        return {"class": scores.index_fill(1, self.frequent.view(1), 1.0)}
+
+    def metric_units(self) -> dict[str, str]:
+        """Per cent."""
+        return dict.fromkeys(self.val_errors.names, "%")
+
+    def validation_step(self, batch: GraphBatch, batch_idx: int) -> None:
+        """Count the wrong classes of a batch, as it is and turned."""
+        self._count(
+            self.val_errors, batch, self.predict(batch), self.predict(self._at_random(batch))
+        )
+
+    def test_step(self, batch: GraphBatch, batch_idx: int) -> None:
+        """Count the wrong classes of a batch, as it is and turned, and what they are taken for."""
+        upright = self.predict_tested(batch)
+        self._count(self.test_errors, batch, upright, self.predict_tested(self._at_random(batch)))
+        baseline = self.predict_baseline(batch)
+        self._count(self.baseline_errors, batch, baseline, baseline)
+        self.confusion.update(upright["class"], self._labels(batch))
+
+    def on_test_start(self) -> None:
+        """Forget the classes of the test before."""
+        super().on_test_start()
+        self.confusion.reset()
+
+    def _count(
+        self, means: WeightedMeans, batch: GraphBatch, upright: dict[str, Tensor],
+        turned: dict[str, Tensor],
+    ) -> None:  # fmt: skip
+        labels = self._labels(batch)
+        values = {
+            name: 100.0 * (scores["class"].argmax(1) != labels).double()
+            for name, scores in (("error", upright), ("rotated_error", turned))
+        }
+        means.update(values, {name: torch.ones_like(value) for name, value in values.items()})
+
+    def _at_random(self, batch: GraphBatch) -> GraphBatch:
+        rotations = evaluation_rotations(batch, self.spec.dim, seed=self.seed, repeat=_TURNED)
+        return self._turned(batch, rotations)
+
+    def _labels(self, batch: GraphBatch) -> Tensor:
+        return getattr(batch, self.spec.target)
