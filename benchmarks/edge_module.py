@@ -9,10 +9,10 @@ The two forms of the edge module, and the factorised one with recomputed blocks,
 gradients are compared with those of the first form. Where the tensors of pairs do not fit, the form
 ``general_recomputed`` takes the place of the general one. Without rounds only memory is measured.
 Peak memory is that of a fresh child process per form, less that of a child which builds everything
-and makes no step. It is resident memory: glibc's malloc keeps the holes of freed tensors below 32 MiB,
-several times what the tensors need; MALLOC_MMAP_THRESHOLD_=1048576 in the environment gives them
-back, and its value is part of a row. Widths are the published ones unless said otherwise. ``--record`` keeps the
-figures in ``benchmarks/results/edge_module.jsonl``.
+and makes no step. It is resident memory: glibc's malloc keeps the holes of freed tensors below
+32 MiB, several times what the tensors need; MALLOC_MMAP_THRESHOLD_=1048576 in the environment gives
+them back, and its value is part of a row. Widths are the published ones unless said otherwise.
+``--record`` keeps the figures in ``benchmarks/results/edge_module.jsonl``.
 """
 
 from __future__ import annotations
