@@ -154,7 +154,7 @@ class TinyData(GraphDataModule):
         known = energy[1:num_train], forces[: num_train * NUM_NODES]
         spec = GeometricSpec(
             level="graph", dim=3, in_channels=1, out_channels=1,
-            vector_fields=("pos", "forces"),
+            vector_fields=("pos", "forces"), target="energy",
             units={"energy": "meV", "forces": "meV/angstrom"},
             statistics=energy_force_statistics(*known),
         )  # fmt: skip

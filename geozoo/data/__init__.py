@@ -4,6 +4,7 @@ from geozoo.data._folders import data_folder
 from geozoo.data._progress import progress_bar
 from geozoo.data.augmentation import rotate_batch
 from geozoo.data.batch import GraphBatch
+from geozoo.data.chirality import Chirality
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.download import RemoteFile, fetch, is_offline, remote_files
 from geozoo.data.extxyz import ExtXYZ
@@ -40,6 +41,7 @@ from geozoo.data.units import KCAL_MOL_TO_MEV, energy_factor, length_factor
 from geozoo.data.windows import SeriesStore, WindowBatch
 
 __all__ = [
+    "Chirality",
     "KCAL_MOL_TO_MEV",
     "PROTOCOLS",
     "Pems",

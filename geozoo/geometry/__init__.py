@@ -12,6 +12,7 @@ from geozoo.geometry.graphs import (
 from geozoo.geometry.grids import SPHERE_GRIDS, antipodal_order, circle_grid, sphere_grid
 from geozoo.geometry.invariants import (
     distance_invariants,
+    frame_invariants,
     orientation_invariants,
     r2s1_invariants,
     r3s2_invariants,
@@ -41,6 +42,7 @@ __all__ = [
     "distance_invariants",
     "distances_from_coordinates",
     "distances_from_edges",
+    "frame_invariants",
     "knn_graph",
     "normalized_adjacency",
     "orientation_invariants",

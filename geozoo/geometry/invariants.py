@@ -87,5 +87,11 @@ def se3_invariants(
     """
     turned = receiver_frame.transpose(-1, -2)
     place = (turned @ rel_pos.unsqueeze(-1)).squeeze(-1)
-    frame = (turned @ sender_frame).flatten(-2)
-    return torch.cat([place, frame], -1)
+    return torch.cat([place, frame_invariants(receiver_frame, sender_frame)], -1)
+
+
+def frame_invariants(
+    receiver_frame: Float[Tensor, "*batch 3 3"], sender_frame: Float[Tensor, "*batch 3 3"]
+) -> Float[Tensor, "*batch 9"]:
+    r"""Return the components of :math:`R^\top R'`, the class of a pair of frames at one place."""
+    return (receiver_frame.transpose(-1, -2) @ sender_frame).flatten(-2)

@@ -16,6 +16,7 @@ from geozoo.nn.conv import ConvNeXtBlock
 from geozoo.nn.representation import (
     BundleRepresentation,
     EdgeLiftedRepresentation,
+    FrameRepresentation,
     PositionRepresentation,
 )
 from geozoo.nn.representation._base import Geometry, Representation
@@ -44,8 +45,10 @@ class Ponita(nn.Module):
         degree: degree of the polynomial features of the invariants.
         widening: factor of the blocks' hidden width.
         representation: ``"bundle"``, ``"bundle_full"`` (one kernel over space and fibre, costly),
-            ``"edges"`` (lifted edges) or ``"position"`` (PNITA: scalars only).
-        num_orientations: orientations of the bundle; the other representations have none.
+            ``"frames"`` (rotations instead of orientations: tells mirror images apart), ``"edges"``
+            (lifted edges) or ``"position"`` (PNITA: scalars only).
+        num_orientations: orientations of the bundle, or frames (12, 24 or 60); the other
+            representations have none.
         grid: kind of grid on the sphere (`geozoo.geometry.sphere_grid`) or unit vectors
             ``[num_orientations, dim]``. Antipodal grids run about twice as fast.
         radius: cut-off in the unit of the positions; None: no window, complete graphs.
@@ -90,7 +93,7 @@ class Ponita(nn.Module):
         num_layers: int = 5,
         degree: int = 3,
         widening: int = 4,
-        representation: Literal["bundle", "bundle_full", "edges", "position"] = "bundle",
+        representation: Literal["bundle", "bundle_full", "frames", "edges", "position"] = "bundle",
         num_orientations: int = 20,
         grid: str | Tensor = "repulsion_antipodal",
         radius: float | None = None,
@@ -132,7 +135,8 @@ class Ponita(nn.Module):
         }
         self.representation = _make_representation(representation, dim, orientation, sizes)
         self.backend = _resolve_backend(backend, self.representation)
-        self.embedding = nn.Linear(in_channels + in_vectors, hidden_channels, bias=False)
+        width = self.representation.width
+        self.embedding = nn.Linear(width(in_channels, in_vectors), hidden_channels, bias=False)
         self.blocks = nn.ModuleList(
             ConvNeXtBlock(
                 self.representation.make_conv(hidden_channels, depthwise=depthwise),
@@ -144,7 +148,7 @@ class Ponita(nn.Module):
             for _ in range(num_layers)
         )
         self.readouts = nn.ModuleList(
-            nn.Linear(hidden_channels, out_channels + out_vectors)
+            nn.Linear(hidden_channels, width(out_channels, out_vectors))
             for _ in range(num_layers if multiple_readouts else 1)
         )
         self.register_buffer("calibrated", torch.tensor(False))
@@ -281,6 +285,10 @@ def _make_representation(
     interaction = orientation.pop("interaction")
     if name in ("bundle", "bundle_full"):
         return BundleRepresentation(dim, separable=name == "bundle", **orientation, **sizes)
+    if name == "frames":
+        if dim != 3:
+            raise ValueError(f'representation "frames" is for dim 3, got {dim!r}')
+        return FrameRepresentation(orientation["num_orientations"], **sizes)
     if name == "edges":
         kind = orientation["orientation_kind"]
         return EdgeLiftedRepresentation(
@@ -289,7 +297,8 @@ def _make_representation(
     if name == "position":
         return PositionRepresentation(dim, **sizes)
     raise ValueError(
-        f'representation must be "bundle", "bundle_full", "edges" or "position", got {name!r}'
+        'representation must be "bundle", "bundle_full", "frames", "edges" or "position", '
+        f"got {name!r}"
     )
 
 

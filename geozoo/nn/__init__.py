@@ -20,6 +20,7 @@ from geozoo.nn.readout import lift_to_orientations, project_from_orientations
 from geozoo.nn.representation import (
     BundleRepresentation,
     EdgeLiftedRepresentation,
+    FrameRepresentation,
     PositionRepresentation,
 )
 from geozoo.nn.temporal import TemporalAttention, TemporalConv
@@ -31,6 +32,7 @@ __all__ = [
     "EdgeLiftedRepresentation",
     "EdgeODE",
     "FiberBundleConv",
+    "FrameRepresentation",
     "GatedAggregation",
     "KernelBasis",
     "LearnedGraph",

@@ -73,7 +73,7 @@ class Through(nn.Module):
         super().__init__()
         self.representation = representation
         vectors = not isinstance(representation, layers.PositionRepresentation)
-        self.conv = representation.make_conv(2 if vectors else 1, depthwise=True)
+        self.conv = representation.make_conv(representation.width(1, int(vectors)), depthwise=True)
 
     def forward(self, pos, x, edge_index, batch, vec=None):
         geometry = self.representation.geometry(pos, edge_index, batch)
@@ -181,6 +181,13 @@ CASES: dict[str, dict[str, Callable[[], Case]]] = {
             compiles=False,
         )
         for kind in ("edges", "complete")
+    },
+    "FrameRepresentation": {
+        "tetrahedron": lambda: representation(
+            lambda: layers.FrameRepresentation(12, **SIZES),
+            vectors=True,
+            moves={"rotations": platonic_rotations(4)[::3]},
+        )
     },
     "PositionRepresentation": {
         "plain": lambda: representation(

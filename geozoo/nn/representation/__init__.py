@@ -2,6 +2,12 @@
 
 from geozoo.nn.representation.bundle import BundleRepresentation
 from geozoo.nn.representation.edge_lifted import EdgeLiftedRepresentation
+from geozoo.nn.representation.frames import FrameRepresentation
 from geozoo.nn.representation.position import PositionRepresentation
 
-__all__ = ["BundleRepresentation", "EdgeLiftedRepresentation", "PositionRepresentation"]
+__all__ = [
+    "BundleRepresentation",
+    "EdgeLiftedRepresentation",
+    "FrameRepresentation",
+    "PositionRepresentation",
+]

@@ -85,8 +85,12 @@ class Representation(nn.Module):
         """
         raise NotImplementedError
 
+    def width(self, num_scalars: int, num_vectors: int) -> int:
+        """Return how many channels scalars and vectors have when lifted."""
+        return num_scalars + num_vectors
+
     def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
-        """Return the input features ``[points, ..., scalars + vectors]``."""
+        """Return the input features ``[points, ..., width(scalars, vectors)]``."""
         raise NotImplementedError
 
     def project(

@@ -1,0 +1,128 @@
+"""Bundle of frames: the same grid of rotations at every position."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from geozoo.geometry import frame_invariants, platonic_rotations
+from geozoo.nn.conv import FiberBundleConv
+from geozoo.nn.embedding import KernelBasis
+from geozoo.nn.representation._base import Geometry, Representation, conditioned
+from geozoo.ops import safe_norm
+
+#: Vertices of a polyhedron whose rotations are the grid, by their number.
+_POLYHEDRA = {12: 4, 24: 6, 60: 12}
+
+
+class FrameRepresentation(Representation):
+    r"""Features ``[N, F, C]`` on SE(3): every position carries the rotations of a polyhedron.
+
+    The spatial kernel sees the three components of the way to the sender in the receiver's frame,
+    :math:`R^\top r`, the fibre kernel the nine of the sender's frame in it, :math:`R^\top R'`.
+    Unlike directions, frames tell mirror images apart. Equivariance is exact for the rotations of
+    the polyhedron and holds up to their discretisation for the others.
+
+    Args:
+        num_frames: 12 (tetrahedron), 24 (octahedron, cube) or 60 (icosahedron, dodecahedron).
+        hidden_channels: hidden width of the kernel bases.
+        basis_channels: number of basis functions.
+        degree: degree of the polynomial features.
+        radius: cut-off of the window; None for none.
+        condition_channels: further numbers per node on which the spatial basis depends.
+
+    Raises:
+        ValueError: for another number of frames.
+
+    Reference:
+        Bekkers et al., ICLR 2024, section 3 (SE(3) itself as the homogeneous space).
+    """
+
+    frames: Tensor
+
+    def __init__(
+        self,
+        num_frames: int,
+        *,
+        hidden_channels: int,
+        basis_channels: int,
+        degree: int,
+        radius: float | None,
+        condition_channels: int = 0,
+    ) -> None:
+        if num_frames not in _POLYHEDRA:
+            known = ", ".join(map(str, _POLYHEDRA))
+            raise ValueError(f"num_frames must be one of {known}, got {num_frames!r}")
+        super().__init__(
+            3,
+            num_invariants=3,
+            hidden_channels=hidden_channels,
+            basis_channels=basis_channels,
+            degree=degree,
+            radius=radius,
+            condition_channels=condition_channels,
+        )
+        # Kept in float64 and cast where used, so that `model.double()` has the exact grid.
+        self.register_buffer("frames", platonic_rotations(_POLYHEDRA[num_frames]))
+        self.fiber_basis = KernelBasis(9, hidden_channels, basis_channels, degree)
+
+    def geometry(
+        self,
+        pos: Tensor,
+        edge_index: Tensor,
+        batch: Tensor,
+        *,
+        pairs: bool = False,
+        condition: Tensor | None = None,
+    ) -> Geometry:
+        """Return bases and indices; see `Representation.geometry`."""
+        grid = self.frames.to(pos.dtype)
+        rel_pos = pos.index_select(0, edge_index[0]) - pos.index_select(0, edge_index[1])
+        # Components along the columns of each frame: R^T r.
+        along = torch.einsum("ed,fdk->efk", rel_pos, grid)
+        window = self.window(safe_norm(rel_pos)).view(-1, 1, 1)
+        # Row: sending frame, column: receiving one, as the convolution contracts them.
+        fiber = frame_invariants(grid.unsqueeze(0), grid.unsqueeze(1))
+        neighborhood = {
+            "basis": self.basis(conditioned(along, condition, edge_index[1])) * window,
+            "edge_index": edge_index,
+            "fiber_basis": self.fiber_basis(fiber),
+        }
+        return Geometry(neighborhood, None, None, pos.shape[0])
+
+    def width(self, num_scalars: int, num_vectors: int) -> int:
+        """A vector has three components in a frame."""
+        return num_scalars + 3 * num_vectors
+
+    def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
+        """Return scalars as they are, and the components of vectors in each frame.
+
+        Raises:
+            ValueError: if there is neither a scalar nor a vector.
+        """
+        parts = []
+        if x is not None:
+            parts.append(x.unsqueeze(1).expand(-1, len(self.frames), -1))
+        if vec is not None:
+            grid = self.frames.to(vec.dtype)
+            parts.append(torch.einsum("nvd,fdk->nfvk", vec, grid).flatten(2))
+        if not parts:
+            raise ValueError("x or vec must be given: there is nothing to lift")
+        return torch.cat(parts, -1)
+
+    def project(
+        self, features: Tensor, num_scalars: int, geometry: Geometry
+    ) -> tuple[Tensor, Tensor]:
+        """Return the mean over frames of scalars, and of vectors turned back from each frame.
+
+        A vector that is lifted and projected comes back as it was.
+        """
+        grid = self.frames.to(features.dtype)
+        scalar = features[..., :num_scalars].mean(1)
+        components = features[..., num_scalars:].unflatten(-1, (-1, 3))
+        return scalar, torch.einsum("nfvk,fdk->nvd", components, grid) / len(grid)
+
+    def make_conv(self, channels: int, *, depthwise: bool) -> FiberBundleConv:
+        """Return a `FiberBundleConv`."""
+        groups = channels if depthwise else 1
+        return FiberBundleConv(channels, channels, self.basis_channels, groups=groups)
