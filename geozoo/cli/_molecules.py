@@ -84,6 +84,8 @@ def plot_molecules(samples: SampledMolecules, path: Path) -> None:
     graphs = rdkit_molecules(samples.z, samples.batch, len(samples), bonds)[:_SHOWN]
     legends = ["stable" if stable else "not stable" for stable in bonds.stable[:_SHOWN].tolist()]
     for graph in graphs:
+        for atom in graph.GetAtoms():
+            atom.SetNoImplicit(True)  # no hydrogens that were not drawn
         graph.UpdatePropertyCache(strict=False)
         Chem.rdDepictor.Compute2DCoords(graph)
     rows = -(-len(graphs) // _COLUMNS)
