@@ -100,6 +100,7 @@ class Generation(GraphTask):
             self.test_errors = WeightedMeans([*losses, *_SAMPLED])
             self.baseline_errors = WeightedMeans([*losses, *_SAMPLED])
         self.samples: SampledMolecules | None = None
+        self._generator = training_generator(seed, 0, 0, 0)
         self._smiles: list[str | None] = []
 
     def training_batch(self, batch: GraphBatch, batch_idx: int) -> GraphBatch:
