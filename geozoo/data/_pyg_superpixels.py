@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from itertools import chain
 from pathlib import Path
 
 import torch
 
-from geozoo.data.download import is_offline
+from geozoo.data._folders import atomic_path
+from geozoo.data.download import fetch, is_offline, remote_files
 from geozoo.data.store import GraphStore
 
 _RAW = "MNISTSuperpixels.pt"
@@ -19,11 +21,11 @@ def read_superpixels(folder: Path, *, download: bool) -> tuple[GraphStore, int]:
     """All graphs with self-loops, and how many of them are the training part.
 
     PyTorch Geometric falls back to full unpickling where a file needs it, which could run anything;
-    so every file is first read by torch with weights only.
+    so the raw file is fetched here, and every file is first read by torch with weights only.
 
     Args:
         folder: where PyTorch Geometric keeps ``raw`` and ``processed``.
-        download: whether it may download the raw file.
+        download: whether the raw file may be downloaded.
 
     Raises:
         FileNotFoundError: when the raw file is missing and the network may not be used.
@@ -38,6 +40,8 @@ def read_superpixels(folder: Path, *, download: bool) -> tuple[GraphStore, int]:
             f"{path} is missing, and the network may not be used. Fetch {_SOURCE}, unpack it and "
             f"put {_RAW} there"
         )
+    if not path.is_file():
+        _fetch_raw(folder, path)
     _check(path)
     for name in ("train_data.pt", "test_data.pt"):
         _check(folder / "processed" / name)
@@ -45,8 +49,17 @@ def read_superpixels(folder: Path, *, download: bool) -> tuple[GraphStore, int]:
         MNISTSuperpixels(str(folder), train=is_train, transform=AddSelfLoops())
         for is_train in (True, False)
     )
-    _check(path)
     return GraphStore.from_pyg(chain(train, test)), len(train)
+
+
+def _fetch_raw(folder: Path, path: Path) -> None:
+    """Put the raw file where PyTorch Geometric looks, which would fetch and read it in one go."""
+    packed = fetch(remote_files("mnist_superpixels")["MNISTSuperpixels.zip"], folder)
+    try:
+        with zipfile.ZipFile(packed) as archive, atomic_path(path) as partial:
+            partial.write_bytes(archive.read(_RAW))
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise ValueError(f"{packed} is damaged or lacks {_RAW}: {error}") from error
 
 
 def _check(path: Path) -> None:

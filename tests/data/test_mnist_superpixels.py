@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -217,6 +218,36 @@ def test_file_that_could_run_something_is_refused(tmp_path: Path) -> None:
     torch.save(([Path("anything but a tensor")], []), raw / "MNISTSuperpixels.pt")
     with pytest.raises(ValueError, match="holds more than tensors in lists and dicts"):
         MNISTSuperpixels(loader=LOADER, root=tmp_path, download=False).prepare_data()
+
+
+@pytest.mark.parametrize("is_harmless", [True, False])
+def test_fetched_archive_is_checked_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_harmless: bool
+) -> None:
+    pytest.importorskip("torch_geometric")
+    monkeypatch.delenv("GEOZOO_OFFLINE")
+    folder = tmp_path / "mnist_superpixels"
+    folder.mkdir()
+    graphs = raw_superpixels(20) if is_harmless else [Path("anything but a tensor")]
+    torch.save((graphs, raw_superpixels(10)), tmp_path / "raw.pt")
+    with zipfile.ZipFile(folder / "MNISTSuperpixels.zip", "w") as archive:
+        archive.write(tmp_path / "raw.pt", "MNISTSuperpixels.pt")
+    data = MNISTSuperpixels(loader=LOADER, root=tmp_path)
+    if is_harmless:
+        assert len(data.store) == 30
+        return
+    with pytest.raises(ValueError, match="holds more than tensors in lists and dicts"):
+        data.prepare_data()
+    assert not (folder / "processed").exists()
+
+
+def test_archive_without_the_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GEOZOO_OFFLINE")
+    folder = tmp_path / "mnist_superpixels"
+    folder.mkdir()
+    (folder / "MNISTSuperpixels.zip").write_bytes(b"no archive")
+    with pytest.raises(ValueError, match=r"MNISTSuperpixels\.zip is damaged or lacks"):
+        MNISTSuperpixels(loader=LOADER, root=tmp_path).prepare_data()
 
 
 def test_missing_superpixels_are_named(tmp_path: Path) -> None:
