@@ -16,6 +16,7 @@ from geozoo.data._folders import data_folder
 from geozoo.data._qm9_bonds import BondSource, resolve_bond_source
 from geozoo.data._qm9_files import NUM_CHARACTERISED
 from geozoo.data._qm9_store import prepare_store, prepared_header, prepared_path
+from geozoo.data._words import check_word
 from geozoo.data.download import fetch, remote_files
 from geozoo.data.splits import random_split
 from geozoo.data.store import GraphStore
@@ -114,9 +115,3 @@ class QM9Source:
 def split_name(name: SplitName, seed: int) -> str:
     """How a protocol names a split."""
     return f"random, seed {seed}" if name == "random" else name
-
-
-def check_word(name: str, value: str, known: tuple[str, ...]) -> None:
-    """Raise ValueError, naming the argument and the known words, for another word."""
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")

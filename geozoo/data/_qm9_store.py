@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 
 from geozoo.data._folders import atomic_path
 from geozoo.data._progress import progress_bar
@@ -40,12 +39,8 @@ def prepared_path(folder: Path, bonds: str) -> Path:
 
 def prepared_header(path: Path) -> Mapping[str, str] | None:
     """What a prepared file says of itself; None for a missing, damaged or outdated one."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-    except (SafetensorError, OSError):
-        return None
-    return header if header.get("version") == _VERSION else None
+    header = GraphStore.header(path)
+    return header if header and header.get("version") == _VERSION else None
 
 
 def prepare_store(folder: Path, archive: Path, excluded: Path, bonds: str) -> None:

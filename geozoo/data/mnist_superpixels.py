@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 
 from geozoo.data._folders import atomic_path, data_folder
 from geozoo.data._mnist_files import read_mnist
@@ -87,12 +86,8 @@ class _Digits(GraphDataModule):
 
     def _header(self) -> dict[str, str] | None:
         """What the prepared file says of itself; None for a missing, damaged or outdated one."""
-        try:
-            with safe_open(self.prepared, framework="pt") as file:
-                header = file.metadata() or {}
-        except (SafetensorError, OSError):
-            return None
-        return header if header.get("version") == _VERSION else None
+        header = GraphStore.header(self.prepared)
+        return header if header and header.get("version") == _VERSION else None
 
     def _protocol(self, splits: dict[str, torch.Tensor], header: dict[str, str]) -> dict[str, Any]:
         return {

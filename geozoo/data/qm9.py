@@ -11,8 +11,9 @@ from torch import Tensor
 
 from geozoo.data._qm9_bonds import BondSource
 from geozoo.data._qm9_files import ELEMENTS
-from geozoo.data._qm9_source import QM9Source, SplitName, check_word, split_name
+from geozoo.data._qm9_source import QM9Source, SplitName, split_name
 from geozoo.data._qm9_store import COLUMNS
+from geozoo.data._words import check_word
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
 from geozoo.data.scalers import mean_and_std

@@ -20,6 +20,7 @@ from geozoo.data._rmd17_files import (
     read_molecule,
     read_split_files,
 )
+from geozoo.data._words import check_word
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
 from geozoo.data.splits import check_split, split_hash
@@ -98,10 +99,8 @@ class RMD17(GraphDataModule):
     ) -> None:
         super().__init__(loader)
         name = _ALIASES.get(molecule, molecule)
-        if name not in MOLECULES:
-            raise ValueError(f"molecule must be one of {', '.join(MOLECULES)}; got {molecule!r}")
-        if split not in SPLITS:
-            raise ValueError(f"split must be one of {', '.join(SPLITS)}; got {split!r}")
+        check_word("molecule", name, MOLECULES)
+        check_word("split", split, SPLITS)
         self.molecule, self.split, self.download = name, split, download
         self.folder = data_folder("rmd17", root)
         self.archive = archive_file(tuple(mirrors))

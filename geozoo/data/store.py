@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Int
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load as load_bytes
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -206,6 +207,15 @@ class GraphStore:
                 levels[level][name] = value
         structure = {key: tensors.get(key) for key in ("edge_index", "num_edges")}
         return cls(tensors["num_nodes"], **levels, **structure)
+
+    @staticmethod
+    def header(path: str | Path) -> dict[str, str] | None:
+        """What was given to :meth:`save` as ``metadata``; None for a missing or damaged file."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                return dict(file.metadata() or {})
+        except (SafetensorError, OSError):
+            return None
 
     @classmethod
     def from_graphs(

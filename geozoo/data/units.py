@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from geozoo.data._words import check_word
+
 # Exact since the SI of 2019.
 _AVOGADRO = 6.02214076e23  # 1/mol
 _ELEMENTARY_CHARGE = 1.602176634e-19  # C, so also J/eV
@@ -47,6 +49,5 @@ def length_factor(unit: str) -> float:
 
 
 def _look_up(argument: str, unit: str, factors: dict[str, float]) -> float:
-    if unit not in factors:
-        raise ValueError(f"{argument} must be one of {', '.join(factors)}; got {unit!r}")
+    check_word(argument, unit, tuple(factors))
     return factors[unit]
