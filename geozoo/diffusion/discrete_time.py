@@ -40,6 +40,8 @@ class DiscreteDiffusion(Diffusion):
         Generation in 3D, ICML 2022, arXiv:2203.17003, sections 3 and 4, appendices A and B.
     """
 
+    has_likelihood = True
+
     def __init__(
         self,
         num_steps: int = 1000,
@@ -161,11 +163,6 @@ class DiscreteDiffusion(Diffusion):
             off = (clean.x[:, -1:] - noisy.x[:, -1:]) / self.number_scale
             cost = cost - (_mass(off, sigma / self.number_scale) + _TINY).log()
         return cloud.total(cost)
-
-    @property
-    def num_evaluations(self) -> int:
-        """Steps of the sampler."""
-        return self.num_steps
 
     def sample(
         self,

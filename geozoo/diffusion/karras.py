@@ -124,11 +124,6 @@ class KarrasDiffusion(Diffusion):
         features = weight * cloud.total(error.x.square()) / (count * error.x.shape[1])
         return {"loss": pos + features, "positions": pos, "features": features}
 
-    @property
-    def num_evaluations(self) -> int:
-        """Steps of the sampler."""
-        return self.num_steps
-
     def sample(
         self,
         network: Network,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -23,6 +24,9 @@ class Diffusion(nn.Module, ABC):
     Raises:
         ValueError: for a scale that is not positive.
     """
+
+    #: Whether there is a method ``negative_log_likelihood``, as `DiscreteDiffusion` has it.
+    has_likelihood: ClassVar[bool] = False
 
     def __init__(self, *, class_scale: float, number_scale: float | None) -> None:
         super().__init__()
@@ -62,11 +66,6 @@ class Diffusion(nn.Module, ABC):
             level: from `draw_levels`.
             noise: `standard_noise`.
         """
-
-    @property
-    @abstractmethod
-    def num_evaluations(self) -> int:
-        """How often `sample` reports progress."""
 
     @abstractmethod
     def sample(

@@ -37,6 +37,12 @@ class SampledMolecules:
         """``[N]`` molecule of each atom."""
         return torch.repeat_interleave(torch.arange(len(self)), self.counts)
 
+    def first(self, count: int) -> SampledMolecules:
+        """The first ones, at most ``count``."""
+        counts = self.counts[:count]
+        atoms = int(counts.sum())
+        return SampledMolecules(self.pos[:atoms], self.z[:atoms], counts)
+
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Positions and atomic numbers of each molecule."""
         sizes = self.counts.tolist()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from geozoo.data import GeometricSpec, GraphBatch, rotate_batch
-from geozoo.diffusion import Cloud, Diffusion, DiscreteDiffusion, Network, Points, standard_noise
+from geozoo.diffusion import Cloud, Diffusion, Network, Points, standard_noise
 from geozoo.metrics import WeightedMeans, generation_scores, molecule_bonds, molecule_smiles
 from geozoo.tasks._noise import evaluation_noise, training_generator
 from geozoo.tasks._rotations import training_rotations
@@ -80,7 +80,7 @@ class Generation(GraphTask):
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, got {value!r}")
         losses = ["loss", "positions", "features"]
-        losses += ["nll"] if isinstance(process, DiscreteDiffusion) else []
+        losses += ["nll"] if process.has_likelihood else []
         super().__init__(
             model, spec, quantities=(), errors=lambda: WeightedMeans(losses),
             optimizer=optimizer, schedule=schedule, monitor=monitor, seed=seed,
@@ -134,7 +134,7 @@ class Generation(GraphTask):
 
         def record(points: Points, level: Tensor) -> Points:
             seen.update(self._arguments(points, level, cloud))
-            return Points(torch.zeros_like(points.pos), torch.zeros_like(points.x))
+            return _silent(points, level)
 
         level, noise = self._evaluation_noise(batch, clean)
         self.process.loss(record, clean, cloud, level, noise)
@@ -142,21 +142,17 @@ class Generation(GraphTask):
 
     def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
         """Loss, its parts and (in discrete time) the likelihood of each molecule ``[G]``."""
-        return self._measured(batch, self._network(self._clean(batch)[1]))
+        return self._measured(batch, self._network(_cloud(batch)))
 
     def predict_baseline(self, batch: GraphBatch) -> dict[str, Tensor]:
         """The same for a network that gives zeros."""
-
-        def silent(points: Points, level: Tensor) -> Points:
-            return Points(torch.zeros_like(points.pos), torch.zeros_like(points.x))
-
-        return self._measured(batch, silent)
+        return self._measured(batch, _silent)
 
     def targets(self, batch: GraphBatch) -> dict[str, Tensor]:
         """How much each molecule counts in the mean of every measure."""
-        _, cloud = self._clean(batch)
-        weights = dict.fromkeys(("loss", "positions", "features"), self.process.weights(cloud))
-        if isinstance(self.process, DiscreteDiffusion):
+        weights = self.process.weights(_cloud(batch))
+        weights = dict.fromkeys(("loss", "positions", "features"), weights)
+        if self.process.has_likelihood:
             weights["nll"] = torch.ones_like(weights["loss"])
         return weights
 
@@ -231,7 +227,7 @@ class Generation(GraphTask):
             clean, cloud = self._clean(batch)
             level, noise = self._evaluation_noise(batch, clean)
             measured = self.process.loss(network, clean, cloud, level, noise)
-            if isinstance(self.process, DiscreteDiffusion):
+            if self.process.has_likelihood:
                 _, second = self._evaluation_noise(batch, clean, repeat=1)
                 measured["nll"] = self.process.negative_log_likelihood(
                     network, clean, cloud, level.clamp(min=1), (noise, second)
@@ -245,7 +241,7 @@ class Generation(GraphTask):
 
     def _clean(self, batch: GraphBatch) -> tuple[Points, Cloud]:
         dtype = next(self.model.parameters()).dtype
-        cloud = Cloud(batch.batch, batch.num_graphs)
+        cloud = _cloud(batch)
         x = self.process.scale(batch.x.to(dtype))
         return Points(cloud.center(batch.pos.to(dtype)), x), cloud
 
@@ -266,6 +262,15 @@ class Generation(GraphTask):
         if getattr(self.model, "condition_channels", 0):
             arguments["condition"] = level.to(points.x.dtype).unsqueeze(1)
         return arguments
+
+
+def _cloud(batch: GraphBatch) -> Cloud:
+    return Cloud(batch.batch, batch.num_graphs)
+
+
+def _silent(points: Points, level: Tensor) -> Points:
+    """A network that has nothing to say."""
+    return points.scaled(0.0)
 
 
 def _check_spec(spec: GeometricSpec, process: Diffusion) -> None:

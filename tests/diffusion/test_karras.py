@@ -151,7 +151,7 @@ def test_progress_and_centre() -> None:
     drawn = process.sample(
         equivariant_network(cloud), make_points(cloud), cloud, torch.Generator(), done.append
     )
-    assert done == [1] * process.num_evaluations
+    assert done == [1] * process.num_steps
     assert cloud.center(drawn.pos).allclose(drawn.pos)
 
 
