@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shlex
 import time
 from collections.abc import Sequence
@@ -63,7 +64,7 @@ def evaluation(run: str, changes: Sequence[str], *, is_terminal: bool = False) -
         ConfigError: for a change that does not fit a signature.
     """
     checkpoint = find_checkpoint(run)
-    record: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)["geozoo"]
+    record = read_record(checkpoint)
     cfg = OmegaConf.create(record["config"])
     apply_overrides(cfg, changes, allowed=_FREE, reason="a test keeps the model of its run")
     check(
@@ -124,6 +125,19 @@ def _trainer(cfg: DictConfig, *, is_terminal: bool) -> Trainer:
         enable_checkpointing=False,
         enable_progress_bar=is_terminal,
     )
+
+
+def read_record(checkpoint: Path) -> dict[str, Any]:
+    """What a run wrote into its checkpoint: config, data, versions, command.
+
+    Raises:
+        RunError: for a file that is no checkpoint of a run.
+    """
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        return content["geozoo"]
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
+        raise RunError(f"{checkpoint} is no checkpoint of a run: {error}") from error
 
 
 def find_checkpoint(run: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +26,10 @@ def check_molecule_file(path: Path) -> None:
     """
     if path.suffix not in FORMATS:
         raise RunError(f"out must end in {' or '.join(FORMATS)}, got {path}")
-    library = {".sdf": "rdkit", ".xyz": "ase"}[path.suffix]
-    try:
-        __import__(library)
-    except ImportError as error:
-        raise RunError(f'{path.suffix} needs {library}: pip install "geozoo[molecules]"') from error
+    # What is drawn is judged and pictured by rdkit whatever the file.
+    for library in ("rdkit", *(["ase"] if path.suffix == ".xyz" else [])):
+        if find_spec(library) is None:
+            raise RunError(f'{path.suffix} needs {library}: pip install "geozoo[molecules]"')
     existed = path.exists()
     try:
         path.open("ab").close()
@@ -80,9 +80,10 @@ def plot_molecules(samples: SampledMolecules, path: Path) -> None:
     from rdkit import Chem
     from rdkit.Chem.Draw import rdMolDraw2D
 
-    bonds = molecule_bonds(samples.pos, samples.z, samples.batch, len(samples))
-    graphs = rdkit_molecules(samples.z, samples.batch, len(samples), bonds)[:_SHOWN]
-    legends = ["stable" if stable else "not stable" for stable in bonds.stable[:_SHOWN].tolist()]
+    shown = samples.first(_SHOWN)
+    bonds = molecule_bonds(shown.pos, shown.z, shown.batch, len(shown))
+    graphs = rdkit_molecules(shown.z, shown.batch, len(shown), bonds)
+    legends = ["stable" if stable else "not stable" for stable in bonds.stable.tolist()]
     for graph in graphs:
         for atom in graph.GetAtoms():
             atom.SetNoImplicit(True)  # no hydrogens that were not drawn

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -16,15 +15,13 @@ from rich.table import Table
 
 from geozoo.cli._build import rebuild_task
 from geozoo.cli._console import configure_logging, faults_shown
-from geozoo.cli._evaluation import find_checkpoint
+from geozoo.cli._evaluation import find_checkpoint, read_record
 from geozoo.cli._molecules import check_molecule_file, plot_molecules, write_molecules
 from geozoo.cli._options import RunError
 from geozoo.cli._training import load_weights
 from geozoo.data import DataSpec, progress_bar
 from geozoo.metrics import generation_scores, molecule_bonds, molecule_smiles
 from geozoo.tasks import MAX_SAMPLES, Generation, SampledMolecules
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -103,7 +100,7 @@ def sample(words: Sequence[str]) -> None:
 def _load(options: SampleOptions) -> Generation:
     """The task with the weights of a checkpoint, on a GPU where there is one."""
     checkpoint = find_checkpoint(options.checkpoint)
-    record = torch.load(checkpoint, map_location="cpu", weights_only=True)["geozoo"]
+    record = read_record(checkpoint)
     cfg = OmegaConf.create(record["config"])
     if not str(cfg.task.get("_target_", "")).endswith(".Generation"):
         raise RunError(f"{checkpoint} is of task {cfg.task.get('_target_')}, which draws nothing")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from qm9_samples import write_qm9
 
 from geozoo.cli.sample import main as sample_main
@@ -58,6 +59,21 @@ def test_run_leaves_scores_and_a_picture_and_can_be_drawn_from(
     assert (tmp_path / "a.sdf").read_text().count("$$$$") == 5
     assert (tmp_path / "c.xyz").read_text().count("Properties") == 5
     assert "molecule stability" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", None])
+def test_a_file_that_is_no_checkpoint_is_named(
+    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    path = tmp_path / "other.ckpt"
+    if content is None:
+        torch.save({"weights": torch.zeros(1)}, path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(SystemExit):
+        run(sample_main, f"checkpoint={path}", f"out={tmp_path / 'a.sdf'}", monkeypatch=monkeypatch)
+    assert re.search(r"other\.ckpt is no checkpoint of a run", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(
