@@ -88,6 +88,7 @@ def plot_molecules(samples: SampledMolecules, path: Path) -> None:
         for atom in graph.GetAtoms():
             atom.SetNoImplicit(True)  # no hydrogens that were not drawn
         graph.UpdatePropertyCache(strict=False)
+        Chem.FastFindRings(graph)  # what sanitising would do: drawing asks for rings
         Chem.rdDepictor.Compute2DCoords(graph)
     rows = -(-len(graphs) // _COLUMNS)
     width, height = _PANEL

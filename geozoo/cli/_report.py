@@ -22,6 +22,8 @@ def report(outcome: Outcome, console: Console) -> None:
     if not is_main_process():
         return
     folder, task = outcome.folder, outcome.task
+    if outcome.test:  # first: a picture that fails must not cost the numbers
+        write_results(folder.result, result_rows(outcome))
     plot_loss(read_metrics(folder), folder.path / "loss.png", units=task.metric_units())
     plot_parity(task.parity.pairs(), folder.path / "parity.png", units=task.quantity_units())
     if isinstance(task, Forecasting) and outcome.test:
@@ -32,6 +34,4 @@ def report(outcome: Outcome, console: Console) -> None:
         plot_confusion(counts, folder.path / "confusion.png", classes=[str(c) for c in classes])
     if isinstance(task, Generation) and task.samples is not None:
         plot_molecules(task.samples, folder.path / "samples.png")
-    if outcome.test:
-        write_results(folder.result, result_rows(outcome))
     show_summary(outcome, console)

@@ -90,8 +90,8 @@ def sample(words: Sequence[str]) -> None:
             drawn = task.sample(options.n, seed=options.seed, progress=advance)
         seconds = time.perf_counter() - started
         write_molecules(drawn, out)
-        plot_molecules(drawn, out.with_suffix(".png"))
         console.print(_scores(drawn))
+        plot_molecules(drawn, out.with_suffix(".png"))
         rate = f"{len(drawn)} molecules in {seconds:.1f} s ({len(drawn) / seconds:.3g} a second)"
         picture = out.with_suffix(".png").name
         console.print(f"{rate}: {out}, the first ones drawn in {picture}", soft_wrap=True)

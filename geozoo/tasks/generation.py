@@ -182,13 +182,16 @@ class Generation(GraphTask):
         finally:
             self.model.train(was_training)
 
-    def on_validation_epoch_end(self) -> None:
-        """Draw molecules where it is time to, and log ``val/...``."""
+    def on_validation_epoch_start(self) -> None:
+        """Draw molecules where it is time to.
+
+        Now, not at the end: by then averaged weights have been exchanged for the trained ones, and
+        what is measured would not be what is saved.
+        """
         is_time = (self.current_epoch + 1) % self.sample_every == 0
         if self.val_samples and is_time and not self.trainer.sanity_checking:
             drawn = self.sample(self.val_samples, seed=self.seed)
             _add_stability(self.val_errors, drawn.pos, drawn.z, drawn.batch, len(drawn))
-        super().on_validation_epoch_end()
 
     def collect_test(
         self, predictions: dict[str, Tensor], targets: dict[str, Tensor], batch: GraphBatch

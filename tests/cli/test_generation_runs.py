@@ -6,6 +6,7 @@ import csv
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from qm9_samples import write_qm9
 
 from geozoo.cli.sample import main as sample_main
 from geozoo.cli.train import main as train_main
+from geozoo.tasks import Generation, SampledMolecules
 
 pytest.importorskip("rdkit")
 WORDS = (
@@ -59,6 +61,42 @@ def test_run_leaves_scores_and_a_picture_and_can_be_drawn_from(
     assert (tmp_path / "a.sdf").read_text().count("$$$$") == 5
     assert (tmp_path / "c.xyz").read_text().count("Properties") == 5
     assert "molecule stability" in capsys.readouterr().out
+
+
+def test_validation_draws_with_the_weights_that_are_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_qm9(tmp_path)
+    monkeypatch.setenv("GEOZOO_DATA", str(tmp_path))
+    seen: list[torch.Tensor] = []
+    draw = Generation.sample
+
+    def recording(task: Generation, *args: Any, **options: Any) -> SampledMolecules:
+        seen.append(task.model.embedding.weight.detach().clone())
+        return draw(task, *args, **options)
+
+    monkeypatch.setattr(Generation, "sample", recording)
+    words = [*WORDS, "task.process.num_steps=3", "ema_decay=0.9", "optimizer.lr=0.1", "test=false"]
+    folder = tmp_path / "run"
+    run(train_main, *words, f"run_dir={folder}", monkeypatch=monkeypatch)
+    saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    (drawn,) = seen
+    torch.testing.assert_close(drawn, saved["state_dict"]["model.embedding.weight"])
+    trained = saved["current_model_state"]
+    key = next(key for key in trained if key.endswith("model.embedding.weight"))
+    assert (drawn - trained[key]).abs().max() > 1e-4
+
+
+def test_molecules_with_double_bonds_are_drawn(tmp_path: Path) -> None:
+    from geozoo.cli._molecules import plot_molecules
+
+    x, y = 0.667, 1.23
+    ethene = torch.tensor(
+        [[x, 0, 0], [-x, 0, 0], [y, 0.92, 0], [y, -0.92, 0], [-y, 0.92, 0], [-y, -0.92, 0]]
+    )
+    z = torch.tensor([6, 6, 1, 1, 1, 1])
+    plot_molecules(SampledMolecules(ethene, z, torch.tensor([6])), tmp_path / "ethene.png")
+    assert (tmp_path / "ethene.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", None])
