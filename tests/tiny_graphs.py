@@ -31,6 +31,7 @@ class TinyModel(nn.Module):
         dim: dimension of space.
         level: ``"graph"`` or ``"node"``.
         width: hidden width.
+        lattice: what data of images would tell.
     """
 
     calibrated: Tensor
@@ -45,6 +46,7 @@ class TinyModel(nn.Module):
         dim: int = 3,
         level: Literal["graph", "node"] = "graph",
         width: int = 8,
+        lattice: None = None,
     ) -> None:
         super().__init__()
         self.level, self.out_channels, self.out_vectors = level, out_channels, out_vectors

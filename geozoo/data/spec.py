@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
 from geozoo.data._whole_numbers import check_whole
+from geozoo.geometry import check_lattice
 
 Level = Literal["graph", "node"]
 _COUNTS = ("in_channels", "in_vectors", "out_channels", "out_vectors")
@@ -72,10 +73,12 @@ class GeometricSpec(DataSpec):
         out_vectors: vector output channels.
         vector_fields: fields of a batch that turn with the input, for rotation augmentation.
         target: field of a batch that a task predicts unless told otherwise.
+        lattice: points along each axis, where every graph is a regular point set of that shape in
+            row-major order, such as an image; None: any points.
 
     Raises:
         ValueError: for an unknown level, a dimension other than 2 or 3, a negative number of
-            channels, or a specification without any output.
+            channels, a lattice of another dimension, or a specification without any output.
 
     >>> spec = GeometricSpec(level="node", dim=3, in_channels=1, in_vectors=1, out_vectors=1)
     >>> spec.model_arguments()["in_vectors"]
@@ -90,6 +93,7 @@ class GeometricSpec(DataSpec):
     out_vectors: int = 0
     vector_fields: tuple[str, ...] = ()
     target: str = "y"
+    lattice: tuple[int, ...] | None = None
     family: ClassVar[str] = "geometric"
 
     def __post_init__(self) -> None:
@@ -100,12 +104,18 @@ class GeometricSpec(DataSpec):
             raise ValueError(f"dim must be 2 or 3, got {self.dim!r}")
         for name in _COUNTS:
             check_whole(name, getattr(self, name), 0)
+        if self.lattice is not None:
+            check_lattice(self.lattice, self.dim)
         if self.out_channels + self.out_vectors == 0:
             raise ValueError("out_channels and out_vectors are both 0: nothing to predict")
 
     def model_arguments(self) -> dict[str, Any]:
-        """Numbers of channels, dimension and level."""
-        return {name: getattr(self, name) for name in (*_COUNTS, "dim", "level")}
+        """Numbers of channels, dimension, level and lattice."""
+        lattice = None if self.lattice is None else list(self.lattice)
+        return {
+            **{name: getattr(self, name) for name in (*_COUNTS, "dim", "level")},
+            "lattice": lattice,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

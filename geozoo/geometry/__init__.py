@@ -18,6 +18,13 @@ from geozoo.geometry.invariants import (
     r3s2_invariants,
     se3_invariants,
 )
+from geozoo.geometry.lattices import (
+    check_lattice,
+    lattice_indices,
+    lattice_reach,
+    lattice_steps,
+    stencil_offsets,
+)
 from geozoo.geometry.platonic import platonic_rotations, platonic_vertices
 from geozoo.geometry.rotations import random_rotations
 from geozoo.geometry.sensor_graphs import (
@@ -35,6 +42,7 @@ __all__ = [
     "SPHERE_GRIDS",
     "antipodal_order",
     "bond_orders",
+    "check_lattice",
     "circle_grid",
     "complete_graph",
     "complete_pairs",
@@ -44,6 +52,9 @@ __all__ = [
     "distances_from_edges",
     "frame_invariants",
     "knn_graph",
+    "lattice_indices",
+    "lattice_reach",
+    "lattice_steps",
     "normalized_adjacency",
     "orientation_invariants",
     "platonic_rotations",
@@ -58,6 +69,7 @@ __all__ = [
     "se3_invariants",
     "semantic_adjacency",
     "sphere_grid",
+    "stencil_offsets",
     "symmetrized",
     "threshold_gaussian_adjacency",
 ]

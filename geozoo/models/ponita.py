@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.geometry import complete_graph, complete_pairs, radius_graph, radius_pairs
+from geozoo.geometry import (
+    check_lattice,
+    complete_graph,
+    complete_pairs,
+    radius_graph,
+    radius_pairs,
+)
 from geozoo.models._inputs import check_channels, check_condition, check_graphs
 from geozoo.models._outputs import GeometricOutput
 from geozoo.nn.conv import ConvNeXtBlock
@@ -18,9 +24,16 @@ from geozoo.nn.representation import (
     EdgeLiftedRepresentation,
     FrameRepresentation,
     PositionRepresentation,
+    lattice_geometry,
 )
 from geozoo.nn.representation._base import Geometry, Representation
 from geozoo.ops import scatter
+
+_NEEDS = {
+    "lattice": 'the argument lattice and a representation other than "bundle_full" and "edges"',
+    "shared": 'the representation "position", or "bundle" with an antipodal grid '
+    '(grid="repulsion_antipodal" or "platonic", or an even number on the circle)',
+}
 
 
 class Ponita(nn.Module):
@@ -59,9 +72,13 @@ class Ponita(nn.Module):
         interaction: which lifted edges interact, ``"edges"`` or ``"complete"``.
         condition_channels: numbers per graph on which all kernels depend, such as the noise level
             of a diffusion; given to `forward` as ``condition``.
-        backend: ``"shared"``: one kernel row for a pair and its reverse, where graph and grid allow
-            it; ``"textbook"``: one row per directed edge, as the equations are written; ``"auto"``:
-            shared where it can be. Equal results.
+        lattice: points along each axis, if every graph is a regular point set such as the pixels of
+            an image, in row-major order; it may be turned and stretched. None: any points.
+        backend: ``"lattice"``: one kernel row for all pairs that are the same step of the lattice
+            apart, as a dense convolution; ``"shared"``: one for a pair and its reverse, where graph
+            and grid allow it; ``"textbook"``: one row per directed edge, as the equations are
+            written; ``"auto"``: the first of these that can be. Equal results. With edges of the
+            caller, or derivatives by the positions of a lattice, the textbook form is taken.
 
     Raises:
         ValueError: for sizes or names outside of these.
@@ -103,7 +120,8 @@ class Ponita(nn.Module):
         orientation_kind: Literal["published", "se2"] = "published",
         interaction: Literal["edges", "complete"] = "edges",
         condition_channels: int = 0,
-        backend: Literal["auto", "shared", "textbook"] = "auto",
+        lattice: Sequence[int] | None = None,
+        backend: Literal["auto", "lattice", "shared", "textbook"] = "auto",
     ) -> None:
         super().__init__()
         check_channels(in_channels, in_vectors, out_channels, out_vectors)
@@ -134,7 +152,8 @@ class Ponita(nn.Module):
             "interaction": interaction,
         }
         self.representation = _make_representation(representation, dim, orientation, sizes)
-        self.backend = _resolve_backend(backend, self.representation)
+        self.lattice = None if lattice is None else check_lattice(lattice, dim)
+        self.backend = _resolve_backend(backend, self.representation, self.lattice)
         width = self.representation.width
         self.embedding = nn.Linear(width(in_channels, in_vectors), hidden_channels, bias=False)
         self.blocks = nn.ModuleList(
@@ -258,6 +277,11 @@ class Ponita(nn.Module):
         num_graphs: int,
         condition: Tensor | None,
     ) -> Geometry:
+        dense = edge_index is None and self.backend == "lattice" and not pos.requires_grad
+        if dense and num_graphs:
+            return lattice_geometry(
+                self.representation, pos, batch, self.lattice, num_graphs, condition
+            )
         pairs = edge_index is None and self.backend == "shared"
         if edge_index is None and self.radius is None:
             edge_index = (complete_pairs if pairs else complete_graph)(batch, num_graphs)
@@ -302,14 +326,20 @@ def _make_representation(
     )
 
 
-def _resolve_backend(backend: str, representation: Representation) -> str:
-    if backend not in ("auto", "shared", "textbook"):
-        raise ValueError(f'backend must be "auto", "shared" or "textbook", got {backend!r}')
-    if backend == "shared" and not representation.shares_pairs:
-        raise ValueError(
-            'backend "shared" needs the representation "position", or "bundle" with an antipodal '
-            'grid (grid="repulsion_antipodal" or "platonic", or an even number on the circle)'
-        )
+def _resolve_backend(
+    backend: str, representation: Representation, lattice: tuple[int, ...] | None
+) -> str:
+    possible = {
+        "lattice": lattice is not None and representation.on_lattice,
+        "shared": representation.shares_pairs,
+        "textbook": True,
+    }
     if backend == "auto":
-        return "shared" if representation.shares_pairs else "textbook"
+        return next(name for name, can_be in possible.items() if can_be)
+    if backend not in possible:
+        raise ValueError(
+            f'backend must be "auto", "lattice", "shared" or "textbook", got {backend!r}'
+        )
+    if not possible[backend]:
+        raise ValueError(f'backend "{backend}" needs {_NEEDS[backend]}')
     return backend

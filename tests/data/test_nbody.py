@@ -74,6 +74,7 @@ def test_specification(official) -> None:
         "in_vectors": 1,
         "out_channels": 0,
         "out_vectors": 1,
+        "lattice": None,
     }
     assert spec.vector_fields == ("pos", "vec", "y")
     assert spec.protocol["source"] == "official"

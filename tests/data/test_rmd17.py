@@ -77,6 +77,7 @@ def test_specification(root: Path) -> None:
         "in_vectors": 0,
         "out_channels": 1,
         "out_vectors": 0,
+        "lattice": None,
     }
     assert spec.vector_fields == ("pos", "forces")
     assert spec.units["energy"] == "meV"

@@ -18,6 +18,7 @@ def test_model_arguments_are_exactly_the_sizes() -> None:
         "in_vectors": 2,
         "out_channels": 0,
         "out_vectors": 1,
+        "lattice": None,
     }
 
 

@@ -4,5 +4,6 @@ from geozoo.nn.conv.bundle_conv import BundleConv
 from geozoo.nn.conv.convnext import ConvNeXtBlock
 from geozoo.nn.conv.fiber_bundle_conv import FiberBundleConv
 from geozoo.nn.conv.point_conv import PointConv
+from geozoo.nn.conv.stencil import Stencil
 
-__all__ = ["BundleConv", "ConvNeXtBlock", "FiberBundleConv", "PointConv"]
+__all__ = ["BundleConv", "ConvNeXtBlock", "FiberBundleConv", "PointConv", "Stencil"]

@@ -5,7 +5,32 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from geozoo.nn.conv.stencil import Stencil, convolve_stencil
 from geozoo.ops import scatter
+
+
+def convolve(
+    kernel: Tensor,
+    x: Tensor,
+    edges: Tensor | Stencil,
+    full: bool,
+    loop_kernel: Tensor | None = None,
+) -> Tensor:
+    """Convolve in the form that the edges are given in.
+
+    Args:
+        kernel: kernel rows of the edges.
+        x: features.
+        edges: senders and receivers, or undirected pairs if there is a ``loop_kernel``, or the
+            stencil of a lattice.
+        full: whether a row is a matrix.
+        loop_kernel: see `convolve_pairs`.
+    """
+    if isinstance(edges, Stencil):
+        return convolve_stencil(kernel, x, edges, full)
+    if loop_kernel is None:
+        return convolve_edges(kernel, x, edges, full)
+    return convolve_pairs(kernel, loop_kernel, x, edges, full)
 
 
 def apply_kernel(kernel: Tensor, x: Tensor, full: bool) -> Tensor:

@@ -11,10 +11,10 @@ from geozoo.nn.conv._kernel import (
     KernelConv,
     calibration_scale,
     check_features,
-    convolve_edges,
-    convolve_pairs,
+    convolve,
     kernel_width,
 )
+from geozoo.nn.conv.stencil import Stencil
 
 
 class FiberBundleConv(KernelConv):
@@ -58,7 +58,7 @@ class FiberBundleConv(KernelConv):
         self,
         x: Float[Tensor, "N O C"],
         basis: Float[Tensor, "E O K"],
-        edge_index: Int[Tensor, "2 E"],
+        edge_index: Int[Tensor, "2 E"] | Stencil,
         fiber_basis: Float[Tensor, "O O K"],
         *,
         loop_basis: Float[Tensor, "1 K"] | None = None,
@@ -68,7 +68,8 @@ class FiberBundleConv(KernelConv):
         Args:
             x: features of the bundle.
             basis: spatial basis values of each edge and receiving orientation.
-            edge_index: senders and receivers.
+            edge_index: senders and receivers; or, for points on a lattice, the stencil to whose
+                steps the rows of the basis ``[R, D, O, K]`` belong (see `Stencil`).
             fiber_basis: basis values of each pair of orientations.
             loop_basis: if given, ``edge_index`` lists undirected pairs, each once, and ``basis``
                 the values for the direction given; the other direction is served by the same rows
@@ -80,13 +81,11 @@ class FiberBundleConv(KernelConv):
         return self._fiber(y, fiber_basis) + self.bias
 
     def _spatial(
-        self, x: Tensor, basis: Tensor, edge_index: Tensor, loop_basis: Tensor | None
+        self, x: Tensor, basis: Tensor, edge_index: Tensor | Stencil, loop_basis: Tensor | None
     ) -> Tensor:
         check_features("x", x, self.in_channels, 3)
-        kernel = self.kernel(basis)
-        if loop_basis is None:
-            return convolve_edges(kernel, x, edge_index, full=False)
-        return convolve_pairs(kernel, self.kernel(loop_basis), x, edge_index, full=False)
+        loop = None if loop_basis is None else self.kernel(loop_basis)
+        return convolve(self.kernel(basis), x, edge_index, False, loop)
 
     def _fiber(self, y: Tensor, fiber_basis: Tensor) -> Tensor:
         kernel = functional.linear(fiber_basis, self.fiber_kernel.weight) / y.shape[1]
@@ -104,7 +103,7 @@ class FiberBundleConv(KernelConv):
         self,
         x: Tensor,
         basis: Tensor,
-        edge_index: Tensor,
+        edge_index: Tensor | Stencil,
         fiber_basis: Tensor,
         *,
         loop_basis: Tensor | None = None,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from geozoo.nn.conv._kernel import KernelConv, check_features, convolve_edges, convolve_pairs
+from geozoo.nn.conv._kernel import KernelConv, check_features, convolve
+from geozoo.nn.conv.stencil import Stencil
 
 
 class PointConv(KernelConv):
@@ -34,7 +35,7 @@ class PointConv(KernelConv):
         self,
         x: Float[Tensor, "N C"],
         basis: Float[Tensor, "E K"],
-        edge_index: Int[Tensor, "2 E"],
+        edge_index: Int[Tensor, "2 E"] | Stencil,
         *,
         loop_basis: Float[Tensor, "1 K"] | None = None,
     ) -> Float[Tensor, "N out"]:
@@ -43,7 +44,8 @@ class PointConv(KernelConv):
         Args:
             x: features of the points.
             basis: basis values of each edge.
-            edge_index: senders and receivers.
+            edge_index: senders and receivers; or, for points on a lattice, the stencil to whose
+                steps the rows of the basis ``[R, D, K]`` belong (see `Stencil`).
             loop_basis: if given, ``edge_index`` lists undirected pairs, each once, whose kernel
                 serves both directions (right for invariants that do not change when a pair is
                 reversed, as the distance), and this row serves the self-loop of every point.
@@ -51,10 +53,13 @@ class PointConv(KernelConv):
         return self._sum(x, basis, edge_index, loop_basis=loop_basis) + self.bias
 
     def _sum(
-        self, x: Tensor, basis: Tensor, edge_index: Tensor, *, loop_basis: Tensor | None = None
+        self,
+        x: Tensor,
+        basis: Tensor,
+        edge_index: Tensor | Stencil,
+        *,
+        loop_basis: Tensor | None = None,
     ) -> Tensor:
         check_features("x", x, self.in_channels, 2)
-        if loop_basis is None:
-            return convolve_edges(self.kernel(basis), x, edge_index, self.groups == 1)
-        loop = self.kernel(loop_basis)
-        return convolve_pairs(self.kernel(basis), loop, x, edge_index, self.groups == 1)
+        loop = None if loop_basis is None else self.kernel(loop_basis)
+        return convolve(self.kernel(basis), x, edge_index, self.groups == 1, loop)

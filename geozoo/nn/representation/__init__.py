@@ -3,6 +3,7 @@
 from geozoo.nn.representation.bundle import BundleRepresentation
 from geozoo.nn.representation.edge_lifted import EdgeLiftedRepresentation
 from geozoo.nn.representation.frames import FrameRepresentation
+from geozoo.nn.representation.lattice import lattice_geometry
 from geozoo.nn.representation.position import PositionRepresentation
 
 __all__ = [
@@ -10,4 +11,5 @@ __all__ = [
     "EdgeLiftedRepresentation",
     "FrameRepresentation",
     "PositionRepresentation",
+    "lattice_geometry",
 ]

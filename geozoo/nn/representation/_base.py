@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from geozoo.nn.conv import Stencil
 from geozoo.nn.embedding import KernelBasis, PolynomialWindow
 
 
@@ -20,7 +21,7 @@ class Geometry(NamedTuple):
         num_nodes: number of nodes.
     """
 
-    neighborhood: dict[str, Tensor | None]
+    neighborhood: dict[str, Tensor | Stencil | None]
     point_orientations: Tensor | None
     point_nodes: Tensor | None
     num_nodes: int
@@ -42,7 +43,10 @@ class Representation(nn.Module):
         condition_channels: further numbers per node on which the spatial basis depends.
     """
 
+    #: Whether one kernel row can serve both directions of a pair.
     shares_pairs: bool = False
+    #: Whether its convolutions take a `Stencil`.
+    on_lattice: bool = True
 
     def __init__(
         self,

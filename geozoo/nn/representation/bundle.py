@@ -80,6 +80,7 @@ class BundleRepresentation(Representation):
         self.orientation_kind = orientation_kind
         orientation_invariants(points, points, orientation_kind)
         self.separable = separable
+        self.on_lattice = separable
         self.shares_pairs = separable and _is_antipodal(points)
         self.fiber_basis = (
             KernelBasis(fiber_invariants, hidden_channels, basis_channels, degree)

@@ -42,6 +42,8 @@ class EdgeLiftedRepresentation(Representation):
         Bekkers et al., ICLR 2024, section 5 (point clouds in position-orientation space).
     """
 
+    on_lattice = False
+
     def __init__(
         self,
         dim: int,

@@ -1,0 +1,86 @@
+"""Regular point sets: their steps, and which steps lie within a radius."""
+
+import pytest
+import torch
+
+from geozoo.geometry import (
+    lattice_indices,
+    lattice_reach,
+    lattice_steps,
+    radius_graph,
+    random_rotations,
+    stencil_offsets,
+)
+
+SHAPES = [[3, 4], [2, 3, 4]]
+
+
+def lattices(shape, *, skewed=False):
+    """Two lattices, each turned, stretched and moved in its own way, and their steps."""
+    dim = len(shape)
+    generator = torch.Generator().manual_seed(0)
+    steps = random_rotations(2, dim, generator=generator).double()
+    steps = steps * torch.tensor([0.7, 1.9]).view(2, 1, 1).double()
+    if skewed:
+        steps = steps + 0.3 * torch.randn(2, dim, dim, generator=generator, dtype=torch.float64)
+    index = lattice_indices(shape).double()
+    origin = torch.randn(2, 1, dim, generator=generator, dtype=torch.float64)
+    return (origin + index @ steps).flatten(0, 1), steps
+
+
+@pytest.mark.parametrize("skewed", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_steps_are_found(shape, skewed):
+    pos, steps = lattices(shape, skewed=skewed)
+    torch.testing.assert_close(lattice_steps(pos, shape, 2), steps)
+
+
+def test_float32_far_from_the_origin_is_a_lattice():
+    pos = lattice_indices([28, 28]).float() + 1e3
+    torch.testing.assert_close(lattice_steps(pos, [28, 28], 1), torch.eye(2)[None])
+
+
+@pytest.mark.parametrize("spoil", [0.01, torch.nan])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_point_out_of_place_is_refused(shape, spoil):
+    pos, _ = lattices(shape)
+    pos[-2, 0] += spoil
+    with pytest.raises(ValueError, match="pos must form a lattice of"):
+        lattice_steps(pos, shape, 2)
+
+
+def test_points_in_another_order_are_refused():
+    pos, _ = lattices([3, 4])
+    with pytest.raises(ValueError, match=r"a lattice of \[4, 3\] points in row-major order"):
+        lattice_steps(pos, [4, 3], 2)
+
+
+def test_another_number_of_points_is_refused():
+    pos, _ = lattices([3, 4])
+    with pytest.raises(ValueError, match="pos must have 2 times 12 points .* got 23"):
+        lattice_steps(pos[1:], [3, 4], 2)
+
+
+@pytest.mark.parametrize("radius", [0.5, 1.5, 3.0])
+@pytest.mark.parametrize("skewed", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_reach_holds_every_edge_of_the_radius_graph(shape, skewed, radius):
+    pos, steps = lattices(shape, skewed=skewed)
+    reach = torch.tensor(lattice_reach(steps, shape, radius))
+    index = lattice_indices(shape).repeat(2, 1)
+    sender, receiver = radius_graph(pos, radius, torch.arange(len(pos)) // (len(pos) // 2))
+    assert ((index[sender] - index[receiver]).abs() <= reach).all()
+    assert (reach <= torch.tensor(shape) - 1).all()
+
+
+def test_reach_is_no_larger_than_needed():
+    assert lattice_reach(torch.eye(2)[None], [9, 9], 2.5) == (2, 2)
+    assert lattice_reach(torch.eye(2)[None], [9, 2], None) == (8, 1)
+
+
+def test_offsets_are_symmetric_around_the_middle():
+    offsets = stencil_offsets([1, 2])
+    assert offsets.shape == (15, 2)
+    assert offsets[7].tolist() == [0, 0]
+    assert torch.equal(offsets, -offsets.flip(0))
+    assert offsets[0].tolist() == [-1, -2]
