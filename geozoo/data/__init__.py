@@ -8,7 +8,10 @@ from geozoo.data.chirality import Chirality
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.download import RemoteFile, fetch, is_offline, remote_files
 from geozoo.data.extxyz import ExtXYZ
+from geozoo.data.image_store import ImageStore, pixel_positions
+from geozoo.data.labelled_images import LabelledImages
 from geozoo.data.loader import GraphDataset, GraphLoader, LoaderOptions
+from geozoo.data.mnist_pixels import MNISTPixels
 from geozoo.data.mnist_superpixels import MNISTSlic, MNISTSuperpixels
 from geozoo.data.nbody import NBody
 from geozoo.data.nbody_simulator import (
@@ -61,10 +64,13 @@ __all__ = [
     "GraphDataset",
     "GraphLoader",
     "GraphStore",
+    "ImageStore",
+    "LabelledImages",
     "LoadedData",
     "LoaderOptions",
     "LoopSpeeds",
     "LosLoop",
+    "MNISTPixels",
     "MNISTSlic",
     "MNISTSuperpixels",
     "NBody",
@@ -93,6 +99,7 @@ __all__ = [
     "mean_and_std",
     "mean_day",
     "forecast_protocol",
+    "pixel_positions",
     "progress_bar",
     "random_split",
     "read_index_file",

@@ -60,6 +60,20 @@ def read_mnist(
     return images, labels
 
 
+def read_both_parts(
+    folder: Path, *, download: bool, mirrors: Sequence[str] = ()
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Images ``[S, 28, 28]`` and labels ``[S]`` int64, first the training part, and its size.
+
+    See `read_mnist` for arguments and errors.
+    """
+    parts = [
+        read_mnist(folder, part, download=download, mirrors=mirrors) for part in ("train", "test")
+    ]
+    images, labels = (np.concatenate(values) for values in zip(*parts, strict=True))
+    return images, labels.astype(np.int64), len(parts[0][0])
+
+
 def _read(
     folder: Path, name: str, download: bool, mirrors: Sequence[str], is_known: bool
 ) -> np.ndarray:

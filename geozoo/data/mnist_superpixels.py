@@ -7,25 +7,21 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 
+from geozoo.data._digits import check_split_seed, digit_data
 from geozoo.data._folders import atomic_path, data_folder
-from geozoo.data._mnist_files import read_mnist
+from geozoo.data._mnist_files import read_both_parts
 from geozoo.data._progress import progress_bar
 from geozoo.data._pyg_superpixels import read_superpixels
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
-from geozoo.data.spec import GeometricSpec
-from geozoo.data.splits import random_split, split_hash
 from geozoo.data.store import GraphStore
 from geozoo.data.superpixels import SlicOptions, slic_graphs
 
 _LOG = logging.getLogger(__name__)
 _VERSION = "1"
-_VALIDATION = 0.1
 
 
 class _Digits(GraphDataModule):
@@ -39,9 +35,7 @@ class _Digits(GraphDataModule):
 
     def __init__(self, loader: LoaderOptions, *, split_seed: int, root: str | Path | None) -> None:
         super().__init__(loader)
-        if split_seed < 0:
-            raise ValueError(f"split_seed must be at least 0, got {split_seed!r}")
-        self.split_seed = split_seed
+        self.split_seed = check_split_seed(split_seed)
         self.folder = data_folder(self.name, root)
 
     @property
@@ -66,37 +60,15 @@ class _Digits(GraphDataModule):
         header = self._header()
         if header is None:
             raise FileNotFoundError(f"{self.prepared} is missing: call prepare_data()")
-        store = GraphStore.load(self.prepared)
-        num_train = int(header["num_train"])
-        sizes = {"train": 1 - _VALIDATION, "val": _VALIDATION}
-        splits = random_split(num_train, sizes, seed=self.split_seed)
-        splits["test"] = torch.arange(num_train, len(store))
-        spec = GeometricSpec(
-            level="graph",
-            dim=2,
-            in_channels=1,
-            out_channels=10,
-            vector_fields=("pos",),
-            target="y",
-            units={"pos": "pixel", "x": "1", "y": "1"},
-            statistics={"classes": [str(digit) for digit in range(10)]},
-            protocol=self._protocol(splits, header),
-        )
-        return LoadedData(store, splits, spec)
+        return digit_data(
+            GraphStore.load(self.prepared), int(header["num_train"]),
+            name=self.name, source=header["source"], split_seed=self.split_seed,
+        )  # fmt: skip
 
     def _header(self) -> dict[str, str] | None:
         """What the prepared file says of itself; None for a missing, damaged or outdated one."""
         header = GraphStore.header(self.prepared)
         return header if header and header.get("version") == _VERSION else None
-
-    def _protocol(self, splits: dict[str, torch.Tensor], header: dict[str, str]) -> dict[str, Any]:
-        return {
-            "dataset": self.name,
-            "split": f"official test part; a tenth of the rest validates, seed {self.split_seed}",
-            "split_hash": split_hash(splits),
-            "source": header["source"],
-            **{f"num_{part}": len(index) for part, index in splits.items()},
-        }
 
 
 class MNISTSlic(_Digits):
@@ -157,20 +129,18 @@ class MNISTSlic(_Digits):
 
     def make(self) -> tuple[GraphStore, dict[str, str]]:
         """Cut the images of both parts."""
-        parts = [
-            read_mnist(self.images, part, download=self.download, mirrors=self.mirrors)
-            for part in ("train", "test")
-        ]
-        images, labels = (np.concatenate(values) for values in zip(*parts, strict=True))
+        images, labels, num_train = read_both_parts(
+            self.images, download=self.download, mirrors=self.mirrors
+        )
         with progress_bar("Cutting images into superpixels", len(images)) as advance:
             store = slic_graphs(images, self.options, advance)
-        store.graph["y"] = torch.from_numpy(labels.astype(np.int64))
+        store.graph["y"] = torch.from_numpy(labels)
         source = (
             f"scikit-image {metadata.version('scikit-image')} SLIC, {self.options.num_segments} "
             f"segments, compactness {self.options.compactness:g}, "
             f"{self.options.num_neighbors} neighbours"
         )
-        return store, {"num_train": str(len(parts[0][0])), "source": source}
+        return store, {"num_train": str(num_train), "source": source}
 
 
 class MNISTSuperpixels(_Digits):

@@ -33,6 +33,7 @@ DATASETS = [entry.name for entry in entries("dataset")]
 NEEDED = {
     "extxyz": ["dataset.path=frames.xyz"],
     "traffic_csv": ["dataset.path=flows.csv"],
+    "labelled_images": ["dataset.path=images.npz"],
 }
 
 
