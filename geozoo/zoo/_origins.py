@@ -74,7 +74,8 @@ def hydra_origins(config_name: str) -> Origins:
     from hydra.types import RunMode
 
     loader = GlobalHydra.instance().config_loader()
-    words = list(HydraConfig.get().overrides.task)
+    # Unresolved: a recipe's name must stay the interpolation that Hydra was given.
+    words = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
     groups = HydraConfig.get().runtime.choices
     values = [word for word in words if word.partition("=")[0].lstrip("+~") not in groups]
     defaults = loader.compute_defaults_list(config_name, words, RunMode.RUN)

@@ -13,6 +13,8 @@ import torch
 from omegaconf import OmegaConf
 from tiny_configs import TINY
 
+from geozoo.zoo import recipes
+
 Train = Callable[..., int]
 
 
@@ -197,3 +199,12 @@ def test_a_user_recipe_is_taken(geozoo_train: Train, configs: Path, tmp_path: Pa
         folder = word.replace("=", "_")
         assert geozoo_train(*TINY, word, f"run_dir={folder}", "trainer.max_epochs=1") == 0
         assert OmegaConf.load(tmp_path / folder / "config.yaml").model.width == width
+
+
+def test_a_named_recipe_has_its_variant_too(geozoo_train: Train, tmp_path: Path) -> None:
+    words = ["model=ponita", "dataset=chirality", "recipe=ponita-chirality", "trainer=quick"]
+    short = [f"trainer.limit_{part}_batches=1" for part in ("train", "val", "test")]
+    assert geozoo_train(*words, *short, "trainer.accelerator=cpu", "run_dir=q", "test=false") == 0
+    cfg = OmegaConf.load(tmp_path / "q" / "config.yaml")
+    quick = next(each for each in recipes() if each.name == "ponita-chirality_quick")
+    assert cfg.trainer.max_epochs == OmegaConf.load(quick.path).trainer.max_epochs
