@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ from geozoo.tasks._rotations import training_rotations
 from geozoo.tasks._sampling import MoleculeSampler, SampledMolecules
 from geozoo.tasks.base import GraphTask, MakeOptimizer, MakeSchedule
 
+_LOG = logging.getLogger(__name__)
+#: Lines about the progress of drawing molecules in a test.
+_NUM_LINES = 5
 #: Measured on samples, in per cent.
 _SAMPLED = (
     "atom_stability", "molecule_stability", "validity", "uniqueness", "valid_unique", "novelty",
@@ -207,7 +211,8 @@ class Generation(GraphTask):
     def on_test_epoch_end(self) -> None:
         """Draw molecules, measure them, and log ``test/...`` and ``test/baseline_...``."""
         if self.test_samples:
-            self.samples = drawn = self.sample(self.test_samples, seed=self.seed)
+            progress = _told(self.test_samples)
+            self.samples = drawn = self.sample(self.test_samples, seed=self.seed, progress=progress)
             atoms = (drawn.pos, drawn.z, drawn.batch, len(drawn))
             _add_stability(self.test_errors, *atoms)
             known = self._training_smiles()
@@ -219,6 +224,7 @@ class Generation(GraphTask):
     def _training_smiles(self) -> set[str | None]:
         """What the training molecules are by the distance rule, so that novelty is one measure."""
         data = self.trainer.datamodule
+        _LOG.info("finding the structures of the training part, which novelty is measured against")
         known: set[str | None] = set()
         for part in data.splits["train"].split(1000):
             batch = data.store.gather(part)
@@ -265,6 +271,19 @@ class Generation(GraphTask):
         if getattr(self.model, "condition_channels", 0):
             arguments["condition"] = level.to(points.x.dtype).unsqueeze(1)
         return arguments
+
+
+def _told(total: int) -> Callable[[int], None]:
+    """Log how many of ``total`` molecules are drawn, a few times."""
+    done = 0
+
+    def progress(amount: int) -> None:
+        nonlocal done
+        before, done = done, done + amount
+        if done * _NUM_LINES // total > before * _NUM_LINES // total:
+            _LOG.info("drawn %d of %d molecules", done, total)
+
+    return progress
 
 
 def _cloud(batch: GraphBatch) -> Cloud:
