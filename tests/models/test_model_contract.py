@@ -17,6 +17,7 @@ TINY = {"hidden_channels": 8, "basis_channels": 8, "num_layers": 2}
 #: A grid of orientations is exact under the rotations of its own regular polyhedron.
 REGULAR = {"grid": "platonic", "num_orientations": 20}
 DATA = {"in_channels": 2, "in_vectors": 1, "out_channels": 2, "out_vectors": 1, "dim": 3}
+DATA |= {"lattice": None}
 
 
 def read(name):
