@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import resource
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -114,23 +115,49 @@ def _peak_memory_mb(device: torch.device) -> float:
 
 
 class ProgressLines(Callback):
-    """A line per so many epochs, for logs of batch jobs.
+    """A line per so many epochs, and some within epochs that are few and long, for logs.
 
     Args:
         monitor: metric to show.
+        pause: least seconds between a line within an epoch and the line before it.
     """
 
-    def __init__(self, monitor: str) -> None:
-        self.monitor = monitor
+    def __init__(self, monitor: str, *, pause: float = 60.0) -> None:
+        self.monitor, self.pause = monitor, pause
+        self._last = time.monotonic()
+        self._tenths = 0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin to count the parts of the epoch."""
+        self._tenths = 0
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Log the part of a long epoch that is done, at every tenth of it at most."""
+        tenths = int(10 * (batch_idx + 1) / trainer.num_training_batches)
+        is_long = time.monotonic() - self._last >= self.pause
+        few = _epochs(trainer) <= _NUM_LINES
+        if few and is_long and self._tenths < tenths < 10:
+            self._say("epoch %d of %d: %d %% of its batches", trainer, 10 * tenths)
+        self._tenths = tenths
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the epoch if it is one of the chosen."""
-        total, epoch = trainer.max_epochs or 1, trainer.current_epoch + 1
-        every = max(1, total // _NUM_LINES)
-        if trainer.is_global_zero and (epoch % every == 0 or epoch == total):
+        total, epoch = _epochs(trainer), trainer.current_epoch + 1
+        if epoch % max(1, total // _NUM_LINES) == 0 or epoch == total:
             shown = {"train/loss", self.monitor} & set(trainer.callback_metrics)
             values = [f"{name} {_value(trainer.callback_metrics[name])}" for name in sorted(shown)]
-            _LOG.info("epoch %d of %d: %s", epoch, total, ", ".join(values))
+            self._say("epoch %d of %d: %s", trainer, ", ".join(values))
+
+    def _say(self, text: str, trainer: Trainer, what: Any) -> None:
+        if trainer.is_global_zero:
+            _LOG.info(text, trainer.current_epoch + 1, _epochs(trainer), what)
+        self._last = time.monotonic()
+
+
+def _epochs(trainer: Trainer) -> int:
+    return trainer.max_epochs or 1
 
 
 def _value(value: Any) -> str:

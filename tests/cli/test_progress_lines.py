@@ -1,0 +1,62 @@
+"""What a log says about a training that has no terminal."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from geozoo.cli import _callbacks as module
+
+
+def lines(
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    epochs: int,
+    seconds: float,
+) -> list[str]:
+    """The messages of a training with 40 batches an epoch, each of which takes some seconds."""
+    now = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    caplog.set_level(logging.INFO, logger="geozoo")
+    trainer: Any = SimpleNamespace(
+        max_epochs=epochs, current_epoch=0, num_training_batches=40, is_global_zero=True,
+        callback_metrics={"val/loss": 0.25, "other": 1.0},
+    )  # fmt: skip
+    callback = module.ProgressLines("val/loss")
+    module_: Any = None
+    for trainer.current_epoch in range(epochs):
+        callback.on_train_epoch_start(trainer, module_)
+        for number in range(40):
+            now[0] += seconds
+            callback.on_train_batch_end(trainer, module_, None, None, number)
+        callback.on_train_epoch_end(trainer, module_)
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_long_epochs_say_how_far_they_are(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = lines(caplog, monkeypatch, epochs=1, seconds=30.0)
+    parts = [f"epoch 1 of 1: {tenth} % of its batches" for tenth in range(10, 100, 10)]
+    assert said == [*parts, "epoch 1 of 1: val/loss 0.25"]
+
+
+def test_lines_within_an_epoch_are_a_minute_apart(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = lines(caplog, monkeypatch, epochs=1, seconds=6.0)  # a tenth takes 24 seconds
+    assert said[:2] == [
+        "epoch 1 of 1: 30 % of its batches", "epoch 1 of 1: 60 % of its batches",
+    ]  # fmt: skip
+
+
+def test_short_or_many_epochs_have_a_line_each_at_most(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(lines(caplog, monkeypatch, epochs=10, seconds=0.1)) == 10
+    caplog.clear()
+    assert len(lines(caplog, monkeypatch, epochs=100, seconds=30.0)) == 20
