@@ -2,10 +2,12 @@
 
 from geozoo.geometry.bonds import bond_orders
 from geozoo.geometry.graphs import (
+    PairedEdges,
     complete_graph,
     complete_pairs,
     directed_edges,
     knn_graph,
+    pair_edges,
     radius_graph,
     radius_pairs,
 )
@@ -39,6 +41,7 @@ from geozoo.geometry.sensor_graphs import (
 )
 
 __all__ = [
+    "PairedEdges",
     "SPHERE_GRIDS",
     "antipodal_order",
     "bond_orders",
@@ -57,6 +60,7 @@ __all__ = [
     "lattice_steps",
     "normalized_adjacency",
     "orientation_invariants",
+    "pair_edges",
     "platonic_rotations",
     "platonic_vertices",
     "r2s1_invariants",

@@ -7,8 +7,10 @@ self-loops, which is what layers that share kernels between the two directions t
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from geozoo.ops import offsets, ragged_arange
@@ -73,6 +75,52 @@ def directed_edges(
     if self_loops:
         parts.append(torch.arange(num_nodes, device=pairs.device).expand(2, -1))
     return torch.cat(parts, 1)
+
+
+class PairedEdges(NamedTuple):
+    """Directed edges sorted by whether the reversed edge is there too.
+
+    Attributes:
+        pairs: ``[2, P]`` sender and receiver, each unordered pair of different nodes once; those
+            with both directions come first.
+        num_mutual: how many of them have both directions.
+        has_loop: ``[N]`` whether each node is its own neighbour.
+    """
+
+    pairs: Int[Tensor, "2 P"]
+    num_mutual: int
+    has_loop: Bool[Tensor, " N"]
+
+
+def pair_edges(edge_index: EdgeIndex, num_nodes: int) -> PairedEdges | None:
+    """Put edges and reversed edges together, so that layers can share a kernel between them.
+
+    Args:
+        edge_index: senders and receivers.
+        num_nodes: number of nodes.
+
+    Returns:
+        The pairs, or None if an edge is listed more than once.
+
+    >>> pair_edges(torch.tensor([[0, 1, 2, 2], [1, 0, 1, 2]]), 3).pairs.tolist()
+    [[0, 2], [1, 1]]
+    """
+    is_loop = edge_index[0] == edge_index[1]
+    loops = torch.bincount(edge_index[0, is_loop], minlength=num_nodes)
+    edges = edge_index[:, ~is_loop]
+    low, high = edges.amin(0), edges.amax(0)
+    order = (low * num_nodes + high).argsort(stable=True)
+    edges, key = edges[:, order], (low * num_nodes + high)[order]
+    follows = key[1:] == key[:-1]  # the unordered pair of the edge before it
+    repeated = follows & (edges[0, 1:] == edges[0, :-1])
+    thrice = follows[1:] & follows[:-1]
+    if bool((loops > 1).any() | repeated.any() | thrice.any()):
+        return None
+    no = follows.new_zeros(1)
+    is_first = ~torch.cat([no, follows])[: len(key)]
+    is_mutual = torch.cat([follows, no])[: len(key)]
+    pairs = torch.cat([edges[:, is_first & is_mutual], edges[:, is_first & ~is_mutual]], 1)
+    return PairedEdges(pairs, int(is_mutual.sum()), loops > 0)
 
 
 def radius_pairs(

@@ -13,6 +13,7 @@ from geozoo.geometry import (
     check_lattice,
     complete_graph,
     complete_pairs,
+    pair_edges,
     radius_graph,
     radius_pairs,
 )
@@ -77,8 +78,9 @@ class Ponita(nn.Module):
         backend: ``"lattice"``: one kernel row for all pairs that are the same step of the lattice
             apart, as a dense convolution; ``"shared"``: one for a pair and its reverse, where graph
             and grid allow it; ``"textbook"``: one row per directed edge, as the equations are
-            written; ``"auto"``: the first of these that can be. Equal results. With edges of the
-            caller, or derivatives by the positions of a lattice, the textbook form is taken.
+            written; ``"auto"``: the first of these that can be. Equal results. For derivatives by
+            the positions of a lattice the textbook form is taken. Edges of the caller share kernels
+            with their reversed ones, on the CPU.
 
     Raises:
         ValueError: for sizes or names outside of these.
@@ -288,11 +290,29 @@ class Ponita(nn.Module):
         elif edge_index is None:
             search = radius_pairs if pairs else radius_graph
             edge_index = search(pos, self.radius, batch, num_graphs)
+        elif condition is None and self._may_pair(edge_index):
+            return self._paired_geometry(pos, edge_index, batch)
         if condition is not None:
             condition = condition.index_select(0, batch)
         return self.representation.geometry(
             pos, edge_index, batch, pairs=pairs, condition=condition
         )
+
+    def _may_pair(self, edge_index: Tensor) -> bool:
+        """Whether edges of the caller may share kernels with their reversed ones.
+
+        On an accelerator the search for these would wait for the device.
+        """
+        shares = self.backend != "textbook" and self.representation.shares_pairs
+        return shares and edge_index.device.type == "cpu" and not torch.compiler.is_compiling()
+
+    def _paired_geometry(self, pos: Tensor, edge_index: Tensor, batch: Tensor) -> Geometry:
+        paired = pair_edges(edge_index, len(pos))
+        if paired is None:
+            return self.representation.geometry(pos, edge_index, batch)
+        geometry = self.representation.geometry(pos, paired.pairs, batch, pairs=True)
+        neighborhood = {**geometry.neighborhood, "edge_index": paired}
+        return geometry._replace(neighborhood=neighborhood)
 
 
 def _forward(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tensor:

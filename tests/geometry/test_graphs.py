@@ -118,3 +118,23 @@ def test_positions_must_be_finite(function, value):
 def test_number_of_neighbours_must_be_positive():
     with pytest.raises(ValueError, match="num_neighbors must be at least 1, got 0"):
         geo.knn_graph(POS, 0, torch.zeros(3, dtype=torch.int64))
+
+
+def test_paired_edges_are_the_edges():
+    generator = torch.Generator().manual_seed(0)
+    chosen = torch.rand(6, 6, generator=generator) < 0.5
+    edges = chosen.nonzero().T[:, torch.randperm(int(chosen.sum()), generator=generator)]
+    paired = geo.pair_edges(edges, 6)
+    again = torch.zeros(6, 6, dtype=torch.bool)
+    again[paired.pairs[0], paired.pairs[1]] = True
+    mutual = paired.pairs[:, : paired.num_mutual]
+    again[mutual[1], mutual[0]] = True
+    assert torch.equal(again | torch.diag(paired.has_loop), chosen)
+    low, high = paired.pairs.sort(0).values
+    assert len((low * 6 + high).unique()) == paired.pairs.shape[1]
+    assert 0 < paired.num_mutual < paired.pairs.shape[1]
+
+
+@pytest.mark.parametrize("edges", [[[0, 0], [1, 1]], [[2, 2], [2, 2]], [[0, 1, 0], [1, 0, 1]]])
+def test_edges_listed_twice_have_no_pairs(edges):
+    assert geo.pair_edges(torch.tensor(edges), 3) is None

@@ -95,3 +95,29 @@ def test_auto_takes_the_shared_path_where_it_can():
     assert build("bundle", grid="fibonacci").backend == "textbook"
     assert build("bundle_full").backend == "textbook"
     assert build("edges").backend == "textbook"
+
+
+#: name -> edges of five nodes in two graphs, [0, 1, 2] and [3, 4]
+EDGES = {
+    "mixed": [[0, 1, 2, 3, 0, 4, 4], [1, 0, 1, 4, 0, 3, 4]],
+    "one way": [[0, 2, 3], [1, 1, 4]],
+    "both ways": [[0, 1, 3, 4], [1, 0, 4, 3]],
+    "loops": [[0, 2, 3], [0, 2, 3]],
+    "none": [[], []],
+    "twice": [[0, 0, 1], [1, 1, 0]],
+    "loop twice": [[0, 0, 1], [0, 0, 0]],
+    "thrice": [[0, 1, 0], [1, 0, 1]],
+}
+
+
+@pytest.mark.parametrize("edges", EDGES)
+@pytest.mark.parametrize("dim", [2, 3])
+@pytest.mark.parametrize(("representation", "depthwise"), SHARED)
+def test_backends_agree_on_edges_of_the_caller(representation, depthwise, dim, edges):
+    shared, textbook = both(representation, dim=dim, depthwise=depthwise, radius=2.0)
+    inputs = batch_of([3, 2], model=shared)
+    inputs["edge_index"] = torch.tensor(EDGES[edges], dtype=torch.int64)
+    found, expected = derivatives(shared, inputs), derivatives(textbook, inputs)
+    assert len(found) == len(expected)
+    for actual, value in zip(found, expected, strict=True):
+        torch.testing.assert_close(actual, value, rtol=1e-9, atol=1e-9)

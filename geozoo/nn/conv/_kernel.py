@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from geozoo.geometry import PairedEdges
 from geozoo.nn.conv.stencil import Stencil, convolve_stencil
 from geozoo.ops import scatter
 
@@ -12,7 +13,7 @@ from geozoo.ops import scatter
 def convolve(
     kernel: Tensor,
     x: Tensor,
-    edges: Tensor | Stencil,
+    edges: Tensor | PairedEdges | Stencil,
     full: bool,
     loop_kernel: Tensor | None = None,
 ) -> Tensor:
@@ -21,8 +22,8 @@ def convolve(
     Args:
         kernel: kernel rows of the edges.
         x: features.
-        edges: senders and receivers, or undirected pairs if there is a ``loop_kernel``, or the
-            stencil of a lattice.
+        edges: senders and receivers, or pairs if there is a ``loop_kernel``, or the stencil of a
+            lattice.
         full: whether a row is a matrix.
         loop_kernel: see `convolve_pairs`.
     """
@@ -52,21 +53,28 @@ def convolve_edges(kernel: Tensor, x: Tensor, edge_index: Tensor, full: bool) ->
 
 
 def convolve_pairs(
-    kernel: Tensor, loop_kernel: Tensor, x: Tensor, pairs: Tensor, full: bool
+    kernel: Tensor, loop_kernel: Tensor, x: Tensor, pairs: Tensor | PairedEdges, full: bool
 ) -> Tensor:
-    r"""Do the same for an undirected graph, with one kernel row for both directions of a pair.
+    r"""Do the same with one kernel row for both directions of a pair.
 
     The invariants of the reversed edge at orientation o are those of the edge at -o, so its kernel
     is the same row with the orientations turned over. A feature without an orientation axis
     (``x [N, C]``) has the same kernel in both directions. ``loop_kernel [1, C]`` serves the
-    self-loop of every node and orientation.
+    self-loop of every node and orientation. Plain pairs ``[2, P]`` stand for both directions of
+    each and a self-loop at every node.
     """
     flip = _flip if x.dim() == 3 else _keep
+    loops = apply_kernel(loop_kernel.expand(*x.shape[:-1], -1), x, full)
+    mutual = slice(None)
+    if isinstance(pairs, PairedEdges):
+        mutual = slice(pairs.num_mutual)
+        loops = loops * pairs.has_loop.view(-1, *[1] * (x.dim() - 1))
+        pairs = pairs.pairs
     first, second = pairs
     forth = apply_kernel(kernel, x.index_select(0, first), full)
-    back = apply_kernel(kernel, flip(x).index_select(0, second), full)
-    loops = apply_kernel(loop_kernel.expand(*x.shape[:-1], -1), x, full)
-    return loops + scatter(forth, second, x.shape[0]) + flip(scatter(back, first, x.shape[0]))
+    back = apply_kernel(kernel[mutual], flip(x).index_select(0, second[mutual]), full)
+    turned = scatter(back, first[mutual], x.shape[0])
+    return loops + scatter(forth, second, x.shape[0]) + flip(turned)
 
 
 def _flip(x: Tensor) -> Tensor:

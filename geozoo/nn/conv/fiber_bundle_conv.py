@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from geozoo.geometry import PairedEdges
 from geozoo.nn.conv._kernel import (
     KernelConv,
     calibration_scale,
@@ -58,7 +59,7 @@ class FiberBundleConv(KernelConv):
         self,
         x: Float[Tensor, "N O C"],
         basis: Float[Tensor, "E O K"],
-        edge_index: Int[Tensor, "2 E"] | Stencil,
+        edge_index: Int[Tensor, "2 E"] | PairedEdges | Stencil,
         fiber_basis: Float[Tensor, "O O K"],
         *,
         loop_basis: Float[Tensor, "1 K"] | None = None,
@@ -71,7 +72,8 @@ class FiberBundleConv(KernelConv):
             edge_index: senders and receivers; or, for points on a lattice, the stencil to whose
                 steps the rows of the basis ``[R, D, O, K]`` belong (see `Stencil`).
             fiber_basis: basis values of each pair of orientations.
-            loop_basis: if given, ``edge_index`` lists undirected pairs, each once, and ``basis``
+            loop_basis: if given, ``edge_index`` lists undirected pairs, each once (or is what
+                `geozoo.geometry.pair_edges` makes of directed edges), and ``basis``
                 the values for the direction given; the other direction is served by the same rows
                 with each orientation replaced by its opposite, half a grid further (see
                 `geozoo.geometry.antipodal_order`), and the self-loop of every node and orientation
@@ -81,7 +83,11 @@ class FiberBundleConv(KernelConv):
         return self._fiber(y, fiber_basis) + self.bias
 
     def _spatial(
-        self, x: Tensor, basis: Tensor, edge_index: Tensor | Stencil, loop_basis: Tensor | None
+        self,
+        x: Tensor,
+        basis: Tensor,
+        edge_index: Tensor | PairedEdges | Stencil,
+        loop_basis: Tensor | None,
     ) -> Tensor:
         check_features("x", x, self.in_channels, 3)
         loop = None if loop_basis is None else self.kernel(loop_basis)
@@ -103,7 +109,7 @@ class FiberBundleConv(KernelConv):
         self,
         x: Tensor,
         basis: Tensor,
-        edge_index: Tensor | Stencil,
+        edge_index: Tensor | PairedEdges | Stencil,
         fiber_basis: Tensor,
         *,
         loop_basis: Tensor | None = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from geozoo.geometry import PairedEdges
 from geozoo.nn.conv._kernel import KernelConv, check_features, convolve
 from geozoo.nn.conv.stencil import Stencil
 
@@ -35,7 +36,7 @@ class PointConv(KernelConv):
         self,
         x: Float[Tensor, "N C"],
         basis: Float[Tensor, "E K"],
-        edge_index: Int[Tensor, "2 E"] | Stencil,
+        edge_index: Int[Tensor, "2 E"] | PairedEdges | Stencil,
         *,
         loop_basis: Float[Tensor, "1 K"] | None = None,
     ) -> Float[Tensor, "N out"]:
@@ -46,7 +47,8 @@ class PointConv(KernelConv):
             basis: basis values of each edge.
             edge_index: senders and receivers; or, for points on a lattice, the stencil to whose
                 steps the rows of the basis ``[R, D, K]`` belong (see `Stencil`).
-            loop_basis: if given, ``edge_index`` lists undirected pairs, each once, whose kernel
+            loop_basis: if given, ``edge_index`` lists undirected pairs, each once (or is what
+                `geozoo.geometry.pair_edges` makes of directed edges), whose kernel
                 serves both directions (right for invariants that do not change when a pair is
                 reversed, as the distance), and this row serves the self-loop of every point.
         """
@@ -56,7 +58,7 @@ class PointConv(KernelConv):
         self,
         x: Tensor,
         basis: Tensor,
-        edge_index: Tensor | Stencil,
+        edge_index: Tensor | PairedEdges | Stencil,
         *,
         loop_basis: Tensor | None = None,
     ) -> Tensor:

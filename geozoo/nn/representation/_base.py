@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from geozoo.geometry import PairedEdges
 from geozoo.nn.conv import Stencil
 from geozoo.nn.embedding import KernelBasis, PolynomialWindow
 
@@ -21,7 +22,7 @@ class Geometry(NamedTuple):
         num_nodes: number of nodes.
     """
 
-    neighborhood: dict[str, Tensor | Stencil | None]
+    neighborhood: dict[str, Tensor | PairedEdges | Stencil | None]
     point_orientations: Tensor | None
     point_nodes: Tensor | None
     num_nodes: int
