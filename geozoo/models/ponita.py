@@ -9,15 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.geometry import (
-    check_lattice,
-    complete_graph,
-    complete_pairs,
-    pair_edges,
-    radius_graph,
-    radius_pairs,
-)
+from geozoo.geometry import check_lattice
 from geozoo.models._inputs import check_channels, check_condition, check_graphs
+from geozoo.models._neighborhoods import neighborhood_geometry
 from geozoo.models._outputs import GeometricOutput
 from geozoo.nn.conv import ConvNeXtBlock
 from geozoo.nn.representation import (
@@ -25,7 +19,6 @@ from geozoo.nn.representation import (
     EdgeLiftedRepresentation,
     FrameRepresentation,
     PositionRepresentation,
-    lattice_geometry,
 )
 from geozoo.nn.representation._base import Geometry, Representation
 from geozoo.ops import scatter
@@ -250,7 +243,10 @@ class Ponita(nn.Module):
         if num_graphs is None:
             num_graphs = int(batch[-1]) + 1 if batch.numel() else 0
         check_condition(condition, num_graphs, self.condition_channels)
-        geometry = self._geometry(pos, batch, edge_index, num_graphs, condition)
+        geometry = neighborhood_geometry(
+            self.representation, self.backend, pos, batch, edge_index, num_graphs=num_graphs,
+            radius=self.radius, lattice=self.lattice, condition=condition,
+        )  # fmt: skip
         lifted = self.representation.lift(
             x if self.in_channels else None, vec if self.in_vectors else None, geometry
         )
@@ -270,49 +266,6 @@ class Ponita(nn.Module):
         return GeometricOutput(
             scalar if self.out_channels else None, vector if self.out_vectors else None
         )
-
-    def _geometry(
-        self,
-        pos: Tensor,
-        batch: Tensor,
-        edge_index: Tensor | None,
-        num_graphs: int,
-        condition: Tensor | None,
-    ) -> Geometry:
-        dense = edge_index is None and self.backend == "lattice" and not pos.requires_grad
-        if dense and num_graphs:
-            return lattice_geometry(
-                self.representation, pos, batch, self.lattice, num_graphs, condition
-            )
-        pairs = edge_index is None and self.backend == "shared"
-        if edge_index is None and self.radius is None:
-            edge_index = (complete_pairs if pairs else complete_graph)(batch, num_graphs)
-        elif edge_index is None:
-            search = radius_pairs if pairs else radius_graph
-            edge_index = search(pos, self.radius, batch, num_graphs)
-        elif condition is None and self._may_pair(edge_index):
-            return self._paired_geometry(pos, edge_index, batch)
-        if condition is not None:
-            condition = condition.index_select(0, batch)
-        return self.representation.geometry(
-            pos, edge_index, batch, pairs=pairs, condition=condition
-        )
-
-    def _may_pair(self, edge_index: Tensor) -> bool:
-        """Whether edges of the caller may share kernels with their reversed ones.
-
-        On an accelerator the search for these would wait for the device.
-        """
-        shares = self.backend != "textbook" and self.representation.shares_pairs
-        return shares and edge_index.device.type == "cpu" and not torch.compiler.is_compiling()
-
-    def _paired_geometry(self, pos: Tensor, edge_index: Tensor, batch: Tensor) -> Geometry:
-        paired = pair_edges(edge_index, len(pos))
-        if paired is None:
-            return self.representation.geometry(pos, edge_index, batch)
-        geometry = self.representation.geometry(pos, paired.pairs, batch, pairs=True)
-        neighborhood = {**geometry.neighborhood, "edge_index": paired}
-        return geometry._replace(neighborhood=neighborhood)
 
 
 def _forward(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tensor:
