@@ -68,13 +68,11 @@ class LabelledImages(GraphDataModule):
         ]
         store = ImageStore(torch.cat(images), {"y": torch.cat(labels)})
         index = torch.arange(len(store)).split([len(part) for part in images])
-        return LoadedData(
-            store, dict(zip(_PARTS, index, strict=True)), self._spec(store, index, images[0])
-        )
-
-    def _spec(self, store: ImageStore, index: tuple[Tensor, ...], sample: Tensor) -> GeometricSpec:
-        classes = int(store.graph["y"].max()) + 1
         splits = dict(zip(_PARTS, index, strict=True))
+        return LoadedData(store, splits, self._spec(store, splits, images[0].shape[-1]))
+
+    def _spec(self, store: ImageStore, splits: dict[str, Tensor], channels: int) -> GeometricSpec:
+        classes = max(int(store.graph["y"].max()) + 1, 2)
         protocol = {
             "dataset": "labelled_images",
             "source": self.path.name,
@@ -84,10 +82,10 @@ class LabelledImages(GraphDataModule):
             **{f"num_{part}": len(rows) for part, rows in splits.items()},
         }
         return GeometricSpec(
-            level="graph", dim=len(store.shape), in_channels=sample.shape[-1],
-            out_channels=max(classes, 2), vector_fields=("pos",), lattice=store.shape,
+            level="graph", dim=len(store.shape), in_channels=channels,
+            out_channels=classes, vector_fields=("pos",), lattice=store.shape,
             units={"pos": "pixel", "x": "1", "y": "1"},
-            statistics={"classes": [str(number) for number in range(max(classes, 2))]},
+            statistics={"classes": [str(number) for number in range(classes)]},
             protocol=protocol,
         )  # fmt: skip
 

@@ -108,9 +108,8 @@ def pair_edges(edge_index: EdgeIndex, num_nodes: int) -> PairedEdges | None:
     is_loop = edge_index[0] == edge_index[1]
     loops = torch.bincount(edge_index[0, is_loop], minlength=num_nodes)
     edges = edge_index[:, ~is_loop]
-    low, high = edges.amin(0), edges.amax(0)
-    order = (low * num_nodes + high).argsort(stable=True)
-    edges, key = edges[:, order], (low * num_nodes + high)[order]
+    key, order = (edges.amin(0) * num_nodes + edges.amax(0)).sort(stable=True)
+    edges = edges[:, order]
     follows = key[1:] == key[:-1]  # the unordered pair of the edge before it
     repeated = follows & (edges[0, 1:] == edges[0, :-1])
     thrice = follows[1:] & follows[:-1]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 from torch.nn import functional
 
-_CONVOLUTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
+_CONVOLUTIONS = {2: functional.conv2d, 3: functional.conv3d}
 
 
 class Stencil(NamedTuple):
@@ -37,7 +37,7 @@ def convolve_stencil(kernel: Tensor, x: Tensor, stencil: Stencil, full: bool) ->
         full: whether a row is a matrix.
     """
     window = [2 * size + 1 for size in stencil.reach]
-    rows, channels = kernel.shape[0], x[0].numel() if len(x) else x.shape[1:].numel()
+    rows, channels = kernel.shape[0], x.shape[1:].numel()
     image = x.reshape(-1, *stencil.shape, channels).movedim(-1, 1)
     inputs = channels if full else 1
     weight = kernel.reshape(rows, *window, -1, inputs).movedim((-2, -1), (1, 2)).flatten(0, 1)
