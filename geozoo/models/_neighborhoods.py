@@ -32,7 +32,8 @@ def neighborhood_geometry(
 
     Args:
         representation: how positions become points and kernels.
-        backend: ``"lattice"``, ``"shared"`` or ``"textbook"``, one that the representation has.
+        backend: ``"lattice"``, ``"shared"``, ``"fused"`` or ``"textbook"``, one that the
+            representation has.
         pos: positions ``[N, dim]``.
         batch: graph of each node ``[N]``, sorted.
         edge_index: senders and receivers, used as they are; None: every pair within ``radius``.
@@ -42,7 +43,7 @@ def neighborhood_geometry(
         condition: ``[G, condition_channels]``, or None.
     """
     if edge_index is not None:
-        may_pair = backend != "textbook" and condition is None
+        may_pair = backend in ("lattice", "shared") and condition is None
         paired = _paired_geometry(representation, pos, edge_index, batch) if may_pair else None
         if paired is not None:
             return paired

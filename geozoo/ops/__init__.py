@@ -1,7 +1,17 @@
-"""Tensor operations that every room may use: scatter reductions and ragged ranges."""
+"""Tensor operations that every room may use: reductions over edges, ragged ranges, norms."""
 
+from geozoo.ops.gelu import gelu, gelu_linear
 from geozoo.ops.ragged import offsets, ragged_arange
 from geozoo.ops.safe_norm import safe_norm
 from geozoo.ops.scatter import scatter
+from geozoo.ops.weighted_sum import weighted_sum
 
-__all__ = ["offsets", "ragged_arange", "safe_norm", "scatter"]
+__all__ = [
+    "gelu",
+    "gelu_linear",
+    "offsets",
+    "ragged_arange",
+    "safe_norm",
+    "scatter",
+    "weighted_sum",
+]

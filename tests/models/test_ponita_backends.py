@@ -19,10 +19,11 @@ SCENES = {
     "coincident in a window": ([3], 1.5, lambda pos: torch.zeros_like(pos)),
 }
 SHARED = [("bundle", True), ("bundle", False), ("position", True), ("position", False)]
+FUSED = ["bundle", "bundle_full", "frames", "edges", "position"]
 
 
-def both(representation, **options):
-    shared = build(representation, backend="shared", **options)
+def both(representation, *, backend="shared", **options):
+    shared = build(representation, backend=backend, **options)
     textbook = build(representation, backend="textbook", seed=1, **options)
     textbook.load_state_dict(shared.state_dict())
     return shared, textbook
@@ -54,6 +55,43 @@ def test_backends_agree(representation, depthwise, dim, scene):
     for actual, value in zip(found, expected, strict=True):
         assert torch.isfinite(value).all()
         torch.testing.assert_close(actual, value, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("scene", ["window", "one atom", "empty graphs"])
+@pytest.mark.parametrize("representation", FUSED)
+def test_sums_without_messages_agree(representation, scene):
+    sizes, radius, _ = SCENES[scene]
+    orientations = {"num_orientations": 12} if representation == "frames" else {}
+    fused, textbook = both(representation, backend="fused", radius=radius, **orientations)
+    inputs = batch_of(sizes, model=fused)
+    for actual, value in zip(
+        derivatives(fused, inputs), derivatives(textbook, inputs), strict=True
+    ):
+        torch.testing.assert_close(actual, value, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("representation", FUSED)
+def test_blocks_evaluated_again_give_the_same(representation):
+    orientations = {"num_orientations": 12} if representation == "frames" else {}
+    again, plain = (
+        build(representation, recompute=recompute, **orientations) for recompute in (True, False)
+    )
+    inputs = batch_of([4, 2, 3], model=again)
+    for actual, value in zip(derivatives(again, inputs), derivatives(plain, inputs), strict=True):
+        torch.testing.assert_close(actual, value, rtol=1e-12, atol=1e-12)
+
+
+def kept_numbers(model):
+    """How many numbers a forward pass keeps for the backward pass."""
+    sizes = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: sizes.append(t.numel()), id):
+        model(**batch_of([6, 6], model=model))
+    return sum(sizes)
+
+
+def test_blocks_evaluated_again_keep_less():
+    again, plain = (build("bundle", recompute=again, num_layers=5) for again in (True, False))
+    assert kept_numbers(again) < 0.4 * kept_numbers(plain)
 
 
 @pytest.mark.parametrize("grid", [("platonic", 12), ("repulsion_antipodal", 6)], ids=str)
@@ -91,10 +129,10 @@ def test_calibration_does_not_depend_on_the_backend():
 def test_auto_takes_the_shared_path_where_it_can():
     assert build("bundle").backend == "shared"
     assert build("position").backend == "shared"
-    assert build("bundle", dim=2, num_orientations=5).backend == "textbook"
-    assert build("bundle", grid="fibonacci").backend == "textbook"
-    assert build("bundle_full").backend == "textbook"
-    assert build("edges").backend == "textbook"
+    assert build("bundle", dim=2, num_orientations=5).backend == "fused"
+    assert build("bundle", grid="fibonacci").backend == "fused"
+    assert build("bundle_full").backend == "fused"
+    assert build("edges").backend == "fused"
 
 
 #: name -> edges of five nodes in two graphs, [0, 1, 2] and [3, 4]

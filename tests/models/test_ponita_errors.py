@@ -24,7 +24,10 @@ OPTIONS = [
     ({"grid": torch.eye(3)}, r"grid must have shape \(4, 3\), got \(3, 3\)"),
     ({"num_orientations": 0}, "num must be a positive whole number of orientations, got 0"),
     ({"num_orientations": 5}, "antipodal grid needs an even num of orientations, got 5"),
-    ({"backend": "fast"}, 'backend must be "auto", "lattice", "shared" or "textbook", got \'fast'),
+    (
+        {"backend": "fast"},
+        'backend must be "auto", "lattice", "shared", "fused" or "textbook", got \'fast',
+    ),
     ({"backend": "lattice"}, 'backend "lattice" needs the argument lattice'),
     (
         {"backend": "lattice", "lattice": [2, 2, 2], "representation": "edges"},

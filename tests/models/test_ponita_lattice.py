@@ -139,8 +139,8 @@ def test_edges_of_the_caller_are_used():
 
 
 def test_path_is_chosen_by_what_there_is():
-    assert build("edges", lattice=[2, 2, 2]).backend == "textbook"
-    assert build("bundle_full", lattice=[2, 2, 2]).backend == "textbook"
+    assert build("edges", lattice=[2, 2, 2]).backend == "fused"
+    assert build("bundle_full", lattice=[2, 2, 2]).backend == "fused"
     assert build("bundle", lattice=[2, 2, 2], backend="shared").backend == "shared"
 
 

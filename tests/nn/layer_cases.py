@@ -112,18 +112,24 @@ def convnext(**options: float) -> Case:
     return convolution(lambda: layers.ConvNeXtBlock(point_conv(), 4, 4, widening=2, **options), ())
 
 
-def kernel_basis() -> layers.KernelBasis:
-    return layers.KernelBasis(2, 4, 3)
+def fiber_conv(**options: bool) -> Case:
+    return convolution(lambda: layers.FiberBundleConv(4, 4, 3, **options), (3,), **FIBER)
+
+
+def kernel_basis(fused: bool) -> Case:
+    return pointwise(lambda: layers.KernelBasis(2, 4, 3, fused=fused), "invariants", random(5, 2))
 
 
 FIBER = {"fiber_basis": random(3, 3, 3, seed=4)}
 CASES: dict[str, dict[str, Callable[[], Case]]] = {
     "PointConv": {
         "depthwise": lambda: convolution(point_conv, ()),
+        "textbook": lambda: convolution(lambda: point_conv(fused=False), ()),
         "full": lambda: convolution(lambda: point_conv(2, groups=1), ()),
     },
     "FiberBundleConv": {
-        "depthwise": lambda: convolution(lambda: layers.FiberBundleConv(4, 4, 3), (3,), **FIBER),
+        "depthwise": fiber_conv,
+        "textbook": lambda: fiber_conv(fused=False),
         "full": lambda: convolution(
             lambda: layers.FiberBundleConv(4, 2, 3, groups=1), (3,), **FIBER
         ),
@@ -134,13 +140,8 @@ CASES: dict[str, dict[str, Callable[[], Case]]] = {
     },
     "ConvNeXtBlock": {"plain": convnext, "scaled": lambda: convnext(layer_scale=0.5)},
     "KernelBasis": {
-        "plain": lambda: pointwise(kernel_basis, "invariants", random(5, 2)),
-        "merged": lambda: Case(
-            kernel_basis,
-            {"invariants": random(5, 2), "merged": True},
-            ("invariants",),
-            ("invariants",),
-        ),
+        "textbook": lambda: kernel_basis(False),
+        "fused": lambda: kernel_basis(True),
     },
     "PolynomialFeatures": {
         "cubic": lambda: pointwise(lambda: layers.PolynomialFeatures(2, 3), "x", random(5, 2))

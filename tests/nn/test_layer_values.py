@@ -52,15 +52,15 @@ def test_without_radius_the_window_is_one():
     assert layers.PolynomialWindow(None)(far).tolist() == [1.0, 1.0]
 
 
-@pytest.mark.parametrize("merged", [False, True])
-def test_kernel_basis_is_a_perceptron_of_polynomials(merged):
-    basis = seeded(lambda: layers.KernelBasis(2, 4, 3, degree=3))
+@pytest.mark.parametrize("fused", [False, True])
+def test_kernel_basis_is_a_perceptron_of_polynomials(fused):
+    basis = seeded(lambda: layers.KernelBasis(2, 4, 3, degree=3, fused=fused))
     a = random(6, 2)
     powers = torch.stack([torch.cat([r, torch.kron(r, r), torch.kron(torch.kron(r, r), r)])
                           for r in a])  # fmt: skip
     gelu = torch.nn.functional.gelu
     expected = gelu(basis.linear_2(gelu(basis.linear_1(powers))))
-    torch.testing.assert_close(basis(a, merged=merged), expected)
+    torch.testing.assert_close(basis(a), expected)
 
 
 def test_residual_only_where_widths_agree():

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from geozoo.geometry import PairedEdges
 from geozoo.nn.conv.stencil import Stencil, convolve_stencil
-from geozoo.ops import scatter
+from geozoo.ops import scatter, weighted_sum
 
 
 def convolve(
@@ -16,6 +16,8 @@ def convolve(
     edges: Tensor | PairedEdges | Stencil,
     full: bool,
     loop_kernel: Tensor | None = None,
+    *,
+    fused: bool = True,
 ) -> Tensor:
     """Convolve in the form that the edges are given in.
 
@@ -26,11 +28,14 @@ def convolve(
             lattice.
         full: whether a row is a matrix.
         loop_kernel: see `convolve_pairs`.
+        fused: whether depthwise sums go through `geozoo.ops.weighted_sum`.
     """
     if isinstance(edges, Stencil):
         return convolve_stencil(kernel, x, edges, full)
-    if loop_kernel is None:
+    if loop_kernel is None and (full or not fused):
         return convolve_edges(kernel, x, edges, full)
+    if loop_kernel is None:
+        return weighted_sum(kernel, x, [(edges[0], edges[1])], len(x))
     return convolve_pairs(kernel, loop_kernel, x, edges, full)
 
 
@@ -63,27 +68,40 @@ def convolve_pairs(
     self-loop of every node and orientation. Plain pairs ``[2, P]`` stand for both directions of
     each and a self-loop at every node.
     """
-    flip = _flip if x.dim() == 3 else _keep
-    loops = apply_kernel(loop_kernel.expand(*x.shape[:-1], -1), x, full)
-    mutual = slice(None)
+    mutual, has_loop = slice(None), None
     if isinstance(pairs, PairedEdges):
-        mutual = slice(pairs.num_mutual)
-        loops = loops * pairs.has_loop.view(-1, *[1] * (x.dim() - 1))
+        mutual, has_loop = slice(pairs.num_mutual), pairs.has_loop
         pairs = pairs.pairs
-    first, second = pairs
-    forth = apply_kernel(kernel, x.index_select(0, first), full)
-    back = apply_kernel(kernel[mutual], flip(x).index_select(0, second[mutual]), full)
-    turned = scatter(back, first[mutual], x.shape[0])
-    return loops + scatter(forth, second, x.shape[0]) + flip(turned)
+    forth, back = (pairs[0], pairs[1]), (pairs[1][mutual], pairs[0][mutual])
+    # The way back acts on features with the orientations turned over, kept as further rows.
+    turns, num_nodes = x.dim() == 3, len(x)
+    if turns:
+        x = torch.cat([x, _flip(x)])
+        back = back[0] + num_nodes, back[1] + num_nodes
+    if full:
+        out = _convolve_routes(kernel, x, [forth, back])
+    else:
+        out = weighted_sum(kernel, x, [forth, back], len(x))
+    if turns:
+        out = out[:num_nodes] + _flip(out[num_nodes:])
+    loops = apply_kernel(loop_kernel, x[:num_nodes], full)
+    if has_loop is not None:
+        loops = loops * has_loop.view(-1, *[1] * (x.dim() - 1))
+    return out + loops
+
+
+def _convolve_routes(kernel: Tensor, x: Tensor, routes: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """Do with full kernels what `weighted_sum` does with depthwise ones."""
+    parts = [
+        scatter(apply_kernel(kernel[: len(s)], x.index_select(0, s), True), t, len(x))
+        for s, t in routes
+    ]
+    return parts[0] + parts[1]
 
 
 def _flip(x: Tensor) -> Tensor:
     """Exchange each orientation with its opposite, half a grid further."""
     return x.roll(x.shape[1] // 2, 1)
-
-
-def _keep(x: Tensor) -> Tensor:
-    return x
 
 
 def calibration_scale(before: Tensor, after: Tensor) -> Tensor:
@@ -102,10 +120,17 @@ class KernelConv(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, basis_channels: int, *, groups: int | None = None
+        self,
+        in_channels: int,
+        out_channels: int,
+        basis_channels: int,
+        *,
+        groups: int | None = None,
+        fused: bool = True,
     ) -> None:
         super().__init__()
         self.groups = in_channels if groups is None else groups
+        self.fused = fused
         self.in_channels = in_channels
         width = kernel_width(in_channels, out_channels, self.groups)
         self.kernel = nn.Linear(basis_channels, width, bias=False)

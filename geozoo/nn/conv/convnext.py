@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from geozoo.ops import gelu_linear
+
 
 class ConvNeXtBlock(nn.Module):
     r"""Convolution, layer norm, widening perceptron, layer scale, residual.
@@ -21,6 +23,7 @@ class ConvNeXtBlock(nn.Module):
         out_channels: channels of the convolution's and the block's output.
         widening: factor of the perceptron's hidden width.
         layer_scale: initial value of the learned factor per channel; None: no factor.
+        fused: evaluate by `geozoo.ops.gelu_linear`, which keeps less in memory; False: as written.
 
     Reference:
         Z. Liu et al., A ConvNet for the 2020s, CVPR 2022, figure 4.
@@ -34,8 +37,10 @@ class ConvNeXtBlock(nn.Module):
         *,
         widening: int = 4,
         layer_scale: float | None = None,
+        fused: bool = True,
     ) -> None:
         super().__init__()
+        self.fused = fused
         self.conv = conv
         self.norm = nn.LayerNorm(out_channels)
         self.linear_1 = nn.Linear(out_channels, widening * out_channels)
@@ -54,7 +59,11 @@ class ConvNeXtBlock(nn.Module):
         return self._mix(x, self.conv.calibrate(x, **neighborhood))
 
     def _mix(self, x: Tensor, convolved: Tensor) -> Tensor:
-        out = self.linear_2(functional.gelu(self.linear_1(self.norm(convolved))))
+        out = self.linear_1(self.norm(convolved))
+        if self.fused:
+            out = gelu_linear(out, self.linear_2.weight, self.linear_2.bias)
+        else:
+            out = self.linear_2(functional.gelu(out))
         if self.layer_scale is not None:
             out = self.layer_scale * out
         return x + out if self.residual else out

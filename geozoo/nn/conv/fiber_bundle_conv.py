@@ -37,6 +37,8 @@ class FiberBundleConv(KernelConv):
         basis_channels: number K of basis functions, of both bases.
         groups: ``in_channels`` for one weight per channel (depthwise, the default); 1 for a full
             matrix per pair in the fibre step, after a depthwise spatial step.
+        fused: sum over neighbours by `geozoo.ops.weighted_sum`, which keeps no message; False: as
+            the equation is written. Equal.
 
     Raises:
         ValueError: if ``groups`` is neither, or depthwise sizes differ.
@@ -46,10 +48,16 @@ class FiberBundleConv(KernelConv):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, basis_channels: int, *, groups: int | None = None
+        self,
+        in_channels: int,
+        out_channels: int,
+        basis_channels: int,
+        *,
+        groups: int | None = None,
+        fused: bool = True,
     ) -> None:
         # The spatial step is depthwise in every case; `groups` is that of the fibre step.
-        super().__init__(in_channels, in_channels, basis_channels)
+        super().__init__(in_channels, in_channels, basis_channels, fused=fused)
         self.groups = in_channels if groups is None else groups
         width = kernel_width(in_channels, out_channels, self.groups)
         self.fiber_kernel = nn.Linear(basis_channels, width, bias=False)
@@ -91,7 +99,7 @@ class FiberBundleConv(KernelConv):
     ) -> Tensor:
         check_features("x", x, self.in_channels, 3)
         loop = None if loop_basis is None else self.kernel(loop_basis)
-        return convolve(self.kernel(basis), x, edge_index, False, loop)
+        return convolve(self.kernel(basis), x, edge_index, False, loop, fused=self.fused)
 
     def _fiber(self, y: Tensor, fiber_basis: Tensor) -> Tensor:
         kernel = functional.linear(fiber_basis, self.fiber_kernel.weight) / y.shape[1]

@@ -24,6 +24,8 @@ class PointConv(KernelConv):
         basis_channels: number K of basis functions.
         groups: ``in_channels`` for one weight per channel (depthwise, the default); 1 for a full
             matrix per pair, with ``in_channels`` times the work.
+        fused: sum over neighbours by `geozoo.ops.weighted_sum`, which keeps no message; False: as
+            the equation is written. Equal; only depthwise.
 
     Raises:
         ValueError: if ``groups`` is neither, or depthwise sizes differ.
@@ -64,4 +66,4 @@ class PointConv(KernelConv):
     ) -> Tensor:
         check_features("x", x, self.in_channels, 2)
         loop = None if loop_basis is None else self.kernel(loop_basis)
-        return convolve(self.kernel(basis), x, edge_index, self.groups == 1, loop)
+        return convolve(self.kernel(basis), x, edge_index, self.groups == 1, loop, fused=self.fused)

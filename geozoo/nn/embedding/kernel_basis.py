@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from geozoo.nn.embedding.polynomial import PolynomialFeatures
+from geozoo.ops import gelu, gelu_linear
 
 
 class KernelBasis(nn.Module):
@@ -22,33 +23,34 @@ class KernelBasis(nn.Module):
         hidden_channels: width of the first linear map.
         basis_channels: number K of basis functions.
         degree: degree D of the polynomial features.
+        fused: evaluate each monomial once, with the sum of the weights of its copies, and second
+            derivatives by `geozoo.ops.gelu`; False: as the equation is written. Equal.
 
     Reference:
         Bekkers et al., ICLR 2024, section 4.
     """
 
     def __init__(
-        self, num_invariants: int, hidden_channels: int, basis_channels: int, degree: int = 3
+        self,
+        num_invariants: int,
+        hidden_channels: int,
+        basis_channels: int,
+        degree: int = 3,
+        *,
+        fused: bool = True,
     ) -> None:
         super().__init__()
+        self.fused = fused
         self.features = PolynomialFeatures(num_invariants, degree)
         self.linear_1 = nn.Linear(self.features.out_features, hidden_channels)
         self.linear_2 = nn.Linear(hidden_channels, basis_channels)
 
-    def forward(
-        self, invariants: Float[Tensor, "*batch d"], *, merged: bool = False
-    ) -> Float[Tensor, "*batch K"]:
-        """Return the basis values of each pair.
-
-        Args:
-            invariants: one row per pair.
-            merged: evaluate each monomial once and sum the weights of its copies: equal, cheaper.
-        """
-        if merged:
-            weight = self.features.merge(self.linear_1.weight)
-            hidden = functional.linear(
-                self.features.distinct(invariants), weight, self.linear_1.bias
-            )
-        else:
-            hidden = self.linear_1(self.features(invariants))
-        return functional.gelu(self.linear_2(functional.gelu(hidden)))
+    def forward(self, invariants: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch K"]:
+        """Return the basis values of each pair, a row of ``invariants``."""
+        if not self.fused:
+            hidden = functional.gelu(self.linear_1(self.features(invariants)))
+            return functional.gelu(self.linear_2(hidden))
+        weight = self.features.merge(self.linear_1.weight)
+        monomials = self.features.distinct(invariants)
+        hidden = functional.linear(monomials, weight, self.linear_1.bias)
+        return gelu(gelu_linear(hidden, self.linear_2.weight, self.linear_2.bias))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from geozoo.geometry import PairedEdges
 from geozoo.nn.conv import Stencil
 from geozoo.nn.embedding import KernelBasis, PolynomialWindow
+from geozoo.ops import safe_norm
 
 
 class Geometry(NamedTuple):
@@ -42,6 +43,7 @@ class Representation(nn.Module):
         degree: degree of the polynomial features.
         radius: cut-off of the window, in the unit of the positions; None for none.
         condition_channels: further numbers per node on which the spatial basis depends.
+        fused: see `KernelBasis` and the convolutions.
     """
 
     #: Whether one kernel row can serve both directions of a pair.
@@ -59,14 +61,18 @@ class Representation(nn.Module):
         degree: int,
         radius: float | None,
         condition_channels: int = 0,
+        fused: bool = True,
     ) -> None:
         super().__init__()
         if dim not in (2, 3):
             raise ValueError(f"dim must be 2 or 3, got {dim!r}")
         self.dim = dim
         self.basis_channels = basis_channels
+        self.fused = fused
         num_invariants += condition_channels
-        self.basis = KernelBasis(num_invariants, hidden_channels, basis_channels, degree)
+        self.basis = KernelBasis(
+            num_invariants, hidden_channels, basis_channels, degree, fused=fused
+        )
         self.window = PolynomialWindow(radius)
 
     def geometry(
@@ -93,6 +99,13 @@ class Representation(nn.Module):
     def width(self, num_scalars: int, num_vectors: int) -> int:
         """Return how many channels scalars and vectors have when lifted."""
         return num_scalars + num_vectors
+
+    def fade(self, basis: Tensor, rel_pos: Tensor) -> Tensor:
+        """Return the basis ``[E, ..., K]`` times the window of each pair's distance."""
+        if self.window.radius is None:
+            return basis
+        window = self.window(safe_norm(rel_pos))
+        return basis * window.view(-1, *[1] * (basis.dim() - 1))
 
     def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
         """Return the input features ``[points, ..., width(scalars, vectors)]``."""

@@ -18,7 +18,6 @@ from geozoo.nn.conv import BundleConv, FiberBundleConv
 from geozoo.nn.embedding import KernelBasis
 from geozoo.nn.readout import lift_to_orientations, project_from_orientations
 from geozoo.nn.representation._base import Geometry, Representation, conditioned, loop_invariants
-from geozoo.ops import safe_norm
 
 
 class BundleRepresentation(Representation):
@@ -40,6 +39,7 @@ class BundleRepresentation(Representation):
         degree: degree of the polynomial features.
         radius: cut-off of the window; None for none.
         condition_channels: further numbers per node on which the spatial basis depends.
+        fused: see `KernelBasis` and the convolutions.
 
     Raises:
         ValueError: if the grid does not lie on the sphere or has another size.
@@ -63,6 +63,7 @@ class BundleRepresentation(Representation):
         degree: int,
         radius: float | None,
         condition_channels: int = 0,
+        fused: bool = True,
     ) -> None:
         fiber_invariants = 2 if orientation_kind == "se2" else 1
         super().__init__(
@@ -73,6 +74,7 @@ class BundleRepresentation(Representation):
             degree=degree,
             radius=radius,
             condition_channels=condition_channels,
+            fused=fused,
         )
         points = _make_grid(dim, num_orientations, grid)
         # Kept in float64 and cast where used, so that `model.double()` has the exact grid.
@@ -83,7 +85,7 @@ class BundleRepresentation(Representation):
         self.on_lattice = separable
         self.shares_pairs = separable and _is_antipodal(points)
         self.fiber_basis = (
-            KernelBasis(fiber_invariants, hidden_channels, basis_channels, degree)
+            KernelBasis(fiber_invariants, hidden_channels, basis_channels, degree, fused=fused)
             if separable
             else None
         )
@@ -103,27 +105,26 @@ class BundleRepresentation(Representation):
         invariants = (r2s1_invariants if self.dim == 2 else r3s2_invariants)(
             rel_pos.unsqueeze(1), grid
         )
-        window = self.window(safe_norm(rel_pos))
         fiber = orientation_invariants(grid.unsqueeze(1), grid, self.orientation_kind)
         if self.fiber_basis is None:
             size = (rel_pos.shape[0], grid.shape[0], grid.shape[0], -1)
             both = torch.cat([invariants.unsqueeze(2).expand(size), fiber.expand(size)], -1)
             both = conditioned(both, condition, edge_index[1])
-            basis = self.basis(both) * window.view(-1, 1, 1, 1)
+            basis = self.fade(self.basis(both), rel_pos)
             neighborhood = {"basis": basis, "edge_index": edge_index}
             return Geometry(neighborhood, None, None, pos.shape[0])
         invariants = conditioned(invariants, condition, edge_index[1])
         neighborhood = {
-            "basis": self.basis(invariants, merged=pairs) * window.view(-1, 1, 1),
+            "basis": self.fade(self.basis(invariants), rel_pos),
             "edge_index": edge_index,
-            "fiber_basis": self.fiber_basis(fiber, merged=pairs),
+            "fiber_basis": self.fiber_basis(fiber),
             "loop_basis": self._loop_basis(pos, condition) if pairs else None,
         }
         return Geometry(neighborhood, None, None, pos.shape[0])
 
     def _loop_basis(self, pos: Tensor, condition: Tensor | None) -> Tensor:
         """Basis of self-loops: at r = 0 all invariants are 0, the window 1, at any orientation."""
-        basis = self.basis(loop_invariants(pos, 2, condition), merged=True)
+        basis = self.basis(loop_invariants(pos, 2, condition))
         return basis if condition is None else basis.unsqueeze(1)
 
     def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
@@ -142,7 +143,7 @@ class BundleRepresentation(Representation):
         """Return a `FiberBundleConv`, or a `BundleConv` if not separable."""
         layer = FiberBundleConv if self.separable else BundleConv
         groups = channels if depthwise else 1
-        return layer(channels, channels, self.basis_channels, groups=groups)
+        return layer(channels, channels, self.basis_channels, groups=groups, fused=self.fused)
 
 
 def _make_grid(dim: int, num_orientations: int, grid: str | Tensor) -> Tensor:

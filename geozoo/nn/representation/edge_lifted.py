@@ -37,6 +37,7 @@ class EdgeLiftedRepresentation(Representation):
         degree: degree of the polynomial features.
         radius: cut-off of the window; None for none.
         condition_channels: further numbers per node on which the spatial basis depends.
+        fused: see `KernelBasis` and the convolutions.
 
     Reference:
         Bekkers et al., ICLR 2024, section 5 (point clouds in position-orientation space).
@@ -54,6 +55,7 @@ class EdgeLiftedRepresentation(Representation):
         degree: int,
         radius: float | None,
         condition_channels: int = 0,
+        fused: bool = True,
         interaction: Literal["edges", "complete"] = "edges",
     ) -> None:
         super().__init__(
@@ -64,6 +66,7 @@ class EdgeLiftedRepresentation(Representation):
             degree=degree,
             radius=radius,
             condition_channels=condition_channels,
+            fused=fused,
         )
         if interaction not in ("edges", "complete"):
             raise ValueError(f'interaction must be "edges" or "complete", got {interaction!r}')
@@ -105,9 +108,8 @@ class EdgeLiftedRepresentation(Representation):
                 receiving, orientation.index_select(0, edges[0]), self.orientation_kind
             ),
         ]
-        window = self.window(safe_norm(rel_pos)).unsqueeze(-1)
         together = conditioned(torch.cat(invariants, -1), condition, edges[1])
-        return self.basis(together) * window
+        return self.fade(self.basis(together), rel_pos)
 
     def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
         """Return the features of each point's node, vectors by their component along the point."""
@@ -129,7 +131,7 @@ class EdgeLiftedRepresentation(Representation):
     def make_conv(self, channels: int, *, depthwise: bool) -> PointConv:
         """Return a `PointConv`."""
         groups = channels if depthwise else 1
-        return PointConv(channels, channels, self.basis_channels, groups=groups)
+        return PointConv(channels, channels, self.basis_channels, groups=groups, fused=self.fused)
 
 
 def _simple_edges(edge_index: Tensor, pos: Tensor) -> tuple[Tensor, Tensor]:

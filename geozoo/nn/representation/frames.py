@@ -9,7 +9,6 @@ from geozoo.geometry import frame_invariants, platonic_rotations
 from geozoo.nn.conv import FiberBundleConv
 from geozoo.nn.embedding import KernelBasis
 from geozoo.nn.representation._base import Geometry, Representation, conditioned
-from geozoo.ops import safe_norm
 
 #: Vertices of a polyhedron whose rotations are the grid, by their number.
 _POLYHEDRA = {12: 4, 24: 6, 60: 12}
@@ -30,6 +29,7 @@ class FrameRepresentation(Representation):
         degree: degree of the polynomial features.
         radius: cut-off of the window; None for none.
         condition_channels: further numbers per node on which the spatial basis depends.
+        fused: see `KernelBasis` and the convolutions.
 
     Raises:
         ValueError: for another number of frames.
@@ -49,6 +49,7 @@ class FrameRepresentation(Representation):
         degree: int,
         radius: float | None,
         condition_channels: int = 0,
+        fused: bool = True,
     ) -> None:
         if num_frames not in _POLYHEDRA:
             known = ", ".join(map(str, _POLYHEDRA))
@@ -61,10 +62,11 @@ class FrameRepresentation(Representation):
             degree=degree,
             radius=radius,
             condition_channels=condition_channels,
+            fused=fused,
         )
         # Kept in float64 and cast where used, so that `model.double()` has the exact grid.
         self.register_buffer("frames", platonic_rotations(_POLYHEDRA[num_frames]))
-        self.fiber_basis = KernelBasis(9, hidden_channels, basis_channels, degree)
+        self.fiber_basis = KernelBasis(9, hidden_channels, basis_channels, degree, fused=fused)
 
     def geometry(
         self,
@@ -80,11 +82,11 @@ class FrameRepresentation(Representation):
         rel_pos = pos.index_select(0, edge_index[0]) - pos.index_select(0, edge_index[1])
         # Components along the columns of each frame: R^T r.
         along = torch.einsum("ed,fdk->efk", rel_pos, grid)
-        window = self.window(safe_norm(rel_pos)).view(-1, 1, 1)
+        along = conditioned(along, condition, edge_index[1])
         # Row: sending frame, column: receiving one, as the convolution contracts them.
         fiber = frame_invariants(grid.unsqueeze(0), grid.unsqueeze(1))
         neighborhood = {
-            "basis": self.basis(conditioned(along, condition, edge_index[1])) * window,
+            "basis": self.fade(self.basis(along), rel_pos),
             "edge_index": edge_index,
             "fiber_basis": self.fiber_basis(fiber),
         }
@@ -125,4 +127,6 @@ class FrameRepresentation(Representation):
     def make_conv(self, channels: int, *, depthwise: bool) -> FiberBundleConv:
         """Return a `FiberBundleConv`."""
         groups = channels if depthwise else 1
-        return FiberBundleConv(channels, channels, self.basis_channels, groups=groups)
+        return FiberBundleConv(
+            channels, channels, self.basis_channels, groups=groups, fused=self.fused
+        )

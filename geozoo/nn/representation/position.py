@@ -7,7 +7,6 @@ from torch import Tensor
 from geozoo.geometry import distance_invariants
 from geozoo.nn.conv import PointConv
 from geozoo.nn.representation._base import Geometry, Representation, conditioned, loop_invariants
-from geozoo.ops import safe_norm
 
 
 class PositionRepresentation(Representation):
@@ -22,6 +21,7 @@ class PositionRepresentation(Representation):
         degree: degree of the polynomial features.
         radius: cut-off of the window; None for none.
         condition_channels: further numbers per node on which the spatial basis depends.
+        fused: see `KernelBasis` and the convolutions.
 
     Reference:
         Bekkers et al., ICLR 2024, section 3.1 (R^n).
@@ -38,6 +38,7 @@ class PositionRepresentation(Representation):
         degree: int,
         radius: float | None,
         condition_channels: int = 0,
+        fused: bool = True,
     ) -> None:
         super().__init__(
             dim,
@@ -47,6 +48,7 @@ class PositionRepresentation(Representation):
             degree=degree,
             radius=radius,
             condition_channels=condition_channels,
+            fused=fused,
         )
 
     def geometry(
@@ -60,10 +62,9 @@ class PositionRepresentation(Representation):
     ) -> Geometry:
         """Return bases and indices; see `Representation.geometry`."""
         rel_pos = pos.index_select(0, edge_index[0]) - pos.index_select(0, edge_index[1])
-        window = self.window(safe_norm(rel_pos)).unsqueeze(-1)
         invariants = conditioned(distance_invariants(rel_pos), condition, edge_index[1])
-        basis = self.basis(invariants, merged=pairs) * window
-        loop = self.basis(loop_invariants(pos, 1, condition), merged=True) if pairs else None
+        basis = self.fade(self.basis(invariants), rel_pos)
+        loop = self.basis(loop_invariants(pos, 1, condition)) if pairs else None
         neighborhood = {"basis": basis, "edge_index": edge_index, "loop_basis": loop}
         return Geometry(neighborhood, None, None, pos.shape[0])
 
@@ -86,4 +87,4 @@ class PositionRepresentation(Representation):
     def make_conv(self, channels: int, *, depthwise: bool) -> PointConv:
         """Return a `PointConv`."""
         groups = channels if depthwise else 1
-        return PointConv(channels, channels, self.basis_channels, groups=groups)
+        return PointConv(channels, channels, self.basis_channels, groups=groups, fused=self.fused)

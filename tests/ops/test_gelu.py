@@ -1,0 +1,50 @@
+"""The GELU with its own second derivative is torch's."""
+
+import torch
+from torch.nn import functional
+
+from geozoo.ops import gelu, gelu_linear
+
+
+def chain(function, x, order):
+    """Values and derivatives of sums of squares up to an order."""
+    found = [function(x)]
+    for _ in range(order):
+        found += torch.autograd.grad(found[-1].square().sum(), x, create_graph=True)
+    return found
+
+
+def test_values_and_three_derivatives():
+    x = torch.linspace(-6, 6, 200_001, dtype=torch.float64, requires_grad=True)
+    for actual, value in zip(chain(gelu, x, 3), chain(functional.gelu, x, 3), strict=True):
+        torch.testing.assert_close(actual, value, rtol=1e-11, atol=1e-11)
+
+
+def test_second_derivatives_without_a_graph():
+    x = torch.randn(7, 40_001, dtype=torch.float64).T.requires_grad_()
+    found = []
+    for function in (gelu, functional.gelu):
+        (slope,) = torch.autograd.grad(function(x).square().sum(), x, create_graph=True)
+        found.append(torch.autograd.grad(slope.square().sum(), x)[0])
+    torch.testing.assert_close(*found, rtol=1e-12, atol=1e-12)
+
+
+def test_gradients_by_finite_differences():
+    x = torch.randn(20, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(gelu, (x,))
+    assert torch.autograd.gradgradcheck(gelu, (x,))
+
+
+def test_linear_map_of_it_keeps_only_its_input():
+    x = torch.randn(5, 3, 4, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(2, 4, dtype=torch.float64, requires_grad=True)
+    bias = torch.randn(2, dtype=torch.float64, requires_grad=True)
+    expected = functional.linear(functional.gelu(x), weight, bias)
+    kept: list[torch.Tensor] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        found = gelu_linear(x, weight, bias)
+    torch.testing.assert_close(found, expected)
+    assert {t.data_ptr() for t in kept} == {x.data_ptr(), weight.data_ptr()}
+    for variables in ((x, weight, bias), (x.detach(), weight, None), (x, weight.detach(), None)):
+        assert torch.autograd.gradcheck(gelu_linear, variables)
+        assert torch.autograd.gradgradcheck(gelu_linear, variables)

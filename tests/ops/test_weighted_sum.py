@@ -1,0 +1,102 @@
+"""Sums over edges without stored messages give what the plain form gives, with its derivatives."""
+
+import importlib
+
+import pytest
+import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from geozoo.ops import weighted_sum
+
+module = importlib.import_module("geozoo.ops.weighted_sum")
+NODES, TARGETS, ROWS = 5, 4, 40
+
+
+def random(*shape):
+    return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+
+
+def routes_of(*lengths):
+    return [(torch.randint(NODES, (n,)), torch.randint(TARGETS, (n,))) for n in lengths]
+
+
+def plain(weight, x, routes, num_targets):
+    out = x.new_zeros(num_targets, *x.shape[1:])
+    for source, target in routes:
+        out = out.index_add(0, target, weight[: len(source)] * x[source])
+    return out
+
+
+@pytest.fixture(
+    params=[1, 20, 10**9], ids=["smallest blocks", "some blocks", "one block"], autouse=True
+)
+def blocks(request, monkeypatch):
+    torch.manual_seed(0)
+    monkeypatch.setattr(module, "CHUNK_BYTES", request.param * 2 * 3 * 8)
+
+
+@pytest.mark.parametrize("lengths", [(ROWS,), (ROWS, ROWS), (ROWS, 17), (17, ROWS), (3, 0), ()])
+@pytest.mark.parametrize("middle", [(), (2,)])
+def test_values_and_derivatives(lengths, middle):
+    weight, x = random(ROWS, *middle, 3), random(NODES, *middle, 3)
+    routes = routes_of(*lengths)
+
+    def summed(weight, x):
+        return weighted_sum(weight, x, routes, TARGETS)
+
+    expected = plain(weight, x, routes, TARGETS)
+    torch.testing.assert_close(summed(weight, x), expected, rtol=1e-12, atol=1e-12)
+    assert torch.autograd.gradcheck(summed, (weight, x))
+    assert torch.autograd.gradgradcheck(summed, (weight, x))
+
+
+def test_nothing_to_sum():
+    weight, x = random(0, 3), random(0, 3)
+    route = [(torch.zeros(0, dtype=torch.int64),) * 2]
+    out = weighted_sum(weight, x, route, 2)
+    assert out.tolist() == [[0.0] * 3] * 2
+    assert torch.autograd.grad(out.sum(), [weight, x])[0].shape == (0, 3)
+
+
+def test_strided_rows():
+    weight = random(ROWS, 6)
+    x, routes = random(NODES, 3), routes_of(ROWS)
+    found = weighted_sum(weight[:, ::2], x, routes, TARGETS)
+    torch.testing.assert_close(found, plain(weight[:, ::2], x, routes, TARGETS))
+
+
+def test_mixed_precision_is_promoted():
+    weight, x = random(ROWS, 3).bfloat16(), random(NODES, 3).float()
+    assert weighted_sum(weight, x, routes_of(ROWS), TARGETS).dtype == torch.float32
+    gradient = torch.autograd.grad(weighted_sum(weight, x, routes_of(ROWS), TARGETS).sum(), weight)
+    assert gradient[0].dtype == torch.bfloat16
+
+
+def test_a_tracer_sees_plain_operations():
+    weight, x, routes = random(ROWS, 2, 3), random(NODES, 2, 3), routes_of(ROWS, 17)
+
+    def summed(weight, x):
+        return weighted_sum(weight, x, routes, TARGETS)
+
+    traced = make_fx(summed)(weight, x)
+    assert len(traced.graph.nodes) < 30
+    torch.testing.assert_close(traced(weight, x), summed(weight, x))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "lengths", "message"),
+    [
+        (((ROWS, 3), (NODES, 2)), (ROWS,), "weight and x must agree in all axes but the first"),
+        (((ROWS, 3), (NODES, 3)), (ROWS + 1,), "a route must have as many sources as targets"),
+    ],
+)
+def test_shapes_that_do_not_fit(shapes, lengths, message):
+    weight, x = (random(*shape) for shape in shapes)
+    with pytest.raises(ValueError, match=message):
+        weighted_sum(weight, x, routes_of(*lengths), TARGETS)
+
+
+def test_unknown_nodes():
+    route = (torch.tensor([NODES]), torch.tensor([0]))
+    with pytest.raises(IndexError):
+        weighted_sum(random(1, 3), random(NODES, 3), [route], TARGETS)
