@@ -1,0 +1,100 @@
+"""Time, memory and work of the library's own forms, side by side.
+
+    python -m benchmarks                              # all cases
+    python -m benchmarks nbody aspirin --rounds 9 --record
+    python -m benchmarks qm9 --variants textbook recompute --threads 2
+    python -m benchmarks --list
+
+The variants of a case run in turn (A B A B ...) within one process, on the same input and the same
+weights; losses and parameter gradients are compared with those of the first. Medians and ranges are
+shown, and ratios by pairs. Peak memory is what steps need beyond the built variant: resident memory
+of a fresh child process on a CPU, allocated memory on a GPU. ``GFLOP`` counts matrix products and
+convolutions, ``GB`` what all operations would read and write, were each run by itself; ``of peak``
+is the time of the products at the machine's measured rate, as a share of the time. ``--record``
+keeps the figures in ``benchmarks/results/steps.jsonl``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import _gram_ode_steps, _loading_steps, _ponita_steps, _startup_steps
+from benchmarks._counts import floor_seconds
+from benchmarks._machine import measured_peaks
+from benchmarks._memory import child, peak_mib
+from benchmarks._record import record
+from benchmarks._timing import time_case
+
+_ROOMS = (_ponita_steps, _gram_ode_steps, _loading_steps, _startup_steps)
+CASES = {case.name: case for room in _ROOMS for case in room.CASES}
+
+
+def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """All figures of a case."""
+    case, device = CASES[name], torch.device(options.device)
+    variants = [v for v in case.variants if v in (options.variants or case.variants)]
+    # Memory first, while this process holds nothing that a variant might lack.
+    memory = {v: peak_mib(case, v, device, options.threads) for v in variants}
+    peaks = measured_peaks(device)
+    rows = time_case(case, variants, device, options.rounds)
+    for variant, row in rows.items():
+        row["mib"] = memory[variant]
+        row["times_less_memory"] = memory[variants[0]] / memory[variant]
+        row["share_of_peak"] = floor_seconds(row, peaks) / row["seconds"]
+    size = {"threads": torch.get_num_threads(), "rounds": options.rounds}
+    return {"case": name, "about": case.about, **size, **peaks, "variants": rows}
+
+
+def table(found: dict[str, Any]) -> Table:
+    """A line for each variant."""
+    machine = f"{found['peak_gflops']:.0f} GFLOP/s, {found['peak_gbytes_s']:.0f} GB/s"
+    title = f"{found['case']}: {found['about']}\nmachine: {machine}"
+    shown = Table("", "seconds", "faster", "MiB", "less", "GFLOP", "GB", "of peak", title=title)
+    for variant, row in found["variants"].items():
+        low, high = row["seconds_range"]
+        shown.add_row(
+            variant, f"{row['seconds']:.3f} ({low:.3f}-{high:.3f})", f"{row['times_faster']:.2f} x",
+            f"{row['mib']:.0f}",
+            f"{row['times_less_memory']:.2f} x", f"{row['gflop']:.1f}", f"{row['gbytes']:.1f}",
+            f"{100 * row['share_of_peak']:.0f} %",
+        )  # fmt: skip
+    return shown
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("cases", nargs="*", default=list(CASES), help="see --list")
+    parser.add_argument("--list", action="store_true", help="show the cases")
+    parser.add_argument("--variants", nargs="+", help="only these, the first being the reference")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--record", action="store_true", help="keep the figures")
+    parser.add_argument("--child", nargs=2, metavar=("VARIANT", "STEPS"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    unknown = [name for name in options.cases if name not in CASES]
+    if unknown:
+        parser.error(f"unknown case {unknown[0]!r}: expected one of {', '.join(CASES)}")
+    torch.set_num_threads(options.threads)
+    if options.child:
+        return child(CASES[options.cases[0]], options.child[0], int(options.child[1]))
+    console = Console()
+    for name in options.cases:
+        if options.list:
+            console.print(f"{name}: {CASES[name].about} ({', '.join(CASES[name].variants)})")
+            continue
+        found = measure(name, options)
+        console.print(table(found))
+        if options.record:
+            record("steps", found, device=options.device)
+
+
+if __name__ == "__main__":
+    main()

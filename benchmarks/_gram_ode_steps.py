@@ -1,0 +1,47 @@
+"""Training steps of GRAM-ODE: tensors of pairs, factorised edges, recomputed blocks."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+
+from benchmarks._case import Built, Case
+from geozoo.models import GramODE
+
+#: What the variants say to the network.
+FORMS: dict[str, dict[str, Any]] = {
+    "general": {"edge_form": "general"},
+    "fast": {"edge_form": "factorised"},
+    "recompute": {"edge_form": "factorised", "checkpoint_blocks": True},
+}
+BATCH = 8
+
+
+def step_of(sensors: int, form: str, device: torch.device) -> Built:
+    """Mean absolute error of 8 windows; no dropout, to compare forms."""
+    torch.manual_seed(0)
+    graph = torch.rand(sensors, sensors)
+    graph = 0.4 * (torch.eye(sensors) + graph / graph.sum(1, keepdim=True))
+    model = GramODE(graph, graph.T, in_channels=3, dropout=0.0, **FORMS[form]).to(device)
+    x = torch.randn(BATCH, 12, sensors, 3, device=device)
+    target = torch.randn(BATCH, 12, sensors, device=device)
+
+    def step() -> float:
+        model.zero_grad()
+        loss = (model(x) - target).abs().mean()
+        loss.backward()
+        return loss.item()
+
+    return Built(step, model)
+
+
+def _case(sensors: int, *forms: str) -> Case:
+    variants = {form: partial(step_of, sensors, form) for form in forms}
+    about = f"GRAM-ODE, published size, {BATCH} windows of {sensors} sensors"
+    return Case(f"gram_ode_{sensors}", about, variants, BATCH)
+
+
+#: At 883 sensors the tensors of pairs do not fit into common memories.
+CASES = [_case(170, *FORMS), _case(307, *FORMS), _case(883, "recompute")]

@@ -1,0 +1,62 @@
+"""Peak memory of a variant: of a fresh process on a CPU, of the allocator on a GPU."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from benchmarks._case import Case
+
+#: Steps of a measurement: the second one has the gradients of the first in memory.
+STEPS = 2
+
+
+def peak_mib(case: Case, variant: str, device: torch.device, threads: int) -> float:
+    """MiB that training steps need beyond the built variant."""
+    if device.type == "cuda":
+        return _allocated(case, variant, device)
+    return _resident(case.name, variant, STEPS, threads) - _resident(case.name, variant, 0, threads)
+
+
+def _allocated(case: Case, variant: str, device: torch.device) -> float:
+    built = case.variants[variant](device)
+    before = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    for _ in range(STEPS):
+        built.step()
+    return (torch.cuda.max_memory_allocated(device) - before) / 2**20
+
+
+def _resident(name: str, variant: str, steps: int, threads: int) -> float:
+    command = [sys.executable, "-m", "benchmarks", name, "--child", variant, str(steps)]
+    done = subprocess.run(
+        [*command, "--threads", str(threads)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+    return float(done.stdout)
+
+
+def child(case: Case, variant: str, steps: int) -> None:
+    """Make some steps and write the largest resident MiB of this process."""
+    # Threads and code that torch loads at its first product belong to no variant.
+    left = torch.randn(512, 512, requires_grad=True)
+    (left @ left).sum().backward()
+    built = case.variants[variant](torch.device("cpu"))
+    for _ in range(steps):
+        built.step()
+    sys.stdout.write(str(_largest_mib()))
+
+
+def _largest_mib() -> float:
+    """Largest resident MiB of this process so far."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # The figure of getrusage starts from what the parent held when it was forked.
+        (line,) = (row for row in status.read_text().splitlines() if row.startswith("VmHWM:"))
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,134 @@
+"""Training steps of PONITA: the textbook form, the form that is chosen by itself, and others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks._case import Built, Case
+from geozoo.data import pixel_positions
+from geozoo.geometry import random_rotations
+from geozoo.models import Ponita
+from geozoo.models._outputs import GeometricOutput
+
+#: What the variants say to the network.
+FORMS: dict[str, dict[str, Any]] = {
+    "textbook": {"backend": "textbook"},
+    "fast": {"backend": "auto"},
+    "recompute": {"backend": "auto", "recompute": True},
+}
+Loss = Callable[[GeometricOutput], Tensor]
+
+
+def nbody(form: str, device: torch.device) -> Built:
+    """Position error of 100 systems of 5 bodies."""
+    torch.manual_seed(0)
+    model = Ponita(
+        1, 0, in_vectors=1, out_vectors=1, level="node", num_orientations=16, layer_scale=1e-6,
+        **FORMS[form],
+    )  # fmt: skip
+    inputs = _clouds(100, 5, 3, 1, device)
+    velocity = torch.randn(500, 1, 3, device=device)
+
+    def loss(out: GeometricOutput) -> Tensor:
+        return (out.vector[:, 0] - velocity[:, 0]).square().mean()
+
+    return _trained(model, inputs | {"vec": velocity}, loss, device)
+
+
+def aspirin(form: str, device: torch.device) -> Built:
+    """Energies and forces of 5 molecules of 21 atoms."""
+    torch.manual_seed(0)
+    model = Ponita(9, 1, num_orientations=20, **FORMS[form]).to(device)
+    inputs = _clouds(5, 21, 3, 9, device)
+
+    def step() -> float:
+        model.zero_grad()
+        pos = inputs["pos"].detach().clone().requires_grad_()
+        energy = model(**inputs | {"pos": pos}).scalar
+        (gradient,) = torch.autograd.grad(energy.sum(), pos, create_graph=True)
+        loss = energy.square().mean() / 500 + gradient.square().mean()
+        loss.backward()
+        return loss.item()
+
+    return Built(step, model)
+
+
+def qm9(form: str, device: torch.device) -> Built:
+    """One number of 24 molecules of 18 atoms."""
+    torch.manual_seed(0)
+    model = Ponita(
+        11, 1, hidden_channels=256, num_layers=9, num_orientations=16, multiple_readouts=False,
+        **FORMS[form],
+    )  # fmt: skip
+    return _trained(model, _clouds(24, 18, 3, 11, device), _square, device)
+
+
+def superpixels(form: str, device: torch.device) -> Built:
+    """24 graphs of 75 nodes, each with its 8 nearest ones as neighbours."""
+    torch.manual_seed(0)
+    model = Ponita(1, 10, dim=2, num_orientations=10, multiple_readouts=False, **FORMS[form])
+    inputs = _clouds(24, 75, 2, 1, device)
+    apart = torch.cdist(*[inputs["pos"].view(24, 75, 2)] * 2)
+    sender = apart.topk(9, largest=False).indices[..., 1:]
+    sender = (sender + 75 * torch.arange(24, device=device)[:, None, None]).flatten()
+    receiver = torch.arange(24 * 75, device=device).repeat_interleave(8)
+    inputs["edge_index"] = torch.stack([sender, receiver])
+    return _trained(model, inputs, _square, device)
+
+
+def pixels(form: str, device: torch.device) -> Built:
+    """8 images of 28 x 28 pixels, each turned its own way."""
+    torch.manual_seed(0)
+    model = Ponita(
+        1, 10, dim=2, hidden_channels=16, basis_channels=16, num_layers=3, degree=2,
+        num_orientations=8, radius=3.5, multiple_readouts=False, lattice=(28, 28), **FORMS[form],
+    )  # fmt: skip
+    inputs = _clouds(8, 784, 2, 1, device)
+    turned = pixel_positions((28, 28)) @ random_rotations(8, 2).float()
+    return _trained(model, inputs | {"pos": turned.flatten(0, 1).to(device)}, _square, device)
+
+
+def _clouds(
+    graphs: int, nodes: int, dim: int, channels: int, device: torch.device
+) -> dict[str, Any]:
+    """Random points with random features."""
+    pos, x = 2 * torch.randn(graphs * nodes, dim), torch.randn(graphs * nodes, channels)
+    batch = torch.arange(graphs, device=device).repeat_interleave(nodes)
+    return {"pos": pos.to(device), "x": x.to(device), "batch": batch, "num_graphs": graphs}
+
+
+def _square(out: GeometricOutput) -> Tensor:
+    return out.scalar.square().mean()
+
+
+def _trained(model: Ponita, inputs: dict[str, Any], loss: Loss, device: torch.device) -> Built:
+    model.to(device)
+
+    def step() -> float:
+        model.zero_grad()
+        value = loss(model(**inputs))
+        value.backward()
+        return value.item()
+
+    return Built(step, model)
+
+
+def _case(
+    name: str, about: str, items: int, build: Callable[[str, torch.device], Built], *forms: str
+) -> Case:
+    variants = {form: partial(build, form) for form in forms or FORMS}
+    return Case(name, about, variants, items)
+
+
+CASES = [
+    _case("nbody", "PONITA, published size, 100 systems of 5 bodies", 100, nbody),
+    _case("aspirin", "PONITA, published size, energy and forces of 5 molecules", 5, aspirin),
+    _case("qm9", "PONITA, published size, 24 molecules of 18 atoms", 24, qm9),
+    _case("superpixels", "PONITA, published size, 24 graphs of 75 nodes", 24, superpixels),
+    _case("pixels", "PONITA, size of mnist_pixels_quick, 8 images", 8, pixels),
+]
