@@ -22,6 +22,7 @@ from lightning.pytorch.callbacks import (
 from omegaconf import DictConfig
 
 from geozoo.cli._folder import RunFolder
+from geozoo.cli._freed_memory import FreedMemory
 from geozoo.zoo.provenance import device_name
 
 _LOG = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ def make_callbacks(
         SeededEpochs(cfg.seed),
         Timer(),
         Hardware(),
+        FreedMemory(),
         RichProgressBar(refresh_rate=_REFRESH) if is_terminal else ProgressLines(monitor),
         ModelCheckpoint(
             folder.checkpoints, "best", monitor=monitor, mode="min", enable_version_counter=False
