@@ -44,7 +44,8 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     rows = time_case(case, variants, device, options.rounds)
     for variant, row in rows.items():
         row["mib"] = memory[variant]
-        row["times_less_memory"] = memory[variants[0]] / memory[variant]
+        if min(memory[variant], memory[variants[0]]) > 0:  # loaders and children may need none
+            row["times_less_memory"] = memory[variants[0]] / memory[variant]
         row["share_of_peak"] = floor_seconds(row, peaks) / row["seconds"]
     size = {"threads": torch.get_num_threads(), "rounds": options.rounds}
     return {"case": name, "about": case.about, **size, **peaks, "variants": rows}
@@ -60,7 +61,8 @@ def table(found: dict[str, Any]) -> Table:
         shown.add_row(
             variant, f"{row['seconds']:.3f} ({low:.3f}-{high:.3f})", f"{row['times_faster']:.2f} x",
             f"{row['mib']:.0f}",
-            f"{row['times_less_memory']:.2f} x", f"{row['gflop']:.1f}", f"{row['gbytes']:.1f}",
+            f"{row['times_less_memory']:.2f} x" if "times_less_memory" in row else "-",
+            f"{row['gflop']:.1f}", f"{row['gbytes']:.1f}",
             f"{100 * row['share_of_peak']:.0f} %",
         )  # fmt: skip
     return shown
@@ -82,6 +84,11 @@ def main() -> None:
     unknown = [name for name in options.cases if name not in CASES]
     if unknown:
         parser.error(f"unknown case {unknown[0]!r}: expected one of {', '.join(CASES)}")
+    for name in options.cases:
+        lacking = set(options.variants or ()) - set(CASES[name].variants)
+        if lacking:
+            known = ", ".join(CASES[name].variants)
+            parser.error(f"unknown variant {min(lacking)!r} of {name}: expected any of {known}")
     torch.set_num_threads(options.threads)
     if options.child:
         return child(CASES[options.cases[0]], options.child[0], int(options.child[1]))

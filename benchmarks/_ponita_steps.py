@@ -118,11 +118,8 @@ def _trained(model: Ponita, inputs: dict[str, Any], loss: Loss, device: torch.de
     return Built(step, model)
 
 
-def _case(
-    name: str, about: str, items: int, build: Callable[[str, torch.device], Built], *forms: str
-) -> Case:
-    variants = {form: partial(build, form) for form in forms or FORMS}
-    return Case(name, about, variants, items)
+def _case(name: str, about: str, items: int, build: Callable[[str, torch.device], Built]) -> Case:
+    return Case(name, about, {form: partial(build, form) for form in FORMS}, items)
 
 
 CASES = [
