@@ -8,7 +8,8 @@
 The variants of a case run in turn (A B A B ...) within one process, on the same input and the same
 weights; losses and parameter gradients are compared with those of the first. Medians and ranges are
 shown, and ratios by pairs. Peak memory is what steps need beyond the built variant: resident memory
-of a fresh child process on a CPU, allocated memory on a GPU. ``GFLOP`` counts matrix products and
+of a fresh child process on a CPU, allocated memory on a GPU; ``of tensors``: the same with a malloc
+that gives free blocks back at once. ``GFLOP`` counts matrix products and
 convolutions, ``GB`` what all operations would read and write, were each run by itself; ``of peak``
 is the time of the products at the machine's measured rate, as a share of the time. ``--record``
 keeps the figures in ``benchmarks/results/steps.jsonl``.
@@ -43,9 +44,10 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     peaks = measured_peaks(device)
     rows = time_case(case, variants, device, options.rounds)
     for variant, row in rows.items():
-        row["mib"] = memory[variant]
-        if min(memory[variant], memory[variants[0]]) > 0:  # loaders and children may need none
-            row["times_less_memory"] = memory[variants[0]] / memory[variant]
+        row |= memory[variant]
+        for key, value in memory[variant].items():
+            if min(value, memory[variants[0]][key]) > 0:  # loaders and children may need none
+                row[key.replace("mib", "times_less_memory")] = memory[variants[0]][key] / value
         row["share_of_peak"] = floor_seconds(row, peaks) / row["seconds"]
     size = {"threads": torch.get_num_threads(), "rounds": options.rounds}
     return {"case": name, "about": case.about, **size, **peaks, "variants": rows}
@@ -55,17 +57,23 @@ def table(found: dict[str, Any]) -> Table:
     """A line for each variant."""
     machine = f"{found['peak_gflops']:.0f} GFLOP/s, {found['peak_gbytes_s']:.0f} GB/s"
     title = f"{found['case']}: {found['about']}\nmachine: {machine}"
-    shown = Table("", "seconds", "faster", "MiB", "less", "GFLOP", "GB", "of peak", title=title)
+    memory = ("MiB", "less", "of tensors", "less")
+    shown = Table("", "seconds", "faster", *memory, "GFLOP", "GB", "of peak", title=title)
     for variant, row in found["variants"].items():
         low, high = row["seconds_range"]
         shown.add_row(
             variant, f"{row['seconds']:.3f} ({low:.3f}-{high:.3f})", f"{row['times_faster']:.2f} x",
-            f"{row['mib']:.0f}",
-            f"{row['times_less_memory']:.2f} x" if "times_less_memory" in row else "-",
+            *_memory_cells(row, ""), *_memory_cells(row, "_of_tensors"),
             f"{row['gflop']:.1f}", f"{row['gbytes']:.1f}",
             f"{100 * row['share_of_peak']:.0f} %",
         )  # fmt: skip
     return shown
+
+
+def _memory_cells(row: dict[str, Any], kind: str) -> tuple[str, str]:
+    times = row.get(f"times_less_memory{kind}")
+    mib = row.get(f"mib{kind}")
+    return "-" if mib is None else f"{mib:.0f}", "-" if times is None else f"{times:.2f} x"
 
 
 def main() -> None:

@@ -12,9 +12,10 @@ from geozoo.models import GramODE
 
 #: What the variants say to the network.
 FORMS: dict[str, dict[str, Any]] = {
-    "general": {"edge_form": "general"},
-    "fast": {"edge_form": "factorised"},
-    "recompute": {"edge_form": "factorised", "checkpoint_blocks": True},
+    "textbook": {"backend": "textbook"},
+    "general": {"backend": "general"},
+    "fast": {"backend": "factorised"},
+    "recompute": {"backend": "factorised", "recompute": True},
 }
 BATCH = 8
 

@@ -35,10 +35,10 @@ from benchmarks._record import record
 from geozoo.models import GramODE
 
 FORMS: dict[str, dict[str, Any]] = {
-    "general": {"edge_form": "general"},
-    "factorised": {"edge_form": "factorised"},
-    "recomputed": {"edge_form": "factorised", "checkpoint_blocks": True},
-    "general_recomputed": {"edge_form": "general", "checkpoint_blocks": True},
+    "general": {"backend": "general"},
+    "factorised": {"backend": "factorised"},
+    "recomputed": {"backend": "factorised", "recompute": True},
+    "general_recomputed": {"backend": "general", "recompute": True},
 }
 THRESHOLD = "MALLOC_MMAP_THRESHOLD_"
 DEFAULT_FORMS = ["general", "factorised", "recomputed"]

@@ -57,8 +57,8 @@ class GramODE(TwoGraphForecaster):
         adjoint: gradients by the adjoint equation.
         rtol: relative tolerance of adaptive solvers.
         atol: absolute tolerance of adaptive solvers.
-        edge_form: ``"factorised"`` (no tensor of pairs; Euler only), ``"general"`` or ``"auto"``;
-            equal results.
+        backend: ``"auto"``; ``"factorised"`` (no tensor of pairs of sensors; Euler only) or
+            ``"general"``; or ``"textbook"``, all equations as written. Equal results.
         use_edge: with the edge module; this and the following are the paper's ablations.
         use_global: with the global module.
         use_local: with the local modules.
@@ -67,7 +67,7 @@ class GramODE(TwoGraphForecaster):
         use_update_gate: with the gate of the block's input in its update.
         aggregation: ``"gated"`` or ``"sum"``.
         use_local_attention: with attention in the local modules.
-        checkpoint_blocks: in training, compute each block again in the backward pass instead of
+        recompute: in training, compute each block again in the backward pass instead of
             keeping its states; same values and gradients.
 
     Raises:
@@ -112,7 +112,7 @@ class GramODE(TwoGraphForecaster):
         adjoint: bool = False,
         rtol: float = 1e-6,
         atol: float = 1e-6,
-        edge_form: Literal["auto", "factorised", "general"] = "auto",
+        backend: Literal["auto", "factorised", "general", "textbook"] = "auto",
         use_edge: bool = True,
         use_global: bool = True,
         use_local: bool = True,
@@ -121,7 +121,7 @@ class GramODE(TwoGraphForecaster):
         use_update_gate: bool = True,
         aggregation: Literal["gated", "sum"] = "gated",
         use_local_attention: bool = True,
-        checkpoint_blocks: bool = False,
+        recompute: bool = False,
     ) -> None:
         readout_heads = horizon if readout_heads is None else readout_heads
         _check_widths(input_steps, horizon, hidden_channels, readout_heads)
@@ -130,7 +130,7 @@ class GramODE(TwoGraphForecaster):
             "detach_initial": detach_initial, "local_order": local_order,
             "signed_filter": signed_filter, "spatial_mask": spatial_mask, "mask_std": mask_std,
             "local_heads": local_heads, "integrator": Integrator(solver, adjoint, rtol, atol),
-            "edge_form": edge_form, "use_edge": use_edge, "use_global": use_global,
+            "backend": backend, "use_edge": use_edge, "use_global": use_global,
             "use_local": use_local, "use_filter": use_filter,
             "use_shared_weights": use_shared_weights, "use_update_gate": use_update_gate,
             "aggregation": aggregation, "use_local_attention": use_local_attention,
@@ -138,6 +138,7 @@ class GramODE(TwoGraphForecaster):
         convolution: dict[str, Any] = {
             "channels": (hidden_channels, bottleneck_channels, hidden_channels),
             "dropout": dropout, "skip_when_equal_width": variant == "released",
+            "fused": backend != "textbook",
         }  # fmt: skip
 
         def make_block(num_nodes: int, channels: int) -> SpatioTemporalBlock:
@@ -145,7 +146,7 @@ class GramODE(TwoGraphForecaster):
                 TemporalConv(channels, **convolution),
                 MultiODEBlock(num_nodes, **dynamics),
                 TemporalConv(hidden_channels, **convolution),
-                recompute=checkpoint_blocks,
+                recompute=recompute,
             )
 
         super().__init__(
@@ -160,6 +161,7 @@ class GramODE(TwoGraphForecaster):
             readout_heads * (hidden_channels // 2),
             horizon,
             readout_heads,
+            fused=backend != "textbook",
         )
 
     def forward(

@@ -2,6 +2,7 @@
 
 from geozoo.ops.gelu import gelu, gelu_linear
 from geozoo.ops.ragged import offsets, ragged_arange
+from geozoo.ops.rowwise import rowwise
 from geozoo.ops.safe_norm import safe_norm
 from geozoo.ops.scatter import scatter
 from geozoo.ops.weighted_sum import weighted_sum
@@ -11,6 +12,7 @@ __all__ = [
     "gelu_linear",
     "offsets",
     "ragged_arange",
+    "rowwise",
     "safe_norm",
     "scatter",
     "weighted_sum",

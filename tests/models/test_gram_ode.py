@@ -61,7 +61,8 @@ ABLATIONS = [
     {}, {"variant": "released"}, {"detach_initial": True}, {"use_edge": False},
     {"use_global": False}, {"use_local": False}, {"use_filter": False},
     {"use_shared_weights": False}, {"use_update_gate": False}, {"aggregation": "sum"},
-    {"use_local_attention": False}, {"edge_form": "general"}, {"edge_form": "factorised"},
+    {"use_local_attention": False}, {"backend": "general"}, {"backend": "factorised"},
+    {"backend": "textbook"},
     {"num_blocks": 1}, {"num_branches": 2}, {"dropout": 0.0},
     {"local_order": "step"}, {"signed_filter": True}, {"spatial_mask": "product", "mask_std": 0.5},
     {"learned_graph_channels": 3},
@@ -243,13 +244,26 @@ def trained(model: GramODE) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     return found, {name: value.clone() for name, value in model.state_dict().items()}
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"variant": "released"}, {"edge_form": "general"}], ids=str
-)
+@pytest.mark.parametrize("options", ABLATIONS, ids=str)
+def test_the_textbook_form_is_equal(options):
+    fast, textbook = (
+        build(**{"dropout": 0.0, **options, "backend": backend}) for backend in ("auto", "textbook")
+    )
+    textbook.load_state_dict(fast.state_dict())
+    x, found = series(6), []
+    for model in (fast, textbook):
+        output = model(x)
+        loss = (output * random(*output.shape, seed=3)).sum()
+        found.append([output, *torch.autograd.grad(loss, list(model.parameters()))])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("options", [{}, {"variant": "released"}, {"backend": "general"}], ids=str)
 def test_recomputed_blocks_change_nothing(options):
     with torch.random.fork_rng(devices=[]):
         plain, plain_state = trained(build(dropout=0.3, **options))
-        again, again_state = trained(build(dropout=0.3, checkpoint_blocks=True, **options))
+        again, again_state = trained(build(dropout=0.3, recompute=True, **options))
     assert plain.keys() == again.keys()
     assert all(torch.equal(again[name], value) for name, value in plain.items())
     assert all(torch.equal(again_state[name], value) for name, value in plain_state.items())
@@ -260,7 +274,7 @@ def test_recomputed_blocks_change_nothing(options):
 def test_recomputed_blocks_keep_fewer_states():
     sizes = {}
     for recompute in (False, True):
-        model, kept = build(checkpoint_blocks=recompute), []
+        model, kept = build(recompute=recompute), []
         hooks = (lambda t, kept=kept: kept.append(t.numel()) or t, lambda t: t)
         with torch.autograd.graph.saved_tensors_hooks(*hooks):
             model(series(8))
@@ -302,7 +316,8 @@ EYE = torch.eye(NODES)
         ((EYE, EYE), {"variant": "mine"}, 'variant must be "paper" or "released", got \'mine\''),
         ((EYE, EYE), {"solver": "leapfrog"}, "solver must be one of euler"),
         ((EYE, EYE), {"aggregation": "max"}, 'mode must be "gated" or "sum"'),
-        ((EYE, EYE), {"solver": "rk4", "edge_form": "factorised"}, 'form "factorised" needs'),
+        ((EYE, EYE), {"backend": "fast"}, 'backend must be "auto", "factorised"'),
+        ((EYE, EYE), {"solver": "rk4", "backend": "factorised"}, 'form "factorised" needs'),
     ],
 )  # fmt: skip
 def test_bad_arguments_are_refused(graphs, options, message):

@@ -93,10 +93,10 @@ def deviations(name: str, folder: Path, **options) -> tuple[dict[str, float], se
     return found, silent
 
 
-@pytest.mark.parametrize("edge_form", ["factorised", "general"])
+@pytest.mark.parametrize("backend", ["factorised", "general"])
 @pytest.mark.parametrize("name", CASES)
-def test_published_outputs_and_gradients_are_reproduced(name, edge_form, shared_folder):
-    found, silent = deviations(name, shared_folder, edge_form=edge_form)
+def test_published_outputs_and_gradients_are_reproduced(name, backend, shared_folder):
+    found, silent = deviations(name, shared_folder, backend=backend)
     assert len(found) > 30
     assert max(found.values()) < 1e-9, found
     # A softmax does not see what is added to all keys; the rest is what nobody reads.

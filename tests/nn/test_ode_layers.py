@@ -1,5 +1,7 @@
 """The fast layers against the equations: values, first and second derivatives, in float64."""
 
+import importlib
+
 import ode_textbook as textbook
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 import geozoo.nn as layers
 from geozoo.ode import Integrator
 
+rowwise = importlib.import_module("geozoo.ops.rowwise")
 WINDOWS, NODES, STEPS, CHANNELS = 2, 5, 6, 4
 
 
@@ -51,11 +54,13 @@ DETACH = pytest.mark.parametrize("detach_initial", [False, True])
 
 
 @DETACH
+@pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize(
     ("groups", "own", "times"), [(1, False, 1), (1, False, 3), (2, True, 2), (6, False, 3)]
 )
-def test_node_ode_is_its_equation(groups, own, times, detach_initial):
+def test_node_ode_is_its_equation(groups, own, times, detach_initial, fused):
     options = {"groups": groups, "times": range(times + 1), "detach_initial": detach_initial}
+    options["fused"] = fused
     module = make(lambda: layers.NodeODE(NODES, CHANNELS, **options))
     weights = inputs(STEPS // groups, *((groups,) if own else ()))
     compare(module, textbook.node_ode, [random(WINDOWS, NODES, STEPS, CHANNELS), *weights])
@@ -126,10 +131,13 @@ def test_form_of_the_edges_follows_the_solver():
         layers.EdgeODE(3, 2, form="fast")
 
 
+@pytest.mark.parametrize("pieces", [1, 10**9], ids=["in pieces", "whole"])
+@pytest.mark.parametrize("backend", ["auto", "textbook"])
 @pytest.mark.parametrize("variant", ["paper", "released"])
-def test_block_is_its_equations(variant):
+def test_block_is_its_equations(variant, backend, pieces, monkeypatch):
+    monkeypatch.setattr(rowwise, "CHUNK_BYTES", pieces)
     module = make(lambda: layers.MultiODEBlock(
-        NODES, CHANNELS, STEPS, local_heads=2, variant=variant
+        NODES, CHANNELS, STEPS, local_heads=2, variant=variant, backend=backend
     ))  # fmt: skip
     # A wide band, so that some of the local states are cut and some are not.
     module.filter.clip.data.fill_(2.0)

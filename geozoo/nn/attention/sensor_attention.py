@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
@@ -24,6 +27,7 @@ class SensorAttention(nn.Module):
         heads: number of heads.
         mix: without (False), every sensor returns its own value: no attention, and no queries and
             keys.
+        fused: by a kernel that keeps no ``[N, N]`` scores in memory; False: as written.
 
     Raises:
         ValueError: if a size is below 1 or the heads do not divide the channels.
@@ -45,6 +49,7 @@ class SensorAttention(nn.Module):
         heads: int,
         *,
         mix: bool = True,
+        fused: bool = True,
     ) -> None:
         super().__init__()
         sizes = {"key_channels": key_channels, "value_channels": value_channels}
@@ -52,7 +57,7 @@ class SensorAttention(nn.Module):
         for name, size in sizes.items():
             if size % heads:
                 raise ValueError(f"heads must divide {name} ({size}), got {heads}")
-        self.in_channels, self.heads, self.mix = in_channels, heads, mix
+        self.in_channels, self.heads, self.mix, self.fused = in_channels, heads, mix, fused
         if mix:
             self.query = nn.Linear(in_channels, key_channels)
             self.key = nn.Linear(in_channels, key_channels)
@@ -74,6 +79,9 @@ class SensorAttention(nn.Module):
             projection(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for projection in (self.query, self.key, self.value)
         )
+        if not self.fused:
+            scores = torch.softmax(query @ key.mT / math.sqrt(query.shape[-1]), -1)
+            return (scores @ value).transpose(1, 2).flatten(2)
         # The fused kernels want one width for all three: zeros are cheaper than the [N, N] scores
         # that torch would otherwise keep for every window and head.
         width, scale = value.shape[-1], query.shape[-1] ** -0.5

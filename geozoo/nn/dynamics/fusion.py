@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Literal
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from geozoo.nn._checks import check_positive, check_shape
+from geozoo.ops import rowwise
 
 
 class MessageFilter(nn.Module):
@@ -21,15 +23,16 @@ class MessageFilter(nn.Module):
         signed: use the learned number as it is, as the published code does. If it is negative, the
             two limits are applied one after the other, which gives g - c everywhere. Otherwise
             (False) the band has width :math:`|c|`.
+        fused: evaluate by `geozoo.ops.rowwise`; False: as written.
 
     Reference:
         Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (message filtering; standard normal start
         as in the published code).
     """
 
-    def __init__(self, *, signed: bool = False) -> None:
+    def __init__(self, *, signed: bool = False, fused: bool = True) -> None:
         super().__init__()
-        self.signed = signed
+        self.signed, self.fused = signed, fused
         self.clip = nn.Parameter(torch.randn(1))
 
     def forward(
@@ -46,9 +49,9 @@ class MessageFilter(nn.Module):
         """
         check_shape("center", center, "B N T C", *state.shape)
         width = self.clip if self.signed else self.clip.abs()
-        upper, lower = center + width, center - width
-        limited = torch.where(state > upper, upper, state)
-        return torch.where(limited < lower, lower, limited)
+        if not self.fused:
+            return _limited(state, center, width)
+        return rowwise(_limited, state, center, shared=(width,))
 
 
 class GatedAggregation(nn.Module):
@@ -61,6 +64,7 @@ class GatedAggregation(nn.Module):
 
     Args:
         mode: ``"gated"`` or ``"sum"``.
+        fused: see `MessageFilter`.
 
     Raises:
         ValueError: for another mode.
@@ -69,11 +73,11 @@ class GatedAggregation(nn.Module):
         Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (aggregation layer).
     """
 
-    def __init__(self, mode: Literal["gated", "sum"] = "gated") -> None:
+    def __init__(self, mode: Literal["gated", "sum"] = "gated", *, fused: bool = True) -> None:
         super().__init__()
         if mode not in ("gated", "sum"):
             raise ValueError(f'mode must be "gated" or "sum", got {mode!r}')
-        self.mode = mode
+        self.mode, self.fused = mode, fused
 
     def forward(
         self,
@@ -95,12 +99,10 @@ class GatedAggregation(nn.Module):
             check_shape("every branch", branch, "B N T C", *branches[0].shape)
         if self.mode == "sum":
             return sum(branches[1:], start=branches[0])
-        gates = [torch.sigmoid(branch) for branch in branches]
-        total = torch.zeros_like(branches[0])
-        for place, branch in enumerate(branches):
-            first, *others = gates[:place] + gates[place + 1 :]
-            total = torch.addcmul(total, branch, sum(others, start=first))
-        return total / (len(branches) * (len(branches) - 1))
+        if not self.fused:
+            terms = [p * torch.sigmoid(q) for p, q in itertools.permutations(branches, 2)]
+            return sum(terms[1:], start=terms[0]) / len(terms)
+        return rowwise(_gated, *branches)
 
 
 class ResidualUpdate(nn.Module):
@@ -112,6 +114,7 @@ class ResidualUpdate(nn.Module):
     Args:
         channels: number C of channels.
         use_gate: without (False), z = ReLU(v_1 y), and there is neither W nor v_0.
+        fused: see `MessageFilter`.
 
     Raises:
         ValueError: for fewer than one channel.
@@ -121,10 +124,10 @@ class ResidualUpdate(nn.Module):
         as in the published code).
     """
 
-    def __init__(self, channels: int, *, use_gate: bool = True) -> None:
+    def __init__(self, channels: int, *, use_gate: bool = True, fused: bool = True) -> None:
         super().__init__()
         check_positive(channels=channels)
-        self.channels = channels
+        self.channels, self.fused = channels, fused
         self.scales = nn.Parameter(torch.randn(1 + use_gate))
         self.gate = nn.Linear(channels, channels) if use_gate else None
 
@@ -142,7 +145,30 @@ class ResidualUpdate(nn.Module):
         """
         check_shape("merged", merged, "B N T C", None, None, None, self.channels)
         check_shape("residual", residual, "B N T C", *merged.shape)
-        update = self.scales[-1] * merged
-        if self.gate is not None:
-            update = torch.addcmul(update, self.scales[0], torch.sigmoid(self.gate(residual)))
-        return functional.relu(update)
+        given = (merged,) if self.gate is None else (merged, self.gate(residual))
+        if not self.fused:
+            return _updated(*given, self.scales)
+        return rowwise(_updated, *given, shared=(self.scales,))
+
+
+def _limited(state: Tensor, center: Tensor, width: Tensor) -> Tensor:
+    upper, lower = center + width, center - width
+    limited = torch.where(state > upper, upper, state)
+    return torch.where(limited < lower, lower, limited)
+
+
+def _gated(*branches: Tensor) -> Tensor:
+    gates = [torch.sigmoid(branch) for branch in branches]
+    total = torch.zeros_like(branches[0])
+    for place, branch in enumerate(branches):
+        first, *others = gates[:place] + gates[place + 1 :]
+        total = torch.addcmul(total, branch, sum(others, start=first))
+    return total / (len(branches) * (len(branches) - 1))
+
+
+def _updated(merged: Tensor, *gate_and_scales: Tensor) -> Tensor:
+    *gate, scales = gate_and_scales
+    update = scales[-1] * merged
+    if gate:
+        update = torch.addcmul(update, scales[0], torch.sigmoid(gate[0]))
+    return functional.relu(update)

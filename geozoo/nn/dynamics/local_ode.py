@@ -34,6 +34,7 @@ class LocalODE(nn.Module):
         use_attention: without (False), a summary is a linear map of the sensor's own window.
         integrator: solver and its tolerances.
         detach_initial: see `NodeODE`.
+        fused: see `NodeODE` and `geozoo.nn.SensorAttention`.
 
     Raises:
         ValueError: for sizes below 1 or that do not divide, or an unknown order.
@@ -55,6 +56,7 @@ class LocalODE(nn.Module):
         use_attention: bool = True,
         integrator: Integrator = Integrator(),  # noqa: B008
         detach_initial: bool = False,
+        fused: bool = True,
     ) -> None:
         super().__init__()
         check_positive(steps=steps, piece_steps=piece_steps)
@@ -70,6 +72,7 @@ class LocalODE(nn.Module):
             self.pieces * channels,
             heads,
             mix=use_attention,
+            fused=fused,
         )
         self.ode = NodeODE(
             num_nodes,
@@ -78,6 +81,7 @@ class LocalODE(nn.Module):
             times=range(piece_steps + 1),
             integrator=integrator,
             detach_initial=detach_initial,
+            fused=fused,
         )
 
     def forward(

@@ -16,6 +16,8 @@ from geozoo.nn.dynamics.spatial_mask import SpatialMask
 from geozoo.nn.temporal import TemporalAttention
 from geozoo.ode import Integrator
 
+#: How a block is evaluated.
+Backend = Literal["auto", "factorised", "general", "textbook"]
 #: Steps of a piece of the window, for the local modules.
 PIECE_STEPS = 3
 
@@ -73,7 +75,8 @@ class MultiODEBlock(nn.Module):
         mask_std: deviation of its start.
         local_heads: heads of the local modules' attention.
         integrator: solver of all modules.
-        edge_form: see `EdgeODE`.
+        backend: ``"auto"``; ``"factorised"`` or ``"general"``, the form of `EdgeODE`; or
+            ``"textbook"``, every module's equations as written. Equal results.
         use_global: with the global module.
         use_edge: with the edge module.
         use_local: with the local modules.
@@ -107,7 +110,7 @@ class MultiODEBlock(nn.Module):
         mask_std: float | None = None,
         local_heads: int = 32,
         integrator: Integrator = Integrator(),  # noqa: B008
-        edge_form: EdgeForm = "auto",
+        backend: Backend = "auto",
         use_global: bool = True,
         use_edge: bool = True,
         use_local: bool = True,
@@ -128,26 +131,29 @@ class MultiODEBlock(nn.Module):
         _check_modules(self.modules_used, aggregation)
         self.num_nodes, self.channels, self.steps = num_nodes, channels, steps
         self.use_shared_weights = use_shared_weights
+        fused, edge_form = _resolve_backend(backend)
         solving: dict[str, Any] = {
             "integrator": integrator, "detach_initial": rules.detach_initial,
         }  # fmt: skip
-        self.global_ode = NodeODE(num_nodes, channels, **solving) if use_global else None
-        self.edge_ode = (
-            EdgeODE(num_nodes, channels, form=edge_form, **solving) if use_edge else None
-        )
+        self.global_ode: NodeODE | None = None
+        if use_global:
+            self.global_ode = NodeODE(num_nodes, channels, fused=fused, **solving)
+        self.edge_ode: EdgeODE | None = None
+        if use_edge:
+            self.edge_ode = EdgeODE(num_nodes, channels, form=edge_form, **solving)
         self.local_ode: LocalODE | None = None
         if use_local:
             self.local_ode = LocalODE(
                 num_nodes, channels, steps, piece_steps=PIECE_STEPS, heads=local_heads,
-                order=rules.local_order, use_attention=use_local_attention, **solving,
+                order=rules.local_order, use_attention=use_local_attention, fused=fused, **solving,
             )  # fmt: skip
         self._make_weights({"mode": rules.spatial_mask, "std": rules.mask_std})
         filtered = use_filter and use_global and use_local
-        self.filter = MessageFilter(signed=rules.signed_filter) if filtered else None
+        self.filter = MessageFilter(signed=rules.signed_filter, fused=fused) if filtered else None
         self.global_map = nn.Linear(channels, channels) if use_global else None
         self.local_map = nn.Linear(channels, channels) if use_local else None
-        self.aggregation = GatedAggregation(aggregation)
-        self.update = ResidualUpdate(channels, use_gate=use_update_gate)
+        self.aggregation = GatedAggregation(aggregation, fused=fused)
+        self.update = ResidualUpdate(channels, use_gate=use_update_gate, fused=fused)
 
     def _make_weights(self, start: dict[str, Any]) -> None:
         """Make the spatial and temporal weights that the modules share, or one set for each."""
@@ -210,6 +216,17 @@ def _rules_of(variant: str) -> _Rules:
     if variant not in _VARIANTS:
         raise ValueError(f'variant must be "paper" or "released", got {variant!r}')
     return _VARIANTS[variant]
+
+
+def _resolve_backend(backend: str) -> tuple[bool, EdgeForm]:
+    """Whether layers merge what they can, and the form of the edge module."""
+    if backend == "textbook":
+        return False, "general"
+    if backend not in ("auto", "factorised", "general"):
+        raise ValueError(
+            f'backend must be "auto", "factorised", "general" or "textbook", got {backend!r}'
+        )
+    return True, cast(EdgeForm, backend)
 
 
 def _check_modules(used: tuple[str, ...], aggregation: str) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from geozoo.nn._checks import check_positive, check_shape, checked_times
-from geozoo.nn.dynamics._bounded_matrix import bounded_matrix
+from geozoo.nn.dynamics._node_equation import channel_matrix, node_equation
 from geozoo.nn.temporal.temporal_attention import attend_to_steps
 from geozoo.ode import Integrator
-
-#: Strength of the correction that pulls the channel matrix towards an orthogonal one.
-_BETA = 0.6
 
 
 class NodeODE(nn.Module):
@@ -36,6 +34,8 @@ class NodeODE(nn.Module):
         times: times of the solver, the first being that of the input.
         integrator: solver and its tolerances.
         detach_initial: hold h_0 constant in the backward pass, as the published code does.
+        fused: weights once per call, all modules at once, terms merged; False: the equation as
+            written.
 
     Raises:
         ValueError: for sizes below 1 or fewer than two times.
@@ -54,12 +54,13 @@ class NodeODE(nn.Module):
         times: Sequence[float] = (0.0, 1.0),
         integrator: Integrator = Integrator(),  # noqa: B008
         detach_initial: bool = False,
+        fused: bool = True,
     ) -> None:
         super().__init__()
         check_positive(num_nodes=num_nodes, channels=channels, groups=groups)
         self.num_nodes, self.channels, self.groups = num_nodes, channels, groups
         self.times = checked_times(times)
-        self.integrator, self.detach_initial = integrator, detach_initial
+        self.integrator, self.detach_initial, self.fused = integrator, detach_initial, fused
         self.alpha = nn.Parameter(torch.full((groups, num_nodes), 0.8))
         self.weight = nn.Parameter(torch.eye(channels).repeat(groups, 1, 1))
         self.diagonal = nn.Parameter(torch.ones(groups, channels))
@@ -86,6 +87,8 @@ class NodeODE(nn.Module):
         if h.shape[2] % self.groups:
             raise ValueError(f"h must have a multiple of {self.groups} steps, got {h.shape[2]}")
         self._check_weights(h.shape[2] // self.groups, graph, left, right)
+        if not self.fused:
+            return self._as_written(h, graph, left, right)
         # Each sensor's rate, and the channel matrix with the three plain decays on its diagonal.
         rate = (torch.sigmoid(self.alpha) / 2).repeat_interleave(h.shape[2] // self.groups, 0)
         rate = rate.mT.unsqueeze(-1)
@@ -94,7 +97,7 @@ class NodeODE(nn.Module):
         initial = h.detach() if self.detach_initial else h
 
         def derivative(_: Tensor, state: Tensor) -> Tensor:
-            mixed = attend_to_steps(state, left, right) + _mix_channels(state, matrix)
+            mixed = _mix_channels(state, matrix, attend_to_steps(state, left, right))
             return torch.addcmul(mixed + initial, rate, propagate(graph, state))
 
         needed = [
@@ -104,8 +107,20 @@ class NodeODE(nn.Module):
 
     def channel_matrix(self) -> Float[Tensor, "G C C"]:
         """Return W."""
-        matrix = bounded_matrix(self.weight, self.diagonal)
-        return (1 + _BETA) * matrix - _BETA * (matrix @ matrix.mT @ matrix)
+        return channel_matrix(self.weight, self.diagonal)
+
+    def _as_written(
+        self, h: Tensor, graph: Tensor, left: Tensor, right: Tensor
+    ) -> tuple[Tensor, ...]:
+        every = []
+        for g, start in enumerate(h.chunk(self.groups, 2)):
+            shared = (part if part.dim() == 2 else part[g] for part in (graph, left, right))
+            weights = (*shared, self.alpha[g], self.weight[g], self.diagonal[g])
+            initial = start.detach() if self.detach_initial else start
+            derivative = partial(_at_any_time, given=(initial, *weights))
+            needed = [part for part in (initial, *weights) if part.requires_grad]
+            every.append(self.integrator.states(derivative, start, self.times, needed)[1:])
+        return tuple(torch.cat(states, 2) for states in zip(*every, strict=True))
 
     def _check_weights(self, steps: int, graph: Tensor, left: Tensor, right: Tensor) -> None:
         for name, weight, size in (
@@ -117,16 +132,22 @@ class NodeODE(nn.Module):
                 check_shape(name, weight, "S S", size, size)
 
 
+def _at_any_time(_: Tensor, state: Tensor, given: tuple[Tensor, ...]) -> Tensor:
+    return node_equation(state, *given)
+
+
 def propagate(graph: Tensor, h: Tensor) -> Tensor:
     """Sum ``h [B, N, T, C]`` over neighbours; ``graph [N, N]``, or ``[G, N, N]`` for T groups."""
     if graph.dim() == 2:
-        return torch.einsum("ij,bjtc->bitc", graph, h)
+        # Written so, neither the forward nor the backward product copies the features.
+        return (graph.expand(len(h), *graph.shape) @ h.flatten(2)).view_as(h)
     grouped = h.unflatten(2, (len(graph), -1))
     return torch.einsum("gij,bjgsc->bigsc", graph, grouped).flatten(2, 3)
 
 
-def _mix_channels(h: Tensor, matrix: Tensor) -> Tensor:
+def _mix_channels(h: Tensor, matrix: Tensor, total: Tensor) -> Tensor:
+    """Return ``total + h W``."""
     if len(matrix) == 1:
-        return h @ matrix[0]
+        return torch.addmm(total.flatten(0, 2), h.flatten(0, 2), matrix[0]).view_as(h)
     grouped = h.unflatten(2, (len(matrix), -1))
-    return torch.einsum("bngsc,gcd->bngsd", grouped, matrix).flatten(2, 3)
+    return total + torch.einsum("bngsc,gcd->bngsd", grouped, matrix).flatten(2, 3)
