@@ -22,7 +22,7 @@ class RunOptions:
         task: node of the task; it receives model, data specification, optimizer and schedule.
         optimizer: partial node, called with parameter groups.
         schedule: partial node, called with the optimizer and the number of epochs.
-        trainer: node of ``lightning.Trainer``.
+        trainer: node of `geozoo.cli.trainer.Trainer`.
         logger: nodes of Lightning loggers by name.
         seed: seed of weights, shuffle order and rotations.
         runs: folder of all run folders.

@@ -84,12 +84,12 @@ class PairedEdges(NamedTuple):
         pairs: ``[2, P]`` sender and receiver, each unordered pair of different nodes once; those
             with both directions come first.
         num_mutual: how many of them have both directions.
-        has_loop: ``[N]`` whether each node is its own neighbour.
+        has_loop: ``[N]`` whether each node is its own neighbour; None: all are.
     """
 
     pairs: Int[Tensor, "2 P"]
     num_mutual: int
-    has_loop: Bool[Tensor, " N"]
+    has_loop: Bool[Tensor, " N"] | None
 
 
 def pair_edges(edge_index: EdgeIndex, num_nodes: int) -> PairedEdges | None:

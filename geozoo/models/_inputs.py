@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
+
+from geozoo.geometry import PairedEdges
+from geozoo.ops import is_traced
 
 
 def check_channels(in_channels: int, in_vectors: int, out_channels: int, out_vectors: int) -> None:
@@ -37,7 +39,8 @@ def check_condition(condition: Tensor | None, num_graphs: int, channels: int) ->
 
 
 def check_graphs(
-    pos: Tensor, x: Tensor | None, batch: Tensor, edge_index: Tensor | None, vec: Tensor | None,
+    pos: Tensor, x: Tensor | None, batch: Tensor, edge_index: Tensor | PairedEdges | None,
+    vec: Tensor | None,
     *, dim: int, in_channels: int, in_vectors: int,
 ) -> None:  # fmt: skip
     """Check the shapes of a batch of graphs, and on the CPU that its edges join its nodes.
@@ -46,7 +49,7 @@ def check_graphs(
         pos: positions ``[N, dim]``.
         x: scalar features ``[N, in_channels]``; not looked at for ``in_channels`` 0.
         batch: graph of each node ``[N]``.
-        edge_index: senders and receivers ``[2, E]``, or None.
+        edge_index: senders and receivers ``[2, E]``, pairs, or None.
         vec: vector features ``[N, in_vectors, dim]``; not looked at for ``in_vectors`` 0.
         dim: dimension of space.
         in_channels: number of scalar features.
@@ -63,6 +66,8 @@ def check_graphs(
         _check_shape("x", x, (num_nodes, in_channels))
     if in_vectors:
         _check_shape("vec", vec, (num_nodes, in_vectors, dim))
+    if isinstance(edge_index, PairedEdges):
+        edge_index = edge_index.pairs
     if edge_index is not None:
         _check_shape("edge_index", edge_index, (2, edge_index.shape[-1]))
         _check_nodes(edge_index, num_nodes)
@@ -70,7 +75,7 @@ def check_graphs(
 
 def _check_nodes(edge_index: Tensor, num_nodes: int) -> None:
     # On an accelerator this look would wait for the device; the gather itself complains there.
-    if edge_index.device.type != "cpu" or torch.compiler.is_compiling() or not edge_index.numel():
+    if edge_index.device.type != "cpu" or is_traced() or not edge_index.numel():
         return
     least, most = int(edge_index.min()), int(edge_index.max())
     if least < 0 or most >= num_nodes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from geozoo.geometry import (
+    PairedEdges,
     complete_graph,
     complete_pairs,
     pair_edges,
@@ -14,21 +14,21 @@ from geozoo.geometry import (
 )
 from geozoo.nn.representation import lattice_geometry
 from geozoo.nn.representation._base import Geometry, Representation
+from geozoo.ops import is_traced
 
 
-def neighborhood_geometry(
+def find_neighbors(
     representation: Representation,
     backend: str,
     pos: Tensor,
     batch: Tensor,
-    edge_index: Tensor | None,
+    edge_index: Tensor | PairedEdges | None,
     *,
     num_graphs: int,
     radius: float | None,
-    lattice: tuple[int, ...] | None,
-    condition: Tensor | None,
-) -> Geometry:
-    """Return bases and indices in the fastest of the equal forms that a backend allows.
+    conditioned: bool,
+) -> Tensor | PairedEdges:
+    """Return the edges in the fastest of the equal forms that a backend allows.
 
     Args:
         representation: how positions become points and kernels.
@@ -39,38 +39,61 @@ def neighborhood_geometry(
         edge_index: senders and receivers, used as they are; None: every pair within ``radius``.
         num_graphs: number of graphs.
         radius: cut-off; None: every pair of a graph.
+        conditioned: whether kernels depend on more than positions.
+    """
+    if isinstance(edge_index, PairedEdges):
+        return edge_index
+    if edge_index is not None:
+        # On an accelerator the search for reversed edges would wait for the device.
+        searched = backend in ("lattice", "shared") and representation.shares_pairs
+        searched = searched and edge_index.device.type == "cpu" and not is_traced()
+        paired = pair_edges(edge_index, len(pos)) if searched and not conditioned else None
+        return edge_index if paired is None else paired
+    if backend == "shared":
+        if radius is None:
+            pairs = complete_pairs(batch, num_graphs)
+        else:
+            pairs = radius_pairs(pos, radius, batch, num_graphs)
+        return PairedEdges(pairs, pairs.shape[1], None)
+    if radius is None:
+        return complete_graph(batch, num_graphs)
+    return radius_graph(pos, radius, batch, num_graphs)
+
+
+def neighborhood_geometry(
+    representation: Representation,
+    backend: str,
+    pos: Tensor,
+    batch: Tensor,
+    edge_index: Tensor | PairedEdges | None,
+    *,
+    num_graphs: int,
+    radius: float | None,
+    lattice: tuple[int, ...] | None,
+    condition: Tensor | None,
+) -> Geometry:
+    """Return bases and indices for the edges that `find_neighbors` returns.
+
+    Args:
+        representation: see `find_neighbors`, as are the arguments up to ``radius``.
+        backend: its name.
+        pos: positions.
+        batch: graph of each node.
+        edge_index: edges, or None.
+        num_graphs: number of graphs.
+        radius: cut-off, or None.
         lattice: points along each axis, where every graph is a regular point set.
         condition: ``[G, condition_channels]``, or None.
     """
-    if edge_index is not None:
-        may_pair = backend in ("lattice", "shared") and condition is None
-        paired = _paired_geometry(representation, pos, edge_index, batch) if may_pair else None
-        if paired is not None:
-            return paired
-    elif backend == "lattice" and num_graphs and not pos.requires_grad:
+    if edge_index is None and backend == "lattice" and num_graphs and not pos.requires_grad:
         return lattice_geometry(representation, pos, batch, lattice, num_graphs, condition)
-    pairs = edge_index is None and backend == "shared"
-    if edge_index is None and radius is None:
-        edge_index = (complete_pairs if pairs else complete_graph)(batch, num_graphs)
-    elif edge_index is None:
-        edge_index = (radius_pairs if pairs else radius_graph)(pos, radius, batch, num_graphs)
+    edges = find_neighbors(
+        representation, backend, pos, batch, edge_index, num_graphs=num_graphs, radius=radius,
+        conditioned=condition is not None,
+    )  # fmt: skip
     if condition is not None:
         condition = condition.index_select(0, batch)
-    return representation.geometry(pos, edge_index, batch, pairs=pairs, condition=condition)
-
-
-def _paired_geometry(
-    representation: Representation, pos: Tensor, edge_index: Tensor, batch: Tensor
-) -> Geometry | None:
-    """The geometry with one kernel row for an edge and its reverse; None where there is none.
-
-    On an accelerator the search for reversed edges would wait for the device.
-    """
-    is_dynamic = edge_index.device.type != "cpu" or torch.compiler.is_compiling()
-    if is_dynamic or not representation.shares_pairs:
-        return None
-    paired = pair_edges(edge_index, len(pos))
-    if paired is None:
-        return None
-    geometry = representation.geometry(pos, paired.pairs, batch, pairs=True)
-    return geometry._replace(neighborhood={**geometry.neighborhood, "edge_index": paired})
+    if not isinstance(edges, PairedEdges):
+        return representation.geometry(pos, edges, batch, condition=condition)
+    geometry = representation.geometry(pos, edges.pairs, batch, pairs=True, condition=condition)
+    return geometry._replace(neighborhood={**geometry.neighborhood, "edge_index": edges})

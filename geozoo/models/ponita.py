@@ -10,25 +10,14 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from geozoo.geometry import check_lattice
+from geozoo.geometry import PairedEdges, check_lattice
 from geozoo.models._inputs import check_channels, check_condition, check_graphs
-from geozoo.models._neighborhoods import neighborhood_geometry
+from geozoo.models._neighborhoods import find_neighbors, neighborhood_geometry
 from geozoo.models._outputs import GeometricOutput
+from geozoo.models._ponita_choices import make_representation, resolve_backend
 from geozoo.nn.conv import ConvNeXtBlock
-from geozoo.nn.representation import (
-    BundleRepresentation,
-    EdgeLiftedRepresentation,
-    FrameRepresentation,
-    PositionRepresentation,
-)
-from geozoo.nn.representation._base import Geometry, Representation
+from geozoo.nn.representation._base import Geometry
 from geozoo.ops import scatter
-
-_NEEDS = {
-    "lattice": 'the argument lattice and a representation other than "bundle_full" and "edges"',
-    "shared": 'the representation "position", or "bundle" with an antipodal grid '
-    '(grid="repulsion_antipodal" or "platonic", or an even number on the circle)',
-}
 
 
 class Ponita(nn.Module):
@@ -152,9 +141,9 @@ class Ponita(nn.Module):
             "orientation_kind": orientation_kind,
             "interaction": interaction,
         }
-        self.representation = _make_representation(representation, dim, orientation, sizes)
+        self.representation = make_representation(representation, dim, orientation, sizes)
         self.lattice = None if lattice is None else check_lattice(lattice, dim)
-        self.backend = _resolve_backend(backend, self.representation, self.lattice)
+        self.backend = resolve_backend(backend, self.representation, self.lattice)
         width = self.representation.width
         self.embedding = nn.Linear(width(in_channels, in_vectors), hidden_channels, bias=False)
         self.blocks = nn.ModuleList(
@@ -180,7 +169,7 @@ class Ponita(nn.Module):
         pos: Float[Tensor, "N dim"],
         x: Float[Tensor, "N S"] | None,
         batch: Int[Tensor, " N"],
-        edge_index: Int[Tensor, "2 E"] | None = None,
+        edge_index: Int[Tensor, "2 E"] | PairedEdges | None = None,
         *,
         vec: Float[Tensor, "N V dim"] | None = None,
         num_graphs: int | None = None,
@@ -193,7 +182,8 @@ class Ponita(nn.Module):
             x: scalar features, or None if ``in_channels`` is 0.
             batch: graph of each node, sorted.
             edge_index: senders and receivers, used as they are (self-loops are edges like others);
-                None: every pair of a graph, or every pair within ``radius``, with self-loops.
+                None: every pair of a graph, or every pair within ``radius``, with self-loops; or
+                what `neighbors` returned.
             vec: vector features, or None if ``in_vectors`` is 0.
             num_graphs: number of graphs; None: up to the last one that has a node.
             condition: what the kernels of each graph depend on, ``condition_channels`` numbers.
@@ -204,6 +194,33 @@ class Ponita(nn.Module):
         """
         step = _forward_again if self.recompute and torch.is_grad_enabled() else _forward
         return self._run(pos, x, batch, edge_index, vec, num_graphs, condition, step)
+
+    def neighbors(
+        self,
+        pos: Float[Tensor, "N dim"],
+        batch: Int[Tensor, " N"],
+        edge_index: Int[Tensor, "2 E"] | PairedEdges | None = None,
+        *,
+        num_graphs: int | None = None,
+    ) -> Int[Tensor, "2 E"] | PairedEdges | None:
+        """Return what `forward` would find out about the edges, for its ``edge_index``.
+
+        To be called outside of what a compiler records: the answer's shape depends on values. None
+        for the lattice form, whose edges depend on the points themselves.
+
+        Args:
+            pos: see `forward`, as are the others.
+            batch: graph of each node.
+            edge_index: edges, or None.
+            num_graphs: number of graphs.
+        """
+        if edge_index is None and self.backend == "lattice":
+            return None
+        return find_neighbors(
+            self.representation, self.backend, pos.detach(), batch, edge_index,
+            num_graphs=_num_graphs(batch, num_graphs), radius=self.radius,
+            conditioned=self.condition_channels > 0,
+        )  # fmt: skip
 
     @torch.no_grad()
     def calibrate(
@@ -239,7 +256,7 @@ class Ponita(nn.Module):
         pos: Tensor,
         x: Tensor | None,
         batch: Tensor,
-        edge_index: Tensor | None,
+        edge_index: Tensor | PairedEdges | None,
         vec: Tensor | None,
         num_graphs: int | None,
         condition: Tensor | None,
@@ -249,8 +266,7 @@ class Ponita(nn.Module):
             pos, x, batch, edge_index, vec,
             dim=self.dim, in_channels=self.in_channels, in_vectors=self.in_vectors,
         )  # fmt: skip
-        if num_graphs is None:
-            num_graphs = int(batch[-1]) + 1 if batch.numel() else 0
+        num_graphs = _num_graphs(batch, num_graphs)
         check_condition(condition, num_graphs, self.condition_channels)
         geometry = neighborhood_geometry(
             self.representation, self.backend, pos, batch, edge_index, num_graphs=num_graphs,
@@ -277,6 +293,12 @@ class Ponita(nn.Module):
         )
 
 
+def _num_graphs(batch: Tensor, num_graphs: int | None) -> int:
+    if num_graphs is not None:
+        return num_graphs
+    return int(batch[-1]) + 1 if batch.numel() else 0
+
+
 def _forward(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tensor:
     return block(features, **geometry.neighborhood)
 
@@ -290,46 +312,3 @@ def _forward_again(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -
 
 def _calibrate(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tensor:
     return block.calibrate(features, **geometry.neighborhood)
-
-
-def _make_representation(
-    name: str, dim: int, orientation: dict[str, object], sizes: dict[str, object]
-) -> Representation:
-    interaction = orientation.pop("interaction")
-    if name in ("bundle", "bundle_full"):
-        return BundleRepresentation(dim, separable=name == "bundle", **orientation, **sizes)
-    if name == "frames":
-        if dim != 3:
-            raise ValueError(f'representation "frames" is for dim 3, got {dim!r}')
-        return FrameRepresentation(orientation["num_orientations"], **sizes)
-    if name == "edges":
-        kind = orientation["orientation_kind"]
-        return EdgeLiftedRepresentation(
-            dim, orientation_kind=kind, interaction=interaction, **sizes
-        )
-    if name == "position":
-        return PositionRepresentation(dim, **sizes)
-    raise ValueError(
-        'representation must be "bundle", "bundle_full", "frames", "edges" or "position", '
-        f"got {name!r}"
-    )
-
-
-def _resolve_backend(
-    backend: str, representation: Representation, lattice: tuple[int, ...] | None
-) -> str:
-    possible = {
-        "lattice": lattice is not None and representation.on_lattice,
-        "shared": representation.shares_pairs,
-        "fused": True,
-        "textbook": True,
-    }
-    if backend == "auto":
-        return next(name for name, can_be in possible.items() if can_be)
-    if backend not in possible:
-        raise ValueError(
-            f'backend must be "auto", "lattice", "shared", "fused" or "textbook", got {backend!r}'
-        )
-    if not possible[backend]:
-        raise ValueError(f'backend "{backend}" needs {_NEEDS[backend]}')
-    return backend

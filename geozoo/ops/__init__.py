@@ -1,5 +1,6 @@
 """Tensor operations that every room may use: reductions over edges, ragged ranges, norms."""
 
+from geozoo.ops._tracing import is_traced
 from geozoo.ops.gelu import gelu, gelu_linear
 from geozoo.ops.ragged import offsets, ragged_arange
 from geozoo.ops.rowwise import rowwise
@@ -10,6 +11,7 @@ from geozoo.ops.weighted_sum import weighted_sum
 __all__ = [
     "gelu",
     "gelu_linear",
+    "is_traced",
     "offsets",
     "ragged_arange",
     "rowwise",

@@ -74,6 +74,7 @@ class GraphTask(LightningModule):
         self.record: dict[str, Any] = {}
         self.parity = ParitySample(1)
         self._guard = FiniteLossGuard()
+        self._compiled_model: Callable[..., Any] | None = None
 
     @abstractmethod
     def inputs(self, batch: Any) -> dict[str, Any]:
@@ -93,7 +94,26 @@ class GraphTask(LightningModule):
 
     def forward(self, batch: Any) -> Any:
         """The model's output for a batch, in scaled units."""
-        return self.model(**self.inputs(batch))
+        return self.network(**self.inputs(batch))
+
+    @property
+    def network(self) -> Callable[..., Any]:
+        """The model; in training, as compiled if it is."""
+        if self.training and self._compiled_model is not None:
+            return self._compiled_model
+        return self.model
+
+    def compile_training(self, **options: Any) -> None:
+        """Compile what training evaluates, at its first use; validation and test stay as they are.
+
+        Where the compiler fails, training goes on without it, and the log says so once.
+
+        Args:
+            options: arguments of ``torch.compile``.
+        """
+        from geozoo.tasks._compiled import CompiledModel  # loads the compiler: a second
+
+        self._compiled_model = CompiledModel(self.model, **options)
 
     def training_batch(self, batch: Any, batch_idx: int) -> Any:
         """The batch that the loss sees: as it is, unless a task augments it."""

@@ -256,7 +256,7 @@ class Generation(GraphTask):
 
     def _network(self, cloud: Cloud) -> Network:
         def call(points: Points, level: Tensor) -> Points:
-            scalar, vector = self.model(**self._arguments(points, level, cloud))
+            scalar, vector = self.network(**self._arguments(points, level, cloud))
             return Points(vector[:, 0], scalar)
 
         return call

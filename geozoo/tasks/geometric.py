@@ -63,7 +63,7 @@ class GeometricTask(GraphTask):
 
     def forward(self, batch: GraphBatch) -> Any:
         """The model's output ``(scalar, vector)`` for a batch, in scaled units."""
-        return self.model(**self.inputs(batch))
+        return self.network(**self.inputs(batch))
 
     def inputs(self, batch: GraphBatch) -> dict[str, Any]:
         """The arguments of the model, in the precision of its parameters."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -80,16 +81,40 @@ class Potential(GeometricTask):
             test_rotations=test_rotations, monitor=monitor, seed=seed,
         )  # fmt: skip
         self.energy_weight, self.force_weight = energy_weight, force_weight
+        self._compiled_step: Callable[..., dict[str, Tensor]] | None = None
         for name in _STATISTICS:
             value = torch.tensor(spec.statistics[name], dtype=torch.float64)
             self.register_buffer(name, value)
 
+    def compile_training(self, **options: Any) -> None:
+        """See `GraphTask.compile_training`; here the whole step with its derivatives is traced.
+
+        Every shape of a batch (numbers of atoms, pairs and graphs) is compiled by itself, up to
+        eight of them: train on molecules of one kind.
+        """
+        from geozoo.tasks._compiled import TracedStep
+
+        self._compiled_step = TracedStep(self.model, self._losses, **options)
+
     def loss(self, batch: GraphBatch) -> dict[str, Tensor]:
         """Weighted mean squared errors of scaled energy and scaled force."""
-        energy, force = self.scaled_energy_and_force(batch, create_graph=True)
-        target = ((batch.energy - self.energy_shift) / self.energy_scale).to(energy.dtype)
-        energy_loss = functional.mse_loss(energy, target)
-        force_loss = functional.mse_loss(force, (batch.forces / self.energy_scale).to(force.dtype))
+        self._check_precision()
+        inputs = self.inputs(batch)
+        dtype = inputs["pos"].dtype
+        wanted = {
+            "energy": ((batch.energy - self.energy_shift) / self.energy_scale).to(dtype),
+            "force": (batch.forces / self.energy_scale).to(dtype),
+        }
+        if self.training and self._compiled_step is not None:
+            return self._compiled_step(inputs, wanted)
+        return self._losses(self.model, inputs, wanted)
+
+    def _losses(
+        self, network: Callable[..., Any], inputs: dict[str, Any], wanted: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        energy, force = energy_and_force(network, inputs, create_graph=True)
+        energy_loss = functional.mse_loss(energy, wanted["energy"].to(energy.dtype))
+        force_loss = functional.mse_loss(force, wanted["force"].to(force.dtype))
         total = self.energy_weight * energy_loss + self.force_weight * force_loss
         return {"loss": total, "energy_loss": energy_loss, "force_loss": force_loss}
 
@@ -119,6 +144,10 @@ class Potential(GeometricTask):
             RuntimeError: inside ``torch.inference_mode``, or when the precision has rounded the
                 energy statistics.
         """
+        self._check_precision()
+        return energy_and_force(self.model, self.inputs(batch), create_graph=create_graph)
+
+    def _check_precision(self) -> None:
         if torch.is_inference_mode_enabled():
             raise RuntimeError(
                 "forces are gradients, which torch.inference_mode forbids: "
@@ -129,12 +158,23 @@ class Potential(GeometricTask):
                 f"the energy statistics became {self.energy_shift.dtype}, too coarse for total "
                 "energies: use trainer.precision=bf16-mixed (or 32-true) instead of a 'true' half"
             )
-        inputs = self.inputs(batch)
-        pos = inputs.pop("pos").detach().requires_grad_(True)
-        with torch.enable_grad():
-            energy = self.model(pos, **inputs).scalar[:, 0]
-            (gradient,) = torch.autograd.grad(energy.sum(), pos, create_graph=create_graph)
-        return energy, -gradient
+
+
+def energy_and_force(
+    network: Callable[..., Any], inputs: dict[str, Any], *, create_graph: bool
+) -> tuple[Tensor, Tensor]:
+    """Return a network's energies ``[G]`` and their negative gradient ``[N, dim]``.
+
+    Args:
+        network: a geometric model with one scalar output for each graph.
+        inputs: its arguments by name.
+        create_graph: whether the force shall be differentiable, for training.
+    """
+    pos = inputs["pos"].detach().requires_grad_(True)
+    with torch.enable_grad():
+        energy = network(**{**inputs, "pos": pos}).scalar[:, 0]
+        (gradient,) = torch.autograd.grad(energy.sum(), pos, create_graph=create_graph)
+    return energy, -gradient
 
 
 def _check_spec(spec: GeometricSpec) -> None:

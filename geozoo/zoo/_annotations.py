@@ -28,9 +28,29 @@ class Built:
     is_partial: bool
 
 
+def parameters_of(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The parameters of a callable; those that a class hands on by ``**`` are its base's."""
+    parameters = dict(inspect.signature(target).parameters)
+    if _hands_on(target, parameters):
+        rest = next(n for n, p in parameters.items() if p.kind is p.VAR_KEYWORD)
+        parameters.pop(rest)
+        return {**parameters_of(target.__base__), **parameters}
+    return parameters
+
+
 def parameter_types(target: Callable[..., Any]) -> dict[str, Any]:
     """The resolved annotations of a callable's parameters; Any where they cannot be resolved."""
-    function = target.__init__ if inspect.isclass(target) else target
+    if _hands_on(target, dict(inspect.signature(target).parameters)):
+        return {**parameter_types(target.__base__), **_own_types(target.__init__)}
+    return _own_types(target.__init__ if inspect.isclass(target) else target)
+
+
+def _hands_on(target: Callable[..., Any], parameters: dict[str, inspect.Parameter]) -> bool:
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    return takes_any and inspect.isclass(target) and target.__base__ is not object
+
+
+def _own_types(function: Callable[..., Any]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(function)
     except (NameError, TypeError, AttributeError):

@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from geozoo.zoo._annotations import UNDECIDED, Built, describe, fits, parameter_types
+from geozoo.zoo._annotations import UNDECIDED, Built, describe, fits, parameter_types, parameters_of
 from geozoo.zoo._words import nearest
 
 #: Keys of a ``_target_`` node that Hydra itself reads.
@@ -120,7 +120,7 @@ class _Checker:
         self, node: DictConfig, path: str, target: Callable[..., Any], *, is_partial: bool = False
     ) -> None:
         """Bind the keys of a node to the parameters of its target."""
-        parameters = dict(inspect.signature(target).parameters)
+        parameters = parameters_of(target)
         hints = parameter_types(target)
         own = self.provided.get(path, ())
         whole = _name(target) if path else "the top level"

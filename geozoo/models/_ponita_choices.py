@@ -1,0 +1,76 @@
+"""What the words of PONITA's configuration stand for."""
+
+from __future__ import annotations
+
+from geozoo.nn.representation import (
+    BundleRepresentation,
+    EdgeLiftedRepresentation,
+    FrameRepresentation,
+    PositionRepresentation,
+)
+from geozoo.nn.representation._base import Representation
+
+_NEEDS = {
+    "lattice": 'the argument lattice and a representation other than "bundle_full" and "edges"',
+    "shared": 'the representation "position", or "bundle" with an antipodal grid '
+    '(grid="repulsion_antipodal" or "platonic", or an even number on the circle)',
+}
+
+
+def make_representation(
+    name: str, dim: int, orientation: dict[str, object], sizes: dict[str, object]
+) -> Representation:
+    """Return the representation of that name.
+
+    Args:
+        name: ``"bundle"``, ``"bundle_full"``, ``"frames"``, ``"edges"`` or ``"position"``.
+        dim: dimension of space.
+        orientation: arguments that say how a point is oriented.
+        sizes: arguments that all representations take.
+
+    Raises:
+        ValueError: for another name.
+    """
+    interaction = orientation.pop("interaction")
+    if name in ("bundle", "bundle_full"):
+        return BundleRepresentation(dim, separable=name == "bundle", **orientation, **sizes)
+    if name == "frames":
+        if dim != 3:
+            raise ValueError(f'representation "frames" is for dim 3, got {dim!r}')
+        return FrameRepresentation(orientation["num_orientations"], **sizes)
+    if name == "edges":
+        kind = orientation["orientation_kind"]
+        return EdgeLiftedRepresentation(
+            dim, orientation_kind=kind, interaction=interaction, **sizes
+        )
+    if name == "position":
+        return PositionRepresentation(dim, **sizes)
+    raise ValueError(
+        'representation must be "bundle", "bundle_full", "frames", "edges" or "position", '
+        f"got {name!r}"
+    )
+
+
+def resolve_backend(
+    backend: str, representation: Representation, lattice: tuple[int, ...] | None
+) -> str:
+    """Return the backend that a word stands for.
+
+    Raises:
+        ValueError: for an unknown word, or a backend that the model does not have.
+    """
+    possible = {
+        "lattice": lattice is not None and representation.on_lattice,
+        "shared": representation.shares_pairs,
+        "fused": True,
+        "textbook": True,
+    }
+    if backend == "auto":
+        return next(name for name, can_be in possible.items() if can_be)
+    if backend not in possible:
+        raise ValueError(
+            f'backend must be "auto", "lattice", "shared", "fused" or "textbook", got {backend!r}'
+        )
+    if not possible[backend]:
+        raise ValueError(f'backend "{backend}" needs {_NEEDS[backend]}')
+    return backend

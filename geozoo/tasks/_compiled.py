@@ -1,0 +1,180 @@
+"""Training steps as a compiler makes them, with the plain ones to fall back on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._dynamo.exc import TorchDynamoException
+from torch.func import functional_call
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils import _pytree as pytree
+
+_LOG = logging.getLogger(__name__)
+#: Different shapes that a traced step is compiled for.
+SHAPE_LIMIT = 8
+
+#: Losses by name from a network, its inputs, and what is wanted of it.
+Evaluate = Callable[[Callable[..., Any], dict[str, Any], dict[str, Tensor]], dict[str, Tensor]]
+
+
+def _with_neighbors(model: nn.Module, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return a model's inputs with its edges, if it can say which they are.
+
+    Who is whose neighbour depends on values, which no compiler can follow.
+    """
+    if not hasattr(model, "neighbors"):
+        return inputs
+    wanted = ("pos", "batch", "edge_index", "num_graphs")
+    edges = model.neighbors(**{name: inputs[name] for name in wanted if name in inputs})
+    return {**inputs, "edge_index": edges}
+
+
+class _Fallback:
+    """Says once that, and why, the plain form is used instead."""
+
+    def __init__(self) -> None:
+        self.told = False
+
+    def tell(self, reason: str) -> None:
+        if not self.told:
+            _LOG.warning("not compiled: %s; training goes on", reason)
+        self.told = True
+
+
+class CompiledModel:
+    """A model by ``torch.compile``; the model itself once the compiler has failed.
+
+    A second size of an axis makes that axis variable; after eight variants torch itself runs
+    further ones uncompiled.
+
+    Args:
+        model: a network.
+        options: further arguments of ``torch.compile``.
+    """
+
+    def __init__(self, model: nn.Module, **options: Any) -> None:
+        self.model = model
+        self._compiled = torch.compile(model, **options)
+        self._fallback = _Fallback()
+
+    def __call__(self, **inputs: Any) -> Any:
+        inputs = _with_neighbors(self.model, inputs)
+        if self._fallback.told:
+            return self.model(**inputs)
+        try:
+            # The backward pass is compiled here too, where a failure can still be answered.
+            with torch._functorch.config.patch(force_non_lazy_backward_lowering=True):
+                return self._compiled(**inputs)
+        except TorchDynamoException as error:
+            self._fallback.tell(_first_line(error))
+            return self.model(**inputs)
+
+
+class TracedStep:
+    """Losses with their parameter gradients as one traced and compiled graph for each shape.
+
+    ``torch.compile`` cannot differentiate what contains derivatives already, such as a loss of
+    forces. Here autograd runs once under ``make_fx``, which records everything it does: the energy,
+    its gradient, the loss and the gradients of the parameters. The loss that is returned hands
+    those to ``backward``.
+
+    Args:
+        model: the network whose parameters are trained.
+        evaluate: losses by name, one of them ``"loss"``, from a network, its inputs, and targets.
+        options: further arguments of ``torch.compile``.
+    """
+
+    def __init__(self, model: nn.Module, evaluate: Evaluate, **options: Any) -> None:
+        self.model, self.evaluate, self.options = model, evaluate, options
+        self._steps: dict[Hashable, Callable[..., list[Tensor]]] = {}
+        self._fallback = _Fallback()
+
+    def __call__(self, inputs: dict[str, Any], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
+        values = _with_neighbors(self.model, inputs), wanted
+        flat, structure = pytree.tree_flatten(values)
+        tensors = [leaf for leaf in flat if isinstance(leaf, Tensor)]
+        key = (structure, *(_shape(leaf) for leaf in flat))
+        if key not in self._steps and not self._may_compile():
+            return self.evaluate(self.model, *values)
+        parameters = dict(self.model.named_parameters())
+        weights = [p.detach() for p in parameters.values()]
+        try:
+            if key not in self._steps:
+                self._steps[key] = self._compile(flat, structure, list(parameters))
+            with torch.no_grad():
+                *losses, gradients = self._split(self._steps[key](weights, tensors))
+        except (TorchDynamoException, NotImplementedError) as error:
+            self._steps.pop(key, None)
+            self._fallback.tell(_first_line(error))
+            return self.evaluate(self.model, *values)
+        parts = dict(zip(self._names, losses, strict=True))
+        parts["loss"] = _WithGradients.apply(parts["loss"], gradients, *parameters.values())
+        return parts
+
+    def _may_compile(self) -> bool:
+        if len(self._steps) >= SHAPE_LIMIT:
+            self._fallback.tell(
+                f"batches of more than {SHAPE_LIMIT} shapes (the first ones are compiled)"
+            )
+        return not self._fallback.told
+
+    def _split(self, results: list[Tensor]) -> list[Any]:
+        count = len(self._names)
+        return [*results[:count], results[count:]]
+
+    def _compile(
+        self, flat: list[Any], structure: Any, names: list[str]
+    ) -> Callable[..., list[Tensor]]:
+        _LOG.info(
+            "compiling the training step for batches of a new shape (%d of at most %d); this takes "
+            "minutes on a CPU", len(self._steps) + 1, SHAPE_LIMIT,
+        )  # fmt: skip
+
+        def step(weights: list[Tensor], tensors: list[Tensor]) -> list[Tensor]:
+            given = iter(tensors)
+            values = [next(given) if isinstance(leaf, Tensor) else leaf for leaf in flat]
+            own = [weight.detach().requires_grad_() for weight in weights]
+            named = dict(zip(names, own, strict=True))
+
+            def network(*args: Any, **kwargs: Any) -> Any:
+                return functional_call(self.model, named, args, kwargs)
+
+            with torch.enable_grad():
+                parts = self.evaluate(network, *pytree.tree_unflatten(values, structure))
+                gradients = torch.autograd.grad(
+                    parts["loss"], own, allow_unused=True, materialize_grads=True
+                )
+            self._names = list(parts)
+            return [*(part.detach() for part in parts.values()), *gradients]
+
+        parameters = [p.detach() for p in self.model.parameters()]
+        tensors = [leaf for leaf in flat if isinstance(leaf, Tensor)]
+        traced = make_fx(step)(parameters, tensors)
+        return torch.compile(traced, fullgraph=True, dynamic=False, **self.options)
+
+
+class _WithGradients(torch.autograd.Function):
+    """A loss whose gradients are known."""
+
+    @staticmethod
+    def forward(ctx: Any, loss: Tensor, gradients: list[Tensor], *parameters: Tensor) -> Tensor:
+        ctx.gradients = gradients
+        return loss.clone()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return None, None, *(grad * gradient for gradient in ctx.gradients)
+
+
+def _shape(leaf: Any) -> Hashable:
+    return (leaf.shape, leaf.dtype, leaf.device) if isinstance(leaf, Tensor) else leaf
+
+
+def _first_line(error: Exception) -> str:
+    cause = getattr(error, "inner_exception", error)
+    lines = [line for line in str(cause).splitlines() if line.strip()]
+    return ": ".join([type(cause).__name__, *lines[:1]])

@@ -1,0 +1,150 @@
+"""Compiled training steps: equal to plain ones, compiled a bounded number of times, replaceable."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+import torch
+from tiny_graphs import tiny_data
+from tiny_traffic import tiny_traffic
+from torch._dynamo.testing import CompileCounter
+
+from geozoo.models import GramODE, Ponita
+from geozoo.tasks import Dynamics, Forecasting, Potential, _compiled
+
+SIZES = {
+    "hidden_channels": 8, "basis_channels": 8, "num_layers": 2, "num_orientations": 6,
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def fresh_compiler():
+    torch.compiler.reset()
+    yield
+    torch.compiler.reset()
+
+
+def geometric(kind: str, task_type: type, **options: Any) -> Any:
+    torch.manual_seed(0)
+    spec = tiny_data(kind).spec
+    model = Ponita(**spec.model_arguments() | SIZES | options)
+    return task_type(model, spec, augment=False).double()
+
+
+def traffic() -> Any:
+    torch.manual_seed(0)
+    data = tiny_traffic()
+    arguments = data.spec.model_arguments()
+    graph = 0.4 * torch.eye(data.spec.num_nodes)
+    wanted = {k: arguments[k] for k in ("in_channels", "input_steps", "horizon") if k in arguments}
+    model = GramODE(
+        graph, graph, **wanted, hidden_channels=8, local_heads=4, num_branches=1, num_blocks=1,
+        dropout=0.0,
+    )  # fmt: skip
+    return Forecasting(model, data.spec).double()
+
+
+CASES = {
+    "pairs": lambda: (geometric("dynamics", Dynamics), tiny_data("dynamics")),
+    "radius": lambda: (geometric("dynamics", Dynamics, radius=2.0), tiny_data("dynamics")),
+    "edges": lambda: (geometric("dynamics", Dynamics, backend="fused"), tiny_data("dynamics")),
+    "forces": lambda: (geometric("potential", Potential), tiny_data("potential")),
+    "forces, radius": lambda: (
+        geometric("potential", Potential, radius=2.0, backend="fused"), tiny_data("potential"),
+    ),
+    "traffic": lambda: (traffic(), tiny_traffic()),
+}  # fmt: skip
+
+
+def gradients(task: Any, batch: Any) -> dict[str, torch.Tensor]:
+    """Losses and parameter gradients."""
+    task.train()
+    task.zero_grad()
+    parts = task.loss(batch)
+    (3 * parts["loss"]).backward()
+    found = {name: part.detach() for name, part in parts.items()}
+    return found | {name: p.grad.clone() for name, p in task.named_parameters()}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_compiled_step_is_the_plain_one(name):
+    task, data = CASES[name]()
+    batch = data.calibration_batch()
+    expected = gradients(task, batch)
+    task.compile_training(backend="eager")
+    for _ in range(2):
+        found = gradients(task, batch)
+        assert found.keys() == expected.keys()
+        for key, value in found.items():
+            torch.testing.assert_close(value, expected[key], rtol=1e-9, atol=1e-11)
+
+
+def assert_plain(task: Any, batch: Any) -> None:
+    """Check that a task, compiled or not, does what its plain twin does."""
+    found = gradients(task, batch)
+    compiled = task._compiled_model, getattr(task, "_compiled_step", None)
+    task._compiled_model = task._compiled_step = None
+    expected = gradients(task, batch)
+    task._compiled_model, task._compiled_step = compiled
+    for key, value in found.items():
+        torch.testing.assert_close(value, expected[key], rtol=1e-9, atol=1e-11)
+
+
+def warnings_of(caplog: Any) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_batches_of_many_sizes_make_few_graphs():
+    task, data = geometric("dynamics", Dynamics), tiny_data("dynamics")
+    counter = CompileCounter()
+    task.compile_training(backend=counter)
+    for count in (2, 3, 4, 5, 2, 5, 3):
+        assert_plain(task, data.store.gather(torch.arange(count)))
+    # One for the first size and one for all others.
+    assert counter.frame_count <= 2
+
+
+def test_steps_are_traced_for_a_bounded_number_of_shapes(caplog, monkeypatch):
+    monkeypatch.setattr(_compiled, "SHAPE_LIMIT", 2)
+    task, data = geometric("potential", Potential), tiny_data("potential")
+    counter = CompileCounter()
+    task.compile_training(backend=counter)
+    for count in (2, 3, 4, 5, 2, 5, 3):
+        assert_plain(task, data.store.gather(torch.arange(count)))
+    assert counter.frame_count == 2
+    (warning,) = warnings_of(caplog)
+    assert "not compiled: batches of more than 2 shapes" in warning
+
+
+@pytest.mark.parametrize("name", ["pairs", "forces", "traffic"])
+def test_a_failing_compiler_is_told_once(name, caplog):
+    task, data = CASES[name]()
+
+    def broken(graph, inputs):
+        raise RuntimeError("no compiler here")
+
+    task.compile_training(backend=broken)
+    for _ in range(3):
+        assert_plain(task, data.calibration_batch())
+    (warning,) = (text for text in warnings_of(caplog) if text.startswith("not compiled"))
+    assert warning == "not compiled: RuntimeError: no compiler here; training goes on"
+
+
+def test_faults_of_the_input_are_not_taken_for_faults_of_the_compiler():
+    task, data = CASES["pairs"]()
+    task.compile_training(backend="eager")
+    batch = data.calibration_batch()
+    with pytest.raises(ValueError, match="x must have shape"):
+        task.loss(batch.replace(x=batch.x[:, :0]))
+
+
+@pytest.mark.parametrize("name", ["pairs", "forces"])
+def test_validation_stays_plain(name):
+    task, data = CASES[name]()
+    counter = CompileCounter()
+    task.compile_training(backend=counter)
+    task.eval()
+    task.predict(data.calibration_batch())
+    assert counter.frame_count == 0
