@@ -23,8 +23,7 @@ BATCH = 8
 def step_of(sensors: int, form: str, device: torch.device) -> Built:
     """Mean absolute error of 8 windows; no dropout, to compare forms."""
     torch.manual_seed(0)
-    graph = torch.rand(sensors, sensors)
-    graph = 0.4 * (torch.eye(sensors) + graph / graph.sum(1, keepdim=True))
+    graph = road_graph(sensors)
     model = GramODE(graph, graph.T, in_channels=3, dropout=0.0, **FORMS[form]).to(device)
     x = torch.randn(BATCH, 12, sensors, 3, device=device)
     target = torch.randn(BATCH, 12, sensors, device=device)
@@ -36,6 +35,12 @@ def step_of(sensors: int, form: str, device: torch.device) -> Built:
         return loss.item()
 
     return Built(step, model)
+
+
+def road_graph(sensors: int) -> torch.Tensor:
+    """A dense matrix whose rows have the sums of a normalised road graph."""
+    graph = torch.rand(sensors, sensors)
+    return 0.4 * (torch.eye(sensors) + graph / graph.sum(1, keepdim=True))
 
 
 def _case(sensors: int, *forms: str) -> Case:

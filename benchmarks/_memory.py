@@ -64,14 +64,25 @@ def child(case: Case, variant: str, steps: int) -> None:
     built = case.variants[variant](torch.device("cpu"))
     for _ in range(steps):
         built.step()
-    sys.stdout.write(str(_largest_mib()))
+    sys.stdout.write(str(largest_mib()))
 
 
-def _largest_mib() -> float:
+def largest_mib() -> float:
     """Largest resident MiB of this process so far."""
+    found = _status("VmHWM")
+    # The figure of getrusage starts from what the parent held when it was forked.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 if found is None else found
+
+
+def resident_mib() -> float:
+    """Resident MiB of this process now; where the system does not say, the largest so far."""
+    found = _status("VmRSS")
+    return largest_mib() if found is None else found
+
+
+def _status(key: str) -> float | None:
     status = Path("/proc/self/status")
-    if status.exists():
-        # The figure of getrusage starts from what the parent held when it was forked.
-        (line,) = (row for row in status.read_text().splitlines() if row.startswith("VmHWM:"))
-        return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if not status.exists():
+        return None
+    (line,) = (row for row in status.read_text().splitlines() if row.startswith(f"{key}:"))
+    return int(line.split()[1]) / 1024

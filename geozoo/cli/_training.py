@@ -157,7 +157,7 @@ def _fit(
     *,
     last: Path | None,
 ) -> None:
-    done = task.prepare(datamodule) if last is None else None
+    done = task.prepare(datamodule, trainer.world_size) if last is None else None
     if done is not None:
         _LOG.info(done)
     if task.is_trained:

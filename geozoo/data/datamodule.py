@@ -124,11 +124,14 @@ class GraphDataModule(LightningDataModule):
         """The test part: what ``trainer.predict`` runs over."""
         return self.test_dataloader()
 
-    def calibration_batch(self) -> Any:
-        """The first batch of the first epoch of a single process; the same on every rank."""
-        sampler = EpochBatchSampler(
-            self.splits["train"], self.loader.batch_size, shuffle=True, seed=self.loader.seed
-        )
+    def calibration_batch(self, num_processes: int = 1) -> Any:
+        """The first batch of the first epoch of all processes together; the same on every rank.
+
+        Args:
+            num_processes: how many train.
+        """
+        size = self.loader.batch_size * num_processes
+        sampler = EpochBatchSampler(self.splits["train"], size, shuffle=True, seed=self.loader.seed)
         return self.store.gather(next(iter(sampler)))
 
     def _loader(self, part: str) -> GraphLoader:

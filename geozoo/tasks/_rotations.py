@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,27 +11,31 @@ from torch import Tensor
 from geozoo.data import GraphBatch
 from geozoo.geometry import random_rotations
 
-#: Different test rotations; graph i of the store takes number i modulo this.
-_TABLE_SIZE = 1024
+#: Different rotations; graph i of the store takes number i modulo this.
+_TABLE_SIZE, _TRAINING_TABLE_SIZE = 1024, 1 << 14
 _TRAINING, _TEST = 0, 1
 
 
-def training_rotations(
-    batch: GraphBatch, dim: int, *, seed: int, epoch: int, step: tuple[int, int]
-) -> Tensor:
-    """One rotation per graph, the same whenever this batch of this epoch comes again.
+def training_rotations(batch: GraphBatch, dim: int, *, seed: int, epoch: int) -> Tensor:
+    """One rotation per graph that depends on the epoch and the graph's position in the store.
 
-    So a resumed run sees the augmentation of an uninterrupted one.
+    So a resumed run sees the augmentation of an uninterrupted one, and several processes together
+    that of a single one.
 
     Args:
         batch: the graphs.
         dim: dimension of space.
         seed: seed of the run.
         epoch: number of the epoch.
-        step: number of the batch within the epoch, and rank of the process.
     """
-    generator = seeded_generator(seed, _TRAINING, epoch, *step)
-    return random_rotations(batch.num_graphs, dim, generator=generator, device=batch.device)
+    table = _training_table(dim, seed, epoch, batch.device)
+    return table.index_select(0, batch.index % _TRAINING_TABLE_SIZE)
+
+
+@lru_cache(maxsize=2)
+def _training_table(dim: int, seed: int, epoch: int, device: torch.device) -> Tensor:
+    generator = seeded_generator(seed, _TRAINING, epoch)
+    return random_rotations(_TRAINING_TABLE_SIZE, dim, generator=generator, device=device)
 
 
 def evaluation_rotations(batch: GraphBatch, dim: int, *, seed: int, repeat: int) -> Tensor:

@@ -140,17 +140,21 @@ class GraphTask(LightningModule):
         """Unit of every quantity."""
         return {q.name: self.spec.units.get(q.field, "") for q in self.quantities}
 
-    def prepare(self, datamodule: GraphDataModule) -> str | None:
+    def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
         """Let a new model see training data once, if it wants to: here, to scale its weights.
 
         A model that has a method ``calibrate`` and is not ``calibrated`` yet gets one batch.
+
+        Args:
+            datamodule: the data.
+            num_processes: how many processes train, each on a part of every batch.
 
         Returns:
             What was done, for the log; None for nothing.
         """
         if not hasattr(self.model, "calibrate") or bool(getattr(self.model, "calibrated", False)):
             return None
-        batch = datamodule.calibration_batch()
+        batch = datamodule.calibration_batch(num_processes)
         self.model.calibrate(**self.inputs(batch.to(self.device)))
         return "calibrated the initial weights on the first training batch"
 
@@ -191,10 +195,21 @@ class GraphTask(LightningModule):
             epoch=self.current_epoch, step=self.global_step, batch_idx=batch_idx,
         )  # fmt: skip
         logged = {f"train/{name}": value.detach() for name, value in parts.items()}
-        self.log_dict(
-            logged, on_step=False, on_epoch=True, batch_size=batch.num_graphs, sync_dist=True
-        )
-        return parts["loss"] if self.is_trained else None
+        # Lightning takes whole numbers for the mean size over processes: so that it is one.
+        size = batch.num_graphs * self.trainer.world_size
+        self.log_dict(logged, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
+        return parts["loss"] * self._share(batch) if self.is_trained else None
+
+    def _share(self, batch: Any) -> Tensor | float:
+        """This process's part of a batch that several share, times their number.
+
+        Gradients are averaged over processes, but a last batch may leave some with one graph less.
+        """
+        if self._trainer is None or self.trainer.world_size == 1:
+            return 1.0
+        count = torch.tensor(float(batch.num_graphs), device=self.device)
+        total = self.trainer.strategy.reduce(count.clone(), reduce_op="sum")
+        return count * self.trainer.world_size / total
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Look at waiting losses before anything is validated or saved."""

@@ -68,11 +68,11 @@ class Classification(GeometricTask):
         self.register_buffer("frequent", torch.tensor(0))
         self.confusion = MulticlassConfusionMatrix(spec.out_channels)
 
-    def prepare(self, datamodule: GraphDataModule) -> str | None:
+    def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
         """Count the classes of the training part, and let the model see a batch."""
         labels = datamodule.store.graph[self.spec.target][datamodule.splits["train"]]
         self.frequent.fill_(int(torch.bincount(labels).argmax()))
-        return super().prepare(datamodule)
+        return super().prepare(datamodule, num_processes)
 
     def loss(self, batch: GraphBatch) -> dict[str, Tensor]:
         """Mean cross-entropy."""

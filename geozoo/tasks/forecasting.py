@@ -101,10 +101,10 @@ class Forecasting(GraphTask):
             self.register_buffer(name, torch.tensor(spec.statistics[name], dtype=torch.float64))
         self.sample = ForecastSample(spec.horizon, spec.num_nodes)
 
-    def prepare(self, datamodule: Traffic) -> str | None:  # type: ignore[override]
+    def prepare(self, datamodule: Traffic, num_processes: int = 1) -> str | None:  # type: ignore[override]
         """Show a model with a method ``fit`` the training part: scaled target, observed, clock."""
         if not hasattr(self.model, "fit"):
-            return super().prepare(datamodule)
+            return super().prepare(datamodule, num_processes)
         values, observed, time = datamodule.training_series()
         target = (values[..., 0].double() - self.shift[0, 0]) / self.scale[0, 0]
         self.model.fit(target.masked_fill(~observed, 0.0), observed, time)

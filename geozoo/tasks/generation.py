@@ -111,8 +111,7 @@ class Generation(GraphTask):
         """The batch, every molecule turned at random if wanted."""
         if not self.augment:
             return batch
-        step = (batch_idx, self.global_rank)
-        turns = training_rotations(batch, 3, seed=self.seed, epoch=self.current_epoch, step=step)
+        turns = training_rotations(batch, 3, seed=self.seed, epoch=self.current_epoch)
         return rotate_batch(batch, turns, ["pos"])
 
     def training_step(self, batch: GraphBatch, batch_idx: int) -> Tensor | None:

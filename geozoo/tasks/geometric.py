@@ -82,9 +82,8 @@ class GeometricTask(GraphTask):
         """The batch, every graph turned at random if wanted."""
         if not self.augment:
             return batch
-        step = (batch_idx, self.global_rank)
         rotations = training_rotations(
-            batch, self.spec.dim, seed=self.seed, epoch=self.current_epoch, step=step
+            batch, self.spec.dim, seed=self.seed, epoch=self.current_epoch
         )
         return self._turned(batch, rotations)
 

@@ -69,10 +69,10 @@ class Regression(GeometricTask):
             value = spec.statistics.get(f"{target}_{name}", default)
             self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
 
-    def prepare(self, datamodule: GraphDataModule) -> str | None:
+    def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
         """Show a model with a method ``fit`` the training part: features and scaled target."""
         if not hasattr(self.model, "fit"):
-            return super().prepare(datamodule)
+            return super().prepare(datamodule, num_processes)
         part = datamodule.store.gather(datamodule.splits["train"])
         self.model.fit(part.x, part.batch, self._standardised(part)[:, None])
         return "fitted the model to the training part"

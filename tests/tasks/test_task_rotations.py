@@ -10,7 +10,7 @@ def _batch() -> object:
 
 def test_training_rotations_are_rotations_one_per_graph() -> None:
     batch = _batch()
-    rotations = training_rotations(batch, 3, seed=0, epoch=0, step=(0, 0)).double()
+    rotations = training_rotations(batch, 3, seed=0, epoch=0).double()
     assert rotations.shape == (batch.num_graphs, 3, 3)
     identity = torch.eye(3, dtype=torch.float64).expand_as(rotations)
     torch.testing.assert_close(rotations @ rotations.mT, identity, atol=1e-6, rtol=0)
@@ -20,19 +20,26 @@ def test_training_rotations_are_rotations_one_per_graph() -> None:
     assert (rotations[0] - rotations[1]).abs().max() > 1e-3
 
 
-def test_training_rotations_repeat_and_differ_by_seed_epoch_batch_and_rank() -> None:
+def test_training_rotations_repeat_and_differ_by_seed_and_epoch() -> None:
     batch = _batch()
-    places = [(0, 0, (0, 0)), (1, 0, (0, 0)), (0, 1, (0, 0)), (0, 0, (1, 0)), (0, 0, (0, 1))]
-    drawn = [training_rotations(batch, 3, seed=s, epoch=e, step=p) for s, e, p in places]
-    again = [training_rotations(batch, 3, seed=s, epoch=e, step=p) for s, e, p in places]
+    places = [(0, 0), (1, 0), (0, 1), (1, 1)]
+    drawn = [training_rotations(batch, 3, seed=s, epoch=e) for s, e in places]
+    again = [training_rotations(batch, 3, seed=s, epoch=e) for s, e in places]
     for i, rotations in enumerate(drawn):
         assert torch.equal(rotations, again[i])
         assert all(not torch.equal(rotations, other) for other in drawn[i + 1 :])
 
 
+def test_a_graph_is_trained_with_the_same_rotation_in_any_batch() -> None:
+    data = tiny_data()
+    whole = training_rotations(data.store.gather(torch.arange(10)), 3, seed=0, epoch=5)
+    part = training_rotations(data.store.gather(torch.tensor([7, 3])), 3, seed=0, epoch=5)
+    assert torch.equal(part, whole[[7, 3]])
+
+
 def test_they_leave_the_global_random_state_alone() -> None:
     state = torch.get_rng_state()
-    training_rotations(_batch(), 3, seed=0, epoch=0, step=(0, 0))
+    training_rotations(_batch(), 3, seed=0, epoch=0)
     evaluation_rotations(_batch(), 3, seed=0, repeat=0)
     assert torch.equal(state, torch.get_rng_state())
 

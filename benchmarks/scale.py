@@ -1,0 +1,190 @@
+"""Time and memory of a training step against the size of its work.
+
+    python -m benchmarks.scale                        # all sweeps, to the limits below
+    python -m benchmarks.scale atoms sensors --record
+    python -m benchmarks.scale --draw                 # the picture of the newest records
+
+Every size is measured in a fresh process: the quickest of up to three steps after a first one, and
+what it needs in resident memory beyond the built model. A sweep ends with its sizes or where a
+process takes too long or too much, and says which. Exponents are those of a straight line through
+the upper half of the points, both axes logarithmic. ``--record`` keeps the figures in
+``benchmarks/results/scale.jsonl`` and draws ``benchmarks/results/scale.png``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks._memory import largest_mib, resident_mib
+from benchmarks._record import FOLDER, record
+from benchmarks._sweeps import SWEEPS
+
+PICTURE = FOLDER / "scale.png"
+
+
+def child(name: str, size: int, gib: float) -> None:
+    """Measure one size in this process and write it as JSON."""
+    resource.setrlimit(resource.RLIMIT_DATA, (int((gib + 0.5) * 2**30),) * 2)
+    torch.manual_seed(0)
+    try:
+        built = SWEEPS[name].build(size)
+        before = resident_mib()
+        seconds = []
+        for _ in range(4):
+            start = time.perf_counter()
+            built.step()
+            seconds.append(time.perf_counter() - start)
+            if len(seconds) > 1 and sum(seconds) > 30:
+                break
+        found = {"seconds": min(seconds[1:] or seconds), "mib": largest_mib() - before}
+    except (RuntimeError, MemoryError) as error:
+        if "memory" not in str(error):
+            raise
+        found = {"fault": f"more than {gib:g} GiB"}
+    sys.stdout.write(json.dumps(found))
+
+
+def measured(name: str, size: int, options: argparse.Namespace) -> dict[str, Any]:
+    """The figures of one size, or the fault that ended it."""
+    command = [sys.executable, "-m", "benchmarks.scale", "--child", name, str(size)]
+    limits = ["--gib", str(options.gib), "--threads", str(options.threads)]
+    try:
+        done = subprocess.run(
+            [*command, *limits],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=options.seconds,
+        )
+    except subprocess.TimeoutExpired:
+        return {"fault": f"more than {options.seconds:g} s for two steps"}
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout)
+
+
+def sweep(name: str, options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """All sizes of a sweep up to its limits."""
+    points, end = [], "nothing up to the largest size"
+    for size in SWEEPS[name].sizes:
+        found = measured(name, size, options)
+        if "fault" in found:
+            end = f"{found['fault']} at {size}"
+            break
+        points.append({"size": size, **found})
+        console.print(f"{name} {size}: {found['seconds']:.3g} s, {found['mib']:.0f} MiB")
+    return {
+        "sweep": name, "about": SWEEPS[name].about, "threads": options.threads, "points": points,
+        "exponents": exponents(points), "first_to_break": end,
+    }  # fmt: skip
+
+
+def exponents(points: list[dict[str, float]]) -> dict[str, float]:
+    """Slopes of time and memory in the upper half of the points, both axes logarithmic."""
+    upper = points[len(points) // 2 :]
+    found = {}
+    for key in ("seconds", "mib"):
+        usable = [(p["size"], p[key]) for p in upper if p[key] > 0]
+        if len(usable) > 1:
+            x, y = np.log(np.array(usable, dtype=float)).T
+            found[key] = float(np.polyfit(x, y, 1)[0])
+    return found
+
+
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """Time and memory of every sweep, with the fitted exponents."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(
+        2, len(rows), figsize=(3.2 * len(rows), 5.6), squeeze=False, layout="constrained"
+    )
+    for column, row in enumerate(rows):
+        for line, (key, unit) in enumerate((("seconds", "s"), ("mib", "MiB"))):
+            axis, points = axes[line][column], [p for p in row["points"] if p[key] > 0]
+            sizes, values = [p["size"] for p in points], [p[key] for p in points]
+            axis.loglog(sizes, values, "o-")
+            power = row["exponents"].get(key, math.nan)
+            axis.set_title(f"size$^{{{power:.2f}}}$ at the end", fontsize=9)
+            axis.grid(visible=True, which="both", alpha=0.3)
+            axis.set_ylabel(f"{'time' if unit == 's' else 'memory'} of a training step, {unit}")
+            axis.set_xlabel(SWEEPS[row["sweep"]].label)
+        axes[0][column].annotate(
+            row["about"].replace(", ", ",\n", 1), (0.03, 0.97), xycoords="axes fraction",
+            va="top", fontsize=7,
+        )  # fmt: skip
+    figure.savefig(path, dpi=90)
+    pyplot.close(figure)
+
+
+def newest() -> list[dict[str, Any]]:
+    """The newest record of each sweep."""
+    lines = (FOLDER / "scale.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = {row["sweep"]: row for row in map(json.loads, lines)}
+    return [rows[name] for name in SWEEPS if name in rows]
+
+
+def table(rows: list[dict[str, Any]]) -> Table:
+    """Exponents and ends of the sweeps."""
+    shown = Table("", "largest", "seconds", "MiB", "time ~", "memory ~", "first to break")
+    for row in rows:
+        last = row["points"][-1]
+        powers = [f"size^{row['exponents'].get(key, math.nan):.2f}" for key in ("seconds", "mib")]
+        shown.add_row(
+            row["sweep"], str(last["size"]), f"{last['seconds']:.3g}", f"{last['mib']:.0f}",
+            *powers, row["first_to_break"],
+        )  # fmt: skip
+    return shown
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("sweeps", nargs="*", default=list(SWEEPS), help=", ".join(SWEEPS))
+    parser.add_argument("--seconds", type=float, default=600, help="limit of a process")
+    parser.add_argument("--gib", type=float, default=12, help="limit of a process's memory")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--record", action="store_true", help="keep the figures, draw the picture")
+    parser.add_argument("--draw", action="store_true", help="draw the newest records only")
+    parser.add_argument("--child", nargs=2, metavar=("SWEEP", "SIZE"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    if options.child:
+        return child(options.child[0], int(options.child[1]), options.gib)
+    unknown = [name for name in options.sweeps if name not in SWEEPS]
+    if unknown:
+        parser.error(f"unknown sweep {unknown[0]!r}: expected one of {', '.join(SWEEPS)}")
+    console = Console()
+    rows = []
+    for name in [] if options.draw else options.sweeps:
+        rows.append(sweep(name, options, console))
+        if options.record:
+            record("scale", rows[-1])
+    if not any(row["points"] for row in rows) and not options.draw:
+        console.print(rows[-1]["first_to_break"])
+        return None
+    if options.record or options.draw:
+        rows = newest()
+        draw(rows, PICTURE)
+        console.print(f"picture: {PICTURE}")
+    console.print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
