@@ -6,13 +6,16 @@ from functools import partial
 from typing import Any
 
 import torch
+import torchdiffeq
 
 from benchmarks._case import Built, Case
 from geozoo.models import GramODE
+from geozoo.ode import Integrator
 
 #: What the variants say to the network.
 FORMS: dict[str, dict[str, Any]] = {
     "textbook": {"backend": "textbook"},
+    "torchdiffeq": {"backend": "textbook"},
     "general": {"backend": "general"},
     "fast": {"backend": "factorised"},
     "recompute": {"backend": "factorised", "recompute": True},
@@ -20,11 +23,23 @@ FORMS: dict[str, dict[str, Any]] = {
 BATCH = 8
 
 
+class _Torchdiffeq(Integrator):
+    """Euler's steps by torchdiffeq instead of our own."""
+
+    def states(self, func: Any, y0: Any, times: Any, adjoint_params: Any = None) -> Any:
+        grid = torch.tensor(times, dtype=y0.dtype, device=y0.device)
+        return torchdiffeq.odeint(func, y0, grid, method="euler").unbind(0)
+
+
 def step_of(sensors: int, form: str, device: torch.device) -> Built:
     """Mean absolute error of 8 windows; no dropout, to compare forms."""
     torch.manual_seed(0)
     graph = road_graph(sensors)
     model = GramODE(graph, graph.T, in_channels=3, dropout=0.0, **FORMS[form]).to(device)
+    if form == "torchdiffeq":
+        for module in model.modules():
+            if hasattr(module, "integrator"):
+                module.integrator = _Torchdiffeq()
     x = torch.randn(BATCH, 12, sensors, 3, device=device)
     target = torch.randn(BATCH, 12, sensors, device=device)
 

@@ -170,7 +170,7 @@ def main() -> None:
     unknown = [name for name in options.sweeps if name not in SWEEPS]
     if unknown:
         parser.error(f"unknown sweep {unknown[0]!r}: expected one of {', '.join(SWEEPS)}")
-    console = Console()
+    console = Console(width=max(Console().width, 120))
     rows = []
     for name in [] if options.draw else options.sweeps:
         rows.append(sweep(name, options, console))
