@@ -44,7 +44,7 @@ def gelu_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     >>> gelu_linear(torch.tensor([0.0, 1.0]), torch.tensor([[1.0, 2.0]]))
     tensor([1.6827])
     """
-    if is_traced():
+    if is_traced() or torch.is_autocast_enabled(x.device.type):
         return functional.linear(functional.gelu(x), weight, bias)
     return _GeluLinear.apply(x, weight, bias)
 

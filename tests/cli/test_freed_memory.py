@@ -1,5 +1,6 @@
 """Holes that freed tensors leave go back to the system."""
 
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -45,3 +46,26 @@ def test_it_happens_after_a_pause_on_a_cpu(pause, device, times, monkeypatch):
 def test_another_c_library_is_left_alone(monkeypatch):
     monkeypatch.setattr(_freed_memory.ctypes, "CDLL", lambda name: SimpleNamespace())
     return_freed_memory()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts page faults")
+def test_large_blocks_are_kept_for_the_next_step():
+    program = (
+        "import resource, torch\n"
+        "from geozoo.cli._freed_memory import keep_freed_memory\n"
+        "def faults():\n"
+        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "    torch.ones(16 << 20)\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before\n"
+        "faults(), faults()\n"
+        "by_itself = faults()\n"
+        "keep_freed_memory()\n"
+        "faults(), faults()\n"
+        "print(by_itself, faults())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    by_itself, kept = map(int, done.stdout.split())
+    assert by_itself > 100
+    assert kept < by_itself / 10

@@ -4,6 +4,7 @@ import pytest
 import torch
 from tiny_graphs import SkewedModel, TinyData, TinyModel, tiny_data
 
+from geozoo.models import Ponita
 from geozoo.tasks import Dynamics, GraphTask, Potential, Regression
 
 TASKS = {
@@ -150,3 +151,21 @@ def test_regression_is_an_l1_loss_on_the_standardised_target() -> None:
 def test_regression_refuses_vector_data() -> None:
     with pytest.raises(ValueError, match="scalar output"):
         Regression(TinyModel(1, 1), tiny_data("dynamics").spec)
+
+
+@pytest.mark.parametrize("kind", ["dynamics", "potential"])
+def test_half_precision_where_autocast_puts_it(kind: str) -> None:
+    losses = []
+    for enabled in (False, True):
+        torch.manual_seed(0)
+        data = tiny_data(kind)
+        sizes = {"hidden_channels": 16, "basis_channels": 16, "num_orientations": 8}
+        model = Ponita(**data.spec.model_arguments(), **sizes, num_layers=2)
+        task = {"dynamics": Dynamics, "potential": Potential}[kind](model, data.spec)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            losses.append(task.loss(data.calibration_batch())["loss"])
+        losses[-1].backward()
+        assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+        assert all(p.grad.dtype == torch.float32 for p in model.parameters() if p.grad is not None)
+    assert losses[1] != losses[0]
+    torch.testing.assert_close(losses[1].float(), losses[0], rtol=0.05, atol=0.0)
