@@ -31,12 +31,14 @@ from rich.table import Table
 from benchmarks._memory import largest_mib, resident_mib
 from benchmarks._record import FOLDER, record
 from benchmarks._sweeps import SWEEPS
+from geozoo.cli._freed_memory import keep_freed_memory
 
 PICTURE = FOLDER / "scale.png"
 
 
 def child(name: str, size: int, gib: float) -> None:
     """Measure one size in this process and write it as JSON."""
+    keep_freed_memory()  # as trainings do
     resource.setrlimit(resource.RLIMIT_DATA, (int((gib + 0.5) * 2**30),) * 2)
     torch.manual_seed(0)
     try:

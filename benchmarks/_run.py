@@ -1,0 +1,39 @@
+"""A training by ``train.py`` in a process of its own, and what it says of itself."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+_ROOT = Path(__file__).parents[1]
+
+
+def train_py(words: list[str], folder: Path, *, threads: int | None = None) -> dict[str, Any]:
+    """Train and return the test errors, seconds of training and peak memory.
+
+    Args:
+        words: the words of ``train.py``.
+        folder: the run folder.
+        threads: threads of each process; None: as the environment says.
+
+    Raises:
+        RuntimeError: when the training fails, with the end of what it wrote.
+    """
+    environment = dict(os.environ)
+    if threads is not None:
+        environment["OMP_NUM_THREADS"] = str(threads)
+    command = [sys.executable, str(_ROOT / "train.py"), *words, f"run_dir={folder}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+    with (folder / "result.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        "test": {row["metric"]: float(row["value"]) for row in rows},
+        "train_time_s": float(rows[0]["wall_time_s"]),
+        "peak_memory_mb": float(rows[0]["peak_memory_mb"]),
+    }
