@@ -24,14 +24,28 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import _gram_ode_steps, _loading_steps, _peer_steps, _ponita_steps, _startup_steps
+from benchmarks import (
+    _evaluation_steps,
+    _gram_ode_steps,
+    _loading_steps,
+    _peer_steps,
+    _ponita_steps,
+    _startup_steps,
+)
 from benchmarks._counts import floor_seconds
 from benchmarks._machine import measured_peaks
 from benchmarks._memory import child, peak_mib
 from benchmarks._record import record
 from benchmarks._timing import time_case
 
-_ROOMS = (_ponita_steps, _gram_ode_steps, _peer_steps, _loading_steps, _startup_steps)
+_ROOMS = (
+    _ponita_steps,
+    _evaluation_steps,
+    _gram_ode_steps,
+    _peer_steps,
+    _loading_steps,
+    _startup_steps,
+)
 CASES = {case.name: case for room in _ROOMS for case in room.CASES}
 
 

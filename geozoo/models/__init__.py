@@ -12,6 +12,7 @@ from geozoo.models.ponita_weights import load_reference_weights
 from geozoo.models.seasonal_naive import SeasonalNaive
 from geozoo.models.stgode import StgODE
 from geozoo.models.stid import Stid
+from geozoo.models.tabulation import Tabulated, tabulate
 from geozoo.models.vector_autoregression import VectorAutoregression
 
 __all__ = [
@@ -25,7 +26,9 @@ __all__ = [
     "SeasonalNaive",
     "StgODE",
     "Stid",
+    "Tabulated",
     "VectorAutoregression",
     "load_gram_ode_weights",
     "load_reference_weights",
+    "tabulate",
 ]

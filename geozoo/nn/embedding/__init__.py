@@ -1,7 +1,15 @@
-"""Features of invariants: polynomials, kernel bases, windows."""
+"""Features of invariants: polynomials, kernel bases, windows, tables."""
 
 from geozoo.nn.embedding.kernel_basis import KernelBasis
 from geozoo.nn.embedding.polynomial import PolynomialFeatures
+from geozoo.nn.embedding.spline import SplineGrid, SplineTable, SplineTerms
 from geozoo.nn.embedding.window import PolynomialWindow
 
-__all__ = ["KernelBasis", "PolynomialFeatures", "PolynomialWindow"]
+__all__ = [
+    "KernelBasis",
+    "PolynomialFeatures",
+    "PolynomialWindow",
+    "SplineGrid",
+    "SplineTable",
+    "SplineTerms",
+]

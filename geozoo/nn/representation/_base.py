@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from geozoo.geometry import PairedEdges
 from geozoo.nn.conv import Stencil
-from geozoo.nn.embedding import KernelBasis, PolynomialWindow
+from geozoo.nn.embedding import KernelBasis, PolynomialWindow, SplineTerms
 from geozoo.ops import safe_norm
 
 
@@ -100,11 +100,13 @@ class Representation(nn.Module):
         """Return how many channels scalars and vectors have when lifted."""
         return num_scalars + num_vectors
 
-    def fade(self, basis: Tensor, rel_pos: Tensor) -> Tensor:
+    def fade(self, basis: Tensor | SplineTerms, rel_pos: Tensor) -> Tensor | SplineTerms:
         """Return the basis ``[E, ..., K]`` times the window of each pair's distance."""
         if self.window.radius is None:
             return basis
         window = self.window(safe_norm(rel_pos))
+        if isinstance(basis, SplineTerms):
+            return basis.scaled(window)
         return basis * window.view(-1, *[1] * (basis.dim() - 1))
 
     def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
