@@ -89,20 +89,24 @@ class NodeODE(nn.Module):
         self._check_weights(h.shape[2] // self.groups, graph, left, right)
         if not self.fused:
             return self._as_written(h, graph, left, right)
-        # Each sensor's rate, and the channel matrix with the three plain decays on its diagonal.
-        rate = (torch.sigmoid(self.alpha) / 2).repeat_interleave(h.shape[2] // self.groups, 0)
-        rate = rate.mT.unsqueeze(-1)
+        # The channel matrix with the three plain decays on its diagonal.
         decay = 3 * torch.eye(self.channels, dtype=h.dtype, device=h.device)
         matrix = self.channel_matrix() - decay
         initial = h.detach() if self.detach_initial else h
+        rate: Tensor | None = torch.sigmoid(self.alpha) / 2
+        if self.groups == 1:  # one rate for all that a row of the graph sums
+            graph, rate = rate.mT * graph, None
+        else:
+            rate = rate.repeat_interleave(h.shape[2] // self.groups, 0).mT.unsqueeze(-1)
 
         def derivative(_: Tensor, state: Tensor) -> Tensor:
-            mixed = _mix_channels(state, matrix, attend_to_steps(state, left, right))
-            return torch.addcmul(mixed + initial, rate, propagate(graph, state))
+            total = _mix_channels(state, matrix, attend_to_steps(state, left, right)) + initial
+            if rate is None:
+                return _add_propagated(total, graph, state)
+            return torch.addcmul(total, rate, propagate(graph, state))
 
-        needed = [
-            part for part in (graph, left, right, rate, matrix, initial) if part.requires_grad
-        ]
+        given = (graph, left, right, rate, matrix, initial)
+        needed = [part for part in given if part is not None and part.requires_grad]
         return self.integrator.states(derivative, h, self.times, needed)[1:]
 
     def channel_matrix(self) -> Float[Tensor, "G C C"]:
@@ -143,6 +147,12 @@ def propagate(graph: Tensor, h: Tensor) -> Tensor:
         return (graph.expand(len(h), *graph.shape) @ h.flatten(2)).view_as(h)
     grouped = h.unflatten(2, (len(graph), -1))
     return torch.einsum("gij,bjgsc->bigsc", graph, grouped).flatten(2, 3)
+
+
+def _add_propagated(total: Tensor, graph: Tensor, h: Tensor) -> Tensor:
+    """Return `propagate` plus a total, for one group."""
+    graph = graph.reshape(1, *graph.shape[-2:]).expand(len(h), -1, -1)
+    return torch.baddbmm(total.flatten(2), graph, h.flatten(2)).view_as(h)
 
 
 def _mix_channels(h: Tensor, matrix: Tensor, total: Tensor) -> Tensor:
