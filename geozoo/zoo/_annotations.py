@@ -29,13 +29,20 @@ class Built:
 
 
 def parameters_of(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The parameters of a callable; those that a class hands on by ``**`` are its base's."""
+    """The parameters of a callable; those that a class hands on by ``**`` are its base's.
+
+    The latter are never required: the class may pass them itself.
+    """
     parameters = dict(inspect.signature(target).parameters)
-    if _hands_on(target, parameters):
-        rest = next(n for n, p in parameters.items() if p.kind is p.VAR_KEYWORD)
-        parameters.pop(rest)
-        return {**parameters_of(target.__base__), **parameters}
-    return parameters
+    if not _hands_on(target, parameters):
+        return parameters
+    base = {
+        name: p if p.kind is p.VAR_KEYWORD else p.replace(default=None)
+        for name, p in parameters_of(target.__base__).items()
+        if p.kind is not p.VAR_POSITIONAL
+    }
+    own = {name: p for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
+    return {**base, **own}
 
 
 def parameter_types(target: Callable[..., Any]) -> dict[str, Any]:
