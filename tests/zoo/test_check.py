@@ -157,3 +157,23 @@ def test_nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Options, "__post_init__", fail, raising=False)
     _check({"channels": 3, "options": _nested(batch_size=2)})
+
+
+class Derived(Network):
+    """Hands on to its base what it does not know, and one argument of its own choice."""
+
+    def __init__(self, *, depth: int = 1, **options: Any) -> None:
+        super().__init__(8, **options)
+        self.depth = depth
+
+
+def test_arguments_that_are_handed_on_are_those_of_the_base() -> None:
+    target = f"{__name__}.Derived"
+    check(OmegaConf.create({"node": {"_target_": target, "depth": 2, "scale": 0.5}}))
+    for words, message in (
+        ({"scale": "wide"}, "node.scale: expected float or null, got str 'wide'"),
+        ({"scal": 0.5}, "node.scal: unknown key of .*; did you mean scale"),
+        ({"depth": 0.5}, "node.depth: expected int"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            check(OmegaConf.create({"node": {"_target_": target, **words}}))
