@@ -31,6 +31,7 @@ def trained(folder: Path, *words: str) -> tuple[list[dict[str, float]], dict[str
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="torch has no gloo")
 def test_two_processes_have_the_curve_of_one_with_twice_the_batch(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("GEOZOO_DATA", str(tmp_path / "data"))
     one, weights = trained(tmp_path / "one", "dataset.loader.batch_size=8")
     two, others = trained(
         tmp_path / "two", "dataset.loader.batch_size=4", "trainer.devices=2",
