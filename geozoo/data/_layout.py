@@ -75,6 +75,15 @@ class Ragged:
         moved._counts, moved._starts = self._counts.to(device), self._starts.to(device)
         return moved
 
+    def num_pairs(self, host: Tensor) -> int | None:
+        """How many pairs of rows of one segment there are, each once, if that can be told here."""
+        if self._size is not None:
+            return len(host) * self._size * (self._size - 1) // 2
+        if host.device.type != "cpu":
+            return None
+        counts = self.counts.index_select(0, host)
+        return int((counts * (counts - 1)).sum()) // 2
+
     def rows(self, host: Tensor, local: Tensor) -> Rows:
         """Where the rows of some graphs lie.
 

@@ -25,6 +25,8 @@ class GraphBatch:
     ``ptr``        ``[G + 1]`` int64       first node of each graph; the last entry is ``N``
     ``index``      ``[G]`` int64           position of each graph in the store it came from
     ``num_graphs`` int                     ``G``, known without asking the device
+    ``num_pairs``  int or None             pairs of different nodes of one graph, each once, where
+                                           known without asking the device
     ============== ======================= ==================================================
 
     With edges also ``edge_index [2, E]`` (row 0 sender, row 1 receiver, numbered within the
@@ -34,16 +36,23 @@ class GraphBatch:
         tensors: all tensors by name, the structure fields included.
         levels: ``"node"``, ``"edge"`` or ``"graph"`` for every field outside the structure.
         num_graphs: number of graphs ``G``.
+        num_pairs: number of pairs, if known.
     """
 
-    __slots__ = ("_levels", "_tensors", "num_graphs")
+    __slots__ = ("_levels", "_tensors", "num_graphs", "num_pairs")
 
     def __init__(
-        self, tensors: Mapping[str, Tensor], *, levels: Mapping[str, str], num_graphs: int
+        self,
+        tensors: Mapping[str, Tensor],
+        *,
+        levels: Mapping[str, str],
+        num_graphs: int,
+        num_pairs: int | None = None,
     ) -> None:
         self._tensors = dict(tensors)
         self._levels = dict(levels)
         self.num_graphs = num_graphs
+        self.num_pairs = num_pairs
 
     def __getattr__(self, name: str) -> Tensor:
         """The tensor called ``name``."""
@@ -55,13 +64,13 @@ class GraphBatch:
             known = ", ".join(self._tensors)
             raise AttributeError(f"this batch has no field {name!r}; it has: {known}") from None
 
-    def __getstate__(self) -> tuple[dict[str, Tensor], dict[str, str], int]:
+    def __getstate__(self) -> tuple[Any, ...]:
         """What a worker process sends to the main process."""
-        return self._tensors, self._levels, self.num_graphs
+        return self._tensors, self._levels, self.num_graphs, self.num_pairs
 
-    def __setstate__(self, state: tuple[dict[str, Tensor], dict[str, str], int]) -> None:
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         """Restore what :meth:`__getstate__` gave."""
-        self._tensors, self._levels, self.num_graphs = state
+        self._tensors, self._levels, self.num_graphs, self.num_pairs = state
 
     def __contains__(self, name: object) -> bool:
         """Whether there is a field of this name."""
@@ -104,12 +113,12 @@ class GraphBatch:
             name: value.to(device, non_blocking=non_blocking)
             for name, value in self._tensors.items()
         }
-        return GraphBatch(moved, levels=self._levels, num_graphs=self.num_graphs)
+        return self._with(moved)
 
     def pin_memory(self) -> GraphBatch:
         """A copy in page-locked memory; called by the torch DataLoader."""
         pinned = {name: value.pin_memory() for name, value in self._tensors.items()}
-        return GraphBatch(pinned, levels=self._levels, num_graphs=self.num_graphs)
+        return self._with(pinned)
 
     def replace(self, **tensors: Tensor) -> GraphBatch:
         """A batch in which some fields are exchanged; this one stays as it is.
@@ -131,7 +140,11 @@ class GraphBatch:
                     f"got shape {tuple(value.shape)}"
                 )
         merged = {**self._tensors, **tensors}
-        return GraphBatch(merged, levels=self._levels, num_graphs=self.num_graphs)
+        return self._with(merged)
+
+    def _with(self, tensors: Mapping[str, Tensor]) -> GraphBatch:
+        sizes = {"num_graphs": self.num_graphs, "num_pairs": self.num_pairs}
+        return GraphBatch(tensors, levels=self._levels, **sizes)
 
     def to_pyg(self) -> Batch:
         """The same graphs as a PyTorch Geometric batch; ``to_data_list`` works on it.

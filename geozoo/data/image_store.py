@@ -97,7 +97,8 @@ class ImageStore:
             **{name: field.index_select(0, local) for name, field in self.graph.items()},
         }
         levels = {"pos": "node", "x": "node", **dict.fromkeys(self.graph, "graph")}
-        return GraphBatch(tensors, levels=levels, num_graphs=count)
+        pairs = count * size * (size - 1) // 2
+        return GraphBatch(tensors, levels=levels, num_graphs=count, num_pairs=pairs)
 
     def to(self, device: torch.device | str) -> ImageStore:
         """The store on another device."""

@@ -140,7 +140,8 @@ class GraphStore:
             tensors["edge_ptr"] = edges.ptr
             for name, value in self.edge.items():
                 tensors[name], levels[name] = edges.take(value), "edge"
-        return GraphBatch(tensors, levels=levels, num_graphs=len(host))
+        pairs = self._nodes.num_pairs(host)
+        return GraphBatch(tensors, levels=levels, num_graphs=len(host), num_pairs=pairs)
 
     def to(self, device: torch.device | str) -> GraphStore:
         """The store on another device; the sizes of the graphs stay in main memory too."""

@@ -18,7 +18,9 @@ from geozoo.ops import offsets, ragged_arange
 EdgeIndex = Int[Tensor, "2 E"]
 
 
-def _counts(batch: Tensor, num_graphs: int | None) -> Tensor:
+def _counts(batch: Tensor, num_graphs: int | None, num_pairs: int | None = None) -> Tensor:
+    if num_pairs is not None and num_graphs is not None:  # then nothing has to be asked
+        return batch.new_zeros(num_graphs).index_add(0, batch, torch.ones_like(batch))
     if batch.numel() and bool((batch[1:] < batch[:-1]).any()):
         raise ValueError("batch must be sorted: all nodes of a graph one after the other")
     return torch.bincount(batch, minlength=num_graphs or 0)
@@ -30,40 +32,54 @@ def _check_finite(pos: Tensor) -> None:
         raise ValueError("pos holds NaN or infinite values: distances cannot be compared")
 
 
-def complete_pairs(batch: Int[Tensor, " N"], num_graphs: int | None = None) -> Int[Tensor, "2 P"]:
+def complete_pairs(
+    batch: Int[Tensor, " N"], num_graphs: int | None = None, *, num_pairs: int | None = None
+) -> Int[Tensor, "2 P"]:
     """Return every pair of different nodes of one graph, once, the smaller index first.
 
     Args:
         batch: graph of each node, sorted.
         num_graphs: number of graphs, where trailing graphs may be empty.
+        num_pairs: number P of pairs, from a caller who knows it (`geozoo.data.GraphBatch` does):
+            with ``num_graphs``, no step waits for the device, and ``batch`` is used unchecked.
 
     Raises:
         ValueError: if ``batch`` is not sorted.
     """
-    counts = _counts(batch, num_graphs)
+    counts = _counts(batch, num_graphs, num_pairs)
     ends = offsets(counts)[1:][batch]
     first = torch.arange(batch.numel(), device=batch.device)
     later = ends - first - 1
-    return torch.stack([first.repeat_interleave(later), ragged_arange(first + 1, later)])
+    return torch.stack([
+        first.repeat_interleave(later, output_size=num_pairs),
+        ragged_arange(first + 1, later, total=num_pairs),
+    ])  # fmt: skip
 
 
 def complete_graph(
-    batch: Int[Tensor, " N"], num_graphs: int | None = None, *, self_loops: bool = True
+    batch: Int[Tensor, " N"],
+    num_graphs: int | None = None,
+    *,
+    self_loops: bool = True,
+    num_pairs: int | None = None,
 ) -> EdgeIndex:
     """Return every ordered pair of nodes of one graph, sorted by receiver.
 
     Args:
         batch: graph of each node, sorted.
         num_graphs: number of graphs, where trailing graphs may be empty.
-        self_loops: whether each node is its own neighbour.
+        self_loops: whether each node is its own neighbour; leaving loops out waits for the device.
+        num_pairs: see `complete_pairs`.
 
     Raises:
         ValueError: if ``batch`` is not sorted.
     """
-    counts = _counts(batch, num_graphs)
+    counts = _counts(batch, num_graphs, num_pairs)
+    total = None if num_pairs is None else 2 * num_pairs + batch.numel()
     starts, sizes = offsets(counts)[:-1][batch], counts[batch]
-    receiver = torch.arange(batch.numel(), device=batch.device).repeat_interleave(sizes)
-    edge_index = torch.stack([ragged_arange(starts, sizes), receiver])
+    receiver = torch.arange(batch.numel(), device=batch.device)
+    receiver = receiver.repeat_interleave(sizes, output_size=total)
+    edge_index = torch.stack([ragged_arange(starts, sizes, total=total), receiver])
     return edge_index if self_loops else edge_index[:, edge_index[0] != edge_index[1]]
 
 

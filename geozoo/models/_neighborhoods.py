@@ -27,6 +27,7 @@ def find_neighbors(
     num_graphs: int,
     radius: float | None,
     conditioned: bool,
+    num_pairs: int | None = None,
 ) -> Tensor | PairedEdges:
     """Return the edges in the fastest of the equal forms that a backend allows.
 
@@ -40,6 +41,7 @@ def find_neighbors(
         num_graphs: number of graphs.
         radius: cut-off; None: every pair of a graph.
         conditioned: whether kernels depend on more than positions.
+        num_pairs: pairs of different nodes of one graph, where the caller knows their number.
     """
     if isinstance(edge_index, PairedEdges):
         return edge_index
@@ -51,12 +53,12 @@ def find_neighbors(
         return edge_index if paired is None else paired
     if backend == "shared":
         if radius is None:
-            pairs = complete_pairs(batch, num_graphs)
+            pairs = complete_pairs(batch, num_graphs, num_pairs=num_pairs)
         else:
             pairs = radius_pairs(pos, radius, batch, num_graphs)
         return PairedEdges(pairs, pairs.shape[1], None)
     if radius is None:
-        return complete_graph(batch, num_graphs)
+        return complete_graph(batch, num_graphs, num_pairs=num_pairs)
     return radius_graph(pos, radius, batch, num_graphs)
 
 

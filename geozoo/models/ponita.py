@@ -202,6 +202,7 @@ class Ponita(nn.Module):
         edge_index: Int[Tensor, "2 E"] | PairedEdges | None = None,
         *,
         num_graphs: int | None = None,
+        num_pairs: int | None = None,
     ) -> Int[Tensor, "2 E"] | PairedEdges | None:
         """Return what `forward` would find out about the edges, for its ``edge_index``.
 
@@ -213,13 +214,15 @@ class Ponita(nn.Module):
             batch: graph of each node.
             edge_index: edges, or None.
             num_graphs: number of graphs.
+            num_pairs: pairs of different nodes of one graph, each once. Complete graphs are then
+                listed without waiting for the device.
         """
         if edge_index is None and self.backend == "lattice":
             return None
         return find_neighbors(
             self.representation, self.backend, pos.detach(), batch, edge_index,
             num_graphs=_num_graphs(batch, num_graphs), radius=self.radius,
-            conditioned=self.condition_channels > 0,
+            conditioned=self.condition_channels > 0, num_pairs=num_pairs,
         )  # fmt: skip
 
     @torch.no_grad()

@@ -44,7 +44,9 @@ def gelu_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     >>> gelu_linear(torch.tensor([0.0, 1.0]), torch.tensor([[1.0, 2.0]]))
     tensor([1.6827])
     """
-    if is_traced() or torch.is_autocast_enabled(x.device.type):
+    device = x.device.type
+    has_autocast = torch.amp.is_autocast_available(device)
+    if is_traced() or (has_autocast and torch.is_autocast_enabled(device)):
         return functional.linear(functional.gelu(x), weight, bias)
     return _GeluLinear.apply(x, weight, bias)
 

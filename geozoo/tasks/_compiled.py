@@ -13,24 +13,14 @@ from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
+from geozoo.tasks._neighbors import with_neighbors
+
 _LOG = logging.getLogger(__name__)
 #: Different shapes that a traced step is compiled for.
 SHAPE_LIMIT = 8
 
 #: Losses by name from a network, its inputs, and what is wanted of it.
 Evaluate = Callable[[Callable[..., Any], dict[str, Any], dict[str, Tensor]], dict[str, Tensor]]
-
-
-def _with_neighbors(model: nn.Module, inputs: dict[str, Any]) -> dict[str, Any]:
-    """Return a model's inputs with its edges, if it can say which they are.
-
-    Who is whose neighbour depends on values, which no compiler can follow.
-    """
-    if not hasattr(model, "neighbors"):
-        return inputs
-    wanted = ("pos", "batch", "edge_index", "num_graphs")
-    edges = model.neighbors(**{name: inputs[name] for name in wanted if name in inputs})
-    return {**inputs, "edge_index": edges}
 
 
 class _Fallback:
@@ -62,7 +52,7 @@ class CompiledModel:
         self._fallback = _Fallback()
 
     def __call__(self, **inputs: Any) -> Any:
-        inputs = _with_neighbors(self.model, inputs)
+        inputs = with_neighbors(self.model, inputs)
         if self._fallback.told:
             return self.model(**inputs)
         try:
@@ -94,7 +84,7 @@ class TracedStep:
         self._fallback = _Fallback()
 
     def __call__(self, inputs: dict[str, Any], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
-        values = _with_neighbors(self.model, inputs), wanted
+        values = with_neighbors(self.model, inputs), wanted
         flat, structure = pytree.tree_flatten(values)
         tensors = [leaf for leaf in flat if isinstance(leaf, Tensor)]
         key = (structure, *(_shape(leaf) for leaf in flat))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from geozoo.data import GeometricSpec, GraphBatch, rotate_batch
 from geozoo.metrics import ErrorMeasures, ErrorMetrics
+from geozoo.tasks._neighbors import with_neighbors
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks._rotations import evaluation_rotations, training_rotations
 from geozoo.tasks.base import GraphTask, MakeOptimizer, MakeSchedule
@@ -69,7 +70,7 @@ class GeometricTask(GraphTask):
         """The arguments of the model, in the precision of its parameters."""
         dtype = next((p.dtype for p in self.model.parameters()), torch.float32)
         x, vec = batch.get("x"), batch.get("vec")
-        return {
+        inputs = {
             "pos": batch.pos.to(dtype),
             "x": None if x is None else x.to(dtype),
             "batch": batch.batch,
@@ -77,6 +78,7 @@ class GeometricTask(GraphTask):
             "vec": None if vec is None else vec.to(dtype),
             "num_graphs": batch.num_graphs,
         }
+        return with_neighbors(self.model, inputs, batch.num_pairs)
 
     def training_batch(self, batch: GraphBatch, batch_idx: int) -> GraphBatch:
         """The batch, every graph turned at random if wanted."""

@@ -39,6 +39,7 @@ def test_gather_equals_a_loop_over_graphs(sizes: list[int], index: list[int]) ->
     for name, expected in gather_slowly(random_graphs(sizes), index).items():
         torch.testing.assert_close(getattr(batch, name), expected, atol=0, rtol=0, msg=name)
     assert batch.num_graphs == len(index)
+    assert batch.num_pairs == sum(sizes[i] * (sizes[i] - 1) // 2 for i in index)
 
 
 @pytest.mark.parametrize("sizes", [RAGGED, EQUAL, [0, 0]])
@@ -209,7 +210,7 @@ def test_batch_can_be_copied_and_sent_to_another_process(clone) -> None:
     batch = make_store(RAGGED).gather([0, 1])
     again = clone(batch)
     assert isinstance(again, GraphBatch)
-    assert again.num_graphs == 2
+    assert (again.num_graphs, again.num_pairs) == (2, batch.num_pairs)
     torch.testing.assert_close(again.pos, batch.pos)
 
 
@@ -219,6 +220,7 @@ def test_moving_changes_the_device_of_everything() -> None:
     moved = store.to("meta")
     assert moved.device.type == "meta"
     assert moved.num_nodes.tolist() == RAGGED  # sizes stay where Python can read them
+    assert store.gather([0, 1]).to("meta").num_pairs == store.gather([0, 1]).num_pairs
     batch = store.gather([0, 1]).to("meta")
     assert {getattr(batch, name).device.type for name in batch} == {"meta"}
 

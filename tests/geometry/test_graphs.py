@@ -40,6 +40,17 @@ def test_complete_graph_equals_brute_force(sizes):
 
 
 @pytest.mark.parametrize("sizes", RAGGED, ids=str)
+@pytest.mark.parametrize("build", [geo.complete_pairs, geo.complete_graph])
+def test_a_known_number_of_pairs_changes_no_edge(build, sizes):
+    _, batch = cloud(sizes)
+    count = sum(size * (size - 1) // 2 for size in sizes)
+    expected = build(batch, len(sizes))
+    assert build(batch, len(sizes), num_pairs=count).tolist() == expected.tolist()
+    # The meta device holds no values: any step that asked for one would raise.
+    assert build(batch.to("meta"), len(sizes), num_pairs=count).shape == expected.shape
+
+
+@pytest.mark.parametrize("sizes", RAGGED, ids=str)
 @pytest.mark.parametrize("radius", [1.5, 1e-3, 100.0])
 def test_radius_graph_equals_brute_force(sizes, radius):
     pos, batch = cloud(sizes)

@@ -1,0 +1,28 @@
+"""Who is whose neighbour, found before a network is called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+_ARGUMENTS = ("pos", "batch", "edge_index", "num_graphs")
+
+
+def with_neighbors(
+    model: nn.Module, inputs: dict[str, Any], num_pairs: int | None = None
+) -> dict[str, Any]:
+    """Return a model's inputs with its edges, if it can say which they are.
+
+    Neighbours depend on values, which no compiler can follow; and how many there are depends on
+    values too, for which an accelerator would have to be asked.
+
+    Args:
+        model: the network; one without a method ``neighbors`` gets its inputs as they are.
+        inputs: its arguments by name.
+        num_pairs: pairs of different nodes of one graph, where they are counted already.
+    """
+    if not hasattr(model, "neighbors"):
+        return inputs
+    given = {name: inputs[name] for name in _ARGUMENTS if name in inputs}
+    return {**inputs, "edge_index": model.neighbors(**given, num_pairs=num_pairs)}

@@ -1,0 +1,125 @@
+"""A training step asks the device for no value: it could not be given work ahead of time."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import torch
+from lightning import Trainer
+from tiny_graphs import tiny_data
+from tiny_traffic import tiny_traffic
+
+from geozoo.models import GramODE, Ponita
+from geozoo.tasks import Dynamics, Forecasting, Potential
+
+SIZES = {
+    "hidden_channels": 8, "basis_channels": 8, "num_layers": 2, "num_orientations": 6,
+}  # fmt: skip
+GEOMETRIC = {"dynamics": Dynamics, "potential": Potential}
+#: A device without values, which refuses to be asked; and where there is one, a real one.
+NEEDS_GPU = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+DEVICES = ["meta", pytest.param("cuda", marks=NEEDS_GPU)]
+
+
+def geometric(kind: str, **options: Any) -> tuple[Any, Any]:
+    data = tiny_data(kind)
+    model = Ponita(**data.spec.model_arguments() | SIZES | options)
+    return GEOMETRIC[kind](model, data.spec), data
+
+
+def traffic(**options: Any) -> tuple[Any, Any]:
+    data = tiny_traffic()
+    arguments = data.spec.model_arguments()
+    graph = 0.4 * torch.eye(data.spec.num_nodes)
+    wanted = {k: arguments[k] for k in ("in_channels", "input_steps", "horizon") if k in arguments}
+    model = GramODE(
+        graph, graph, **wanted, hidden_channels=8, local_heads=4, num_branches=1, num_blocks=1,
+        **options,
+    )  # fmt: skip
+    return Forecasting(model, data.spec), data
+
+
+CASES = {
+    "dynamics": lambda: geometric("dynamics"),
+    "dynamics, every edge": lambda: geometric("dynamics", backend="fused"),
+    "dynamics, textbook": lambda: geometric("dynamics", backend="textbook"),
+    "dynamics, recomputed": lambda: geometric("dynamics", recompute=True),
+    "dynamics, frames": lambda: geometric(
+        "dynamics", representation="frames", num_orientations=12, depthwise=False
+    ),
+    "potential": lambda: geometric("potential"),
+    "potential, every edge": lambda: geometric("potential", backend="fused"),
+    "potential, recomputed": lambda: geometric("potential", recompute=True),
+    "traffic": lambda: traffic(),
+    "traffic, recomputed": lambda: traffic(recompute=True),
+    "traffic, general": lambda: traffic(backend="general"),
+}  # fmt: skip
+
+
+@contextmanager
+def refused(device: str) -> Iterator[None]:
+    """Make every wait for the device an error."""
+    if device == "cuda":
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        if device == "cuda":
+            torch.cuda.set_sync_debug_mode("default")
+
+
+def step(task: Any, batch: Any) -> None:
+    task.loss(task.training_batch(batch, 0))["loss"].backward()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", CASES)
+def test_a_training_step_never_waits(name, device):
+    task, data = CASES[name]()
+    task, store = task.to(device).train(), data.store.to(device)
+    index = torch.arange(3)
+    if device == "cuda":
+        step(task, store.gather(index))  # tables of rotations are made once an epoch
+    with refused(device):
+        step(task, store.gather(index))
+    assert all(p.grad is not None for p in task.parameters() if p.requires_grad)
+
+
+def test_the_device_without_values_notices_a_question():
+    task, data = geometric("dynamics", radius=1.0)
+    task, store = task.to("meta"), data.store.to("meta")
+    with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
+        step(task, store.gather(torch.arange(3)))
+
+
+def count_waits(num_batches: int) -> int:
+    """Times that an epoch of so many batches waits for the device."""
+    data = tiny_data("dynamics", num_graphs=400)
+    task = Dynamics(Ponita(**data.spec.model_arguments() | SIZES), data.spec)
+    trainer = Trainer(
+        accelerator="gpu", devices=1, max_epochs=1, limit_train_batches=num_batches, logger=False,
+        limit_val_batches=0, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False,
+    )  # fmt: skip
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            trainer.fit(task, datamodule=data)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    return sum("synchroniz" in str(warning.message) for warning in caught)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_an_epoch_does_not_wait_more_often_for_having_more_batches():
+    count_waits(2)  # the first epoch loads kernels
+    assert count_waits(4) == count_waits(20)
