@@ -9,9 +9,10 @@ The variants of a case run in turn (A B A B ...) within one process, on the same
 weights; losses and parameter gradients are compared with those of the first. Medians and ranges are
 shown, and ratios by pairs. Peak memory is what steps need beyond the built variant: resident memory
 of a fresh child process on a CPU, allocated memory on a GPU; ``of tensors``: the same with a malloc
-that gives free blocks back at once. ``GFLOP`` counts matrix products and
-convolutions, ``GB`` what all operations would read and write, were each run by itself; ``of peak``
-is the time of the products at the machine's measured rate, as a share of the time. ``--record``
+that gives free blocks back at once. ``GFLOP`` counts matrix products and convolutions, ``GB`` what
+all operations would read and write, were each run by itself; ``of peak`` is the time of the
+products at the machine's measured rate, as a share of the time. Variants for a GPU (``triton``,
+``compiled``, ``cuda_graphs``) run on a CPU only if they are named. ``--record``
 keeps the figures in ``benchmarks/results/steps.jsonl``.
 """
 
@@ -52,7 +53,7 @@ CASES = {case.name: case for room in _ROOMS for case in room.CASES}
 def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """All figures of a case."""
     case, device = CASES[name], torch.device(options.device)
-    variants = [v for v in case.variants if v in (options.variants or case.variants)]
+    variants = case.chosen(options.variants, device)
     # Memory first, while this process holds nothing that a variant might lack.
     memory = {v: peak_mib(case, v, device, options.threads) for v in variants}
     peaks = measured_peaks(device)

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 
 Step = Callable[[], float]
+#: How torch.compile makes the variants of these names.
+MODES = {"compiled": "default", "cuda_graphs": "reduce-overhead"}
 
 
 class Built(NamedTuple):
@@ -33,9 +35,17 @@ class Case:
         about: sizes, in a line.
         variants: name and builder of each form; the first is the one the others are compared with.
         items: graphs or windows of a step.
+        on_gpu: variants that are left out on a CPU unless they are named.
     """
 
     name: str
     about: str
     variants: Mapping[str, Callable[[torch.device], Built]]
     items: int
+    on_gpu: tuple[str, ...] = ()
+
+    def chosen(self, names: list[str] | None, device: torch.device) -> list[str]:
+        """The variants of these names; None: all that suit the device."""
+        left_out = () if device.type == "cuda" else self.on_gpu
+        names = names or [name for name in self.variants if name not in left_out]
+        return [name for name in self.variants if name in names]

@@ -9,18 +9,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks._case import Built, Case
+from benchmarks._case import MODES, Built, Case
 from geozoo.data import pixel_positions
 from geozoo.geometry import random_rotations
 from geozoo.models import Ponita
 from geozoo.models._outputs import GeometricOutput
+from geozoo.tasks._compiled import CompiledModel, TracedStep
+from geozoo.tasks._neighbors import with_neighbors
+from geozoo.tasks.potential import energy_and_force
 
 #: What the variants say to the network.
 FORMS: dict[str, dict[str, Any]] = {
     "textbook": {"backend": "textbook"},
     "fast": {"backend": "auto"},
     "recompute": {"backend": "auto", "recompute": True},
+    "triton": {"backend": "triton"},
+    "compiled": {"backend": "auto"},
+    "cuda_graphs": {"backend": "auto"},
 }
+ON_GPU = ("triton", *MODES)
 Loss = Callable[[GeometricOutput], Tensor]
 
 
@@ -37,7 +44,7 @@ def nbody(form: str, device: torch.device) -> Built:
     def loss(out: GeometricOutput) -> Tensor:
         return (out.vector[:, 0] - velocity[:, 0]).square().mean()
 
-    return _trained(model, inputs | {"vec": velocity}, loss, device)
+    return _trained(model, inputs | {"vec": velocity}, loss, form, device)
 
 
 def aspirin(form: str, device: torch.device) -> Built:
@@ -46,12 +53,16 @@ def aspirin(form: str, device: torch.device) -> Built:
     model = Ponita(9, 1, num_orientations=20, **FORMS[form]).to(device)
     inputs = _clouds(5, 21, 3, 9, device)
 
+    def evaluate(network: Any, inputs: dict[str, Any], _: Any) -> dict[str, Tensor]:
+        energy, force = energy_and_force(network, inputs, create_graph=True)
+        return {"loss": energy.square().mean() / 500 + force.square().mean()}
+
+    traced = TracedStep(model, evaluate, mode=MODES[form]) if form in MODES else None
+
     def step() -> float:
         model.zero_grad()
-        pos = inputs["pos"].detach().clone().requires_grad_()
-        energy = model(**inputs | {"pos": pos}).scalar
-        (gradient,) = torch.autograd.grad(energy.sum(), pos, create_graph=True)
-        loss = energy.square().mean() / 500 + gradient.square().mean()
+        found = with_neighbors(model, inputs, 5 * 21 * 10)
+        loss = (evaluate(model, found, {}) if traced is None else traced(found, {}))["loss"]
         loss.backward()
         return loss.item()
 
@@ -65,7 +76,7 @@ def qm9(form: str, device: torch.device) -> Built:
         11, 1, hidden_channels=256, num_layers=9, num_orientations=16, multiple_readouts=False,
         **FORMS[form],
     )  # fmt: skip
-    return _trained(model, _clouds(24, 18, 3, 11, device), _square, device)
+    return _trained(model, _clouds(24, 18, 3, 11, device), _square, form, device)
 
 
 def superpixels(form: str, device: torch.device) -> Built:
@@ -78,7 +89,7 @@ def superpixels(form: str, device: torch.device) -> Built:
     sender = (sender + 75 * torch.arange(24, device=device)[:, None, None]).flatten()
     receiver = torch.arange(24 * 75, device=device).repeat_interleave(8)
     inputs["edge_index"] = torch.stack([sender, receiver])
-    return _trained(model, inputs, _square, device)
+    return _trained(model, inputs, _square, form, device)
 
 
 def pixels(form: str, device: torch.device) -> Built:
@@ -90,7 +101,8 @@ def pixels(form: str, device: torch.device) -> Built:
     )  # fmt: skip
     inputs = _clouds(8, 784, 2, 1, device)
     turned = pixel_positions((28, 28)) @ random_rotations(8, 2).float()
-    return _trained(model, inputs | {"pos": turned.flatten(0, 1).to(device)}, _square, device)
+    inputs["pos"] = turned.flatten(0, 1).to(device)
+    return _trained(model, inputs, _square, form, device)
 
 
 def _clouds(
@@ -106,12 +118,17 @@ def _square(out: GeometricOutput) -> Tensor:
     return out.scalar.square().mean()
 
 
-def _trained(model: Ponita, inputs: dict[str, Any], loss: Loss, device: torch.device) -> Built:
+def _trained(
+    model: Ponita, inputs: dict[str, Any], loss: Loss, form: str, device: torch.device
+) -> Built:
     model.to(device)
+    network = CompiledModel(model, mode=MODES[form]) if form in MODES else model
+    sizes = inputs["batch"].bincount()
+    pairs = int((sizes * (sizes - 1)).sum()) // 2
 
     def step() -> float:
         model.zero_grad()
-        value = loss(model(**inputs))
+        value = loss(network(**with_neighbors(model, inputs, pairs)))
         value.backward()
         return value.item()
 
@@ -119,7 +136,7 @@ def _trained(model: Ponita, inputs: dict[str, Any], loss: Loss, device: torch.de
 
 
 def _case(name: str, about: str, items: int, build: Callable[[str, torch.device], Built]) -> Case:
-    return Case(name, about, {form: partial(build, form) for form in FORMS}, items)
+    return Case(name, about, {form: partial(build, form) for form in FORMS}, items, ON_GPU)
 
 
 CASES = [

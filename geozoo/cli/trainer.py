@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import lightning
 import torch
+
+#: Of torch.compile; "reduce-overhead" replays a step as one graph on a GPU (CUDA graphs).
+CompileMode = Literal["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
 
 
 class Trainer(lightning.Trainer):
@@ -14,18 +17,26 @@ class Trainer(lightning.Trainer):
     Args:
         compile: compile what training evaluates (`geozoo.tasks.GraphTask.compile_training`). The
             first steps take minutes then; where the compiler fails, training goes on without it.
+            Or the mode of ``torch.compile`` to do it in: ``"reduce-overhead"`` replays steps of
+            one shape as CUDA graphs, for small batches that a GPU waits for.
         matmul_precision: products of float32 matrices: ``"highest"``; ``"high"`` allows TF32 on a
             GPU, ``"medium"`` bfloat16 where the hardware has it. It holds for the whole process.
         options: every argument of ``lightning.Trainer``.
+
+    Raises:
+        ValueError: for another word than these as ``compile``.
     """
 
     def __init__(
         self,
         *,
-        compile: bool = False,  # noqa: A002
+        compile: bool | CompileMode = False,  # noqa: A002
         matmul_precision: Literal["highest", "high", "medium"] = "highest",
         **options: Any,
     ) -> None:
+        if not isinstance(compile, bool) and compile not in get_args(CompileMode):
+            known = ", ".join(f'"{mode}"' for mode in get_args(CompileMode))
+            raise ValueError(f"compile must be true, false or one of {known}, got {compile!r}")
         super().__init__(**options)
         self.compile = compile
         torch.set_float32_matmul_precision(matmul_precision)
@@ -33,5 +44,5 @@ class Trainer(lightning.Trainer):
     def fit(self, model: Any, *args: Any, **options: Any) -> None:
         """As Lightning's, with the model compiled before."""
         if self.compile:
-            model.compile_training()
+            model.compile_training(**{} if self.compile is True else {"mode": self.compile})
         super().fit(model, *args, **options)

@@ -14,7 +14,7 @@ from geozoo.geometry import (
 )
 from geozoo.nn.representation import lattice_geometry
 from geozoo.nn.representation._base import Geometry, Representation
-from geozoo.ops import is_traced
+from geozoo.ops import is_traced, sort_edges
 
 
 def find_neighbors(
@@ -33,8 +33,7 @@ def find_neighbors(
 
     Args:
         representation: how positions become points and kernels.
-        backend: ``"lattice"``, ``"shared"``, ``"fused"`` or ``"textbook"``, one that the
-            representation has.
+        backend: a name out of `geozoo.models._ponita_choices.resolve_backend`.
         pos: positions ``[N, dim]``.
         batch: graph of each node ``[N]``, sorted.
         edge_index: senders and receivers, used as they are; None: every pair within ``radius``.
@@ -96,6 +95,13 @@ def neighborhood_geometry(
     if condition is not None:
         condition = condition.index_select(0, batch)
     if not isinstance(edges, PairedEdges):
-        return representation.geometry(pos, edges, batch, condition=condition)
+        geometry = representation.geometry(pos, edges, batch, condition=condition)
+        return _sorted(geometry, edges) if backend == "triton" else geometry
     geometry = representation.geometry(pos, edges.pairs, batch, pairs=True, condition=condition)
+    return geometry._replace(neighborhood={**geometry.neighborhood, "edge_index": edges})
+
+
+def _sorted(geometry: Geometry, edge_index: Tensor) -> Geometry:
+    """Return the same geometry with the edges in the order of their ends."""
+    edges = sort_edges(edge_index, geometry.num_nodes)
     return geometry._replace(neighborhood={**geometry.neighborhood, "edge_index": edges})

@@ -12,6 +12,7 @@ from geozoo.nn.representation._base import Representation
 
 _NEEDS = {
     "lattice": 'the argument lattice and a representation other than "bundle_full" and "edges"',
+    "triton": 'a representation other than "bundle_full" and "edges"',
     "shared": 'the representation "position", or "bundle" with an antipodal grid '
     '(grid="repulsion_antipodal" or "platonic", or an even number on the circle)',
 }
@@ -64,12 +65,15 @@ def resolve_backend(
         "shared": representation.shares_pairs,
         "fused": True,
         "textbook": True,
+        # Never by itself: nobody has measured yet where it is faster.
+        "triton": representation.on_lattice,
     }
     if backend == "auto":
         return next(name for name, can_be in possible.items() if can_be)
     if backend not in possible:
         raise ValueError(
-            f'backend must be "auto", "lattice", "shared", "fused" or "textbook", got {backend!r}'
+            'backend must be "auto", "lattice", "shared", "fused", "triton" or "textbook", '
+            f"got {backend!r}"
         )
     if not possible[backend]:
         raise ValueError(f'backend "{backend}" needs {_NEEDS[backend]}')

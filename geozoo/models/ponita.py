@@ -62,7 +62,9 @@ class Ponita(nn.Module):
             apart, as a dense convolution; ``"shared"``: one for a pair and its reverse, where graph
             and grid allow it; ``"fused"``: one row per directed edge; ``"auto"``: the first of
             these that can be. They keep neither messages nor gathered features in memory.
-            ``"textbook"``: every step as the equations are written. Equal results. For derivatives
+            ``"triton"``: as ``"fused"``, with kernels that are evaluated while they are summed, on
+            a GPU with Triton (`geozoo.ops.kernel_sum`). ``"textbook"``: every step as the equations
+            are written. Equal results. For derivatives
             by the positions of a lattice, ``"fused"`` is taken. Edges of the caller share kernels
             with their reversed ones, on the CPU.
         recompute: evaluate each block again in the backward pass instead of keeping what is inside
@@ -109,7 +111,7 @@ class Ponita(nn.Module):
         interaction: Literal["edges", "complete"] = "edges",
         condition_channels: int = 0,
         lattice: Sequence[int] | None = None,
-        backend: Literal["auto", "lattice", "shared", "fused", "textbook"] = "auto",
+        backend: Literal["auto", "lattice", "shared", "fused", "triton", "textbook"] = "auto",
         recompute: bool = False,
     ) -> None:
         super().__init__()

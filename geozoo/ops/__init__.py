@@ -2,20 +2,25 @@
 
 from geozoo.ops._tracing import is_traced
 from geozoo.ops.gelu import gelu, gelu_linear
+from geozoo.ops.kernel_sum import kernel_sum
 from geozoo.ops.ragged import offsets, ragged_arange
 from geozoo.ops.rowwise import rowwise
 from geozoo.ops.safe_norm import safe_norm
 from geozoo.ops.scatter import scatter
+from geozoo.ops.sorted_edges import SortedEdges, sort_edges
 from geozoo.ops.weighted_sum import weighted_sum
 
 __all__ = [
+    "SortedEdges",
     "gelu",
     "gelu_linear",
     "is_traced",
+    "kernel_sum",
     "offsets",
     "ragged_arange",
     "rowwise",
     "safe_norm",
     "scatter",
+    "sort_edges",
     "weighted_sum",
 ]

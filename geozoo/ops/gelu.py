@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from geozoo.ops._tracing import is_traced
+from geozoo.ops._tracing import is_autocast, is_traced
 
 #: Numbers that are worked on at a time on a CPU, so that they stay in its cache.
 _CHUNK = 1 << 17
@@ -44,9 +44,7 @@ def gelu_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     >>> gelu_linear(torch.tensor([0.0, 1.0]), torch.tensor([[1.0, 2.0]]))
     tensor([1.6827])
     """
-    device = x.device.type
-    has_autocast = torch.amp.is_autocast_available(device)
-    if is_traced() or (has_autocast and torch.is_autocast_enabled(device)):
+    if is_traced() or is_autocast(x):
         return functional.linear(functional.gelu(x), weight, bias)
     return _GeluLinear.apply(x, weight, bias)
 

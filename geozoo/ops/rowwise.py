@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from geozoo.ops._tracing import is_traced
+from geozoo.ops._tracing import is_autocast, is_traced
 
 #: Bytes of the first tensor that are worked on at a time, so that a few such fit a core's cache.
 CHUNK_BYTES = 1 << 18
@@ -49,7 +49,7 @@ def rowwise(expression: Expression, *tensors: Tensor, shared: tuple[Tensor, ...]
             + ", ".join(str(tuple(tensor.shape)) for tensor in tensors)
         )
     small = first.numel() * first.element_size() <= CHUNK_BYTES
-    if small or is_traced() or first.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+    if small or is_traced() or first.device.type != "cpu" or is_autocast(first):
         return expression(*tensors, *shared)
     return _Rowwise.apply(expression, len(tensors), *tensors, *shared)
 

@@ -48,11 +48,13 @@ class CompiledModel:
 
     def __init__(self, model: nn.Module, **options: Any) -> None:
         self.model = model
+        self._options = options
         self._compiled = torch.compile(model, **options)
         self._fallback = _Fallback()
 
     def __call__(self, **inputs: Any) -> Any:
         inputs = with_neighbors(self.model, inputs)
+        _begin_step(self._options)
         if self._fallback.told:
             return self.model(**inputs)
         try:
@@ -95,13 +97,15 @@ class TracedStep:
         try:
             if key not in self._steps:
                 self._steps[key] = self._compile(flat, structure, list(parameters))
+            _begin_step(self.options)
             with torch.no_grad():
                 *losses, gradients = self._split(self._steps[key](weights, tensors))
         except (TorchDynamoException, NotImplementedError) as error:
             self._steps.pop(key, None)
             self._fallback.tell(_first_line(error))
             return self.evaluate(self.model, *values)
-        parts = dict(zip(self._names, losses, strict=True))
+        # Copies: the next replay of a graph on the GPU writes to the same places.
+        parts = {name: value.clone() for name, value in zip(self._names, losses, strict=True)}
         parts["loss"] = _WithGradients.apply(parts["loss"], gradients, *parameters.values())
         return parts
 
@@ -158,6 +162,12 @@ class _WithGradients(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         return None, None, *(grad * gradient for gradient in ctx.gradients)
+
+
+def _begin_step(options: dict[str, Any]) -> None:
+    """Let graphs on the GPU reuse the memory of the step before."""
+    if options.get("mode") in ("reduce-overhead", "max-autotune"):
+        torch.compiler.cudagraph_mark_step_begin()
 
 
 def _shape(leaf: Any) -> Hashable:

@@ -58,11 +58,15 @@ def test_backends_agree(representation, depthwise, dim, scene):
 
 
 @pytest.mark.parametrize("scene", ["window", "one atom", "empty graphs"])
-@pytest.mark.parametrize("representation", FUSED)
-def test_sums_without_messages_agree(representation, scene):
+@pytest.mark.parametrize(
+    ("representation", "backend"),
+    [(name, "fused") for name in FUSED]
+    + [(name, "triton") for name in ("bundle", "frames", "position")],
+)
+def test_sums_without_messages_agree(representation, backend, scene):
     sizes, radius, _ = SCENES[scene]
     orientations = {"num_orientations": 12} if representation == "frames" else {}
-    fused, textbook = both(representation, backend="fused", radius=radius, **orientations)
+    fused, textbook = both(representation, backend=backend, radius=radius, **orientations)
     inputs = batch_of(sizes, model=fused)
     for actual, value in zip(
         derivatives(fused, inputs), derivatives(textbook, inputs), strict=True

@@ -26,7 +26,7 @@ OPTIONS = [
     ({"num_orientations": 5}, "antipodal grid needs an even num of orientations, got 5"),
     (
         {"backend": "fast"},
-        'backend must be "auto", "lattice", "shared", "fused" or "textbook", got \'fast',
+        'backend must be "auto", "lattice", "shared", "fused", "triton" or "textbook", got \'fast',
     ),
     ({"backend": "lattice"}, 'backend "lattice" needs the argument lattice'),
     (

@@ -54,8 +54,10 @@ CASES = {
     "dynamics, frames": lambda: geometric(
         "dynamics", representation="frames", num_orientations=12, depthwise=False
     ),
+    "dynamics, sorted": lambda: geometric("dynamics", backend="triton"),
     "potential": lambda: geometric("potential"),
     "potential, every edge": lambda: geometric("potential", backend="fused"),
+    "potential, sorted": lambda: geometric("potential", backend="triton"),
     "potential, recomputed": lambda: geometric("potential", recompute=True),
     "traffic": lambda: traffic(),
     "traffic, recomputed": lambda: traffic(recompute=True),

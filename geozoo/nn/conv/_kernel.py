@@ -7,29 +7,51 @@ from torch import Tensor, nn
 
 from geozoo.geometry import PairedEdges
 from geozoo.nn.conv.stencil import Stencil, convolve_stencil
-from geozoo.ops import scatter, weighted_sum
+from geozoo.ops import SortedEdges, kernel_sum, scatter, weighted_sum
+
+#: The forms in which a convolution takes its edges.
+Edges = Tensor | PairedEdges | Stencil | SortedEdges
 
 
 def convolve(
-    kernel: Tensor,
+    kernel: nn.Module,
+    basis: Tensor,
     x: Tensor,
-    edges: Tensor | PairedEdges | Stencil,
+    edges: Edges,
     full: bool,
-    loop_kernel: Tensor | None = None,
+    loop_basis: Tensor | None = None,
     *,
     fused: bool = True,
 ) -> Tensor:
     """Convolve in the form that the edges are given in.
 
     Args:
-        kernel: kernel rows of the edges.
+        kernel: makes kernel rows of basis values; a linear map, unless it is tabulated.
+        basis: basis values of the edges.
         x: features.
-        edges: senders and receivers, or pairs if there is a ``loop_kernel``, or the stencil of a
-            lattice.
+        edges: senders and receivers, or pairs if there is a ``loop_basis``, or the stencil of a
+            lattice, or sorted edges, whose depthwise sums go through `geozoo.ops.kernel_sum`.
         full: whether a row is a matrix.
-        loop_kernel: see `convolve_pairs`.
+        loop_basis: basis values of self-loops; see `convolve_pairs`.
         fused: whether depthwise sums go through `geozoo.ops.weighted_sum`.
     """
+    if isinstance(edges, SortedEdges):
+        if isinstance(kernel, nn.Linear) and not full:
+            return kernel_sum(basis, kernel.weight, x, edges)
+        edges = torch.stack([edges.source, edges.target])
+    loop_kernel = None if loop_basis is None else kernel(loop_basis)
+    return _convolve_rows(kernel(basis), x, edges, full, loop_kernel, fused=fused)
+
+
+def _convolve_rows(
+    kernel: Tensor,
+    x: Tensor,
+    edges: Tensor | PairedEdges | Stencil,
+    full: bool,
+    loop_kernel: Tensor | None,
+    *,
+    fused: bool,
+) -> Tensor:
     if isinstance(edges, Stencil):
         return convolve_stencil(kernel, x, edges, full)
     if loop_kernel is None and (full or not fused):

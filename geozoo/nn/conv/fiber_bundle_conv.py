@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from geozoo.geometry import PairedEdges
 from geozoo.nn.conv._kernel import (
+    Edges,
     KernelConv,
     calibration_scale,
     check_features,
@@ -16,6 +17,7 @@ from geozoo.nn.conv._kernel import (
     kernel_width,
 )
 from geozoo.nn.conv.stencil import Stencil
+from geozoo.ops import SortedEdges
 
 
 class FiberBundleConv(KernelConv):
@@ -67,7 +69,7 @@ class FiberBundleConv(KernelConv):
         self,
         x: Float[Tensor, "N O C"],
         basis: Float[Tensor, "E O K"],
-        edge_index: Int[Tensor, "2 E"] | PairedEdges | Stencil,
+        edge_index: Int[Tensor, "2 E"] | PairedEdges | Stencil | SortedEdges,
         fiber_basis: Float[Tensor, "O O K"],
         *,
         loop_basis: Float[Tensor, "1 K"] | None = None,
@@ -78,7 +80,8 @@ class FiberBundleConv(KernelConv):
             x: features of the bundle.
             basis: spatial basis values of each edge and receiving orientation.
             edge_index: senders and receivers; or, for points on a lattice, the stencil to whose
-                steps the rows of the basis ``[R, D, O, K]`` belong (see `Stencil`).
+                steps the rows of the basis ``[R, D, O, K]`` belong (see `Stencil`); or sorted
+                edges, for `geozoo.ops.kernel_sum`.
             fiber_basis: basis values of each pair of orientations.
             loop_basis: if given, ``edge_index`` lists undirected pairs, each once (or is what
                 `geozoo.geometry.pair_edges` makes of directed edges), and ``basis``
@@ -94,12 +97,11 @@ class FiberBundleConv(KernelConv):
         self,
         x: Tensor,
         basis: Tensor,
-        edge_index: Tensor | PairedEdges | Stencil,
+        edge_index: Edges,
         loop_basis: Tensor | None,
     ) -> Tensor:
         check_features("x", x, self.in_channels, 3)
-        loop = None if loop_basis is None else self.kernel(loop_basis)
-        return convolve(self.kernel(basis), x, edge_index, False, loop, fused=self.fused)
+        return convolve(self.kernel, basis, x, edge_index, False, loop_basis, fused=self.fused)
 
     def _fiber(self, y: Tensor, fiber_basis: Tensor) -> Tensor:
         kernel = functional.linear(fiber_basis, self.fiber_kernel.weight) / y.shape[1]
@@ -117,7 +119,7 @@ class FiberBundleConv(KernelConv):
         self,
         x: Tensor,
         basis: Tensor,
-        edge_index: Tensor | PairedEdges | Stencil,
+        edge_index: Edges,
         fiber_basis: Tensor,
         *,
         loop_basis: Tensor | None = None,

@@ -6,8 +6,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from geozoo.geometry import PairedEdges
-from geozoo.nn.conv._kernel import KernelConv, check_features, convolve
+from geozoo.nn.conv._kernel import Edges, KernelConv, check_features, convolve
 from geozoo.nn.conv.stencil import Stencil
+from geozoo.ops import SortedEdges
 
 
 class PointConv(KernelConv):
@@ -38,7 +39,7 @@ class PointConv(KernelConv):
         self,
         x: Float[Tensor, "N C"],
         basis: Float[Tensor, "E K"],
-        edge_index: Int[Tensor, "2 E"] | PairedEdges | Stencil,
+        edge_index: Int[Tensor, "2 E"] | PairedEdges | Stencil | SortedEdges,
         *,
         loop_basis: Float[Tensor, "1 K"] | None = None,
     ) -> Float[Tensor, "N out"]:
@@ -48,7 +49,8 @@ class PointConv(KernelConv):
             x: features of the points.
             basis: basis values of each edge.
             edge_index: senders and receivers; or, for points on a lattice, the stencil to whose
-                steps the rows of the basis ``[R, D, K]`` belong (see `Stencil`).
+                steps the rows of the basis ``[R, D, K]`` belong (see `Stencil`); or sorted
+                edges, for `geozoo.ops.kernel_sum`.
             loop_basis: if given, ``edge_index`` lists undirected pairs, each once (or is what
                 `geozoo.geometry.pair_edges` makes of directed edges), whose kernel
                 serves both directions (right for invariants that do not change when a pair is
@@ -60,10 +62,10 @@ class PointConv(KernelConv):
         self,
         x: Tensor,
         basis: Tensor,
-        edge_index: Tensor | PairedEdges | Stencil,
+        edge_index: Edges,
         *,
         loop_basis: Tensor | None = None,
     ) -> Tensor:
         check_features("x", x, self.in_channels, 2)
-        loop = None if loop_basis is None else self.kernel(loop_basis)
-        return convolve(self.kernel(basis), x, edge_index, self.groups == 1, loop, fused=self.fused)
+        full = self.groups == 1
+        return convolve(self.kernel, basis, x, edge_index, full, loop_basis, fused=self.fused)

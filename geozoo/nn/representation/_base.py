@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from geozoo.geometry import PairedEdges
 from geozoo.nn.conv import Stencil
 from geozoo.nn.embedding import KernelBasis, PolynomialWindow, SplineTerms
-from geozoo.ops import safe_norm
+from geozoo.ops import SortedEdges, safe_norm
 
 
 class Geometry(NamedTuple):
@@ -23,7 +23,7 @@ class Geometry(NamedTuple):
         num_nodes: number of nodes.
     """
 
-    neighborhood: dict[str, Tensor | PairedEdges | Stencil | None]
+    neighborhood: dict[str, Tensor | PairedEdges | Stencil | SortedEdges | None]
     point_orientations: Tensor | None
     point_nodes: Tensor | None
     num_nodes: int
