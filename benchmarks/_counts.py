@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -28,9 +30,22 @@ class _ByteCounter(TorchDispatchMode):
         return out
 
 
+def _convolution_backward(
+    grad_shape: Sequence[int], x_shape: Sequence[int], weight_shape: Sequence[int], *rest: Any,
+    **_: Any,
+) -> int:  # fmt: skip
+    """Operations of a convolution's derivatives; torch's own count forgets about groups."""
+    forward = 2 * math.prod(grad_shape) * math.prod(weight_shape[1:])
+    by_x, by_weight, _ = rest[-1]
+    return forward * (by_x + by_weight)
+
+
+_COUNTED = {torch.ops.aten.convolution_backward: _convolution_backward}
+
+
 def counted(step: Callable[[], float]) -> dict[str, float]:
     """GFLOP of matrix products and convolutions in a step, and GB of all its operations."""
-    with FlopCounterMode(display=False) as flops:
+    with FlopCounterMode(display=False, custom_mapping=_COUNTED) as flops:
         step()
     with _ByteCounter() as counter:
         step()

@@ -1,1 +1,1 @@
-"""Command lines: ``geozoo-train``, ``geozoo-evaluate`` and ``geozoo-zoo``."""
+"""Command lines: ``geozoo``, and ``geozoo-train``, ``-evaluate`` and ``-sample`` by themselves."""

@@ -40,18 +40,6 @@ def build_task(cfg: DictConfig, datamodule: GraphDataModule) -> GraphTask:
     return _build_task(cfg, model, datamodule.spec)
 
 
-def rebuild_task(cfg: DictConfig, spec: DataSpec) -> GraphTask:
-    """The task of a finished run around a new model, without the data.
-
-    Args:
-        cfg: the config, completed by the data.
-        spec: what the data said of itself.
-    """
-    with _faults_named("model"):
-        model = instantiate(cfg.model, _convert_="all")
-    return _build_task(cfg, model, spec)
-
-
 def _build_task(cfg: DictConfig, model: nn.Module, spec: DataSpec) -> GraphTask:
     with _faults_named("task"):
         return instantiate(cfg.task, _partial_=True, _convert_="all")(

@@ -47,7 +47,7 @@ def record_runs(runs: Sequence[Path]) -> Path:
         _write_curve(folder, table[0], home) for folder, table in zip(folders, tables, strict=True)
     ]
     rows = [
-        replace(row, curve=" ".join(curves), command=_without_places(row.command)) for row in rows
+        replace(row, curve=" ".join(curves), command=without_places(row.command)) for row in rows
     ]
     add_results(home / "results.csv", rows)
     return home / "results.csv"
@@ -88,10 +88,10 @@ def _write_curve(folder: RunFolder, row: Result, home: Path) -> str:
     return path.relative_to(home).as_posix()
 
 
-def _without_places(command: str) -> str:
+def without_places(command: str) -> str:
     """A command without the folders of one machine, which change no number.
 
-    >>> _without_places("geozoo-train seed=1 runs=/data/runs; geozoo-evaluate '<run>'")
+    >>> without_places("geozoo-train seed=1 runs=/data/runs; geozoo-evaluate '<run>'")
     "geozoo-train seed=1; geozoo-evaluate '<run>'"
     """
     return re.sub(r" (?:runs|run_dir|dataset\.root|resume)=(?:'[^']*'|[^\s;]+)", "", command)

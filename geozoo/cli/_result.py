@@ -27,7 +27,7 @@ def result_rows(outcome: Outcome) -> list[Result]:
     shared = {
         "recipe": recipe_name(record["choices"], record["overrides"]),
         "dataset": str(data.get("dataset", record["choices"]["dataset"])),
-        "variant": str(next((data[k] for k in _VARIANT if data.get(k)), "")),
+        "variant": variant_of(data),
         "split": split_label(data),
         "std": None,
         "seeds": str(outcome.cfg.seed),
@@ -68,6 +68,11 @@ def recipe_name(choices: Mapping[str, Any], overrides: Sequence[str]) -> str:
         name = str(variant).removesuffix("_default")
     changes = [word for word in overrides if _is_change(word)]
     return ", ".join([name, *changes])
+
+
+def variant_of(data: Mapping[str, Any]) -> str:
+    """Of a protocol, the word that names the problem; empty where there is one alone."""
+    return str(next((data[key] for key in _VARIANT if data.get(key)), ""))
 
 
 def _is_change(word: str) -> bool:

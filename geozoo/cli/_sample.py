@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from geozoo.cli._build import rebuild_task
 from geozoo.cli._console import configure_logging, faults_shown
 from geozoo.cli._evaluation import find_checkpoint, read_record
 from geozoo.cli._molecules import check_molecule_file, plot_molecules, write_molecules
 from geozoo.cli._options import RunError
-from geozoo.cli._training import load_weights
-from geozoo.data import DataSpec, progress_bar
+from geozoo.data import progress_bar
+from geozoo.hub import rebuild_task
 from geozoo.metrics import generation_scores, molecule_bonds, molecule_smiles
 from geozoo.tasks import MAX_SAMPLES, Generation, SampledMolecules
 
@@ -101,12 +99,13 @@ def _load(options: SampleOptions) -> Generation:
     """The task with the weights of a checkpoint, on a GPU where there is one."""
     checkpoint = find_checkpoint(options.checkpoint)
     record = read_record(checkpoint)
-    cfg = OmegaConf.create(record["config"])
-    if not str(cfg.task.get("_target_", "")).endswith(".Generation"):
-        raise RunError(f"{checkpoint} is of task {cfg.task.get('_target_')}, which draws nothing")
-    cfg.task.sample_batch = options.batch
-    task = rebuild_task(cfg, DataSpec.from_dict(record["data"]))
-    load_weights(task, checkpoint)
+    model, task = record["config"]["model"], record["config"]["task"]
+    if not str(task.get("_target_", "")).endswith(".Generation"):
+        raise RunError(f"{checkpoint} is of task {task.get('_target_')}, which draws nothing")
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    own = str(model["_target_"]).rpartition(".")[0]  # a run of the user, maybe of an own network
+    task = {**task, "sample_batch": options.batch}
+    task = rebuild_task(model, task, record["data"], state, trusted=[own])
     return task.to("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -10,7 +10,7 @@ from geozoo.zoo._entries import Entry, entries
 from geozoo.zoo.results import Result, read_results
 from geozoo.zoo.tables import updated_card
 
-BEGIN = "<!-- comparison: made from the results of all models by `geozoo-zoo table` -->"
+BEGIN = "<!-- comparison: made from the results of all models by `geozoo cards` -->"
 END = "<!-- end of comparison -->"
 _HORIZON = re.compile(r"_(mae|rmse|mape)_(\d+)min$")
 

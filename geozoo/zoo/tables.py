@@ -8,7 +8,7 @@ from pathlib import Path
 
 from geozoo.zoo.results import Result, read_results
 
-BEGIN = "<!-- results: made from results.csv by `geozoo-zoo table` -->"
+BEGIN = "<!-- results: made from results.csv by `geozoo cards` -->"
 END = "<!-- end of results -->"
 _HEAD = (
     "variant", "metric", "unit", "this library", "baseline", "published", "recipe", "seeds",

@@ -79,3 +79,16 @@ def test_cases_are_listed(capsys, monkeypatch):
     command.main()
     shown = capsys.readouterr().out
     assert all(f"{name}: " in shown for name in command.CASES)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_grouped_convolutions_are_counted_by_their_groups(groups):
+    x = torch.randn(3, 4, 6, 6, requires_grad=True)
+    weight = torch.randn(8, 4 // groups, 3, 3, requires_grad=True)
+
+    def step() -> float:
+        torch.nn.functional.conv2d(x, weight, groups=groups).sum().backward()
+        return 0.0
+
+    forward = 2 * (3 * 8 * 4 * 4) * (4 // groups * 9)
+    assert counted(step)["gflop"] == pytest.approx(1e-9 * 3 * forward)

@@ -50,7 +50,7 @@ def test_the_console_scripts_are_declared(installed: Path) -> None:
     declared = (info / "entry_points.txt").read_text()
     for line in (
         "geozoo-train = geozoo.cli.train:main", "geozoo-evaluate = geozoo.cli.evaluate:main",
-        "geozoo-zoo = geozoo.cli.zoo:main",
+        "geozoo = geozoo.cli.main:main",
     ):  # fmt: skip
         assert line in declared
 

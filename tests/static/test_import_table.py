@@ -23,6 +23,7 @@ ALLOWED = {
     "tasks": {"data", "diffusion", "geometry", "metrics"},
     "configs": set(),
     "zoo": set(),
+    "hub": {"data", "tasks", "zoo"},
     "testing": {"geometry"},
 }
 ALLOWED["cli"] = {*ALLOWED, "cli"}

@@ -13,7 +13,7 @@ from geozoo.zoo.tables import BEGIN, END, current_card, results_table, updated_c
 @pytest.mark.parametrize("entry", entries("model"), ids=lambda entry: entry.name)
 def test_the_tables_of_the_cards_are_current(entry: object) -> None:
     card = (entry.folder / "README.md").read_text(encoding="utf-8")
-    assert card == current_card(entry.folder), "run `geozoo-zoo table`"
+    assert card == current_card(entry.folder), "run `geozoo cards`"
 
 
 def test_every_row_is_in_the_table() -> None:
@@ -57,7 +57,7 @@ def test_a_card_without_markers_is_refused(card: str) -> None:
 def test_the_comparisons_of_the_data_sets_are_current(entry: object) -> None:
     text = current_dataset_card(entry)
     if text is not None:
-        assert (entry.folder / "README.md").read_text() == text, "run `geozoo-zoo table`"
+        assert (entry.folder / "README.md").read_text() == text, "run `geozoo cards`"
 
 
 def test_a_comparison_has_a_row_for_each_model_and_marks_the_best() -> None:

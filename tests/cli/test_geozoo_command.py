@@ -1,4 +1,4 @@
-"""``geozoo-zoo``: from run folders to the results of a model."""
+"""``geozoo``: from run folders to the results of a model."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ def three_runs(geozoo_train: Train, tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, home: Path) -> Callable[..., None]:
-    """Run ``geozoo-zoo`` on the zoo of `home`."""
-    from geozoo.cli import zoo
+    """Run ``geozoo`` on the zoo of `home`."""
+    from geozoo.cli import _listing, main
     from geozoo.zoo import _entries
 
     def run(*words: object) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(_entries, "zoo_folder", lambda: home.parents[1])
-            patch.setattr(zoo, "zoo_folder", lambda: home.parents[1])
-            patch.setattr(sys, "argv", ["geozoo-zoo", *map(str, words)])
-            zoo.main()
+            patch.setattr(_listing, "zoo_folder", lambda: home.parents[1])
+            patch.setattr(sys, "argv", ["geozoo", *map(str, words)])
+            main.main()
 
     return run
 
@@ -80,11 +80,11 @@ def test_the_card_follows_the_rows(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     command("record", three_runs[0])
-    command("table")
+    command("cards")
     assert "README.md" in capsys.readouterr().out
     assert "| dynamics | position_mse | length^2 |" in (home / "README.md").read_text()
-    command("table")
-    assert "all tables are current" in capsys.readouterr().out
+    command("cards")
+    assert "all cards are current" in capsys.readouterr().out
 
 
 def test_long_curves_are_thinned_and_keep_the_last_epoch(home: Path, tmp_path: Path) -> None:
@@ -123,10 +123,10 @@ def test_runs_that_cannot_be_recorded(
 def test_list_shows_entries_and_recipes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from geozoo.cli.zoo import main
+    from geozoo.cli.main import main
 
     monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setattr(sys, "argv", ["geozoo-zoo", "list"])
+    monkeypatch.setattr(sys, "argv", ["geozoo", "list"])
     main()
     said = capsys.readouterr().out
     for word in ("ponita", "nbody", "rmd17", "ponita-nbody_quick"):

@@ -1,0 +1,91 @@
+"""From a finished run to a trained model that can be handed on."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from geozoo.cli._evaluation import find_checkpoint, read_record
+from geozoo.cli._folder import RunFolder
+from geozoo.cli._recording import without_places
+from geozoo.cli._result import variant_of
+from geozoo.hub import load, write_model
+from geozoo.zoo import entries
+from geozoo.zoo.results import Result, read_results
+
+_LICENCE = re.compile(r"^(?:\| *licence *\||- \*\*Licence\*\*:) *(.+?) *\|?$", re.MULTILINE)
+
+
+def publish(run: str, out: str | None, name: str | None, licence: str, console: Console) -> Path:
+    """Write the best checkpoint of a run as a trained model, and load it again.
+
+    Args:
+        run: run folder.
+        out: folder to make; None: one called like the model, here.
+        name: what to call the model; None: model and data.
+        licence: of the weights.
+        console: where to say what was written.
+
+    Raises:
+        RunError: when there is no checkpoint.
+        ValueError: for a run that was not tested: its numbers are part of a published model.
+        FileExistsError: when the folder is there and not empty.
+    """
+    checkpoint = find_checkpoint(run)
+    rows = read_results(RunFolder(checkpoint.parent.parent).result)
+    if not rows:
+        raise ValueError(f"{run} holds no result.csv. Test it first: geozoo evaluate --save {run}")
+    record = read_record(checkpoint)
+    name = name or _name(record)
+    folder = Path(out or name).expanduser().absolute()
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    description = write_model(
+        folder,
+        name=name,
+        model=record["config"]["model"],
+        task=record["config"]["task"],
+        data=record["data"],
+        state=content["state_dict"],
+        metrics={row.metric: _measured(row) for row in rows},
+        training=_training(rows[0]),
+        versions=record["versions"],
+        licence={"weights": licence, "data": _data_licence(record)},
+    )
+    model = load(folder)
+    size = f"{description.weights.size / 2**20:.2f} MiB of weights"
+    console.print(f"{folder} ({size})", soft_wrap=True)
+    console.print(f"{model}\nload it: geozoo.load({str(folder)!r})", markup=False, soft_wrap=True)
+    return folder
+
+
+def _name(record: dict[str, Any]) -> str:
+    """Model and data: ``ponita-nbody_small``, ``ponita-rmd17_aspirin``, ``stid-los_loop``."""
+    protocol = record["data"]["protocol"]
+    dataset = str(protocol.get("dataset", record["choices"]["dataset"]))
+    variant = variant_of(protocol)
+    data = variant if variant.startswith(dataset) else "_".join(filter(None, (dataset, variant)))
+    return f"{record['choices']['model']}-{data}"
+
+
+def _measured(row: Result) -> dict[str, Any]:
+    return {"value": row.value, "unit": row.unit, "baseline": row.baseline}
+
+
+def _training(row: Result) -> dict[str, Any]:
+    names = ("recipe", "split", "seeds", "command", "commit", "device", "wall_time_s", "date")
+    facts = {name: getattr(row, name) for name in (*names, "checkpoint")}
+    return {**facts, "command": without_places(row.command)}
+
+
+def _data_licence(record: dict[str, Any]) -> str:
+    """What the card of the data set says."""
+    for entry in entries("dataset"):
+        if entry.name == record["choices"]["dataset"]:
+            text = (entry.folder / "README.md").read_text(encoding="utf-8")
+            found = _LICENCE.search(text)
+            return found[1] if found else f"see datasets/{entry.name}"
+    return "not stated"

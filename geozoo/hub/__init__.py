@@ -1,0 +1,18 @@
+"""Trained models as files: publishing them, and loading them anywhere."""
+
+from geozoo.hub.description import Description, ModelFileError
+from geozoo.hub.index import find_model, shipped_models
+from geozoo.hub.loading import TrainedModel, load
+from geozoo.hub.publishing import write_model
+from geozoo.hub.rebuilding import rebuild_task
+
+__all__ = [
+    "Description",
+    "ModelFileError",
+    "TrainedModel",
+    "find_model",
+    "load",
+    "rebuild_task",
+    "shipped_models",
+    "write_model",
+]

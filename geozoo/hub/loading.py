@@ -1,0 +1,132 @@
+"""A trained model, ready to be used."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_bytes
+from torch import Tensor, nn
+
+from geozoo.data import DataSpec
+from geozoo.hub.description import FILE_NAME, Description, ModelFileError
+from geozoo.hub.index import find_model
+from geozoo.hub.rebuilding import rebuild_task
+from geozoo.tasks import GraphTask
+
+
+class TrainedModel:
+    """A network with what turns its numbers into physical ones.
+
+    Args:
+        description: what is known of it.
+        task: the task with the trained network.
+
+    Attributes:
+        description: as given.
+        task: in evaluation mode, without gradients of the weights.
+    """
+
+    def __init__(self, description: Description, task: GraphTask) -> None:
+        self.description = description
+        self.task = task.eval().requires_grad_(False)
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.description.name
+
+    @property
+    def model(self) -> nn.Module:
+        """The network itself, in scaled units."""
+        return self.task.model
+
+    @property
+    def spec(self) -> DataSpec:
+        """The data that it was trained on."""
+        return self.task.spec
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of every quantity that `predict` returns."""
+        return self.task.quantity_units()
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return self.task.device
+
+    def to(self, device: torch.device | str) -> TrainedModel:
+        """Move it; returns itself."""
+        self.task.to(device)
+        return self
+
+    def predict(self, batch: Any) -> dict[str, Tensor]:
+        """Every quantity of a batch by name, in physical units.
+
+        Args:
+            batch: a `geozoo.data.GraphBatch` or `geozoo.data.WindowBatch` with the inputs that the
+                data of the training had; targets are not needed.
+        """
+        return self.task.predict(batch.to(self.device))
+
+    def __repr__(self) -> str:
+        """Name, kind, size and units."""
+        count = sum(p.numel() for p in self.model.parameters())
+        units = ", ".join(f"{name} [{unit}]" for name, unit in self.units.items())
+        return f"TrainedModel({self.name}: {type(self.model).__name__}, {count:,} weights; {units})"
+
+
+def load(
+    name_or_path: str | Path,
+    *,
+    device: torch.device | str = "cpu",
+    trusted: Sequence[str] = (),
+) -> TrainedModel:
+    """Return a trained model of the zoo, or one that ``geozoo publish`` wrote.
+
+    The files are data: checked against their checksum, read without pickle, and only classes of
+    geozoo are called.
+
+    Args:
+        name_or_path: name in the zoo's index, or the folder of a model.
+        device: where to put it.
+        trusted: further modules whose classes a description may name, such as your own models'.
+
+    Raises:
+        FileNotFoundError: when there is no such model; names those that there are.
+        ModelFileError: for files that are damaged, or none of geozoo.
+
+    >>> load("ponita-nbody_small").units
+    {'position': 'length'}
+    """
+    folder = find_model(name_or_path)
+    description = Description.read(folder / FILE_NAME)
+    state = _read_weights(folder, description)
+    task = rebuild_task(
+        description.model, description.task, description.data, state, trusted=trusted
+    )
+    return TrainedModel(description, task).to(device)
+
+
+def _read_weights(folder: Path, description: Description) -> dict[str, Tensor]:
+    """The weights, if the file is the one that the description names."""
+    weights, path = description.weights, folder / description.weights.file
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; {folder / FILE_NAME} names it")
+    if path.stat().st_size != weights.size:
+        raise ModelFileError(
+            f"{path} is damaged: {path.stat().st_size} bytes instead of {weights.size}"
+        )
+    content = path.read_bytes()  # what is checked is what is used
+    found = hashlib.sha256(content).hexdigest()
+    if found != weights.sha256:
+        raise ModelFileError(f"{path} is damaged: sha256 {found} instead of {weights.sha256}")
+    try:
+        return load_bytes(content)
+    except SafetensorError as error:
+        raise ModelFileError(f"{path} holds no tensors: {error}") from error

@@ -1,0 +1,52 @@
+"""Writing a trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+from geozoo.hub.description import Description, Weights, file_sha256
+
+WEIGHTS_NAME = "model.safetensors"
+
+
+def write_model(
+    folder: Path,
+    *,
+    name: str,
+    model: Mapping[str, Any],
+    task: Mapping[str, Any],
+    data: Mapping[str, Any],
+    state: Mapping[str, Tensor],
+    **facts: Any,
+) -> Description:
+    """Write weights and description of a model into a new folder.
+
+    Args:
+        folder: the folder to make.
+        name: what to call the model.
+        model: config node of the network.
+        task: config node of the task.
+        data: the description of its data, as plain data.
+        state: weights of the task.
+        facts: the remaining attributes of `Description`.
+
+    Raises:
+        FileExistsError: when the folder is there and not empty.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise FileExistsError(f"{folder} is not empty")
+    path = folder / WEIGHTS_NAME
+    # Copies: safetensors refuses tensors that share memory.
+    copies = {key: value.detach().cpu().contiguous().clone() for key, value in state.items()}
+    save_file(copies, path)
+    path.chmod(0o644)  # safetensors writes for its owner alone
+    weights = Weights(WEIGHTS_NAME, file_sha256(path), path.stat().st_size)
+    found = Description(name=name, model=model, task=task, data=data, weights=weights, **facts)
+    found.write(folder)
+    return found

@@ -1,0 +1,100 @@
+"""From a description to a task with its network: nothing but classes of geozoo is ever called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from geozoo.data import DataSpec
+from geozoo.hub.description import ModelFileError
+from geozoo.tasks import GraphTask
+
+#: Modules whose public classes may stand in a description.
+PACKAGES = ("geozoo.models", "geozoo.tasks", "geozoo.diffusion")
+_MISSING = "???"
+
+
+def rebuild_task(
+    model: Mapping[str, Any],
+    task: Mapping[str, Any],
+    data: Mapping[str, Any],
+    state: Mapping[str, Tensor],
+    *,
+    trusted: Sequence[str] = (),
+) -> GraphTask:
+    """Return the task of a finished run with its weights, without its data.
+
+    Args:
+        model: config node of the network. Tensors that only the data know (``???``) are taken from
+            the weights.
+        task: config node of the task.
+        data: what the data said of itself.
+        state: the weights.
+        trusted: further modules whose classes may be called, such as your own models'.
+
+    Raises:
+        ModelFileError: if the nodes name anything else than public classes of `PACKAGES` and
+            ``trusted``, or their values do not fit, or the weights are those of another network.
+    """
+    packages = (*PACKAGES, *trusted)
+    given = {key: state.get(f"model.{key}") for key, v in model.items() if v == _MISSING}
+    if lacking := [key for key, value in given.items() if value is None]:
+        raise ModelFileError(f"the weights lack the tensors {', '.join(lacking)} of the model")
+    try:
+        spec = DataSpec.from_dict(data)
+        network = _build({**model, **given}, "model", packages)
+        built = _build(task, "task", packages, model=network, spec=spec)
+    except ModelFileError:
+        raise
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        raise ModelFileError(f"the description does not fit this version: {error}") from error
+    _load_state(built, state)
+    return built
+
+
+def _load_state(task: GraphTask, state: Mapping[str, Tensor]) -> None:
+    own = task.state_dict()
+    if own.keys() != state.keys():
+        odd = sorted(own.keys() ^ state.keys())
+        raise ModelFileError(
+            f"the weights are of another network: {len(odd)} names differ, such as {odd[0]!r}"
+        )
+    for name, value in state.items():
+        if value.shape != own[name].shape:
+            raise ModelFileError(
+                f"the weights are of another network: {name!r} must have shape "
+                f"{tuple(own[name].shape)}, got {tuple(value.shape)}"
+            )
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise ModelFileError(f"the weights {name!r} hold NaN or infinite values")
+    task.load_state_dict(state)
+
+
+def _build(node: Mapping[str, Any], where: str, packages: Sequence[str], **given: Any) -> Any:
+    """The object that a node with ``_target_`` stands for, nodes inside it first."""
+    arguments = {}
+    for key, value in node.items():
+        if key == "_target_":
+            continue
+        if not isinstance(key, str) or not key.isidentifier() or key.startswith("_"):
+            raise ModelFileError(f"{where}: {key!r} is no name of an argument")
+        is_node = isinstance(value, Mapping) and "_target_" in value
+        arguments[key] = _build(value, f"{where}.{key}", packages) if is_node else value
+    return _class(node.get("_target_"), where, packages)(**arguments, **given)
+
+
+def _class(target: Any, where: str, packages: Sequence[str]) -> type:
+    package, _, name = str(target).rpartition(".")
+    if package in packages:
+        module = import_module(package)
+        found = getattr(module, name, None)
+        if isinstance(found, type) and (package not in PACKAGES or name in module.__all__):
+            return found
+    raise ModelFileError(
+        f"{where}: {target!r} is not called: it is no public class of {', '.join(packages)}. If "
+        "you trust where the file comes from, name its module: trusted=[...]"
+    )

@@ -1,0 +1,236 @@
+"""Trained models: what is written is what is loaded; what is not ours is refused and never run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny_graphs import tiny_data
+from tiny_traffic import tiny_traffic
+
+import geozoo
+from geozoo.hub import Description, ModelFileError, load, shipped_models, write_model
+from geozoo.hub.description import FILE_NAME, file_sha256
+from geozoo.hub.publishing import WEIGHTS_NAME
+from geozoo.models import GramODE, Ponita
+from geozoo.tasks import Forecasting, Potential
+
+SIZES = {"hidden_channels": 8, "basis_channels": 8, "num_layers": 1, "num_orientations": 6}
+
+
+def potential() -> tuple[Any, dict[str, Any]]:
+    """A task on energies with weights that are not those of a new one, and how it is described."""
+    data = tiny_data("potential")
+    options = {**data.spec.model_arguments(), **SIZES}
+    task = Potential(Ponita(**options), data.spec)
+    nodes = {
+        "model": {"_target_": "geozoo.models.Ponita", **options},
+        "task": {"_target_": "geozoo.tasks.Potential", "force_weight": 1.0},
+    }
+    return (task, data), {**nodes, "data": data.spec.to_dict()}
+
+
+def traffic() -> tuple[Any, dict[str, Any]]:
+    """A forecaster whose graphs come from the data."""
+    data = tiny_traffic()
+    arguments = data.spec.model_arguments()
+    wanted = {k: arguments[k] for k in ("in_channels", "input_steps", "horizon")}
+    options = {**wanted, "hidden_channels": 8, "local_heads": 4, "num_branches": 1, "num_blocks": 1}
+    graph = torch.rand(data.spec.num_nodes, data.spec.num_nodes)
+    task = Forecasting(GramODE(graph, graph.T, **options), data.spec)
+    graphs = {"spatial_adjacency": "???", "semantic_adjacency": "???"}
+    nodes = {
+        "model": {"_target_": "geozoo.models.GramODE", **graphs, **options},
+        "task": {"_target_": "geozoo.tasks.Forecasting"},
+    }
+    return (task, data), {**nodes, "data": data.spec.to_dict()}
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    """The folder of a small potential."""
+    (task, _), nodes = potential()
+    write_model(tmp_path / "m", name="tiny", state=task.state_dict(), **nodes)
+    return tmp_path / "m"
+
+
+@pytest.mark.parametrize("make", [potential, traffic])
+def test_a_loaded_model_predicts_what_the_trained_one_did(make, tmp_path):
+    torch.manual_seed(3)
+    (task, data), nodes = make()
+    write_model(tmp_path / "m", name="tiny", state=task.state_dict(), **nodes)
+    model = geozoo.load(tmp_path / "m")
+    assert not model.model.training and not any(p.requires_grad for p in model.model.parameters())
+    batch = data.store.gather(torch.arange(3))
+    expected = task.eval().predict(batch)
+    for name, value in model.predict(batch).items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-6, atol=1e-5)
+    assert model.units == task.quantity_units()
+    assert model.spec == data.spec
+    assert "tiny" in repr(model)
+
+
+def test_the_description_is_kept(written):
+    found = load(written).description
+    assert found == Description.read(written / FILE_NAME)
+    assert found.weights.sha256 == file_sha256(written / WEIGHTS_NAME)
+
+
+def test_a_folder_that_is_in_use_is_not_overwritten(written):
+    (task, _), nodes = potential()
+    with pytest.raises(FileExistsError, match="is not empty"):
+        write_model(written, name="tiny", state=task.state_dict(), **nodes)
+
+
+def change(folder: Path, **values: Any) -> None:
+    """Exchange parts of the description."""
+    content = json.loads((folder / FILE_NAME).read_text())
+    (folder / FILE_NAME).write_text(json.dumps(content | values))
+
+
+def content(folder: Path, key: str) -> dict[str, Any]:
+    return json.loads((folder / FILE_NAME).read_text())[key]
+
+
+HOSTILE = [
+    "os.system", "builtins.eval", "subprocess.Popen", "geozoo.models.torch.nn.Module",
+    "geozoo.models", "geozoo.cli._launch.launch", "geozoo.tasks.import_module", "", None,
+    "geozoo.models._inputs.check_channels", "torch.nn.Linear", "geozoo.tasks.nn",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("node", ["model", "task"])
+@pytest.mark.parametrize("target", HOSTILE)
+def test_no_other_class_is_called(target, node, written):
+    change(written, **{node: {**content(written, node), "_target_": target}})
+    with pytest.raises(ModelFileError, match="is not called"):
+        load(written)
+
+
+@pytest.mark.parametrize("key", ["_args_", "_partial_", "__class__", "a b", "grid.x"])
+def test_no_key_is_followed_that_is_no_argument(key, written):
+    change(written, model={**content(written, "model"), key: 1})
+    with pytest.raises(ModelFileError, match="is no name of an argument"):
+        load(written)
+
+
+def test_a_nested_node_is_checked_too(written):
+    node = {"_target_": "os.system", "command": "touch /tmp/never"}
+    change(written, task={**content(written, "task"), "seed": node})
+    with pytest.raises(ModelFileError, match=r"task\.seed: 'os\.system' is not called"):
+        load(written)
+
+
+def test_an_own_network_needs_trust(written):
+    change(written, model={"_target_": "test_trained_models.Foreign"})
+    with pytest.raises(ModelFileError, match="trusted="):
+        load(written)
+    with pytest.raises(ModelFileError, match="another network"):
+        load(written, trusted=["test_trained_models"])
+
+
+class Foreign(torch.nn.Linear):
+    """A network that is not of the zoo."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"format": "other"}, "is no geozoo-model file"),
+        ({"version": 2}, "of version 1"),
+        ({"name": "../x"}, "name must be letters"),
+        ({"surprise": 1}, "unknown keys: surprise"),
+        ({"model": []}, "model must be a dict"),
+        ({"weights": {"file": "../w", "sha256": "0" * 64, "size": 1}}, "without folders"),
+        ({"weights": {"file": "w", "sha256": "xyz", "size": 1}}, "64 digits"),
+        ({"weights": {"file": "w"}}, "weights must have"),
+        ({"data": {"family": "none"}}, "family must be one of"),
+        ({"data": {"family": "geometric", "lvl": 1}}, "does not fit this version"),
+    ],
+)
+def test_descriptions_that_are_none_are_refused(values, message, written):
+    change(written, **values)
+    with pytest.raises(ModelFileError, match=message):
+        load(written)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "\x00", "[" * 100_000])
+def test_text_that_is_no_description_is_refused(text, written):
+    (written / FILE_NAME).write_text(text)
+    with pytest.raises(ModelFileError, match=str(written / FILE_NAME)):
+        load(written)
+
+
+@pytest.mark.parametrize("where", [0, 7, 100, -1])
+def test_a_flipped_byte_is_noticed(where, written):
+    path = written / WEIGHTS_NAME
+    damaged = bytearray(path.read_bytes())
+    damaged[where] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(ModelFileError, match="is damaged: sha256"):
+        load(written)
+
+
+def test_a_cut_file_is_noticed(written):
+    path = written / WEIGHTS_NAME
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ModelFileError, match="is damaged: .* bytes instead of"):
+        load(written)
+
+
+def replace_weights(folder: Path, blob: bytes) -> None:
+    """Put other bytes in the place of the weights, with the right checksum."""
+    path = folder / WEIGHTS_NAME
+    path.write_bytes(blob)
+    change(folder, weights={
+        "file": WEIGHTS_NAME, "sha256": file_sha256(path), "size": path.stat().st_size,
+    })  # fmt: skip
+
+
+def test_a_pickle_in_the_place_of_the_weights_is_not_read(written, tmp_path):
+    torch.save({"a": torch.zeros(2)}, tmp_path / "p")
+    replace_weights(written, (tmp_path / "p").read_bytes())
+    with pytest.raises(ModelFileError, match="holds no tensors"):
+        load(written)
+
+
+@pytest.mark.parametrize("case", ["fewer", "other shape", "nan"])
+def test_weights_of_another_network_are_refused(case, written, tmp_path):
+    state = load_file(written / WEIGHTS_NAME)
+    first = next(name for name, value in state.items() if value.dim() == 2)
+    if case == "fewer":
+        del state[first]
+    else:
+        state[first] = torch.full_like(state[first], torch.nan) if case == "nan" else torch.ones(3)
+    save_file(state, tmp_path / "w")
+    replace_weights(written, (tmp_path / "w").read_bytes())
+    with pytest.raises(ModelFileError, match="another network" if case != "nan" else "NaN"):
+        load(written)
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no trained model 'nothing-like-it'"):
+        load("nothing-like-it")
+    with pytest.raises(FileNotFoundError, match=f"has no {FILE_NAME}"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_shipped_models_load(name):
+    model = load(name)
+    assert model.name == name
+    assert model.description.metrics
+
+
+def test_importing_geozoo_needs_torch_alone():
+    code = "import geozoo, sys; assert 'safetensors' not in sys.modules; geozoo.load"
+    subprocess.run([sys.executable, "-c", code], check=True)
