@@ -11,13 +11,12 @@ from pathlib import Path
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._metrics_file import read_metrics
 from geozoo.zoo import entries
+from geozoo.zoo.published import all_published, with_published
 from geozoo.zoo.results import (
     Result,
     add_results,
     over_seeds,
-    read_published,
     read_results,
-    with_published,
 )
 
 #: Epochs in a curve file at most; enough for a picture, small enough for a repository.
@@ -40,9 +39,9 @@ def record_runs(runs: Sequence[Path]) -> Path:
     folders = [RunFolder(run) for run in runs]
     tables = [_results(folder) for folder in folders]
     home = _model_folder(folders[0])
-    published = read_published(home / "published.csv")
+    published = all_published()
     by_metric = zip(*tables, strict=True)
-    rows = [with_published(over_seeds(list(row)), published) for row in by_metric]
+    rows = [with_published(over_seeds(list(row)), home.name, published) for row in by_metric]
     curves = [
         _write_curve(folder, table[0], home) for folder, table in zip(folders, tables, strict=True)
     ]

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from geozoo.cli._options import RunError
+
 _PROGRAM = "geozoo"
 #: Programs of their own, which read the remaining words themselves.
 _PROGRAMS = {
@@ -30,7 +32,7 @@ def main() -> None:
     console = Console(highlight=False)
     try:
         options.run(options, console)
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, RunError) as error:
         console.print(f"{_PROGRAM}: {error}", markup=False, soft_wrap=True)
         sys.exit(1)
 
@@ -54,6 +56,36 @@ def _cards(options: argparse.Namespace, console: Console) -> None:
     console.print("\n".join(map(str, write_cards())) or "all cards are current")
 
 
+def _results(options: argparse.Namespace, console: Console) -> None:
+    from geozoo.cli._ledger import show_results
+
+    show_results(options.words, console)
+
+
+def _table(options: argparse.Namespace, console: Console) -> None:
+    from geozoo.cli import _table_formats as formats
+    from geozoo.zoo.benchmark_table import benchmark_tables
+
+    tables = benchmark_tables(options.data, options.variants)
+    if options.picture:
+        formats.draw_tables(tables, Path(options.picture))
+        console.print(f"drawn in {options.picture}", soft_wrap=True)
+    elif options.format == "terminal":
+        formats.show_tables(tables, console)
+    else:
+        writers = {
+            "markdown": formats.markdown, "csv": formats.comma_separated, "latex": formats.latex,
+        }  # fmt: skip
+        sys.stdout.write(writers[options.format](tables).rstrip("\n") + "\n")
+
+
+def _reproduce(options: argparse.Namespace, console: Console) -> None:
+    from geozoo.cli._reproducing import reproduce
+
+    if not reproduce(options.id, options.runs, console, dry_run=options.dry_run):
+        sys.exit(1)
+
+
 def _publish(options: argparse.Namespace, console: Console) -> None:
     from geozoo.cli._publishing import publish
 
@@ -69,6 +101,18 @@ def _parser() -> argparse.ArgumentParser:
     record = _add(commands, "record", _record, "append finished runs to the results of a model")
     record.add_argument("runs", nargs="+", help="run folders that differ in the seed alone")
     _add(commands, "cards", _cards, "regenerate the results tables of the cards")
+    results = _add(commands, "results", _results, "recorded runs with their ids")
+    results.add_argument("words", nargs="*", help="of id, model, recipe, data, device: all occur")
+    table = _add(commands, "table", _table, "published numbers of a data set beside ours")
+    table.add_argument("data", help="data set, or the beginning of several: pems")
+    table.add_argument("variants", nargs="*", help="molecules, targets or variants; default: all")
+    kinds = ("terminal", "markdown", "csv", "latex")
+    table.add_argument("--format", choices=kinds, default="terminal")
+    table.add_argument("--picture", metavar="FILE", help="draw it instead: .png, .svg or .pdf")
+    again = _add(commands, "reproduce", _reproduce, "run a record's command again and compare")
+    again.add_argument("id", help="see `geozoo results`")
+    again.add_argument("--runs", default="runs", help="folder of the run folders; default: runs")
+    again.add_argument("--dry-run", action="store_true", help="only say what would be done")
     publish = _add(commands, "publish", _publish, "make a trained model of a finished run")
     publish.add_argument("run_folder", metavar="run", help="run folder; its best checkpoint")
     publish.add_argument("--out", help="folder to make; default: ./<name>")
@@ -87,3 +131,7 @@ def _add(
     )  # fmt: skip
     parser.set_defaults(run=run)
     return parser
+
+
+if __name__ == "__main__":
+    main()

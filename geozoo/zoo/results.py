@@ -35,6 +35,8 @@ class Result:
         checkpoint: name of the tested checkpoint and its epoch.
         curve: file of the validation curve, from the model's folder.
         baseline: the error of the task's prediction without a model, on the same test part.
+        tolerance: share of the value by which a reproduction may differ; None: the rule of
+            `geozoo.zoo.reproduction.tolerance_of`.
     """
 
     recipe: str
@@ -58,6 +60,7 @@ class Result:
     checkpoint: str
     curve: str = ""
     baseline: float | None = None
+    tolerance: float | None = None
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -65,37 +68,7 @@ class Result:
         return (self.recipe, self.dataset, self.variant, self.split, self.metric, self.seeds)
 
 
-@dataclass(frozen=True)
-class Published:
-    """A number from the literature: a row of ``published.csv``.
-
-    Attributes:
-        dataset: name of the data set.
-        variant: molecule, or variant of the data.
-        split: words that the split of a comparable result must contain.
-        metric: name of the metric.
-        unit: its unit.
-        value: the number.
-        ref: where it stands.
-    """
-
-    dataset: str
-    variant: str
-    split: str
-    metric: str
-    unit: str
-    value: float
-    ref: str
-
-    def is_comparable(self, result: Result) -> bool:
-        """Whether a result has the same data, protocol, metric and unit."""
-        same = ("dataset", "variant", "metric", "unit")
-        return self.split in result.split and all(
-            getattr(self, name) == getattr(result, name) for name in same
-        )
-
-
-_NUMBERS = ("value", "std", "paper_value", "wall_time_s", "peak_memory_mb", "baseline")
+_NUMBERS = ("value", "std", "paper_value", "wall_time_s", "peak_memory_mb", "baseline", "tolerance")
 
 
 def read_results(path: Path) -> list[Result]:
@@ -104,16 +77,7 @@ def read_results(path: Path) -> list[Result]:
     Raises:
         ValueError: when its columns are not those of `Result`.
     """
-    return [Result(**row) for row in _read(path, Result)]
-
-
-def read_published(path: Path) -> list[Published]:
-    """The rows of a file of published numbers; none if there is no file.
-
-    Raises:
-        ValueError: when its columns are not those of `Published`.
-    """
-    return [Published(**row) for row in _read(path, Published)]
+    return [Result(**row) for row in read_rows(path, Result)]
 
 
 def write_results(path: Path, results: Iterable[Result]) -> None:
@@ -164,15 +128,12 @@ def over_seeds(results: Sequence[Result]) -> Result:
     )
 
 
-def with_published(result: Result, published: Iterable[Published]) -> Result:
-    """The row with the published number that it can be compared with, if there is one."""
-    for row in published:
-        if row.is_comparable(result):
-            return replace(result, paper_value=row.value, paper_ref=row.ref)
-    return result
+def read_rows(path: Path, kind: type) -> list[dict[str, object]]:
+    """The rows of a CSV file as arguments of a dataclass; none if there is no file.
 
-
-def _read(path: Path, kind: type) -> list[dict[str, object]]:
+    Raises:
+        ValueError: when its columns are not the fields.
+    """
     if not path.is_file():
         return []
     names = [field.name for field in fields(kind)]

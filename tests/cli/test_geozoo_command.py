@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from result_samples import ROW
 from tiny_configs import TINY
 
-from geozoo.zoo.results import Published, read_results
+from geozoo.zoo.published import Published
+from geozoo.zoo.results import read_results
 from geozoo.zoo.tables import BEGIN, END
 
 Train = Callable[..., int]
@@ -24,7 +26,7 @@ def home(tmp_path: Path) -> Path:
     (folder / "config.yaml").write_text("# Node behind model=tiny: a model for tests.\n{}\n")
     (folder / "README.md").write_text(f"# Tiny\n\n{BEGIN}\n{END}\n")
     head = ",".join(Published.__dataclass_fields__)
-    row = "tiny,dynamics,in order,position_mse,length^2,0.5,a paper"
+    row = "Tiny,tiny,dynamics,in order,position_mse,length^2,0.5,,a paper,paper"
     (folder / "published.csv").write_text(f"{head}\n{row}\n")
     return folder
 
@@ -131,3 +133,130 @@ def test_list_shows_entries_and_recipes(
     said = capsys.readouterr().out
     for word in ("ponita", "nbody", "rmd17", "ponita-nbody_quick"):
         assert word in said
+
+
+def run_geozoo(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    """Run ``geozoo`` in this process; gives the exit code."""
+    from geozoo.cli.main import main
+
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(sys, "argv", ["geozoo", *map(str, words)])
+    try:
+        main()
+    except SystemExit as error:
+        return int(error.code or 0)
+    return 0
+
+
+def test_results_are_listed_by_words(monkeypatch, capsys):
+    assert run_geozoo(monkeypatch, "results", "ponita", "nbody") == 0
+    said = capsys.readouterr().out
+    assert "position_mse" in said and "rmd17" not in said
+    assert run_geozoo(monkeypatch, "results", "nothing") == 1
+    assert "no recorded run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("style", ["terminal", "markdown", "csv", "latex"])
+def test_tables_in_every_format(style, monkeypatch, capsys):
+    assert run_geozoo(monkeypatch, "table", "rmd17", "aspirin", "--format", style) == 0
+    said = capsys.readouterr().out
+    assert "NequIP" in said and "8.2" in said and "ethanol" not in said
+    if style == "csv":
+        rows = list(csv.DictReader(said.splitlines()))
+        row = next(r for r in rows if r["method"] == "MACE" and r["metric"] == "force_mae")
+        assert (row["value"], row["unit"], row["run"]) == ("6.6", "meV/angstrom", "")
+    if style == "latex":
+        assert "energy\\_mae [meV]" in said and said.count("toprule") == 1
+
+
+def test_tables_as_a_picture(tmp_path, monkeypatch, capsys):
+    assert run_geozoo(monkeypatch, "table", "nbody", "--picture", tmp_path / "t.png") == 0
+    assert (tmp_path / "t.png").stat().st_size > 10_000
+    assert run_geozoo(monkeypatch, "table", "nbody", "--picture", tmp_path / "t.xyz") == 1
+    assert "xyz" in capsys.readouterr().out
+
+
+@pytest.fixture
+def recorded(
+    three_runs: list[Path], command: Callable[..., None], home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:  # fmt: skip
+    """The three runs as the only record."""
+    from geozoo.zoo import Entry
+
+    command("record", *three_runs)
+    tiny = Entry("model", "tiny", home, "a model for tests")
+    monkeypatch.setattr("geozoo.zoo.ledger.entries", lambda kind: [tiny])
+    return home
+
+
+def test_a_record_is_made_again_and_compared(
+    recorded, command, geozoo_train, tmp_path, monkeypatch, capsys
+):
+    from geozoo.cli import _reproducing
+
+    calls = []
+
+    def call(words, console):
+        calls.append(words)
+        own = [word for word in words[1:] if not word.startswith("--config-dir")]
+        own = [word for word in own if not word.startswith("/")]
+        assert geozoo_train(*own) == 0
+
+    monkeypatch.setattr(_reproducing, "_call", call)
+    assert run_geozoo(monkeypatch, "results") == 0
+    name = capsys.readouterr().out.split("│")[1].strip()
+    words = ("reproduce", name, "--runs", tmp_path / "again")
+    assert run_geozoo(monkeypatch, *words, "--dry-run") == 0
+    said = capsys.readouterr().out
+    assert not calls and "seed=2" in said and "to be met within" in said
+    assert run_geozoo(monkeypatch, *words) == 0
+    assert "reproduced" in capsys.readouterr().out and len(calls) == 3
+    # Finished runs are not repeated; a number that does not fit is a failure.
+    results = recorded / "results.csv"
+    text = results.read_text()
+    value = read_results(results)[0].value
+    results.write_text(text.replace(str(value), str(2 * value)))
+    assert run_geozoo(monkeypatch, *words) == 1
+    said = capsys.readouterr().out
+    assert "NOT reproduced" in said and "FAIL" in said and "finished before" in said
+    assert len(calls) == 3
+
+
+def test_an_interrupted_repetition_is_resumed(recorded, tmp_path, monkeypatch):
+    from geozoo.cli import _reproducing
+    from geozoo.zoo.ledger import read_ledger
+
+    (run,) = read_ledger()
+    calls = []
+    monkeypatch.setattr(_reproducing, "_call", lambda words, console: calls.append(words))
+    begun = tmp_path / "again" / f"reproduce-{run.id}_seed0" / "checkpoints"
+    begun.mkdir(parents=True)
+    (begun / "last.ckpt").touch()
+    assert run_geozoo(monkeypatch, "reproduce", run.id, "--runs", tmp_path / "again") == 1
+    assert calls[0] == ["train", f"resume={begun.parent}"]
+    assert calls[1][0] == "train" and "seed=1" in calls[1]
+
+
+def test_a_run_is_published_and_loads(tiny_run, tmp_path, monkeypatch, capsys):
+    import geozoo
+
+    assert run_geozoo(monkeypatch, "publish", tiny_run, "--out", tmp_path / "out") == 0
+    said = capsys.readouterr().out
+    assert "position [length]" in said and "trusted=['tiny_graphs']" in said
+    model = geozoo.load(tmp_path / "out", trusted=["tiny_graphs"])
+    assert model.name == "tiny-tiny_dynamics"
+    metrics = {row.metric: row.value for row in read_results(tiny_run / "result.csv")}
+    described = model.description
+    assert {name: m["value"] for name, m in described.metrics.items()} == metrics
+    assert "run_dir" not in described.training["command"]
+    assert run_geozoo(monkeypatch, "publish", tiny_run, "--out", tmp_path / "out") == 1
+    assert "is not empty" in capsys.readouterr().out
+
+
+def test_an_untested_run_is_not_published(tiny_run, tmp_path, monkeypatch, capsys):
+    (tiny_run / "result.csv").unlink()
+    assert run_geozoo(monkeypatch, "publish", tiny_run, "--out", tmp_path / "out") == 1
+    assert "geozoo evaluate --save" in " ".join(capsys.readouterr().out.split())
+    assert run_geozoo(monkeypatch, "publish", tmp_path / "nowhere") == 1
+    assert "there is no checkpoint" in capsys.readouterr().out

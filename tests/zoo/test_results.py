@@ -7,13 +7,11 @@ import pytest
 from result_samples import ROW
 
 from geozoo.zoo import entries
+from geozoo.zoo.published import Published, read_published, with_published
 from geozoo.zoo.results import (
-    Published,
     add_results,
     over_seeds,
-    read_published,
     read_results,
-    with_published,
     write_results,
 )
 
@@ -43,7 +41,7 @@ def test_older_files_lack_the_younger_columns(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
     write_results(path, [replace(ROW, curve="curves/a.csv", baseline=7.5)])
     assert read_results(path)[0].baseline == 7.5
-    lines = [line.rpartition(",")[0] for line in path.read_text().splitlines()]
+    lines = [line.rsplit(",", 2)[0] for line in path.read_text().splitlines()]
     path.write_text("\n".join(lines) + "\n")
     assert read_results(path) == [replace(ROW, curve="curves/a.csv")]
 
@@ -78,16 +76,28 @@ def test_runs_of_different_kinds_are_not_averaged(change: dict[str, str]) -> Non
 
 
 def test_published_numbers_need_the_same_protocol() -> None:
-    published = Published("rmd17", "aspirin", "official", "energy_mae", "meV", 1.7, "paper")
-    assert with_published(ROW, [published]).paper_value == 1.7
-    for change in ({"split": "every-100"}, {"variant": "ethanol"}, {"unit": "eV"}, {"metric": "x"}):
-        assert with_published(ROW, [replace(published, **change)]).paper_value is None
+    published = Published(
+        "PONITA", "rmd17", "aspirin", "official", "energy_mae", "meV", 1.7, None, "a paper", "paper"
+    )
+    assert with_published(ROW, "ponita", [published]).paper_value == 1.7
+    assert with_published(ROW, "egnn", [published]).paper_value is None
+    for change in (
+        {"split": "every-100"}, {"variant": "ethanol"}, {"unit": "eV"}, {"metric": "x"},
+        {"method": "MACE"},
+    ):  # fmt: skip
+        changed = replace(published, **change)
+        assert with_published(ROW, "ponita", [changed]).paper_value is None
+
+
+def test_a_published_number_says_where_it_was_seen() -> None:
+    with pytest.raises(ValueError, match="status must be one of"):
+        Published("A", "d", "", "", "m", "u", 1.0, None, "somewhere", "hearsay")
 
 
 @pytest.mark.parametrize("entry", entries("model"), ids=lambda entry: entry.name)
 def test_files_of_the_entries_can_be_read(entry: object) -> None:
     for row in read_published(entry.folder / "published.csv"):
-        assert row.value > 0 and row.ref and row.unit
+        assert row.value > 0 and row.ref and row.unit and row.method
     for row in read_results(entry.folder / "results.csv"):
         assert row.command and row.split and row.device
         for curve in row.curve.split():

@@ -1,0 +1,115 @@
+"""``geozoo reproduce``: a recorded run once more, from its own command."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from geozoo.cli._folder import RunFolder
+from geozoo.cli._options import RunError
+from geozoo.zoo.ledger import Run, find_run
+from geozoo.zoo.provenance import commit, device_name
+from geozoo.zoo.reproduction import Comparison, commands_of, compare, tolerance_of
+from geozoo.zoo.results import over_seeds, read_results
+
+
+def reproduce(name: str, runs: str, console: Console, *, dry_run: bool = False) -> bool:
+    """Run a record's command for each of its seeds and compare the numbers.
+
+    A run that was interrupted goes on where it was; a finished one is not repeated.
+
+    Args:
+        name: id of the record.
+        runs: folder of the new run folders.
+        console: where to say what is done.
+        dry_run: say what would be done, and do nothing.
+
+    Returns:
+        Whether all metrics agree.
+
+    Raises:
+        ValueError: for an unknown id.
+        RunError: when a command fails.
+    """
+    run = find_run(name)
+    _announce(run, console)
+    if dry_run:
+        return True
+    seeds = [int(seed) for seed in run.first.seeds.split()]
+    folders = [_made(run, seed, Path(runs).expanduser().absolute(), console) for seed in seeds]
+    tables = [read_results(folder.result) for folder in folders]
+    found = [over_seeds(list(rows)) for rows in zip(*tables, strict=True)]
+    comparisons = compare(run, found)
+    console.print(_verdict(comparisons))
+    agrees = all(comparison.agrees for comparison in comparisons)
+    console.print("reproduced" if agrees else "NOT reproduced", style="bold")
+    return agrees
+
+
+def _announce(run: Run, console: Console) -> None:
+    """Say what will run, for how long, and where that was."""
+    first = run.first
+    seeds = first.seeds.split()
+    console.print(
+        f"{run.id}: {run.label} on {first.dataset} {first.variant}".rstrip(), style="bold"
+    )
+    console.print(f"protocol: {first.split}", soft_wrap=True)
+    for seed in seeds:
+        lines = [shlex.join(words) for words in commands_of(run, int(seed))]
+        console.print("  " + "; ".join(lines), soft_wrap=True, markup=False)
+    minutes = first.wall_time_s * len(seeds) / 60
+    here = device_name()
+    console.print(
+        f"training took {minutes:.0f} min in all on {first.device} (torch {first.torch}, commit "
+        f"{first.commit or 'unknown'}, {first.date}); here: {here}, commit {commit() or 'unknown'}",
+        soft_wrap=True,
+    )
+    for row in run.results:
+        console.print(
+            f"  {row.metric}: {row.value:.5g} {row.unit}, to be met within {tolerance_of(row):.2g}",
+            markup=False,
+        )
+
+
+def _made(run: Run, seed: int, runs: Path, console: Console) -> RunFolder:
+    """The run folder of a seed, made or completed now if need be."""
+    folder = RunFolder(runs / f"reproduce-{run.id}_seed{seed}")
+    train, *tests = commands_of(run, seed)
+    if folder.result.is_file():
+        console.print(f"seed {seed}: finished before, in {folder.path}", soft_wrap=True)
+        return folder
+    if folder.last.is_file():
+        _call(["train", f"resume={folder.path}"], console)
+    else:
+        _call(["train", *train[1:], f"run_dir={folder.path}"], console)
+    for test in tests:
+        words = [str(folder.path) if word == "<run>" else word for word in test[1:]]
+        _call(["evaluate", "--save", *words], console)
+    return folder
+
+
+def _call(words: Sequence[str], console: Console) -> None:
+    console.print(f"$ geozoo {shlex.join(words)}", soft_wrap=True, markup=False, style="dim")
+    done = subprocess.run([sys.executable, "-m", "geozoo.cli.main", *words], check=False)
+    if done.returncode:
+        raise RunError(
+            f"`geozoo {shlex.join(words)}` ended with {done.returncode}; the same command of "
+            "`geozoo reproduce` goes on from its last checkpoint"
+        )
+
+
+def _verdict(comparisons: Sequence[Comparison]) -> Table:
+    table = Table("metric", "recorded", "now", "difference", "tolerance", "", padding=(0, 1))
+    for each in comparisons:
+        row, difference = each.recorded, each.found - each.recorded.value
+        table.add_row(
+            f"{row.metric} {row.unit}", f"{row.value:.5g}", f"{each.found:.5g}",
+            f"{difference:+.2g}", f"{each.tolerance:.2g}", "pass" if each.agrees else "FAIL",
+        )  # fmt: skip
+    return table

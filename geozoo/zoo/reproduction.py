@@ -1,0 +1,76 @@
+"""Whether a run that was made again agrees with its record."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from geozoo.zoo.ledger import Run
+from geozoo.zoo.results import Result
+
+#: Deviations over seeds that a mean may be off.
+_DEVIATIONS = 3.0
+#: Share of the value that a single run may be off: another machine rounds otherwise, and a training
+#: makes much of little.
+_SHARE_TRAINED, _SHARE_FITTED = 0.1, 1e-3
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A metric then and now.
+
+    Attributes:
+        recorded: the row of the record.
+        found: the number of the new run.
+        tolerance: how far they may be apart, in the unit of the metric.
+    """
+
+    recorded: Result
+    found: float
+    tolerance: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether they are no farther apart."""
+        return abs(self.found - self.recorded.value) <= self.tolerance
+
+
+def tolerance_of(row: Result) -> float:
+    """How far a new run may be from a row, in the unit of the metric.
+
+    What the row says (``tolerance``, a share of the value); otherwise three standard deviations
+    over seeds where there are several, a tenth of the value for a single training, and a thousandth
+    where nothing is trained.
+    """
+    if row.tolerance is not None:
+        return row.tolerance * abs(row.value)
+    if row.wall_time_s == 0:
+        return _SHARE_FITTED * abs(row.value)
+    if row.std is not None:
+        return _DEVIATIONS * row.std
+    return _SHARE_TRAINED * abs(row.value)
+
+
+def compare(run: Run, found: Sequence[Result]) -> list[Comparison]:
+    """The metrics of a record beside those of a new run.
+
+    Raises:
+        ValueError: when the new run lacks a metric.
+    """
+    values = {row.metric: row.value for row in found}
+    missing = [row.metric for row in run.results if row.metric not in values]
+    if missing:
+        raise ValueError(f"the new run has no {', '.join(missing)}")
+    return [Comparison(row, values[row.metric], tolerance_of(row)) for row in run.results]
+
+
+def commands_of(run: Run, seed: int) -> list[list[str]]:
+    """The command lines of a record for one of its seeds: program and words.
+
+    The first trains; a further one tests the run folder, ``<run>``, under other conditions.
+    """
+    parts = [shlex.split(part) for part in run.first.command.split("; ")]
+    train = [word for word in parts[0] if not re.match(r"(seed=|-m$|--multirun$)", word)]
+    return [[*train, f"seed={seed}"], *parts[1:]]
