@@ -1,5 +1,6 @@
 """Data sets of graphs: stores, batches, splits, statistics and Lightning data modules."""
 
+from geozoo.data._ase_frames import Structure, read_structures, structure_of
 from geozoo.data._folders import data_folder
 from geozoo.data._progress import progress_bar
 from geozoo.data.augmentation import rotate_batch
@@ -80,6 +81,7 @@ __all__ = [
     "RoadGraphs",
     "SeriesStore",
     "SlicOptions",
+    "Structure",
     "Traffic",
     "TrafficCSV",
     "TrafficOptions",
@@ -104,11 +106,13 @@ __all__ = [
     "random_split",
     "read_index_file",
     "read_sensor_table",
+    "read_structures",
     "remote_files",
     "rotate_batch",
     "simulate",
     "simulate_traffic",
     "slic_graphs",
     "split_hash",
+    "structure_of",
     "total_energy",
 ]

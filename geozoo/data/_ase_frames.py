@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -40,6 +40,18 @@ class FrameOptions:
         """Refuse unknown units before a long file is read."""
         energy_factor(self.energy_unit)
         length_factor(self.length_unit)
+
+
+class Structure(NamedTuple):
+    """Atoms in space.
+
+    Attributes:
+        numbers: ``[N]`` atomic numbers.
+        pos: ``[N, 3]`` in angstrom.
+    """
+
+    numbers: np.ndarray
+    pos: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -83,6 +95,46 @@ def read_frames(path: Path, options: FrameOptions) -> Frames:
     flat = {name: np.concatenate([record[name] for record in records]) for name in records[0]}
     num_atoms = np.array([len(record["numbers"]) for record in records])
     return Frames(num_atoms=num_atoms, num_periodic=num_periodic, **flat)
+
+
+def read_structures(path: Path, *, ignore_cell: bool = False) -> list[Structure]:
+    """Read all structures of a file, without energies and forces.
+
+    Args:
+        path: any file that ASE reads; positions in angstrom.
+        ignore_cell: treat periodic structures as isolated ones.
+
+    Raises:
+        ImportError: without ASE.
+        FileNotFoundError: when the file is not there.
+        ValueError: see `read_frames`.
+    """
+    options = FrameOptions("meV", "angstrom", None, None, ignore_cell)
+    found = []
+    for number, atoms in enumerate(_atoms(path)):
+        where = f"{path}, frame {number}"
+        _check_cell(atoms, where, options)
+        found.append(structure_of(atoms, where))
+    if not found:
+        raise ValueError(f"path: {path} holds no structures")
+    return found
+
+
+def structure_of(atoms: Atoms, where: str) -> Structure:
+    """The checked elements and positions of an ASE structure, which is not looked at for a cell.
+
+    Raises:
+        ValueError: without atoms, for positions that are not finite, atoms at one place, or atoms
+            of no element; begins with ``where``.
+    """
+    numbers, pos = atoms.numbers.astype(np.int64), np.asarray(atoms.positions, dtype=np.float64)
+    if len(atoms) == 0:
+        raise ValueError(f"{where} has no atoms")
+    if not np.isfinite(pos).all():
+        raise ValueError(f"{where}: pos holds NaN or infinite values")
+    _check_elements(numbers, where)
+    _check_distances(pos, where)
+    return Structure(numbers, pos)
 
 
 def _atoms(path: Path) -> Iterator[Atoms]:
@@ -134,10 +186,14 @@ def _record(atoms: Atoms, where: str, options: FrameOptions) -> dict[str, np.nda
     for name, values in record.items():
         if not np.isfinite(values).all():
             raise ValueError(f"{where}: {name} holds NaN or infinite values")
-    if (record["numbers"] < 1).any():
-        raise ValueError(f"{where}: atoms of unknown element (X) cannot be used")
+    _check_elements(record["numbers"], where)
     _check_distances(record["pos"], where)
     return {**record, "pos": record["pos"] - record["pos"].mean(0)}
+
+
+def _check_elements(numbers: np.ndarray, where: str) -> None:
+    if (numbers < 1).any():
+        raise ValueError(f"{where}: atoms of unknown element (X) cannot be used")
 
 
 def _look_up(atoms: Atoms, name: str, key: str | None, where: str) -> np.ndarray:

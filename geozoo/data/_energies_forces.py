@@ -16,6 +16,7 @@ def energy_force_spec(
     store: GraphStore,
     train: Tensor,
     *,
+    elements: tuple[int, ...],
     protocol: Mapping[str, Any],
     references: Mapping[str, float] | None = None,
 ) -> GeometricSpec:
@@ -25,6 +26,8 @@ def energy_force_spec(
         store: fields ``pos`` (angstrom), ``x`` (one column a species), ``z``, ``forces``
             (meV/angstrom), and per graph ``energy`` (meV) and ``frame``.
         train: ``[S]`` graphs of the training part, whose statistics count.
+        elements: atomic number of each column of ``x``; of one that the training part never has,
+            the description says 0, as no model can have learned it.
         protocol: what makes a number comparable.
         references: further statistics: energies in meV that were subtracted.
     """
@@ -36,6 +39,7 @@ def energy_force_spec(
         out_channels=1,
         vector_fields=("pos", "forces"),
         target="energy",
+        elements=tuple(z if seen else 0 for z, seen in zip(elements, part.x.any(0), strict=True)),
         units={
             "pos": "angstrom",
             "x": "1",

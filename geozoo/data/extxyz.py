@@ -107,7 +107,10 @@ class ExtXYZ(GraphDataModule):
         _warn_of_unseen_species(store, splits["train"], species)
         references = self._subtract_references(store, splits["train"], species)
         protocol = self._protocol(splits, species, bool(references))
-        spec = energy_force_spec(store, splits["train"], protocol=protocol, references=references)
+        spec = energy_force_spec(
+            store, splits["train"], elements=_numbers_of(species), protocol=protocol,
+            references=references,
+        )  # fmt: skip
         return LoadedData(store, splits, spec)
 
     def _splits(self, counts: Mapping[str, int]) -> dict[str, Tensor]:
@@ -210,6 +213,12 @@ def _make_store(frames: Frames, species: Sequence[str] | None) -> tuple[GraphSto
     graph = {"energy": energy, "frame": torch.arange(len(energy))}
     store = GraphStore(torch.from_numpy(frames.num_atoms), node=node, graph=graph)
     return store, [chemical_symbols[number] for number in wanted]
+
+
+def _numbers_of(species: Sequence[str]) -> tuple[int, ...]:
+    from ase.data import atomic_numbers
+
+    return tuple(atomic_numbers[symbol] for symbol in species)
 
 
 def _warn_of_unseen_species(store: GraphStore, train: Tensor, species: Sequence[str]) -> None:

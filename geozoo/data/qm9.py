@@ -128,6 +128,7 @@ class QM9(GraphDataModule):
             out_channels=1,
             vector_fields=("pos",),
             target=self.target,
+            elements=tuple(ELEMENTS.values()) if self.features == "elements" else (),
             units={"pos": "angstrom", "x": "1", "z": "1", self.target: unit, "number": "1"},
             statistics={f"{self.target}_shift": shift, f"{self.target}_scale": scale},
             protocol=self._protocol(splits, header, graph["number"]),

@@ -130,7 +130,9 @@ class RMD17(GraphDataModule):
             "split_hash": split_hash(_frame_numbers(rows, arrays)),
             **{f"num_{part}": len(index) for part, index in rows.items()},
         }
-        spec = energy_force_spec(store, splits["train"], protocol=protocol)
+        spec = energy_force_spec(
+            store, splits["train"], elements=tuple(range(_NUM_ELEMENTS)), protocol=protocol
+        )
         return LoadedData(store, splits, spec)
 
     def _rows(self, num_frames: int, path: Path) -> dict[str, Tensor]:

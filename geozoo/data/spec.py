@@ -75,10 +75,13 @@ class GeometricSpec(DataSpec):
         target: field of a batch that a task predicts unless told otherwise.
         lattice: points along each axis, where every graph is a regular point set of that shape in
             row-major order, such as an image; None: any points.
+        elements: atomic number of each column of ``x``, where that is the one-hot of the element:
+            what turns a structure file into an input; empty: ``x`` is something else.
 
     Raises:
         ValueError: for an unknown level, a dimension other than 2 or 3, a negative number of
-            channels, a lattice of another dimension, or a specification without any output.
+            channels, a lattice of another dimension, elements that are not one for each channel,
+            or a specification without any output.
 
     >>> spec = GeometricSpec(level="node", dim=3, in_channels=1, in_vectors=1, out_vectors=1)
     >>> spec.model_arguments()["in_vectors"]
@@ -94,6 +97,7 @@ class GeometricSpec(DataSpec):
     vector_fields: tuple[str, ...] = ()
     target: str = "y"
     lattice: tuple[int, ...] | None = None
+    elements: tuple[int, ...] = ()
     family: ClassVar[str] = "geometric"
 
     def __post_init__(self) -> None:
@@ -106,6 +110,11 @@ class GeometricSpec(DataSpec):
             check_whole(name, getattr(self, name), 0)
         if self.lattice is not None:
             check_lattice(self.lattice, self.dim)
+        if self.elements and len(self.elements) != self.in_channels:
+            raise ValueError(
+                f"elements must name one for each of the {self.in_channels} columns of x, got "
+                f"{len(self.elements)}"
+            )
         if self.out_channels + self.out_vectors == 0:
             raise ValueError("out_channels and out_vectors are both 0: nothing to predict")
 

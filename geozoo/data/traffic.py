@@ -237,6 +237,7 @@ class Traffic(GraphDataModule):
             "graphs": {"spatial": self.graphs.spatial, "semantic": self.graphs.semantic},
             "steps": len(series.times),
             "first": str(series.times[0]),
+            "sensors": list(series.sensor_ids),
             "notes": list(series.notes),
             **{f"num_{part}": len(index) for part, index in splits.items()},
         }

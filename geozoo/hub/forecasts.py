@@ -1,0 +1,104 @@
+"""Forecasts for a series: the newest readings in, the next steps with their times out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+
+from geozoo.data import SeriesStore, TrafficSeries
+from geozoo.data.traffic_series import day_of_week, slot_of_day
+
+if TYPE_CHECKING:
+    from geozoo.hub.loading import TrainedModel
+
+
+class Forecast(NamedTuple):
+    """The next steps of a series.
+
+    Attributes:
+        times: datetime64[s] ``[H]``, local clock.
+        values: ``[H, N]`` in the unit of the training data.
+        sensor_ids: name of each sensor.
+    """
+
+    times: np.ndarray
+    values: np.ndarray
+    sensor_ids: tuple[str, ...]
+
+
+def forecast(model: TrainedModel, series: TrafficSeries) -> Forecast:
+    """Predict what comes after the last step of a series.
+
+    Args:
+        model: a trained forecaster.
+        series: the sensors of its training, in any order, with at least as many steps as it sees
+            and none missing among these; older ones serve models that look back days.
+
+    Raises:
+        ValueError: for other sensors, another interval, too few steps, or a gap among the last.
+    """
+    spec = model.spec
+    order = _order(spec.protocol.get("sensors"), series, spec.num_nodes)
+    _check(spec, series)
+    # The steps to come have to be there, unobserved, for a window to end on the last reading.
+    step = np.timedelta64(60 * spec.interval, "s")
+    ahead = series.times[-1] + step * np.arange(1, spec.horizon + 1)
+    times = np.concatenate([series.times, ahead])
+    values = torch.from_numpy(series.values[:, order])
+    observed = torch.from_numpy(series.observed[:, order])
+    clock = np.stack([slot_of_day(times, spec.interval), day_of_week(times)], 1)
+    windows = len(times) - spec.input_steps - spec.horizon + 1
+    store = SeriesStore(
+        torch.cat([values, values.new_zeros(spec.horizon, *values.shape[1:])]),
+        torch.cat([observed, observed.new_zeros(spec.horizon, observed.shape[1])]),
+        torch.from_numpy(clock), torch.zeros(windows, dtype=torch.int64),
+        input_steps=spec.input_steps, horizon=spec.horizon,
+        lags=tuple(getattr(model.model, "lags", ())),
+    )  # fmt: skip
+    found = model.predict(store.gather([windows - 1]))[spec.target][0]
+    names = tuple(series.sensor_ids[place] for place in order)
+    return Forecast(ahead, found.cpu().numpy(), names)
+
+
+def _order(known: list[str] | None, series: TrafficSeries, count: int) -> list[int]:
+    """Where the sensors of the training stand in the series."""
+    if known is None:  # a model from before sensors were recorded
+        if len(series.sensor_ids) != count:
+            raise ValueError(f"the model knows {count} sensors, got {len(series.sensor_ids)}")
+        return list(range(count))
+    place = {name: number for number, name in enumerate(series.sensor_ids)}
+    missing = [name for name in known if name not in place]
+    if missing or len(place) > len(known):
+        odd = missing or sorted(place.keys() - set(known))
+        what = "lacks" if missing else "has unknown"
+        raise ValueError(
+            f"the series {what} sensors: {', '.join(map(str, odd[:5]))}"
+            f"{', ...' if len(odd) > 5 else ''} ({len(odd)} in all); the model was trained on "
+            f"{len(known)} of them, by name"
+        )
+    return [place[name] for name in known]
+
+
+def _check(spec: object, series: TrafficSeries) -> None:
+    features = series.values.shape[2]
+    if series.interval != spec.interval:
+        raise ValueError(
+            f"the model was trained on steps of {spec.interval} minutes, the series has "
+            f"{series.interval}"
+        )
+    if features != spec.in_channels:
+        raise ValueError(
+            f"the model sees {spec.in_channels} features of a sensor, the series has {features}"
+        )
+    if len(series.times) < spec.input_steps:
+        raise ValueError(
+            f"the model sees {spec.input_steps} steps, the series has {len(series.times)}"
+        )
+    last = series.times[-spec.input_steps :]
+    gaps = np.flatnonzero(np.diff(last) != np.timedelta64(60 * spec.interval, "s"))
+    if len(gaps):
+        raise ValueError(
+            f"among the last {spec.input_steps} steps some are missing, after {last[gaps[0]]}"
+        )
