@@ -14,7 +14,7 @@ from geozoo.cli._folder import RunFolder
 from geozoo.cli._recording import without_places
 from geozoo.cli._result import variant_of
 from geozoo.hub import load, write_model
-from geozoo.hub.rebuilding import PACKAGES
+from geozoo.hub.rebuilding import own_modules
 from geozoo.zoo import entries
 from geozoo.zoo.results import Result, read_results
 
@@ -56,7 +56,7 @@ def publish(run: str, out: str | None, name: str | None, licence: str, console: 
         versions=record["versions"],
         licence={"weights": licence, "data": _data_licence(record)},
     )
-    own = _own_modules(record)
+    own = own_modules(record["config"])
     model = load(folder, trusted=own)
     size = f"{description.weights.size / 2**20:.2f} MiB of weights"
     console.print(f"{folder} ({size})", soft_wrap=True)
@@ -64,13 +64,6 @@ def publish(run: str, out: str | None, name: str | None, licence: str, console: 
     call = f"geozoo.load({str(folder)!r}{trust})"
     console.print(f"{model}\nload it: {call}", markup=False, soft_wrap=True)
     return folder
-
-
-def _own_modules(record: dict[str, Any]) -> list[str]:
-    """Modules of a network or task that is not of geozoo."""
-    targets = (str(record["config"][node].get("_target_")) for node in ("model", "task"))
-    modules = {target.rpartition(".")[0] for target in targets}
-    return sorted(modules - set(PACKAGES))
 
 
 def _name(record: dict[str, Any]) -> str:

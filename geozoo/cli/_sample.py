@@ -18,6 +18,7 @@ from geozoo.cli._molecules import check_molecule_file, plot_molecules, write_mol
 from geozoo.cli._options import RunError
 from geozoo.data import progress_bar
 from geozoo.hub import rebuild_task
+from geozoo.hub.rebuilding import own_modules
 from geozoo.metrics import generation_scores, molecule_bonds, molecule_smiles
 from geozoo.tasks import MAX_SAMPLES, Generation, SampledMolecules
 
@@ -103,9 +104,9 @@ def _load(options: SampleOptions) -> Generation:
     if not str(task.get("_target_", "")).endswith(".Generation"):
         raise RunError(f"{checkpoint} is of task {task.get('_target_')}, which draws nothing")
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-    own = str(model["_target_"]).rpartition(".")[0]  # a run of the user, maybe of an own network
     task = {**task, "sample_batch": options.batch}
-    task = rebuild_task(model, task, record["data"], state, trusted=[own])
+    own = own_modules(record["config"])
+    task = rebuild_task(model, task, record["data"], state, trusted=own)
     return task.to("cuda" if torch.cuda.is_available() else "cpu")
 
 

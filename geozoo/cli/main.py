@@ -21,6 +21,15 @@ _PROGRAMS = {
 }
 
 
+_PREDICT_EXAMPLES = (
+    "examples:",
+    "  geozoo predict checkpoint=ponita-rmd17_ethanol input=frames.xyz output=forces.extxyz",
+    "  geozoo predict checkpoint=runs/ponita-nbody/<run> input=systems.npz output=positions.npz",
+    "  geozoo predict checkpoint=stid-los_loop input=last_hour.csv output=next_hour.csv",
+    "further words: ignore_cell=true, zero_is_missing=true",
+)
+
+
 def main() -> None:
     """Read the command line and do what it says."""
     words = sys.argv[1:]
@@ -86,6 +95,12 @@ def _reproduce(options: argparse.Namespace, console: Console) -> None:
         sys.exit(1)
 
 
+def _predict(options: argparse.Namespace, console: Console) -> None:
+    from geozoo.cli._predicting import predict
+
+    predict(options.words, console)
+
+
 def _publish(options: argparse.Namespace, console: Console) -> None:
     from geozoo.cli._publishing import publish
 
@@ -113,6 +128,11 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("id", help="see `geozoo results`")
     again.add_argument("--runs", default="runs", help="folder of the run folders; default: runs")
     again.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    predict = _add(
+        commands, "predict", _predict, "predict for your own structures, arrays or readings",
+        _PREDICT_EXAMPLES,
+    )  # fmt: skip
+    predict.add_argument("words", nargs="+", metavar="key=value", help="see the examples")
     publish = _add(commands, "publish", _publish, "make a trained model of a finished run")
     publish.add_argument("run_folder", metavar="run", help="run folder; its best checkpoint")
     publish.add_argument("--out", help="folder to make; default: ./<name>")

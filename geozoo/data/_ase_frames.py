@@ -111,7 +111,9 @@ def read_structures(path: Path, *, ignore_cell: bool = False) -> list[Structure]
     """
     options = FrameOptions("meV", "angstrom", None, None, ignore_cell)
     found = []
-    for number, atoms in enumerate(_atoms(path)):
+    # ASE reads but the first molecule of an SDF file.
+    frames = _sdf_molecules(path) if path.suffix == ".sdf" else _atoms(path)
+    for number, atoms in enumerate(frames):
         where = f"{path}, frame {number}"
         _check_cell(atoms, where, options)
         found.append(structure_of(atoms, where))
@@ -152,6 +154,19 @@ def _atoms(path: Path) -> Iterator[Atoms]:
         yield from iread(str(path), index=":")
     except Exception as error:  # each of ASE's many readers fails in its own way
         raise ValueError(f"path: ASE cannot read {path}: {error}") from error
+
+
+def _sdf_molecules(path: Path) -> Iterator[Atoms]:
+    from ase import Atoms
+    from rdkit import Chem
+
+    if not path.is_file():
+        raise FileNotFoundError(f"path: there is no file {path}")
+    for number, molecule in enumerate(Chem.SDMolSupplier(str(path), removeHs=False)):
+        if molecule is None or not molecule.GetNumConformers():
+            raise ValueError(f"path: molecule {number} of {path} cannot be read")
+        numbers = [atom.GetAtomicNum() for atom in molecule.GetAtoms()]
+        yield Atoms(numbers, molecule.GetConformer().GetPositions())
 
 
 def _check_cell(atoms: Atoms, where: str, options: FrameOptions) -> bool:

@@ -56,6 +56,16 @@ def rebuild_task(
     return built
 
 
+def own_modules(nodes: Mapping[str, Any]) -> list[str]:
+    """The modules of a network or task that are not of geozoo.
+
+    Args:
+        nodes: the config nodes ``model`` and ``task``.
+    """
+    targets = (str(nodes[name].get("_target_")) for name in ("model", "task"))
+    return sorted({target.rpartition(".")[0] for target in targets} - set(PACKAGES))
+
+
 def _load_state(task: GraphTask, state: Mapping[str, Tensor]) -> None:
     own = task.state_dict()
     if own.keys() != state.keys():

@@ -44,7 +44,7 @@ def structure_store(spec: GeometricSpec, structures: Sequence[Structure]) -> Gra
     column = torch.tensor([columns[z] for z in numbers.tolist()])
     pos = np.concatenate([each.pos - each.pos.mean(0) for each in structures])
     node = {
-        "pos": torch.from_numpy(pos.astype(np.float32)),
+        "pos": torch.from_numpy(pos),
         "x": torch.nn.functional.one_hot(column, spec.in_channels).to(torch.float32),
         "z": torch.from_numpy(numbers),
     }

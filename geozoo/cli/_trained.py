@@ -1,0 +1,48 @@
+"""A trained model by any word: a name of the zoo, a folder, a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from geozoo.cli._evaluation import find_checkpoint, read_record
+from geozoo.cli._folder import RunFolder
+from geozoo.hub import Description, TrainedModel, load, rebuild_task
+from geozoo.hub.description import FILE_NAME, Weights, file_sha256
+from geozoo.hub.rebuilding import own_modules
+
+
+def trained_model(word: str) -> TrainedModel:
+    """The model that a word of the command line names, on a GPU where there is one.
+
+    Args:
+        word: name in the zoo's index, folder of a published model, run folder or checkpoint file.
+
+    Raises:
+        RunError: for a checkpoint that is none.
+        FileNotFoundError: when there is no such model.
+        ModelFileError: for a damaged or foreign one.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    path = Path(word).expanduser()
+    is_published = (path / FILE_NAME).is_file() or path.name == FILE_NAME
+    if not is_published and (RunFolder(path).best.is_file() or path.is_file()):
+        return _of_checkpoint(find_checkpoint(word)).to(device)
+    return load(word, device=device)
+
+
+def _of_checkpoint(checkpoint: Path) -> TrainedModel:
+    """The model of a run of the user, whose own classes are trusted."""
+    record = read_record(checkpoint)
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    nodes = {key: record["config"][key] for key in ("model", "task")}
+    task = rebuild_task(
+        **nodes, data=record["data"], state=content["state_dict"], trusted=own_modules(nodes)
+    )
+    weights = Weights(checkpoint.name, file_sha256(checkpoint), checkpoint.stat().st_size)
+    return TrainedModel(
+        Description(checkpoint.parent.parent.name or "run", **nodes, data=record["data"],
+                    weights=weights),
+        task,
+    )  # fmt: skip

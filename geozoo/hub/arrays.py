@@ -1,0 +1,75 @@
+"""Inputs from a file of arrays."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from geozoo.data import GeometricSpec, GraphStore
+
+
+def read_arrays(path: Path, spec: GeometricSpec) -> GraphStore:
+    """Graphs out of an ``.npz`` file.
+
+    Args:
+        path: the file, with ``pos [S, n, dim]``, or ``pos [N, dim]`` and ``num_nodes [S]`` for
+            graphs of several sizes; with ``x [..., S]`` and ``vec [..., V, dim]`` of the same
+            leading axes where the model has such inputs.
+        spec: the data of the model's training.
+
+    Raises:
+        ValueError: for a file that is none, missing arrays, shapes that do not fit, or values that
+            are no numbers.
+    """
+    arrays = _arrays(path)
+    wanted = {"pos": (spec.dim,)}
+    if spec.in_channels:
+        wanted["x"] = (spec.in_channels,)
+    if spec.in_vectors:
+        wanted["vec"] = (spec.in_vectors, spec.dim)
+    missing = [name for name in wanted if name not in arrays]
+    if missing:
+        raise ValueError(
+            f"{path} lacks {', '.join(missing)}; this model takes "
+            + ", ".join(f"{name} [..., {', '.join(map(str, s))}]" for name, s in wanted.items())
+        )
+    num_nodes = _sizes(path, arrays)
+    node = {}
+    for name, tail in wanted.items():
+        array = arrays[name]
+        if array.shape[-len(tail) :] != tail or array.dtype.kind not in "fiu":
+            raise ValueError(
+                f"{path}: {name} must hold numbers in the shape [..., {', '.join(map(str, tail))}],"
+                f" got {array.dtype} {array.shape}"
+            )
+        flat = array.reshape(-1, *tail)
+        if len(flat) != int(num_nodes.sum()):
+            raise ValueError(f"{path}: {name} has {len(flat)} nodes, not {int(num_nodes.sum())}")
+        node[name] = torch.from_numpy(flat.astype(np.float32))
+    return GraphStore(torch.from_numpy(num_nodes), node=node)
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            return {name: content[name] for name in content.files}
+    except (ValueError, OSError, zipfile.BadZipFile, AttributeError) as error:
+        raise ValueError(f"{path} is no readable .npz of plain arrays: {error}") from error
+
+
+def _sizes(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    pos = arrays["pos"]
+    if "num_nodes" in arrays:
+        sizes = arrays["num_nodes"]
+        if sizes.ndim != 1 or sizes.dtype.kind not in "iu" or (sizes < 0).any():
+            raise ValueError(f"{path}: num_nodes must hold whole numbers [S], got {sizes.shape}")
+        return sizes.astype(np.int64)
+    if pos.ndim != 3:
+        raise ValueError(
+            f"{path}: pos must have the shape [graphs, nodes, dim], or num_nodes [graphs] must say "
+            f"where graphs end; got {pos.shape}"
+        )
+    return np.full(pos.shape[0], pos.shape[1], dtype=np.int64)

@@ -1,0 +1,93 @@
+"""Trained potentials in ASE: energies and forces for relaxation, dynamics, vibrations."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from ase import Atoms
+from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
+
+from geozoo.data import structure_of
+from geozoo.hub.loading import TrainedModel, load
+from geozoo.hub.structures import predict_store, structure_store
+from geozoo.tasks import Potential
+
+_EV_PER_MEV = 1e-3
+
+
+class GeozooCalculator(Calculator):
+    """Energies in eV and conservative forces in eV/angstrom of isolated molecules.
+
+    The forces are the exact negative gradient of the energy, so that molecular dynamics conserves
+    energy up to the time step and rounding. There is no stress: interactions do not reach across
+    the cell of a periodic structure, which is refused.
+
+    Args:
+        model: a trained potential, its name in the zoo's index, or its folder.
+        device: where to evaluate it.
+        dtype: ``"float32"``, or ``"float64"`` for long dynamics and finite differences.
+        options: arguments of ASE's calculator.
+
+    Raises:
+        FileNotFoundError: when there is no such model.
+        ValueError: for a model that is no potential, or another dtype.
+
+    >>> calculator = GeozooCalculator("ponita-rmd17_ethanol")
+    """
+
+    implemented_properties: ClassVar[list[str]] = ["energy", "forces"]
+
+    def __init__(
+        self,
+        model: TrainedModel | str | Path,
+        *,
+        device: torch.device | str = "cpu",
+        dtype: str = "float32",
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        if dtype not in ("float32", "float64"):
+            raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}')
+        self.model = copy.deepcopy(model) if isinstance(model, TrainedModel) else load(model)
+        if not isinstance(self.model.task, Potential):
+            raise ValueError(
+                f"{self.model.name} predicts {', '.join(self.model.units)}, which is no energy "
+                "with forces"
+            )
+        self.model.to(device).model.to(getattr(torch, dtype))
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = all_changes,
+    ) -> None:
+        """Fill ``results`` with energy and forces.
+
+        Raises:
+            PropertyNotImplementedError: for stress or anything else.
+            ValueError: for a periodic structure, or one with elements that the training never had.
+        """
+        super().calculate(atoms, properties, system_changes)
+        further = set(properties) - set(self.implemented_properties)
+        if further:
+            raise PropertyNotImplementedError(
+                f"{self.model.name} gives energy and forces, not {', '.join(sorted(further))}: its "
+                "interactions do not reach across a cell"
+            )
+        if self.atoms.pbc.any():
+            raise ValueError(
+                f"the structure is periodic (pbc {self.atoms.pbc.tolist()}); {self.model.name} is "
+                "for isolated molecules"
+            )
+        structure = structure_of(self.atoms, "the structure")
+        store = structure_store(self.model.spec, [structure])
+        found = predict_store(self.model, store)
+        self.results = {
+            "energy": float(found["energy"][0]) * _EV_PER_MEV,
+            "forces": found["force"].double().numpy() * _EV_PER_MEV,
+        }

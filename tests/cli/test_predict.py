@@ -1,0 +1,174 @@
+"""``geozoo predict``: files in, files out, and one clear line for what does not fit."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_traffic import tiny_traffic
+
+from geozoo.hub import load, write_model
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "hub"))
+from trained_samples import SIZES, dynamics, forecaster, molecule, potential
+
+ase_io = pytest.importorskip("ase.io")
+
+
+def written(model, folder, **node):
+    """A model in a folder."""
+    kind = type(model.task).__name__
+    description = {
+        "model": {"_target_": f"geozoo.models.{type(model.model).__name__}", **node},
+        "task": {"_target_": f"geozoo.tasks.{kind}"},
+        "data": model.spec.to_dict(),
+    }
+    write_model(folder, name="tiny", state=model.task.state_dict(), **description)
+    return folder
+
+
+def table(path):
+    """The rows of a csv file."""
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+@pytest.fixture
+def energies(tmp_path):
+    model = potential()
+    return written(model, tmp_path / "potential", **model.spec.model_arguments() | SIZES)
+
+
+@pytest.fixture
+def geozoo(monkeypatch, capsys):
+    """Run ``geozoo predict``; gives exit code and what was said."""
+    from geozoo.cli.main import main
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["geozoo", "predict", *map(str, words)])
+        monkeypatch.setenv("COLUMNS", "200")
+        code = 0
+        try:
+            main()
+        except SystemExit as error:
+            code = int(error.code or 0)
+        return code, " ".join(capsys.readouterr().out.split())
+
+    return run
+
+
+@pytest.fixture
+def frames(tmp_path):
+    """Three structures."""
+    import ase
+
+    numbers, pos = molecule()
+    found = [ase.Atoms(numbers, pos * scale) for scale in (1.0, 1.02, 0.98)]
+    ase_io.write(tmp_path / "in.xyz", found)
+    return tmp_path / "in.xyz"
+
+
+def test_structures_come_back_with_energies_and_forces(energies, frames, tmp_path, geozoo):
+    out = tmp_path / "out.extxyz"
+    code, said = geozoo(f"checkpoint={energies}", f"input={frames}", f"output={out}")
+    assert code == 0 and "3 graphs" in said and str(out) in said
+    found = ase_io.read(out, index=":")
+    model = load(energies)
+    from geozoo.data import read_structures
+    from geozoo.hub.structures import predict_store, structure_store
+
+    expected = predict_store(model, structure_store(model.spec, read_structures(frames)))
+    for number, atoms in enumerate(found):
+        assert atoms.get_potential_energy() == pytest.approx(1e-3 * expected["energy"][number])
+        rows = expected["force"][4 * number : 4 * number + 4].numpy()
+        np.testing.assert_allclose(atoms.get_forces(), 1e-3 * rows, atol=1e-6)
+
+
+def test_tables_and_arrays(energies, frames, tmp_path, geozoo):
+    words = f"checkpoint={energies}", f"input={frames}"
+    assert geozoo(*words, f"output={tmp_path / 'o.csv'}")[0] == 0
+    assert geozoo(*words, f"output={tmp_path / 'o.npz'}")[0] == 0
+    rows = table(tmp_path / "o.csv")
+    with np.load(tmp_path / "o.npz") as arrays:
+        assert arrays["force"].shape == (12, 3) and arrays["num_nodes"].tolist() == [4, 4, 4]
+        assert "energy: meV" in arrays["units"].tolist()
+        assert [float(row["energy [meV]"]) for row in rows] == arrays["energy"].tolist()
+
+
+def test_molecules_of_an_sdf_file(energies, tmp_path, geozoo):
+    chem = pytest.importorskip("rdkit.Chem")
+    from rdkit.Chem import AllChem
+
+    writer = chem.SDWriter(str(tmp_path / "in.sdf"))
+    for smiles in ("CO", "C=O"):
+        mol = chem.AddHs(chem.MolFromSmiles(smiles))
+        AllChem.EmbedMolecule(mol, randomSeed=0)
+        writer.write(mol)
+    writer.close()
+    words = f"checkpoint={energies}", f"input={tmp_path / 'in.sdf'}"
+    assert geozoo(*words, f"output={tmp_path / 'o.npz'}")[0] == 0
+    with np.load(tmp_path / "o.npz") as arrays:
+        assert arrays["num_nodes"].tolist() == [6, 4]
+
+
+def test_systems_of_particles(tmp_path, geozoo):
+    model = dynamics()
+    folder = written(model, tmp_path / "d", **model.spec.model_arguments() | SIZES)
+    random = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "in.npz", pos=random.normal(size=(2, 5, 3)), x=np.ones((2, 5, 1)),
+        vec=random.normal(size=(2, 5, 1, 3)),
+    )  # fmt: skip
+    words = f"checkpoint={folder}", f"input={tmp_path / 'in.npz'}"
+    assert geozoo(*words, f"output={tmp_path / 'o.csv'}")[0] == 0
+    rows = table(tmp_path / "o.csv")
+    assert [row["graph"] for row in rows] == ["0"] * 5 + ["1"] * 5
+    assert "position_2 [length]" in rows[0]
+    code, said = geozoo(*words, f"output={tmp_path / 'o.xyz'}")
+    assert code == 1 and "needs structures as input" in said
+
+
+def test_the_next_steps_of_a_table_of_readings(tmp_path, geozoo):
+    model = forecaster()
+    given = {k: v for k, v in model.spec.model_arguments().items() if k != "adjacency"}
+    folder = written(model, tmp_path / "f", **given, hidden_channels=8)
+    series = tiny_traffic().series
+    lines = ["time," + ",".join(series.sensor_ids)]
+    for moment, row, seen in zip(
+        series.times[-6:], series.values[-6:, :, 0], series.observed[-6:], strict=True
+    ):
+        cells = [f"{v:.9g}" if s else "" for v, s in zip(row, seen, strict=True)]
+        lines.append(",".join([str(moment), *cells]))
+    (tmp_path / "in.csv").write_text("\n".join(lines))
+    out = tmp_path / "out.csv"
+    code, said = geozoo(f"checkpoint={folder}", f"input={tmp_path / 'in.csv'}", f"output={out}")
+    assert code == 0 and "3 steps of 60 min after 2024-01-08T23:00:00" in said
+    rows = table(out)
+    assert [row["time"] for row in rows] == [f"2024-01-09T0{hour}:00:00" for hour in range(3)]
+    from geozoo.hub.forecasts import forecast
+
+    expected = forecast(model, series).values
+    found = np.array([[float(row[name]) for name in series.sensor_ids] for row in rows])
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    code, said = geozoo(
+        f"checkpoint={folder}", f"input={tmp_path / 'in.csv'}", f"output={tmp_path / 'o.npz'}"
+    )
+    assert code == 1 and "a forecaster takes readings in a .csv" in said
+
+
+def test_what_does_not_fit_is_said_in_a_line(energies, frames, tmp_path, geozoo):
+    given = {"checkpoint": energies, "input": frames, "output": tmp_path / "o.npz"}
+    for change, message in (
+        ({"output": tmp_path / "o.txt"}, "output must end with one of"),
+        ({"output": tmp_path / "no" / "o.npz"}, "lie in a folder that exists"),
+        ({"input": tmp_path / "no.xyz"}, "input: there is no file"),
+        ({"checkpoint": "ponita-nothing"}, "there is no trained model 'ponita-nothing'"),
+        ({"zero_is_missing": "yes"}, "zero_is_missing must be true or false"),
+        ({"batch": 3}, "unknown: batch; words are checkpoint=..."),
+        ({"input": ""}, "missing: input"),
+    ):
+        code, said = geozoo(*(f"{key}={value}" for key, value in (given | change).items()))
+        assert code == 1 and message in said, said
+        assert "Traceback" not in said

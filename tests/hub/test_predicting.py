@@ -1,0 +1,277 @@
+"""Predictions for structures, arrays and series; the calculator for ASE."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from tiny_graphs import tiny_data
+from tiny_traffic import tiny_traffic
+from trained_samples import dynamics, forecaster, molecule, potential
+
+from geozoo.data import Structure
+from geozoo.hub.arrays import read_arrays
+from geozoo.hub.batch_size import BatchSize
+from geozoo.hub.forecasts import forecast
+from geozoo.hub.structures import predict_store, structure_store
+
+ase = pytest.importorskip("ase")
+
+
+def molecules(count: int) -> list[Structure]:
+    """Formaldehyde, moved and with a hydrogen less now and then."""
+    numbers, pos = molecule()
+    random = np.random.default_rng(0)
+    kept = [len(numbers) - k % 2 for k in range(count)]
+    return [Structure(numbers[:k], pos[:k] + 0.05 * random.normal(size=(k, 3))) for k in kept]
+
+
+def test_each_structure_gets_what_it_gets_alone():
+    model, structures = potential(), molecules(30)
+    together = predict_store(model, structure_store(model.spec, structures))
+    ends = np.cumsum([len(s.numbers) for s in structures])
+    for number in (0, 1, 13, 29):
+        alone = predict_store(model, structure_store(model.spec, [structures[number]]))
+        torch.testing.assert_close(together["energy"][number], alone["energy"][0])
+        rows = slice(ends[number] - len(structures[number].numbers), ends[number])
+        torch.testing.assert_close(together["force"][rows], alone["force"], rtol=1e-4, atol=1e-2)
+
+
+def test_energies_of_the_elements_are_added_again():
+    plain, structures = potential(), molecules(4)
+    known = {"atom_energy_H": -13000.0, "atom_energy_C": -1.0e6, "atom_energy_O": -2.0e6}
+    model = potential(**known)
+    found = predict_store(model, structure_store(model.spec, structures))["energy"]
+    bare = predict_store(plain, structure_store(plain.spec, structures))["energy"]
+    atoms = [-3.0e6 - 13000.0 * (len(s.numbers) - 2) for s in structures]
+    torch.testing.assert_close(found, bare + torch.tensor(atoms, dtype=torch.float64))
+
+
+def test_an_element_that_training_never_had_is_refused():
+    model = potential()
+    with pytest.raises(ValueError, match=r"atomic numbers \[7\] are not among .* \[1, 6, 8\]"):
+        structure_store(model.spec, [Structure(np.array([7]), np.zeros((1, 3)))])
+
+
+def test_structures_are_not_enough_for_a_model_with_other_inputs():
+    with pytest.raises(ValueError, match=r"predict for arrays \(\.npz\) instead"):
+        structure_store(dynamics().spec, molecules(1))
+
+
+def test_batches_are_halved_when_memory_fails_and_nothing_is_lost(monkeypatch):
+    model, structures = potential(), molecules(40)
+    store = structure_store(model.spec, structures)
+    expected = predict_store(model, store)
+    predict, seen = model.predict, []
+
+    def scarce(batch):
+        if batch.num_graphs > 3:
+            raise torch.OutOfMemoryError("too much")
+        seen.append(batch.num_graphs)
+        return predict(batch)
+
+    monkeypatch.setattr(model, "predict", scarce)
+    done = []
+    found = predict_store(model, store, progress=done.append)
+    assert sum(seen) == sum(done) == 40 and max(seen) <= 3
+    torch.testing.assert_close(found["energy"], expected["energy"])
+
+
+def test_one_graph_that_does_not_fit_is_an_error():
+    size = BatchSize(torch.device("cpu"))
+    with pytest.raises(MemoryError, match="one graph does not fit"):
+        for _ in range(10):
+            with size.watched():
+                raise MemoryError("no")
+
+
+def test_batches_grow_while_they_are_small():
+    size = BatchSize(torch.device("cpu"))
+    first = size.value
+    for _ in range(3):
+        with size.watched() as watched:
+            pass
+    assert size.value == 8 * first and not watched.failed
+
+
+class TestCalculator:
+    """Energies and forces in ASE."""
+
+    def atoms(self):
+        return ase.Atoms(*molecule())
+
+    def calculator(self, **options):
+        from geozoo.hub.calculator import GeozooCalculator
+
+        return GeozooCalculator(potential(), **options)
+
+    def test_units_are_those_of_ase(self):
+        atoms, model = self.atoms(), potential()
+        atoms.calc = self.calculator()
+        found = predict_store(model, structure_store(model.spec, [Structure(*molecule())]))
+        assert atoms.get_potential_energy() == pytest.approx(1e-3 * float(found["energy"]))
+        np.testing.assert_allclose(atoms.get_forces(), 1e-3 * found["force"].numpy(), atol=1e-6)
+
+    def test_forces_are_finite_differences_of_the_energy(self):
+        from ase.calculators.fd import calculate_numerical_forces
+
+        atoms = self.atoms()
+        atoms.calc = self.calculator(dtype="float64")
+        numerical = calculate_numerical_forces(atoms, eps=1e-4)
+        np.testing.assert_allclose(atoms.get_forces(), numerical, atol=1e-6)
+
+    def test_dynamics_conserves_energy(self):
+        from ase import units
+        from ase.md.verlet import VelocityVerlet
+
+        atoms = self.atoms()
+        atoms.calc = self.calculator(dtype="float64")
+        speed = np.sqrt(100 * units.kB / atoms.get_masses())[:, None]
+        atoms.set_velocities(speed * np.random.default_rng(0).normal(size=(len(atoms), 3)))
+        start, kinetic = atoms.get_total_energy(), atoms.get_kinetic_energy()
+        steps = VelocityVerlet(atoms, timestep=0.1 * units.fs)
+        furthest = 0.0
+        for _ in range(20):
+            steps.run(5)
+            furthest = max(furthest, abs(atoms.get_total_energy() - start))
+        exchanged = abs(atoms.get_kinetic_energy() - kinetic)
+        assert furthest < 1e-2 * exchanged
+
+    def test_stress_is_refused(self):
+        from ase.calculators.calculator import PropertyNotImplementedError
+
+        atoms = self.atoms()
+        atoms.calc = self.calculator()
+        with pytest.raises(PropertyNotImplementedError, match="stress"):
+            atoms.get_stress()
+
+    def test_a_periodic_structure_is_refused(self):
+        atoms = self.atoms()
+        atoms.set_cell(np.eye(3) * 10)
+        atoms.pbc = True
+        atoms.calc = self.calculator()
+        with pytest.raises(ValueError, match="is periodic"):
+            atoms.get_potential_energy()
+
+    def test_only_potentials_and_known_precisions(self):
+        from geozoo.hub.calculator import GeozooCalculator
+
+        with pytest.raises(ValueError, match="predicts position, which is no energy"):
+            GeozooCalculator(dynamics())
+        with pytest.raises(ValueError, match='dtype must be "float32" or "float64"'):
+            self.calculator(dtype="half")
+
+
+class TestArrays:
+    """Inputs out of a file of arrays."""
+
+    def given(self, **changes):
+        random = np.random.default_rng(0)
+        arrays = {
+            "pos": random.normal(size=(3, 4, 3)), "x": random.normal(size=(3, 4, 1)),
+            "vec": random.normal(size=(3, 4, 1, 3)),
+        }  # fmt: skip
+        return arrays | changes
+
+    def read(self, folder, arrays):
+        np.savez(folder / "a.npz", **arrays)
+        return read_arrays(folder / "a.npz", dynamics().spec)
+
+    def test_flat_and_stacked_graphs_are_the_same(self, tmp_path):
+        arrays = self.given()
+        stacked = self.read(tmp_path, arrays)
+        flat = {name: value.reshape(12, *value.shape[2:]) for name, value in arrays.items()}
+        flat = self.read(tmp_path, flat | {"num_nodes": np.array([4, 4, 4])})
+        model = dynamics()
+        for one, two in zip(
+            predict_store(model, stacked).values(), predict_store(model, flat).values(), strict=True
+        ):
+            torch.testing.assert_close(one, two)
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"x": np.zeros((3, 4, 2))}, r"x must hold numbers in the shape \[..., 1\]"),
+            ({"x": np.full((3, 4, 1), "a")}, "x must hold numbers"),
+            ({"vec": np.zeros((3, 3, 1, 3))}, "vec has 9 nodes, not 12"),
+            ({"pos": np.zeros((12, 3))}, "num_nodes"),
+            ({"num_nodes": np.array([4.0])}, "whole numbers"),
+            ({"num_nodes": np.array([-1, 13])}, "whole numbers"),
+            ({"pos": np.full((3, 4, 3), np.nan)}, "NaN"),
+            ({"pos": np.array([{}])}, "no readable .npz"),
+        ],
+    )
+    def test_arrays_that_do_not_fit_are_refused(self, changes, message, tmp_path):
+        with pytest.raises(ValueError, match=message):
+            self.read(tmp_path, self.given(**changes))
+
+    def test_missing_arrays_are_named(self, tmp_path):
+        arrays = self.given()
+        del arrays["vec"]
+        with pytest.raises(ValueError, match=r"lacks vec; this model takes pos \[\.\.\., 3\]"):
+            self.read(tmp_path, arrays)
+
+    def test_another_file_is_refused(self, tmp_path):
+        (tmp_path / "a.npz").write_bytes(b"PK no archive")
+        with pytest.raises(ValueError, match=r"no readable \.npz"):
+            read_arrays(tmp_path / "a.npz", dynamics().spec)
+
+
+class TestForecasts:
+    """The steps behind a series."""
+
+    def test_the_last_window_is_what_is_seen(self):
+        model, data = forecaster(), tiny_traffic()
+        series = data.series
+        found = forecast(model, series.part(slice(0, len(series.times) - 3)))
+        batch = data.store.gather([len(data.store) - 1])
+        batch = dataclasses.replace(batch, part=torch.zeros_like(batch.part))
+        expected = model.predict(batch)["flow"][0]
+        torch.testing.assert_close(torch.from_numpy(found.values), expected)
+        assert found.times.tolist() == series.times[-3:].tolist()
+
+    def test_sensors_are_known_by_name(self):
+        model, series = forecaster(), tiny_traffic().series
+        order = [3, 0, 4, 1, 2]
+        mixed = dataclasses.replace(
+            series, values=series.values[:, order], observed=series.observed[:, order],
+            sensor_ids=tuple(series.sensor_ids[k] for k in order), adjacency=None,
+        )  # fmt: skip
+        found, expected = forecast(model, mixed), forecast(model, series)
+        assert found.sensor_ids == expected.sensor_ids == series.sensor_ids
+        np.testing.assert_allclose(found.values, expected.values)
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda s: dataclasses.replace(s, sensor_ids=tuple("abcdx")), "lacks sensors: e"),
+            (lambda s: s.part(slice(0, 5)), "sees 6 steps, the series has 5"),
+            (
+                lambda s: dataclasses.replace(
+                    s, interval=30, times=s.times[0] + (s.times - s.times[0]) // 2
+                ),
+                "steps of 60 minutes, the series has 30",
+            ),
+            (
+                lambda s: dataclasses.replace(
+                    s, times=np.concatenate([s.times[:-3], s.times[-3:] + np.timedelta64(1, "D")])
+                ),
+                "among the last 6 steps some are missing",
+            ),
+            (
+                lambda s: dataclasses.replace(
+                    s, values=np.repeat(s.values, 2, 2), features=("flow", "b"), units=("1", "1")
+                ),
+                "sees 1 features of a sensor, the series has 2",
+            ),
+        ],
+    )
+    def test_another_series_is_refused(self, change, message):
+        with pytest.raises(ValueError, match=message):
+            forecast(forecaster(), change(tiny_traffic().series))
+
+
+def test_data_sets_say_which_element_a_column_is():
+    assert tiny_data("potential").spec.elements == ()
