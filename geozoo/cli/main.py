@@ -72,18 +72,20 @@ def _results(options: argparse.Namespace, console: Console) -> None:
 
 
 def _table(options: argparse.Namespace, console: Console) -> None:
-    from geozoo.cli import _table_formats as formats
+    from geozoo.cli._table_formats import draw_tables, show_tables
+    from geozoo.zoo import table_text
     from geozoo.zoo.benchmark_table import benchmark_tables
 
     tables = benchmark_tables(options.data, options.variants)
     if options.picture:
-        formats.draw_tables(tables, Path(options.picture))
+        draw_tables(tables, Path(options.picture))
         console.print(f"drawn in {options.picture}", soft_wrap=True)
     elif options.format == "terminal":
-        formats.show_tables(tables, console)
+        show_tables(tables, console)
     else:
         writers = {
-            "markdown": formats.markdown, "csv": formats.comma_separated, "latex": formats.latex,
+            "markdown": table_text.markdown, "csv": table_text.comma_separated,
+            "latex": table_text.latex,
         }  # fmt: skip
         sys.stdout.write(writers[options.format](tables).rstrip("\n") + "\n")
 

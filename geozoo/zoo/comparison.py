@@ -1,4 +1,4 @@
-"""Forecasters side by side: one table for each data set and protocol, on the data set's card."""
+"""What is known of a data set, side by side, on its card."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from geozoo.zoo._entries import Entry, entries
+from geozoo.zoo.benchmark_table import benchmark_tables
+from geozoo.zoo.published import all_published
 from geozoo.zoo.results import Result, read_results
+from geozoo.zoo.table_text import markdown
 from geozoo.zoo.tables import updated_card
 
 BEGIN = "<!-- comparison: made from the results of all models by `geozoo cards` -->"
@@ -30,7 +33,10 @@ def comparison_table(results: Sequence[tuple[str, Result]]) -> str:
 
 
 def current_dataset_card(entry: Entry) -> str | None:
-    """What the card of a data set should be; None for a card without the markers."""
+    """What the card of a data set should be; None for a card without the markers.
+
+    Forecasters are compared by horizon, all other results beside the numbers of the literature.
+    """
     text = (entry.folder / "README.md").read_text(encoding="utf-8")
     if BEGIN not in text:
         return None
@@ -40,7 +46,13 @@ def current_dataset_card(entry: Entry) -> str | None:
         for row in read_results(model.folder / "results.csv")
         if row.dataset == entry.name
     ]
-    return updated_card(text, comparison_table(rows), begin=BEGIN, end=END)
+    has_published = any(row.dataset == entry.name for row in all_published())
+    parts = []
+    if any(_HORIZON.search(row.metric) for _, row in rows) or not has_published:
+        parts.append(comparison_table(rows))
+    if has_published:
+        parts.append(markdown(benchmark_tables(entry.name)))
+    return updated_card(text, "\n\n".join(parts), begin=BEGIN, end=END)
 
 
 def _one_table(rows: list[tuple[str, Result]]) -> str:
