@@ -70,8 +70,8 @@ def predict(words: Sequence[str], console: Console) -> None:
         console: where to say what was done.
 
     Raises:
-        RunError: for words that do not fit.
-        FileNotFoundError: when there is no such model or input.
+        RunError: for words that do not fit, or a model that there is not.
+        FileNotFoundError: when there is no such input.
         ValueError: for an input that the model cannot take, or formats that do not fit.
     """
     options = PredictOptions.from_words(words)

@@ -8,17 +8,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
 from geozoo.cli._console import configure_logging, faults_shown
-from geozoo.cli._evaluation import find_checkpoint, read_record
 from geozoo.cli._molecules import check_molecule_file, plot_molecules, write_molecules
 from geozoo.cli._options import RunError
+from geozoo.cli._trained import trained_model
 from geozoo.data import progress_bar
-from geozoo.hub import rebuild_task
-from geozoo.hub.rebuilding import own_modules
 from geozoo.metrics import generation_scores, molecule_bonds, molecule_smiles
 from geozoo.tasks import MAX_SAMPLES, Generation, SampledMolecules
 
@@ -28,7 +25,7 @@ class SampleOptions:
     """What `geozoo-sample` is told.
 
     Attributes:
-        checkpoint: run folder or checkpoint file.
+        checkpoint: name or folder of a trained model, run folder, or checkpoint file.
         n: number of molecules.
         out: file to write.
         seed: of sizes and noise.
@@ -97,17 +94,13 @@ def sample(words: Sequence[str]) -> None:
 
 
 def _load(options: SampleOptions) -> Generation:
-    """The task with the weights of a checkpoint, on a GPU where there is one."""
-    checkpoint = find_checkpoint(options.checkpoint)
-    record = read_record(checkpoint)
-    model, task = record["config"]["model"], record["config"]["task"]
-    if not str(task.get("_target_", "")).endswith(".Generation"):
-        raise RunError(f"{checkpoint} is of task {task.get('_target_')}, which draws nothing")
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-    task = {**task, "sample_batch": options.batch}
-    own = own_modules(record["config"])
-    task = rebuild_task(model, task, record["data"], state, trusted=own)
-    return task.to("cuda" if torch.cuda.is_available() else "cpu")
+    """The task with trained weights, on a GPU where there is one."""
+    model = trained_model(options.checkpoint)
+    if not isinstance(model.task, Generation):
+        kind = type(model.task).__name__
+        raise RunError(f"{options.checkpoint} is of task {kind}, which draws nothing")
+    model.task.sampler.batch_size = options.batch
+    return model.task
 
 
 def _scores(drawn: SampledMolecules) -> Table:

@@ -8,7 +8,8 @@ import torch
 
 from geozoo.cli._evaluation import find_checkpoint, read_record
 from geozoo.cli._folder import RunFolder
-from geozoo.hub import Description, TrainedModel, load, rebuild_task
+from geozoo.cli._options import RunError
+from geozoo.hub import Description, ModelFileError, TrainedModel, load, rebuild_task
 from geozoo.hub.description import FILE_NAME, Weights, file_sha256
 from geozoo.hub.rebuilding import own_modules
 
@@ -20,16 +21,17 @@ def trained_model(word: str) -> TrainedModel:
         word: name in the zoo's index, folder of a published model, run folder or checkpoint file.
 
     Raises:
-        RunError: for a checkpoint that is none.
-        FileNotFoundError: when there is no such model.
-        ModelFileError: for a damaged or foreign one.
+        RunError: when there is no such model, or it is damaged or foreign.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     path = Path(word).expanduser()
     is_published = (path / FILE_NAME).is_file() or path.name == FILE_NAME
-    if not is_published and (RunFolder(path).best.is_file() or path.is_file()):
-        return _of_checkpoint(find_checkpoint(word)).to(device)
-    return load(word, device=device)
+    try:
+        if not is_published and (RunFolder(path).best.is_file() or path.is_file()):
+            return _of_checkpoint(find_checkpoint(word)).to(device)
+        return load(word, device=device)
+    except (FileNotFoundError, ModelFileError) as error:
+        raise RunError(str(error)) from error
 
 
 def _of_checkpoint(checkpoint: Path) -> TrainedModel:

@@ -8,13 +8,14 @@ import sys
 _DESCRIPTION = "Draw molecules from a trained model and write them to a file."
 _EPILOG = """\
 words:
-  checkpoint   run folder (its best checkpoint) or checkpoint file
+  checkpoint   trained model of the zoo, run folder (its best checkpoint) or checkpoint file
   n            how many (1000)
   out          file: .sdf (bonds by distances) or .xyz (molecules.sdf)
   seed         of sizes and noise (0)
   batch        drawn at once (100)
 examples:
   geozoo-sample checkpoint=runs/ponita-qm9_generation/<run> n=1000 out=molecules.sdf
+  geozoo-sample checkpoint=ponita-qm9_generation n=100 out=molecules.sdf
   geozoo-sample checkpoint=last.ckpt n=100 out=molecules.xyz seed=1
 """
 

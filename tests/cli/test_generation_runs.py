@@ -132,3 +132,14 @@ def test_faults_are_told_before_anything_is_loaded(
         run(sample_main, "checkpoint=nowhere.ckpt", *words, monkeypatch=monkeypatch)
     assert stopped.value.code not in (0, None)
     assert re.search(message, capsys.readouterr().out)
+
+
+def test_molecules_of_a_model_that_comes_with_the_zoo(tmp_path, monkeypatch, capsys):
+    from geozoo.cli.main import main
+
+    out = tmp_path / "m.sdf"
+    words = ["checkpoint=ponita-qm9_generation", "n=3", f"out={out}", "seed=1"]
+    monkeypatch.setattr(sys, "argv", ["geozoo", "sample", *words])
+    main()
+    assert out.read_text().count("$$$$") == 3
+    assert "atom stability" in capsys.readouterr().out
