@@ -103,6 +103,15 @@ def _predict(options: argparse.Namespace, console: Console) -> None:
     predict(options.words, console)
 
 
+def _export(options: argparse.Namespace, console: Console) -> None:
+    from geozoo.cli._trained import trained_model
+    from geozoo.hub.exporting import save_program
+
+    path = Path(options.output).expanduser().absolute()
+    save_program(trained_model(options.model).to("cpu"), path, compiled=options.compiled)
+    console.print(f"{path} ({path.stat().st_size / 2**20:.2f} MiB)", soft_wrap=True)
+
+
 def _publish(options: argparse.Namespace, console: Console) -> None:
     from geozoo.cli._publishing import publish
 
@@ -135,6 +144,10 @@ def _parser() -> argparse.ArgumentParser:
         _PREDICT_EXAMPLES,
     )  # fmt: skip
     predict.add_argument("words", nargs="+", metavar="key=value", help="see the examples")
+    export = _add(commands, "export", _export, "a trained model as a program without geozoo")
+    export.add_argument("model", help="trained model, run folder or checkpoint")
+    export.add_argument("output", help=".pt2 (torch.export), or .onnx for a forecaster")
+    export.add_argument("--compiled", action="store_true", help="native code by AOTInductor")
     publish = _add(commands, "publish", _publish, "make a trained model of a finished run")
     publish.add_argument("run_folder", metavar="run", help="run folder; its best checkpoint")
     publish.add_argument("--out", help="folder to make; default: ./<name>")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from geozoo.data import GeometricSpec, GraphBatch, GraphStore, Structure
@@ -84,19 +85,20 @@ def predict_store(
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
-def _with_references(model: TrainedModel, batch: GraphBatch, name: str, value: Tensor) -> Tensor:
-    """An energy with those of its atoms, if they were subtracted."""
-    known = model.spec.statistics
-    references = {
-        key.removeprefix(_REFERENCE): v for key, v in known.items() if key.startswith(_REFERENCE)
-    }
-    if name != "energy" or not references:
-        return value
+def element_table(spec: GeometricSpec) -> Float[Tensor, " S"]:
+    """The energy in meV of an atom of each column of ``x`` that was subtracted; 0 if none was."""
+    known = {k: v for k, v in spec.statistics.items() if k.startswith(_REFERENCE)}
+    if not known:
+        return torch.zeros(spec.in_channels, dtype=torch.float64)
     from ase.data import chemical_symbols
 
-    table = torch.tensor(
-        [references.get(chemical_symbols[z], 0.0) for z in model.spec.elements],
-        dtype=torch.float64, device=value.device,
-    )  # fmt: skip
-    of_atoms = batch.x.double() @ table
+    names = [f"{_REFERENCE}{chemical_symbols[z]}" for z in spec.elements]
+    return torch.tensor([known.get(name, 0.0) for name in names], dtype=torch.float64)
+
+
+def _with_references(model: TrainedModel, batch: GraphBatch, name: str, value: Tensor) -> Tensor:
+    """An energy with those of its atoms, if they were subtracted."""
+    if name != "energy" or not any(k.startswith(_REFERENCE) for k in model.spec.statistics):
+        return value
+    of_atoms = batch.x.double() @ element_table(model.spec).to(value.device)
     return value.index_add(0, batch.batch, of_atoms)

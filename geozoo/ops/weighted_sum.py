@@ -53,13 +53,13 @@ def weighted_sum(weight: Tensor, x: Tensor, routes: list[Route], num_targets: in
             f"{tuple(weight.shape)} and {tuple(x.shape)}"
         )
     for source, target in routes:
-        if source.shape != target.shape or source.dim() != 1 or len(source) > len(weight):
+        if source.shape != target.shape or source.dim() != 1 or source.shape[0] > weight.shape[0]:
             raise ValueError(
                 f"a route must have as many sources as targets, at most {len(weight)}, got shapes "
                 f"{tuple(source.shape)} and {tuple(target.shape)}"
             )
     if is_traced():
-        parts = [(weight[: len(s)] * x.index_select(0, s), t) for s, t in routes]
+        parts = [(weight[: s.shape[0]] * x.index_select(0, s), t) for s, t in routes]
         return sum(scatter(part, target, num_targets) for part, target in parts)
     dtype = torch.promote_types(weight.dtype, x.dtype)
     flat = [index for route in routes for index in route]

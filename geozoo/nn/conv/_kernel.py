@@ -57,7 +57,7 @@ def _convolve_rows(
     if loop_kernel is None and (full or not fused):
         return convolve_edges(kernel, x, edges, full)
     if loop_kernel is None:
-        return weighted_sum(kernel, x, [(edges[0], edges[1])], len(x))
+        return weighted_sum(kernel, x, [(edges[0], edges[1])], x.shape[0])
     return convolve_pairs(kernel, loop_kernel, x, edges, full)
 
 
@@ -96,14 +96,14 @@ def convolve_pairs(
         pairs = pairs.pairs
     forth, back = (pairs[0], pairs[1]), (pairs[1][mutual], pairs[0][mutual])
     # The way back acts on features with the orientations turned over, kept as further rows.
-    turns, num_nodes = x.dim() == 3, len(x)
+    turns, num_nodes = x.dim() == 3, x.shape[0]  # len() would be a constant to a tracer
     if turns:
         x = torch.cat([x, _flip(x)])
         back = back[0] + num_nodes, back[1] + num_nodes
     if full:
         out = _convolve_routes(kernel, x, [forth, back])
     else:
-        out = weighted_sum(kernel, x, [forth, back], len(x))
+        out = weighted_sum(kernel, x, [forth, back], x.shape[0])
     if turns:
         out = out[:num_nodes] + _flip(out[num_nodes:])
     loops = apply_kernel(loop_kernel, x[:num_nodes], full)
@@ -115,7 +115,7 @@ def convolve_pairs(
 def _convolve_routes(kernel: Tensor, x: Tensor, routes: list[tuple[Tensor, Tensor]]) -> Tensor:
     """Do with full kernels what `weighted_sum` does with depthwise ones."""
     parts = [
-        scatter(apply_kernel(kernel[: len(s)], x.index_select(0, s), True), t, len(x))
+        scatter(apply_kernel(kernel[: s.shape[0]], x.index_select(0, s), True), t, x.shape[0])
         for s, t in routes
     ]
     return parts[0] + parts[1]

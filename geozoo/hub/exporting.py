@@ -1,0 +1,190 @@
+"""Trained models as programs that run without geozoo: torch.export, AOTInductor, ONNX."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+from torch.func import functional_call
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from geozoo.data import WindowBatch
+from geozoo.hub.loading import TrainedModel
+from geozoo.tasks import Forecasting, Potential
+
+#: Atoms of the example that a potential is traced with: like no width of a network, so that the
+#: tracer does not take one for the other.
+_EXAMPLE_ATOMS = 13
+_MOST_ATOMS = 4096
+#: Name of the description inside of an exported file.
+DESCRIPTION = "geozoo.json"
+
+
+def export_program(model: TrainedModel) -> ExportedProgram:
+    """Return a trained model as a program of torch alone.
+
+    A potential takes one molecule of any size: ``numbers [N]`` int64, ``pos [N, 3]`` in angstrom,
+    and ``pairs [2, P]`` int64, every pair of different atoms once with the smaller index first
+    (``torch.triu_indices(N, N, 1)``); it returns the energy ``[1]`` in meV, float64, and the forces
+    ``[N, 3]`` in meV/angstrom. Elements that the training never had give no error but a wrong
+    number. A forecaster takes any number of windows in physical units: ``x [B, T, N, F]``,
+    ``observed [B, T, N]`` (bool; 0 in ``x`` where false) and ``time [B, T + H, 2]`` (slot of the
+    day, day of the week from Monday); it returns the forecast ``[B, H, N]``.
+
+    Args:
+        model: a trained potential or forecaster.
+
+    Raises:
+        ValueError: for another model, or one that needs more inputs than these.
+    """
+    if isinstance(model.task, Potential):
+        return _potential_program(model)
+    if isinstance(model.task, Forecasting):
+        return _forecast_program(model)
+    raise ValueError(
+        f"{model.name} is of task {type(model.task).__name__}; potentials and forecasters can be "
+        "exported"
+    )
+
+
+def save_program(model: TrainedModel, path: Path, *, compiled: bool = False) -> None:
+    """Write a trained model as a program.
+
+    Args:
+        model: see `export_program`.
+        path: ``.pt2`` for ``torch.export.load``, or with ``compiled`` for
+            ``torch._inductor.aoti_load_package`` on hardware like this; ``.onnx`` for a forecaster.
+        compiled: make native code of it, which takes minutes and a C++ compiler.
+
+    Raises:
+        ValueError: for another ending, or a model that the format cannot hold.
+        ImportError: without the packages that ONNX needs.
+    """
+    if path.suffix not in (".pt2", ".onnx"):
+        raise ValueError(f"output must end with .pt2 or .onnx, got {path.name}")
+    if path.suffix == ".onnx" and not isinstance(model.task, Forecasting):
+        raise ValueError("ONNX has no derivatives, so no forces: write a potential as .pt2")
+    program = export_program(model)
+    if path.suffix == ".onnx":
+        _save_onnx(program, path)
+    elif compiled:
+        torch._inductor.aoti_compile_and_package(program, package_path=str(path))
+    else:
+        told = {DESCRIPTION: json.dumps(asdict(model.description))}
+        torch.export.save(program, path, extra_files=told)
+
+
+class _Potential(nn.Module):
+    """A traced function of a network's numbers, with these numbers."""
+
+    def __init__(self, function: torch.fx.GraphModule, values: list[Tensor]) -> None:
+        super().__init__()
+        self.function, self.count = function, len(values)
+        for place, value in enumerate(values):
+            self.register_buffer(f"value_{place}", value)
+
+    def forward(self, numbers: Tensor, pos: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
+        values = [getattr(self, f"value_{place}") for place in range(self.count)]
+        return self.function(values, numbers, pos, pairs)
+
+
+def _potential_program(model: TrainedModel) -> ExportedProgram:
+    from geozoo.hub.structures import element_table
+
+    task, network = model.task, model.model
+    state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    if not hasattr(network, "neighbors"):
+        raise ValueError(f"{model.name}: its network cannot be told its neighbours")
+    given = [
+        torch.tensor(model.spec.elements), element_table(model.spec), task.energy_scale,
+        task.energy_shift,
+    ]  # fmt: skip
+
+    def evaluate(
+        values: list[Tensor], numbers: Tensor, pos: Tensor, pairs: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        elements, of_elements, scale, shift = values[len(state) :]
+        weights = dict(zip(state, values, strict=False))
+        is_element = numbers.unsqueeze(1) == elements
+        x, batch = is_element.to(pos.dtype), torch.zeros_like(numbers)
+        with torch.enable_grad():
+            place = (pos - pos.mean(0)).detach().requires_grad_()
+            edges = _edges(network, pairs)
+            out = functional_call(network, weights, (place, x, batch, edges), {"num_graphs": 1})
+            scaled = out.scalar[:, 0]
+            (gradient,) = torch.autograd.grad(scaled.sum(), place)
+        of_atoms = (is_element.to(of_elements.dtype) @ of_elements).sum()
+        energy = scaled.detach().to(scale.dtype) * scale + shift + of_atoms
+        return energy, -gradient * scale.to(gradient.dtype)
+
+    values = [value.detach().clone() for value in [*state.values(), *given]]
+    dtype = next(network.parameters()).dtype
+    numbers = torch.full((_EXAMPLE_ATOMS,), max(model.spec.elements))
+    generator = torch.Generator().manual_seed(0)
+    pos = 3 * torch.randn(_EXAMPLE_ATOMS, 3, generator=generator, dtype=torch.float64)
+    example = numbers, pos.to(dtype), torch.triu_indices(_EXAMPLE_ATOMS, _EXAMPLE_ATOMS, 1)
+    traced = make_fx(evaluate, tracing_mode="symbolic")(values, *example)
+    atoms = Dim("N", min=2, max=_MOST_ATOMS)
+    pairs = Dim("P", min=1, max=_MOST_ATOMS * _MOST_ATOMS)
+    shapes = ({0: atoms}, {0: atoms}, {1: pairs})
+    return torch.export.export(_Potential(traced, values), example, dynamic_shapes=shapes)
+
+
+def _edges(network: nn.Module, pairs: Tensor) -> Any:
+    """The pairs in the form that the network takes.
+
+    Raises:
+        ValueError: for a network with a cut-off or whose kernels are not shared by pairs.
+    """
+    from geozoo.geometry import PairedEdges
+
+    if getattr(network, "radius", None) is not None:
+        raise ValueError("a cut-off cannot be exported yet: which pairs are near depends on values")
+    if getattr(network, "backend", None) != "shared":
+        raise ValueError('only networks with backend="shared" can be exported yet')
+    return PairedEdges(pairs, pairs.shape[1], None)
+
+
+class _Forecaster(nn.Module):
+    """A forecast in physical units from readings in physical units."""
+
+    def __init__(self, task: Forecasting) -> None:
+        super().__init__()
+        self.task = task
+
+    def forward(self, x: Tensor, observed: Tensor, time: Tensor) -> Tensor:
+        spec, count = self.task.spec, x.shape[0]
+        ahead = x.new_zeros(count, spec.horizon, spec.num_nodes)
+        part = time.new_zeros(count)
+        batch = WindowBatch(x, observed, ahead, ahead > 0, time, part, part)
+        return self.task.predict(batch)[spec.target]
+
+
+def _forecast_program(model: TrainedModel) -> ExportedProgram:
+    if getattr(model.model, "lags", ()):
+        raise ValueError(f"{model.name} looks back days, which a window does not hold")
+    spec = model.spec
+    x = torch.zeros(2, spec.input_steps, spec.num_nodes, spec.in_channels)
+    observed = torch.ones(2, spec.input_steps, spec.num_nodes, dtype=torch.bool)
+    time = torch.zeros(2, spec.input_steps + spec.horizon, 2, dtype=torch.int64)
+    windows = {0: Dim("B", min=1, max=4096)}
+    return torch.export.export(
+        _Forecaster(model.task).eval(), (x, observed, time), dynamic_shapes=(windows,) * 3
+    )
+
+
+def _save_onnx(program: ExportedProgram, path: Path) -> None:
+    try:
+        import onnxscript  # noqa: F401  (torch needs it and says so in the midst of its work)
+    except ImportError as error:
+        raise ImportError('ONNX needs its packages: pip install "geozoo[onnx]"') from error
+    converted = torch.onnx.export(
+        program, dynamo=True, verbose=False, input_names=["x", "observed", "time"],
+        output_names=["forecast"],
+    )  # fmt: skip
+    converted.save(str(path))

@@ -1,0 +1,88 @@
+"""Exported programs give the numbers of the model, in a process that has no geozoo."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from tiny_traffic import tiny_traffic
+from trained_samples import dynamics, forecaster, molecule, potential, trained
+
+from geozoo.data import Structure
+from geozoo.hub.exporting import export_program, save_program
+from geozoo.hub.structures import predict_store, structure_store
+from geozoo.models import Ponita
+from geozoo.tasks import Potential
+
+REFERENCES = {"atom_energy_H": -13000.0, "atom_energy_C": -1.0e6, "atom_energy_O": -2.0e6}
+
+FOREIGN = """
+import sys
+sys.modules["geozoo"] = None  # importing it would fail
+import json, numpy, torch
+extra = {"geozoo.json": ""}
+program = torch.export.load(sys.argv[1], extra_files=extra).module()
+assert json.loads(extra["geozoo.json"])["name"] == "tiny"
+numbers, pos = numpy.load(sys.argv[2]).values()
+size = len(numbers)
+inputs = torch.tensor(numbers), torch.tensor(pos).float(), torch.triu_indices(size, size, 1)
+energy, forces = program(*inputs)
+numpy.savez(sys.argv[3], energy=energy.numpy(), forces=forces.numpy())
+"""
+
+
+def test_a_potential_runs_without_geozoo(tmp_path):
+    model = potential(**REFERENCES)
+    save_program(model, tmp_path / "m.pt2")
+    numbers, pos = molecule()
+    for count in (4, 3, 2):
+        np.savez(tmp_path / "in.npz", numbers=numbers[:count], pos=pos[:count])
+        words = [tmp_path / "m.pt2", tmp_path / "in.npz", tmp_path / "out.npz"]
+        subprocess.run([sys.executable, "-c", FOREIGN, *map(str, words)], check=True)
+        structure = Structure(numbers[:count], pos[:count])
+        expected = predict_store(model, structure_store(model.spec, [structure]))
+        with np.load(tmp_path / "out.npz") as found:
+            np.testing.assert_allclose(found["energy"], expected["energy"], rtol=1e-9)
+            np.testing.assert_allclose(found["forces"], expected["force"], rtol=1e-4, atol=1e-2)
+
+
+def test_a_forecaster_gives_the_same_for_any_number_of_windows():
+    model, store = forecaster(), tiny_traffic().store
+    program = export_program(model).module()
+    for index in ([3], [0, 5, 9], list(range(20))):
+        batch = store.gather(index)
+        batch.part.zero_()
+        found = program(batch.x, batch.x_observed, batch.time)
+        torch.testing.assert_close(found, model.predict(batch)["flow"])
+
+
+def test_a_forecaster_as_onnx(tmp_path):
+    pytest.importorskip("onnxscript")
+    runtime = pytest.importorskip("onnxruntime")
+    model, store = forecaster(), tiny_traffic().store
+    save_program(model, tmp_path / "m.onnx")
+    session = runtime.InferenceSession(tmp_path / "m.onnx")
+    for index in ([3], [0, 5, 9]):
+        batch = store.gather(index)
+        given = {"x": batch.x, "observed": batch.x_observed, "time": batch.time}
+        (found,) = session.run(None, {name: value.numpy() for name, value in given.items()})
+        batch.part.zero_()
+        np.testing.assert_allclose(found, model.predict(batch)["flow"], rtol=1e-5, atol=1e-5)
+
+
+def test_what_cannot_be_exported_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="task Dynamics; potentials and forecasters"):
+        export_program(dynamics())
+    with pytest.raises(ValueError, match="no forces"):
+        save_program(potential(), tmp_path / "m.onnx")
+    with pytest.raises(ValueError, match=r"output must end with \.pt2 or \.onnx"):
+        save_program(potential(), tmp_path / "m.pt")
+    plain = potential()
+    for change, message in (({"radius": 2.0}, "a cut-off"), ({"backend": "fused"}, "backend=")):
+        sizes = {"hidden_channels": 8, "basis_channels": 8, "num_layers": 1, "num_orientations": 6}
+        network = Ponita(**plain.spec.model_arguments() | sizes | change)
+        with pytest.raises(ValueError, match=message):
+            export_program(trained(Potential(network, plain.spec)))
