@@ -1,0 +1,49 @@
+"""The examples run from top to bottom, shortened, and say what they promise."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def said(name: str, *words: object) -> str:
+    """What an example prints."""
+    command = [sys.executable, str(EXAMPLES / name), *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_every_example_is_run_here():
+    text = Path(__file__).read_text()
+    assert all(path.name in text for path in EXAMPLES.glob("*.py"))
+
+
+def test_a_model_from_layers():
+    assert "turns the vectors with it" in said("model_from_layers.py")
+
+
+def test_a_layer_in_pyg_learns():
+    errors = [float(e) for e in re.findall(r"error ([\d.]+) of", said("layer_in_pyg.py"))]
+    assert errors[-1] < 0.2 * errors[0]
+
+
+def test_a_potential_and_its_dynamics(tmp_path):
+    pytest.importorskip("ase")
+    words = "--folder", tmp_path, "--epochs", 2, "--picoseconds", 0.04
+    out = said("potential_and_dynamics.py", *words)
+    drift = float(re.search(r"stays within ([\d.]+) meV an atom", out)[1])
+    assert drift < 0.1
+    assert (tmp_path / "model" / "model.safetensors").is_file()
+
+
+def test_a_forecast_of_an_own_table(tmp_path):
+    out = said("forecast_own_table.py", "--folder", tmp_path, "--epochs", 1)
+    assert "from 2024-01-14T18:00:00 to 2024-01-14T18:55:00" in out
+    assert len((tmp_path / "next_hour.csv").read_text().splitlines()) == 13
