@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 
 from geozoo.cli._options import RunError
 from geozoo.cli._prediction_files import FORMATS, Predictions, write_predictions
-from geozoo.cli._trained import trained_model
+from geozoo.cli._trained import trained_models
 from geozoo.data import GeometricSpec, progress_bar, read_sensor_table, read_structures
-from geozoo.hub import TrainedModel
+from geozoo.hub import Ensemble, TrainedModel
 from geozoo.hub.arrays import read_arrays
+from geozoo.hub.ensemble import SPREAD
 from geozoo.hub.forecasts import forecast
 from geozoo.hub.structures import predict_store, structure_store
 
@@ -26,7 +28,8 @@ class PredictOptions:
     """What ``geozoo predict`` is told, as ``key=value``.
 
     Attributes:
-        checkpoint: name of a trained model, its folder, a run folder, or a checkpoint file.
+        checkpoint: name of a trained model, its folder, a run folder, or a checkpoint file; several
+            with commas between for their mean and spread.
         input: structures (``.xyz``, ``.extxyz``, ``.sdf``), arrays (``.npz``) or readings
             (``.csv``).
         output: ``.extxyz``, ``.xyz``, ``.npz`` or ``.csv``.
@@ -85,7 +88,7 @@ def predict(words: Sequence[str], console: Console) -> None:
         )
     if target.suffix in _STRUCTURES and source.suffix not in _STRUCTURES:
         raise RunError(f"output {target.name} needs structures as input; write .npz or .csv")
-    model = trained_model(options.checkpoint)
+    model = trained_models(options.checkpoint)
     console.print(str(model), markup=False, soft_wrap=True)
     started = time.perf_counter()
     if isinstance(model.spec, GeometricSpec):
@@ -97,7 +100,7 @@ def predict(words: Sequence[str], console: Console) -> None:
 
 
 def _predict_graphs(
-    model: TrainedModel, source: Path, target: Path, options: PredictOptions
+    model: TrainedModel | Ensemble, source: Path, target: Path, options: PredictOptions
 ) -> str:
     structures = None
     if source.suffix in _STRUCTURES:
@@ -116,7 +119,7 @@ def _predict_graphs(
 
 
 def _predict_series(
-    model: TrainedModel, source: Path, target: Path, options: PredictOptions
+    model: TrainedModel | Ensemble, source: Path, target: Path, options: PredictOptions
 ) -> str:
     if source.suffix != ".csv" or target.suffix != ".csv":
         raise ValueError(
@@ -128,8 +131,12 @@ def _predict_series(
         source, interval=spec.interval, feature=spec.target, zero_is_missing=options.zero_is_missing
     )
     found = forecast(model, series)
-    lines = [",".join(["time", *found.sensor_ids])]
-    for moment, row in zip(found.times, found.values, strict=True):
+    names, values = list(found.sensor_ids), found.values
+    if found.spread is not None:
+        names += [f"{name}{SPREAD}" for name in names]
+        values = np.concatenate([values, found.spread], 1)
+    lines = [",".join(["time", *names])]
+    for moment, row in zip(found.times, values, strict=True):
         lines.append(",".join([str(moment), *(f"{value:.6g}" for value in row)]))
     target.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return f"{len(found.times)} steps of {spec.interval} min after {series.times[-1]}"

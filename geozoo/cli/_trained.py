@@ -9,9 +9,22 @@ import torch
 from geozoo.cli._evaluation import find_checkpoint, read_record
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import RunError
-from geozoo.hub import Description, ModelFileError, TrainedModel, load, rebuild_task
+from geozoo.hub import Description, Ensemble, ModelFileError, TrainedModel, load, rebuild_task
 from geozoo.hub.description import FILE_NAME, Weights, file_sha256
 from geozoo.hub.rebuilding import own_modules
+
+
+def trained_models(words: str) -> TrainedModel | Ensemble:
+    """The model of a word, or the ensemble of several with commas between; see `trained_model`.
+
+    Raises:
+        RunError: when there is no such model, or they do not belong together.
+    """
+    models = [trained_model(word) for word in words.split(",")]
+    try:
+        return models[0] if len(models) == 1 else Ensemble(models)
+    except ValueError as error:
+        raise RunError(str(error)) from error
 
 
 def trained_model(word: str) -> TrainedModel:

@@ -1,6 +1,7 @@
 """Trained models as files: publishing them, and loading them anywhere."""
 
 from geozoo.hub.description import Description, ModelFileError
+from geozoo.hub.ensemble import Ensemble
 from geozoo.hub.index import find_model, shipped_models
 from geozoo.hub.loading import TrainedModel, load
 from geozoo.hub.publishing import write_model
@@ -8,6 +9,7 @@ from geozoo.hub.rebuilding import rebuild_task
 
 __all__ = [
     "Description",
+    "Ensemble",
     "ModelFileError",
     "TrainedModel",
     "find_model",

@@ -12,6 +12,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 
 from geozoo.data import structure_of
+from geozoo.hub.ensemble import Ensemble
 from geozoo.hub.loading import TrainedModel, load
 from geozoo.hub.structures import predict_store, structure_store
 from geozoo.tasks import Potential
@@ -26,8 +27,12 @@ class GeozooCalculator(Calculator):
     energy up to the time step and rounding. There is no stress: interactions do not reach across
     the cell of a periodic structure, which is refused.
 
+    With several models energy and forces are means, and ``results`` moreover holds ``energy_std``
+    and ``forces_std``, the standard deviations over the models.
+
     Args:
-        model: a trained potential, its name in the zoo's index, or its folder.
+        model: a trained potential, its name in the zoo's index, or its folder; several of these,
+            or an ensemble, for their mean.
         device: where to evaluate it.
         dtype: ``"float32"``, or ``"float64"`` for long dynamics and finite differences.
         options: arguments of ASE's calculator.
@@ -43,7 +48,7 @@ class GeozooCalculator(Calculator):
 
     def __init__(
         self,
-        model: TrainedModel | str | Path,
+        model: TrainedModel | Ensemble | str | Path | Sequence[str | Path],
         *,
         device: torch.device | str = "cpu",
         dtype: str = "float32",
@@ -52,13 +57,14 @@ class GeozooCalculator(Calculator):
         super().__init__(**options)
         if dtype not in ("float32", "float64"):
             raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}')
-        self.model = copy.deepcopy(model) if isinstance(model, TrainedModel) else load(model)
+        is_loaded = isinstance(model, (TrainedModel, Ensemble))
+        self.model = copy.deepcopy(model) if is_loaded else load(model)
         if not isinstance(self.model.task, Potential):
             raise ValueError(
                 f"{self.model.name} predicts {', '.join(self.model.units)}, which is no energy "
                 "with forces"
             )
-        self.model.to(device).model.to(getattr(torch, dtype))
+        self.model.to(device).cast(getattr(torch, dtype))
 
     def calculate(
         self,
@@ -91,3 +97,6 @@ class GeozooCalculator(Calculator):
             "energy": float(found["energy"][0]) * _EV_PER_MEV,
             "forces": found["force"].double().numpy() * _EV_PER_MEV,
         }
+        if "energy_std" in found:
+            self.results["energy_std"] = float(found["energy_std"][0]) * _EV_PER_MEV
+            self.results["forces_std"] = found["force_std"].double().numpy() * _EV_PER_MEV

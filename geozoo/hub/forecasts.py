@@ -9,6 +9,7 @@ import torch
 
 from geozoo.data import SeriesStore, TrafficSeries
 from geozoo.data.traffic_series import day_of_week, slot_of_day
+from geozoo.hub.ensemble import SPREAD, Ensemble
 
 if TYPE_CHECKING:
     from geozoo.hub.loading import TrainedModel
@@ -20,19 +21,21 @@ class Forecast(NamedTuple):
     Attributes:
         times: datetime64[s] ``[H]``, local clock.
         values: ``[H, N]`` in the unit of the training data.
+        spread: ``[H, N]``, standard deviation over the members of an ensemble; None for a model.
         sensor_ids: name of each sensor.
     """
 
     times: np.ndarray
     values: np.ndarray
+    spread: np.ndarray | None
     sensor_ids: tuple[str, ...]
 
 
-def forecast(model: TrainedModel, series: TrafficSeries) -> Forecast:
+def forecast(model: TrainedModel | Ensemble, series: TrafficSeries) -> Forecast:
     """Predict what comes after the last step of a series.
 
     Args:
-        model: a trained forecaster.
+        model: a trained forecaster, or an ensemble of them.
         series: the sensors of its training, in any order, with at least as many steps as it sees
             and none missing among these; older ones serve models that look back days.
 
@@ -55,11 +58,12 @@ def forecast(model: TrainedModel, series: TrafficSeries) -> Forecast:
         torch.cat([observed, observed.new_zeros(spec.horizon, observed.shape[1])]),
         torch.from_numpy(clock), torch.zeros(windows, dtype=torch.int64),
         input_steps=spec.input_steps, horizon=spec.horizon,
-        lags=tuple(getattr(model.model, "lags", ())),
+        lags=model.lags,
     )  # fmt: skip
-    found = model.predict(store.gather([windows - 1]))[spec.target][0]
+    found = model.predict(store.gather([windows - 1]))
+    found = {name: value[0].cpu().numpy() for name, value in found.items()}
     names = tuple(series.sensor_ids[place] for place in order)
-    return Forecast(ahead, found.cpu().numpy(), names)
+    return Forecast(ahead, found[spec.target], found.get(f"{spec.target}{SPREAD}"), names)
 
 
 def _order(known: list[str] | None, series: TrafficSeries, count: int) -> list[int]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from geozoo.data import DataSpec
 from geozoo.hub.description import FILE_NAME, Description, ModelFileError
+from geozoo.hub.ensemble import Ensemble
 from geozoo.hub.index import find_model
 from geozoo.hub.rebuilding import rebuild_task
 from geozoo.tasks import GraphTask
@@ -65,6 +66,16 @@ class TrainedModel:
         self.task.to(device)
         return self
 
+    @property
+    def lags(self) -> tuple[int, ...]:
+        """Lags of a series that the network asks for; none for most."""
+        return tuple(getattr(self.model, "lags", ()))
+
+    def cast(self, dtype: torch.dtype) -> TrainedModel:
+        """Change the precision of the network; statistics stay float64. Returns itself."""
+        self.model.to(dtype)
+        return self
+
     def predict(self, batch: Any) -> dict[str, Tensor]:
         """Every quantity of a batch by name, in physical units.
 
@@ -82,28 +93,32 @@ class TrainedModel:
 
 
 def load(
-    name_or_path: str | Path,
+    name_or_path: str | Path | Sequence[str | Path],
     *,
     device: torch.device | str = "cpu",
     trusted: Sequence[str] = (),
-) -> TrainedModel:
+) -> TrainedModel | Ensemble:
     """Return a trained model of the zoo, or one that ``geozoo publish`` wrote.
 
     The files are data: checked against their checksum, read without pickle, and only classes of
     geozoo are called.
 
     Args:
-        name_or_path: name in the zoo's index, or the folder of a model.
+        name_or_path: name in the zoo's index, or the folder of a model; several of them for an
+            ensemble, whose predictions are means with their spread.
         device: where to put it.
         trusted: further modules whose classes a description may name, such as your own models'.
 
     Raises:
         FileNotFoundError: when there is no such model; names those that there are.
         ModelFileError: for files that are damaged, or none of geozoo.
+        ValueError: for models that do not make an ensemble.
 
     >>> load("ponita-nbody_small").units
     {'position': 'length'}
     """
+    if not isinstance(name_or_path, (str, Path)):
+        return Ensemble([load(each, device=device, trusted=trusted) for each in name_or_path])
     folder = find_model(name_or_path)
     description = Description.read(folder / FILE_NAME)
     state = _read_weights(folder, description)

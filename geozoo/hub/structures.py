@@ -14,6 +14,7 @@ from geozoo.data import GeometricSpec, GraphBatch, GraphStore, Structure
 from geozoo.hub.batch_size import BatchSize
 
 if TYPE_CHECKING:
+    from geozoo.hub.ensemble import Ensemble
     from geozoo.hub.loading import TrainedModel
 
 _REFERENCE = "atom_energy_"
@@ -53,12 +54,15 @@ def structure_store(spec: GeometricSpec, structures: Sequence[Structure]) -> Gra
 
 
 def predict_store(
-    model: TrainedModel, store: GraphStore, *, progress: Callable[[int], None] | None = None
+    model: TrainedModel | Ensemble,
+    store: GraphStore,
+    *,
+    progress: Callable[[int], None] | None = None,
 ) -> dict[str, Tensor]:
     """Predict for all graphs of a store, in batches that fit into memory.
 
     Args:
-        model: the trained model.
+        model: the trained model, or an ensemble.
         store: the graphs, with the fields of the training.
         progress: called with the number of graphs that were just finished.
 
@@ -96,7 +100,9 @@ def element_table(spec: GeometricSpec) -> Float[Tensor, " S"]:
     return torch.tensor([known.get(name, 0.0) for name in names], dtype=torch.float64)
 
 
-def _with_references(model: TrainedModel, batch: GraphBatch, name: str, value: Tensor) -> Tensor:
+def _with_references(
+    model: TrainedModel | Ensemble, batch: GraphBatch, name: str, value: Tensor
+) -> Tensor:
     """An energy with those of its atoms, if they were subtracted."""
     if name != "energy" or not any(k.startswith(_REFERENCE) for k in model.spec.statistics):
         return value

@@ -113,6 +113,15 @@ def test_molecules_of_an_sdf_file(energies, tmp_path, geozoo):
         assert arrays["num_nodes"].tolist() == [6, 4]
 
 
+def test_several_models_give_mean_and_spread(energies, frames, tmp_path, geozoo):
+    words = f"checkpoint={energies},{energies}", f"input={frames}"
+    code, said = geozoo(*words, f"output={tmp_path / 'o.extxyz'}")
+    assert code == 0 and "Ensemble of 2" in said
+    atoms = ase_io.read(tmp_path / "o.extxyz", index=0)
+    assert atoms.info["energy_std_meV"] == 0.0
+    assert atoms.arrays["force_std_meV/angstrom"].shape == (4, 3)
+
+
 def test_systems_of_particles(tmp_path, geozoo):
     model = dynamics()
     folder = written(model, tmp_path / "d", **model.spec.model_arguments() | SIZES)

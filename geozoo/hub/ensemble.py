@@ -1,0 +1,106 @@
+"""Several trained models as one: their mean, and how far they are apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from geozoo.data import DataSpec
+from geozoo.tasks import GraphTask
+
+if TYPE_CHECKING:
+    from geozoo.hub.loading import TrainedModel
+
+#: Behind the name of a quantity: the standard deviation over the members.
+SPREAD = "_std"
+
+
+class Ensemble:
+    """Models that were trained on the same data from different seeds.
+
+    What they disagree on they have not learned from the data, so their spread is a sign of where
+    not to trust them. It is a lower bound of the error: what all of them get wrong alike it does
+    not show.
+
+    Args:
+        members: at least two models with the same inputs, quantities and units.
+
+    Raises:
+        ValueError: for a single model, or models that do not belong together; names what differs.
+    """
+
+    def __init__(self, members: Sequence[TrainedModel]) -> None:
+        if len(members) < 2:
+            raise ValueError(f"an ensemble needs at least 2 models, got {len(members)}")
+        self.members = tuple(members)
+        first = members[0]
+        for member in members[1:]:
+            for what in _DIFFERENCES:
+                if _DIFFERENCES[what](member) != _DIFFERENCES[what](first):
+                    raise ValueError(f"{member.name} and {first.name} differ in their {what}")
+
+    @property
+    def name(self) -> str:
+        """Names of the members."""
+        return "+".join(member.name for member in self.members)
+
+    @property
+    def task(self) -> GraphTask:
+        """The task of the first member; its kind is that of all."""
+        return self.members[0].task
+
+    @property
+    def spec(self) -> DataSpec:
+        """The data of the first member."""
+        return self.members[0].spec
+
+    @property
+    def lags(self) -> tuple[int, ...]:
+        """Lags that a member asks for."""
+        return self.members[0].lags
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of every quantity and of its spread."""
+        units = self.members[0].units
+        return {**units, **{f"{name}{SPREAD}": unit for name, unit in units.items()}}
+
+    @property
+    def device(self) -> torch.device:
+        """Where they are."""
+        return self.members[0].device
+
+    def to(self, device: torch.device | str) -> Ensemble:
+        """Move all; returns itself."""
+        for member in self.members:
+            member.to(device)
+        return self
+
+    def cast(self, dtype: torch.dtype) -> Ensemble:
+        """Change the precision of all networks; returns itself."""
+        for member in self.members:
+            member.cast(dtype)
+        return self
+
+    def predict(self, batch: Any) -> dict[str, Tensor]:
+        """The mean of every quantity, and under ``<name>_std`` the members' standard deviation."""
+        found = [member.predict(batch) for member in self.members]
+        stacked = {name: torch.stack([each[name] for each in found]) for name in found[0]}
+        spread = {f"{name}{SPREAD}": value.std(0) for name, value in stacked.items()}
+        return {**{name: value.mean(0) for name, value in stacked.items()}, **spread}
+
+    def __repr__(self) -> str:
+        """How many of what."""
+        return f"Ensemble of {len(self.members)}: {self.members[0]}"
+
+
+_DIFFERENCES = {
+    "task": lambda model: type(model.task),
+    "units": lambda model: model.units,
+    "inputs": lambda model: model.spec.model_arguments(),
+    "elements": lambda model: getattr(model.spec, "elements", ()),
+    "sensors": lambda model: model.spec.protocol.get("sensors"),
+}

@@ -1,0 +1,69 @@
+"""Several models as one: mean and spread everywhere that a model goes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tiny_traffic import tiny_traffic
+from trained_samples import dynamics, forecaster, molecule, potential
+
+from geozoo.data import Structure
+from geozoo.hub import Ensemble
+from geozoo.hub.forecasts import forecast
+from geozoo.hub.structures import predict_store, structure_store
+
+
+def shaken(make, seed):
+    """A model with weights of its own."""
+    model = make()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.model.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
+    return model
+
+
+def test_mean_and_spread_are_those_of_the_members():
+    members = [shaken(potential, seed) for seed in range(3)]
+    ensemble = Ensemble(members)
+    store = structure_store(ensemble.spec, [Structure(*molecule())])
+    found = predict_store(ensemble, store)
+    alone = [predict_store(member, store) for member in members]
+    for name in ("energy", "force"):
+        stacked = torch.stack([each[name] for each in alone])
+        torch.testing.assert_close(found[name], stacked.mean(0))
+        torch.testing.assert_close(found[f"{name}_std"], stacked.std(0))
+    assert ensemble.units["force_std"] == "meV/angstrom"
+    assert "Ensemble of 3" in repr(ensemble)
+
+
+def test_equal_members_have_no_spread():
+    found = forecast(Ensemble([forecaster(), forecaster()]), tiny_traffic().series)
+    alone = forecast(forecaster(), tiny_traffic().series)
+    np.testing.assert_allclose(found.values, alone.values)
+    assert found.spread.shape == alone.values.shape and not found.spread.any()
+    assert alone.spread is None
+
+
+def test_the_calculator_tells_the_spread():
+    ase = pytest.importorskip("ase")
+    from geozoo.hub.calculator import GeozooCalculator
+
+    atoms = ase.Atoms(*molecule())
+    atoms.calc = GeozooCalculator(Ensemble([shaken(potential, k) for k in range(2)]))
+    atoms.get_forces()
+    assert atoms.calc.results["energy_std"] > 0
+    assert atoms.calc.results["forces_std"].shape == (4, 3)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: [potential()], "at least 2"),
+        (lambda: [potential(), dynamics()], "differ in their task"),
+    ],
+)
+def test_models_that_do_not_belong_together_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        Ensemble(make())
