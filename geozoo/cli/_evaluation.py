@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import shlex
 import time
 from collections.abc import Sequence
@@ -17,13 +16,14 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from geozoo.cli._build import build_datamodule, build_task
+from geozoo.cli._checkpoints import find_checkpoint, load_weights, read_record
 from geozoo.cli._console import configure_logging, faults_shown
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import PROVIDED, RunError, RunOptions
 from geozoo.cli._overrides import apply_overrides
 from geozoo.cli._report import report
 from geozoo.cli._summary import show_summary
-from geozoo.cli._training import Outcome, load_weights, num_parameters, sensor_coordinates, test
+from geozoo.cli._training import Outcome, num_parameters, sensor_coordinates, test
 from geozoo.zoo import check
 
 #: What may differ from the run: the weights stay.
@@ -125,30 +125,3 @@ def _trainer(cfg: DictConfig, *, is_terminal: bool) -> Trainer:
         enable_checkpointing=False,
         enable_progress_bar=is_terminal,
     )
-
-
-def read_record(checkpoint: Path) -> dict[str, Any]:
-    """What a run wrote into its checkpoint: config, data, versions, command.
-
-    Raises:
-        RunError: for a file that is no checkpoint of a run.
-    """
-    try:
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        return content["geozoo"]
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
-        raise RunError(f"{checkpoint} is no checkpoint of a run: {error}") from error
-
-
-def find_checkpoint(run: str) -> Path:
-    """The checkpoint file that a run folder (its best one) or a path names.
-
-    Raises:
-        RunError: when there is none.
-    """
-    path = Path(run).expanduser().absolute()
-    if path.is_dir():
-        path = RunFolder(path).best
-    if not path.is_file():
-        raise RunError(f"there is no checkpoint {path}")
-    return path

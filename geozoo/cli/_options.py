@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ class RunOptions:
         ema_decay: decay of averaged weights per step; None: no averaging.
         early_stopping_patience: validations without improvement before the end; None: never.
         test: whether the best checkpoint is tested at the end.
+        init_from: trained model, run folder or checkpoint whose weights a new run begins from.
+        freeze: names of parameters that stay as they are, with ``*``.
     """
 
     model: Any
@@ -45,6 +47,8 @@ class RunOptions:
     ema_decay: float | None = None
     early_stopping_patience: int | None = None
     test: bool = True
+    init_from: str | Path | None = None
+    freeze: Sequence[str] = ()
 
 
 #: Parameters that the program passes itself.

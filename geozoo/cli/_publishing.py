@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from geozoo.cli._evaluation import find_checkpoint, read_record
+from geozoo.cli._checkpoints import find_checkpoint, read_record
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._recording import without_places
 from geozoo.cli._result import variant_of

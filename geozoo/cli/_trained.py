@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from geozoo.cli._evaluation import find_checkpoint, read_record
+from geozoo.cli._checkpoints import find_checkpoint, read_record
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import RunError
 from geozoo.hub import Description, Ensemble, ModelFileError, TrainedModel, load, rebuild_task

@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig, OmegaConf
 
 from geozoo.cli._build import build_datamodule, build_task, build_trainer
 from geozoo.cli._callbacks import drop_averaging, hardware_facts
+from geozoo.cli._checkpoints import load_weights
 from geozoo.cli._folder import RunFolder
+from geozoo.cli._initial_weights import freeze, take_weights
 from geozoo.cli._metrics_file import gather_metrics
 from geozoo.cli._options import RunError
 from geozoo.cli._prepare import is_main_process
+from geozoo.cli._trained import trained_model
 from geozoo.data import DataSpec, GraphDataModule, Traffic
 from geozoo.tasks import GraphTask, NonFiniteLossError
 from geozoo.zoo import fill_missing
@@ -75,19 +77,26 @@ def train(
         is_terminal: whether a progress bar can be drawn.
 
     Raises:
-        RunError: when the loss is no number any more, or the user interrupts.
+        RunError: when the loss is no number any more, or the user interrupts; or the weights to
+            begin from do not fit.
     """
+    is_tuned = cfg.init_from is not None and not is_resumed
+    source = trained_model(str(cfg.init_from)) if is_tuned else None
     seed_everything(cfg.seed, workers=True, verbose=False)
     datamodule = build_datamodule(cfg)
     spec = _loaded_spec(datamodule)
     left = datamodule.model_tensors()
     cfg.model = fill_missing(cfg.model, spec.model_arguments(), left=left)
     task = build_task(cfg, datamodule)
+    began = None if source is None else take_weights(task, source)
+    kept = freeze(task.model, cfg.freeze)
     task.record = _record(cfg, spec, words)
     if is_main_process() and not is_resumed:
         folder.create()
         folder.write_start(cfg, info=task.record, splits=datamodule.splits)
         _LOG.info("run folder: %s", folder.path)
+        for told in filter(None, (began, kept)):
+            _LOG.info(told)
     trainer = build_trainer(cfg, folder, monitor=task.monitor, is_terminal=is_terminal)
     try:
         with _interruption_explained(folder):
@@ -104,17 +113,6 @@ def _loaded_spec(datamodule: GraphDataModule) -> DataSpec:
         return datamodule.spec
     except (OSError, ValueError, ImportError) as error:
         raise RunError(f"dataset: {error}") from error
-
-
-def load_weights(task: GraphTask, checkpoint: Path) -> dict[str, Any]:
-    """Load a checkpoint's weights (the averaged ones, where there are such) into a task.
-
-    Returns:
-        The checkpoint.
-    """
-    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    task.load_state_dict(content["state_dict"])
-    return content
 
 
 def test(

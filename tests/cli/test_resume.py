@@ -100,8 +100,8 @@ def test_averaged_weights_are_validated_saved_and_tested(
     geozoo_train: Train, tmp_path: Path
 ) -> None:
     from geozoo.cli._build import build_datamodule, build_task
+    from geozoo.cli._checkpoints import load_weights
     from geozoo.cli._folder import RunFolder
-    from geozoo.cli._training import load_weights
 
     assert geozoo_train(*TINY, "ema_decay=0.8", "run_dir=ema") == 0
     folder = RunFolder(tmp_path / "ema")

@@ -1,0 +1,51 @@
+"""Checkpoints of runs: finding them, what they say, their weights."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from geozoo.cli._folder import RunFolder
+from geozoo.cli._options import RunError
+from geozoo.tasks import GraphTask
+
+
+def load_weights(task: GraphTask, checkpoint: Path) -> dict[str, Any]:
+    """Load a checkpoint's weights (the averaged ones, where there are such) into a task.
+
+    Returns:
+        The checkpoint.
+    """
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    task.load_state_dict(content["state_dict"])
+    return content
+
+
+def read_record(checkpoint: Path) -> dict[str, Any]:
+    """What a run wrote into its checkpoint: config, data, versions, command.
+
+    Raises:
+        RunError: for a file that is no checkpoint of a run.
+    """
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        return content["geozoo"]
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
+        raise RunError(f"{checkpoint} is no checkpoint of a run: {error}") from error
+
+
+def find_checkpoint(run: str) -> Path:
+    """The checkpoint file that a run folder (its best one) or a path names.
+
+    Raises:
+        RunError: when there is none.
+    """
+    path = Path(run).expanduser().absolute()
+    if path.is_dir():
+        path = RunFolder(path).best
+    if not path.is_file():
+        raise RunError(f"there is no checkpoint {path}")
+    return path

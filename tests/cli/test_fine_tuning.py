@@ -1,0 +1,86 @@
+"""Beginning from other weights, and keeping some of them as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_configs import TINY
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    """The best weights of a run's network."""
+    content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    return {k: v for k, v in content["state_dict"].items() if k.startswith("model.")}
+
+
+def test_a_run_begins_from_the_weights_of_another(tiny_run, geozoo_train, tmp_path, caplog):
+    words = (f"init_from={tiny_run}", "optimizer.lr=0", "run_dir=again", "seed=5")
+    assert geozoo_train(*TINY, *words) == 0
+    begun = weights(tmp_path / "again")
+    for name, value in weights(tiny_run).items():
+        torch.testing.assert_close(begun[name], value, msg=name)
+    assert (
+        "tensors from" in caplog.text
+        and "calibrated the initial" not in caplog.text.split("tensors from")[1]
+    )
+
+
+def test_a_published_model_is_a_beginning_too(tiny_run, geozoo_train, tmp_path, capsys):
+    words = ("init_from=ponita-qm9_homo", "run_dir=again")
+    assert geozoo_train(*TINY, *words) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "no weights of ponita-qm9_homo (Ponita) fit into TinyModel" in said
+    assert not (tmp_path / "again").exists()
+
+
+def test_what_does_not_fit_is_new(tiny_run, geozoo_train, tmp_path, caplog):
+    words = (f"init_from={tiny_run}", "trainer.max_epochs=1")
+    assert geozoo_train(*TINY, *words, "run_dir=a", "model.width=4") == 0
+    assert "2 of 7 tensors from done; new: first.bias, first.weight, norm.bias" in caplog.text
+    # Energies of the same structures: another output, the rest as it was.
+    assert geozoo_train(*TINY, *words, "run_dir=b", "dataset=tiny_energy") == 0
+    assert "7 of 7 tensors from done" in caplog.text
+
+
+def test_frozen_parameters_stay_and_the_others_move(tiny_run, geozoo_train, tmp_path):
+    words = (f"init_from={tiny_run}", "freeze=[first.*,norm.*]", "run_dir=again")
+    assert geozoo_train(*TINY, *words, "trainer.max_epochs=2") == 0
+    before, after = weights(tiny_run), weights(tmp_path / "again")
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {"model.second.weight", "model.second.bias"}
+    # A resumed run keeps them too, and does not begin anew.
+    assert geozoo_train("resume=again", "trainer.max_epochs=3") == 0
+    resumed = weights(tmp_path / "again")
+    assert torch.equal(before["model.first.weight"], resumed["model.first.weight"])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["freeze=[third.*]"], "freeze: no parameter is called 'third.*'; there are first"),
+        (["freeze=['*']"], "freeze: no parameter is left to train"),
+        (["init_from=nowhere"], "there is no trained model 'nowhere'"),
+        (["init_from=3"], "init_from"),
+        (["freeze=first"], "freeze"),
+    ],
+)
+def test_words_that_do_not_fit(words, message, geozoo_train, tmp_path, capsys):
+    assert geozoo_train(*TINY, *words, "run_dir=x") != 0
+    assert message in " ".join(capsys.readouterr().out.split())
+    assert not (tmp_path / "x").exists()
+
+
+def test_columns_of_other_elements_are_refused():
+    from geozoo.cli._initial_weights import take_weights
+    from geozoo.cli._options import RunError
+
+    class Holder:
+        """Something with a description of data."""
+
+        def __init__(self, *elements: int) -> None:
+            self.spec, self.name = type("Spec", (), {"elements": elements}), "source"
+
+    with pytest.raises(RunError, match="column 1 of x is atomic number 6 in source and 8 here"):
+        take_weights(Holder(1, 8, 0), Holder(1, 6, 7))
