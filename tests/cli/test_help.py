@@ -58,10 +58,20 @@ def test_a_misspelt_word_answers_without_torch() -> None:
     assert "Did you mean ponita?" in said and "2 False" in said
 
 
-@pytest.mark.parametrize("name", ["evaluate", "zoo"])
+@pytest.mark.parametrize("name", ["evaluate", "sample", "main"])
 def test_other_commands_have_help(name: str) -> None:
-    said, code = _run("--help", code=f"from geozoo.cli.{name} import main; main()")
-    assert code == 0 and "usage: geozoo-" in said
+    code = f"import sys; from geozoo.cli.{name} import main; sys.exit(main())"
+    said, status = _run("--help", code=code)
+    assert status == 0 and "usage: geozoo" in said
+
+
+def test_the_list_of_commands_answers_without_torch() -> None:
+    code = (
+        "import sys\nfrom geozoo.cli.main import main\n"
+        "try: main()\nexcept SystemExit: print('torch' in sys.modules)"
+    )
+    said, _ = _run("--help", code=code)
+    assert "reproduce" in said and said.strip().endswith("False")
 
 
 def test_the_script_of_the_checkout_is_the_command() -> None:
