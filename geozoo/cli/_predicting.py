@@ -132,9 +132,12 @@ def _predict_series(
     )
     found = forecast(model, series)
     names, values = list(found.sensor_ids), found.values
+    further = {f"_q{100 * level:g}": array for level, array in (found.quantiles or {}).items()}
     if found.spread is not None:
-        names += [f"{name}{SPREAD}" for name in names]
-        values = np.concatenate([values, found.spread], 1)
+        further[SPREAD] = found.spread
+    for ending, array in further.items():
+        names += [f"{name}{ending}" for name in found.sensor_ids]
+        values = np.concatenate([values, array], 1)
     lines = [",".join(["time", *names])]
     for moment, row in zip(found.times, values, strict=True):
         lines.append(",".join([str(moment), *(f"{value:.6g}" for value in row)]))

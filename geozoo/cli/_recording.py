@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,6 +22,8 @@ from geozoo.zoo.results import (
 
 #: Epochs in a curve file at most; enough for a picture, small enough for a repository.
 _MAX_ROWS = 200
+#: Characters of a curve's name at most; with seed and ending below the 255 of file systems.
+_MAX_NAME = 230
 
 
 def record_runs(runs: Sequence[Path]) -> Path:
@@ -71,7 +74,7 @@ def _model_folder(folder: RunFolder) -> Path:
 
 def _write_curve(folder: RunFolder, row: Result, home: Path) -> str:
     """Write training loss and validation metrics by epoch; the file's name from ``home``."""
-    words = re.sub(r"[^\w.=-]+", "_", f"{row.recipe}_{row.variant}")
+    words = _short(re.sub(r"[^\w.=-]+", "_", f"{row.recipe}_{row.variant}"))
     path = home / "curves" / f"{words}_seed{row.seeds}.csv"
     rows = [line for line in read_metrics(folder) if any(line.get(name) for name in _shown(line))]
     if not rows:
@@ -85,6 +88,14 @@ def _write_curve(folder: RunFolder, row: Result, home: Path) -> str:
         writer.writeheader()
         writer.writerows(kept)
     return path.relative_to(home).as_posix()
+
+
+def _short(name: str) -> str:
+    """A name that file systems take: a long one ends in digits that tell it from its like."""
+    if len(name) <= _MAX_NAME:
+        return name
+    digits = hashlib.sha256(name.encode()).hexdigest()[:6]
+    return f"{name[: _MAX_NAME - 7]}_{digits}"
 
 
 def without_places(command: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from hydra.utils import get_class
 from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig, OmegaConf
@@ -86,7 +87,8 @@ def train(
     datamodule = build_datamodule(cfg)
     spec = _loaded_spec(datamodule)
     left = datamodule.model_tensors()
-    cfg.model = fill_missing(cfg.model, spec.model_arguments(), left=left)
+    arguments = get_class(cfg.task["_target_"]).model_arguments(spec, cfg.task)
+    cfg.model = fill_missing(cfg.model, arguments, left=left)
     task = build_task(cfg, datamodule)
     began = None if source is None else take_weights(task, source)
     kept = freeze(task.model, cfg.freeze)

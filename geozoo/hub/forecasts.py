@@ -10,6 +10,7 @@ import torch
 from geozoo.data import SeriesStore, TrafficSeries
 from geozoo.data.traffic_series import day_of_week, slot_of_day
 from geozoo.hub.ensemble import SPREAD, Ensemble
+from geozoo.metrics import QUANTILES
 
 if TYPE_CHECKING:
     from geozoo.hub.loading import TrainedModel
@@ -21,12 +22,14 @@ class Forecast(NamedTuple):
     Attributes:
         times: datetime64[s] ``[H]``, local clock.
         values: ``[H, N]`` in the unit of the training data.
+        quantiles: ``[Q, H, N]`` of a model that forecasts such, by level; None for others.
         spread: ``[H, N]``, standard deviation over the members of an ensemble; None for a model.
         sensor_ids: name of each sensor.
     """
 
     times: np.ndarray
     values: np.ndarray
+    quantiles: dict[float, np.ndarray] | None
     spread: np.ndarray | None
     sensor_ids: tuple[str, ...]
 
@@ -63,7 +66,12 @@ def forecast(model: TrainedModel | Ensemble, series: TrafficSeries) -> Forecast:
     found = model.predict(store.gather([windows - 1]))
     found = {name: value[0].cpu().numpy() for name, value in found.items()}
     names = tuple(series.sensor_ids[place] for place in order)
-    return Forecast(ahead, found[spec.target], found.get(f"{spec.target}{SPREAD}"), names)
+    quantiles = None
+    if f"{spec.target}{QUANTILES}" in found:
+        levels = model.task.levels
+        quantiles = dict(zip(levels, found[f"{spec.target}{QUANTILES}"], strict=True))
+    spread = found.get(f"{spec.target}{SPREAD}")
+    return Forecast(ahead, found[spec.target], quantiles, spread, names)
 
 
 def _order(known: list[str] | None, series: TrafficSeries, count: int) -> list[int]:

@@ -11,17 +11,21 @@ from geozoo.metrics.molecules import (
     molecule_smiles,
     rdkit_molecules,
 )
+from geozoo.metrics.quantiles import QUANTILES, QuantileErrors, pinball
 
 __all__ = [
     "MEASURES",
+    "QUANTILES",
     "VALENCES",
     "ErrorMeasures",
     "ErrorMetrics",
     "ForecastErrors",
     "MoleculeBonds",
+    "QuantileErrors",
     "WeightedMeans",
     "generation_scores",
     "molecule_bonds",
     "molecule_smiles",
+    "pinball",
     "rdkit_molecules",
 ]

@@ -11,6 +11,7 @@ from geozoo.tasks.generation import Generation
 from geozoo.tasks.geometric import GeometricTask
 from geozoo.tasks.parameter_groups import parameter_groups
 from geozoo.tasks.potential import Potential
+from geozoo.tasks.quantile_forecasting import QuantileForecasting
 from geozoo.tasks.regression import Regression
 from geozoo.tasks.schedules import constant, cosine_warmup, multistep
 
@@ -26,6 +27,7 @@ __all__ = [
     "NonFiniteLossError",
     "Potential",
     "Quantity",
+    "QuantileForecasting",
     "Regression",
     "constant",
     "cosine_warmup",

@@ -76,6 +76,16 @@ class GraphTask(LightningModule):
         self._guard = FiniteLossGuard()
         self._compiled_model: Callable[..., Any] | None = None
 
+    @staticmethod
+    def model_arguments(spec: DataSpec, node: Mapping[str, Any]) -> dict[str, Any]:
+        """The constructor arguments of a model that data and task settle.
+
+        Args:
+            spec: the description of the data.
+            node: the task's config.
+        """
+        return spec.model_arguments()
+
     @abstractmethod
     def inputs(self, batch: Any) -> dict[str, Any]:
         """The arguments of the model, in the precision of its parameters."""
@@ -245,7 +255,7 @@ class GraphTask(LightningModule):
         """Count the errors of the model and of the baseline, and sample pairs for the picture."""
         self.test_errors.update(predictions, targets)
         self.baseline_errors.update(self.predict_baseline(batch), targets)
-        self.parity.add(predictions, targets)
+        self.parity.add({name: predictions[name] for name in targets}, targets)
 
     def on_test_epoch_end(self) -> None:
         """Log ``test/<quantity>_<measure>``, and ``test/baseline_...`` of the baseline."""

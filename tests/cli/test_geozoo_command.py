@@ -101,6 +101,18 @@ def test_long_curves_are_thinned_and_keep_the_last_epoch(home: Path, tmp_path: P
     assert kept[-1].startswith("1000,")
 
 
+def test_a_run_with_many_changes_has_a_curve_too(home: Path, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from geozoo.cli._folder import RunFolder
+    from geozoo.cli._recording import _write_curve
+
+    (tmp_path / "metrics.csv").write_text("epoch,step,train/loss,val/a\n0,0,0.5,0.1\n")
+    rows = [replace(ROW, recipe=f"x, {'model.words=1, ' * 30}y={end}") for end in (1, 2)]
+    names = {_write_curve(RunFolder(tmp_path), row, home) for row in rows}
+    assert len(names) == 2 and all((home / name).is_file() for name in names)
+
+
 @pytest.mark.parametrize("case", ["unfinished", "same seed", "other settings"])
 def test_runs_that_cannot_be_recorded(
     case: str, three_runs: list[Path], home: Path, geozoo_train: Train, tmp_path: Path,

@@ -23,7 +23,7 @@ ALLOWED = {
     "tasks": {"data", "diffusion", "geometry", "metrics"},
     "configs": set(),
     "zoo": set(),
-    "hub": {"data", "geometry", "tasks", "zoo"},
+    "hub": {"data", "geometry", "metrics", "tasks", "zoo"},
     "testing": {"geometry"},
 }
 ALLOWED["cli"] = {*ALLOWED, "cli"}

@@ -1,0 +1,137 @@
+"""Forecasts with their uncertainty: quantiles of the next steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from geozoo.data import ForecastSpec, WindowBatch
+from geozoo.metrics import QUANTILES, QuantileErrors, pinball
+from geozoo.tasks.forecasting import Forecasting
+
+_LEVELS = (0.1, 0.5, 0.9)
+
+
+class QuantileForecasting(Forecasting):
+    r"""Several quantiles of the target feature over the next ``horizon`` steps.
+
+    Any forecaster serves: it is built with ``horizon`` times the number of quantiles outputs
+    :math:`r`. The median is an output itself; from it the others go up and down by positive steps,
+
+    .. math:: q_{k+1} = q_k + \mathrm{softplus}(r_{k+1}), \qquad
+        q_{k-1} = q_k - \mathrm{softplus}(r_{k-1}),
+
+    so that quantiles never cross. The loss is the mean pinball loss over levels and counted
+    entries. Beside the errors of the median, tests measure the coverage and width of the outermost
+    interval and the pinball.
+
+    Args:
+        model: a network of the forecasting family with ``horizon`` :math:`\cdot` Q outputs.
+        spec: the description of the data.
+        quantiles: levels in (0, 1), rising, with 0.5 among them.
+        options: keyword arguments of `Forecasting` other than ``loss``.
+
+    Raises:
+        ValueError: for other levels, or a model that is fitted instead of trained.
+    """
+
+    def __init__(
+        self, model: nn.Module, spec: ForecastSpec, *, quantiles: Sequence[float] = _LEVELS,
+        **options: Any,
+    ) -> None:  # fmt: skip
+        self.levels = checked_levels(quantiles)
+        if hasattr(model, "fit"):
+            raise ValueError("quantiles need a model that is trained by gradients, not fitted")
+        super().__init__(model, spec, **options)
+        mask = spec.protocol["rules"]["masks"]["mae"]
+        for name in ("val_errors", "test_errors", "baseline_errors"):
+            setattr(self, name, QuantileErrors(getattr(self, name), self.levels, mask=mask))
+
+    @staticmethod
+    def model_arguments(spec: ForecastSpec, node: Mapping[str, Any]) -> dict[str, Any]:
+        """What the data say, with an output for every quantile of every step."""
+        arguments = spec.model_arguments()
+        levels = checked_levels(node.get("quantiles", _LEVELS))
+        return {**arguments, "horizon": arguments["horizon"] * len(levels)}
+
+    def forward(self, batch: WindowBatch) -> Float[Tensor, "B H N"]:
+        """The scaled median."""
+        return self.scaled_quantiles(batch)[:, self.levels.index(0.5)]
+
+    def scaled_quantiles(self, batch: WindowBatch) -> Float[Tensor, "B Q H N"]:
+        """All quantiles in scaled units, in rising order.
+
+        Raises:
+            ValueError: for a model with another number of outputs.
+        """
+        outputs = self.network(**self.inputs(batch))
+        horizon, count = self.spec.horizon, len(self.levels)
+        if outputs.shape[1] != horizon * count:
+            raise ValueError(
+                f"model: {horizon} steps of {count} quantiles need horizon={horizon * count} "
+                f"outputs, got {outputs.shape[1]}"
+            )
+        raw = outputs.unflatten(1, (count, horizon))
+        middle = self.levels.index(0.5)
+        median = raw[:, middle : middle + 1]
+        up = median + functional.softplus(raw[:, middle + 1 :]).cumsum(1)
+        down = functional.softplus(raw[:, :middle]).flip(1).cumsum(1).flip(1)
+        return torch.cat([median - down, median, up], 1)
+
+    def loss(self, batch: WindowBatch) -> dict[str, Tensor]:
+        """The mean pinball loss of all entries that count."""
+        quantiles, truth = self.scaled_quantiles(batch), batch.y.to(self.scale.dtype)
+        if self.loss_scale == "physical":
+            quantiles = self._physical_quantiles(quantiles, batch)
+        else:
+            truth = (truth - self._shift(batch)) / self._scale(batch)
+        counted = batch.y_observed
+        if self.loss_mask == "nonzero":
+            counted = counted & (batch.y != 0)
+        each = pinball(quantiles, truth.to(quantiles.dtype), self.levels)
+        kept = torch.where(counted, each, each.new_zeros(()))
+        return {"loss": kept.sum() / counted.sum().clamp_min(1)}
+
+    def predict(self, batch: WindowBatch) -> dict[str, Tensor]:
+        """The median ``[B, H, N]``, and all quantiles ``[B, Q, H, N]`` under ``_quantiles``."""
+        found = self._physical_quantiles(self.scaled_quantiles(batch).detach(), batch)
+        name = self.spec.target
+        return {name: found[:, self.levels.index(0.5)], f"{name}{QUANTILES}": found}
+
+    def predict_baseline(self, batch: WindowBatch) -> dict[str, Tensor]:
+        """The last value that was seen, without any doubt."""
+        found = super().predict_baseline(batch)[self.spec.target]
+        same = found.unsqueeze(1).expand(-1, len(self.levels), -1, -1)
+        return {self.spec.target: found, f"{self.spec.target}{QUANTILES}": same}
+
+    def metric_units(self) -> dict[str, str]:
+        """Per cent for the coverage, the unit of the data for width and pinball."""
+        coverage, width, loss = self.test_errors.own
+        unit = self.spec.units.get("y", "")
+        return {**super().metric_units(), coverage: "%", width: unit, loss: unit}
+
+    def quantity_units(self) -> dict[str, str]:
+        """Unit of the median and of the quantiles."""
+        units = super().quantity_units()
+        return {**units, f"{self.spec.target}{QUANTILES}": units[self.spec.target]}
+
+    def _physical_quantiles(self, quantiles: Tensor, batch: WindowBatch) -> Tensor:
+        count = len(self.levels)
+        flat = self._physical(quantiles.flatten(1, 2), batch)
+        return flat.unflatten(1, (count, -1))
+
+
+def checked_levels(quantiles: Sequence[float]) -> tuple[float, ...]:
+    """The levels; ValueError unless they rise within (0, 1) and 0.5 and another are among them."""
+    levels = tuple(float(level) for level in quantiles)
+    rising = all(a < b for a, b in zip(levels, levels[1:], strict=False))
+    if len(levels) < 2 or not rising or levels[0] <= 0 or levels[-1] >= 1 or 0.5 not in levels:
+        raise ValueError(
+            f"quantiles must rise within (0, 1) and have 0.5 among them, got {list(quantiles)}"
+        )
+    return levels
