@@ -41,7 +41,7 @@ class GeozooCalculator(Calculator):
         FileNotFoundError: when there is no such model.
         ValueError: for a model that is no potential, or another dtype.
 
-    >>> calculator = GeozooCalculator("ponita-rmd17_ethanol")
+    ``atoms.calc = GeozooCalculator("runs/my_model")`` is all that a script of ASE needs.
     """
 
     implemented_properties: ClassVar[list[str]] = ["energy", "forces"]
