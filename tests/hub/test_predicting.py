@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny_graphs import tiny_data
 from tiny_traffic import tiny_traffic
-from trained_samples import dynamics, forecaster, molecule, potential
+from trained_samples import dynamics, forecaster, molecule, potential, trained
 
 from geozoo.data import Structure
 from geozoo.hub.arrays import read_arrays
@@ -231,6 +231,21 @@ class TestForecasts:
         expected = model.predict(batch)["flow"][0]
         torch.testing.assert_close(torch.from_numpy(found.values), expected)
         assert found.times.tolist() == series.times[-3:].tolist()
+
+    def test_quantiles_come_with_their_levels(self):
+        from geozoo.models import Stid
+        from geozoo.tasks import QuantileForecasting
+
+        spec = tiny_traffic().spec
+        arguments = QuantileForecasting.model_arguments(spec, {"quantiles": (0.2, 0.5, 0.9)})
+        wanted = ("num_nodes", "in_channels", "input_steps", "horizon", "steps_per_day")
+        network = Stid(**{name: arguments[name] for name in wanted}, hidden_channels=8)
+        model = trained(QuantileForecasting(network, spec, quantiles=(0.2, 0.5, 0.9)))
+        found = forecast(model, tiny_traffic().series)
+        assert list(found.quantiles) == [0.2, 0.5, 0.9]
+        np.testing.assert_array_equal(found.quantiles[0.5], found.values)
+        assert (found.quantiles[0.2] <= found.values).all()
+        assert model.units["flow_quantiles"] == "vehicles/h"
 
     def test_sensors_are_known_by_name(self):
         model, series = forecaster(), tiny_traffic().series
