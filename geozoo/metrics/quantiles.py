@@ -29,8 +29,8 @@ def pinball(
         truth: what came.
         levels: of the quantiles, in (0, 1).
 
-    >>> pinball(torch.tensor([[[[1.0]], [[3.0]]]]), torch.tensor([[[2.0]]]), [0.1, 0.9]).item()
-    0.10000000149011612
+    >>> pinball(torch.tensor([[[[1.0]], [[3.0]]]]), torch.tensor([[[2.0]]]), [0.1, 0.9])
+    tensor([[[0.1000]]])
     """
     tau = torch.tensor(levels, dtype=quantiles.dtype, device=quantiles.device)[:, None, None]
     error = truth.unsqueeze(1) - quantiles
