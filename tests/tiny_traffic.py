@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from geozoo.data import LoaderOptions, RoadGraphs, Traffic, TrafficSeries, forecast_protocol
 from geozoo.data.traffic_series import clock
+from geozoo.models import GramODE
 
 
 class TinyTraffic(Traffic):
@@ -52,6 +54,15 @@ class TinyTraffic(Traffic):
             adjacency=np.eye(5, k=1, dtype=np.float32),
             source="made in a test",
         )
+
+
+def tiny_gram_ode(data: TinyTraffic, **options: object) -> GramODE:
+    """A small GRAM-ODE for the series."""
+    arguments = data.spec.model_arguments()
+    graph = 0.4 * torch.eye(data.spec.num_nodes)
+    wanted = {name: arguments[name] for name in ("in_channels", "input_steps", "horizon")}
+    sizes = {"hidden_channels": 8, "local_heads": 4, "num_branches": 1, "num_blocks": 1}
+    return GramODE(graph, graph, **wanted | sizes | options)
 
 
 def tiny_traffic(**options: object) -> TinyTraffic:

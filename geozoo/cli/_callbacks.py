@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import resource
-import sys
 import time
 from typing import Any
 
@@ -23,7 +21,7 @@ from omegaconf import DictConfig
 
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._freed_memory import FreedMemory
-from geozoo.zoo.provenance import device_name
+from geozoo.zoo.provenance import device_name, peak_memory_bytes
 
 _LOG = logging.getLogger(__name__)
 #: Lines about progress where there is no terminal.
@@ -104,16 +102,8 @@ def hardware_facts(trainer: Trainer) -> dict[str, Any]:
     name = device_name(trainer.strategy.root_device)
     return {
         "device": f"{trainer.world_size} x {name}" if trainer.world_size > 1 else name,
-        "peak_memory_mb": _peak_memory_mb(trainer.strategy.root_device),
+        "peak_memory_mb": peak_memory_bytes(trainer.strategy.root_device) / 2**20,
     }
-
-
-def _peak_memory_mb(device: torch.device) -> float:
-    """Of the device's allocator, or of this process on the CPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, kilobytes on Linux
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 class ProgressLines(Callback):

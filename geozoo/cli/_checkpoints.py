@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import RunError
@@ -25,14 +26,19 @@ def load_weights(task: GraphTask, checkpoint: Path) -> dict[str, Any]:
 
 
 def read_record(checkpoint: Path) -> dict[str, Any]:
-    """What a run wrote into its checkpoint: config, data, versions, command.
+    """What a run wrote into its checkpoint; see `read_checkpoint`."""
+    return read_checkpoint(checkpoint)[0]
+
+
+def read_checkpoint(checkpoint: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What a run wrote into its checkpoint (config, data, versions, command), and the weights.
 
     Raises:
         RunError: for a file that is no checkpoint of a run.
     """
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        return content["geozoo"]
+        return content["geozoo"], content["state_dict"]
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
         raise RunError(f"{checkpoint} is no checkpoint of a run: {error}") from error
 

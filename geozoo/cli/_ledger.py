@@ -8,11 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from geozoo.zoo.ledger import Run, select_runs
-from geozoo.zoo.results import Result
+from geozoo.zoo.results import Result, shown_number
 
-#: Metrics of a run that are shown, and endings of metrics that are left to the files.
+#: Metrics of a run that are shown.
 _SHOWN = 2
-_DETAILS = ("rmse", "wmape", "features", "positions", "loss")
 
 
 def show_results(words: Sequence[str], console: Console) -> None:
@@ -42,7 +41,7 @@ def show_results(words: Sequence[str], console: Console) -> None:
 
 def main_metrics(run: Run) -> list[Result]:
     """The metrics that say most: those with a published number first, no repetitions."""
-    plain = [row for row in run.results if not row.metric.endswith(_DETAILS)] or list(run.results)
+    plain = [row for row in run.results if not row.is_detail] or list(run.results)
     return sorted(plain, key=lambda row: (row.paper_value is None, len(row.metric)))[:_SHOWN]
 
 
@@ -53,20 +52,11 @@ def data_of(row: Result) -> str:
 
 def training_of(row: Result) -> str:
     """Length and hardware of the training."""
-    seconds = row.wall_time_s
-    if seconds == 0:
-        return "none"
-    length = f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
-    return f"{length}, {row.device}"
-
-
-def value_of(row: Result) -> str:
-    """The number, with its deviation over seeds."""
-    return f"{row.value:.4g}" + (f" ± {row.std:.1g}" if row.std is not None else "")
+    return f"{row.training_length}, {row.device}" if row.wall_time_s else row.training_length
 
 
 def _numbers(row: Result) -> list[str]:
     baseline = "" if row.baseline is None else f"{row.baseline:.4g}"
     paper = "" if row.paper_value is None else f"{row.paper_value:g}"
     return [" ".join(filter(None, (row.metric, row.unit and f"[{row.unit}]"))).replace("[", "\\["),
-            value_of(row), baseline, paper]  # fmt: skip
+            shown_number(row.value, row.std), baseline, paper]  # fmt: skip

@@ -6,10 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 
-from geozoo.cli._checkpoints import find_checkpoint, read_record
+from geozoo.cli._checkpoints import find_checkpoint, read_checkpoint
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._recording import without_places
 from geozoo.cli._result import variant_of
@@ -40,17 +39,16 @@ def publish(run: str, out: str | None, name: str | None, licence: str, console: 
     rows = read_results(RunFolder(checkpoint.parent.parent).result)
     if not rows:
         raise ValueError(f"{run} holds no result.csv. Test it first: geozoo evaluate --save {run}")
-    record = read_record(checkpoint)
+    record, state = read_checkpoint(checkpoint)
     name = name or _name(record)
     folder = Path(out or name).expanduser().absolute()
-    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
     description = write_model(
         folder,
         name=name,
         model=record["config"]["model"],
         task=record["config"]["task"],
         data=record["data"],
-        state=content["state_dict"],
+        state=state,
         metrics={row.metric: _measured(row) for row in rows},
         training=_training(rows[0]),
         versions=record["versions"],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from geozoo.cli._checkpoints import find_checkpoint, read_record
+from geozoo.cli._checkpoints import find_checkpoint, read_checkpoint
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import RunError
 from geozoo.hub import Description, Ensemble, ModelFileError, TrainedModel, load, rebuild_task
@@ -49,12 +49,9 @@ def trained_model(word: str) -> TrainedModel:
 
 def _of_checkpoint(checkpoint: Path) -> TrainedModel:
     """The model of a run of the user, whose own classes are trusted."""
-    record = read_record(checkpoint)
-    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    record, state = read_checkpoint(checkpoint)
     nodes = {key: record["config"][key] for key in ("model", "task")}
-    task = rebuild_task(
-        **nodes, data=record["data"], state=content["state_dict"], trusted=own_modules(nodes)
-    )
+    task = rebuild_task(**nodes, data=record["data"], state=state, trusted=own_modules(nodes))
     weights = Weights(checkpoint.name, file_sha256(checkpoint), checkpoint.stat().st_size)
     return TrainedModel(
         Description(checkpoint.parent.parent.name or "run", **nodes, data=record["data"],

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+
+from geozoo.zoo.provenance import peak_memory_bytes
 
 _FIRST, _LARGEST = 8, 1024
 #: Share of the free memory that a batch may take before batches stop growing.
@@ -42,7 +42,7 @@ class BatchSize:
         Raises:
             MemoryError: when a batch of one graph does not fit.
         """
-        watched, before = Watched(), _peak_bytes(self.device)
+        watched, before = Watched(), peak_memory_bytes(self.device)
         try:
             yield watched
         except (torch.OutOfMemoryError, MemoryError) as error:
@@ -50,19 +50,11 @@ class BatchSize:
                 raise MemoryError(f"one graph does not fit into memory: {error}") from error
             self.value, watched.failed, self._may_grow = self.value // 2, True, False
             return
-        growth = _peak_bytes(self.device) - before
+        growth = peak_memory_bytes(self.device) - before
         if growth > _SHARE / 2 * self._free:
             self._may_grow = False
         elif self._may_grow:
             self.value = min(2 * self.value, _LARGEST)
-
-
-def _peak_bytes(device: torch.device) -> int:
-    """The most memory that was in use so far."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _free_bytes(device: torch.device) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +13,9 @@ from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from geozoo.data import WindowBatch
+from geozoo.geometry import PairedEdges
 from geozoo.hub.loading import TrainedModel
+from geozoo.hub.structures import element_table
 from geozoo.tasks import Forecasting, Potential
 
 #: Atoms of the example that a potential is traced with: like no width of a network, so that the
@@ -94,8 +95,6 @@ class _Potential(nn.Module):
 
 
 def _potential_program(model: TrainedModel) -> ExportedProgram:
-    from geozoo.hub.structures import element_table
-
     task, network = model.task, model.model
     state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     if not hasattr(network, "neighbors"):
@@ -135,14 +134,12 @@ def _potential_program(model: TrainedModel) -> ExportedProgram:
     return torch.export.export(_Potential(traced, values), example, dynamic_shapes=shapes)
 
 
-def _edges(network: nn.Module, pairs: Tensor) -> Any:
+def _edges(network: nn.Module, pairs: Tensor) -> PairedEdges:
     """The pairs in the form that the network takes.
 
     Raises:
         ValueError: for a network with a cut-off or whose kernels are not shared by pairs.
     """
-    from geozoo.geometry import PairedEdges
-
     if getattr(network, "radius", None) is not None:
         raise ValueError("a cut-off cannot be exported yet: which pairs are near depends on values")
     if getattr(network, "backend", None) != "shared":

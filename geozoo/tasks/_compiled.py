@@ -13,8 +13,6 @@ from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
-from geozoo.tasks._neighbors import with_neighbors
-
 _LOG = logging.getLogger(__name__)
 #: Different shapes that a traced step is compiled for.
 SHAPE_LIMIT = 8
@@ -53,7 +51,6 @@ class CompiledModel:
         self._fallback = _Fallback()
 
     def __call__(self, **inputs: Any) -> Any:
-        inputs = with_neighbors(self.model, inputs)
         _begin_step(self._options)
         if self._fallback.told:
             return self.model(**inputs)
@@ -86,7 +83,7 @@ class TracedStep:
         self._fallback = _Fallback()
 
     def __call__(self, inputs: dict[str, Any], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
-        values = with_neighbors(self.model, inputs), wanted
+        values = inputs, wanted
         flat, structure = pytree.tree_flatten(values)
         tensors = [leaf for leaf in flat if isinstance(leaf, Tensor)]
         key = (structure, *(_shape(leaf) for leaf in flat))

@@ -135,12 +135,8 @@ class Forecasting(GraphTask):
             forecast = self._physical(forecast, batch)
         else:
             truth = ((truth - self._shift(batch)) / self._scale(batch)).to(forecast.dtype)
-        counted = batch.y_observed
-        if self.loss_mask == "nonzero":
-            counted = counted & (batch.y != 0)
         each = _LOSSES[self.loss_name](forecast, truth.to(forecast.dtype), reduction="none")
-        kept = torch.where(counted, each, each.new_zeros(()))
-        return {"loss": kept.sum() / counted.sum().clamp_min(1)}
+        return {"loss": self._counted_mean(each, batch)}
 
     def predict(self, batch: WindowBatch) -> dict[str, Tensor]:
         """The forecast ``[B, H, N]`` in the unit of the data."""
@@ -169,6 +165,14 @@ class Forecasting(GraphTask):
         """Collect what the pictures of forecasts need as well."""
         super().collect_test(predictions, targets, batch)
         self.sample.add(predictions[self.spec.target], targets[self.spec.target])
+
+    def _counted_mean(self, each: Float[Tensor, "B H N"], batch: WindowBatch) -> Tensor:
+        """The mean over the entries that count in the loss."""
+        counted = batch.y_observed
+        if self.loss_mask == "nonzero":
+            counted = counted & (batch.y != 0)
+        kept = torch.where(counted, each, each.new_zeros(()))
+        return kept.sum() / counted.sum().clamp_min(1)
 
     def _shift(self, batch: WindowBatch) -> Float[Tensor, "B 1 1"]:
         return self.shift[batch.part, 0][:, None, None]

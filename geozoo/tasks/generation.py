@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from geozoo.data import GeometricSpec, GraphBatch, rotate_batch
 from geozoo.diffusion import Cloud, Diffusion, Network, Points, standard_noise
 from geozoo.metrics import WeightedMeans, generation_scores, molecule_bonds, molecule_smiles
+from geozoo.tasks._neighbors import with_neighbors
 from geozoo.tasks._noise import evaluation_noise, training_generator
 from geozoo.tasks._rotations import training_rotations
 from geozoo.tasks._sampling import MoleculeSampler, SampledMolecules
@@ -269,7 +270,7 @@ class Generation(GraphTask):
         }
         if getattr(self.model, "condition_channels", 0):
             arguments["condition"] = level.to(points.x.dtype).unsqueeze(1)
-        return arguments
+        return with_neighbors(self.model, arguments)
 
 
 def _told(total: int) -> Callable[[int], None]:

@@ -90,12 +90,8 @@ class QuantileForecasting(Forecasting):
             quantiles = self._physical_quantiles(quantiles, batch)
         else:
             truth = (truth - self._shift(batch)) / self._scale(batch)
-        counted = batch.y_observed
-        if self.loss_mask == "nonzero":
-            counted = counted & (batch.y != 0)
         each = pinball(quantiles, truth.to(quantiles.dtype), self.levels)
-        kept = torch.where(counted, each, each.new_zeros(()))
-        return {"loss": kept.sum() / counted.sum().clamp_min(1)}
+        return {"loss": self._counted_mean(each, batch)}
 
     def predict(self, batch: WindowBatch) -> dict[str, Tensor]:
         """The median ``[B, H, N]``, and all quantiles ``[B, Q, H, N]`` under ``_quantiles``."""

@@ -12,8 +12,6 @@ from geozoo.zoo.results import Result
 
 #: Endings of metrics of which more is better.
 _RISING = ("stability", "validity", "uniqueness", "novelty", "valid_unique")
-#: Endings of metrics that say little beside the others; shown if there is nothing else.
-_DETAILS = ("rmse", "wmape", "features", "positions", "loss")
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def _columns(rows: Sequence[Published], own: Sequence[Result]) -> dict[str, str]
     """The metrics that are published; without any, those of the runs that say most."""
     units = {row.metric: row.unit for row in rows}
     if not units:
-        units = {row.metric: row.unit for row in own if not row.metric.endswith(_DETAILS)}
+        units = {row.metric: row.unit for row in own if not row.is_detail}
     return units or {row.metric: row.unit for row in own}
 
 

@@ -77,7 +77,7 @@ def _one_table(rows: list[tuple[str, Result]]) -> str:
         changes = recipe.removeprefix(f"{model}-{first.dataset}").removeprefix(" without recipe")
         name = f"{model} ({changes.lstrip('_, ')})" if changes else model
         cells = [_cell(run, column, best) for column in columns]
-        lines.append([name, *cells, _training(first)])
+        lines.append([name, *cells, first.training_length])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -96,11 +96,3 @@ def _cell(run: dict[str, Result], column: str, best: dict[str, float]) -> str:
         text = f"{row.value:.2f}" + ("%" if measure == "mape" else "")
         shown.append(f"**{text}**" if row.value == best[f"{measure}{column}"] else text)
     return " / ".join(shown)
-
-
-def _training(row: Result) -> str:
-    if row.wall_time_s == 0:
-        return "none"
-    return (
-        f"{row.wall_time_s / 60:.0f} min" if row.wall_time_s >= 60 else f"{row.wall_time_s:.0f} s"
-    )

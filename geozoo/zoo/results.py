@@ -67,6 +67,28 @@ class Result:
         """What makes two rows the same measurement: a newer one replaces the older."""
         return (self.recipe, self.dataset, self.variant, self.split, self.metric, self.seeds)
 
+    @property
+    def is_detail(self) -> bool:
+        """Whether the metric says little beside the others of its run."""
+        return self.metric.endswith(("rmse", "wmape", "features", "positions", "loss"))
+
+    @property
+    def training_length(self) -> str:
+        """How long the training was: ``12 min``, ``40 s``, ``none``."""
+        seconds = self.wall_time_s
+        if seconds == 0:
+            return "none"
+        return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
+
+
+def shown_number(value: float, std: float | None) -> str:
+    """Four digits of a number, with its standard deviation if there is one.
+
+    >>> shown_number(0.0066056, 0.00032)
+    '0.006606 ± 0.0003'
+    """
+    return f"{value:.4g}" + (f" ± {std:.1g}" if std is not None else "")
+
 
 _NUMBERS = ("value", "std", "paper_value", "wall_time_s", "peak_memory_mb", "baseline", "tolerance")
 

@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 
 from geozoo.zoo.benchmark_table import BenchmarkTable, Line
+from geozoo.zoo.results import shown_number
 
 #: How the rows of geozoo are told from the literature.
 OURS = "geozoo"
@@ -80,8 +81,7 @@ def cells_of(table: BenchmarkTable, line: Line) -> list[str]:
 def _number(line: Line, metric: str) -> str:
     if metric not in line.values:
         return ""
-    deviation = line.deviations.get(metric)
-    return f"{line.values[metric]:.4g}" + (f" ± {deviation:.1g}" if deviation is not None else "")
+    return shown_number(line.values[metric], line.deviations.get(metric))
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 from tiny_graphs import tiny_data
-from tiny_traffic import tiny_traffic
+from tiny_traffic import tiny_gram_ode, tiny_traffic
 from torch._dynamo.testing import CompileCounter
 
-from geozoo.models import GramODE, Ponita
+from geozoo.models import Ponita
 from geozoo.tasks import Dynamics, Forecasting, Potential, _compiled
 
 SIZES = {
@@ -36,14 +36,7 @@ def geometric(kind: str, task_type: type, **options: Any) -> Any:
 def traffic() -> Any:
     torch.manual_seed(0)
     data = tiny_traffic()
-    arguments = data.spec.model_arguments()
-    graph = 0.4 * torch.eye(data.spec.num_nodes)
-    wanted = {k: arguments[k] for k in ("in_channels", "input_steps", "horizon") if k in arguments}
-    model = GramODE(
-        graph, graph, **wanted, hidden_channels=8, local_heads=4, num_branches=1, num_blocks=1,
-        dropout=0.0,
-    )  # fmt: skip
-    return Forecasting(model, data.spec).double()
+    return Forecasting(tiny_gram_ode(data, dropout=0.0), data.spec).double()
 
 
 CASES = {

@@ -11,9 +11,9 @@ import pytest
 import torch
 from lightning import Trainer
 from tiny_graphs import tiny_data
-from tiny_traffic import tiny_traffic
+from tiny_traffic import tiny_gram_ode, tiny_traffic
 
-from geozoo.models import GramODE, Ponita
+from geozoo.models import Ponita
 from geozoo.tasks import Dynamics, Forecasting, Potential
 
 SIZES = {
@@ -36,14 +36,7 @@ def geometric(kind: str, **options: Any) -> tuple[Any, Any]:
 
 def traffic(**options: Any) -> tuple[Any, Any]:
     data = tiny_traffic()
-    arguments = data.spec.model_arguments()
-    graph = 0.4 * torch.eye(data.spec.num_nodes)
-    wanted = {k: arguments[k] for k in ("in_channels", "input_steps", "horizon") if k in arguments}
-    model = GramODE(
-        graph, graph, **wanted, hidden_channels=8, local_heads=4, num_branches=1, num_blocks=1,
-        **options,
-    )  # fmt: skip
-    return Forecasting(model, data.spec), data
+    return Forecasting(tiny_gram_ode(data, **options), data.spec), data
 
 
 CASES = {
