@@ -16,11 +16,7 @@ from geozoo.nn.dynamics import (
     TensorODE,
 )
 from geozoo.nn.embedding import KernelBasis, PolynomialFeatures, PolynomialWindow
-from geozoo.nn.low_rank import (
-    LowRankUpdate,
-    add_low_rank_updates,
-    merge_low_rank_updates,
-)
+from geozoo.nn.low_rank import LowRankUpdate
 from geozoo.nn.readout import lift_to_orientations, project_from_orientations
 from geozoo.nn.representation import (
     BundleRepresentation,
@@ -57,8 +53,6 @@ __all__ = [
     "TemporalAttention",
     "TemporalConv",
     "TensorODE",
-    "add_low_rank_updates",
     "lift_to_orientations",
-    "merge_low_rank_updates",
     "project_from_orientations",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 import geozoo.nn as layers
 from geozoo.geometry import platonic_rotations
@@ -121,6 +122,16 @@ def kernel_basis(fused: bool) -> Case:
 
 
 FIBER = {"fiber_basis": random(3, 3, 3, seed=4)}
+
+
+def updated_linear() -> nn.Module:
+    """A linear map whose update is not zero any more."""
+    layer, update = nn.Linear(2, 3), layers.LowRankUpdate(3, 2, rank=1)
+    nn.init.normal_(update.up)
+    parametrize.register_parametrization(layer, "weight", update)
+    return layer
+
+
 CASES: dict[str, dict[str, Callable[[], Case]]] = {
     "PointConv": {
         "depthwise": lambda: convolution(point_conv, ()),
@@ -143,6 +154,7 @@ CASES: dict[str, dict[str, Callable[[], Case]]] = {
         "textbook": lambda: kernel_basis(False),
         "fused": lambda: kernel_basis(True),
     },
+    "LowRankUpdate": {"linear": lambda: pointwise(updated_linear, "input", random(5, 2))},
     "PolynomialFeatures": {
         "cubic": lambda: pointwise(lambda: layers.PolynomialFeatures(2, 3), "x", random(5, 2))
     },

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from geozoo.models import Ponita
-from geozoo.nn import LowRankUpdate, add_low_rank_updates, merge_low_rank_updates
+from geozoo.nn.low_rank import LowRankUpdate, add_low_rank_updates, merge_low_rank_updates
 
 CHOICES = ("fused", "textbook")
 
