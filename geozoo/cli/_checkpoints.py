@@ -11,17 +11,23 @@ from torch import Tensor
 
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import RunError
+from geozoo.nn.low_rank import merge_low_rank_updates
 from geozoo.tasks import GraphTask
 
 
 def load_weights(task: GraphTask, checkpoint: Path) -> dict[str, Any]:
     """Load a checkpoint's weights (the averaged ones, where there are such) into a task.
 
+    A network without updates of low rank gets them merged.
+
     Returns:
         The checkpoint.
     """
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    task.load_state_dict(content["state_dict"])
+    state = content["state_dict"]
+    if state.keys() != task.state_dict().keys():
+        state = merge_low_rank_updates(state)
+    task.load_state_dict(state)
     return content
 
 
@@ -33,12 +39,14 @@ def read_record(checkpoint: Path) -> dict[str, Any]:
 def read_checkpoint(checkpoint: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What a run wrote into its checkpoint (config, data, versions, command), and the weights.
 
+    Updates of low rank are merged: the weights are those of an ordinary network.
+
     Raises:
         RunError: for a file that is no checkpoint of a run.
     """
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        return content["geozoo"], content["state_dict"]
+        return content["geozoo"], merge_low_rank_updates(content["state_dict"])
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
         raise RunError(f"{checkpoint} is no checkpoint of a run: {error}") from error
 

@@ -1,4 +1,4 @@
-"""Beginning from the weights of another run, and keeping some of them as they are."""
+"""Beginning from the weights of another run: all trained, some kept, or small updates of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import nn
 
 from geozoo.cli._options import RunError
 from geozoo.hub import TrainedModel
+from geozoo.nn.low_rank import add_low_rank_updates
 from geozoo.tasks import GraphTask
 
 _MAX_NAMED = 6
@@ -59,21 +60,58 @@ def freeze(model: nn.Module, patterns: Sequence[str]) -> str | None:
     """
     if not patterns:
         return None
-    parameters = dict(model.named_parameters())
-    for pattern in patterns:
-        matching = [name for name in parameters if fnmatchcase(name, pattern)]
-        if not matching:
-            known = sorted({".".join(name.split(".")[:2]) for name in parameters})
-            raise RunError(
-                f"freeze: no parameter is called {pattern!r}; there are {_listed(known)}"
-            )
-        for name in matching:
-            parameters[name].requires_grad_(False)
-    kept = sum(p.numel() for p in parameters.values() if not p.requires_grad)
-    total = sum(p.numel() for p in parameters.values())
+    for parameter in _matching(model, patterns, "freeze"):
+        parameter.requires_grad_(False)
+    parameters = list(model.parameters())
+    kept = sum(p.numel() for p in parameters if not p.requires_grad)
+    total = sum(p.numel() for p in parameters)
     if kept == total:
         raise RunError("freeze: no parameter is left to train")
     return f"{kept:,} of {total:,} parameters stay as they are"
+
+
+def add_adapters(
+    model: nn.Module, rank: int | None, layers: Sequence[str], trained: Sequence[str]
+) -> str | None:
+    """Train updates of low rank of linear maps, and keep what they update as it is.
+
+    Args:
+        model: the network, with the weights to begin from.
+        rank: rank of the updates; None: no updates.
+        layers: names of the linear maps that get one, with ``*`` and ``?``.
+        trained: names of further parameters that are trained as they are, such as ``*.bias``.
+
+    Returns:
+        How much is trained, for the log; None without updates.
+
+    Raises:
+        RunError: for a pattern that nothing has, or a rank below one.
+    """
+    if rank is None:
+        return None
+    also = {id(p) for p in _matching(model, trained, "adapter_trained")}
+    for parameter in model.parameters():
+        parameter.requires_grad_(id(parameter) in also)
+    try:
+        names = add_low_rank_updates(model, rank, chosen=lambda name: _fits(name, layers))
+    except ValueError as error:
+        raise RunError(f"adapter_rank, adapter_layers: {error}") from error
+    count = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return f"{count:,} parameters are trained: updates of rank {rank} of {len(names)} linear maps"
+
+
+def _fits(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _matching(model: nn.Module, patterns: Sequence[str], key: str) -> list[nn.Parameter]:
+    """The parameters with some names; every pattern must have one."""
+    parameters = dict(model.named_parameters())
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in parameters):
+            known = sorted({".".join(name.split(".")[:2]) for name in parameters})
+            raise RunError(f"{key}: no parameter is called {pattern!r}; there are {_listed(known)}")
+    return [parameter for name, parameter in parameters.items() if _fits(name, patterns)]
 
 
 def _check_elements(task: GraphTask, source: TrainedModel) -> None:

@@ -32,6 +32,9 @@ class RunOptions:
         test: whether the best checkpoint is tested at the end.
         init_from: trained model, run folder or checkpoint whose weights a new run begins from.
         freeze: names of parameters that stay as they are, with ``*``.
+        adapter_rank: rank of trained updates of linear maps, everything else stays; None: none.
+        adapter_layers: names of the linear maps that get one, with ``*``.
+        adapter_trained: names of parameters that are trained beside the updates, with ``*``.
     """
 
     model: Any
@@ -49,6 +52,9 @@ class RunOptions:
     test: bool = True
     init_from: str | Path | None = None
     freeze: Sequence[str] = ()
+    adapter_rank: int | None = None
+    adapter_layers: Sequence[str] = ("*",)
+    adapter_trained: Sequence[str] = ()
 
 
 #: Parameters that the program passes itself.

@@ -20,7 +20,7 @@ from geozoo.cli._build import build_datamodule, build_task, build_trainer
 from geozoo.cli._callbacks import drop_averaging, hardware_facts
 from geozoo.cli._checkpoints import load_weights
 from geozoo.cli._folder import RunFolder
-from geozoo.cli._initial_weights import freeze, take_weights
+from geozoo.cli._initial_weights import add_adapters, freeze, take_weights
 from geozoo.cli._metrics_file import gather_metrics
 from geozoo.cli._options import RunError
 from geozoo.cli._prepare import is_main_process
@@ -81,6 +81,8 @@ def train(
         RunError: when the loss is no number any more, or the user interrupts; or the weights to
             begin from do not fit.
     """
+    if cfg.adapter_rank is not None and cfg.init_from is None:
+        raise RunError("adapter_rank: updates need weights that they update; give init_from")
     is_tuned = cfg.init_from is not None and not is_resumed
     source = trained_model(str(cfg.init_from)) if is_tuned else None
     seed_everything(cfg.seed, workers=True, verbose=False)
@@ -91,13 +93,14 @@ def train(
     cfg.model = fill_missing(cfg.model, arguments, left=left)
     task = build_task(cfg, datamodule)
     began = None if source is None else take_weights(task, source)
+    adapted = add_adapters(task.model, cfg.adapter_rank, cfg.adapter_layers, cfg.adapter_trained)
     kept = freeze(task.model, cfg.freeze)
     task.record = _record(cfg, spec, words)
     if is_main_process() and not is_resumed:
         folder.create()
         folder.write_start(cfg, info=task.record, splits=datamodule.splits)
         _LOG.info("run folder: %s", folder.path)
-        for told in filter(None, (began, kept)):
+        for told in filter(None, (began, adapted, kept)):
             _LOG.info(told)
     trainer = build_trainer(cfg, folder, monitor=task.monitor, is_terminal=is_terminal)
     try:

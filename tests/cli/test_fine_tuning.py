@@ -8,6 +8,10 @@ import pytest
 import torch
 from tiny_configs import TINY
 
+from geozoo.cli._evaluation import evaluation
+from geozoo.cli._trained import trained_model
+from geozoo.zoo.results import read_results
+
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
     """The best weights of a run's network."""
@@ -56,6 +60,26 @@ def test_frozen_parameters_stay_and_the_others_move(tiny_run, geozoo_train, tmp_
     assert torch.equal(before["model.first.weight"], resumed["model.first.weight"])
 
 
+def test_adapters_train_updates_alone_and_leave_an_ordinary_network(
+    tiny_run, geozoo_train, tmp_path, caplog
+):
+    words = (f"init_from={tiny_run}", "adapter_rank=2", "adapter_layers=[second]", "ema_decay=0.5")
+    assert geozoo_train(*TINY, *words, "run_dir=again", "trainer.max_epochs=2") == 0
+    assert "parameters are trained: updates of rank 2 of 1 linear maps" in caplog.text
+    tuned, layer = weights(tmp_path / "again"), "model.second.parametrizations.weight"
+    for name, value in weights(tiny_run).items():
+        kept = f"{layer}.original" if name == "model.second.weight" else name
+        assert torch.equal(tuned[kept], value), name
+    assert tuned[f"{layer}.0.up"].abs().max() > 0
+    # Tested again, by a network without updates, and resumed with them.
+    (row, *_) = read_results(tmp_path / "again" / "result.csv")
+    again = evaluation(str(tmp_path / "again"), [])
+    assert again.test[row.metric] == pytest.approx(row.value, rel=1e-5)
+    network = trained_model(str(tmp_path / "again")).model
+    assert {f"model.{name}" for name in network.state_dict()} == set(weights(tiny_run))
+    assert geozoo_train("resume=again", "trainer.max_epochs=3") == 0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -63,11 +87,27 @@ def test_frozen_parameters_stay_and_the_others_move(tiny_run, geozoo_train, tmp_
         (["freeze=['*']"], "freeze: no parameter is left to train"),
         (["init_from=nowhere"], "there is no trained model 'nowhere'"),
         (["init_from=3"], "init_from"),
+        (["adapter_rank=2"], "updates need weights that they update; give init_from"),
         (["freeze=first"], "freeze"),
     ],
 )
 def test_words_that_do_not_fit(words, message, geozoo_train, tmp_path, capsys):
     assert geozoo_train(*TINY, *words, "run_dir=x") != 0
+    assert message in " ".join(capsys.readouterr().out.split())
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["adapter_rank=0"], "rank must be at least 1, got 0"),
+        (["adapter_rank=1", "adapter_layers=[none]"], "no linear map was chosen"),
+        (["adapter_rank=1", "adapter_trained=[none]"], "adapter_trained: no parameter is called"),
+        (["adapter_rank=many"], "adapter_rank: expected int or null, got str 'many'"),
+    ],
+)
+def test_adapters_that_do_not_fit(words, message, tiny_run, geozoo_train, tmp_path, capsys):
+    assert geozoo_train(*TINY, f"init_from={tiny_run}", *words, "run_dir=x") != 0
     assert message in " ".join(capsys.readouterr().out.split())
     assert not (tmp_path / "x").exists()
 
