@@ -78,13 +78,16 @@ class RMD17(GraphDataModule):
             validation part; the 1000 test rows test. ``"every-100"``: every 100th frame of the
             file, of these every 20th for validation; all other frames test. The two kinds
             are not comparable.
+        num_train: training rows, the first ones of the permuted part, for curves of data
+            efficiency; None: all. The other parts stay.
         root: folder of all data sets, see :func:`geozoo.data.data_folder`; the files lie in its
             subfolder ``rmd17``, unpacked (``npz_data``, ``splits``) or as ``rmd17.tar.bz2``.
         download: whether a missing archive may be downloaded (1.07 GB).
         mirrors: further addresses of the archive, tried before the published ones.
 
     Raises:
-        ValueError: for an unknown molecule or split.
+        ValueError: for an unknown molecule or split, or fewer than one training row; when the
+            data are read, for more than there are.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class RMD17(GraphDataModule):
         loader: LoaderOptions,
         molecule: str = "aspirin",
         split: str = "official-01",
+        num_train: int | None = None,
         root: str | Path | None = None,
         download: bool = True,
         mirrors: Sequence[str] = (),
@@ -101,7 +105,10 @@ class RMD17(GraphDataModule):
         name = _ALIASES.get(molecule, molecule)
         check_word("molecule", name, MOLECULES)
         check_word("split", split, SPLITS)
+        if num_train is not None and num_train < 1:
+            raise ValueError(f"num_train must be at least 1, got {num_train}")
         self.molecule, self.split, self.download = name, split, download
+        self.num_train = num_train
         self.folder = data_folder("rmd17", root)
         self.archive = archive_file(tuple(mirrors))
 
@@ -115,6 +122,8 @@ class RMD17(GraphDataModule):
         arrays = read_molecule(path)
         num_frames = len(arrays["energies"])
         rows = self._rows(num_frames, path)
+        if self.num_train is not None:
+            rows["train"] = self._first(rows["train"])
         check_split(rows, num_frames)
         if len(rows["train"]) > _MAX_TRAIN:
             warnings.warn(
@@ -134,6 +143,14 @@ class RMD17(GraphDataModule):
             store, splits["train"], elements=tuple(range(_NUM_ELEMENTS)), protocol=protocol
         )
         return LoadedData(store, splits, spec)
+
+    def _first(self, train: Tensor) -> Tensor:
+        if self.num_train > len(train):
+            raise ValueError(
+                f"num_train must be at most {len(train)}, the training rows of {self.split}; got "
+                f"{self.num_train}"
+            )
+        return train[: self.num_train]
 
     def _rows(self, num_frames: int, path: Path) -> dict[str, Tensor]:
         if self.split == "every-100":

@@ -54,6 +54,20 @@ def test_official_training_rows_are_divided_by_the_documented_rule(root: Path) -
     assert module.store.graph["frame"][module.splits["val"]].tolist() == order[50:].tolist()
 
 
+def test_a_curve_of_data_efficiency_takes_the_first_training_rows(root: Path) -> None:
+    whole, part = ethanol(root), ethanol(root, num_train=7)
+    frames = {k: m.store.graph["frame"] for k, m in {"whole": whole, "part": part}.items()}
+    assert torch.equal(
+        frames["part"][part.splits["train"]], frames["whole"][whole.splits["train"]][:7]
+    )
+    for name in ("val", "test"):
+        assert torch.equal(frames["part"][part.splits[name]], frames["whole"][whole.splits[name]])
+    assert part.spec.protocol["num_train"] == 7
+    assert part.spec.protocol["split_hash"] != whole.spec.protocol["split_hash"]
+    with pytest.raises(ValueError, match="num_train must be at most 50.*got 51"):
+        _ = ethanol(root, num_train=51).spec
+
+
 def test_statistics_come_from_the_training_part_only(root: Path) -> None:
     module = ethanol(root)
     spec = module.spec
@@ -136,6 +150,7 @@ def test_names_of_salicylic_acid(tmp_path: Path, name: str) -> None:
     [
         ({"molecule": "benzol"}, "molecule must be one of aspirin, azobenzene, .*; got 'benzol'"),
         ({"split": "official-06"}, "split must be one of official-01, .*every-100"),
+        ({"num_train": 0}, "num_train must be at least 1, got 0"),
         ({"mirrors": ["http://example.org/rmd17.tar.bz2"]}, "must come over https"),
     ],
 )
