@@ -23,7 +23,7 @@ from geozoo.cli._options import PROVIDED, RunError, RunOptions
 from geozoo.cli._overrides import apply_overrides
 from geozoo.cli._report import report
 from geozoo.cli._summary import show_summary
-from geozoo.cli._training import Outcome, num_parameters, sensor_coordinates, test
+from geozoo.cli._training import Outcome, num_parameters, test
 from geozoo.zoo import check
 
 #: What may differ from the run: the weights stay.
@@ -100,8 +100,8 @@ def _tested(
         "parameters": num_parameters(task),
     }
     val = {name.removeprefix("val/"): value for name, value in record["metrics"].items()}
-    folder, places = RunFolder(checkpoint.parent.parent), sensor_coordinates(datamodule)
-    return Outcome(folder, cfg, task, tested, baseline, val, facts, places)
+    folder = RunFolder(checkpoint.parent.parent)
+    return Outcome(folder, cfg, task, datamodule, tested, baseline, val, facts)
 
 
 def _effort(checkpoint: Path, content: dict[str, Any]) -> dict[str, Any]:

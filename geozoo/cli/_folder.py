@@ -70,6 +70,11 @@ class RunFolder:
         """The summary printed at the end."""
         return self.path / "summary.txt"
 
+    @property
+    def page(self) -> Path:
+        """Everything that there is to see of the run, in one file."""
+        return self.path / "report.html"
+
     def create(self) -> None:
         """Make the folder.
 

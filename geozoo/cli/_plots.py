@@ -13,6 +13,7 @@ from torch import Tensor
 from geozoo.cli._metrics_file import Row, curve
 
 DPI = 120
+_BINS = 80
 
 
 def plot_loss(rows: list[Row], path: Path, *, units: Mapping[str, str]) -> None:
@@ -58,11 +59,39 @@ def plot_parity(pairs: Mapping[str, Tensor], path: Path, *, units: Mapping[str, 
         unit = f" ({units[name]})" if units.get(name) else ""
         panel.set(xlabel=f"target{unit}", ylabel=f"prediction{unit}", title=name)
         panel.set_aspect("equal", adjustable="datalim")
+        panel.locator_params(nbins=4)
     figure.savefig(path, dpi=DPI)
 
 
-def make_panels(count: int, *, width: float = 4.2) -> tuple[Figure, list[Axes]]:
-    """A figure with panels side by side, each ``width`` inches wide."""
-    figure = Figure(figsize=(width * count, 3.6), layout="constrained")
+def plot_errors(pairs: Mapping[str, Tensor], path: Path, *, units: Mapping[str, str]) -> None:
+    """Histogram of prediction minus target, one panel per quantity, counts on a log scale.
+
+    Args:
+        pairs: ``[points, 2]`` of prediction and target per quantity.
+        path: the PNG file.
+        units: unit of each quantity by name.
+    """
+    if not pairs:
+        return
+    figure, axes = make_panels(len(pairs))
+    for panel, (name, points) in zip(axes, pairs.items(), strict=True):
+        error = points[:, 0] - points[:, 1]
+        panel.hist(error.numpy(), bins=_BINS, color="C0")
+        mean = float(error.mean())
+        panel.axvline(mean, color="C3", linewidth=1, label=f"mean {mean:.3g}")
+        unit = f" ({units[name]})" if units.get(name) else ""
+        panel.set(yscale="log", xlabel=f"error{unit}", ylabel="entries", title=name)
+        panel.legend(frameon=False, fontsize=8)
+    figure.savefig(path, dpi=DPI)
+
+
+def make_panels(count: int, *, width: float = 4.2, columns: int = 4) -> tuple[Figure, list[Axes]]:
+    """A figure with panels in rows of at most ``columns``, each panel ``width`` inches wide."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(width * columns, 3.6 * rows), layout="constrained")
     FigureCanvasAgg(figure)  # no display and no global state of pyplot
-    return figure, list(figure.subplots(1, count, squeeze=False)[0])
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for panel in panels[count:]:
+        panel.set_axis_off()
+    return figure, panels[:count]

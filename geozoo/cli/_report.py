@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
+import numpy as np
 from rich.console import Console
 
 from geozoo.cli._class_plots import plot_confusion
 from geozoo.cli._forecast_plots import plot_forecast
 from geozoo.cli._metrics_file import read_metrics
 from geozoo.cli._molecules import plot_molecules
-from geozoo.cli._plots import plot_loss, plot_parity
+from geozoo.cli._page import write_page
+from geozoo.cli._plots import plot_errors, plot_loss, plot_parity
 from geozoo.cli._prepare import is_main_process
 from geozoo.cli._result import result_rows
 from geozoo.cli._summary import show_summary
 from geozoo.cli._training import Outcome
+from geozoo.cli._worst_plots import plot_worst
+from geozoo.data import GraphDataModule, Traffic
 from geozoo.tasks import Classification, Forecasting, Generation
 from geozoo.zoo.results import write_results
 
 
 def report(outcome: Outcome, console: Console) -> None:
-    """Write plots, result and summary of a finished run, and print the summary."""
+    """Write result, pictures, page and summary of a finished run, and print the summary."""
     if not is_main_process():
         return
-    folder, task = outcome.folder, outcome.task
     if outcome.test:  # first: a picture that fails must not cost the numbers
-        write_results(folder.result, result_rows(outcome))
+        write_results(outcome.folder.result, result_rows(outcome))
+    _draw(outcome)
+    write_page(outcome)
+    show_summary(outcome, console)
+
+
+def _draw(outcome: Outcome) -> None:
+    """The pictures of a run, as far as there is something to see."""
+    folder, task = outcome.folder, outcome.task
+    pairs, units = task.parity.pairs(), task.quantity_units()
     plot_loss(read_metrics(folder), folder.path / "loss.png", units=task.metric_units())
-    plot_parity(task.parity.pairs(), folder.path / "parity.png", units=task.quantity_units())
+    plot_parity(pairs, folder.path / "parity.png", units=units)
+    plot_errors(pairs, folder.path / "errors.png", units=units)
+    plot_worst(task, outcome.datamodule.store, folder.path / "worst.png")
     if isinstance(task, Forecasting) and outcome.test:
-        plot_forecast(task, folder.path, outcome.coordinates)
+        plot_forecast(task, folder.path, _coordinates(outcome.datamodule))
     if isinstance(task, Classification) and outcome.test:
         classes = task.spec.statistics.get("classes", range(task.spec.out_channels))
         counts = task.confusion.compute().cpu()
         plot_confusion(counts, folder.path / "confusion.png", classes=[str(c) for c in classes])
     if isinstance(task, Generation) and task.samples is not None:
         plot_molecules(task.samples, folder.path / "samples.png")
-    show_summary(outcome, console)
+
+
+def _coordinates(datamodule: GraphDataModule) -> np.ndarray | None:
+    """Where the sensors of a series are, if it is one and says so."""
+    return datamodule.series.coordinates if isinstance(datamodule, Traffic) else None

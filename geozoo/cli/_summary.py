@@ -35,22 +35,45 @@ def show_summary(outcome: Outcome, console: Console, *, is_saved: bool = True) -
 
 def summary(outcome: Outcome) -> Panel:
     """Metrics in physical units, the run in short, and where things lie."""
-    facts, data = outcome.facts, outcome.task.spec.protocol
     run = Table.grid(padding=(0, 2))
-    run.add_row("data", _protocol(data))
-    run.add_row("model", f"{type(outcome.task.model).__name__}, {facts['parameters']:,} parameters")
-    run.add_row(
-        "training",
-        f"{facts['epochs']} epochs, {facts['steps']:,} steps, "
-        f"{duration(facts['train_time_s'])} on {facts['device']}",
-    )
-    run.add_row("memory", f"{facts['peak_memory_mb']:,.0f} MB at most")
-    run.add_row("tested", f"{facts['checkpoint']}, from epoch {facts['best_epoch']}")
+    for fact in run_facts(outcome):
+        run.add_row(*fact)
     return Panel(
         Group(_metrics(outcome), "", run, "", _places(outcome)),
-        title=f"{type(outcome.task.model).__name__} on {data.get('dataset', 'data')}",
+        title=title(outcome),
         width=_WIDTH,
     )
+
+
+def title(outcome: Outcome) -> str:
+    """Network and data."""
+    data = outcome.task.spec.protocol
+    return f"{type(outcome.task.model).__name__} on {data.get('dataset', 'data')}"
+
+
+def run_facts(outcome: Outcome) -> list[tuple[str, str]]:
+    """The run in short: names and values."""
+    facts = outcome.facts
+    return [
+        ("data", _protocol(outcome.task.spec.protocol)),
+        ("model", f"{type(outcome.task.model).__name__}, {facts['parameters']:,} parameters"),
+        (
+            "training",
+            f"{facts['epochs']} epochs, {facts['steps']:,} steps, "
+            f"{duration(facts['train_time_s'])} on {facts['device']}",
+        ),
+        ("memory", f"{facts['peak_memory_mb']:,.0f} MB at most"),
+        ("tested", f"{facts['checkpoint']}, from epoch {facts['best_epoch']}"),
+    ]
+
+
+def metric_rows(outcome: Outcome) -> list[tuple[str, str, str, str, str]]:
+    """Of every metric the name, test, validation and baseline values, and unit."""
+    parts = (outcome.test, outcome.val, outcome.baseline)
+    return [
+        (name, *(_number(part.get(name)) for part in parts), unit)
+        for name, unit in outcome.task.metric_units().items()
+    ]
 
 
 def show_sweep(outcomes: Sequence[Outcome], console: Console) -> None:
@@ -82,12 +105,10 @@ def duration(seconds: float) -> str:
 
 
 def _metrics(outcome: Outcome) -> Table:
-    units = outcome.task.metric_units()
     table = Table("metric", "test", "validation", "baseline", "unit", box=None, padding=(0, 2))
-    for name, unit in units.items():
-        values = [part.get(name) for part in (outcome.test, outcome.val, outcome.baseline)]
+    for name, *values, unit in metric_rows(outcome):
         marked = f"[bold]{name}[/]" if outcome.task.monitor == f"val/{name}" else name
-        table.add_row(marked, *map(_number, values), unit)
+        table.add_row(marked, *values, unit)
     return table
 
 
@@ -98,6 +119,8 @@ def _places(outcome: Outcome) -> Table:
     table.add_row("weights", f"checkpoints/{folder.best.name}, checkpoints/{folder.last.name}")
     pictures = sorted(path.name for path in folder.path.glob("*.png"))
     table.add_row("curves", ", ".join(["metrics.csv", *pictures]))
+    if folder.page.is_file():
+        table.add_row("page", f"{folder.page.name}, all of it in one file")
     table.add_row("record", "config.yaml, run.json, splits.npz, result.csv, summary.txt")
     return table
 
@@ -116,7 +139,8 @@ def _protocol(data: Mapping[str, Any]) -> str:
     ]
     digest = data.get("split_hash")
     hashed = [f"split {str(digest)[:12]}"] if digest else []
-    return "; ".join([str(part) for part in parts if part] + [" / ".join(counts)] + hashed)
+    sizes = [" / ".join(counts)] if counts else []
+    return "; ".join([str(part) for part in parts if part] + sizes + hashed)
 
 
 def _number(value: float | None) -> str:

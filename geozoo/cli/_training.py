@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from hydra.utils import get_class
 from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import Timer
@@ -25,7 +24,7 @@ from geozoo.cli._metrics_file import gather_metrics
 from geozoo.cli._options import RunError
 from geozoo.cli._prepare import is_main_process
 from geozoo.cli._trained import trained_model
-from geozoo.data import DataSpec, GraphDataModule, Traffic
+from geozoo.data import DataSpec, GraphDataModule
 from geozoo.tasks import GraphTask, NonFiniteLossError
 from geozoo.zoo import fill_missing
 from geozoo.zoo.provenance import versions
@@ -41,26 +40,21 @@ class Outcome:
         folder: the run folder.
         cfg: the config, completed by the data.
         task: the trained task, with the weights that were tested.
+        datamodule: the data that it was tested on.
         test: test metrics by name, without ``test/``; empty if not tested.
         baseline: the same metrics of the task's prediction without a model.
         val: validation metrics of the best checkpoint's epoch.
-        coordinates: latitude and longitude of the sensors of a series, where they are known.
         facts: epochs, parameters, wall time, memory, device.
     """
 
     folder: RunFolder
     cfg: DictConfig
     task: GraphTask
+    datamodule: GraphDataModule
     test: dict[str, float]
     baseline: dict[str, float]
     val: dict[str, float]
     facts: dict[str, Any] = field(default_factory=dict)
-    coordinates: np.ndarray | None = None
-
-
-def sensor_coordinates(datamodule: GraphDataModule) -> np.ndarray | None:
-    """Where the sensors of a series are, if it is one and says so."""
-    return datamodule.series.coordinates if isinstance(datamodule, Traffic) else None
 
 
 def train(
@@ -190,8 +184,7 @@ def _finish(
     tested, baseline = test(trainer, task, datamodule) if cfg.test else ({}, {})
     facts["test_time_s"] = time.perf_counter() - started
     facts.update(hardware_facts(trainer), parameters=num_parameters(task))
-    places = sensor_coordinates(datamodule)
-    return Outcome(folder, cfg, task, tested, baseline, val, facts, places)
+    return Outcome(folder, cfg, task, datamodule, tested, baseline, val, facts)
 
 
 def _record(cfg: DictConfig, spec: DataSpec, words: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from geozoo.metrics import ErrorMeasures
 from geozoo.tasks._finite import FiniteLossGuard
 from geozoo.tasks._parity import ParitySample
 from geozoo.tasks._quantity import Quantity
+from geozoo.tasks._worst import WorstCases
 from geozoo.tasks.parameter_groups import parameter_groups
 
 MakeOptimizer = Callable[[list[dict[str, Any]]], Optimizer]
@@ -44,6 +45,7 @@ class GraphTask(LightningModule):
     Attributes:
         record: plain data that goes into every checkpoint: config, data, versions.
         parity: a sample of the last test's predictions.
+        worst: the graphs of the last test (of this process) with the largest errors.
 
     Raises:
         ValueError: for a ``monitor`` that the task does not compute.
@@ -73,6 +75,7 @@ class GraphTask(LightningModule):
         self.monitor = monitor or names[0]
         self.record: dict[str, Any] = {}
         self.parity = ParitySample(1)
+        self.worst = WorstCases()
         self._guard = FiniteLossGuard()
         self._compiled_model: Callable[..., Any] | None = None
 
@@ -244,6 +247,7 @@ class GraphTask(LightningModule):
         """Begin a new sample of predictions."""
         batches = self.trainer.num_test_batches
         self.parity = ParitySample(int(sum(batches)) if isinstance(batches, list) else batches)
+        self.worst = WorstCases()
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """Collect errors and a sample of the predictions of a batch."""
@@ -256,6 +260,19 @@ class GraphTask(LightningModule):
         self.test_errors.update(predictions, targets)
         self.baseline_errors.update(self.predict_baseline(batch), targets)
         self.parity.add({name: predictions[name] for name in targets}, targets)
+        self.worst.add(batch.index, self.graph_errors(predictions, targets, batch))
+
+    def graph_errors(
+        self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor], batch: Any
+    ) -> Tensor:
+        """Of every graph ``[G]`` the mean absolute error of the first quantity; NaN: no truth."""
+        name = self.quantities[0].name
+        error = (predictions[name] - targets[name]).abs()
+        if len(error) == batch.num_graphs:
+            return error.reshape(batch.num_graphs, -1).nanmean(1)
+        by_node = error.reshape(len(batch.batch), -1).mean(1)
+        total = by_node.new_zeros(batch.num_graphs).index_add(0, batch.batch, by_node)
+        return total / batch.ptr.diff()
 
     def on_test_epoch_end(self) -> None:
         """Log ``test/<quantity>_<measure>``, and ``test/baseline_...`` of the baseline."""

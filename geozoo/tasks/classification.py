@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -105,6 +106,13 @@ class Classification(GeometricTask):
         baseline = self.predict_baseline(batch)
         self._count(self.baseline_errors, batch, baseline, baseline)
         self.confusion.update(upright["class"], self._labels(batch))
+        self.worst.add(batch.index, self.graph_errors(upright, self.targets(batch), batch))
+
+    def graph_errors(
+        self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor], batch: Any
+    ) -> Tensor:
+        """Of every graph ``[G]`` the cross-entropy."""
+        return functional.cross_entropy(predictions["class"], targets["class"], reduction="none")
 
     def on_test_start(self) -> None:
         """Forget the classes of the test before."""

@@ -29,8 +29,8 @@ def test_a_run_folder_holds_everything(tiny_run: Path) -> None:
     }
     assert names == {
         "config.yaml", "run.json", "splits.npz", "metrics.csv", "csv/version_0/metrics.csv",
-        "checkpoints/best.ckpt", "checkpoints/last.ckpt", "loss.png", "parity.png", "result.csv",
-        "summary.txt",
+        "checkpoints/best.ckpt", "checkpoints/last.ckpt", "errors.png", "loss.png",
+        "parity.png", "report.html", "result.csv", "summary.txt", "worst.png",
     }  # fmt: skip
 
 
