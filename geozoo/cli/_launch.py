@@ -21,14 +21,20 @@ from geozoo.zoo import CONFIG_NAME, forced_words, hydra_origins, plain_word, reg
 _PROGRAM = "geozoo-train"
 
 
+def _make_console() -> Console:
+    """The screen of the process that writes, with our own messages on it."""
+    console = Console(highlight=False, quiet=not is_main_process())
+    configure_logging(console)
+    return console
+
+
 def launch(words: Sequence[str]) -> None:
     """Run what the words say: one run, a sweep, or the continuation of a run.
 
     Args:
         words: the command line without the program's name.
     """
-    console = Console(highlight=False, quiet=not is_main_process())
-    configure_logging(console)
+    console = _make_console()
     command = command_line([_PROGRAM, *words])
     with faults_shown(console, _PROGRAM):
         folder = folder_to_resume(words)
@@ -38,23 +44,39 @@ def launch(words: Sequence[str]) -> None:
     _run_all(words, command=command, console=console)
 
 
+class _Job:
+    """One run of a config that Hydra composed, in this process or, by a launcher, in another.
+
+    Args:
+        command: the command line.
+
+    Attributes:
+        outcomes: of the runs of this process.
+    """
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+        self.outcomes: list[Outcome] = []
+
+    def __call__(self, cfg: DictConfig) -> None:
+        """Run it; a fault that its user can mend ends the program."""
+        console = _make_console()
+        with faults_shown(console, _PROGRAM):
+            self.outcomes.append(_run(cfg, command=self.command, console=console))
+
+
 def _run_all(words: Sequence[str], *, command: str, console: Console) -> None:
     """Let Hydra compose the configs and run each."""
     import hydra
 
     register_entries()
-    outcomes: list[Outcome] = []
-
-    def job(cfg: DictConfig) -> None:
-        with faults_shown(console, _PROGRAM):
-            outcomes.append(_run(cfg, command=command, console=console))
-
+    job = _Job(command)
     with _arguments(forced_words(words)):
         hydra.main(version_base="1.3", config_path="pkg://geozoo.configs", config_name=CONFIG_NAME)(
             job
         )()
-    if len(outcomes) > 1 and is_main_process():
-        show_sweep(outcomes, console)
+    if len(job.outcomes) > 1 and is_main_process():
+        show_sweep(job.outcomes, console)
 
 
 def _run(cfg: DictConfig, *, command: str, console: Console) -> Outcome:

@@ -25,7 +25,7 @@ def unknown_word(words: Sequence[str]) -> str | None:
     config_dir = _config_dir(words)
     for word in words:
         key, equals, value = word.partition("=")
-        if word.startswith(("-", "+", "~")) or not equals or "." in key or "@" in key:
+        if word.startswith(("-", "+", "~", "hydra/")) or not equals or "." in key or "@" in key:
             continue
         if key in GROUPS:
             fault = _unknown_entry(key, value, config_dir)

@@ -32,7 +32,7 @@ def test_words_that_are_for_others_to_judge(word: str) -> None:
         ("optimizer=sgd9", "Known: adam, adamw."),
         ("recipe=ponita-nbodi", "Did you mean ponita-nbody?"),
         ("datasets=nbody", "no key 'datasets' at the top. Did you mean dataset?"),
-        ("epochs=3", "no key 'epochs' at the top. Known: dataset, "),
+        ("epochs=3", "no key 'epochs' at the top. Known: adapter_layers, "),
     ],
 )
 def test_unknown_words_are_named_with_what_was_meant(word: str, message: str) -> None:
