@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import instantiate
-from lightning import Trainer, seed_everything
-from lightning.pytorch.callbacks import RichProgressBar
+from lightning import seed_everything
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
@@ -23,9 +21,13 @@ from geozoo.cli._options import PROVIDED, RunError, RunOptions
 from geozoo.cli._overrides import apply_overrides
 from geozoo.cli._report import report
 from geozoo.cli._summary import show_summary
-from geozoo.cli._training import Outcome, num_parameters, test
+from geozoo.cli._training import Outcome, num_parameters, test, test_trainer
+from geozoo.cli._transfer import evaluation_elsewhere
+from geozoo.hub.description import FILE_NAME
 from geozoo.zoo import check
 
+#: Words of a test on other data than those of the run.
+_ELSEWHERE = ("dataset=", "protocol=")
 #: What may differ from the run: the weights stay.
 _FREE = ("dataset.", "task.", "trainer.")
 
@@ -34,8 +36,9 @@ def evaluate(run: str, changes: Sequence[str], *, save: bool = False) -> None:
     """Test and print the summary; a fault that the user can mend ends the program.
 
     Args:
-        run: run folder or checkpoint file.
-        changes: ``key=value`` below ``dataset``, ``task`` or ``trainer``.
+        run: run folder, checkpoint file or trained model.
+        changes: ``key=value`` below ``dataset``, ``task`` or ``trainer``; with ``dataset=`` or
+            ``protocol=`` the test is one on other data.
         save: write result, pictures and summary into the run folder, as the run itself does; for a
             run that ended before its test, or to record a test under other conditions.
     """
@@ -44,11 +47,22 @@ def evaluate(run: str, changes: Sequence[str], *, save: bool = False) -> None:
     with faults_shown(console, "geozoo-evaluate"):
         if save and not Path(run).expanduser().is_dir():
             raise RunError("--save completes the record of a run: it takes a run folder")
-        outcome = evaluation(run, changes, is_terminal=console.is_terminal)
+        is_elsewhere = _is_published(run) or any(w.startswith(_ELSEWHERE) for w in changes)
+        if save and is_elsewhere:
+            raise RunError("--save completes the record of a run, which has its own data")
+        test = evaluation_elsewhere if is_elsewhere else evaluation
+        outcome = test(run, changes, is_terminal=console.is_terminal)
         if save:
             report(outcome, console)
         else:
             show_summary(outcome, console, is_saved=False)
+
+
+def _is_published(word: str) -> bool:
+    """Whether a word is a name of the zoo, or the folder of a published model."""
+    path = Path(word).expanduser()
+    is_name = len(path.parts) == 1 and not path.suffix == ".ckpt" and not path.exists()
+    return is_name or (path / FILE_NAME).is_file() or path.name == FILE_NAME
 
 
 def evaluation(run: str, changes: Sequence[str], *, is_terminal: bool = False) -> Outcome:
@@ -89,7 +103,7 @@ def _tested(
     task = build_task(cfg, datamodule)
     task.record = record
     content = load_weights(task, checkpoint)
-    trainer = _trainer(cfg, is_terminal=is_terminal)
+    trainer = test_trainer(cfg, is_terminal=is_terminal)
     started = time.perf_counter()
     tested, baseline = test(trainer, task, datamodule)
     facts = {
@@ -115,13 +129,3 @@ def _effort(checkpoint: Path, content: dict[str, Any]) -> dict[str, Any]:
         "train_time_s": content["callbacks"]["Timer"]["time_elapsed"]["train"],
         **content["callbacks"]["Hardware"],
     }
-
-
-def _trainer(cfg: DictConfig, *, is_terminal: bool) -> Trainer:
-    make = instantiate(cfg.trainer, _convert_="all", _partial_=True)
-    return make(
-        logger=False,
-        callbacks=[RichProgressBar()] if is_terminal else [],
-        enable_checkpointing=False,
-        enable_progress_bar=is_terminal,
-    )

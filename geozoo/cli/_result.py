@@ -17,7 +17,7 @@ _TOLD_ELSEWHERE = (
 )  # fmt: skip
 
 #: Of a data set with several problems, the key of the protocol that names the problem.
-_VARIANT = ("variant", "molecule", "target")
+VARIANT_KEYS = ("variant", "molecule", "target")
 
 
 def result_rows(outcome: Outcome) -> list[Result]:
@@ -72,7 +72,7 @@ def recipe_name(choices: Mapping[str, Any], overrides: Sequence[str]) -> str:
 
 def variant_of(data: Mapping[str, Any]) -> str:
     """Of a protocol, the word that names the problem; empty where there is one alone."""
-    return str(next((data[key] for key in _VARIANT if data.get(key)), ""))
+    return str(next((data[key] for key in VARIANT_KEYS if data.get(key)), ""))
 
 
 def _is_change(word: str) -> bool:

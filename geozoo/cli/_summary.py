@@ -12,6 +12,7 @@ from rich.console import Console, Group
 from rich.panel import Panel
 from rich.table import Table
 
+from geozoo.cli._folder import RunFolder
 from geozoo.cli._training import Outcome
 
 _WIDTH = 100
@@ -38,8 +39,9 @@ def summary(outcome: Outcome) -> Panel:
     run = Table.grid(padding=(0, 2))
     for fact in run_facts(outcome):
         run.add_row(*fact)
+    places = [] if outcome.folder is None else ["", _places(outcome.folder)]
     return Panel(
-        Group(_metrics(outcome), "", run, "", _places(outcome)),
+        Group(_metrics(outcome), "", run, *places),
         title=title(outcome),
         width=_WIDTH,
     )
@@ -53,10 +55,16 @@ def title(outcome: Outcome) -> str:
 
 def run_facts(outcome: Outcome) -> list[tuple[str, str]]:
     """The run in short: names and values."""
-    facts = outcome.facts
-    return [
+    facts, network = outcome.facts, type(outcome.task.model).__name__
+    told = [
         ("data", _protocol(outcome.task.spec.protocol)),
-        ("model", f"{type(outcome.task.model).__name__}, {facts['parameters']:,} parameters"),
+        ("model", f"{network}, {facts['parameters']:,} parameters"),
+    ]
+    if outcome.folder is None:
+        tested = f"{facts['checkpoint']}, {duration(facts['test_time_s'])}"
+        return [*told, ("tested", tested), *([("note", facts["note"])] if facts["note"] else [])]
+    return [
+        *told,
         (
             "training",
             f"{facts['epochs']} epochs, {facts['steps']:,} steps, "
@@ -112,8 +120,7 @@ def _metrics(outcome: Outcome) -> Table:
     return table
 
 
-def _places(outcome: Outcome) -> Table:
-    folder = outcome.folder
+def _places(folder: RunFolder) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_row("run folder", _short(folder.path))
     table.add_row("weights", f"checkpoints/{folder.best.name}, checkpoints/{folder.last.name}")

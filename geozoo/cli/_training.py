@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import get_class
+from hydra.utils import get_class, instantiate
 from lightning import Trainer, seed_everything
-from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.callbacks import RichProgressBar, Timer
 from omegaconf import DictConfig, OmegaConf
 
 from geozoo.cli._build import build_datamodule, build_task, build_trainer
@@ -37,7 +37,7 @@ class Outcome:
     """What a finished run has to say.
 
     Attributes:
-        folder: the run folder.
+        folder: the run folder; None for a test that belongs to no run.
         cfg: the config, completed by the data.
         task: the trained task, with the weights that were tested.
         datamodule: the data that it was tested on.
@@ -47,7 +47,7 @@ class Outcome:
         facts: epochs, parameters, wall time, memory, device.
     """
 
-    folder: RunFolder
+    folder: RunFolder | None
     cfg: DictConfig
     task: GraphTask
     datamodule: GraphDataModule
@@ -81,7 +81,7 @@ def train(
     source = trained_model(str(cfg.init_from)) if is_tuned else None
     seed_everything(cfg.seed, workers=True, verbose=False)
     datamodule = build_datamodule(cfg)
-    spec = _loaded_spec(datamodule)
+    spec = loaded_spec(datamodule)
     left = datamodule.model_tensors()
     arguments = get_class(cfg.task["_target_"]).model_arguments(spec, cfg.task)
     cfg.model = fill_missing(cfg.model, arguments, left=left)
@@ -106,7 +106,7 @@ def train(
     return _finish(cfg, folder, trainer, task, datamodule)
 
 
-def _loaded_spec(datamodule: GraphDataModule) -> DataSpec:
+def loaded_spec(datamodule: GraphDataModule) -> DataSpec:
     """The description of the data, which is read or downloaded for it."""
     try:
         return datamodule.spec
@@ -124,6 +124,17 @@ def test(
         return {name: float(values[f"{prefix}{name}"]) for name in task.test_errors.names}
 
     return part("test/"), part("test/baseline_")
+
+
+def test_trainer(cfg: DictConfig, *, is_terminal: bool) -> Trainer:
+    """A Lightning Trainer that tests and leaves nothing behind."""
+    make = instantiate(cfg.trainer, _convert_="all", _partial_=True)
+    return make(
+        logger=False,
+        callbacks=[RichProgressBar()] if is_terminal else [],
+        enable_checkpointing=False,
+        enable_progress_bar=is_terminal,
+    )
 
 
 @contextmanager

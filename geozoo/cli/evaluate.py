@@ -1,17 +1,19 @@
-"""``geozoo-evaluate``: test the best checkpoint of a finished run again."""
+"""``geozoo-evaluate``: test a run's checkpoint again, or a trained model on any data."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-_DESCRIPTION = "Test a checkpoint again and print the summary of its run."
+_DESCRIPTION = "Test a checkpoint or a trained model, on its own data or on others."
 _EPILOG = """\
 examples:
   geozoo-evaluate runs/ponita-nbody/<run>
   geozoo-evaluate checkpoint=runs/ponita-nbody/<run>/checkpoints/last.ckpt
   geozoo-evaluate --save runs/ponita-nbody/<run>       # after test=false, or an interrupted test
   geozoo-evaluate runs/ponita-rmd17/<run> task.test_rotations=20 trainer.accelerator=cpu
+  geozoo-evaluate checkpoint=ponita-rmd17_ethanol dataset=rmd17 dataset.molecule=malonaldehyde
+  geozoo-evaluate checkpoint=stid-los_loop protocol=stsgcn
 """
 
 
@@ -21,12 +23,18 @@ def main() -> None:
         "geozoo-evaluate", description=_DESCRIPTION, epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("run", help="run folder (its best checkpoint) or checkpoint file")
+    parser.add_argument(
+        "run", help="run folder (its best checkpoint), checkpoint file or trained model"
+    )
     parser.add_argument(
         "--save", action="store_true",
         help="write result.csv (which tells the changes), pictures and summary into the run folder",
     )  # fmt: skip
-    parser.add_argument("changes", nargs="*", help="key=value below dataset, task or trainer")
+    parser.add_argument(
+        "changes",
+        nargs="*",
+        help="dataset=..., protocol=..., or key=value below dataset, task or trainer",
+    )
     options = parser.parse_args(sys.argv[1:])
     from geozoo.cli._evaluation import evaluate
 

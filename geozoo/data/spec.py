@@ -38,6 +38,31 @@ class DataSpec(ABC):
     def model_arguments(self) -> dict[str, Any]:
         """The constructor arguments of a model that only the data can know."""
 
+    def differences(self, other: DataSpec) -> list[str]:
+        """Why a model made for these data cannot be given others; empty where it can.
+
+        Args:
+            other: the description of the other data.
+
+        >>> spec = GeometricSpec(level="graph", dim=3, in_channels=5, out_channels=1)
+        >>> spec.differences(GeometricSpec(level="graph", dim=3, in_channels=9, out_channels=1))
+        ['in_channels is 5 for the model and 9 here']
+        """
+        if self.family != other.family:
+            return [f"the family is {self.family} for the model and {other.family} here"]
+        own, theirs = self._contract(), other._contract()
+        return [
+            f"{name} is {own[name]} for the model and {theirs[name]} here"
+            for name in own
+            if own[name] != theirs[name]
+        ]
+
+    def _contract(self) -> dict[str, Any]:
+        """What has to be alike for a model to be given other data."""
+        target = getattr(self, "target", "y")
+        unit = self.units.get(target, self.units.get("y"))
+        return {**self.model_arguments(), "target": target, "unit of the target": unit}
+
     def to_dict(self) -> dict[str, Any]:
         """The family and all fields as plain dicts, lists, strings and numbers."""
         plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
@@ -117,6 +142,15 @@ class GeometricSpec(DataSpec):
             )
         if self.out_channels + self.out_vectors == 0:
             raise ValueError("out_channels and out_vectors are both 0: nothing to predict")
+
+    def differences(self, other: DataSpec) -> list[str]:
+        """See `DataSpec.differences`; data with an element that is new to the model differ too."""
+        found = super().differences(other)
+        if found or not self.elements:
+            return found
+        given = getattr(other, "elements", ())
+        new = [z for own, z in zip(self.elements, given, strict=False) if z and z != own]
+        return [f"elements {new} (atomic numbers) are new to the model"] if new else []
 
     def model_arguments(self) -> dict[str, Any]:
         """Numbers of channels, dimension, level and lattice."""

@@ -1,0 +1,114 @@
+"""A test of a trained model on any data of the zoo that it can read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lightning import seed_everything
+from omegaconf import DictConfig, OmegaConf
+
+from geozoo.cli._build import build_datamodule
+from geozoo.cli._options import PROVIDED, RunError
+from geozoo.cli._overrides import apply_overrides
+from geozoo.cli._result import VARIANT_KEYS
+from geozoo.cli._trained import trained_model
+from geozoo.cli._training import Outcome, loaded_spec, num_parameters, test, test_trainer
+from geozoo.hub import TrainedModel, rebuild_task
+from geozoo.hub.rebuilding import own_modules
+from geozoo.tasks import GraphTask
+from geozoo.zoo import check, compose
+
+#: Keys of a protocol that choose the problem and its parts, where the data set knows them.
+_CHOOSING = (*VARIANT_KEYS, "split")
+
+
+def evaluation_elsewhere(
+    word: str, changes: Sequence[str], *, is_terminal: bool = False
+) -> Outcome:
+    """The outcome of a test of a model that stays as it is, statistics of its training included.
+
+    Args:
+        word: trained model of the zoo, run folder or checkpoint.
+        changes: ``dataset=name`` (left out: the data that it was trained on), ``protocol=name`` of
+            a forecast, and ``key=value`` below ``dataset``, ``task`` or ``trainer``.
+        is_terminal: whether a progress bar can be drawn.
+
+    Raises:
+        RunError: when there is no such model, or it cannot read the data.
+        ConfigError: for a key that is not known.
+    """
+    source = trained_model(word)
+    cfg = _config(source, changes)
+    seed_everything(cfg.seed, workers=True, verbose=False)
+    datamodule = build_datamodule(cfg)
+    spec = loaded_spec(datamodule)
+    if unlike := source.spec.differences(spec):
+        raise RunError(f"{source.name} cannot read this data: {'; '.join(unlike)}")
+    task = _task(source, cfg, spec.to_dict()["protocol"])
+    datamodule.serve(task.model)
+    started = time.perf_counter()
+    tested, baseline = test(test_trainer(cfg, is_terminal=is_terminal), task, datamodule)
+    facts = {
+        "parameters": num_parameters(task), "checkpoint": source.name,
+        "test_time_s": time.perf_counter() - started,
+        "note": _overlap(source.spec.protocol, spec.protocol),
+    }  # fmt: skip
+    return Outcome(None, cfg, task, datamodule, tested, baseline, {}, facts)
+
+
+def _overlap(trained: Mapping[str, Any], tested: Mapping[str, Any]) -> str:
+    """A warning where another split of the same data may test what the model was trained on."""
+    same = all(trained.get(key) == tested.get(key) for key in ("dataset", *VARIANT_KEYS))
+    if same and trained.get("split_hash") != tested.get("split_hash"):
+        return "another split of the data it was trained on: some of it may be tested here"
+    return ""
+
+
+def _config(source: TrainedModel, changes: Sequence[str]) -> DictConfig:
+    """The config of the data and the trainer; of the task what the model says, and changes."""
+    given = {word.partition("=")[0]: word for word in changes}
+    words = [word for word in changes if not word.startswith(("dataset=", "protocol=", "task."))]
+    for word in words:
+        if not word.startswith(("dataset.", "trainer.")):
+            raise RunError(
+                f"{word!r} cannot be given here: the model stays; dataset, protocol and keys of "
+                "dataset, task and trainer may change"
+            )
+    if "protocol" in given:
+        words.append(f"dataset.protocol.name={given['protocol'].partition('=')[2]}")
+    if "dataset" in given:
+        words.append(given["dataset"])
+    else:
+        words += _own_data(source, given)
+    cfg = compose("recipe=none", *words)
+    cfg.task = OmegaConf.create(dict(source.description.task))
+    apply_overrides(
+        cfg, [word for word in changes if word.startswith("task.")], allowed=("task.",),
+        reason="the model stays",
+    )  # fmt: skip
+    check(OmegaConf.masked_copy(cfg, ["dataset", "task", "trainer"]), provided=PROVIDED)
+    return cfg
+
+
+def _own_data(source: TrainedModel, given: Mapping[str, str]) -> list[str]:
+    """The words that choose the data of the training."""
+    protocol = source.spec.protocol
+    name = protocol.get("dataset")
+    if not name:
+        raise RunError(f"{source.name} does not say what it was trained on; give dataset=...")
+    known = compose("recipe=none", f"dataset={name}").dataset
+    chosen = [key for key in _CHOOSING if key in known and protocol.get(key)]
+    words = [f"dataset.{k}={protocol[k]}" for k in chosen if f"dataset.{k}" not in given]
+    return [f"dataset={name}", *words]
+
+
+def _task(source: TrainedModel, cfg: DictConfig, protocol: Mapping[str, Any]) -> GraphTask:
+    """The task of the model, which measures by the rules of the new data."""
+    node = OmegaConf.to_container(cfg.task, resolve=True)
+    nodes = {"model": source.description.model, "task": node}
+    return rebuild_task(
+        **nodes, data={**source.description.data, "protocol": protocol},
+        state=source.task.state_dict(), trusted=own_modules(nodes),
+    )  # fmt: skip

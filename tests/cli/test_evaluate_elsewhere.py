@@ -1,0 +1,80 @@
+"""Trained models tested on data of the zoo: their own, or others that they can read."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from geozoo.cli._options import RunError
+from geozoo.cli._publishing import publish
+from geozoo.cli._transfer import evaluation_elsewhere
+from geozoo.zoo import ConfigError
+from geozoo.zoo.results import read_results
+
+SIMULATED = (
+    "dataset=traffic_synthetic", "dataset.num_sensors=6", "dataset.num_days=15",
+    "trainer.accelerator=cpu",
+)  # fmt: skip
+
+
+@pytest.fixture
+def forecaster(geozoo_train, tmp_path, monkeypatch) -> Path:
+    """A run of STID on a small simulated network."""
+    monkeypatch.setenv("GEOZOO_DATA", str(tmp_path / "data"))
+    words = ("model=stid", "model.hidden_channels=8", "trainer.max_epochs=1", "run_dir=trained")
+    assert geozoo_train(*SIMULATED, *words) == 0
+    return tmp_path / "trained"
+
+
+def test_the_data_of_the_training_give_the_numbers_of_the_run(forecaster, tmp_path):
+    from rich.console import Console
+
+    published = tmp_path / "published"
+    publish(str(forecaster), str(published), "small", "MIT", Console(quiet=True))
+    outcome = evaluation_elsewhere(str(published), SIMULATED)
+    for row in read_results(forecaster / "result.csv"):
+        assert outcome.test[row.metric] == pytest.approx(row.value, rel=1e-6)
+    assert outcome.facts["note"] == ""
+
+
+def test_another_protocol_measures_by_its_own_rules(forecaster):
+    given = evaluation_elsewhere(str(forecaster), SIMULATED).task.spec.protocol["rules"]
+    outcome = evaluation_elsewhere(str(forecaster), [*SIMULATED, "protocol=dcrnn"])
+    rules = outcome.task.spec.protocol["rules"]
+    assert rules != given and "nonzero" in str(rules["masks"])
+    assert "some of it may be tested here" in outcome.facts["note"]
+
+
+def test_other_sensors_are_refused_before_any_test(forecaster):
+    with pytest.raises(RunError, match="num_nodes is 6 for the model and 7 here"):
+        evaluation_elsewhere(str(forecaster), [*SIMULATED, "dataset.num_sensors=7"])
+
+
+@pytest.mark.parametrize(
+    ("word", "error", "message"),
+    [
+        ("model.width=3", RunError, "the model stays"),
+        ("dataset.sensors=3", ConfigError, "dataset.sensors: unknown key"),
+        ("task.los=mse", ConfigError, "task.los: unknown key"),
+    ],
+)
+def test_words_that_do_not_fit(word, error, message, forecaster):
+    with pytest.raises(error, match=message):
+        evaluation_elsewhere(str(forecaster), [*SIMULATED, word])
+
+
+def test_the_command_tests_a_model_of_the_zoo(geozoo_train, monkeypatch, tmp_path, capsys):
+    from geozoo.cli.evaluate import main
+
+    monkeypatch.setenv("GEOZOO_DATA", str(tmp_path / "data"))
+    words = ("checkpoint=ponita-nbody_small", "dataset.source=simulated", "dataset.num_train=8")
+    monkeypatch.setattr(sys, "argv", ["geozoo-evaluate", *words, "trainer.accelerator=cpu"])
+    with pytest.raises(SystemExit):  # the name of a key
+        main()
+    assert "dataset.source" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["geozoo-evaluate", "--save", *words[:1]])
+    with pytest.raises(SystemExit):
+        main()
+    assert "--save completes the record of a run" in " ".join(capsys.readouterr().out.split())
