@@ -33,7 +33,7 @@ class DiscreteDiffusion(Diffusion):
 
     Raises:
         ValueError: for scales so small that the last noise hides a class
-            (:math:`8 \sigma_0 > ` the scale), or sizes below 1.
+            (:math:`8 \sigma_0` above the scale), or sizes below 1.
 
     Reference:
         E. Hoogeboom, V. G. Satorras, C. Vignac, M. Welling, Equivariant Diffusion for Molecule
