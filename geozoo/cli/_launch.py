@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from geozoo.cli._console import configure_logging, faults_shown
+from geozoo.cli._ensemble_words import ensemble_words
 from geozoo.cli._folder import RunFolder, command_line
 from geozoo.cli._prepare import is_main_process, prepare
 from geozoo.cli._report import report
@@ -35,13 +36,14 @@ def launch(words: Sequence[str]) -> None:
         words: the command line without the program's name.
     """
     console = _make_console()
-    command = command_line([_PROGRAM, *words])
     with faults_shown(console, _PROGRAM):
+        words, places = ensemble_words(words)
+        command = command_line([_PROGRAM, *words])
         folder = folder_to_resume(words)
         if folder is not None:
             _resume(folder, words, command=command, console=console)
             return
-    _run_all(words, command=command, console=console)
+    _run_all([*words, *places], command=command, console=console)
 
 
 class _Job:

@@ -15,16 +15,30 @@ from geozoo.hub.rebuilding import own_modules
 
 
 def trained_models(words: str) -> TrainedModel | Ensemble:
-    """The model of a word, or the ensemble of several with commas between; see `trained_model`.
+    """The model of a word, or the ensemble of several; see `trained_model`.
+
+    Args:
+        words: one or more with commas between; a folder of several runs or published models, as
+            ``ensemble=`` leaves it, stands for all of them.
 
     Raises:
         RunError: when there is no such model, or they do not belong together.
     """
-    models = [trained_model(word) for word in words.split(",")]
+    models = [trained_model(word) for each in words.split(",") for word in _members(each)]
     try:
         return models[0] if len(models) == 1 else Ensemble(models)
     except ValueError as error:
         raise RunError(str(error)) from error
+
+
+def _members(word: str) -> list[str]:
+    """The models in a folder that is none itself; else the word as it is."""
+    path = Path(word).expanduser()
+    if not path.is_dir() or (path / FILE_NAME).is_file() or RunFolder(path).config.is_file():
+        return [word]
+    inside = sorted(path.iterdir())
+    found = [p for p in inside if (p / FILE_NAME).is_file() or RunFolder(p).best.is_file()]
+    return [str(p) for p in found] or [word]
 
 
 def trained_model(word: str) -> TrainedModel:

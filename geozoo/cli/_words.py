@@ -53,7 +53,7 @@ def _unknown_entry(group: str, value: str, config_dir: Path | None) -> str | Non
 def _unknown_key(key: str) -> str | None:
     from geozoo.cli._options import RunOptions
 
-    known = [*GROUPS, *(f.name for f in dataclasses.fields(RunOptions)), "resume"]
+    known = [*GROUPS, *(f.name for f in dataclasses.fields(RunOptions)), "ensemble", "resume"]
     if key in known:
         return None
     near = nearest(key, known)
