@@ -7,7 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from geozoo.hub import shipped_models
+from geozoo.hub import Description, shipped_models
+from geozoo.hub.description import FILE_NAME
 from geozoo.zoo import entries, recipes, zoo_folder
 
 
@@ -19,8 +20,12 @@ def show_entries(console: Console) -> None:
             table.add_row(kind, entry.name, entry.summary)
     for recipe in recipes():
         table.add_row("recipe", recipe.name, f"recipes/{recipe.path.name} of {recipe.model}")
-    for name in shipped_models():
-        table.add_row("trained", name, f'geozoo.load("{name}")')
+    for name, folder in shipped_models().items():
+        weights = Description.read(folder / FILE_NAME).weights
+        places = len(weights.mirrors)
+        where = f"{places} mirrors" if places else "comes along"
+        what = f"{weights.size / 2**20:.1f} MiB, {where}, sha256 {weights.sha256[:12]}"
+        table.add_row("trained", name, what)
     console.print(table)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ from geozoo.zoo.results import Result, read_results
 _LICENCE = re.compile(r"^(?:\| *licence *\||- \*\*Licence\*\*:) *(.+?) *\|?$", re.MULTILINE)
 
 
-def publish(run: str, out: str | None, name: str | None, licence: str, console: Console) -> Path:
+def publish(
+    run: str, out: str | None, name: str | None, licence: str, console: Console,
+    mirrors: Sequence[str] = (),
+) -> Path:  # fmt: skip
     """Write the best checkpoint of a run as a trained model, and load it again.
 
     Args:
@@ -29,6 +33,7 @@ def publish(run: str, out: str | None, name: str | None, licence: str, console: 
         name: what to call the model; None: model and data.
         licence: of the weights.
         console: where to say what was written.
+        mirrors: where the weights will be had, if only the description is handed on.
 
     Raises:
         RunError: when there is no checkpoint.
@@ -49,6 +54,7 @@ def publish(run: str, out: str | None, name: str | None, licence: str, console: 
         task=record["config"]["task"],
         data=record["data"],
         state=state,
+        mirrors=mirrors,
         metrics={row.metric: _measured(row) for row in rows},
         training=_training(rows[0]),
         versions=record["versions"],

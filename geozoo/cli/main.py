@@ -116,7 +116,7 @@ def _export(options: argparse.Namespace, console: Console) -> None:
 def _publish(options: argparse.Namespace, console: Console) -> None:
     from geozoo.cli._publishing import publish
 
-    publish(options.run_folder, options.out, options.name, options.licence, console)
+    publish(options.run_folder, options.out, options.name, options.licence, console, options.mirror)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -154,6 +154,10 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument("--out", help="folder to make; default: ./<name>")
     publish.add_argument("--name", help="default: the model and its data")
     publish.add_argument("--licence", default="MIT", help="of the weights; default: MIT")
+    publish.add_argument(
+        "--mirror", action="append", default=[], metavar="URL",
+        help="where the weights will be had: then model.json alone is enough; may be repeated",
+    )  # fmt: skip
     return parser
 
 

@@ -10,6 +10,8 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from geozoo.data import RemoteFile
+
 #: Name of the description in a model's folder.
 FILE_NAME = "model.json"
 _FORMAT, _VERSION = "geozoo-model", 1
@@ -29,11 +31,13 @@ class Weights:
         file: its name, in the folder of the description.
         sha256: its checksum.
         size: its length in bytes.
+        mirrors: addresses where it can be had if it is not in the folder; https only.
     """
 
     file: str
     sha256: str
     size: int
+    mirrors: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a name that leaves the folder, and a checksum that is none."""
@@ -41,6 +45,19 @@ class Weights:
             raise ModelFileError(f"weights.file must be a name without folders, got {self.file!r}")
         if not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise ModelFileError(f"weights.sha256 must be 64 digits, got {self.sha256!r}")
+        if self.mirrors:
+            self.remote()
+
+    def remote(self) -> RemoteFile:
+        """The file as one that can be fetched.
+
+        Raises:
+            ModelFileError: for an address that is not safe.
+        """
+        try:
+            return RemoteFile(self.file, self.mirrors, size=self.size, sha256=self.sha256)
+        except ValueError as error:
+            raise ModelFileError(f"weights.mirrors: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -142,11 +159,14 @@ def _arguments(content: Mapping[str, Any]) -> dict[str, Any]:
             raise ModelFileError(f"{name} must be a {wanted.__name__}, got {type(value).__name__}")
     weights = given["weights"]
     kinds = {"file": str, "sha256": str, "size": int}
-    if weights.keys() != kinds.keys() or any(
+    mirrors = weights.get("mirrors", [])
+    if weights.keys() - {"mirrors"} != kinds.keys() or any(
         not isinstance(weights[key], kind) for key, kind in kinds.items()
     ):
         raise ModelFileError(f"weights must have {', '.join(kinds)}, got {weights}")
-    return {**given, "weights": Weights(**weights)}
+    if not isinstance(mirrors, list) or not all(isinstance(url, str) for url in mirrors):
+        raise ModelFileError(f"weights.mirrors must be a list of addresses, got {mirrors!r}")
+    return {**given, "weights": Weights(**{**weights, "mirrors": tuple(mirrors)})}
 
 
 def _is_needed(known: Any) -> bool:

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_bytes
 from torch import Tensor, nn
 
-from geozoo.data import DataSpec
+from geozoo.data import DataSpec, data_folder, fetch
 from geozoo.hub.description import FILE_NAME, Description, ModelFileError
 from geozoo.hub.ensemble import Ensemble
 from geozoo.hub.index import find_model
@@ -110,7 +110,8 @@ def load(
         trusted: further modules whose classes a description may name, such as your own models'.
 
     Raises:
-        FileNotFoundError: when there is no such model; names those that there are.
+        FileNotFoundError: when there is no such model (names those that there are), or its weights
+            lie elsewhere and the network may not be used.
         ModelFileError: for files that are damaged, or none of geozoo.
         ValueError: for models that do not make an ensemble.
 
@@ -131,6 +132,9 @@ def load(
 def _read_weights(folder: Path, description: Description) -> dict[str, Tensor]:
     """The weights, if the file is the one that the description names."""
     weights, path = description.weights, folder / description.weights.file
+    if not path.is_file() and weights.mirrors:
+        # Below its checksum: another version of a model of the same name is another file.
+        path = fetch(weights.remote(), data_folder("trained") / weights.sha256[:16])
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; {folder / FILE_NAME} names it")
     if path.stat().st_size != weights.size:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ def write_model(
     task: Mapping[str, Any],
     data: Mapping[str, Any],
     state: Mapping[str, Tensor],
+    mirrors: Sequence[str] = (),
     **facts: Any,
 ) -> Description:
     """Write weights and description of a model into a new folder.
@@ -33,6 +34,8 @@ def write_model(
         task: config node of the task.
         data: the description of its data, as plain data.
         state: weights of the task.
+        mirrors: where the file of the weights will be had, so that the description alone can be
+            handed on.
         facts: the remaining attributes of `Description`.
 
     Raises:
@@ -46,7 +49,7 @@ def write_model(
     copies = {key: value.detach().cpu().contiguous().clone() for key, value in state.items()}
     save_file(copies, path)
     path.chmod(0o644)  # safetensors writes for its owner alone
-    weights = Weights(WEIGHTS_NAME, file_sha256(path), path.stat().st_size)
+    weights = Weights(WEIGHTS_NAME, file_sha256(path), path.stat().st_size, tuple(mirrors))
     found = Description(name=name, model=model, task=task, data=data, weights=weights, **facts)
     found.write(folder)
     return found

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +54,26 @@ def traffic() -> tuple[Any, dict[str, Any]]:
         "task": {"_target_": "geozoo.tasks.Forecasting"},
     }
     return (task, data), {**nodes, "data": data.spec.to_dict()}
+
+
+@pytest.fixture
+def mirrored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of a description whose weights lie on a server of this machine."""
+    monkeypatch.setenv("GEOZOO_DATA", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.delenv("GEOZOO_OFFLINE", raising=False)
+    (task, _), nodes = potential()
+    away = tmp_path / "server"
+    handler = partial(SimpleHTTPRequestHandler, directory=str(away))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/{WEIGHTS_NAME}"
+        write_model(away, name="far", state=task.state_dict(), mirrors=[url], **nodes)
+        here = tmp_path / "here"
+        here.mkdir()
+        (here / FILE_NAME).write_bytes((away / FILE_NAME).read_bytes())
+        yield here
+        server.shutdown()
 
 
 @pytest.fixture
@@ -234,3 +258,39 @@ def test_shipped_models_load(name):
 def test_importing_geozoo_needs_torch_alone():
     code = "import geozoo, sys; assert 'safetensors' not in sys.modules; geozoo.load"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_weights_come_from_a_mirror_once(mirrored, tmp_path, monkeypatch):
+    model = load(mirrored)
+    monkeypatch.setenv("GEOZOO_OFFLINE", "1")
+    again = load(mirrored)  # from the cache
+    for name, value in model.model.state_dict().items():
+        assert torch.equal(value, again.model.state_dict()[name])
+    (kept,) = (tmp_path / "cache" / "trained").rglob(WEIGHTS_NAME)
+    assert kept.stat().st_size == model.description.weights.size
+
+
+def test_other_weights_on_a_mirror_are_refused(mirrored, tmp_path):
+    path = tmp_path / "server" / WEIGHTS_NAME
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(OSError, match="altered"):
+        load(mirrored)
+    assert not list((tmp_path / "cache").rglob(WEIGHTS_NAME))
+
+
+def test_without_the_network_the_places_are_named(mirrored, monkeypatch):
+    monkeypatch.setenv("GEOZOO_OFFLINE", "1")
+    with pytest.raises(FileNotFoundError, match="GEOZOO_OFFLINE is set. Fetch it from http://127"):
+        load(mirrored)
+
+
+@pytest.mark.parametrize("mirrors", ["http://example.org/x", ["ftp://example.org/x"], [3]])
+def test_unsafe_mirrors_are_refused(mirrors, written):
+    path = written / FILE_NAME
+    content = json.loads(path.read_text())
+    content["weights"]["mirrors"] = mirrors
+    path.write_text(json.dumps(content))
+    with pytest.raises(ModelFileError, match="weights.mirrors"):
+        load(written)
