@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from geozoo.zoo import group_names, nearest
@@ -25,6 +26,8 @@ def unknown_word(words: Sequence[str]) -> str | None:
     config_dir = _config_dir(words)
     for word in words:
         key, equals, value = word.partition("=")
+        if key == "hydra/launcher" and value.startswith("submitit") and not _has_submitit():
+            return f'{word} needs a launcher that is not installed: pip install "geozoo[slurm]"'
         if word.startswith(("-", "+", "~", "hydra/")) or not equals or "." in key or "@" in key:
             continue
         if key in GROUPS:
@@ -34,6 +37,13 @@ def unknown_word(words: Sequence[str]) -> str | None:
         if fault:
             return fault
     return None
+
+
+def _has_submitit() -> bool:
+    try:
+        return find_spec("hydra_plugins.hydra_submitit_launcher") is not None
+    except ModuleNotFoundError:  # no plugin of Hydra at all
+        return False
 
 
 def _unknown_entry(group: str, value: str, config_dir: Path | None) -> str | None:

@@ -66,3 +66,9 @@ def test_forced_words_can_be_taken_back() -> None:
     words = ["model=ponita", "recipe=a,b-c", "model.num_layers=3", "+x.y=1", "seed=2"]
     taken = [plain_word(word) for word in forced_words(words)]
     assert taken == ["model=ponita", "recipe=a,b-c", "model.num_layers=3", "x.y=1", "seed=2"]
+
+
+def test_a_launcher_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("geozoo.cli._words.find_spec", lambda name: None)
+    fault = unknown_word(["-m", "hydra/launcher=submitit_slurm", "seed=0,1"])
+    assert 'pip install "geozoo[slurm]"' in fault
