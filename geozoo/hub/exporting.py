@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -180,8 +182,12 @@ def _save_onnx(program: ExportedProgram, path: Path) -> None:
         import onnxscript  # noqa: F401  (torch needs it and says so in the midst of its work)
     except ImportError as error:
         raise ImportError('ONNX needs its packages: pip install "geozoo[onnx]"') from error
-    converted = torch.onnx.export(
-        program, dynamo=True, verbose=False, input_names=["x", "observed", "time"],
-        output_names=["forecast"],
-    )  # fmt: skip
+    # torch tells of torchvision, which nobody asked for, and of its own old habits.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        converted = torch.onnx.export(
+            program, dynamo=True, verbose=False, input_names=["x", "observed", "time"],
+            output_names=["forecast"],
+        )  # fmt: skip
     converted.save(str(path))
