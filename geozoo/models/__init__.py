@@ -2,13 +2,16 @@
 
 from geozoo.models._outputs import GeometricOutput
 from geozoo.models.composition import Composition
+from geozoo.models.egnn import EGNN
 from geozoo.models.gram_ode import GramODE
 from geozoo.models.gram_ode_weights import load_gram_ode_weights
 from geozoo.models.historical_average import HistoricalAverage
 from geozoo.models.last_value import LastValue
+from geozoo.models.painn import PaiNN
 from geozoo.models.per_sensor_linear import PerSensorLinear
 from geozoo.models.ponita import Ponita
 from geozoo.models.ponita_weights import load_reference_weights
+from geozoo.models.schnet import SchNet
 from geozoo.models.seasonal_naive import SeasonalNaive
 from geozoo.models.stgode import StgODE
 from geozoo.models.stid import Stid
@@ -16,13 +19,16 @@ from geozoo.models.tabulation import Tabulated, tabulate
 from geozoo.models.vector_autoregression import VectorAutoregression
 
 __all__ = [
+    "EGNN",
     "Composition",
     "GeometricOutput",
     "GramODE",
     "HistoricalAverage",
     "LastValue",
+    "PaiNN",
     "PerSensorLinear",
     "Ponita",
+    "SchNet",
     "SeasonalNaive",
     "StgODE",
     "Stid",

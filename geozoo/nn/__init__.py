@@ -1,7 +1,16 @@
 """Layers. They take plain tensors and know nothing of trainers, configurations or files."""
 
 from geozoo.nn.attention import SensorAttention
-from geozoo.nn.conv import BundleConv, ConvNeXtBlock, FiberBundleConv, PointConv
+from geozoo.nn.conv import (
+    BundleConv,
+    ContinuousFilterConv,
+    ConvNeXtBlock,
+    EGNNConv,
+    FiberBundleConv,
+    GatedVectors,
+    PaiNNConv,
+    PointConv,
+)
 from geozoo.nn.dynamics import (
     EdgeODE,
     GatedAggregation,
@@ -15,7 +24,14 @@ from geozoo.nn.dynamics import (
     SpatioTemporalBlock,
     TensorODE,
 )
-from geozoo.nn.embedding import KernelBasis, PolynomialFeatures, PolynomialWindow
+from geozoo.nn.embedding import (
+    BesselBasis,
+    CosineWindow,
+    GaussianBasis,
+    KernelBasis,
+    PolynomialFeatures,
+    PolynomialWindow,
+)
 from geozoo.nn.low_rank import LowRankUpdate
 from geozoo.nn.readout import lift_to_orientations, project_from_orientations
 from geozoo.nn.representation import (
@@ -27,14 +43,20 @@ from geozoo.nn.representation import (
 from geozoo.nn.temporal import TemporalAttention, TemporalConv
 
 __all__ = [
+    "BesselBasis",
     "BundleConv",
     "BundleRepresentation",
+    "ContinuousFilterConv",
     "ConvNeXtBlock",
+    "CosineWindow",
+    "EGNNConv",
     "EdgeLiftedRepresentation",
     "EdgeODE",
     "FiberBundleConv",
     "FrameRepresentation",
     "GatedAggregation",
+    "GatedVectors",
+    "GaussianBasis",
     "KernelBasis",
     "LearnedGraph",
     "LocalODE",
@@ -42,6 +64,7 @@ __all__ = [
     "MessageFilter",
     "MultiODEBlock",
     "NodeODE",
+    "PaiNNConv",
     "PointConv",
     "PolynomialFeatures",
     "PolynomialWindow",

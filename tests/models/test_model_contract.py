@@ -135,7 +135,8 @@ def test_eight_graphs_can_be_learnt_by_heart(name):
 
     def loss():
         out = model(**given)
-        pairs = zip(out, targets, strict=True)
+        pairs = [(v, t) for v, t in zip(out, targets, strict=True) if v is not None]
+        assert pairs
         return sum((value - target).square().mean() for value, target in pairs)
 
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
@@ -152,6 +153,6 @@ def test_eight_graphs_can_be_learnt_by_heart(name):
 def test_initial_outputs_are_neither_tiny_nor_huge(name, hidden_channels):
     model = build(name, "node", hidden_channels=hidden_channels, num_layers=5)
     out = model(**inputs([10, 10, 10]))
-    for values in out:
+    for values in filter(torch.is_tensor, out):
         # A vector is the mean of f times orientation over the grid, which leaves little of f.
         assert 1e-3 < float(values.detach().std()) < 10

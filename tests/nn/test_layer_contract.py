@@ -3,12 +3,13 @@
 import pytest
 import torch
 from layer_cases import BATCH, CASES, Case, seeded
+from point_layer_cases import POINT_CASES
 from sensor_layer_cases import SENSOR_CASES
 
 import geozoo.nn
 from geozoo import testing
 
-CASES = {**CASES, **SENSOR_CASES}
+CASES = {**CASES, **POINT_CASES, **SENSOR_CASES}
 
 
 def cases(applies=lambda case: True):

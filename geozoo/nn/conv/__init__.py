@@ -1,9 +1,22 @@
 """Convolutions over pairs of points whose kernels are given in a basis."""
 
 from geozoo.nn.conv.bundle_conv import BundleConv
+from geozoo.nn.conv.continuous_filter_conv import ContinuousFilterConv
 from geozoo.nn.conv.convnext import ConvNeXtBlock
+from geozoo.nn.conv.egnn_conv import EGNNConv
 from geozoo.nn.conv.fiber_bundle_conv import FiberBundleConv
+from geozoo.nn.conv.painn_conv import GatedVectors, PaiNNConv
 from geozoo.nn.conv.point_conv import PointConv
 from geozoo.nn.conv.stencil import Stencil
 
-__all__ = ["BundleConv", "ConvNeXtBlock", "FiberBundleConv", "PointConv", "Stencil"]
+__all__ = [
+    "BundleConv",
+    "ContinuousFilterConv",
+    "ConvNeXtBlock",
+    "EGNNConv",
+    "FiberBundleConv",
+    "GatedVectors",
+    "PaiNNConv",
+    "PointConv",
+    "Stencil",
+]

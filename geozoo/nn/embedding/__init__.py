@@ -2,10 +2,14 @@
 
 from geozoo.nn.embedding.kernel_basis import KernelBasis
 from geozoo.nn.embedding.polynomial import PolynomialFeatures
+from geozoo.nn.embedding.radial import BesselBasis, GaussianBasis
 from geozoo.nn.embedding.spline import SplineGrid, SplineTable, SplineTerms
-from geozoo.nn.embedding.window import PolynomialWindow
+from geozoo.nn.embedding.window import CosineWindow, PolynomialWindow
 
 __all__ = [
+    "BesselBasis",
+    "CosineWindow",
+    "GaussianBasis",
     "KernelBasis",
     "PolynomialFeatures",
     "PolynomialWindow",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -55,3 +57,39 @@ class PolynomialWindow(nn.Module):
     def extra_repr(self) -> str:
         """Return the sizes."""
         return f"radius={self.radius}, power={self.power}"
+
+
+class CosineWindow(nn.Module):
+    r"""Half a cosine, 1 at distance 0 and 0 with a zero derivative at the cut-off.
+
+    .. math:: w(d) = \tfrac12 \bigl(\cos(\pi d / r) + 1\bigr)
+
+    for :math:`d < r`, and 0 from there on.
+
+    Args:
+        radius: cut-off r in the length unit of the data.
+
+    Raises:
+        ValueError: if ``radius`` is not positive.
+
+    Reference:
+        J. Behler, J. Chem. Phys. 134, 074106 (2011), eq. 4.
+
+    >>> CosineWindow(2.0)(torch.tensor([0.0, 1.0, 2.0]))
+    tensor([1.0000, 0.5000, 0.0000])
+    """
+
+    def __init__(self, radius: float) -> None:
+        super().__init__()
+        if not radius > 0:
+            raise ValueError(f"radius must be positive, got {radius!r}")
+        self.radius = radius
+
+    def forward(self, distance: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        """Return the weight of each distance."""
+        wave = 0.5 * (torch.cos(distance * (math.pi / self.radius)) + 1.0)
+        return torch.where(distance < self.radius, wave, torch.zeros_like(wave))
+
+    def extra_repr(self) -> str:
+        """Return the size."""
+        return f"radius={self.radius}"

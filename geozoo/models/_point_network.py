@@ -1,0 +1,131 @@
+"""What networks on plain points share: inputs, edges and pooling."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Literal
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from geozoo.geometry import complete_pairs, directed_edges, radius_pairs
+from geozoo.models._inputs import check_channels, check_graphs
+from geozoo.models._outputs import GeometricOutput
+from geozoo.ops import scatter
+
+
+class PointNetwork(nn.Module):
+    """A geometric network whose layers see features of nodes and directed edges without loops.
+
+    A network derives from this class and implements :meth:`evaluate`.
+
+    Args:
+        in_channels: scalar features per node.
+        out_channels: scalar outputs.
+        in_vectors: vector features per node.
+        out_vectors: vector outputs.
+        dim: dimension of space.
+        level: ``"graph"``: outputs are summed over the nodes of a graph; ``"node"``.
+        radius: cut-off in the unit of the positions; None: every pair of a graph.
+
+    Raises:
+        ValueError: for a negative number of channels, no input or no output, another level, or a
+            radius that is not positive.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        in_vectors: int,
+        out_vectors: int,
+        dim: int,
+        level: Literal["node", "graph"],
+        radius: float | None,
+    ) -> None:
+        super().__init__()
+        check_channels(in_channels, in_vectors, out_channels, out_vectors)
+        if level not in ("node", "graph"):
+            raise ValueError(f'level must be "node" or "graph", got {level!r}')
+        if radius is not None and not radius > 0:
+            raise ValueError(f"radius must be positive or None, got {radius!r}")
+        self.in_channels, self.in_vectors = in_channels, in_vectors
+        self.out_channels, self.out_vectors = out_channels, out_vectors
+        self.dim, self.level, self.radius = dim, level, radius
+
+    @abstractmethod
+    def evaluate(
+        self,
+        pos: Float[Tensor, "N dim"],
+        x: Float[Tensor, "N S"] | None,
+        vec: Float[Tensor, "N V dim"] | None,
+        edge_index: Int[Tensor, "2 E"],
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Return scalars ``[N, out_channels]`` and vectors ``[N, out_vectors, dim]`` of nodes.
+
+        Args:
+            pos: positions.
+            x: scalar features, or None without such.
+            vec: vector features, or None without such.
+            edge_index: senders and receivers.
+        """
+
+    def forward(
+        self,
+        pos: Float[Tensor, "N dim"],
+        x: Float[Tensor, "N S"] | None,
+        batch: Int[Tensor, " N"],
+        edge_index: Int[Tensor, "2 E"] | None = None,
+        *,
+        vec: Float[Tensor, "N V dim"] | None = None,
+        num_graphs: int | None = None,
+    ) -> GeometricOutput:
+        """Return scalar and vector outputs.
+
+        Args:
+            pos: positions.
+            x: scalar features, or None if ``in_channels`` is 0.
+            batch: graph of each node, sorted.
+            edge_index: senders and receivers, used as they are; None: every pair of different nodes
+                of a graph, within ``radius`` if there is one.
+            vec: vector features, or None if ``in_vectors`` is 0.
+            num_graphs: number of graphs; None: up to the last one that has a node.
+
+        Raises:
+            ValueError: if a shape is wrong.
+            IndexError: if ``edge_index`` names a node that does not exist.
+        """
+        check_graphs(
+            pos, x, batch, edge_index, vec,
+            dim=self.dim, in_channels=self.in_channels, in_vectors=self.in_vectors,
+        )  # fmt: skip
+        if num_graphs is None:
+            num_graphs = int(batch[-1]) + 1 if batch.numel() else 0
+        edges = self.neighbors(pos, batch, edge_index, num_graphs=num_graphs)
+        outputs = self.evaluate(
+            pos, x if self.in_channels else None, vec if self.in_vectors else None, edges
+        )
+        if self.level == "graph":
+            outputs = tuple(
+                None if part is None else scatter(part, batch, num_graphs) for part in outputs
+            )
+        return GeometricOutput(*outputs)
+
+    def neighbors(
+        self,
+        pos: Float[Tensor, "N dim"],
+        batch: Int[Tensor, " N"],
+        edge_index: Int[Tensor, "2 E"] | None = None,
+        *,
+        num_graphs: int | None = None,
+        num_pairs: int | None = None,
+    ) -> Int[Tensor, "2 E"]:
+        """Return the edges that `forward` uses; see `Ponita.neighbors`."""
+        if edge_index is not None:
+            return edge_index
+        if self.radius is None:
+            pairs = complete_pairs(batch, num_graphs, num_pairs=num_pairs)
+        else:
+            pairs = radius_pairs(pos.detach(), self.radius, batch, num_graphs)
+        return directed_edges(pairs, len(batch), self_loops=False)

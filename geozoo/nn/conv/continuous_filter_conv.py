@@ -1,0 +1,65 @@
+"""Convolution with a filter that a small network makes of the distance."""
+
+from __future__ import annotations
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from geozoo.nn._checks import check_positive, check_shape
+from geozoo.ops import weighted_sum
+
+#: ln 2, by which the softplus is shifted so that it is 0 at 0.
+_SHIFT = 0.6931471805599453
+
+
+def shifted_softplus(x: Tensor) -> Tensor:
+    r"""Return :math:`\ln(\tfrac12 e^x + \tfrac12)`, SchNet's activation."""
+    return functional.softplus(x) - _SHIFT
+
+
+class ContinuousFilterConv(nn.Module):
+    r"""Sum neighbours' features, each times a filter of its distance.
+
+    .. math:: y_i = \sum_{j \to i} x_j \odot \bigl(W_2\, \mathrm{ssp}(W_1 b_{ij} + c_1) + c_2\bigr)
+        \, w_{ij}
+
+    Args:
+        channels: channels C of the features and of the filter.
+        basis_channels: number K of functions of the distance.
+
+    Raises:
+        ValueError: for sizes below 1.
+
+    Reference:
+        K. T. Schuett et al., SchNet, NeurIPS 2017, arXiv:1706.08566, section 4.1.
+    """
+
+    def __init__(self, channels: int, basis_channels: int) -> None:
+        super().__init__()
+        check_positive(channels=channels, basis_channels=basis_channels)
+        self.channels = channels
+        self.linear_1 = nn.Linear(basis_channels, channels)
+        self.linear_2 = nn.Linear(channels, channels)
+
+    def forward(
+        self,
+        x: Float[Tensor, "N C"],
+        basis: Float[Tensor, "E K"],
+        window: Float[Tensor, " E"],
+        edge_index: Int[Tensor, "2 E"],
+    ) -> Float[Tensor, "N C"]:
+        """Return the convolved features.
+
+        Args:
+            x: features.
+            basis: functions of the distance of each edge.
+            window: weight of each edge, 0 at the cut-off.
+            edge_index: senders and receivers.
+
+        Raises:
+            ValueError: for another shape.
+        """
+        check_shape("x", x, "N C", None, self.channels)
+        kernel = self.linear_2(shifted_softplus(self.linear_1(basis))) * window.unsqueeze(-1)
+        return weighted_sum(kernel, x, [(edge_index[0], edge_index[1])], x.shape[0])

@@ -1,0 +1,129 @@
+"""Equivariant convolution that moves the points it works on."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from geozoo.nn._checks import check_positive, check_shape
+from geozoo.ops import scatter
+
+#: Gain of the last weights of the displacement, which begins close to nothing.
+_SMALL = 1e-3
+
+
+class EGNNConv(nn.Module):
+    r"""Messages from distances, which change features and displace points.
+
+    .. math::
+        m_{ij} &= \phi_e(h_i, h_j, \lVert x_i - x_j \rVert^2, a_{ij}) \\
+        x_i' &= x_i + \sum_k \phi_{v,k}(h_i)\, v_{ik}
+            + \frac{1}{|N(i)|} \sum_{j \in N(i)} (x_i - x_j)\, \phi_x(m_{ij}) \\
+        h_i' &= h_i + \phi_h\Bigl(h_i, \sum_{j \in N(i)} m_{ij}\Bigr)
+
+    With ``attention``, messages are multiplied by :math:`\sigma(w \cdot m_{ij} + b)` first. Exact
+    under rotations, reflections and translations. Edges may have a weight that fades them out
+    before a cut-off: it multiplies messages and displacements, and :math:`|N(i)|` is its sum, at
+    least 1.
+
+    Args:
+        channels: channels C of the features and messages.
+        edge_channels: numbers per edge :math:`a_{ij}`.
+        num_vectors: vectors :math:`v_{ik}` per node that add to the displacement.
+        attention: weigh messages.
+        moves: whether points are displaced; False: ``pos`` is returned as it is.
+
+    Raises:
+        ValueError: for sizes below 1 (0 for edges and vectors).
+
+    Reference:
+        V. G. Satorras, E. Hoogeboom, M. Welling, E(n) Equivariant Graph Neural Networks, ICML 2021,
+        arXiv:2102.09844, eqs. 3 to 8.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        edge_channels: int = 0,
+        num_vectors: int = 0,
+        attention: bool = False,
+        moves: bool = True,
+    ) -> None:
+        super().__init__()
+        check_positive(channels=channels)
+        if min(edge_channels, num_vectors) < 0:
+            raise ValueError(
+                f"edge_channels and num_vectors must be at least 0, got {edge_channels} and "
+                f"{num_vectors}"
+            )
+        self.channels, self.edge_channels, self.num_vectors = channels, edge_channels, num_vectors
+        self.message = nn.Sequential(
+            nn.Linear(2 * channels + 1 + edge_channels, channels), nn.SiLU(),
+            nn.Linear(channels, channels), nn.SiLU(),
+        )  # fmt: skip
+        self.update = nn.Sequential(
+            nn.Linear(2 * channels, channels), nn.SiLU(), nn.Linear(channels, channels)
+        )
+        self.attention = nn.Linear(channels, 1) if attention else None
+        self.displacement = self.drift = None
+        if moves:
+            last = nn.Linear(channels, 1, bias=False)
+            nn.init.xavier_uniform_(last.weight, gain=_SMALL)
+            self.displacement = nn.Sequential(nn.Linear(channels, channels), nn.SiLU(), last)
+        if moves and num_vectors:
+            self.drift = nn.Sequential(
+                nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, num_vectors)
+            )
+
+    def forward(
+        self,
+        h: Float[Tensor, "N C"],
+        pos: Float[Tensor, "N dim"],
+        edge_index: Int[Tensor, "2 E"],
+        *,
+        edge_attr: Float[Tensor, "E A"] | None = None,
+        edge_weight: Float[Tensor, " E"] | None = None,
+        vec: Float[Tensor, "N V dim"] | None = None,
+    ) -> tuple[Float[Tensor, "N C"], Float[Tensor, "N dim"]]:
+        """Return new features and positions.
+
+        Args:
+            h: features.
+            pos: positions.
+            edge_index: senders and receivers, without self-loops.
+            edge_attr: numbers of the edges, if the layer has ``edge_channels``.
+            edge_weight: weight of every edge; None: 1.
+            vec: vectors of the nodes, if the layer has ``num_vectors``.
+
+        Raises:
+            ValueError: for another shape.
+        """
+        check_shape("h", h, "N C", None, self.channels)
+        sender, receiver = edge_index
+        arm = pos.index_select(0, receiver) - pos.index_select(0, sender)
+        parts = [h.index_select(0, receiver), h.index_select(0, sender)]
+        parts.append(arm.square().sum(-1, keepdim=True))
+        if self.edge_channels:
+            check_shape("edge_attr", edge_attr, "E A", len(sender), self.edge_channels)
+            parts.append(edge_attr)
+        message = self.message(torch.cat(parts, -1))
+        if self.attention is not None:
+            message = message * self.attention(message).sigmoid()
+        weight = arm.new_ones(len(sender)) if edge_weight is None else edge_weight
+        message = message * weight.unsqueeze(-1)
+        total = scatter(message, receiver, len(h))
+        if self.displacement is None:
+            return h + self.update(torch.cat([h, total], -1)), pos
+        arm = arm * weight.unsqueeze(-1)
+        degree = scatter(weight, receiver, len(pos)).clamp_min(1.0).unsqueeze(-1)
+        moved = pos + scatter(arm * self.displacement(message), receiver, len(pos)) / degree
+        moved = moved + self._drift(h, vec, pos.shape[1])
+        return h + self.update(torch.cat([h, total], -1)), moved
+
+    def _drift(self, h: Tensor, vec: Tensor | None, dim: int) -> Tensor | float:
+        if self.drift is None:
+            return 0.0
+        check_shape("vec", vec, "N V dim", len(h), self.num_vectors, dim)
+        return (self.drift(h).unsqueeze(-1) * vec).sum(1)

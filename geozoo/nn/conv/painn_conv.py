@@ -1,0 +1,129 @@
+"""Messages and updates of scalars and vectors that know of each other."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from geozoo.nn._checks import check_positive, check_shape
+from geozoo.ops import safe_norm, scatter
+
+
+class PaiNNConv(nn.Module):
+    r"""One message block and one update block of PaiNN.
+
+    .. math::
+        (a, b, c)_{ij} &= \phi(s_j) \odot (W b_{ij} + \beta)\, w_{ij}, \quad
+        s_i \mathrel{+}= \sum_j a_{ij}, \quad
+        v_i \mathrel{+}= \sum_j b_{ij}\, v_j + c_{ij}\, \hat r_{ij} \\
+        (a, b, c)_i &= \psi(s_i, \lVert V v_i \rVert), \quad
+        s_i \mathrel{+}= a_i + b_i\, \langle U v_i, V v_i \rangle, \quad
+        v_i \mathrel{+}= c_i\, U v_i
+
+    Exact under rotations and reflections.
+
+    Args:
+        channels: channels C of scalars and of vectors.
+        basis_channels: number K of functions of the distance.
+
+    Raises:
+        ValueError: for sizes below 1.
+
+    Reference:
+        K. T. Schuett, O. T. Unke, M. Gastegger, ICML 2021, arXiv:2102.03150, eqs. 7 to 10.
+    """
+
+    def __init__(self, channels: int, basis_channels: int) -> None:
+        super().__init__()
+        check_positive(channels=channels, basis_channels=basis_channels)
+        self.channels = channels
+        self.message = nn.Sequential(
+            nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, 3 * channels)
+        )
+        self.filter = nn.Linear(basis_channels, 3 * channels)
+        self.mix = nn.Linear(channels, 2 * channels, bias=False)
+        self.update = nn.Sequential(
+            nn.Linear(2 * channels, channels), nn.SiLU(), nn.Linear(channels, 3 * channels)
+        )
+
+    def forward(
+        self,
+        s: Float[Tensor, "N C"],
+        v: Float[Tensor, "N dim C"],
+        basis: Float[Tensor, "E K"],
+        window: Float[Tensor, " E"],
+        direction: Float[Tensor, "E dim"],
+        edge_index: Int[Tensor, "2 E"],
+    ) -> tuple[Float[Tensor, "N C"], Float[Tensor, "N dim C"]]:
+        """Return new scalars and vectors.
+
+        Args:
+            s: scalars.
+            v: vectors, channels last.
+            basis: functions of the distance of each edge.
+            window: weight of each edge, 0 at the cut-off.
+            direction: unit vector of each edge, from the receiver to the sender.
+            edge_index: senders and receivers.
+
+        Raises:
+            ValueError: for another shape.
+        """
+        check_shape("s", s, "N C", None, self.channels)
+        check_shape("v", v, "N dim C", len(s), None, self.channels)
+        sender, receiver = edge_index
+        filtered = self.filter(basis) * window.unsqueeze(-1)
+        parts = self.message(s).index_select(0, sender) * filtered
+        to_scalar, along, new = parts.chunk(3, -1)
+        arrows = along.unsqueeze(1) * v.index_select(0, sender)
+        arrows = arrows + new.unsqueeze(1) * direction.unsqueeze(-1)
+        s = s + scatter(to_scalar, receiver, len(s))
+        v = v + scatter(arrows, receiver, len(s))
+        return self._updated(s, v)
+
+    def _updated(self, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        left, right = self.mix(v).chunk(2, -1)
+        length = safe_norm(right.transpose(1, 2))
+        own, shared, gate = self.update(torch.cat([s, length], -1)).chunk(3, -1)
+        product = (left * right).sum(1)
+        return s + own + shared * product, v + gate.unsqueeze(1) * left
+
+
+class GatedVectors(nn.Module):
+    r"""Fewer scalars and vectors, the vectors weighed by what the scalars and lengths say.
+
+    .. math:: (s', g) = \phi(s, \lVert V v \rVert), \quad v' = g \odot U v
+
+    Args:
+        channels: channels of both at the input.
+        out_scalars: scalar channels of the output.
+        out_vectors: vector channels of the output.
+
+    Raises:
+        ValueError: for sizes below 1 (0 for scalars).
+
+    Reference:
+        K. T. Schuett, O. T. Unke, M. Gastegger, ICML 2021, arXiv:2102.03150, figure 3 (gated
+        equivariant block).
+    """
+
+    def __init__(self, channels: int, out_scalars: int, out_vectors: int) -> None:
+        super().__init__()
+        check_positive(channels=channels, out_vectors=out_vectors)
+        if out_scalars < 0:
+            raise ValueError(f"out_scalars must be at least 0, got {out_scalars!r}")
+        self.sizes = (out_scalars, out_vectors)
+        self.lengths = nn.Linear(channels, channels, bias=False)
+        self.vectors = nn.Linear(channels, out_vectors, bias=False)
+        self.scalars = nn.Sequential(
+            nn.Linear(2 * channels, channels), nn.SiLU(),
+            nn.Linear(channels, out_scalars + out_vectors),
+        )  # fmt: skip
+
+    def forward(
+        self, s: Float[Tensor, "N C"], v: Float[Tensor, "N dim C"]
+    ) -> tuple[Float[Tensor, "N S"], Float[Tensor, "N dim V"]]:
+        """Return scalars and vectors, channels last."""
+        length = safe_norm(self.lengths(v).transpose(1, 2))
+        scalars, gate = self.scalars(torch.cat([s, length], -1)).split(self.sizes, -1)
+        return scalars, gate.unsqueeze(1) * self.vectors(v)

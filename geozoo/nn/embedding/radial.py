@@ -1,0 +1,84 @@
+"""Functions of a distance in which the kernels of many networks are expanded."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class GaussianBasis(nn.Module):
+    r"""Gaussians at even distances from 0 to the cut-off.
+
+    .. math:: b_k(d) = \exp\Bigl(-\frac{(d - \mu_k)^2}{2 \Delta^2}\Bigr), \quad
+        \mu_k = k \Delta, \quad \Delta = \frac{r}{K - 1}
+
+    Args:
+        num_basis: number K of functions, at least 2.
+        radius: cut-off r in the unit of the distances.
+
+    Raises:
+        ValueError: for fewer than two functions or a radius that is not positive.
+
+    Reference:
+        K. T. Schuett et al., SchNet, NeurIPS 2017, arXiv:1706.08566, section 4.1.
+
+    >>> GaussianBasis(3, 2.0)(torch.tensor([0.0, 1.0])).argmax(-1).tolist()
+    [0, 1]
+    """
+
+    centers: Tensor
+
+    def __init__(self, num_basis: int, radius: float) -> None:
+        super().__init__()
+        _check(num_basis, radius, least=2)
+        self.register_buffer("centers", torch.linspace(0.0, radius, num_basis, dtype=torch.float64))
+        self.scale = -0.5 * ((num_basis - 1) / radius) ** 2
+
+    def forward(self, distance: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch K"]:
+        """Return the value of every function."""
+        away = distance.unsqueeze(-1) - self.centers.to(distance.dtype)
+        return torch.exp(self.scale * away.square())
+
+
+class BesselBasis(nn.Module):
+    r"""Spherical Bessel functions of order zero that vanish at the cut-off.
+
+    .. math:: b_k(d) = \sqrt{\tfrac{2}{r}}\, \frac{\sin(k \pi d / r)}{d}, \quad k = 1 \dots K
+
+    Smooth at :math:`d = 0`, too.
+
+    Args:
+        num_basis: number K of functions.
+        radius: cut-off r in the unit of the distances.
+
+    Raises:
+        ValueError: for no function or a radius that is not positive.
+
+    Reference:
+        J. Gasteiger, J. Gross, S. Guennemann, Directional Message Passing for Molecular Graphs,
+        ICLR 2020, arXiv:2003.03123, eq. 7.
+    """
+
+    order: Tensor
+
+    def __init__(self, num_basis: int, radius: float) -> None:
+        super().__init__()
+        _check(num_basis, radius, least=1)
+        self.register_buffer("order", torch.arange(1, num_basis + 1, dtype=torch.float64))
+        self.radius = radius
+
+    def forward(self, distance: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch K"]:
+        """Return the value of every function."""
+        order = self.order.to(distance.dtype) / self.radius
+        factor = math.sqrt(2.0 / self.radius) * math.pi * order
+        return factor * torch.sinc(distance.unsqueeze(-1) * order)
+
+
+def _check(num_basis: int, radius: float, *, least: int) -> None:
+    if num_basis < least:
+        raise ValueError(f"num_basis must be at least {least}, got {num_basis!r}")
+    if not radius > 0:
+        raise ValueError(f"radius must be positive, got {radius!r}")

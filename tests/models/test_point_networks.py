@@ -1,0 +1,203 @@
+"""EGNN, SchNet and PaiNN against their equations written slowly, and against PyTorch Geometric."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from geozoo.models import EGNN, PaiNN, SchNet
+from geozoo.nn.conv.continuous_filter_conv import shifted_softplus
+
+COUNT = 5
+
+
+def points(*sizes: tuple[int, ...]) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(*size, generator=generator, dtype=torch.float64) for size in sizes]
+
+
+def drawn(model: torch.nn.Module) -> torch.nn.Module:
+    """The model in float64, no weight so small that nobody would notice it."""
+    torch.manual_seed(1)
+    model = model.double()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return model
+
+
+def others(i: int) -> list[int]:
+    return [j for j in range(COUNT) if j != i]
+
+
+def textbook_egnn(model: EGNN, pos: Tensor, x: Tensor, vec: Tensor) -> tuple[Tensor, Tensor]:
+    h = [model.embedding(torch.cat([x[i], vec[i].norm(dim=-1)])) for i in range(COUNT)]
+    place = list(pos)
+    for layer in model.layers:
+        message = {}
+        for i in range(COUNT):
+            for j in others(i):
+                square = (place[i] - place[j]).square().sum()[None]
+                edge = layer.message(torch.cat([h[i], h[j], square, x[i] * x[j]]))
+                message[i, j] = edge * torch.sigmoid(layer.attention(edge))
+        moved = [
+            place[i]
+            + sum(layer.drift(h[i])[k] * vec[i, k] for k in range(vec.shape[1]))
+            + sum((place[i] - place[j]) * layer.displacement(message[i, j]) for j in others(i))
+            / (COUNT - 1)
+            for i in range(COUNT)
+        ]
+        total = [sum(message[i, j] for j in others(i)) for i in range(COUNT)]
+        h = [h[i] + layer.update(torch.cat([h[i], total[i]])) for i in range(COUNT)]
+        place = moved
+    return sum(model.readout(each) for each in h), sum(place[i] - pos[i] for i in range(COUNT))
+
+
+def textbook_painn(model: PaiNN, pos: Tensor, x: Tensor, vec: Tensor) -> tuple[Tensor, Tensor]:
+    radius, count = model.radius, len(model.basis.order)
+    s = [model.embedding(x[i]) for i in range(COUNT)]
+    v = [model.vectors(vec[i].T) for i in range(COUNT)]  # [3, C]
+    for layer in model.layers:
+        new_s, new_v = list(s), list(v)
+        for i in range(COUNT):
+            for j in others(i):
+                arm = pos[j] - pos[i]
+                d = arm.norm()
+                if d >= radius:
+                    continue
+                order = torch.arange(1, count + 1, dtype=d.dtype)
+                basis = math.sqrt(2 / radius) * torch.sin(order * math.pi * d / radius) / d
+                fade = 0.5 * (torch.cos(math.pi * d / radius) + 1)
+                a, b, c = (layer.message(s[j]) * layer.filter(basis) * fade).chunk(3)
+                new_s[i] = new_s[i] + a
+                new_v[i] = new_v[i] + b * v[j] + c * (arm / d)[:, None]
+        for i in range(COUNT):
+            left, right = (new_v[i] @ part.T for part in layer.mix.weight.chunk(2))
+            a, b, c = layer.update(torch.cat([new_s[i], right.norm(dim=0)])).chunk(3)
+            new_s[i] = new_s[i] + a + b * (left * right).sum(0)
+            new_v[i] = new_v[i] + c * left
+        s, v = new_s, new_v
+    vectors = []
+    for i in range(COUNT):
+        scalar, arrow = s[i], v[i]
+        for block in model.gates:
+            length = (arrow @ block.lengths.weight.T).norm(dim=0)
+            scalar, gate = block.scalars(torch.cat([scalar, length])).split(block.sizes)
+            scalar, arrow = (
+                torch.nn.functional.silu(scalar),
+                gate * (arrow @ block.vectors.weight.T),
+            )
+        vectors.append(arrow.T)
+    return sum(model.readout(each) for each in s), sum(vectors)[0]
+
+
+@pytest.mark.parametrize(
+    ("make", "textbook"),
+    [
+        (lambda: EGNN(2, 3, in_vectors=2, out_vectors=1, hidden_channels=6, num_layers=2,
+                      attention=True), textbook_egnn),
+        (lambda: PaiNN(2, 3, in_vectors=2, out_vectors=1, hidden_channels=6, num_layers=2,
+                       num_basis=4, radius=2.5), textbook_painn),
+    ],
+    ids=["egnn", "painn"],
+)  # fmt: skip
+def test_values_and_derivatives_are_those_of_the_equations(make, textbook):
+    model = drawn(make())
+    pos, x, vec = points((COUNT, 3), (COUNT, 2), (COUNT, 2, 3))
+    pos.requires_grad_()
+    batch = torch.zeros(COUNT, dtype=torch.long)
+    found, wanted = model(pos, x, batch, vec=vec), textbook(model, pos, x, vec)
+    torch.testing.assert_close(found.scalar[0], wanted[0])
+    torch.testing.assert_close(found.vector[0, 0], wanted[1])
+    parameters = [pos, *model.parameters()]
+    forces = [
+        torch.autograd.grad(part.sum(), pos, create_graph=True)[0]
+        for part in (found.scalar, wanted[0])
+    ]
+    torch.testing.assert_close(*forces)
+    second = [
+        torch.autograd.grad(force.square().sum(), parameters, allow_unused=True) for force in forces
+    ]
+    for one, other in zip(*second, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            torch.testing.assert_close(one, other)
+
+
+def pyg_schnet(model: SchNet, z: Tensor) -> torch.nn.Module:
+    """PyTorch Geometric's network with the same weights."""
+    nn = pytest.importorskip("torch_geometric.nn")
+    layer, width = model.blocks[0], model.embedding.out_features
+    other = nn.models.SchNet(
+        hidden_channels=width, num_filters=width, num_interactions=len(model.blocks),
+        num_gaussians=layer.conv.linear_1.in_features, cutoff=model.radius,
+        interaction_graph=lambda pos, batch: _all_pairs(pos),
+    ).double()  # fmt: skip
+    with torch.no_grad():
+        other.embedding.weight[: model.in_channels] = model.embedding.weight.T
+        other.lin1.load_state_dict(model.readout_1.state_dict())
+        other.lin2.load_state_dict(model.readout_2.state_dict())
+        for theirs, ours in zip(other.interactions, model.blocks, strict=True):
+            theirs.conv.lin1.load_state_dict(ours.linear_1.state_dict())
+            theirs.conv.lin2.load_state_dict(ours.linear_2.state_dict())
+            theirs.lin.load_state_dict(ours.linear_3.state_dict())
+            theirs.mlp[0].load_state_dict(ours.conv.linear_1.state_dict())
+            theirs.mlp[2].load_state_dict(ours.conv.linear_2.state_dict())
+    return other
+
+
+def _all_pairs(pos: Tensor) -> tuple[Tensor, Tensor]:
+    pairs = torch.tensor([(j, i) for i in range(len(pos)) for j in range(len(pos)) if i != j]).T
+    distance = (pos[pairs[0]] - pos[pairs[1]]).norm(dim=-1)
+    near = distance < 3.0
+    return pairs[:, near], distance[near]
+
+
+def test_schnet_is_that_of_pytorch_geometric():
+    model = drawn(SchNet(4, 1, hidden_channels=6, num_layers=2, num_basis=5, radius=3.0))
+    (pos,) = points((COUNT, 3))
+    pos.requires_grad_()
+    z = torch.tensor([0, 1, 3, 3, 2])
+    x = torch.nn.functional.one_hot(z, 4).double()
+    batch = torch.zeros(COUNT, dtype=torch.long)
+    ours, theirs = model(pos, x, batch).scalar, pyg_schnet(model, z)(z, pos, batch)
+    torch.testing.assert_close(ours, theirs)
+    gradients = [torch.autograd.grad(value.sum(), pos)[0] for value in (ours, theirs)]
+    torch.testing.assert_close(*gradients)
+
+
+def test_the_activation_is_zero_at_zero():
+    x = torch.linspace(-3, 3, 7, dtype=torch.float64)
+    torch.testing.assert_close(shifted_softplus(x), torch.log(0.5 * x.exp() + 0.5))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: EGNN(1, 1, hidden_channels=8, radius=2.0),
+        lambda: SchNet(1, 1, hidden_channels=8, radius=2.0),
+        lambda: PaiNN(1, 1, hidden_channels=8, radius=2.0),
+    ],
+    ids=["egnn", "schnet", "painn"],
+)
+def test_a_neighbour_leaves_smoothly(make):
+    model = drawn(make())
+
+    def energy(distance: float) -> tuple[float, Tensor]:
+        pos = torch.tensor([[0.0, 0, 0], [distance, 0, 0]], dtype=torch.float64, requires_grad=True)
+        out = model(pos, pos.new_ones(2, 1), torch.zeros(2, dtype=torch.long)).scalar.sum()
+        return out.item(), torch.autograd.grad(out, pos, allow_unused=True)[0]
+
+    (inside, force), (outside, _) = energy(2.0 - 1e-4), energy(2.0 + 1e-4)
+    assert inside == pytest.approx(outside, abs=1e-5)
+    assert float(force.abs().max()) < 1e-2
+    assert energy(1.0)[0] != pytest.approx(outside, abs=1e-4)
+
+
+def test_more_than_one_displacement_is_refused():
+    with pytest.raises(ValueError, match="out_vectors must be 0 or 1"):
+        EGNN(1, 1, out_vectors=2)
+    with pytest.raises(ValueError, match="radius must be positive"):
+        SchNet(1, 1, radius=0.0)

@@ -1,0 +1,129 @@
+"""Factories for the layers of networks on plain points; see `layer_cases`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from layer_cases import EDGES, Case, pointwise, random, units
+from torch import nn
+
+import geozoo.nn as layers
+
+#: Without loops: these layers never see a point as its own neighbour.
+PLAIN = EDGES[:, EDGES[0] != EDGES[1]]
+COUNT = PLAIN.shape[1]
+
+
+class Moved(NamedTuple):
+    """New features, and how far the points have moved."""
+
+    h: torch.Tensor
+    vector: torch.Tensor
+
+
+class EGNNStep(nn.Module):
+    """One layer as a map of positions, features and vectors to named outputs."""
+
+    def __init__(self, **options: bool) -> None:
+        super().__init__()
+        self.layer = layers.EGNNConv(4, edge_channels=2, num_vectors=1, **options)
+        if self.layer.displacement is not None:  # large enough to be seen
+            nn.init.normal_(self.layer.displacement[-1].weight)
+
+    def forward(self, pos, x, edge_index, edge_attr, edge_weight, vec):
+        h, place = self.layer(
+            x, pos, edge_index, edge_attr=edge_attr, edge_weight=edge_weight, vec=vec
+        )
+        return Moved(h, place - pos)
+
+
+def egnn(**options: bool) -> Case:
+    inputs = {
+        "pos": random(5, 3), "x": random(5, 4, seed=1), "edge_index": PLAIN,
+        "edge_attr": random(COUNT, 2, seed=2), "edge_weight": random(COUNT, seed=3).sigmoid(),
+        "vec": random(5, 1, 3, seed=4),
+    }  # fmt: skip
+    wrt = ("pos", "x", "edge_attr", "edge_weight", "vec")
+    return Case(
+        lambda: EGNNStep(**options), inputs, wrt, node_inputs=("pos", "x", "vec"),
+        edge_inputs=("edge_attr", "edge_weight"), node_outputs=("h", "vector"),
+        moves={"reflect": True},
+    )  # fmt: skip
+
+
+class PaiNNStep(nn.Module):
+    """One layer, scalars and vectors side by side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = layers.PaiNNConv(4, 3)
+
+    def forward(self, x, v, basis, window, direction, edge_index):
+        s, v = self.layer(x, v, basis, window, direction, edge_index)
+        return torch.cat([s, v.flatten(1)], -1)
+
+
+def painn() -> Case:
+    inputs = {
+        "x": random(5, 4), "v": random(5, 3, 4, seed=1), "basis": random(COUNT, 3, seed=2),
+        "window": random(COUNT, seed=3).sigmoid(), "direction": units(COUNT, 3),
+        "edge_index": PLAIN,
+    }  # fmt: skip
+    wrt = ("x", "v", "basis", "window", "direction")
+    return Case(
+        PaiNNStep, inputs, wrt, node_inputs=("x", "v"),
+        edge_inputs=("basis", "window", "direction"),
+    )  # fmt: skip
+
+
+def continuous_filter() -> Case:
+    inputs = {
+        "x": random(5, 4), "basis": random(COUNT, 3, seed=1),
+        "window": random(COUNT, seed=2).sigmoid(), "edge_index": PLAIN,
+    }  # fmt: skip
+    return Case(
+        lambda: layers.ContinuousFilterConv(4, 3), inputs, ("x", "basis", "window"),
+        edge_inputs=("basis", "window"),
+    )  # fmt: skip
+
+
+class Gated(nn.Module):
+    """Scalars and vectors side by side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = layers.GatedVectors(4, 2, 3)
+
+    def forward(self, x, v):
+        s, v = self.layer(x, v)
+        return torch.cat([s, v.flatten(1)], -1)
+
+
+def distances() -> torch.Tensor:
+    return random(5).abs() + 0.1
+
+
+POINT_CASES = {
+    "EGNNConv": {
+        "plain": egnn, "attention": lambda: egnn(attention=True),
+        "still": lambda: egnn(moves=False),
+    },
+    "PaiNNConv": {"step": painn},
+    "GatedVectors": {
+        "two": lambda: Case(
+            Gated, {"x": random(5, 4), "v": random(5, 3, 4, seed=1)}, ("x", "v"),
+            node_inputs=("x", "v"),
+        )
+    },
+    "ContinuousFilterConv": {"step": continuous_filter},
+    "GaussianBasis": {
+        "four": lambda: pointwise(lambda: layers.GaussianBasis(4, 3.0), "distance", distances())
+    },
+    "BesselBasis": {
+        "four": lambda: pointwise(lambda: layers.BesselBasis(4, 3.0), "distance", distances())
+    },
+    "CosineWindow": {
+        "three": lambda: pointwise(lambda: layers.CosineWindow(3.0), "distance", distances())
+    },
+}  # fmt: skip
