@@ -166,8 +166,13 @@ class Traffic(GraphDataModule):
         return store.values[span], store.observed[span], store.time[span]
 
     def model_tensors(self) -> dict[str, Callable[[], Tensor]]:
-        """``spatial_adjacency`` and ``semantic_adjacency``, ``[N, N]``, normalised."""
+        """Graphs of the sensors ``[N, N]``.
+
+        ``spatial_adjacency`` and ``semantic_adjacency`` are normalised, ``road_adjacency`` are the
+        weights of the former before that.
+        """
         return {
+            "road_adjacency": self.spatial_graph,
             "spatial_adjacency": lambda: geometry.normalized_adjacency(self.spatial_graph()),
             "semantic_adjacency": lambda: geometry.normalized_adjacency(self.semantic_graph()),
         }

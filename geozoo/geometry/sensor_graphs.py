@@ -207,6 +207,37 @@ def normalized_adjacency(adjacency: Matrix, *, strength: float = 0.8) -> Matrix:
     return strength / 2 * (identity + scale[:, None] * adjacency * scale)
 
 
+def scaled_laplacian(adjacency: Matrix) -> Matrix:
+    r"""The Laplacian, shifted and scaled to eigenvalues within [-1, 1].
+
+    .. math:: \tilde L = \frac{2}{\lambda_{\max}} L - I, \quad
+        L = I - D^{-1/2} A D^{-1/2}
+
+    Of a graph without edges, :math:`\tilde L = -I + I = 0` for want of any eigenvalue to scale by.
+
+    Args:
+        adjacency: non-negative weights, the same in both directions.
+
+    Raises:
+        ValueError: for a matrix that is not square or symmetric, or negative, infinite or NaN
+            weights.
+
+    Reference:
+        M. Defferrard, X. Bresson, P. Vandergheynst, NeurIPS 2016, arXiv:1606.09375, section 2.1.
+    """
+    _check_weights(adjacency)
+    if not torch.allclose(adjacency, adjacency.T):
+        raise ValueError("adjacency must be the same in both directions; see `symmetrized`")
+    degree = adjacency.sum(1)
+    scale = torch.where(degree > 0, degree, torch.ones_like(degree)).rsqrt()
+    identity = torch.diag((degree > 0).to(adjacency.dtype))
+    laplacian = identity - scale[:, None] * adjacency * scale
+    largest = torch.linalg.eigvalsh(laplacian)[-1]
+    if largest <= 0:
+        return torch.zeros_like(adjacency)
+    return 2 / largest * laplacian - torch.eye(len(adjacency)).to(adjacency)
+
+
 def random_walk_adjacency(adjacency: Matrix) -> Matrix:
     r"""Transition probabilities :math:`D^{-1} A`; a row without edges stays zero.
 

@@ -1,10 +1,13 @@
 """Networks assembled from the layers of `geozoo.nn`."""
 
 from geozoo.models._outputs import GeometricOutput
+from geozoo.models.agcrn import AGCRN
 from geozoo.models.composition import Composition
+from geozoo.models.dcrnn import DCRNN
 from geozoo.models.egnn import EGNN
 from geozoo.models.gram_ode import GramODE
 from geozoo.models.gram_ode_weights import load_gram_ode_weights
+from geozoo.models.graph_wavenet import GraphWaveNet
 from geozoo.models.historical_average import HistoricalAverage
 from geozoo.models.last_value import LastValue
 from geozoo.models.painn import PaiNN
@@ -13,16 +16,23 @@ from geozoo.models.ponita import Ponita
 from geozoo.models.ponita_weights import load_reference_weights
 from geozoo.models.schnet import SchNet
 from geozoo.models.seasonal_naive import SeasonalNaive
+from geozoo.models.staeformer import STAEformer
+from geozoo.models.stgcn import STGCN
 from geozoo.models.stgode import StgODE
 from geozoo.models.stid import Stid
 from geozoo.models.tabulation import Tabulated, tabulate
 from geozoo.models.vector_autoregression import VectorAutoregression
 
 __all__ = [
+    "AGCRN",
+    "DCRNN",
     "EGNN",
+    "STAEformer",
+    "STGCN",
     "Composition",
     "GeometricOutput",
     "GramODE",
+    "GraphWaveNet",
     "HistoricalAverage",
     "LastValue",
     "PaiNN",

@@ -8,7 +8,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.models._forecast_inputs import check_adjacencies, check_sizes
+from geozoo.models._forecast_inputs import (
+    check_adjacencies,
+    check_sizes,
+    check_windows,
+    with_clock,
+)
 from geozoo.nn import LearnedGraph, SpatioTemporalBlock
 
 #: Makes a block for so many sensors and input channels.
@@ -109,17 +114,8 @@ class TwoGraphForecaster(nn.Module):
         ]
 
     def _with_clock(self, x: Tensor, time: Tensor | None) -> Tensor:
-        if x.dim() != 4 or x.shape[1:] != (self.input_steps, self.num_nodes, self.in_channels):
-            raise ValueError(
-                f"x must have shape (B, T={self.input_steps}, N={self.num_nodes}, "
-                f"F={self.in_channels}), got {tuple(x.shape)}"
-            )
-        if not self.use_time:
-            return x
-        if time is None:
-            raise ValueError("time must be given to a model with use_time")
-        clock = (time[:, : self.input_steps, 0] / self.steps_per_day).to(x)
-        return torch.cat([x, clock[:, :, None, None].expand(*x.shape[:3], 1)], -1)
+        check_windows(x, self.input_steps, self.num_nodes, self.in_channels)
+        return with_clock(x, time, self.steps_per_day) if self.use_time else x
 
 
 def _run(branch: nn.Module, features: Tensor, adjacency: Tensor) -> Tensor:

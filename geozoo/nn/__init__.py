@@ -32,6 +32,7 @@ from geozoo.nn.embedding import (
     PolynomialFeatures,
     PolynomialWindow,
 )
+from geozoo.nn.graph import AdaptiveGraphConv, ChebyshevConv, DiffusionConv
 from geozoo.nn.low_rank import LowRankUpdate
 from geozoo.nn.readout import lift_to_orientations, project_from_orientations
 from geozoo.nn.representation import (
@@ -40,21 +41,25 @@ from geozoo.nn.representation import (
     FrameRepresentation,
     PositionRepresentation,
 )
-from geozoo.nn.temporal import TemporalAttention, TemporalConv
+from geozoo.nn.temporal import GatedTemporalConv, TemporalAttention, TemporalConv
 
 __all__ = [
+    "AdaptiveGraphConv",
     "BesselBasis",
     "BundleConv",
     "BundleRepresentation",
+    "ChebyshevConv",
     "ContinuousFilterConv",
     "ConvNeXtBlock",
     "CosineWindow",
+    "DiffusionConv",
     "EGNNConv",
     "EdgeLiftedRepresentation",
     "EdgeODE",
     "FiberBundleConv",
     "FrameRepresentation",
     "GatedAggregation",
+    "GatedTemporalConv",
     "GatedVectors",
     "GaussianBasis",
     "KernelBasis",

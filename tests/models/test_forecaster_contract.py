@@ -26,6 +26,7 @@ def build(name, seed=0, **options):
     """The entry's model as configured, but for sizes and what the data set says."""
     kind, config = read(name)
     graphs = {"spatial_adjacency": graph(1), "semantic_adjacency": graph(2)}
+    graphs["road_adjacency"] = graph(3)
     given = {**TINY, **DATA, **graphs, **options}
     config |= {key: value for key, value in given.items() if key in config}
     left = [key for key, value in config.items() if isinstance(value, str) and value == "???"]

@@ -1,0 +1,109 @@
+"""Recurrent networks on a learned graph, with weights of each sensor's own."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from geozoo.models._forecast_inputs import check_sizes, check_windows
+from geozoo.nn import AdaptiveGraphConv
+
+
+class AGCRN(nn.Module):
+    r"""Gated recurrent units with adaptive graph convolutions; no roads are needed.
+
+    .. math::
+        z, r &= \sigma(\Theta * [x_t, h_{t-1}]), \quad
+        c = \tanh(\Theta_c * [x_t, z \odot h_{t-1}]), \quad
+        h_t = r \odot h_{t-1} + (1 - r) \odot c
+
+    A linear map of the last state is the whole forecast.
+
+    Args:
+        num_nodes: sensors N.
+        in_channels: features F of each sensor and step.
+        input_steps: steps T of a window.
+        horizon: steps H of the forecast.
+        hidden_channels: width of the states.
+        embedding_channels: width of the sensors' embeddings.
+        num_layers: recurrent layers.
+        order: polynomials of the learned graph.
+
+    Raises:
+        ValueError: for sizes below 1.
+
+    Reference:
+        L. Bai, L. Yao, C. Li, X. Wang, C. Wang, Adaptive Graph Convolutional Recurrent Network for
+        Traffic Forecasting, NeurIPS 2020, arXiv:2007.02842.
+
+    >>> model = AGCRN(5, 1, 12, 12)
+    >>> model(torch.randn(2, 12, 5, 1)).shape
+    torch.Size([2, 12, 5])
+    """
+
+    def __init__(
+        self,
+        num_nodes: int,
+        in_channels: int,
+        input_steps: int,
+        horizon: int,
+        *,
+        hidden_channels: int = 64,
+        embedding_channels: int = 10,
+        num_layers: int = 2,
+        order: int = 2,
+    ) -> None:
+        super().__init__()
+        check_sizes(
+            num_nodes=num_nodes, in_channels=in_channels, input_steps=input_steps,
+            horizon=horizon, hidden_channels=hidden_channels, num_layers=num_layers,
+        )  # fmt: skip
+        self.num_nodes, self.in_channels, self.input_steps = num_nodes, in_channels, input_steps
+        self.hidden_channels = hidden_channels
+        self.sensor = nn.Parameter(torch.randn(num_nodes, embedding_channels))
+        widths = [in_channels] + [hidden_channels] * (num_layers - 1)
+        self.cells = nn.ModuleList(
+            _Cell(width, hidden_channels, embedding_channels, order) for width in widths
+        )
+        self.readout = nn.Linear(hidden_channels, horizon)
+
+    def forward(
+        self, x: Float[Tensor, "B T N F"], *, time: Int[Tensor, "B T_plus_H 2"] | None = None
+    ) -> Float[Tensor, "B H N"]:
+        """Return the forecast.
+
+        Args:
+            x: features of each window, step and sensor, normalised.
+            time: not read.
+
+        Raises:
+            ValueError: for another shape.
+        """
+        check_windows(x, self.input_steps, self.num_nodes, self.in_channels)
+        zero = x.new_zeros(len(x), self.num_nodes, self.hidden_channels)
+        steps = list(x.unbind(1))
+        for cell in self.cells:
+            state, states = zero, []
+            for step in steps:
+                state = cell(step, state, self.sensor)
+                states.append(state)
+            steps = states
+        return self.readout(steps[-1]).transpose(1, 2)
+
+
+class _Cell(nn.Module):
+    """A gated recurrent unit with adaptive graph convolutions for its linear maps."""
+
+    def __init__(self, in_channels: int, channels: int, embedding: int, order: int) -> None:
+        super().__init__()
+        width = in_channels + channels
+        options = {"embedding_channels": embedding, "order": order}
+        self.gates = AdaptiveGraphConv(width, 2 * channels, **options)
+        self.candidate = AdaptiveGraphConv(width, channels, **options)
+
+    def forward(self, x: Tensor, h: Tensor, sensor: Tensor) -> Tensor:
+        gates = torch.sigmoid(self.gates(torch.cat([x, h], -1), sensor))
+        shown, kept = gates.chunk(2, -1)
+        new = torch.tanh(self.candidate(torch.cat([x, shown * h], -1), sensor))
+        return kept * h + (1 - kept) * new
