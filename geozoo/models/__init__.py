@@ -25,11 +25,9 @@ from geozoo.models.vector_autoregression import VectorAutoregression
 
 __all__ = [
     "AGCRN",
+    "Composition",
     "DCRNN",
     "EGNN",
-    "STAEformer",
-    "STGCN",
-    "Composition",
     "GeometricOutput",
     "GramODE",
     "GraphWaveNet",
@@ -38,6 +36,8 @@ __all__ = [
     "PaiNN",
     "PerSensorLinear",
     "Ponita",
+    "STAEformer",
+    "STGCN",
     "SchNet",
     "SeasonalNaive",
     "StgODE",
