@@ -146,6 +146,6 @@ class _Layer(nn.Module):
         told = self.skip(gated[:, :, -1])
         if self.diffusion is None or self.norm is None:
             return gated, told
-        mixed = self.diffusion(gated.transpose(1, 2), graphs).transpose(1, 2)
+        mixed = self.diffusion(gated, graphs)
         mixed = self.dropout(mixed) + h[:, :, -mixed.shape[2] :]
         return self.norm(mixed.flatten(0, 2)).view_as(mixed), told

@@ -111,7 +111,6 @@ class _Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, h: Tensor, laplacian: Tensor) -> Tensor:
-        h = self.before(h).transpose(1, 2)
-        h = torch.relu(self.graph(h, laplacian)).transpose(1, 2)
+        h = torch.relu(self.graph(self.before(h), laplacian))
         h = self.after(h).transpose(1, 2)
         return self.dropout(self.norm(h)).transpose(1, 2)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from geozoo.nn._checks import check_positive, check_shape, checked_times
 from geozoo.nn.dynamics._node_equation import channel_matrix, node_equation
+from geozoo.nn.graph._propagate import propagate
 from geozoo.nn.temporal.temporal_attention import attend_to_steps
 from geozoo.ode import Integrator
 
@@ -138,15 +139,6 @@ class NodeODE(nn.Module):
 
 def _at_any_time(_: Tensor, state: Tensor, given: tuple[Tensor, ...]) -> Tensor:
     return node_equation(state, *given)
-
-
-def propagate(graph: Tensor, h: Tensor) -> Tensor:
-    """Sum ``h [B, N, T, C]`` over neighbours; ``graph [N, N]``, or ``[G, N, N]`` for T groups."""
-    if graph.dim() == 2:
-        # Written so, neither the forward nor the backward product copies the features.
-        return (graph.expand(len(h), *graph.shape) @ h.flatten(2)).view_as(h)
-    grouped = h.unflatten(2, (len(graph), -1))
-    return torch.einsum("gij,bjgsc->bigsc", graph, grouped).flatten(2, 3)
 
 
 def _add_propagated(total: Tensor, graph: Tensor, h: Tensor) -> Tensor:

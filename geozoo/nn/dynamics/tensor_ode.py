@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from geozoo.nn._checks import check_positive, check_shape, checked_times
 from geozoo.nn.dynamics._bounded_matrix import bounded_matrix
-from geozoo.nn.dynamics.node_ode import propagate
+from geozoo.nn.graph._propagate import propagate
 from geozoo.ode import Integrator
 
 

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from geozoo.nn._checks import check_positive, check_shape
+from geozoo.nn.graph._propagate import propagate
 
 
 class ChebyshevConv(nn.Module):
@@ -35,24 +36,24 @@ class ChebyshevConv(nn.Module):
         self.linear = nn.Linear(order * in_channels, out_channels)
 
     def forward(
-        self, x: Float[Tensor, "*batch N C"], laplacian: Float[Tensor, "N N"]
-    ) -> Float[Tensor, "*batch N out"]:
+        self, x: Float[Tensor, "B N *steps C"], laplacian: Float[Tensor, "N N"]
+    ) -> Float[Tensor, "B N *steps out"]:
         """Return the mixed features.
 
         Args:
-            x: features of the sensors.
+            x: features of the sensors, at one step or at several.
             laplacian: scaled to eigenvalues within [-1, 1]; `geozoo.geometry.scaled_laplacian`.
 
         Raises:
             ValueError: for another shape.
         """
-        num_nodes, channels = x.shape[-2:]
+        num_nodes, channels = x.shape[1], x.shape[-1]
         if channels != self.in_channels:
             raise ValueError(f"x must have {self.in_channels} channels, got {channels}")
         check_shape("laplacian", laplacian, "N N", num_nodes, num_nodes)
         parts = [x]
         if self.order > 1:
-            parts.append(laplacian @ x)
+            parts.append(propagate(laplacian, x))
         while len(parts) < self.order:
-            parts.append(2 * (laplacian @ parts[-1]) - parts[-2])
+            parts.append(2 * propagate(laplacian, parts[-1]) - parts[-2])
         return self.linear(torch.cat(parts, -1))

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from geozoo.nn._checks import check_positive, check_shape
+from geozoo.nn.graph._propagate import propagate
 
 
 class DiffusionConv(nn.Module):
@@ -41,12 +42,12 @@ class DiffusionConv(nn.Module):
         self.linear = nn.Linear(in_channels * (1 + num_graphs * num_steps), out_channels)
 
     def forward(
-        self, x: Float[Tensor, "*batch N C"], graphs: Sequence[Float[Tensor, "N N"]]
-    ) -> Float[Tensor, "*batch N out"]:
+        self, x: Float[Tensor, "B N *steps C"], graphs: Sequence[Float[Tensor, "N N"]]
+    ) -> Float[Tensor, "B N *steps out"]:
         """Return the mixed features.
 
         Args:
-            x: features of the sensors.
+            x: features of the sensors, at one step or at several.
             graphs: transition matrices; the weight of sender j for receiver i stands at ``[i, j]``.
 
         Raises:
@@ -54,7 +55,7 @@ class DiffusionConv(nn.Module):
         """
         if len(graphs) != self.num_graphs:
             raise ValueError(f"graphs must be {self.num_graphs} matrices, got {len(graphs)}")
-        num_nodes, channels = x.shape[-2:]
+        num_nodes, channels = x.shape[1], x.shape[-1]
         if channels != self.in_channels:
             raise ValueError(f"x must have {self.in_channels} channels, got {channels}")
         parts = [x]
@@ -62,6 +63,6 @@ class DiffusionConv(nn.Module):
             check_shape(f"graphs[{number}]", graph, "N N", num_nodes, num_nodes)
             walked = x
             for _ in range(self.num_steps):
-                walked = graph @ walked
+                walked = propagate(graph, walked)
                 parts.append(walked)
         return self.linear(torch.cat(parts, -1))
