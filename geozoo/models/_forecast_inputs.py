@@ -73,5 +73,5 @@ def with_clock(x: Tensor, time: Tensor | None, steps_per_day: int) -> Tensor:
     """
     if time is None:
         raise ValueError("time must be given to a model with use_time")
-    clock = (time[:, : x.shape[1], 0] / steps_per_day).to(x)
+    clock = time[:, : x.shape[1], 0].to(x) / steps_per_day
     return torch.cat([x, clock[:, :, None, None].expand(*x.shape[:3], 1)], -1)

@@ -8,7 +8,7 @@ from test_model_contract import ENTRIES, is_geometric, read
 
 from geozoo import testing
 
-NODES, STEPS, HORIZON, DAY = 5, 6, 3, 24
+NODES, STEPS, HORIZON, DAY = 5, 12, 3, 24
 DATA = {
     "num_nodes": NODES, "in_channels": 2, "input_steps": STEPS, "horizon": HORIZON,
     "steps_per_day": DAY,

@@ -40,7 +40,7 @@ def drawn(model: torch.nn.Module) -> torch.nn.Module:
 
 
 def clocked(x: Tensor, time: Tensor) -> Tensor:
-    share = (time[:, :STEPS, 0] / DAY)[:, :, None, None].expand(*x.shape[:3], 1)
+    share = (time[:, :STEPS, 0].double() / DAY)[:, :, None, None].expand(*x.shape[:3], 1)
     return torch.cat([x, share], -1)
 
 
