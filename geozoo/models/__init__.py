@@ -10,12 +10,14 @@ from geozoo.models.gram_ode_weights import load_gram_ode_weights
 from geozoo.models.graph_wavenet import GraphWaveNet
 from geozoo.models.historical_average import HistoricalAverage
 from geozoo.models.last_value import LastValue
+from geozoo.models.nequip import NequIP
 from geozoo.models.painn import PaiNN
 from geozoo.models.per_sensor_linear import PerSensorLinear
 from geozoo.models.ponita import Ponita
 from geozoo.models.ponita_weights import load_reference_weights
 from geozoo.models.schnet import SchNet
 from geozoo.models.seasonal_naive import SeasonalNaive
+from geozoo.models.segnn import SEGNN
 from geozoo.models.staeformer import STAEformer
 from geozoo.models.stgcn import STGCN
 from geozoo.models.stgode import StgODE
@@ -33,9 +35,11 @@ __all__ = [
     "GraphWaveNet",
     "HistoricalAverage",
     "LastValue",
+    "NequIP",
     "PaiNN",
     "PerSensorLinear",
     "Ponita",
+    "SEGNN",
     "STAEformer",
     "STGCN",
     "SchNet",

@@ -41,6 +41,7 @@ from geozoo.nn.representation import (
     FrameRepresentation,
     PositionRepresentation,
 )
+from geozoo.nn.steerable import SteerableLinear, TensorProductConv
 from geozoo.nn.temporal import GatedTemporalConv, TemporalAttention, TemporalConv
 
 __all__ = [
@@ -78,9 +79,11 @@ __all__ = [
     "SensorAttention",
     "SpatialMask",
     "SpatioTemporalBlock",
+    "SteerableLinear",
     "TemporalAttention",
     "TemporalConv",
     "TensorODE",
+    "TensorProductConv",
     "lift_to_orientations",
     "project_from_orientations",
 ]

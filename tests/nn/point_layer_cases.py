@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
+from e3nn import o3
 from layer_cases import EDGES, Case, pointwise, random, units
 from torch import nn
 
@@ -100,6 +103,75 @@ class Gated(nn.Module):
         return torch.cat([s, v.flatten(1)], -1)
 
 
+@contextlib.contextmanager
+def precise() -> Iterator[None]:
+    """Constants of e3nn have the precision in which they were made."""
+    former = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(former)
+
+
+class TensorProductStep(nn.Module):
+    """One convolution as a map of positions, scalars and vectors to scalars and vectors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with precise():
+            self.layer = layers.TensorProductConv(
+                "4x0e+2x1o", "3x0e+1x1o", degree=2, basis_channels=3
+            )
+
+    def forward(self, pos, x, vec, basis, window, edge_index):
+        arm = pos[edge_index[0]] - pos[edge_index[1]]
+        features = torch.cat([x, vec.flatten(1)], -1)
+        out = self.layer(features, harmonics(arm), basis, window, edge_index)
+        return Moved(out[:, :3], out[:, None, 3:])
+
+
+class SteerableStep(nn.Module):
+    """One map of scalars and vectors, steered by the harmonics of a further vector."""
+
+    def __init__(self, gated: bool) -> None:
+        super().__init__()
+        with precise():
+            self.layer = layers.SteerableLinear(
+                "4x0e+2x1o", "1x0e+1x1o+1x2e", "3x0e+1x1o", gated=gated
+            )
+
+    def forward(self, x, vec):
+        features = torch.cat([x, vec[:, :2].flatten(1)], -1)
+        out = self.layer(features, harmonics(vec[:, 2]))
+        return Moved(out[:, :3], out[:, None, 3:])
+
+
+def harmonics(arm: torch.Tensor) -> torch.Tensor:
+    return o3.spherical_harmonics([0, 1, 2], arm, normalize=True, normalization="component")
+
+
+def tensor_product() -> Case:
+    inputs = {
+        "pos": random(5, 3), "x": random(5, 4, seed=1), "vec": random(5, 2, 3, seed=2),
+        "basis": random(COUNT, 3, seed=3), "window": random(COUNT, seed=4).sigmoid(),
+        "edge_index": PLAIN,
+    }  # fmt: skip
+    return Case(
+        TensorProductStep, inputs, ("pos", "x", "vec", "basis", "window"),
+        node_inputs=("pos", "x", "vec"), edge_inputs=("basis", "window"),
+        node_outputs=("h", "vector"), moves={"reflect": True}, compiles=False,
+    )  # fmt: skip
+
+
+def steerable(gated: bool) -> Case:
+    return Case(
+        lambda: SteerableStep(gated), {"x": random(5, 4), "vec": random(5, 3, 3, seed=1)},
+        ("x", "vec"), node_inputs=("x", "vec"), node_outputs=("h", "vector"),
+        moves={"reflect": True}, compiles=False,
+    )  # fmt: skip
+
+
 def distances() -> torch.Tensor:
     return random(5).abs() + 0.1
 
@@ -117,6 +189,8 @@ POINT_CASES = {
         )
     },
     "ContinuousFilterConv": {"step": continuous_filter},
+    "TensorProductConv": {"step": tensor_product},
+    "SteerableLinear": {"gated": lambda: steerable(True), "plain": lambda: steerable(False)},
     "GaussianBasis": {
         "four": lambda: pointwise(lambda: layers.GaussianBasis(4, 3.0), "distance", distances())
     },

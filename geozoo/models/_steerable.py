@@ -1,0 +1,67 @@
+"""What networks of steerable features share: their inputs and outputs as irreps, and harmonics."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from geozoo.nn.steerable import load_o3
+from geozoo.ops import safe_norm
+
+
+def check_space(dim: int, degree: int) -> None:
+    """Check that e3nn serves.
+
+    Raises:
+        ValueError: for another dimension than 3 or a negative degree.
+    """
+    if dim != 3:
+        raise ValueError(f"dim must be 3: spherical harmonics live in space, got {dim!r}")
+    if not isinstance(degree, int) or degree < 1:
+        raise ValueError(f"degree must be a whole number of at least 1, got {degree!r}")
+
+
+def join_irreps(scalars: int, vectors: int) -> str:
+    """Scalars, then vectors, without empty parts.
+
+    >>> join_irreps(2, 1), join_irreps(0, 1)
+    ('2x0e+1x1o', '1x1o')
+    """
+    parts = [f"{scalars}x0e"] * (scalars > 0) + [f"{vectors}x1o"] * (vectors > 0)
+    return "+".join(parts)
+
+
+def join_features(x: Float[Tensor, "N S"] | None, vec: Float[Tensor, "N V 3"] | None) -> Tensor:
+    """Scalars and vectors of nodes as one row of irreps."""
+    parts = ([] if x is None else [x]) + ([] if vec is None else [vec.flatten(1)])
+    return torch.cat(parts, -1)
+
+
+def split_outputs(
+    features: Float[Tensor, "N F"], scalars: int, vectors: int
+) -> tuple[Tensor | None, Tensor | None]:
+    """The opposite of `join_features`."""
+    scalar, vector = features.split([scalars, 3 * vectors], dim=-1)
+    return scalar if scalars else None, vector.reshape(-1, vectors, 3) if vectors else None
+
+
+def edge_harmonics(
+    pos: Float[Tensor, "N 3"], edge_index: Int[Tensor, "2 E"], degree: int
+) -> tuple[Float[Tensor, " E"], Float[Tensor, "E H"]]:
+    """Distances and harmonics of the arms from receivers to senders.
+
+    Two points at the same place have no direction: all but the first harmonic are 0.
+    """
+    sender, receiver = edge_index
+    arm = pos.index_select(0, sender) - pos.index_select(0, receiver)
+    return safe_norm(arm), harmonics_of(arm, degree)
+
+
+def harmonics_of(arm: Float[Tensor, "*batch 3"], degree: int) -> Float[Tensor, "*batch H"]:
+    """Spherical harmonics up to a degree, of mean square 1; of a zero vector (1, 0, 0, ...)."""
+    distance = safe_norm(arm).unsqueeze(-1)
+    direction = arm / torch.where(distance > 0, distance, torch.ones_like(distance))
+    return load_o3().spherical_harmonics(
+        list(range(degree + 1)), direction, normalize=False, normalization="component"
+    )

@@ -1,0 +1,123 @@
+"""Networks of steerable features by tensor products with spherical harmonics."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from geozoo.models._point_network import PointNetwork
+from geozoo.models._steerable import (
+    check_space,
+    edge_harmonics,
+    join_features,
+    join_irreps,
+    split_outputs,
+)
+from geozoo.nn import BesselBasis, PolynomialWindow
+from geozoo.nn._checks import check_positive
+from geozoo.nn.steerable import TensorProductConv, every_irrep, load_o3, make_gate, reachable
+
+
+class NequIP(PointNetwork):
+    """Features of every degree and parity, convolved by products with the harmonics of edges.
+
+    A layer is a convolution plus a self-connection, through a gate:
+    ``x <- gate(conv(x) + sum_s W_s x a_s)`` with the node's scalar inputs a, one-hot species where
+    the paper's are. The output is a linear map of the last features.
+
+    Args:
+        in_channels: scalar features per node.
+        out_channels: scalar outputs.
+        in_vectors: vector features per node.
+        out_vectors: vector outputs.
+        dim: 3.
+        level: ``"graph"``: outputs are summed over the nodes of a graph; ``"node"``.
+        hidden_channels: channels of each degree and parity.
+        degree: of features and harmonics, at most.
+        num_layers: layers.
+        num_basis: Bessel functions of the distance.
+        radial_channels: width of the networks that weigh the products.
+        num_neighbors: about how many a node has, for the scale of sums.
+        radius: cut-off in the unit of the positions, faded out by a polynomial.
+
+    Raises:
+        ValueError: for sizes that do not fit, or another dimension.
+        ImportError: without e3nn.
+
+    Reference:
+        S. Batzner et al., E(3)-equivariant graph neural networks for data-efficient and accurate
+        interatomic potentials, Nat. Commun. 13, 2453 (2022), arXiv:2101.03164.
+
+    >>> import torch
+    >>> model = NequIP(2, 1, hidden_channels=4, degree=1, num_layers=2)
+    >>> batch = torch.zeros(4, dtype=torch.long)
+    >>> model(torch.randn(4, 3), torch.randn(4, 2), batch).scalar.shape
+    torch.Size([1, 1])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        in_vectors: int = 0,
+        out_vectors: int = 0,
+        dim: int = 3,
+        level: Literal["node", "graph"] = "graph",
+        hidden_channels: int = 32,
+        degree: int = 2,
+        num_layers: int = 4,
+        num_basis: int = 8,
+        radial_channels: int = 64,
+        num_neighbors: float = 10.0,
+        radius: float = 4.0,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, in_vectors=in_vectors, out_vectors=out_vectors, dim=dim,
+            level=level, radius=radius,
+        )  # fmt: skip
+        check_space(dim, degree)
+        check_positive(hidden_channels=hidden_channels, num_layers=num_layers)
+        o3 = load_o3()
+        self.degree = degree
+        self.basis, self.window = BesselBasis(num_basis, radius), PolynomialWindow(radius)
+        self.attributes = o3.Irreps([(max(in_channels, 1), "0e")])
+        outputs = join_irreps(out_channels, out_vectors)
+        hidden = o3.Irreps(every_irrep(hidden_channels, degree))
+        last = o3.Irreps([(hidden_channels, ir) for _, ir in o3.Irreps(outputs)])
+        current = o3.Irreps(join_irreps(hidden_channels, hidden_channels * (in_vectors > 0)))
+        self.embedding = o3.Linear(join_irreps(max(in_channels, 1), in_vectors), current)
+        self.convolutions, self.connections = nn.ModuleList(), nn.ModuleList()
+        self.gates = nn.ModuleList()
+        for step in range(num_layers):
+            wanted = hidden if step + 1 < num_layers else last
+            gate = make_gate(wanted, reachable(current, o3.Irreps.spherical_harmonics(degree)))
+            self.convolutions.append(
+                TensorProductConv(
+                    current, gate.irreps_in, degree=degree, basis_channels=num_basis,
+                    radial_channels=radial_channels, num_neighbors=num_neighbors,
+                )
+            )  # fmt: skip
+            self.connections.append(
+                o3.FullyConnectedTensorProduct(current, self.attributes, gate.irreps_in)
+            )
+            self.gates.append(gate)
+            current = gate.irreps_out
+        self.readout = o3.Linear(current, outputs)
+
+    def evaluate(
+        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edge_index: Tensor
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Return scalars and vectors; see `PointNetwork.evaluate`."""
+        distance, harmonics = edge_harmonics(pos, edge_index, self.degree)
+        basis, window = self.basis(distance), self.window(distance)
+        attribute = pos.new_ones(len(pos), 1) if x is None else x
+        h = self.embedding(join_features(attribute, vec))
+        # One-hot species stay as they are; layers would take powers of anything larger.
+        attribute = attribute / (0.5 + 0.5 * attribute.square().sum(-1, keepdim=True)).sqrt()
+        for conv, connect, gate in zip(
+            self.convolutions, self.connections, self.gates, strict=True
+        ):
+            h = gate(conv(h, harmonics, basis, window, edge_index) + connect(h, attribute))
+        return split_outputs(self.readout(h), self.out_channels, self.out_vectors)

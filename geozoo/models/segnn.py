@@ -1,0 +1,152 @@
+"""Steerable E(3) equivariant graph networks."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from geozoo.models._point_network import PointNetwork
+from geozoo.models._steerable import (
+    check_space,
+    edge_harmonics,
+    harmonics_of,
+    join_features,
+    join_irreps,
+    split_outputs,
+)
+from geozoo.nn import PolynomialWindow
+from geozoo.nn._checks import check_positive
+from geozoo.nn.steerable import SteerableLinear, load_o3, natural_irreps
+from geozoo.ops import safe_norm, scatter
+
+
+class SEGNN(PointNetwork):
+    r"""Steerable features; messages and updates are networks steered by harmonics.
+
+    With :math:`a_{ij} = Y(x_j - x_i)` and the mean of these around a node, plus the harmonics of
+    its vectors, :math:`a_i`:
+
+    .. math:: m_{ij} = \phi^m_{a_{ij}}(h_i, h_j, \|x_j - x_i\|^2), \qquad
+        h_i \leftarrow h_i + \phi^h_{a_i}\bigl(h_i, \textstyle\sum_j m_{ij}\bigr)
+
+    Messages carry the products of the scalars at their ends too, as the published N-body model has
+    those of the charges; nodes begin with their scalars, vectors and the norms of these.
+
+    Args:
+        in_channels: scalar features per node.
+        out_channels: scalar outputs.
+        in_vectors: vector features per node.
+        out_vectors: vector outputs.
+        dim: 3.
+        level: ``"graph"``: outputs are summed over the nodes of a graph; ``"node"``.
+        hidden_channels: channels of each degree.
+        degree: of the features, at most.
+        attribute_degree: of the attributes, at most.
+        num_layers: layers.
+        radius: cut-off in the unit of the positions, with a smooth window; None: every pair.
+
+    Raises:
+        ValueError: for sizes that do not fit, or another dimension.
+        ImportError: without e3nn.
+
+    Reference:
+        J. Brandstetter, R. Hesselink, E. van der Pol, E. J. Bekkers, M. Welling, Geometric and
+        Physical Quantities Improve E(3) Equivariant Message Passing, ICLR 2022, arXiv:2110.02905.
+
+    >>> model = SEGNN(2, 1, hidden_channels=4, num_layers=2)
+    >>> batch = torch.zeros(4, dtype=torch.long)
+    >>> model(torch.randn(4, 3), torch.randn(4, 2), batch).scalar.shape
+    torch.Size([1, 1])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        in_vectors: int = 0,
+        out_vectors: int = 0,
+        dim: int = 3,
+        level: Literal["node", "graph"] = "graph",
+        hidden_channels: int = 32,
+        degree: int = 1,
+        attribute_degree: int = 1,
+        num_layers: int = 4,
+        radius: float | None = None,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, in_vectors=in_vectors, out_vectors=out_vectors, dim=dim,
+            level=level, radius=radius,
+        )  # fmt: skip
+        check_space(dim, degree)
+        check_space(dim, attribute_degree)
+        check_positive(hidden_channels=hidden_channels, num_layers=num_layers)
+        self.attribute_degree = attribute_degree
+        self.window = PolynomialWindow(radius)
+        attribute = str(load_o3().Irreps.spherical_harmonics(attribute_degree))
+        hidden = natural_irreps(hidden_channels, degree)
+        inputs = join_irreps(max(in_channels + in_vectors, 1), in_vectors)
+        self.embedding = SteerableLinear(inputs, attribute, hidden, gated=False)
+        pair = f"{hidden}+{hidden}+{1 + in_channels}x0e"
+        self.messages = nn.ModuleList(
+            nn.ModuleList(SteerableLinear(each, attribute, hidden) for each in (pair, hidden))
+            for _ in range(num_layers)
+        )
+        self.updates = nn.ModuleList(
+            nn.ModuleList(
+                [
+                    SteerableLinear(f"{hidden}+{hidden}", attribute, hidden),
+                    # Sums of messages would grow from layer to layer.
+                    SteerableLinear(hidden, attribute, hidden, gated=False, gain=0.1),
+                ]
+            )
+            for _ in range(num_layers)
+        )
+        self.readout = nn.ModuleList(
+            [
+                SteerableLinear(hidden, attribute, hidden),
+                SteerableLinear(
+                    hidden, attribute, join_irreps(out_channels, out_vectors), gated=False
+                ),
+            ]
+        )
+
+    def evaluate(
+        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edge_index: Tensor
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Return scalars and vectors; see `PointNetwork.evaluate`."""
+        sender, receiver = edge_index
+        distance, edge = edge_harmonics(pos, edge_index, self.attribute_degree)
+        weight = self.window(distance).unsqueeze(-1)
+        node = self._node_attributes(edge, weight, receiver, len(pos))
+        if vec is not None:
+            node = node + harmonics_of(vec, self.attribute_degree).sum(1)
+        pair = [distance.square().unsqueeze(-1)]
+        if x is not None:
+            pair.append(x.index_select(0, sender) * x.index_select(0, receiver))
+        h = self.embedding(self._inputs(pos, x, vec), node)
+        for message, update in zip(self.messages, self.updates, strict=True):
+            both = [h.index_select(0, receiver), h.index_select(0, sender), *pair]
+            m = message[1](message[0](torch.cat(both, -1), edge), edge)
+            total = scatter(m * weight, receiver, len(pos))
+            h = h + update[1](update[0](torch.cat([h, total], -1), node), node)
+        first, last = self.readout
+        return split_outputs(last(first(h, node), node), self.out_channels, self.out_vectors)
+
+    @staticmethod
+    def _inputs(pos: Tensor, x: Tensor | None, vec: Tensor | None) -> Tensor:
+        scalars = [] if x is None else [x]
+        if vec is not None:
+            scalars.append(safe_norm(vec))
+        return join_features(torch.cat(scalars, -1) if scalars else pos.new_ones(len(pos), 1), vec)
+
+    @staticmethod
+    def _node_attributes(edge: Tensor, weight: Tensor, receiver: Tensor, count: int) -> Tensor:
+        """Mean harmonics around each node, (1, 0, 0, ...) where it is alone."""
+        # Weights of the mean are those of the window: a neighbour that leaves does so smoothly.
+        # A node is its own neighbour with a weight that matters only where it is alone.
+        itself = 1e-3 * torch.eye(1, edge.shape[1], dtype=edge.dtype, device=edge.device)
+        total = scatter(edge * weight, receiver, count) + itself
+        return total / (scatter(weight, receiver, count) + 1e-3)

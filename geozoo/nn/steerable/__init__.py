@@ -1,0 +1,21 @@
+"""Layers on steerable features, by e3nn's tensor products; e3nn loads when one is made."""
+
+from geozoo.nn.steerable.irreps import (
+    every_irrep,
+    load_o3,
+    make_gate,
+    natural_irreps,
+    reachable,
+)
+from geozoo.nn.steerable.steerable_linear import SteerableLinear
+from geozoo.nn.steerable.tensor_product_conv import TensorProductConv
+
+__all__ = [
+    "SteerableLinear",
+    "TensorProductConv",
+    "every_irrep",
+    "load_o3",
+    "make_gate",
+    "natural_irreps",
+    "reachable",
+]

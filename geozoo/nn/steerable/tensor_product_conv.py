@@ -1,0 +1,103 @@
+"""Convolution by tensor products with spherical harmonics."""
+
+from __future__ import annotations
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from geozoo.nn._checks import check_positive, check_shape
+from geozoo.nn.steerable.irreps import load_o3
+from geozoo.ops import scatter
+
+
+class TensorProductConv(nn.Module):
+    r"""Steerable features of neighbours, multiplied by harmonics of where they are.
+
+    .. math:: y_i = \frac{1}{\sqrt{n}} L_2 \sum_{j \to i}
+        w_{ij}\, (L_1 x_j) \otimes_{R(b_{ij})} Y(\hat r_{ij})
+
+    Every path of the product is depthwise, with weights that a small network R makes of functions
+    of the distance. L are linear maps. Exact under rotations and reflections.
+
+    Args:
+        irreps_in: irreps of the features, as e3nn writes them: ``"8x0e+8x1o"``.
+        irreps_out: irreps of the output.
+        degree: of the harmonics, at most.
+        basis_channels: functions of the distance.
+        radial_channels: width of R's two hidden layers.
+        num_neighbors: number n of neighbours that a node has about, for the scale.
+
+    Raises:
+        ImportError: without e3nn.
+        ValueError: for sizes below 1, or irreps that no product can reach.
+
+    Reference:
+        S. Batzner et al., NequIP, Nat. Commun. 13, 2453 (2022), arXiv:2101.03164, eq. 7.
+    """
+
+    def __init__(
+        self,
+        irreps_in: str,
+        irreps_out: str,
+        *,
+        degree: int,
+        basis_channels: int,
+        radial_channels: int = 64,
+        num_neighbors: float = 1.0,
+    ) -> None:
+        super().__init__()
+        check_positive(basis_channels=basis_channels, radial_channels=radial_channels)
+        if not num_neighbors > 0:
+            raise ValueError(f"num_neighbors must be positive, got {num_neighbors!r}")
+        o3 = load_o3()
+        before, after = o3.Irreps(irreps_in), o3.Irreps(irreps_out)
+        self.harmonics = o3.Irreps.spherical_harmonics(degree)
+        found, paths = [], []
+        for i, (count, one) in enumerate(before):
+            for j, (_, other) in enumerate(self.harmonics):
+                for product in one * other:
+                    if product in after:
+                        paths.append((i, j, len(found), "uvu", True))
+                        found.append((count, product))
+        if not found:
+            raise ValueError(f"no product of {irreps_in} and degree {degree} reaches {irreps_out}")
+        middle, order, _ = o3.Irreps(found).sort()
+        paths = [(i, j, order[k], mode, own) for i, j, k, mode, own in paths]
+        self.scale = num_neighbors**-0.5
+        self.linear_1 = o3.Linear(before, before)
+        self.product = o3.TensorProduct(
+            before, self.harmonics, middle, paths, shared_weights=False, internal_weights=False
+        )
+        self.radial = nn.Sequential(
+            nn.Linear(basis_channels, radial_channels), nn.SiLU(),
+            nn.Linear(radial_channels, radial_channels), nn.SiLU(),
+            nn.Linear(radial_channels, self.product.weight_numel, bias=False),
+        )  # fmt: skip
+        self.linear_2 = o3.Linear(middle.simplify(), after)
+
+    def forward(
+        self,
+        x: Float[Tensor, "N in"],
+        harmonics: Float[Tensor, "E S"],
+        basis: Float[Tensor, "E K"],
+        window: Float[Tensor, " E"],
+        edge_index: Int[Tensor, "2 E"],
+    ) -> Float[Tensor, "N out"]:
+        """Return the convolved features.
+
+        Args:
+            x: features, irreps one after the other.
+            harmonics: spherical harmonics of every edge up to ``degree``.
+            basis: functions of the distance of each edge.
+            window: weight of each edge, 0 at the cut-off.
+            edge_index: senders and receivers.
+
+        Raises:
+            ValueError: for another shape.
+        """
+        check_shape("x", x, "N in", None, self.linear_1.irreps_in.dim)
+        check_shape("harmonics", harmonics, "E S", edge_index.shape[1], self.harmonics.dim)
+        sender, receiver = edge_index
+        weight = self.radial(basis) * window.unsqueeze(-1)
+        message = self.product(self.linear_1(x).index_select(0, sender), harmonics, weight)
+        return self.linear_2(self.scale * scatter(message, receiver, len(x)))
