@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch starts its threads: tests share the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 #: Warnings that are errors in our own code and cannot be helped in that of others.
 _OF_OTHER_LIBRARIES = (
     "ignore:`torch.jit.script` is deprecated:DeprecationWarning",
