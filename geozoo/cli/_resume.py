@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from geozoo.cli._checkpoint_files import AtomicCheckpoints, drop_unfinished
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import PROVIDED, RunError, RunOptions
 from geozoo.cli._overrides import apply_overrides
@@ -67,8 +68,10 @@ def resumed_config(folder: RunFolder, words: Sequence[str]) -> DictConfig:
 def relocate(folder: RunFolder) -> None:
     """Let the last checkpoint name files where the run folder is now, if it was moved.
 
+    What a killed process has left of unfinished checkpoints goes.
     Lightning forgets the best validation when a checkpoint names another folder.
     """
+    drop_unfinished(folder.checkpoints)
     content: dict[str, Any] = torch.load(folder.last, map_location="cpu", weights_only=True)
     here, changed = str(folder.checkpoints), False
     for name, state in content.get("callbacks", {}).items():
@@ -77,7 +80,7 @@ def relocate(folder: RunFolder) -> None:
         before, changed = state["dirpath"], True
         content["callbacks"][name] = _replaced(state, before, here)
     if changed:
-        torch.save(content, folder.last)
+        AtomicCheckpoints().save_checkpoint(content, folder.last)
 
 
 def _replaced(value: Any, before: str, after: str) -> Any:

@@ -6,6 +6,9 @@ from typing import Any, Literal, get_args
 
 import lightning
 import torch
+from lightning.pytorch.strategies import Strategy
+
+from geozoo.cli._checkpoint_files import AtomicCheckpoints
 
 #: Of torch.compile; "reduce-overhead" replays a step as one graph on a GPU (CUDA graphs).
 CompileMode = Literal["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
@@ -38,6 +41,8 @@ class Trainer(lightning.Trainer):
             known = ", ".join(f'"{mode}"' for mode in get_args(CompileMode))
             raise ValueError(f"compile must be true, false or one of {known}, got {compile!r}")
         super().__init__(**options)
+        if type(self.strategy).save_checkpoint is Strategy.save_checkpoint:
+            self.strategy.checkpoint_io = AtomicCheckpoints()  # FSDP and others have their own way
         self.compile = compile
         torch.set_float32_matmul_precision(matmul_precision)
 

@@ -1,7 +1,7 @@
 """Data sets of graphs: stores, batches, splits, statistics and Lightning data modules."""
 
 from geozoo.data._ase_frames import Structure, read_structures, structure_of
-from geozoo.data._folders import data_folder
+from geozoo.data._folders import atomic_path, data_folder
 from geozoo.data._progress import progress_bar
 from geozoo.data.augmentation import rotate_batch
 from geozoo.data.batch import GraphBatch
@@ -23,6 +23,7 @@ from geozoo.data.nbody_simulator import (
     simulate,
     total_energy,
 )
+from geozoo.data.numpy_files import read_npy, read_npz
 from geozoo.data.protocol import PROTOCOLS, ForecastProtocol, forecast_protocol
 from geozoo.data.qm9 import QM9, QM9_TARGETS
 from geozoo.data.qm9_generation import QM9Generation
@@ -89,6 +90,7 @@ __all__ = [
     "TrafficSynthetic",
     "WindowBatch",
     "check_split",
+    "atomic_path",
     "data_folder",
     "energy_factor",
     "energy_force_statistics",
@@ -108,6 +110,8 @@ __all__ = [
     "read_sensor_table",
     "read_structures",
     "remote_files",
+    "read_npy",
+    "read_npz",
     "rotate_batch",
     "simulate",
     "simulate_traffic",

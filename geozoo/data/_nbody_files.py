@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from geozoo.data._folders import atomic_path
 from geozoo.data._progress import progress_bar
 from geozoo.data.nbody_simulator import SIMULATOR_VERSION, NBodyState, initial_state, simulate
+from geozoo.data.numpy_files import read_npy, read_npz
 
 #: Our name of each part, and its name in the official files.
 PARTS = {"train": "train", "val": "valid", "test": "test"}
@@ -94,19 +94,17 @@ def read_generated(path: Path, *, count: int, frames: Sequence[int]) -> NBodySta
             f"{path.name} is missing in {path.parent}: call prepare_data() to simulate it"
         )
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ("loc", "vel", "charges", "frames")}
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise _damaged(path, str(error)) from error
+        arrays = read_npz(path, ("loc", "vel", "charges", "frames"))
+    except ValueError as error:
+        raise ValueError(f"{error}; delete it and it will be simulated again") from error
     shape = (count, len(_KEPT_FRAMES), _NUM_PARTICLES, 3)
     if arrays["loc"].shape != shape or arrays["vel"].shape != shape:
-        raise _damaged(path, f"shape {arrays['loc'].shape} instead of {shape}")
+        raise ValueError(
+            f"{path} is damaged (shape {arrays['loc'].shape} instead of {shape}); delete it and it "
+            "will be simulated again"
+        )
     columns = [arrays["frames"].tolist().index(frame) for frame in frames]
     return NBodyState(arrays["loc"][:, columns], arrays["vel"][:, columns], arrays["charges"])
-
-
-def _damaged(path: Path, reason: str) -> ValueError:
-    return ValueError(f"{path} is damaged ({reason}); delete it and it will be simulated again")
 
 
 def _open(path: Path, kind: str) -> np.ndarray:
@@ -116,10 +114,7 @@ def _open(path: Path, kind: str) -> np.ndarray:
             f"{path.name} is missing in {path.parent}. Put the official files there ({_SOURCE}), "
             "or set source=generate to use simulated trajectories"
         )
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f"{path} is not a complete .npy file of numbers: {error}") from error
+    array = read_npy(path, mmap=True)
     wanted = (_NUM_PARTICLES, 1) if kind == "charges" else (_NUM_FRAMES, 3, _NUM_PARTICLES)
     if array.shape[1:] != wanted:
         text = ", ".join(map(str, ("samples", *wanted)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from geozoo.data._file_names import find_file
+from geozoo.data.numpy_files import read_npz
 from geozoo.data.sensor_table import read_edges
 from geozoo.data.traffic_series import TrafficSeries, clock, with_notes
 
@@ -118,16 +118,7 @@ def read_pems(
 def _read_array(path: Path) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    try:
-        with path.open("rb") as raw:
-            file = np.load(raw, allow_pickle=False)
-            if isinstance(file, np.ndarray):
-                raise ValueError("it is a single array, not an npz file")
-            if _KEY not in file:
-                raise ValueError(f"it has no key {_KEY!r} but {', '.join(file) or 'none'}")
-            data: np.ndarray = file[_KEY]
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is damaged or not a PEMS file: {error}") from error
+    data = read_npz(path, [_KEY])[_KEY]
     if data.ndim != 3 or data.dtype.kind not in "fiu" or 0 in data.shape:
         raise ValueError(
             f"{path}: {_KEY} must be numbers of shape [steps, sensors, features], got "

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from geozoo.data._folders import atomic_path
 from geozoo.data._progress import progress_bar
 from geozoo.data._qm9_bonds import Bonds, find_bonds
 from geozoo.data._qm9_files import (
@@ -67,8 +66,7 @@ def prepare_store(folder: Path, archive: Path, excluded: Path, bonds: str) -> No
         "data_hash": _content_hash(store),
         "bonds": source + (f", distances for {failed}" if failed else ""),
     }
-    with atomic_path(prepared_path(folder, bonds)) as partial:
-        store.save(partial, metadata=header)
+    store.save(prepared_path(folder, bonds), metadata=header)
     _LOG.info("prepared %d molecules, bonds: %s", len(molecules), header["bonds"])
 
 

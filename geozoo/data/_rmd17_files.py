@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tarfile
 import tempfile
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from geozoo.data._progress import progress_bar
 from geozoo.data.download import RemoteFile, fetch, remote_files
+from geozoo.data.numpy_files import read_npz
 from geozoo.data.splits import every_nth, read_index_file
 
 _ARCHIVE = "rmd17.tar.bz2"
@@ -94,12 +94,7 @@ def read_molecule(path: Path) -> dict[str, np.ndarray]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path.name} is missing in {path.parent}: call prepare_data()")
-    try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            wanted = [*_KEYS, *(["old_indices"] if "old_indices" in file else [])]
-            arrays = {key: file[key] for key in wanted}
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is damaged or not an rMD17 file: {error}") from error
+    arrays = read_npz(path, _KEYS, optional=["old_indices"])
     frames, atoms = len(arrays["energies"].reshape(-1)), len(arrays["nuclear_charges"])
     shapes = {"nuclear_charges": (atoms,), "coords": (frames, atoms, 3), "energies": (frames,)}
     shapes |= {"forces": (frames, atoms, 3), "old_indices": (frames,)}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ from torch import Tensor
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.image_store import ImageStore
 from geozoo.data.loader import LoaderOptions
+from geozoo.data.numpy_files import read_npz
 from geozoo.data.spec import GeometricSpec
 from geozoo.data.splits import split_hash
 
@@ -94,19 +93,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise FileNotFoundError(f"path: there is no file {path}")
     names = [f"{part}_{kind}" for part in _PARTS for kind in ("images", "labels")]
-    try:
-        with path.open("rb") as raw:
-            file = np.load(raw, allow_pickle=False)
-            if isinstance(file, np.ndarray):
-                raise ValueError("it is a single array, not an npz file")
-            missing = [name for name in names if name not in file]
-            if missing:
-                raise ValueError(f"it lacks {', '.join(missing)}; it has {', '.join(file)}")
-            return {name: file[name] for name in names}
-    except (
-        ValueError, KeyError, EOFError, OSError, MemoryError, zipfile.BadZipFile, zlib.error,
-    ) as error:  # fmt: skip
-        raise ValueError(f"{path} is damaged or no npz file of images: {error}") from error
+    return read_npz(path, names)
 
 
 def _with_channels(images: np.ndarray, path: Path, part: str) -> Tensor:

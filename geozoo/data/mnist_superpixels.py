@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from geozoo.data._digits import check_split_seed, digit_data
-from geozoo.data._folders import atomic_path, data_folder
+from geozoo.data._folders import data_folder
 from geozoo.data._mnist_files import read_both_parts
 from geozoo.data._progress import progress_bar
 from geozoo.data._pyg_superpixels import read_superpixels
@@ -51,8 +51,7 @@ class _Digits(GraphDataModule):
         """Make the prepared file, unless a whole one is there."""
         if self._header() is None:
             store, header = self.make()
-            with atomic_path(self.prepared) as partial:
-                store.save(partial, metadata={**header, "version": _VERSION})
+            store.save(self.prepared, metadata={**header, "version": _VERSION})
             _LOG.info("prepared %s: %s", self.prepared.name, store)
 
     def load(self) -> LoadedData:

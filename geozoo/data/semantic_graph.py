@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 
 from geozoo.data._folders import atomic_path
 from geozoo.data._progress import progress_bar
+from geozoo.data.numpy_files import read_npy
 
 _LOG = logging.getLogger(__name__)
 #: Part of the name of a cached file; another way to compute gets another number.
@@ -81,9 +82,9 @@ def dtw_distances(
     path = None if folder is None else folder / f"dtw_{digest.hexdigest()[:16]}.npy"
     if path is not None and path.is_file():
         try:
-            return np.load(path, allow_pickle=False)
-        except (ValueError, EOFError, OSError) as error:
-            _LOG.warning("%s is damaged and made anew: %s", path, error)
+            return read_npy(path)
+        except ValueError as error:
+            _LOG.warning("the file is made anew: %s", error)
     distances = _all_pairs(days, window)
     if path is not None:
         with atomic_path(path) as partial, partial.open("wb") as file:

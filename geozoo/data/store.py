@@ -13,6 +13,7 @@ from safetensors.torch import load as load_bytes
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from geozoo.data._folders import atomic_path
 from geozoo.data._layout import GraphIndex, Ragged, as_index
 from geozoo.data._layout import check_fields as _check_fields
 from geozoo.data.batch import GraphBatch
@@ -179,9 +180,8 @@ class GraphStore:
         if self._edges is not None:
             tensors["num_edges"] = self._edges.counts
         header = {**(metadata or {}), "geozoo_graph_store": str(_FORMAT)}
-        partial = path.with_name(f".{path.name}.part")
-        save_file(tensors, partial, metadata=header)
-        partial.replace(path)
+        with atomic_path(path) as partial:
+            save_file(tensors, partial, metadata=header)
 
     @classmethod
     def load(cls, path: str | Path, *, mmap: bool = True) -> GraphStore:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from geozoo.data import GeometricSpec, GraphStore
+from geozoo.data import GeometricSpec, GraphStore, read_npz
 
 
 def read_arrays(path: Path, spec: GeometricSpec) -> GraphStore:
@@ -24,7 +23,7 @@ def read_arrays(path: Path, spec: GeometricSpec) -> GraphStore:
         ValueError: for a file that is none, missing arrays, shapes that do not fit, or values that
             are no numbers.
     """
-    arrays = _arrays(path)
+    arrays = read_npz(path)
     wanted = {"pos": (spec.dim,)}
     if spec.in_channels:
         wanted["x"] = (spec.in_channels,)
@@ -50,14 +49,6 @@ def read_arrays(path: Path, spec: GeometricSpec) -> GraphStore:
             raise ValueError(f"{path}: {name} has {len(flat)} nodes, not {int(num_nodes.sum())}")
         node[name] = torch.from_numpy(flat.astype(np.float32))
     return GraphStore(torch.from_numpy(num_nodes), node=node)
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            return {name: content[name] for name in content.files}
-    except (ValueError, OSError, zipfile.BadZipFile, AttributeError) as error:
-        raise ValueError(f"{path} is no readable .npz of plain arrays: {error}") from error
 
 
 def _sizes(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:

@@ -10,7 +10,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from geozoo.data import RemoteFile
+from geozoo.data import RemoteFile, atomic_path
 
 #: Name of the description in a model's folder.
 FILE_NAME = "model.json"
@@ -96,9 +96,8 @@ class Description:
         """Write the file into a folder, complete or not at all."""
         path = folder / FILE_NAME
         content = {"format": _FORMAT, "version": _VERSION, **asdict(self)}
-        partial = path.with_name(f".{path.name}.part")
-        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
+        with atomic_path(path) as partial:
+            partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         return path
 
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 import signal
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from run_comparison import assert_same_run, read_last, read_rows
 from tiny_configs import TINY
 
 Train = Callable[..., int]
@@ -42,32 +42,6 @@ def killed_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
     return arm
 
 
-def _last(folder: Path) -> dict[str, Any]:
-    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
-
-
-def _rows(folder: Path, name: str = "metrics.csv") -> list[dict[str, str]]:
-    with (folder / name).open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _assert_equal(value: Any, other: Any, where: str = "") -> None:
-    """Compare nested plain data with tensors exactly."""
-    assert type(value) is type(other), where
-    if isinstance(value, dict):
-        assert value.keys() == other.keys(), where
-        for key in value:
-            _assert_equal(value[key], other[key], f"{where}.{key}")
-    elif isinstance(value, torch.Tensor):
-        assert torch.equal(value, other), where
-    elif isinstance(value, (list, tuple)):
-        assert len(value) == len(other), where
-        for i, (item, its) in enumerate(zip(value, other, strict=True)):
-            _assert_equal(item, its, f"{where}[{i}]")
-    else:
-        assert value == other, where
-
-
 @pytest.mark.parametrize("dataset", ["tiny", "tiny_energy"])
 @pytest.mark.parametrize("averaging", ["ema_decay=null", "ema_decay=0.8"])
 def test_two_halves_are_the_whole(
@@ -79,21 +53,10 @@ def test_two_halves_are_the_whole(
     assert geozoo_train(*words, "run_dir=whole") == 0
     killed_in(2, 1)
     assert geozoo_train(*words, "run_dir=halves") == 1
-    assert _last(tmp_path / "halves")["epoch"] == 1
+    assert read_last(tmp_path / "halves")["epoch"] == 1
     killed_in(-1, -1)
     assert geozoo_train(f"resume={tmp_path / 'halves'}") == 0
-    whole, halves = _last(tmp_path / "whole"), _last(tmp_path / "halves")
-    for part in ("state_dict", "optimizer_states", "lr_schedulers", "epoch", "global_step"):
-        _assert_equal(whole[part], halves[part], part)
-    if averaging != "ema_decay=null":
-        _assert_equal(whole["current_model_state"], halves["current_model_state"], "current")
-        _assert_equal(whole["averaging_state"], halves["averaging_state"], "averaging")
-    assert _rows(tmp_path / "whole") == _rows(tmp_path / "halves")
-    values = [
-        [(row["metric"], row["value"]) for row in _rows(tmp_path / name, "result.csv")]
-        for name in ("whole", "halves")
-    ]
-    assert values[0] == values[1]
+    assert_same_run(tmp_path / "whole", tmp_path / "halves")
 
 
 def test_averaged_weights_are_validated_saved_and_tested(
@@ -120,7 +83,7 @@ def test_averaged_weights_are_validated_saved_and_tested(
 
 
 def _result(folder: Path, metric: str) -> float:
-    rows = _rows(folder, "result.csv")
+    rows = read_rows(folder, "result.csv")
     return next(float(row["value"]) for row in rows if row["metric"] == metric)
 
 
@@ -133,16 +96,16 @@ def test_a_moved_run_folder_keeps_its_best(
     killed_in(-1, -1)
     assert geozoo_train(f"resume={tmp_path / 'new'}") == 0
     assert not (tmp_path / "old").exists()
-    states = _last(tmp_path / "new")["callbacks"]
+    states = read_last(tmp_path / "new")["callbacks"]
     best = next(state for name, state in states.items() if "val/position_mse" in name)
-    values = [float(row["val/position_mse"]) for row in _rows(tmp_path / "new")]
+    values = [float(row["val/position_mse"]) for row in read_rows(tmp_path / "new")]
     assert float(best["best_model_score"]) == pytest.approx(min(values))
 
 
 def test_a_longer_run_may_be_asked_for(tiny_run: Path, geozoo_train: Train) -> None:
     assert geozoo_train(f"resume={tiny_run}", "trainer.max_epochs=6") == 0
-    assert [int(row["epoch"]) for row in _rows(tiny_run)] == list(range(6))
-    assert "; geozoo-train" in _last(tiny_run)["geozoo"]["command"]
+    assert [int(row["epoch"]) for row in read_rows(tiny_run)] == list(range(6))
+    assert "; geozoo-train" in read_last(tiny_run)["geozoo"]["command"]
 
 
 def test_another_experiment_may_not(
@@ -189,7 +152,7 @@ def test_an_interrupt_tells_how_to_continue(configs: Path, tmp_path: Path) -> No
     assert process.returncode == 1
     assert f"geozoo-train resume={tmp_path / 'cut'}" in " ".join(said.split())
     assert "Traceback" not in said
-    assert _rows(tmp_path / "cut")
+    assert read_rows(tmp_path / "cut")
 
 
 def _wait_for(path: Path, process: subprocess.Popen) -> None:

@@ -195,10 +195,10 @@ def test_truncated_and_pickled_files_are_refused(official) -> None:
     root, arrays = official
     path = official_path(root, "loc_train")
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(ValueError, match="loc_train.* is not a complete .npy file"):
+    with pytest.raises(ValueError, match="loc_train.* is damaged or not a complete .npy file"):
         _ = NBody(loader=LOADER, root=root, num_train=3).spec
     np.save(path, np.array([{"evil": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match="is not a complete .npy file of numbers"):
+    with pytest.raises(ValueError, match="is damaged or not a complete .npy file of numbers"):
         _ = NBody(loader=LOADER, root=root, num_train=3).spec
 
 

@@ -12,7 +12,7 @@ import torch
 from qm9_samples import EXCLUDED, MOLECULES, U0_OF_ATOMS, content, properties, qm9, write_qm9
 from safetensors.torch import load_file
 
-from geozoo.data import QM9, QM9_TARGETS, GraphStore, _qm9_store
+from geozoo.data import QM9, QM9_TARGETS, _qm9_store
 from geozoo.data._qm9_store import COLUMNS
 from geozoo.data.units import energy_factor
 
@@ -166,12 +166,12 @@ def test_damaged_prepared_file_is_made_again(root: Path, kept: int) -> None:
 def test_interrupted_preparation_leaves_nothing_behind(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(self: GraphStore, path: Path, **_: object) -> None:
+    def interrupted(tensors: object, path: Path, **_: object) -> None:
         path.write_bytes(b"half")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(GraphStore, "save", interrupted)
+        patch.setattr("geozoo.data.store.save_file", interrupted)
         qm9(root).prepare_data()
     left = {path.name for path in (root / "qm9").iterdir()}
     assert left == {"dsgdb9nsd.xyz.tar.bz2", "uncharacterized.txt"}
