@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # before torch starts its threads: tests share the cores
+if "PYTEST_XDIST_WORKER" in os.environ:  # tests run side by side, a core each, and what they start
+    torch.set_num_threads(1)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 #: Warnings that are errors in our own code and cannot be helped in that of others.

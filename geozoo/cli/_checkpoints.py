@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import RunError
+from geozoo.data import read_tensors
 from geozoo.nn.low_rank import merge_low_rank_updates
 from geozoo.tasks import GraphTask
 
@@ -23,7 +22,7 @@ def load_weights(task: GraphTask, checkpoint: Path) -> dict[str, Any]:
     Returns:
         The checkpoint.
     """
-    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    content = _read(checkpoint)
     state = content["state_dict"]
     if state.keys() != task.state_dict().keys():
         state = merge_low_rank_updates(state)
@@ -44,11 +43,8 @@ def read_checkpoint(checkpoint: Path) -> tuple[dict[str, Any], dict[str, Tensor]
     Raises:
         RunError: for a file that is no checkpoint of a run.
     """
-    try:
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        return content["geozoo"], merge_low_rank_updates(content["state_dict"])
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
-        raise RunError(f"{checkpoint} is no checkpoint of a run: {error}") from error
+    content = _read(checkpoint)
+    return content["geozoo"], merge_low_rank_updates(content["state_dict"])
 
 
 def find_checkpoint(run: str) -> Path:
@@ -63,3 +59,14 @@ def find_checkpoint(run: str) -> Path:
     if not path.is_file():
         raise RunError(f"there is no checkpoint {path}")
     return path
+
+
+def _read(checkpoint: Path) -> dict[str, Any]:
+    try:
+        content = read_tensors(checkpoint)
+    except ValueError as error:
+        raise RunError(f"{checkpoint} is no checkpoint of a run: {error}") from error
+    wanted = ("state_dict", "geozoo", "epoch")
+    if not isinstance(content, dict) or any(key not in content for key in wanted):
+        raise RunError(f"{checkpoint} is no checkpoint of a run: it lacks {', '.join(wanted)}")
+    return content

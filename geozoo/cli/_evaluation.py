@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning import seed_everything
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -23,6 +22,7 @@ from geozoo.cli._report import report
 from geozoo.cli._summary import show_summary
 from geozoo.cli._training import Outcome, num_parameters, test, test_trainer
 from geozoo.cli._transfer import evaluation_elsewhere
+from geozoo.data import read_tensors
 from geozoo.hub.description import FILE_NAME
 from geozoo.zoo import check
 
@@ -122,7 +122,7 @@ def _effort(checkpoint: Path, content: dict[str, Any]) -> dict[str, Any]:
     """Length and hardware of the training, from the newest checkpoint in its folder."""
     last = checkpoint.with_name("last.ckpt")
     if last.is_file() and last != checkpoint:
-        content = torch.load(last, map_location="cpu", weights_only=True)
+        content = read_tensors(last)
     return {
         "epochs": content["epoch"] + 1,
         "steps": content["global_step"],

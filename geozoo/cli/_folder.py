@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from geozoo.cli._options import RunError
+from geozoo.data import damage_named
 
 
 @dataclass(frozen=True)
@@ -106,14 +108,25 @@ class RunFolder:
         """
         if not self.config.is_file():
             raise RunError(f"{self.path} is no run folder: it has no config.yaml")
-        config = OmegaConf.load(self.config)
+        with _damage_told(self.config, "no YAML"):
+            config = OmegaConf.load(self.config)
         if not isinstance(config, DictConfig):
             raise RunError(f"{self.config} holds no keys")
         return config
 
     def read_info(self) -> dict[str, Any]:
         """Command, versions and data description."""
-        return json.loads(self.info.read_text(encoding="utf-8"))
+        with _damage_told(self.info, "no JSON"):
+            return json.loads(self.info.read_text(encoding="utf-8"))
+
+
+@contextmanager
+def _damage_told(path: Path, what: str) -> Iterator[None]:
+    try:
+        with damage_named(path, what):
+            yield
+    except (ValueError, FileNotFoundError) as error:
+        raise RunError(str(error)) from error
 
 
 def command_line(words: Sequence[str]) -> str:

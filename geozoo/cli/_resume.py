@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from geozoo.cli._checkpoint_files import AtomicCheckpoints, drop_unfinished
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import PROVIDED, RunError, RunOptions
 from geozoo.cli._overrides import apply_overrides
+from geozoo.data import read_tensors
 from geozoo.zoo import check
 
 #: What may differ in the continuation; anything else would make it another experiment.
@@ -72,7 +72,7 @@ def relocate(folder: RunFolder) -> None:
     Lightning forgets the best validation when a checkpoint names another folder.
     """
     drop_unfinished(folder.checkpoints)
-    content: dict[str, Any] = torch.load(folder.last, map_location="cpu", weights_only=True)
+    content: dict[str, Any] = read_tensors(folder.last)
     here, changed = str(folder.checkpoints), False
     for name, state in content.get("callbacks", {}).items():
         if not name.startswith("ModelCheckpoint") or state.get("dirpath") in (None, here):

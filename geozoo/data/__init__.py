@@ -6,6 +6,7 @@ from geozoo.data._progress import progress_bar
 from geozoo.data.augmentation import rotate_batch
 from geozoo.data.batch import GraphBatch
 from geozoo.data.chirality import Chirality
+from geozoo.data.damage import damage_named, read_csv_rows, read_tensors
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.download import RemoteFile, fetch, is_offline, remote_files
 from geozoo.data.extxyz import ExtXYZ
@@ -91,6 +92,7 @@ __all__ = [
     "WindowBatch",
     "check_split",
     "atomic_path",
+    "damage_named",
     "data_folder",
     "energy_factor",
     "energy_force_statistics",
@@ -111,7 +113,9 @@ __all__ = [
     "read_structures",
     "remote_files",
     "read_npy",
+    "read_csv_rows",
     "read_npz",
+    "read_tensors",
     "rotate_batch",
     "simulate",
     "simulate_traffic",

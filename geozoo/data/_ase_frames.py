@@ -222,7 +222,10 @@ def _look_up(atoms: Atoms, name: str, key: str | None, where: str) -> np.ndarray
     for place in places:
         value = place.get(key or name)
         if value is not None:
-            return np.asarray(value, dtype=np.float64)
+            try:
+                return np.asarray(value, dtype=np.float64)
+            except (ValueError, TypeError):
+                raise ValueError(f"{where}: its {name} must be numbers, got {value!r}") from None
     known = sorted({*atoms.info, *atoms.arrays, *results} - {"numbers", "positions"})
     sought = f"under {name}_key={key!r}" if key else "from its calculator"
     raise ValueError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +11,7 @@ import numpy as np
 from geozoo.data._array_pickle import read_array_pickle
 from geozoo.data._file_names import find_file
 from geozoo.data._pandas_hdf import read_fixed_frame
+from geozoo.data.damage import read_csv_rows
 from geozoo.data.sensor_table import number_in
 from geozoo.data.traffic_series import TrafficSeries, check_weights, with_notes
 
@@ -207,12 +207,8 @@ def _rows(path: Path, header: tuple[str, ...]) -> list[tuple[int, list[str]]]:
     A list without a header has the columns of ``header``, but for a first ``index``.
     """
     path = path.expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
     bare = [name for name in header if name != "index"]
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file)
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+    rows = read_csv_rows(path)
     if not rows:
         raise ValueError(f"{path} is empty")
     first = rows[0][1]
@@ -222,9 +218,4 @@ def _rows(path: Path, header: tuple[str, ...]) -> list[tuple[int, list[str]]]:
             f"{path}: it must begin with {','.join(header)}, or have {','.join(bare)} without a "
             f"header; got {','.join(first)}"
         )
-    for line, row in rows:
-        if len(row) != len(first):
-            raise ValueError(
-                f"{path}, line {line}: {len(row)} cells instead of {len(first)}; is it truncated?"
-            )
     return rows[has_header:]

@@ -50,12 +50,13 @@ def read_mnist(
     labels = _read(folder, f"{prefix}-labels-idx1-ubyte", download, mirrors, is_known)
     if images.ndim != 3 or images.shape[1:] != (_SIZE, _SIZE):
         raise ValueError(
-            f"{folder}: images of {part} must have {_SIZE} x {_SIZE} pixels, got {images.shape[1:]}"
+            f"{folder}: {prefix}-images-idx3-ubyte must have {_SIZE} x {_SIZE} pixels, got "
+            f"{images.shape[1:]}"
         )
     if labels.shape != images.shape[:1] or labels.max(initial=0) > 9:
         raise ValueError(
-            f"{folder}: labels of {part} must be {len(images)} numbers in 0..9, got the shape "
-            f"{labels.shape} and at most {labels.max(initial=0)}"
+            f"{folder}: {prefix}-labels-idx1-ubyte must hold {len(images)} numbers in 0..9, got "
+            f"the shape {labels.shape} and at most {labels.max(initial=0)}"
         )
     return images, labels
 

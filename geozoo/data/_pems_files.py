@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from geozoo.data._file_names import find_file
+from geozoo.data.damage import damage_named
 from geozoo.data.numpy_files import read_npz
 from geozoo.data.sensor_table import read_edges
 from geozoo.data.traffic_series import TrafficSeries, clock, with_notes
@@ -131,9 +132,8 @@ def _read_ids(path: str | Path | None, count: int, series_path: Path) -> list[st
     if path is None:
         return [str(number) for number in range(count)]
     path = Path(path).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    ids = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    with damage_named(path, "no list in UTF-8"):
+        ids = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     ids = [line for line in ids if line]
     if len(ids) != count:
         raise ValueError(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
 import zipfile
 from itertools import chain
 from pathlib import Path
 
-import torch
-
 from geozoo.data._folders import atomic_path
+from geozoo.data.damage import read_tensors
 from geozoo.data.download import fetch, is_offline, remote_files
 from geozoo.data.store import GraphStore
 
@@ -63,11 +61,5 @@ def _fetch_raw(folder: Path, path: Path) -> None:
 
 
 def _check(path: Path) -> None:
-    if not path.is_file():
-        return
-    try:
-        torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ValueError(
-            f"{path} is damaged, or holds more than tensors in lists and dicts: {error}"
-        ) from error
+    if path.is_file():
+        read_tensors(path)

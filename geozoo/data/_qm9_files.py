@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from geozoo.data._progress import progress_bar
+from geozoo.data.damage import damage_named
 
 #: Molecules of the archive, and of these the ones whose geometry passed its authors' check.
 NUM_MOLECULES, NUM_CHARACTERISED = 133_885, 130_831
@@ -163,6 +164,8 @@ def check_free_atoms(path: Path) -> None:
     rows = [line.split() for line in path.read_text(errors="replace").splitlines()]
     # Columns: symbol, zpve, u0, u, h, g, and for some elements a heat capacity.
     found = {ELEMENTS[row[0]]: row[2:6] for row in rows if len(row) >= 6 and row[0] in ELEMENTS}
+    with damage_named(path, "no list of free atoms"):
+        numbers = {z: [_number(word) for word in words] for z, words in found.items()}
     for z, energies in FREE_ATOMS.items():
-        if z not in found or not np.allclose([_number(w) for w in found[z]], energies, atol=1e-9):
+        if z not in numbers or not np.allclose(numbers[z], energies, atol=1e-9):
             raise ValueError(f"{path}: the row of element {z} must hold u0, u, h, g = {energies}")

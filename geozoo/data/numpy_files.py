@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import math
-import struct
 import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-#: What numpy and zipfile raise for bytes that are not theirs.
-_DAMAGE = (
-    ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OSError, MemoryError,
-    OverflowError, NotImplementedError, RuntimeError, SyntaxError, zipfile.BadZipFile, zlib.error,
-    struct.error,
-)  # fmt: skip
+from geozoo.data.damage import damage_named
 
 
 def read_npz(
@@ -38,7 +30,7 @@ def read_npz(
         ValueError: naming the file, when it is damaged, no such file, or lacks an array.
     """
     path = Path(path)
-    with _damage_named(path, "no npz file of plain arrays"), _archive(path) as archive:
+    with damage_named(path, "no npz file of plain arrays"), _archive(path) as archive:
         members = {
             name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")
         }
@@ -64,7 +56,7 @@ def read_npy(path: str | Path, *, mmap: bool = False) -> np.ndarray:
         ValueError: naming the file, when it is damaged or no such file.
     """
     path = Path(path)
-    with _damage_named(path, "not a complete .npy file of numbers"):
+    with damage_named(path, "not a complete .npy file of numbers"):
         with path.open("rb") as file:
             _check_size(file, path.stat().st_size)
         return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
@@ -87,8 +79,8 @@ def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
             while file.read(1 << 20):  # to the end, where the checksum is compared
                 pass
             return array
-    except _DAMAGE as error:
-        raise ValueError(f"{name}: {_said(error)}") from error
+    except Exception as error:  # as in damage_named
+        raise ValueError(f"{name}: {str(error) or type(error).__name__}") from error
 
 
 def _check_size(file: IO[bytes], size: int) -> None:
@@ -105,17 +97,3 @@ def _check_size(file: IO[bytes], size: int) -> None:
     declared, there = math.prod(shape) * dtype.itemsize, size - file.tell()
     if min(shape, default=0) < 0 or declared != there:
         raise ValueError(f"it declares {dtype} of shape {shape} and has {there} bytes for it")
-
-
-@contextmanager
-def _damage_named(path: Path, what: str) -> Iterator[None]:
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    try:
-        yield
-    except _DAMAGE as error:
-        raise ValueError(f"{path} is damaged or {what}: {_said(error)}") from error
-
-
-def _said(error: BaseException) -> str:
-    return str(error) or type(error).__name__

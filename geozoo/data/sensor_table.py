@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from geozoo.data.damage import read_csv_rows
 from geozoo.data.traffic_series import TrafficSeries, clock, with_notes
 from geozoo.geometry import distances_from_edges
 
@@ -141,18 +141,9 @@ def read_coordinates(path: str | Path, sensor_ids: list[str]) -> np.ndarray:
 
 def _read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
     """Header and rows, all of one width."""
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
+    rows = [row for _, row in read_csv_rows(path)]
     if len(rows) < 2:
         raise ValueError(f"{path}: a header and at least one row are needed, got {len(rows)} rows")
-    for line, row in enumerate(rows[1:], start=2):
-        if len(row) != len(rows[0]):
-            raise ValueError(
-                f"{path}, line {line}: {len(row)} cells under a header of {len(rows[0])}; is the "
-                "file truncated?"
-            )
     return rows[0], rows[1:]
 
 
@@ -197,12 +188,9 @@ def _smallest_step(path: Path, times: np.ndarray) -> int:
 
 def _read_matrix(path: Path, size: int) -> np.ndarray:
     path = path.expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    try:
-        matrix = np.loadtxt(path, delimiter=",", dtype=np.float32, ndmin=2)
-    except ValueError as error:
-        raise ValueError(f"{path}: it must hold rows of numbers: {error}") from None
+    rows = [[number_in(path, line, cell) for cell in row] for line, row in read_csv_rows(path)]
+    with np.errstate(over="ignore"):  # what is too large becomes infinite and is refused as that
+        matrix = np.array(rows or [[]], dtype=np.float32)
     if matrix.shape != (size, size):
         raise ValueError(f"{path}: {size} x {size} weights are needed, got {matrix.shape}")
     return matrix

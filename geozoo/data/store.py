@@ -17,6 +17,7 @@ from geozoo.data._folders import atomic_path
 from geozoo.data._layout import GraphIndex, Ragged, as_index
 from geozoo.data._layout import check_fields as _check_fields
 from geozoo.data.batch import GraphBatch
+from geozoo.data.damage import damage_named
 
 if TYPE_CHECKING:
     from torch_geometric.data import Batch, Data
@@ -196,11 +197,13 @@ class GraphStore:
             ValueError: when the file holds something else.
         """
         path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"path: there is no graph store {path}")
-        tensors = load_file(path) if mmap else load_bytes(path.read_bytes())
+        with damage_named(path, "not a graph store"):
+            return cls._from_tensors(load_file(path) if mmap else load_bytes(path.read_bytes()))
+
+    @classmethod
+    def _from_tensors(cls, tensors: Mapping[str, Tensor]) -> GraphStore:
         if "num_nodes" not in tensors:
-            raise ValueError(f"path: {path} is not a graph store, it has no tensor 'num_nodes'")
+            raise ValueError("it has no tensor 'num_nodes'")
         levels: dict[str, dict[str, Tensor]] = {"node": {}, "edge": {}, "graph": {}}
         for key, value in tensors.items():
             level, _, name = key.partition(".")

@@ -123,9 +123,12 @@ def load(
     folder = find_model(name_or_path)
     description = Description.read(folder / FILE_NAME)
     state = _read_weights(folder, description)
-    task = rebuild_task(
-        description.model, description.task, description.data, state, trusted=trusted
-    )
+    try:
+        task = rebuild_task(
+            description.model, description.task, description.data, state, trusted=trusted
+        )
+    except ModelFileError as error:
+        raise ModelFileError(f"{folder / FILE_NAME}: {error}") from error
     return TrainedModel(description, task).to(device)
 
 

@@ -50,7 +50,7 @@ def rebuild_task(
         built = _build(task, "task", packages, model=network, spec=spec)
     except ModelFileError:
         raise
-    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+    except (TypeError, ValueError, LookupError, ArithmeticError, RuntimeError) as error:
         raise ModelFileError(f"the description does not fit this version: {error}") from error
     _load_state(built, state)
     return built

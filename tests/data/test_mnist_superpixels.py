@@ -63,7 +63,7 @@ def test_images_of_another_size_are_refused(tmp_path: Path) -> None:
 def test_labels_must_fit(tmp_path: Path) -> None:
     write_mnist(tmp_path, packed=False)
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(np.full(20, 12, np.uint8)))
-    with pytest.raises(ValueError, match=r"labels of train must be 20 numbers in 0\.\.9"):
+    with pytest.raises(ValueError, match=r"train-labels-idx1-ubyte must hold 20 numbers in 0\.\.9"):
         read_mnist(tmp_path, "train", download=False, is_known=False)
 
 
@@ -192,7 +192,7 @@ def test_file_that_could_run_something_is_refused(tmp_path: Path) -> None:
     raw = tmp_path / "mnist_superpixels" / "raw"
     raw.mkdir(parents=True)
     torch.save(([Path("anything but a tensor")], []), raw / "MNISTSuperpixels.pt")
-    with pytest.raises(ValueError, match="holds more than tensors in lists and dicts"):
+    with pytest.raises(ValueError, match="holds more than tensors and plain data"):
         MNISTSuperpixels(loader=LOADER, root=tmp_path, download=False).prepare_data()
 
 
@@ -212,7 +212,7 @@ def test_fetched_archive_is_checked_before_it_is_read(
     if is_harmless:
         assert len(data.store) == 30
         return
-    with pytest.raises(ValueError, match="holds more than tensors in lists and dicts"):
+    with pytest.raises(ValueError, match="holds more than tensors and plain data"):
         data.prepare_data()
     assert not (folder / "processed").exists()
 

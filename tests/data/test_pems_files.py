@@ -75,7 +75,7 @@ def test_roads_between_station_ids_or_places(readings, tmp_path, line):
         (["from,to,cost", "0,1,far"], "line 2: 'far' is no number"),
         (
             ["from,to,cost", "0,1,2", "1,2"],
-            "line 3: 2 cells under a header of 3; is the file trunc",
+            "line 3: 2 cells instead of 3; is the file trunc",
         ),
         (["a,b,c", "0,1,2"], "the header must be from,to,cost"),
         (["0,1,2", "1,2,3"], "the header must be from,to,cost"),

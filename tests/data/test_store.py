@@ -100,9 +100,9 @@ def test_loading_something_else_is_refused(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     save_file({"weight": torch.ones(2)}, tmp_path / "model.safetensors")
-    with pytest.raises(ValueError, match="is not a graph store"):
+    with pytest.raises(ValueError, match="not a graph store"):
         GraphStore.load(tmp_path / "model.safetensors")
-    with pytest.raises(FileNotFoundError, match="there is no graph store"):
+    with pytest.raises(FileNotFoundError, match="there is no file"):
         GraphStore.load(tmp_path / "nothing.safetensors")
 
 

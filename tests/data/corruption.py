@@ -1,0 +1,110 @@
+"""Damaging files and reading them in a process that may die."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import resource
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+#: Forked from a process that has imported what is slow.
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["damaged_formats", "geozoo.hub", "ase.io"])
+#: Memory that a reader may take beyond what the process has: far more than these files need.
+_ROOM = 1 << 30
+TRUNCATIONS, FLIPS = 50, 200
+
+
+class Format(NamedTuple):
+    """A kind of file: how to make one, and how it is read.
+
+    Attributes:
+        make: writes what is read into a folder and returns the file that is damaged.
+        read: reads it from the folder; ValueError and OSError are its refusals.
+    """
+
+    make: Callable[[Path], Path]
+    read: Callable[[Path], object]
+
+
+class Report(NamedTuple):
+    """What became of the damaged files."""
+
+    refused: int
+    read: int
+    problems: list[str]
+
+
+def corruptions(content: bytes, seed: int) -> Iterator[tuple[str, bytes]]:
+    """Truncated, with one byte changed, with a part zeroed, and empty."""
+    draw = random.Random(seed)
+    yield "empty", b""
+    for place in sorted(draw.sample(range(len(content)), min(TRUNCATIONS, len(content)))):
+        yield f"cut at byte {place} of {len(content)}", content[:place]
+    for _ in range(FLIPS):
+        place, bits = draw.randrange(len(content)), draw.randrange(1, 256)
+        changed = bytes([content[place] ^ bits])
+        yield f"byte {place} ^ {bits}", content[:place] + changed + content[place + 1 :]
+    for _ in range(10):
+        start = draw.randrange(len(content))
+        size = min(64, len(content) - start)
+        yield f"64 zeros at {start}", content[:start] + bytes(size) + content[start + size :]
+
+
+def try_all(name: str, folder: Path, seed: int = 0) -> Report:
+    """Read every damaged version of a kind of file in a process of its own, in bounded memory.
+
+    Raises:
+        AssertionError: when the process dies, or takes ten minutes.
+    """
+    near, far = _CONTEXT.Pipe(duplex=False)
+    process = _CONTEXT.Process(target=_try_all, args=(name, folder, seed, far))
+    process.start()
+    far.close()
+    try:
+        assert near.poll(600), "it hangs"
+        return near.recv()
+    except EOFError:
+        process.join()
+        last = (folder / "now.txt").read_text()
+        raise AssertionError(f"the process died ({process.exitcode}) with: {last}") from None
+    finally:
+        process.kill()
+        process.join()
+
+
+def _try_all(name: str, folder: Path, seed: int, result: object) -> None:
+    from damaged_formats import FORMATS
+
+    form = FORMATS[name]
+    path = form.make(folder)
+    content = path.read_bytes()
+    form.read(folder)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + _ROOM, used + _ROOM))
+    refused, read, problems = 0, 0, []
+    for what, damaged in corruptions(content, seed):
+        (folder / "now.txt").write_text(what)
+        path.write_bytes(damaged)
+        before = _listing(folder)
+        try:
+            form.read(folder)
+            read += 1
+        except (ValueError, OSError) as error:
+            refused += 1
+            # Another file of its set may be the first to notice.
+            if str(path.parent) not in str(error) and path.name not in str(error):
+                problems.append(f"{what}: the message names no file: {error!r}")
+        except Exception:
+            problems.append(f"{what}: {traceback.format_exc(limit=-3)}")
+        left = _listing(folder) - before
+        if left:
+            problems.append(f"{what}: leaves {sorted(left)}")
+    result.send(Report(refused, read, problems))
+
+
+def _listing(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}

@@ -1,0 +1,22 @@
+"""A damaged file is refused by name, or read as what it says; nothing else happens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from corruption import try_all
+from damaged_formats import FORMATS
+
+#: Every byte of these is covered by a checksum of the format or of ours, or compared.
+SEALED = ("model weights",)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_damage_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    report = try_all(name, tmp_path)
+    assert not report.problems, "\n".join(report.problems[:5]) + f"\n{len(report.problems)} in all"
+    assert report.refused > 0
+    if name in SEALED:
+        assert report.read == 0
+    print(f"{name}: {report.refused} refused, {report.read} read")
