@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,10 @@ class AtomicCheckpoints(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
         """Write the file, and have it on the disk before it gets its name."""
+        content = io.BytesIO()  # torch's writer says nothing of why a disk takes no more
+        torch.save(checkpoint, content)
         with atomic_path(Path(path)) as partial, partial.open("wb") as file:
-            torch.save(checkpoint, file)
+            file.write(content.getbuffer())
             file.flush()
             os.fsync(file.fileno())
 

@@ -81,12 +81,14 @@ class RunFolder:
         """Make the folder.
 
         Raises:
-            RunError: when it exists.
+            RunError: when it exists, or cannot be made.
         """
         try:
             self.path.mkdir(parents=True)
         except FileExistsError:
             raise RunError(f"the run folder {self.path} exists already") from None
+        except OSError as error:
+            raise RunError(f"run_dir: the folder cannot be made: {error}") from error
 
     def write_start(
         self,

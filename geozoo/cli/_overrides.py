@@ -29,7 +29,7 @@ def apply_overrides(
     parser = OverridesParser.create()
     for word in words:
         if not word.lstrip("+").startswith(allowed) or "=" not in word:
-            groups = " and ".join(name[:-1] for name in allowed)
+            groups = " and ".join(name.rstrip(".") for name in allowed)
             raise RunError(
                 f"{word!r} cannot be given here: {reason}; only keys of {groups} may change"
             )

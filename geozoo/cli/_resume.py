@@ -16,7 +16,7 @@ from geozoo.data import read_tensors
 from geozoo.zoo import check
 
 #: What may differ in the continuation; anything else would make it another experiment.
-_FREE = ("trainer.", "logger.")
+_FREE = ("trainer.", "logger.", "model.recompute", "dataset.loader.eval_batch_size")
 
 
 def folder_to_resume(words: Sequence[str]) -> RunFolder | None:

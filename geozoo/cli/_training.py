@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,13 @@ from geozoo.cli._callbacks import drop_averaging, hardware_facts
 from geozoo.cli._checkpoints import load_weights
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._initial_weights import add_adapters, freeze, take_weights
+from geozoo.cli._interruptions import interruption_explained
 from geozoo.cli._metrics_file import gather_metrics
 from geozoo.cli._options import RunError
 from geozoo.cli._prepare import is_main_process
 from geozoo.cli._trained import trained_model
 from geozoo.data import DataSpec, GraphDataModule
-from geozoo.tasks import GraphTask, NonFiniteLossError
+from geozoo.tasks import GraphTask
 from geozoo.zoo import fill_missing
 from geozoo.zoo.provenance import versions
 
@@ -98,12 +98,13 @@ def train(
             _LOG.info(told)
     trainer = build_trainer(cfg, folder, monitor=task.monitor, is_terminal=is_terminal)
     try:
-        with _interruption_explained(folder):
+        with interruption_explained(folder, cfg):
             _fit(trainer, task, datamodule, folder, last=folder.last if is_resumed else None)
     finally:
         if is_main_process():
             gather_metrics(folder)
-    return _finish(cfg, folder, trainer, task, datamodule)
+    with interruption_explained(folder, cfg):
+        return _finish(cfg, folder, trainer, task, datamodule)
 
 
 def loaded_spec(datamodule: GraphDataModule) -> DataSpec:
@@ -134,26 +135,6 @@ def test_trainer(cfg: DictConfig, *, is_terminal: bool) -> Trainer:
         callbacks=[RichProgressBar()] if is_terminal else [],
         enable_checkpointing=False,
         enable_progress_bar=is_terminal,
-    )
-
-
-@contextmanager
-def _interruption_explained(folder: RunFolder) -> Iterator[None]:
-    """Say what is left of a training that ends before its time."""
-    try:
-        yield
-    except NonFiniteLossError as error:
-        raise RunError(f"{error}\n{_left(folder)}") from error
-    except (KeyboardInterrupt, SystemExit) as error:  # Lightning turns the first into the second
-        raise RunError(f"interrupted. {_left(folder)}") from error
-
-
-def _left(folder: RunFolder) -> str:
-    if not folder.last.is_file():
-        return "No epoch was finished, so there is no checkpoint."
-    return (
-        f"The last good checkpoint is {folder.last}. "
-        f"To continue from it: geozoo-train resume={folder.path}"
     )
 
 

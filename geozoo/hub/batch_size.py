@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from geozoo.zoo.out_of_memory import is_out_of_memory
 from geozoo.zoo.provenance import peak_memory_bytes
 
 _FIRST, _LARGEST = 8, 1024
@@ -45,7 +46,9 @@ class BatchSize:
         watched, before = Watched(), peak_memory_bytes(self.device)
         try:
             yield watched
-        except (torch.OutOfMemoryError, MemoryError) as error:
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             if self.value == 1:
                 raise MemoryError(f"one graph does not fit into memory: {error}") from error
             self.value, watched.failed, self._may_grow = self.value // 2, True, False
