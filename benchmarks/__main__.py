@@ -32,6 +32,7 @@ from benchmarks import (
     _peer_steps,
     _ponita_steps,
     _startup_steps,
+    _zoo_steps,
 )
 from benchmarks._counts import floor_seconds
 from benchmarks._machine import measured_peaks
@@ -46,6 +47,7 @@ _ROOMS = (
     _peer_steps,
     _loading_steps,
     _startup_steps,
+    _zoo_steps,
 )
 CASES = {case.name: case for room in _ROOMS for case in room.CASES}
 
