@@ -65,13 +65,27 @@ def check_windows(x: Tensor, input_steps: int, num_nodes: int, in_channels: int)
         )
 
 
+def clock_of(x: Tensor, time: Tensor | None) -> Tensor:
+    """Slot of the day and day of the week ``[B, T, 2]`` of the steps of windows ``[B, T, ...]``.
+
+    Raises:
+        ValueError: when the time is missing, or of another shape.
+    """
+    if time is None:
+        raise ValueError("time must be given to a model that reads the clock (use_time)")
+    if time.dim() != 3 or len(time) != len(x) or time.shape[1] < x.shape[1] or time.shape[2] != 2:
+        raise ValueError(
+            f"time must have shape (B={len(x)}, T={x.shape[1]} or more, 2), slot of the day and "
+            f"day of the week; got {tuple(time.shape)}"
+        )
+    return time[:, : x.shape[1]]
+
+
 def with_clock(x: Tensor, time: Tensor | None, steps_per_day: int) -> Tensor:
     """Windows ``[B, T, N, F]`` with the time of the day, 0 to 1, as one more feature.
 
     Raises:
-        ValueError: when the time is missing.
+        ValueError: when the time is missing, or of another shape.
     """
-    if time is None:
-        raise ValueError("time must be given to a model with use_time")
-    clock = time[:, : x.shape[1], 0].to(x) / steps_per_day
+    clock = clock_of(x, time)[..., 0].to(x) / steps_per_day
     return torch.cat([x, clock[:, :, None, None].expand(*x.shape[:3], 1)], -1)

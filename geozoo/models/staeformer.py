@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.models._forecast_inputs import check_sizes, check_windows
+from geozoo.models._forecast_inputs import check_sizes, check_windows, clock_of
 
 
 class STAEformer(nn.Module):
@@ -100,9 +100,7 @@ class STAEformer(nn.Module):
             ValueError: for another shape, or a missing time.
         """
         check_windows(x, self.input_steps, self.num_nodes, self.in_channels)
-        if time is None:
-            raise ValueError("time must be given: the model reads the clock")
-        clock = time[:, : self.input_steps, None]
+        clock = clock_of(x, time)[:, :, None]
         shape = x.shape[:3]
         parts = [
             self.embedding(x),

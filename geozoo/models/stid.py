@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.models._forecast_inputs import check_sizes
+from geozoo.models._forecast_inputs import check_sizes, clock_of
 
 
 class Stid(nn.Module):
@@ -85,9 +85,7 @@ class Stid(nn.Module):
         if self.sensor is not None:
             parts.append(self.sensor.weight.expand(shape))
         if self.slot is not None and self.day is not None:
-            if time is None:
-                raise ValueError("time must be given to a model with use_time")
-            now = time[:, self.input_steps - 1]
+            now = clock_of(x, time)[:, -1]
             parts.append(self.slot(now[:, 0])[:, None].expand(shape))
             parts.append(self.day(now[:, 1])[:, None].expand(shape))
         hidden = torch.cat(parts, -1)

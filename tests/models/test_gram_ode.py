@@ -158,7 +158,7 @@ def test_the_clock_is_a_feature_where_it_is_asked_for():
     plain.load_state_dict(model.state_dict())
     clock = (time[:, :6, 0] / 24).double()[:, :, None, None].expand(3, 6, NODES, 1)
     torch.testing.assert_close(model(x, time=time), plain(torch.cat([x, clock], -1)))
-    with pytest.raises(ValueError, match="time must be given to a model with use_time"):
+    with pytest.raises(ValueError, match="time must be given to a model that reads the clock"):
         model(x)
 
 

@@ -269,3 +269,12 @@ def test_the_scaled_laplacian_has_eigenvalues_within_one():
 def test_bad_arguments_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("shape", [(2, 24), (2, 11, 2), (3, 24, 2), (2, 24, 3)])
+def test_a_clock_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
+    from geozoo.models import Stid
+
+    model = Stid(in_channels=1, num_nodes=3, input_steps=12, horizon=12, steps_per_day=288)
+    with pytest.raises(ValueError, match=r"time must have shape \(B=2, T=12 or more, 2\)"):
+        model(torch.randn(2, 12, 3, 1), time=torch.zeros(shape, dtype=torch.long))
