@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -46,8 +48,40 @@ def geozoo_train(
     return run
 
 
+@pytest.fixture(scope="session")
+def kept_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for copies of finished runs."""
+    return tmp_path_factory.mktemp("kept")
+
+
 @pytest.fixture
-def tiny_run(geozoo_train: Callable[..., int], tmp_path: Path) -> Path:
+def run_once(
+    geozoo_train: Callable[..., int], tmp_path: Path, kept_runs: Path
+) -> Callable[..., Path]:
+    """Run the same words in several tests but once; each gets a folder of its own.
+
+    A copy says of itself what the run would have said: its texts name the folder where it lies.
+    """
+
+    def run(name: str, *words: str) -> Path:
+        folder, kept = tmp_path / name, kept_runs / hashlib.sha256(repr(words).encode()).hexdigest()
+        if not kept.is_dir():
+            assert geozoo_train(*words, f"run_dir={name}") == 0
+            shutil.copytree(folder, kept)
+            (kept / "from").write_text(str(tmp_path))
+            return folder
+        shutil.copytree(kept, folder)
+        former = (folder / "from").read_text()
+        (folder / "from").unlink()
+        for path in folder.rglob("*"):
+            if path.suffix in (".yaml", ".json", ".csv", ".txt", ".html"):
+                path.write_text(path.read_text().replace(former, str(tmp_path)))
+        return folder
+
+    return run
+
+
+@pytest.fixture
+def tiny_run(run_once: Callable[..., Path]) -> Path:
     """The folder of a finished run."""
-    assert geozoo_train(*TINY, "run_dir=done") == 0
-    return tmp_path / "done"
+    return run_once("done", *TINY)

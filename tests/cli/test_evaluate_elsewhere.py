@@ -20,12 +20,11 @@ SIMULATED = (
 
 
 @pytest.fixture
-def forecaster(geozoo_train, tmp_path, monkeypatch) -> Path:
+def forecaster(run_once, tmp_path, monkeypatch) -> Path:
     """A run of STID on a small simulated network."""
     monkeypatch.setenv("GEOZOO_DATA", str(tmp_path / "data"))
-    words = ("model=stid", "model.hidden_channels=8", "trainer.max_epochs=1", "run_dir=trained")
-    assert geozoo_train(*SIMULATED, *words) == 0
-    return tmp_path / "trained"
+    words = ("model=stid", "model.hidden_channels=8", "trainer.max_epochs=1")
+    return run_once("trained", *SIMULATED, *words)
 
 
 def test_the_data_of_the_training_give_the_numbers_of_the_run(forecaster, tmp_path):

@@ -32,13 +32,10 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def three_runs(geozoo_train: Train, tmp_path: Path) -> list[Path]:
+def three_runs(run_once: Callable[..., Path]) -> list[Path]:
     """Runs of three seeds."""
-    folders = [tmp_path / f"run{seed}" for seed in range(3)]
-    for seed, folder in enumerate(folders):
-        words = (f"seed={seed}", f"run_dir={folder}", "trainer.max_epochs=2")
-        assert geozoo_train(*TINY, *words) == 0
-    return folders
+    words = (*TINY, "trainer.max_epochs=2")
+    return [run_once(f"run{seed}", *words, f"seed={seed}") for seed in range(3)]
 
 
 @pytest.fixture
