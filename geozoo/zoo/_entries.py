@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, Literal
 Kind = Literal["model", "dataset"]
 _TASK = re.compile(r"^\s*-\s*/task@_global_\.task:\s*(\w+)", re.MULTILINE)
 _FOLDERS: dict[str, str] = {"model": "models", "dataset": "datasets"}
+#: What Hydra was told of in this process.
+_registered: list[tuple[Path, int]] | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,22 @@ def register_entries() -> None:
     A recipe pulls in its variant for the chosen trainer, ``<recipe>_<trainer>``, through a defaults
     list of its own, so that ``recipe=none`` is without the variant as well. Where a recipe has no
     such file, the trainer's own lengths are the variant: ``trainer=quick`` is quick for every pair.
+    Files that are known as they are now are not read again.
     """
+    global _registered
+    state = _files_now()
+    if state != _registered:
+        _register()
+        _registered = state
+
+
+def _files_now() -> list[tuple[Path, int]]:
+    """Every file that says something, and when it was changed."""
+    folders = [zoo_folder() / name for name in _FOLDERS.values()] + [configs_folder()]
+    return [(p, p.stat().st_mtime_ns) for folder in folders for p in folder.rglob("*.yaml")]
+
+
+def _register() -> None:
     from hydra.core.config_store import ConfigStore
     from omegaconf import OmegaConf
 
@@ -172,6 +190,11 @@ def _store_fallback(name: str, variant: str) -> None:
 
 
 def _plain(path: Path) -> dict[str, Any]:
+    return _plain_as_of(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=256)  # a recipe of a task serves many data sets
+def _plain_as_of(path: Path, changed: int) -> dict[str, Any]:
     from omegaconf import OmegaConf
 
     content = OmegaConf.to_container(OmegaConf.load(path))
