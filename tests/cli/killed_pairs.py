@@ -10,7 +10,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 from qm9_samples import write_qm9
 
-EPOCHS = 4
+EPOCHS = 8
 _COMMON = (
     "recipe=none", "trainer.accelerator=cpu", f"trainer.max_epochs={EPOCHS}", "optimizer.lr=1e-3",
     "trainer.check_val_every_n_epoch=1", "schedule.warmup_epochs=1", "ema_decay=0.9",
