@@ -22,7 +22,7 @@ def load_weights(task: GraphTask, checkpoint: Path) -> dict[str, Any]:
     Returns:
         The checkpoint.
     """
-    content = _read(checkpoint)
+    content = read_content(checkpoint)
     state = content["state_dict"]
     if state.keys() != task.state_dict().keys():
         state = merge_low_rank_updates(state)
@@ -43,7 +43,7 @@ def read_checkpoint(checkpoint: Path) -> tuple[dict[str, Any], dict[str, Tensor]
     Raises:
         RunError: for a file that is no checkpoint of a run.
     """
-    content = _read(checkpoint)
+    content = read_content(checkpoint)
     return content["geozoo"], merge_low_rank_updates(content["state_dict"])
 
 
@@ -61,7 +61,12 @@ def find_checkpoint(run: str) -> Path:
     return path
 
 
-def _read(checkpoint: Path) -> dict[str, Any]:
+def read_content(checkpoint: Path) -> dict[str, Any]:
+    """Everything in a checkpoint: weights, state of the training, and what the run wrote.
+
+    Raises:
+        RunError: for a file that is no checkpoint of a run.
+    """
     try:
         content = read_tensors(checkpoint)
     except ValueError as error:

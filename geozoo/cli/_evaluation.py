@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from geozoo.cli._build import build_datamodule, build_task
-from geozoo.cli._checkpoints import find_checkpoint, load_weights, read_record
+from geozoo.cli._checkpoints import find_checkpoint, load_weights, read_content, read_record
 from geozoo.cli._console import configure_logging, faults_shown
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import PROVIDED, RunError, RunOptions
@@ -22,7 +22,6 @@ from geozoo.cli._report import report
 from geozoo.cli._summary import show_summary
 from geozoo.cli._training import Outcome, num_parameters, test, test_trainer
 from geozoo.cli._transfer import evaluation_elsewhere
-from geozoo.data import read_tensors
 from geozoo.hub.description import FILE_NAME
 from geozoo.zoo import check
 
@@ -122,7 +121,7 @@ def _effort(checkpoint: Path, content: dict[str, Any]) -> dict[str, Any]:
     """Length and hardware of the training, from the newest checkpoint in its folder."""
     last = checkpoint.with_name("last.ckpt")
     if last.is_file() and last != checkpoint:
-        content = read_tensors(last)
+        content = read_content(last)
     return {
         "epochs": content["epoch"] + 1,
         "steps": content["global_step"],

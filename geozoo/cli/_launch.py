@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from omegaconf import DictConfig
 from rich.console import Console
 
+from geozoo.cli._checkpoint_files import drop_unfinished
 from geozoo.cli._console import configure_logging, faults_shown
 from geozoo.cli._ensemble_words import ensemble_words
 from geozoo.cli._folder import RunFolder, command_line
@@ -110,6 +111,7 @@ def _choices() -> dict[str, str | None]:
 def _resume(folder: RunFolder, words: Sequence[str], *, command: str, console: Console) -> None:
     cfg = resumed_config(folder, words)
     if is_main_process():
+        drop_unfinished(folder.checkpoints)
         relocate(folder)
     before = folder.read_info()
     record = {

@@ -8,11 +8,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from geozoo.cli._checkpoint_files import AtomicCheckpoints, drop_unfinished
+from geozoo.cli._checkpoint_files import AtomicCheckpoints
+from geozoo.cli._checkpoints import read_content
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import PROVIDED, RunError, RunOptions
 from geozoo.cli._overrides import apply_overrides
-from geozoo.data import read_tensors
 from geozoo.zoo import check
 
 #: What may differ in the continuation; anything else would make it another experiment.
@@ -68,11 +68,9 @@ def resumed_config(folder: RunFolder, words: Sequence[str]) -> DictConfig:
 def relocate(folder: RunFolder) -> None:
     """Let the last checkpoint name files where the run folder is now, if it was moved.
 
-    What a killed process has left of unfinished checkpoints goes.
     Lightning forgets the best validation when a checkpoint names another folder.
     """
-    drop_unfinished(folder.checkpoints)
-    content: dict[str, Any] = read_tensors(folder.last)
+    content: dict[str, Any] = read_content(folder.last)
     here, changed = str(folder.checkpoints), False
     for name, state in content.get("callbacks", {}).items():
         if not name.startswith("ModelCheckpoint") or state.get("dirpath") in (None, here):

@@ -97,13 +97,12 @@ def train(
         for told in filter(None, (began, adapted, kept)):
             _LOG.info(told)
     trainer = build_trainer(cfg, folder, monitor=task.monitor, is_terminal=is_terminal)
-    try:
-        with interruption_explained(folder, cfg):
-            _fit(trainer, task, datamodule, folder, last=folder.last if is_resumed else None)
-    finally:
-        if is_main_process():
-            gather_metrics(folder)
     with interruption_explained(folder, cfg):
+        try:
+            _fit(trainer, task, datamodule, folder, last=folder.last if is_resumed else None)
+        finally:
+            if is_main_process():
+                gather_metrics(folder)
         return _finish(cfg, folder, trainer, task, datamodule)
 
 

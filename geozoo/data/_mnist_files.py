@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from geozoo.data.damage import damage_named
 from geozoo.data.download import fetch, remote_files
 
 #: md5 of the unpacked files, which any packing of the published content has.
@@ -93,12 +93,10 @@ def _read(
 
 
 def _unpacked(path: Path) -> bytes:
-    try:
+    with damage_named(path, "truncated"):
         opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
         with opened as file:
             content = file.read(_MAX_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} is damaged or truncated: {error}") from error
     if len(content) > _MAX_BYTES:
         raise ValueError(f"{path} holds more than {_MAX_BYTES} bytes, too many for MNIST")
     return content

@@ -7,19 +7,17 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from geozoo.nn.steerable import load_o3
-from geozoo.ops import safe_norm
+from geozoo.ops import length_and_direction
 
 
-def check_space(dim: int, degree: int) -> None:
+def check_space(dim: int) -> None:
     """Check that e3nn serves.
 
     Raises:
-        ValueError: for another dimension than 3 or a negative degree.
+        ValueError: for another dimension than 3.
     """
     if dim != 3:
         raise ValueError(f"dim must be 3: spherical harmonics live in space, got {dim!r}")
-    if not isinstance(degree, int) or degree < 1:
-        raise ValueError(f"degree must be a whole number of at least 1, got {degree!r}")
 
 
 def join_irreps(scalars: int, vectors: int) -> str:
@@ -55,13 +53,17 @@ def edge_harmonics(
     """
     sender, receiver = edge_index
     arm = pos.index_select(0, sender) - pos.index_select(0, receiver)
-    return safe_norm(arm), harmonics_of(arm, degree)
+    distance, direction = length_and_direction(arm)
+    return distance, _harmonics(direction, degree)
 
 
-def harmonics_of(arm: Float[Tensor, "*batch 3"], degree: int) -> Float[Tensor, "*batch H"]:
+def harmonics_of(vector: Float[Tensor, "*batch 3"], degree: int) -> Float[Tensor, "*batch H"]:
     """Spherical harmonics up to a degree, of mean square 1; of a zero vector (1, 0, 0, ...)."""
-    distance = safe_norm(arm).unsqueeze(-1)
-    direction = arm / torch.where(distance > 0, distance, torch.ones_like(distance))
+    return _harmonics(length_and_direction(vector)[1], degree)
+
+
+def _harmonics(direction: Tensor, degree: int) -> Tensor:
+    degrees = list(range(degree + 1))
     return load_o3().spherical_harmonics(
-        list(range(degree + 1)), direction, normalize=False, normalization="component"
+        degrees, direction, normalize=False, normalization="component"
     )

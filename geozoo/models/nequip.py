@@ -77,8 +77,8 @@ class NequIP(PointNetwork):
             in_channels, out_channels, in_vectors=in_vectors, out_vectors=out_vectors, dim=dim,
             level=level, radius=radius,
         )  # fmt: skip
-        check_space(dim, degree)
-        check_positive(hidden_channels=hidden_channels, num_layers=num_layers)
+        check_space(dim)
+        check_positive(hidden_channels=hidden_channels, num_layers=num_layers, degree=degree)
         o3 = load_o3()
         self.degree = degree
         self.basis, self.window = BesselBasis(num_basis, radius), PolynomialWindow(radius)

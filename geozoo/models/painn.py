@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from geozoo.models._point_network import PointNetwork
 from geozoo.nn import BesselBasis, CosineWindow, GatedVectors, PaiNNConv
 from geozoo.nn._checks import check_positive
-from geozoo.ops import safe_norm
+from geozoo.ops import length_and_direction
 
 
 class PaiNN(PointNetwork):
@@ -38,6 +37,7 @@ class PaiNN(PointNetwork):
         K. T. Schuett, O. T. Unke, M. Gastegger, Equivariant Message Passing for the Prediction of
         Tensorial Properties and Molecular Spectra, ICML 2021, arXiv:2102.03150.
 
+    >>> import torch
     >>> model = PaiNN(2, 1, out_vectors=1)
     >>> batch = torch.zeros(4, dtype=torch.long)
     >>> model(torch.randn(4, 3), torch.randn(4, 2), batch).vector.shape
@@ -87,9 +87,7 @@ class PaiNN(PointNetwork):
         """Return scalars and vectors; see `PointNetwork.evaluate`."""
         sender, receiver = edge_index
         arm = pos.index_select(0, sender) - pos.index_select(0, receiver)
-        distance = safe_norm(arm)
-        # Two points at the same place have no direction, and 0 for it.
-        direction = arm / torch.where(distance > 0, distance, torch.ones_like(distance))[:, None]
+        distance, direction = length_and_direction(arm)
         basis, window = self.basis(distance), self.window(distance)
         s = self.embedding(pos.new_ones(len(pos), 1) if x is None else x)
         v = pos.new_zeros(*pos.shape, self.hidden_channels)

@@ -80,9 +80,11 @@ class SEGNN(PointNetwork):
             in_channels, out_channels, in_vectors=in_vectors, out_vectors=out_vectors, dim=dim,
             level=level, radius=radius,
         )  # fmt: skip
-        check_space(dim, degree)
-        check_space(dim, attribute_degree)
-        check_positive(hidden_channels=hidden_channels, num_layers=num_layers)
+        check_space(dim)
+        check_positive(
+            hidden_channels=hidden_channels, num_layers=num_layers, degree=degree,
+            attribute_degree=attribute_degree,
+        )  # fmt: skip
         self.attribute_degree = attribute_degree
         self.window = PolynomialWindow(radius)
         attribute = str(load_o3().Irreps.spherical_harmonics(attribute_degree))

@@ -5,7 +5,7 @@ from geozoo.ops.gelu import gelu, gelu_linear
 from geozoo.ops.kernel_sum import kernel_sum
 from geozoo.ops.ragged import offsets, ragged_arange
 from geozoo.ops.rowwise import rowwise
-from geozoo.ops.safe_norm import safe_norm
+from geozoo.ops.safe_norm import length_and_direction, safe_norm
 from geozoo.ops.scatter import scatter
 from geozoo.ops.sorted_edges import SortedEdges, sort_edges
 from geozoo.ops.weighted_sum import weighted_sum
@@ -16,6 +16,7 @@ __all__ = [
     "gelu_linear",
     "is_traced",
     "kernel_sum",
+    "length_and_direction",
     "offsets",
     "ragged_arange",
     "rowwise",

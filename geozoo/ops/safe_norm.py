@@ -32,3 +32,16 @@ def safe_norm(vector: Float[Tensor, "*batch dim"], *, keepdim: bool = False) -> 
     positive = square > 0
     root = torch.where(positive, square, torch.ones_like(square)).sqrt()
     return torch.where(positive, root, torch.zeros_like(root))
+
+
+def length_and_direction(
+    vector: Float[Tensor, "*batch dim"],
+) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch dim"]]:
+    """Lengths, and vectors of length 1; the zero vector has no direction, and zero for it.
+
+    >>> length_and_direction(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))[1]
+    tensor([[0.6000, 0.8000],
+            [0.0000, 0.0000]])
+    """
+    length = safe_norm(vector)
+    return length, vector / torch.where(length > 0, length, torch.ones_like(length)).unsqueeze(-1)

@@ -63,7 +63,7 @@ def test_a_killed_run_ends_as_the_untouched_one(pair: str, place: Path) -> None:
     seconds = time.monotonic() - start
     times = 2 if pair == QUICK else 5
     kills = kill_again_and_again(pair, place, times=times, seconds=seconds)
-    assert kills >= min(times, 3)  # a short run may be over before a random moment
+    assert kills >= times
     assert_same_run(place / "whole", place / "killed")
     left = [path.name for path in (place / "killed" / "checkpoints").iterdir()]
     assert sorted(left) == ["best.ckpt", "last.ckpt"]
