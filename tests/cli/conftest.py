@@ -85,3 +85,16 @@ def run_once(
 def tiny_run(run_once: Callable[..., Path]) -> Path:
     """The folder of a finished run."""
     return run_once("done", *TINY)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, empty but for what the runs of `killed_pairs` read."""
+    from killed_pairs import write_files
+
+    (tmp_path / "data").mkdir()
+    write_files(tmp_path)
+    monkeypatch.setenv("GEOZOO_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("GEOZOO_OFFLINE", "1")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import multiprocessing
 import os
 import resource
 import shutil
@@ -16,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["fuzzed_keys", "lightning", "torch_geometric", "geozoo.cli.train"])
+from own_process import result_of
+
 #: Wrong types and extreme values, in Hydra's grammar.
 VALUES = (
     "null", "true", "word", "[]", "{a:1}", "-1", "0", "0.5", "1e300", "nan", "1099511627776",
@@ -65,33 +64,17 @@ def fuzz(words: list[str], keys: list[str], folder: Path) -> Tally:
     Raises:
         AssertionError: when a process dies.
     """
-    tallies = [_fuzz_one(words, key, folder) for key in keys]
+    tallies = [
+        result_of(_fuzz, words, key, str(folder), dict(os.environ), told=folder / "now.txt")
+        for key in keys
+    ]
     return Tally(
         len(keys), sum(t.trained for t in tallies), sum(t.refused for t in tallies),
         [problem for t in tallies for problem in t.problems],
     )  # fmt: skip
 
 
-def _fuzz_one(words: list[str], key: str, folder: Path) -> Tally:
-    near, far = _CONTEXT.Pipe(duplex=False)
-    arguments = (words, key, str(folder), dict(os.environ), far)
-    process = _CONTEXT.Process(target=_fuzz, args=arguments)
-    process.start()
-    far.close()
-    try:
-        return near.recv()
-    except EOFError:
-        process.join()
-        last = (folder / "now.txt").read_text()
-        raise AssertionError(f"the process died ({process.exitcode}) with {last}") from None
-    finally:
-        process.kill()
-        process.join()
-
-
-def _fuzz(
-    words: list[str], key: str, folder: str, environment: dict[str, str], result: Any
-) -> None:
+def _fuzz(words: list[str], key: str, folder: str, environment: dict[str, str]) -> Tally:
     os.environ.update(environment)
     os.chdir(folder)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
@@ -107,7 +90,7 @@ def _fuzz(
             refused += 1
         else:
             problems.append(f"{key}={value}: exit {code}: {said[-700:]}")
-    result.send(Tally(1, trained, refused, problems))
+    return Tally(1, trained, refused, problems)
 
 
 def _names(said: str, key: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
@@ -10,9 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-#: Forked from a process that has imported what is slow, and has computed nothing yet.
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["killed_runs", "lightning", "torch_geometric", "geozoo.cli.train"])
+from own_process import CONTEXT
 
 
 class DyingRun:
@@ -28,7 +25,7 @@ class DyingRun:
     def __init__(
         self, words: list[str], folder: Path, *, die_at: int | None = None, whole: bool = False
     ) -> None:
-        self.process = _CONTEXT.Process(
+        self.process = CONTEXT.Process(
             target=_train, args=(words, str(folder), dict(os.environ), die_at, whole)
         )
         self.process.start()

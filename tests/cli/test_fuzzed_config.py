@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from fuzzed_keys import VALUES, fuzz, keys_of
-from killed_pairs import PAIRS, command, write_files
+from killed_pairs import PAIRS, command
 
 pytest.importorskip("rdkit")
 _SHORT = (
@@ -21,17 +21,6 @@ NODES += [
 ]  # fmt: skip
 NODES += [("stid-quantiles", "task")]
 NODES += [("stid-forecasting", node) for node in ("optimizer", "schedule", "trainer")]
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with data for every pair."""
-    (tmp_path / "data").mkdir()
-    write_files(tmp_path)
-    monkeypatch.setenv("GEOZOO_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("GEOZOO_OFFLINE", "1")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.mark.parametrize(("pair", "node"), [

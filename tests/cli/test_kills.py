@@ -7,24 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
-from killed_pairs import PAIRS, command, write_files
+from killed_pairs import PAIRS, command
 from killed_runs import DyingRun
 from run_comparison import assert_same_run
 
 pytest.importorskip("rdkit")
 #: In every test run, with a few kills; the others at night.
 QUICK = "stid-forecasting"
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with data for every pair."""
-    (tmp_path / "data").mkdir()
-    write_files(tmp_path)
-    monkeypatch.setenv("GEOZOO_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("GEOZOO_OFFLINE", "1")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    return tmp_path
 
 
 def begin_or_resume(pair: str, folder: Path) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import resource
 import traceback
@@ -10,9 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-#: Forked from a process that has imported what is slow.
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["damaged_formats", "geozoo.hub", "ase.io"])
+from own_process import result_of
+
 #: Memory that a reader may take beyond what the process has: far more than these files need.
 _ROOM = 1 << 30
 TRUNCATIONS, FLIPS = 50, 200
@@ -58,25 +56,12 @@ def try_all(name: str, folder: Path, seed: int = 0) -> Report:
     """Read every damaged version of a kind of file in a process of its own, in bounded memory.
 
     Raises:
-        AssertionError: when the process dies, or takes ten minutes.
+        AssertionError: when the process dies, or hangs.
     """
-    near, far = _CONTEXT.Pipe(duplex=False)
-    process = _CONTEXT.Process(target=_try_all, args=(name, folder, seed, far))
-    process.start()
-    far.close()
-    try:
-        assert near.poll(600), "it hangs"
-        return near.recv()
-    except EOFError:
-        process.join()
-        last = (folder / "now.txt").read_text()
-        raise AssertionError(f"the process died ({process.exitcode}) with: {last}") from None
-    finally:
-        process.kill()
-        process.join()
+    return result_of(_try_all, name, folder, seed, told=folder / "now.txt")
 
 
-def _try_all(name: str, folder: Path, seed: int, result: object) -> None:
+def _try_all(name: str, folder: Path, seed: int) -> Report:
     from damaged_formats import FORMATS
 
     form = FORMATS[name]
@@ -103,7 +88,7 @@ def _try_all(name: str, folder: Path, seed: int, result: object) -> None:
         left = _listing(folder) - before
         if left:
             problems.append(f"{what}: leaves {sorted(left)}")
-    result.send(Report(refused, read, problems))
+    return Report(refused, read, problems)
 
 
 def _listing(folder: Path) -> set[str]:
