@@ -6,17 +6,6 @@ import torch
 from torch import Tensor
 
 
-def check_sizes(**sizes: int) -> None:
-    """Check that every size is at least 1.
-
-    Raises:
-        ValueError: naming the first that is not.
-    """
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} must be at least 1, got {size!r}")
-
-
 def check_adjacency(name: str, adjacency: Tensor) -> int:
     """Check an adjacency and return the number of sensors.
 
@@ -73,12 +62,19 @@ def clock_of(x: Tensor, time: Tensor | None) -> Tensor:
     """
     if time is None:
         raise ValueError("time must be given to a model that reads the clock (use_time)")
-    if time.dim() != 3 or len(time) != len(x) or time.shape[1] < x.shape[1] or time.shape[2] != 2:
+    # `len` would fix the number of windows of a program that is exported with any.
+    steps = x.shape[1]
+    if (
+        time.dim() != 3
+        or time.shape[0] != x.shape[0]
+        or time.shape[1] < steps
+        or time.shape[2] != 2
+    ):
         raise ValueError(
-            f"time must have shape (B={len(x)}, T={x.shape[1]} or more, 2), slot of the day and "
+            f"time must have shape (B={len(x)}, T={steps} or more, 2), slot of the day and "
             f"day of the week; got {tuple(time.shape)}"
         )
-    return time[:, : x.shape[1]]
+    return time[:, :steps]
 
 
 def with_clock(x: Tensor, time: Tensor | None, steps_per_day: int) -> Tensor:

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from geozoo.models._forecast_inputs import (
     check_adjacencies,
-    check_sizes,
     check_windows,
     with_clock,
 )
 from geozoo.nn import LearnedGraph, SpatioTemporalBlock
+from geozoo.nn._checks import check_positive
 
 #: Makes a block for so many sensors and input channels.
 BlockMaker = Callable[[int, int], SpatioTemporalBlock]
@@ -64,7 +64,7 @@ class TwoGraphForecaster(nn.Module):
     ) -> None:
         super().__init__()
         self.num_nodes = check_adjacencies(spatial_adjacency, semantic_adjacency)
-        check_sizes(
+        check_positive(
             in_channels=in_channels, input_steps=input_steps, horizon=horizon,
             num_branches=num_branches, num_blocks=num_blocks, steps_per_day=steps_per_day,
         )  # fmt: skip

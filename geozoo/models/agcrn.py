@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.models._forecast_inputs import check_sizes, check_windows
+from geozoo.models._forecast_inputs import check_windows
 from geozoo.nn import AdaptiveGraphConv
+from geozoo.nn._checks import check_positive
 
 
 class AGCRN(nn.Module):
@@ -55,7 +56,7 @@ class AGCRN(nn.Module):
         order: int = 2,
     ) -> None:
         super().__init__()
-        check_sizes(
+        check_positive(
             num_nodes=num_nodes, in_channels=in_channels, input_steps=input_steps,
             horizon=horizon, hidden_channels=hidden_channels, num_layers=num_layers,
         )  # fmt: skip

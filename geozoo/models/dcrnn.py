@@ -7,8 +7,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from geozoo.geometry import random_walk_adjacency
-from geozoo.models._forecast_inputs import check_adjacency, check_sizes, check_windows, with_clock
+from geozoo.models._forecast_inputs import check_adjacency, check_windows, with_clock
 from geozoo.nn import DiffusionConv
+from geozoo.nn._checks import check_positive
 
 
 class DCRNN(nn.Module):
@@ -62,7 +63,7 @@ class DCRNN(nn.Module):
     ) -> None:
         super().__init__()
         self.num_nodes = check_adjacency("road_adjacency", road_adjacency)
-        check_sizes(
+        check_positive(
             in_channels=in_channels, input_steps=input_steps, horizon=horizon,
             steps_per_day=steps_per_day, hidden_channels=hidden_channels, num_layers=num_layers,
         )  # fmt: skip

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from geozoo.models._forecast_inputs import check_sizes
 from geozoo.models._two_graphs import TwoGraphForecaster
 from geozoo.nn import MultiODEBlock, SensorAttention, SpatioTemporalBlock, TemporalConv
+from geozoo.nn._checks import check_positive
 from geozoo.ode import Integrator
 
 
@@ -182,7 +182,7 @@ class GramODE(TwoGraphForecaster):
 
 
 def _check_widths(input_steps: int, horizon: int, hidden_channels: int, readout_heads: int) -> None:
-    check_sizes(horizon=horizon, readout_heads=readout_heads)
+    check_positive(horizon=horizon, readout_heads=readout_heads)
     if input_steps < 3 or input_steps % 3:
         raise ValueError(f"input_steps must be a multiple of 3, got {input_steps!r}")
     if hidden_channels < 2:

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from geozoo.geometry import random_walk_adjacency
-from geozoo.models._forecast_inputs import check_adjacency, check_sizes, check_windows, with_clock
+from geozoo.models._forecast_inputs import check_adjacency, check_windows, with_clock
 from geozoo.nn import DiffusionConv, GatedTemporalConv, LearnedGraph
+from geozoo.nn._checks import check_positive
 
 
 class GraphWaveNet(nn.Module):
@@ -69,7 +70,7 @@ class GraphWaveNet(nn.Module):
     ) -> None:
         super().__init__()
         self.num_nodes = check_adjacency("road_adjacency", road_adjacency)
-        check_sizes(
+        check_positive(
             in_channels=in_channels, input_steps=input_steps, horizon=horizon,
             steps_per_day=steps_per_day, hidden_channels=hidden_channels,
             skip_channels=skip_channels, readout_channels=readout_channels, num_blocks=num_blocks,

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from geozoo.models._forecast_inputs import check_sizes
+from geozoo.nn._checks import check_positive
 
 
 class HistoricalAverage(nn.Module):
@@ -32,7 +32,7 @@ class HistoricalAverage(nn.Module):
         self, num_nodes: int, steps_per_day: int, horizon: int, *, by: str = "week"
     ) -> None:
         super().__init__()
-        check_sizes(num_nodes=num_nodes, steps_per_day=steps_per_day, horizon=horizon)
+        check_positive(num_nodes=num_nodes, steps_per_day=steps_per_day, horizon=horizon)
         if by not in ("week", "day"):
             raise ValueError(f"by must be week or day, got {by!r}")
         self.horizon, self.by = horizon, by

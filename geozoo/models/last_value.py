@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.models._forecast_inputs import check_sizes
+from geozoo.nn._checks import check_positive
 
 
 class LastValue(nn.Module):
@@ -27,7 +27,7 @@ class LastValue(nn.Module):
 
     def __init__(self, horizon: int) -> None:
         super().__init__()
-        check_sizes(horizon=horizon)
+        check_positive(horizon=horizon)
         self.horizon = horizon
 
     def forward(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.models._forecast_inputs import check_sizes
+from geozoo.nn._checks import check_positive
 
 
 class PerSensorLinear(nn.Module):
@@ -22,7 +22,7 @@ class PerSensorLinear(nn.Module):
 
     def __init__(self, in_channels: int, input_steps: int, horizon: int) -> None:
         super().__init__()
-        check_sizes(in_channels=in_channels, input_steps=input_steps, horizon=horizon)
+        check_positive(in_channels=in_channels, input_steps=input_steps, horizon=horizon)
         self.linear = nn.Linear(input_steps * in_channels, horizon)
 
     def forward(

@@ -15,6 +15,7 @@ from geozoo.models._inputs import check_channels, check_condition, check_graphs
 from geozoo.models._neighborhoods import find_neighbors, neighborhood_geometry
 from geozoo.models._outputs import GeometricOutput
 from geozoo.models._ponita_choices import make_representation, resolve_backend
+from geozoo.nn._checks import check_positive
 from geozoo.nn.conv import ConvNeXtBlock
 from geozoo.nn.representation._base import Geometry
 from geozoo.ops import scatter
@@ -118,8 +119,7 @@ class Ponita(nn.Module):
         check_channels(in_channels, in_vectors, out_channels, out_vectors)
         if level not in ("node", "graph"):
             raise ValueError(f'level must be "node" or "graph", got {level!r}')
-        if num_layers < 1:
-            raise ValueError(f"num_layers must be at least 1, got {num_layers!r}")
+        check_positive(num_layers=num_layers)
         if representation == "position" and (in_vectors or out_vectors):
             raise ValueError(
                 'representation "position" has no vectors: in_vectors and out_vectors must be 0, '

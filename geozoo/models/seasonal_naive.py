@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from geozoo.models._forecast_inputs import check_sizes
+from geozoo.nn._checks import check_positive
 
 Period = Literal["day", "week"]
 
@@ -34,7 +34,7 @@ class SeasonalNaive(nn.Module):
         super().__init__()
         if period not in ("day", "week"):
             raise ValueError(f"period must be day or week, got {period!r}")
-        check_sizes(steps_per_day=steps_per_day)
+        check_positive(steps_per_day=steps_per_day)
         self.lags = (steps_per_day * (7 if period == "week" else 1),)
 
     def forward(

@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.models._forecast_inputs import check_sizes, check_windows, clock_of
+from geozoo.models._forecast_inputs import check_windows, clock_of
+from geozoo.nn._checks import check_positive
 
 
 class STAEformer(nn.Module):
@@ -60,7 +61,7 @@ class STAEformer(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        check_sizes(
+        check_positive(
             num_nodes=num_nodes, in_channels=in_channels, input_steps=input_steps,
             horizon=horizon, steps_per_day=steps_per_day, feature_channels=feature_channels,
             time_channels=time_channels, adaptive_channels=adaptive_channels,

@@ -7,8 +7,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from geozoo.geometry import scaled_laplacian, symmetrized
-from geozoo.models._forecast_inputs import check_adjacency, check_sizes, check_windows
+from geozoo.models._forecast_inputs import check_adjacency, check_windows
 from geozoo.nn import ChebyshevConv, GatedTemporalConv
+from geozoo.nn._checks import check_positive
 
 
 class STGCN(nn.Module):
@@ -57,7 +58,7 @@ class STGCN(nn.Module):
     ) -> None:
         super().__init__()
         self.num_nodes = check_adjacency("road_adjacency", road_adjacency)
-        check_sizes(in_channels=in_channels, horizon=horizon, kernel_size=kernel_size)
+        check_positive(in_channels=in_channels, horizon=horizon, kernel_size=kernel_size)
         left = input_steps - 4 * (kernel_size - 1)
         if left < 1:
             raise ValueError(

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.models._forecast_inputs import check_sizes
 from geozoo.models._two_graphs import TwoGraphForecaster
 from geozoo.nn import SpatioTemporalBlock, TemporalConv, TensorODE
+from geozoo.nn._checks import check_positive
 from geozoo.ode import Integrator
 
 
@@ -101,7 +101,7 @@ class StgODE(TwoGraphForecaster):
             learned_graph_channels=learned_graph_channels, use_time=use_time,
             steps_per_day=steps_per_day,
         )  # fmt: skip
-        check_sizes(readout_channels=readout_channels)
+        check_positive(readout_channels=readout_channels)
         self.readout = nn.Sequential(
             nn.Linear(input_steps * hidden_channels, readout_channels),
             nn.ReLU(),

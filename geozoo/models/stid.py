@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.models._forecast_inputs import check_sizes, clock_of
+from geozoo.models._forecast_inputs import clock_of
+from geozoo.nn._checks import check_positive
 
 
 class Stid(nn.Module):
@@ -54,7 +55,7 @@ class Stid(nn.Module):
         use_time: bool = True,
     ) -> None:
         super().__init__()
-        check_sizes(
+        check_positive(
             num_nodes=num_nodes, in_channels=in_channels, input_steps=input_steps,
             horizon=horizon, steps_per_day=steps_per_day, hidden_channels=hidden_channels,
             num_layers=num_layers,

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from geozoo.models._forecast_inputs import check_sizes
+from geozoo.nn._checks import check_positive
 
 
 class VectorAutoregression(nn.Module):
@@ -33,7 +33,7 @@ class VectorAutoregression(nn.Module):
         self, num_nodes: int, horizon: int, *, order: int = 3, penalty: float = 1.0e-3
     ) -> None:
         super().__init__()
-        check_sizes(num_nodes=num_nodes, horizon=horizon, order=order)
+        check_positive(num_nodes=num_nodes, horizon=horizon, order=order)
         if penalty < 0:
             raise ValueError(f"penalty must not be negative, got {penalty}")
         self.horizon, self.order, self.penalty = horizon, order, penalty

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+# Beyond it memory would be eaten up before torch could refuse.
+_LARGEST = 2**31 - 1
+
 
 def check_shape(name: str, tensor: Tensor, axes: str, *sizes: int | None) -> None:
     """Check the axes of a tensor.
@@ -31,14 +34,17 @@ def check_shape(name: str, tensor: Tensor, axes: str, *sizes: int | None) -> Non
 
 
 def check_positive(**sizes: int) -> None:
-    """Check that sizes are whole numbers of at least 1.
+    """Check that sizes are whole numbers that a tensor or a list of layers can have.
 
     Raises:
         ValueError: naming the first that is not.
     """
     for name, size in sizes.items():
-        if not isinstance(size, int) or size < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1, got {size!r}")
+        if isinstance(size, bool) or not isinstance(size, int):
+            raise ValueError(f"{name} must be a whole number, got {size!r}")
+        if not 1 <= size <= _LARGEST:
+            bound = "least 1" if size < 1 else f"most {_LARGEST}"
+            raise ValueError(f"{name} must be at {bound}, got {size!r}")
 
 
 def checked_times(times: Sequence[float]) -> tuple[float, ...]:

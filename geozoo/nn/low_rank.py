@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from geozoo.nn._checks import check_positive
+
 _ORIGINAL, _UPDATE = ".parametrizations.weight.original", ".parametrizations.weight.0."
 
 
@@ -38,8 +40,7 @@ class LowRankUpdate(nn.Module):
         self, out_features: int, in_features: int, *, rank: int, alpha: float | None = None
     ) -> None:
         super().__init__()
-        if rank < 1:
-            raise ValueError(f"rank must be at least 1, got {rank}")
+        check_positive(rank=rank)
         if alpha is not None and alpha <= 0:
             raise ValueError(f"alpha must be positive, got {alpha}")
         rank = min(rank, out_features, in_features)

@@ -263,5 +263,5 @@ def test_two_points_at_one_place_have_finite_forces():
 def test_what_does_not_fit_is_refused(kind):
     with pytest.raises(ValueError, match="dim must be 3"):
         kind(1, 1, dim=2)
-    with pytest.raises(ValueError, match="degree must be a whole number"):
+    with pytest.raises(ValueError, match="degree must be at least 1"):
         kind(1, 1, degree=0)

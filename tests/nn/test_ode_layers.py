@@ -244,7 +244,7 @@ def test_gradient_of_what_is_cut_goes_to_the_band():
 
 BAD = [
     (lambda: layers.TemporalConv(4, ()), "channels must hold at least one level"),
-    (lambda: layers.TemporalConv(0), "in_channels must be a whole number of at least 1, got 0"),
+    (lambda: layers.TemporalConv(0), "in_channels must be at least 1, got 0"),
     (lambda: layers.TemporalConv(3, dropout=1.0), r"dropout must be in \[0, 1\), got 1.0"),
     (
         lambda: layers.TemporalConv(3)(torch.zeros(1, 2, 3, 4)),
@@ -259,7 +259,7 @@ BAD = [
     (lambda: layers.SpatialMask(3)(torch.zeros(2, 2)), "adjacency must have shape"),
     (lambda: layers.SpatialMask(3, mode="max"), 'mode must be "sum" or "product", got \'max\''),
     (lambda: layers.SpatialMask(3, std=-1.0), "std must be at least 0, got -1.0"),
-    (lambda: layers.LearnedGraph(3, 0), "channels must be a whole number of at least 1, got 0"),
+    (lambda: layers.LearnedGraph(3, 0), "channels must be at least 1, got 0"),
     (lambda: layers.TensorODE(3, 2, times=(0,)), "times must hold at least two times"),
     (
         lambda: layers.TensorODE(3, 2, 4)(torch.zeros(1, 3, 5, 2), torch.eye(3)),

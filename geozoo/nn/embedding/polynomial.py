@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from geozoo.nn._checks import check_positive
+
 
 class PolynomialFeatures(nn.Module):
     r"""All tensor powers of the input up to a degree, repeated monomials included.
@@ -36,10 +38,7 @@ class PolynomialFeatures(nn.Module):
 
     def __init__(self, in_features: int, degree: int) -> None:
         super().__init__()
-        if in_features < 1:
-            raise ValueError(f"in_features must be at least 1, got {in_features!r}")
-        if degree < 1:
-            raise ValueError(f"degree must be at least 1, got {degree!r}")
+        check_positive(in_features=in_features, degree=degree)
         self.in_features = in_features
         self.degree = degree
         words = [w for d in range(1, degree + 1)

@@ -10,6 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from geozoo.nn._checks import check_positive
+
 #: Nodes beyond each end of the table, from which its coefficients take their boundary: its
 #: influence falls by 0.27 from node to node.
 _MARGIN = 20
@@ -51,8 +53,7 @@ class SplineGrid(nn.Module):
 
     def __init__(self, lower: Sequence[float], upper: Sequence[float], points: int) -> None:
         super().__init__()
-        if points < 1:
-            raise ValueError(f"points must be at least 1, got {points!r}")
+        check_positive(points=points)
         if len(lower) not in (1, 2) or len(lower) != len(upper):
             raise ValueError(f"lower and upper must be 1 or 2 numbers, got {lower} and {upper}")
         if any(not high > low for low, high in zip(lower, upper, strict=True)):
