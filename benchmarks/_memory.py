@@ -84,13 +84,17 @@ def largest_mib() -> float:
 
 def resident_mib() -> float:
     """Resident MiB of this process now; where the system does not say, the largest so far."""
-    found = _status("VmRSS")
-    return largest_mib() if found is None else found
+    return resident_mib_of("self") or largest_mib()
 
 
-def _status(key: str) -> float | None:
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return None
-    (line,) = (row for row in status.read_text().splitlines() if row.startswith(f"{key}:"))
-    return int(line.split()[1]) / 1024
+def resident_mib_of(process: str) -> float | None:
+    """Resident MiB of the process of a number; None where the system does not say."""
+    return _status("VmRSS", process)
+
+
+def _status(key: str, process: str = "self") -> float | None:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith(f"{key}:"):
+                return int(line.split()[1]) / 1024
+    return None

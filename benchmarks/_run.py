@@ -12,6 +12,11 @@ from typing import Any
 _ROOT = Path(__file__).parents[1]
 
 
+def train_command(words: list[str], folder: Path) -> list[str]:
+    """The command that trains with these words in a folder."""
+    return [sys.executable, str(_ROOT / "train.py"), *words, f"run_dir={folder}"]
+
+
 def train_py(words: list[str], folder: Path, *, threads: int | None = None) -> dict[str, Any]:
     """Train and return the test errors, seconds of training and peak memory.
 
@@ -26,7 +31,7 @@ def train_py(words: list[str], folder: Path, *, threads: int | None = None) -> d
     environment = dict(os.environ)
     if threads is not None:
         environment["OMP_NUM_THREADS"] = str(threads)
-    command = [sys.executable, str(_ROOT / "train.py"), *words, f"run_dir={folder}"]
+    command = train_command(words, folder)
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
