@@ -90,7 +90,11 @@ def figures(looks: list[tuple[float, float, int]]) -> dict[str, Any]:
             np.median(seconds[-quarter:]) / np.median(seconds[quarter : 2 * quarter])
         ),
         "epochs": [
-            {"hours": float(elapsed[i] / 3600), "mib": float(resident[i]), "seconds_a_step": float(each)}
+            {
+                "hours": float(elapsed[i] / 3600),
+                "mib": float(resident[i]),
+                "seconds_a_step": float(each),
+            }
             for i, each in zip(epochs[1:], seconds, strict=True)
         ],
     }
