@@ -7,6 +7,7 @@ from geozoo.ops.ragged import offsets, ragged_arange
 from geozoo.ops.rowwise import rowwise
 from geozoo.ops.safe_norm import length_and_direction, safe_norm
 from geozoo.ops.scatter import scatter
+from geozoo.ops.smooth_sinc import smooth_sinc
 from geozoo.ops.sorted_edges import SortedEdges, sort_edges
 from geozoo.ops.weighted_sum import weighted_sum
 
@@ -22,6 +23,7 @@ __all__ = [
     "rowwise",
     "safe_norm",
     "scatter",
+    "smooth_sinc",
     "sort_edges",
     "weighted_sum",
 ]

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from geozoo.ops import smooth_sinc
+
 
 class GaussianBasis(nn.Module):
     r"""Gaussians at even distances from 0 to the cut-off.
@@ -74,7 +76,7 @@ class BesselBasis(nn.Module):
         """Return the value of every function."""
         order = self.order.to(distance.dtype) / self.radius
         factor = math.sqrt(2.0 / self.radius) * math.pi * order
-        return factor * torch.sinc(distance.unsqueeze(-1) * order)
+        return factor * smooth_sinc(distance.unsqueeze(-1) * order)
 
 
 def _check(num_basis: int, radius: float, *, least: int) -> None:
