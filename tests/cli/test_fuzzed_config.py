@@ -33,4 +33,5 @@ def test_a_value_trains_or_its_key_is_named(pair: str, node: str, place: Path) -
     tally = fuzz(words, keys, place)
     print(f"{pair} {node}: {tally.keys} keys, {tally.trained} trained, {tally.refused} refused")
     told = "\n".join(tally.problems)
+    print(told)
     assert not tally.problems, f"{len(tally.problems)} of {len(keys) * len(VALUES)}:\n{told}"
