@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,24 @@ def data_folder(name: str, root: str | Path | None = None) -> Path:
     """
     root = root or os.environ.get(DATA_VARIABLE) or "~/.cache/geozoo"
     return Path(root).expanduser() / name
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder if need be and try to write there, before long work whose result goes there.
+
+    Raises:
+        OSError: naming the folder, when nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        message = (
+            f"nothing can be written to {folder} ({error.strerror}); {DATA_VARIABLE}=<folder> puts "
+            "the data elsewhere"
+        )
+        raise type(error)(message) from error
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from geozoo.data._folders import data_folder
+from geozoo.data._folders import check_writable, data_folder
 from geozoo.data._qm9_bonds import BondSource, resolve_bond_source
 from geozoo.data._qm9_files import NUM_CHARACTERISED
 from geozoo.data._qm9_store import prepare_store, prepared_header, prepared_path
@@ -71,6 +71,7 @@ class QM9Source:
             not archive.is_file() or header["archive_bytes"] == str(archive.stat().st_size)
         ):
             return
+        check_writable(self.folder)
         files = remote_files("qm9")
         source = files[_ARCHIVE]
         files[_ARCHIVE] = replace(source, urls=(*self.mirrors, *source.urls))

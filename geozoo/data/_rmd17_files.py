@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from geozoo.data._folders import check_writable
 from geozoo.data._progress import progress_bar
 from geozoo.data.download import RemoteFile, fetch, remote_files
 from geozoo.data.numpy_files import read_npz
@@ -57,7 +58,7 @@ def unpack(packed: Path, folder: Path) -> None:
     Raises:
         ValueError: for a damaged archive, or one with members that point outside.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    check_writable(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpack-") as work:
         try:
             _extract(packed, Path(work))
@@ -95,12 +96,14 @@ def read_molecule(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise FileNotFoundError(f"{path.name} is missing in {path.parent}: call prepare_data()")
     arrays = read_npz(path, _KEYS, optional=["old_indices"])
-    frames, atoms = len(arrays["energies"].reshape(-1)), len(arrays["nuclear_charges"])
+    frames, atoms = arrays["energies"].size, arrays["nuclear_charges"].size
     shapes = {"nuclear_charges": (atoms,), "coords": (frames, atoms, 3), "energies": (frames,)}
     shapes |= {"forces": (frames, atoms, 3), "old_indices": (frames,)}
     for key, values in arrays.items():
         if values.shape != shapes[key]:
             raise ValueError(f"{path}: {key} must have shape {shapes[key]}, got {values.shape}")
+        if key in ("nuclear_charges", "old_indices") and values.dtype.kind not in "iu":
+            raise ValueError(f"{path}: {key} must be whole numbers, got {values.dtype}")
     return arrays
 
 

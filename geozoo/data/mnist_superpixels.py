@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from geozoo.data._digits import check_split_seed, digit_data
-from geozoo.data._folders import data_folder
+from geozoo.data._folders import check_writable, data_folder
 from geozoo.data._mnist_files import read_both_parts
 from geozoo.data._progress import progress_bar
 from geozoo.data._pyg_superpixels import read_superpixels
@@ -50,6 +50,7 @@ class _Digits(GraphDataModule):
     def prepare_data(self) -> None:
         """Make the prepared file, unless a whole one is there."""
         if self._header() is None:
+            check_writable(self.folder)
             store, header = self.make()
             store.save(self.prepared, metadata={**header, "version": _VERSION})
             _LOG.info("prepared %s: %s", self.prepared.name, store)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from geozoo.data._folders import data_folder
+from geozoo.data._folders import check_writable, data_folder
 from geozoo.data._nbody_files import (
     PARTS,
     generate_part,
@@ -112,6 +112,7 @@ class NBody(GraphDataModule):
         for part, count in self._counts().items():
             path = generated_path(self.folder, part, count=count, seed=self.seed)
             if not path.is_file():
+                check_writable(self.folder)
                 generate_part(path, part, count=count, seed=self.seed)
 
     def load(self) -> LoadedData:

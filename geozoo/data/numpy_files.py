@@ -16,7 +16,7 @@ from geozoo.data.damage import damage_named
 def read_npz(
     path: str | Path, names: Sequence[str] | None = None, *, optional: Sequence[str] = ()
 ) -> dict[str, np.ndarray]:
-    """The arrays of an ``.npz`` file, never unpickled.
+    """The arrays of real numbers of an ``.npz`` file, never unpickled.
 
     No array takes more memory than the file has bytes for it, whatever size it declares.
 
@@ -45,7 +45,7 @@ def read_npz(
 
 
 def read_npy(path: str | Path, *, mmap: bool = False) -> np.ndarray:
-    """The array of an ``.npy`` file, never unpickled.
+    """The array of real numbers of an ``.npy`` file, never unpickled.
 
     Args:
         path: the file.
@@ -94,6 +94,8 @@ def _check_size(file: IO[bytes], size: int) -> None:
         raise ValueError(f"format {version[0]}.{version[1]} is not read")
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are not read")
+    if dtype.kind not in "biuf":
+        raise ValueError(f"it holds {dtype}, expected real numbers")
     declared, there = math.prod(shape) * dtype.itemsize, size - file.tell()
     if min(shape, default=0) < 0 or declared != there:
         raise ValueError(f"it declares {dtype} of shape {shape} and has {there} bytes for it")

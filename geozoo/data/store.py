@@ -10,14 +10,14 @@ import torch
 from jaxtyping import Int
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load as load_bytes
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
-from geozoo.data._folders import atomic_path
 from geozoo.data._layout import GraphIndex, Ragged, as_index
 from geozoo.data._layout import check_fields as _check_fields
 from geozoo.data.batch import GraphBatch
 from geozoo.data.damage import damage_named
+from geozoo.data.tensor_file import write_tensors
 
 if TYPE_CHECKING:
     from torch_geometric.data import Batch, Data
@@ -174,15 +174,16 @@ class GraphStore:
         Args:
             path: the file.
             metadata: further text to keep in the file's header, such as a hash of the source.
+
+        Raises:
+            OSError: naming the file, when it cannot be written.
         """
-        path = Path(path)
         tensors = {name: value.cpu().contiguous() for name, value in self._tensors().items()}
         tensors["num_nodes"] = self._nodes.counts
         if self._edges is not None:
             tensors["num_edges"] = self._edges.counts
         header = {**(metadata or {}), "geozoo_graph_store": str(_FORMAT)}
-        with atomic_path(path) as partial:
-            save_file(tensors, partial, metadata=header)
+        write_tensors(path, tensors, metadata=header)
 
     @classmethod
     def load(cls, path: str | Path, *, mmap: bool = True) -> GraphStore:

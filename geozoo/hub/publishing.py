@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
 from torch import Tensor
 
+from geozoo.data.tensor_file import write_tensors
 from geozoo.hub.description import Description, Weights, file_sha256
 
 WEIGHTS_NAME = "model.safetensors"
@@ -47,8 +47,7 @@ def write_model(
     path = folder / WEIGHTS_NAME
     # Copies: safetensors refuses tensors that share memory.
     copies = {key: value.detach().cpu().contiguous().clone() for key, value in state.items()}
-    save_file(copies, path)
-    path.chmod(0o644)  # safetensors writes for its owner alone
+    write_tensors(path, copies)
     weights = Weights(WEIGHTS_NAME, file_sha256(path), path.stat().st_size, tuple(mirrors))
     found = Description(name=name, model=model, task=task, data=data, weights=weights, **facts)
     found.write(folder)
