@@ -15,7 +15,7 @@ from geozoo.models._inputs import check_channels, check_condition, check_graphs
 from geozoo.models._neighborhoods import find_neighbors, neighborhood_geometry
 from geozoo.models._outputs import GeometricOutput
 from geozoo.models._ponita_choices import make_representation, resolve_backend
-from geozoo.nn._checks import check_positive
+from geozoo.nn._checks import check_not_negative, check_positive
 from geozoo.nn.conv import ConvNeXtBlock
 from geozoo.nn.representation._base import Geometry
 from geozoo.ops import scatter
@@ -120,6 +120,7 @@ class Ponita(nn.Module):
         if level not in ("node", "graph"):
             raise ValueError(f'level must be "node" or "graph", got {level!r}')
         check_positive(num_layers=num_layers)
+        check_not_negative(condition_channels=condition_channels)
         if representation == "position" and (in_vectors or out_vectors):
             raise ValueError(
                 'representation "position" has no vectors: in_vectors and out_vectors must be 0, '

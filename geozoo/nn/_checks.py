@@ -1,4 +1,4 @@
-"""Checks of what the layers on sensors and time are given."""
+"""Checks of what layers are given."""
 
 from __future__ import annotations
 
@@ -40,11 +40,25 @@ def check_positive(**sizes: int) -> None:
         ValueError: naming the first that is not.
     """
     for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int):
-            raise ValueError(f"{name} must be a whole number, got {size!r}")
-        if not 1 <= size <= _LARGEST:
-            bound = "least 1" if size < 1 else f"most {_LARGEST}"
-            raise ValueError(f"{name} must be at {bound}, got {size!r}")
+        _check_whole(name, size, least=1)
+
+
+def check_not_negative(**sizes: int) -> None:
+    """Check the same of sizes that may be 0.
+
+    Raises:
+        ValueError: naming the first that is not.
+    """
+    for name, size in sizes.items():
+        _check_whole(name, size, least=0)
+
+
+def _check_whole(name: str, size: int, *, least: int) -> None:
+    if isinstance(size, bool) or not isinstance(size, int):
+        raise ValueError(f"{name} must be a whole number, got {size!r}")
+    if not least <= size <= _LARGEST:
+        bound = f"least {least}" if size < least else f"most {_LARGEST}"
+        raise ValueError(f"{name} must be at {bound}, got {size!r}")
 
 
 def checked_times(times: Sequence[float]) -> tuple[float, ...]:

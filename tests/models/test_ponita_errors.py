@@ -19,10 +19,10 @@ OPTIONS = [
     ({"representation": "edges", "interaction": "all"}, "interaction must be .*, got 'all'"),
     ({"orientation_kind": "so3"}, "kind must be .*, got 'so3'"),
     ({"orientation_kind": "se2"}, "needs orientations in 2 dimensions, got 3"),
-    ({"grid": "cubic"}, "kind must be one of .*, got 'cubic'"),
+    ({"grid": "cubic"}, "grid must be one of .*, got 'cubic'"),
     ({"grid": torch.full((4, 3), 0.5)}, "some orientations are not on the sphere"),
     ({"grid": torch.eye(3)}, r"grid must have shape \(4, 3\), got \(3, 3\)"),
-    ({"num_orientations": 0}, "num must be a positive whole number of orientations, got 0"),
+    ({"num_orientations": 0}, "num_orientations must be at least 1, got 0"),
     ({"num_orientations": 5}, "antipodal grid needs an even num of orientations, got 5"),
     (
         {"backend": "fast"},

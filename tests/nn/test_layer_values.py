@@ -98,7 +98,7 @@ REFUSED = [
     (lambda: layers.BundleConv(4, 2, 3), "depthwise convolution needs out_channels equal"),
     (lambda: layers.FiberBundleConv(4, 4, 3, groups=3), "groups must be 1"),
     (lambda: bundle(dim=4), "dim must be 2 or 3, got 4"),
-    (lambda: bundle(grid="cubic"), "kind must be one of .*'cubic'"),
+    (lambda: bundle(grid="cubic"), "grid must be one of .*'cubic'"),
     (lambda: bundle(num_orientations=5), "antipodal grid needs an even num"),
     (lambda: bundle(grid=torch.ones(4, 3)), "not on the sphere"),
     (lambda: bundle(grid=torch.ones(3, 3)), r"grid must have shape \(4, 3\), got \(3, 3\)"),

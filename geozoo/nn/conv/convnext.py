@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -25,6 +27,9 @@ class ConvNeXtBlock(nn.Module):
         layer_scale: initial value of the learned factor per channel; None: no factor.
         fused: evaluate by `geozoo.ops.gelu_linear`, which keeps less in memory; False: as written.
 
+    Raises:
+        ValueError: for a layer scale that is not finite.
+
     Reference:
         Z. Liu et al., A ConvNet for the 2020s, CVPR 2022, figure 4.
     """
@@ -40,6 +45,8 @@ class ConvNeXtBlock(nn.Module):
         fused: bool = True,
     ) -> None:
         super().__init__()
+        if layer_scale is not None and not math.isfinite(layer_scale):
+            raise ValueError(f"layer_scale must be finite, got {layer_scale!r}")
         self.fused = fused
         self.conv = conv
         self.norm = nn.LayerNorm(out_channels)

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from geozoo.geometry import (
+    SPHERE_GRIDS,
     circle_grid,
     orientation_invariants,
     r2s1_invariants,
     r3s2_invariants,
     sphere_grid,
 )
+from geozoo.nn._checks import check_positive
 from geozoo.nn.conv import BundleConv, FiberBundleConv
 from geozoo.nn.embedding import KernelBasis
 from geozoo.nn.readout import lift_to_orientations, project_from_orientations
@@ -147,7 +149,10 @@ class BundleRepresentation(Representation):
 
 
 def _make_grid(dim: int, num_orientations: int, grid: str | Tensor) -> Tensor:
+    check_positive(num_orientations=num_orientations)
     if isinstance(grid, str):
+        if grid not in SPHERE_GRIDS:
+            raise ValueError(f"grid must be one of {SPHERE_GRIDS}, got {grid!r}")
         return circle_grid(num_orientations) if dim == 2 else sphere_grid(num_orientations, grid)
     if grid.shape != (num_orientations, dim):
         raise ValueError(
