@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from geozoo.geometry import complete_pairs, directed_edges, radius_pairs
 from geozoo.models._inputs import check_channels, check_graphs
 from geozoo.models._outputs import GeometricOutput
+from geozoo.nn._checks import check_radius
 from geozoo.ops import scatter
 
 
@@ -48,8 +49,7 @@ class PointNetwork(nn.Module):
         check_channels(in_channels, in_vectors, out_channels, out_vectors)
         if level not in ("node", "graph"):
             raise ValueError(f'level must be "node" or "graph", got {level!r}')
-        if radius is not None and not radius > 0:
-            raise ValueError(f"radius must be positive or None, got {radius!r}")
+        check_radius(radius, optional=True)
         self.in_channels, self.in_vectors = in_channels, in_vectors
         self.out_channels, self.out_vectors = out_channels, out_vectors
         self.dim, self.level, self.radius = dim, level, radius

@@ -8,6 +8,7 @@ from torch import Tensor
 
 # Beyond it memory would be eaten up before torch could refuse.
 _LARGEST = 2**31 - 1
+_LARGEST_RADIUS = 1e15
 
 
 def check_shape(name: str, tensor: Tensor, axes: str, *sizes: int | None) -> None:
@@ -59,6 +60,25 @@ def _check_whole(name: str, size: int, *, least: int) -> None:
     if not least <= size <= _LARGEST:
         bound = f"least {least}" if size < least else f"most {_LARGEST}"
         raise ValueError(f"{name} must be at {bound}, got {size!r}")
+
+
+def check_radius(radius: float | None, *, optional: bool = False) -> None:
+    """Check a cut-off.
+
+    Args:
+        radius: what was given.
+        optional: whether None, for no cut-off, will do.
+
+    Raises:
+        ValueError: for one that is not positive, or whose square is more than float32 can hold.
+    """
+    if radius is None and optional:
+        return
+    kind = "positive or None" if optional else "positive"
+    if radius is None or not radius > 0:
+        raise ValueError(f"radius must be {kind}, got {radius!r}")
+    if radius > _LARGEST_RADIUS:
+        raise ValueError(f"radius must be at most {_LARGEST_RADIUS:g}, got {radius!r}")
 
 
 def checked_times(times: Sequence[float]) -> tuple[float, ...]:

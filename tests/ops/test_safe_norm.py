@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from geozoo.ops import safe_norm
+from geozoo.ops import length_and_direction, safe_norm
 from geozoo.testing import assert_dtype_kept, assert_finite_derivatives, assert_gradients
 
 
@@ -36,3 +36,16 @@ def test_derivatives_agree_with_finite_differences():
     vector = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
     assert_gradients(safe_norm, {"vector": vector}, wrt=("vector",))
     assert_dtype_kept(safe_norm, {"vector": vector})
+
+
+def test_length_and_direction_of_vectors_and_of_none():
+    vectors = torch.tensor([[3.0, 4.0, 0.0], [0.0, 0.0, 0.0], [0.0, -2e-3, 0.0]]).double()
+    length, direction = length_and_direction(vectors)
+    torch.testing.assert_close(length, torch.tensor([5.0, 0.0, 2e-3]).double())
+    expected = torch.tensor([[0.6, 0.8, 0.0], [0.0, 0.0, 0.0], [0.0, -1.0, 0.0]]).double()
+    torch.testing.assert_close(direction, expected)
+    for one in (vectors[0], vectors[2]):
+        assert_gradients(lambda one: length_and_direction(one)[1], {"one": one}, wrt=("one",))
+    assert_finite_derivatives(
+        lambda vector: length_and_direction(vector), {"vector": vectors}, wrt=("vector",)
+    )

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from geozoo.nn._checks import check_radius
 from geozoo.ops import smooth_sinc
 
 
@@ -82,5 +83,4 @@ class BesselBasis(nn.Module):
 def _check(num_basis: int, radius: float, *, least: int) -> None:
     if num_basis < least:
         raise ValueError(f"num_basis must be at least {least}, got {num_basis!r}")
-    if not radius > 0:
-        raise ValueError(f"radius must be positive, got {radius!r}")
+    check_radius(radius)

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from geozoo.nn._checks import check_radius
+
 
 class PolynomialWindow(nn.Module):
     r"""Polynomial envelope, 1 at distance 0 and 0 with two zero derivatives at the cut-off.
@@ -33,8 +35,7 @@ class PolynomialWindow(nn.Module):
 
     def __init__(self, radius: float | None, power: int = 6) -> None:
         super().__init__()
-        if radius is not None and not radius > 0:
-            raise ValueError(f"radius must be positive or None, got {radius!r}")
+        check_radius(radius, optional=True)
         if power < 2:
             raise ValueError(f"power must be at least 2, got {power!r}")
         self.radius = radius
@@ -81,8 +82,7 @@ class CosineWindow(nn.Module):
 
     def __init__(self, radius: float) -> None:
         super().__init__()
-        if not radius > 0:
-            raise ValueError(f"radius must be positive, got {radius!r}")
+        check_radius(radius)
         self.radius = radius
 
     def forward(self, distance: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
