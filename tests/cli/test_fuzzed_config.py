@@ -9,6 +9,8 @@ from fuzzed_keys import VALUES, fuzz, keys_of
 from killed_pairs import PAIRS, command
 
 pytest.importorskip("rdkit")
+#: In every test run; the others at night.
+QUICK = ("stid-forecasting", "schedule")
 _SHORT = (
     "trainer.max_epochs=1", "trainer.limit_train_batches=2", "trainer.limit_val_batches=1",
     "test=false",
@@ -28,7 +30,7 @@ NODES += [("stid-forecasting", node) for node in ("optimizer", "schedule", "trai
 
 
 @pytest.mark.parametrize(("pair", "node"), [
-    pytest.param(*each, marks=() if each == ("stid-forecasting", "model") else pytest.mark.slow)
+    pytest.param(*each, marks=() if each == QUICK else pytest.mark.slow)
     for each in NODES
 ])  # fmt: skip
 def test_a_value_trains_or_its_key_is_named(pair: str, node: str, place: Path) -> None:
