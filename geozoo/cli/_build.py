@@ -74,8 +74,12 @@ def build_trainer(
     every, epochs = cfg.trainer.get("check_val_every_n_epoch"), cfg.trainer.get("max_epochs")
     if every and epochs and 0 < epochs < every:
         options["check_val_every_n_epoch"] = epochs  # a short run is validated at its end
+    # The timer that measures a run ends it as well: Lightning takes only one.
+    others = [key for key in cfg.trainer if key != "max_time"]
     with _faults_named("trainer"):
-        return instantiate(cfg.trainer, _convert_="all", _partial_=True)(
+        return instantiate(
+            OmegaConf.masked_copy(cfg.trainer, others), _convert_="all", _partial_=True
+        )(
             logger=_loggers(cfg),
             callbacks=make_callbacks(cfg, folder, monitor=monitor, is_terminal=is_terminal),
             enable_progress_bar=is_terminal,

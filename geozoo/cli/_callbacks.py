@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from typing import Any
@@ -17,7 +18,8 @@ from lightning.pytorch.callbacks import (
     Timer,
     WeightAveraging,
 )
-from omegaconf import DictConfig
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig, OmegaConf
 
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._freed_memory import FreedMemory
@@ -43,7 +45,7 @@ def make_callbacks(
     """
     callbacks: list[Callback] = [
         SeededEpochs(cfg.seed),
-        Timer(),
+        _timer(cfg.trainer.get("max_time")),
         Hardware(),
         FreedMemory(),
         RichProgressBar(refresh_rate=_REFRESH) if is_terminal else ProgressLines(monitor),
@@ -60,6 +62,17 @@ def make_callbacks(
     if cfg.early_stopping_patience is not None:
         callbacks.append(EarlyStopping(monitor, patience=cfg.early_stopping_patience, mode="min"))
     return callbacks
+
+
+def _timer(max_time: Any) -> Timer:
+    """Measures the training, and ends it after an epoch, from where it can be continued exactly."""
+    plain = OmegaConf.to_container(max_time) if isinstance(max_time, DictConfig) else max_time
+    if plain is None or isinstance(plain, str | dict):
+        with contextlib.suppress(MisconfigurationException, TypeError, OverflowError):
+            timer = Timer(duration=plain, interval="epoch")
+            if plain is None or timer.time_remaining() > 0:
+                return timer
+    raise ValueError(f"max_time must be DD:HH:MM:SS or {{hours: 1, minutes: 30}}, got {plain!r}")
 
 
 def drop_averaging(trainer: Trainer) -> None:

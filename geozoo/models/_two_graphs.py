@@ -68,6 +68,8 @@ class TwoGraphForecaster(nn.Module):
             in_channels=in_channels, input_steps=input_steps, horizon=horizon,
             num_branches=num_branches, num_blocks=num_blocks, steps_per_day=steps_per_day,
         )  # fmt: skip
+        if learned_graph_channels is not None:
+            check_positive(learned_graph_channels=learned_graph_channels)
         self.in_channels, self.input_steps, self.horizon = in_channels, input_steps, horizon
         self.use_time, self.steps_per_day = use_time, steps_per_day
         dtype = torch.get_default_dtype()

@@ -13,6 +13,9 @@ from geozoo.nn import MultiODEBlock, SensorAttention, SpatioTemporalBlock, Tempo
 from geozoo.nn._checks import check_positive
 from geozoo.ode import Integrator
 
+#: A start beyond it overflows float32 within a layer.
+_LARGEST_STD = 1e3
+
 
 class GramODE(TwoGraphForecaster):
     r"""Forecast sensor series by neural ODEs on a road graph and on a graph of similar days.
@@ -124,7 +127,13 @@ class GramODE(TwoGraphForecaster):
         recompute: bool = False,
     ) -> None:
         readout_heads = horizon if readout_heads is None else readout_heads
+        check_positive(
+            hidden_channels=hidden_channels, bottleneck_channels=bottleneck_channels,
+            local_heads=local_heads,
+        )  # fmt: skip
         _check_widths(input_steps, horizon, hidden_channels, readout_heads)
+        if mask_std is not None and not 0 <= mask_std <= _LARGEST_STD:
+            raise ValueError(f"mask_std must be in 0..{_LARGEST_STD:g}, got {mask_std!r}")
         dynamics: dict[str, Any] = {
             "channels": hidden_channels, "steps": input_steps, "variant": variant,
             "detach_initial": detach_initial, "local_order": local_order,

@@ -79,6 +79,7 @@ class StgODE(TwoGraphForecaster):
         rtol: float = 1e-6,
         atol: float = 1e-6,
     ) -> None:
+        check_positive(hidden_channels=hidden_channels, bottleneck_channels=bottleneck_channels)
         if not end_time > 0:
             raise ValueError(f"end_time must be positive, got {end_time!r}")
         integrator = Integrator(solver, adjoint, rtol, atol)

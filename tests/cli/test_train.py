@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from omegaconf import OmegaConf
+from run_comparison import read_last
 from tiny_configs import TINY
 
 from geozoo.zoo import recipes
@@ -169,6 +170,18 @@ def test_early_stopping_ends_a_run_that_does_not_improve(
     assert len(_rows(tmp_path / "e" / "metrics.csv")) < 5
 
 
+def test_a_run_ends_when_its_time_is_up_and_can_be_continued(
+    geozoo_train: Train, tmp_path: Path
+) -> None:
+    words = ("trainer.max_epochs=100000", "run_dir=m")
+    assert geozoo_train(*TINY, *words, "trainer.max_time={seconds: 1}") == 0
+    ended = read_last(tmp_path / "m")["epoch"]
+    assert 0 < ended < 10000
+    assert (tmp_path / "m" / "result.csv").is_file()
+    assert geozoo_train("resume=m", "trainer.max_time={seconds: 3}") == 0
+    assert read_last(tmp_path / "m")["epoch"] > ended
+
+
 def test_a_short_run_is_validated_at_its_end(geozoo_train: Train, tmp_path: Path) -> None:
     words = ("trainer.max_epochs=2", "trainer.check_val_every_n_epoch=5", "run_dir=s")
     assert geozoo_train(*TINY, *words) == 0
@@ -208,3 +221,11 @@ def test_a_named_recipe_has_its_variant_too(geozoo_train: Train, tmp_path: Path)
     cfg = OmegaConf.load(tmp_path / "q" / "config.yaml")
     quick = next(each for each in recipes() if each.name == "ponita-chirality_quick")
     assert cfg.trainer.max_epochs == OmegaConf.load(quick.path).trainer.max_epochs
+
+
+@pytest.mark.parametrize("value", ["5", "soon", "00:00:00:00", "{weeks: many}"])
+def test_a_wrong_time_is_named(
+    value: str, geozoo_train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert geozoo_train(*TINY, f"trainer.max_time={value}") == 2
+    assert "max_time" in " ".join(capsys.readouterr().out.split())
