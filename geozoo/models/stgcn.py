@@ -58,7 +58,10 @@ class STGCN(nn.Module):
     ) -> None:
         super().__init__()
         self.num_nodes = check_adjacency("road_adjacency", road_adjacency)
-        check_positive(in_channels=in_channels, horizon=horizon, kernel_size=kernel_size)
+        check_positive(
+            in_channels=in_channels, horizon=horizon, kernel_size=kernel_size,
+            hidden_channels=hidden_channels, bottleneck_channels=bottleneck_channels,
+        )  # fmt: skip
         left = input_steps - 4 * (kernel_size - 1)
         if left < 1:
             raise ValueError(

@@ -11,6 +11,9 @@ from geozoo.nn import SpatioTemporalBlock, TemporalConv, TensorODE
 from geozoo.nn._checks import check_positive
 from geozoo.ode import Integrator
 
+#: A step beyond it overflows float32.
+_LARGEST_TIME = 1e6
+
 
 class StgODE(TwoGraphForecaster):
     """Forecast sensor series by one linear graph ODE a block, on roads and on similar sensors.
@@ -80,8 +83,10 @@ class StgODE(TwoGraphForecaster):
         atol: float = 1e-6,
     ) -> None:
         check_positive(hidden_channels=hidden_channels, bottleneck_channels=bottleneck_channels)
-        if not end_time > 0:
-            raise ValueError(f"end_time must be positive, got {end_time!r}")
+        if not 0 < end_time <= _LARGEST_TIME:
+            raise ValueError(
+                f"end_time must be positive and at most {_LARGEST_TIME:g}, got {end_time!r}"
+            )
         integrator = Integrator(solver, adjoint, rtol, atol)
         levels = (hidden_channels, bottleneck_channels, hidden_channels)
 

@@ -93,7 +93,7 @@ def test_derivatives_are_right():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"end_time": 0}, "end_time must be positive, got 0"),
+        ({"end_time": 0}, "end_time must be positive and at most 1e\\+06, got 0"),
         ({"readout_channels": 0}, "readout_channels must be at least 1, got 0"),
         ({"solver": "leapfrog"}, "solver must be one of euler"),
         ({"steps_per_day": 0}, "steps_per_day must be at least 1, got 0"),
