@@ -93,7 +93,7 @@ def test_bad_roads_are_named_with_file_and_line(readings, tmp_path, lines, messa
     [
         ({"flow": FLOW}, "it lacks data; it has flow"),
         ({"data": FLOW[..., 0]}, r"of shape \[steps, sensors, features\], got float64 of shape"),
-        ({"data": FLOW.astype(str)}, "must be numbers"),
+        ({"data": FLOW.astype(str)}, "expected real numbers"),
         ({"data": FLOW[:0]}, "of shape"),
         ({"data": np.array([{}], dtype=object)}, "it holds Python objects"),
         ({"data": np.where(FLOW == 14, np.nan, FLOW)}, "got nan in step 2 .*, sensor 1, feature f"),

@@ -171,7 +171,7 @@ def test_interrupted_preparation_leaves_nothing_behind(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("geozoo.data.store.save_file", interrupted)
+        patch.setattr("geozoo.data.tensor_file.save_file", interrupted)
         qm9(root).prepare_data()
     left = {path.name for path in (root / "qm9").iterdir()}
     assert left == {"dsgdb9nsd.xyz.tar.bz2", "uncharacterized.txt"}
