@@ -36,7 +36,7 @@ def steps_so_far(folder: Path) -> int:
     told = []
     for metrics in folder.glob("csv/version_*/metrics.csv"):
         with metrics.open(encoding="utf-8", newline="") as file:
-            told += [int(row["step"]) for row in csv.DictReader(file) if row["train/loss"]]
+            told += [int(row["step"]) for row in csv.DictReader(file) if row.get("train/loss")]
     return max(told, default=-1) + 1
 
 

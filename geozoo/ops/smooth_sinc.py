@@ -1,4 +1,4 @@
-"""sin(pi x) / (pi x) with right derivatives of every order everywhere."""
+"""sin(pi x) / (pi x), whose derivatives are right at zero and close to it, too."""
 
 from __future__ import annotations
 

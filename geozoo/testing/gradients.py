@@ -23,7 +23,7 @@ def assert_gradients(
     """Check first and second derivatives against finite differences, in float64.
 
     Args:
-        module: module or function; if it is not in float64, a copy that is.
+        module: module or function; a copy in float64 is checked.
         inputs: its inputs by name, at a point where the outputs are smooth.
         wrt: names of the inputs to differentiate by.
         parameters: whether to differentiate by the module's parameters too.
@@ -59,7 +59,7 @@ def assert_finite_derivatives(
     those of a training on forces: of the squared gradient by the inputs and the parameters.
 
     Args:
-        module: module or function; if it is not in float64, a copy that is.
+        module: module or function; a copy in float64 is checked.
         inputs: its inputs by name.
         wrt: names of the inputs to differentiate by.
 
@@ -95,10 +95,7 @@ def _check_finite(what: str, value: Tensor) -> None:
 
 
 def _in_float64(module: Any, inputs: Inputs) -> tuple[Any, dict[str, Any]]:
-    if isinstance(module, nn.Module) and any(
-        value.is_floating_point() and value.dtype != torch.float64
-        for value in module.state_dict().values()
-    ):
+    if isinstance(module, nn.Module):
         module = copy.deepcopy(module).double()
     return module, map_floats(inputs, lambda value: value.detach().double())
 
