@@ -83,6 +83,7 @@ class GraphWaveNet(nn.Module):
             self.register_buffer(name, walk.to(torch.get_default_dtype()))
         self.learned_graph = None
         if learned_graph_channels is not None:
+            check_positive(learned_graph_channels=learned_graph_channels)
             self.learned_graph = LearnedGraph(self.num_nodes, learned_graph_channels)
         graphs = 2 + (self.learned_graph is not None)
         self.embedding = nn.Linear(in_channels + use_time, hidden_channels)
