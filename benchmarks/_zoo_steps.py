@@ -15,8 +15,8 @@ from benchmarks._case import Built, Case
 from geozoo.tasks.potential import energy_and_force
 from geozoo.zoo import zoo_folder
 
-POTENTIALS = ("ponita", "egnn", "schnet", "painn", "segnn", "nequip")
-MOVERS = ("ponita", "egnn", "painn", "segnn", "nequip")
+POTENTIALS = ("ponita", "egnn", "schnet", "painn", "segnn", "nequip", "tensornet")
+MOVERS = ("ponita", "egnn", "painn", "segnn", "nequip", "tensornet")
 FORECASTERS = (
     "gram_ode", "stgode", "stid", "stgcn", "dcrnn", "graph_wavenet", "agcrn", "staeformer",
 )  # fmt: skip
@@ -62,7 +62,7 @@ def mover(name: str, device: torch.device) -> Built:
     """Positions of 100 systems of 5 bodies."""
     data = {"in_channels": 1, "in_vectors": 1, "out_channels": 0, "out_vectors": 1, "dim": 3}
     options = {"num_orientations": 16, "lattice": None}
-    if name in ("painn", "nequip"):  # every pair of the five
+    if name in ("painn", "nequip", "tensornet"):  # every pair of the five
         options |= {"radius": 20.0, "num_neighbors": 4.0}
     model = model_of(name, **data, **options, level="node").to(device)
     batch = torch.arange(100, device=device).repeat_interleave(5)

@@ -13,13 +13,6 @@ from geozoo.data.store import GraphStore
 _VALIDATION = 0.1
 
 
-def check_split_seed(split_seed: int) -> int:
-    """The seed of the validation part; ValueError for a negative one."""
-    if split_seed < 0:
-        raise ValueError(f"split_seed must be at least 0, got {split_seed!r}")
-    return split_seed
-
-
 def digit_data(
     store: GraphStore | ImageStore, num_train: int, *, name: str, source: str, split_seed: int
 ) -> LoadedData:

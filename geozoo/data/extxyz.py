@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from geozoo.data._ase_frames import FrameOptions, Frames, read_frames
 from geozoo.data._energies_forces import energy_force_spec
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
-from geozoo.data.splits import random_split, split_hash
+from geozoo.data.splits import check_split_seed, random_split, split_hash
 from geozoo.data.store import GraphStore
 
 Reference = Literal["auto", "none", "atoms"]
@@ -62,7 +63,8 @@ class ExtXYZ(GraphDataModule):
         ignore_cell: use periodic structures as if they were isolated, with a warning.
 
     Raises:
-        ValueError: for unknown units, fractions or species, or two paths to the same file.
+        ValueError: for unknown units, fractions or species, a negative seed, or two paths to the
+            same file.
     """
 
     def __init__(
@@ -91,10 +93,11 @@ class ExtXYZ(GraphDataModule):
         self.paths = _paths({"train": path, "val": val_path, "test": test_path})
         self.fractions = _check_fractions(fractions or _FRACTIONS)
         self.species = None if species is None else list(species)
-        self.energy_reference, self.split_seed = energy_reference, split_seed
+        self.energy_reference, self.split_seed = energy_reference, check_split_seed(split_seed)
 
     def load(self) -> LoadedData:
         """Read all files; statistics come from the training part."""
+        _check_there(self.paths)
         parts = {part: read_frames(path, self.options) for part, path in self.paths.items()}
         frames = _join(parts.values())
         if frames.num_periodic:
@@ -169,9 +172,16 @@ def _paths(given: Mapping[str, str | Path | None]) -> dict[str, Path]:
     return paths
 
 
+def _check_there(paths: Mapping[str, Path]) -> None:
+    for part, path in paths.items():
+        if not path.is_file():
+            argument = "path" if part == "train" else f"{part}_path"
+            raise FileNotFoundError(f"{argument}: there is no file {path}")
+
+
 def _check_fractions(fractions: Mapping[str, int | float]) -> dict[str, float]:
     values = {part: float(size) for part, size in fractions.items()}
-    if set(values) != set(_FRACTIONS) or min(values.values()) <= 0:
+    if set(values) != set(_FRACTIONS) or not all(0 < v < math.inf for v in values.values()):
         raise ValueError(
             f"fractions must give train, val and test a positive number each, got {values}"
         )

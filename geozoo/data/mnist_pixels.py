@@ -7,12 +7,13 @@ from pathlib import Path
 
 import torch
 
-from geozoo.data._digits import check_split_seed, digit_data
+from geozoo.data._digits import digit_data
 from geozoo.data._folders import data_folder
 from geozoo.data._mnist_files import read_both_parts
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.image_store import ImageStore
 from geozoo.data.loader import LoaderOptions
+from geozoo.data.splits import check_split_seed
 
 
 class MNISTPixels(GraphDataModule):

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import torch
 
-from geozoo.data._digits import check_split_seed, digit_data
+from geozoo.data._digits import digit_data
 from geozoo.data._folders import check_writable, data_folder
 from geozoo.data._mnist_files import read_both_parts
 from geozoo.data._progress import progress_bar
 from geozoo.data._pyg_superpixels import read_superpixels
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
+from geozoo.data.splits import check_split_seed
 from geozoo.data.store import GraphStore
 from geozoo.data.superpixels import SlicOptions, slic_graphs
 

@@ -18,7 +18,7 @@ from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
 from geozoo.data.scalers import mean_and_std
 from geozoo.data.spec import GeometricSpec
-from geozoo.data.splits import split_hash
+from geozoo.data.splits import check_split_seed, split_hash
 from geozoo.data.store import GraphStore
 from geozoo.data.units import energy_factor
 
@@ -72,7 +72,7 @@ class QM9(GraphDataModule):
         mirrors: further addresses of the archive, tried before the published ones.
 
     Raises:
-        ValueError: for an unknown target, split or other word.
+        ValueError: for an unknown target, split or other word, or a negative seed.
         ImportError: when rdkit is asked for and not installed.
     """
 
@@ -98,7 +98,8 @@ class QM9(GraphDataModule):
         self.source = QM9Source(root, bonds=bonds, download=download, mirrors=mirrors)
         if features == "chemistry" and self.source.bonds != "rdkit":
             raise ValueError("features=chemistry needs bonds=rdkit, and rdkit installed")
-        self.target, self.split, self.split_seed = target, split, split_seed
+        self.target, self.split = target, split
+        self.split_seed = check_split_seed(split_seed)
         self.features, self.edges = features, edges
 
     def prepare_data(self) -> None:

@@ -16,7 +16,7 @@ from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
 from geozoo.data.qm9 import node_features
 from geozoo.data.spec import GeometricSpec
-from geozoo.data.splits import split_hash
+from geozoo.data.splits import check_split_seed, split_hash
 from geozoo.data.store import GraphStore
 
 Number = Literal["formal_charge", "atomic_number", "none"]
@@ -49,7 +49,7 @@ class QM9Generation(GraphDataModule):
         mirrors: as in `QM9`.
 
     Raises:
-        ValueError: for an unknown word, or formal charges without rdkit.
+        ValueError: for an unknown word, a negative seed, or formal charges without rdkit.
         ImportError: when rdkit is asked for and not installed.
     """
 
@@ -71,7 +71,8 @@ class QM9Generation(GraphDataModule):
         self.source = QM9Source(root, bonds=bonds, download=download, mirrors=mirrors)
         if number == "formal_charge" and self.source.bonds != "rdkit":
             raise ValueError("number=formal_charge needs bonds=rdkit, and rdkit installed")
-        self.split, self.split_seed, self.number = split, split_seed, number
+        self.split, self.number = split, number
+        self.split_seed = check_split_seed(split_seed)
 
     def prepare_data(self) -> None:
         """Make the prepared file of QM9, from files that are downloaded if need be."""

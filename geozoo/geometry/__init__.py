@@ -28,6 +28,14 @@ from geozoo.geometry.lattices import (
     stencil_offsets,
 )
 from geozoo.geometry.platonic import platonic_rotations, platonic_vertices
+from geozoo.geometry.rank_two import (
+    PART_SIZES,
+    arrow_parts,
+    full_tensor,
+    tensor_part_norms,
+    tensor_product_parts,
+    weigh_parts,
+)
 from geozoo.geometry.rotations import random_rotations
 from geozoo.geometry.sensor_graphs import (
     distances_from_coordinates,
@@ -42,9 +50,11 @@ from geozoo.geometry.sensor_graphs import (
 )
 
 __all__ = [
+    "PART_SIZES",
     "PairedEdges",
     "SPHERE_GRIDS",
     "antipodal_order",
+    "arrow_parts",
     "bond_orders",
     "check_lattice",
     "circle_grid",
@@ -55,6 +65,7 @@ __all__ = [
     "distances_from_coordinates",
     "distances_from_edges",
     "frame_invariants",
+    "full_tensor",
     "knn_graph",
     "lattice_indices",
     "lattice_reach",
@@ -77,5 +88,8 @@ __all__ = [
     "sphere_grid",
     "stencil_offsets",
     "symmetrized",
+    "tensor_part_norms",
+    "tensor_product_parts",
     "threshold_gaussian_adjacency",
+    "weigh_parts",
 ]

@@ -23,6 +23,7 @@ from geozoo.models.stgcn import STGCN
 from geozoo.models.stgode import StgODE
 from geozoo.models.stid import Stid
 from geozoo.models.tabulation import Tabulated, tabulate
+from geozoo.models.tensornet import TensorNet
 from geozoo.models.vector_autoregression import VectorAutoregression
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "StgODE",
     "Stid",
     "Tabulated",
+    "TensorNet",
     "VectorAutoregression",
     "load_gram_ode_weights",
     "load_reference_weights",

@@ -9,7 +9,9 @@ from geozoo.nn.conv import (
     FiberBundleConv,
     GatedVectors,
     PaiNNConv,
+    PartwiseLinear,
     PointConv,
+    TensorConv,
 )
 from geozoo.nn.dynamics import (
     EdgeODE,
@@ -27,6 +29,7 @@ from geozoo.nn.dynamics import (
 from geozoo.nn.embedding import (
     BesselBasis,
     CosineWindow,
+    ExponentialBasis,
     GaussianBasis,
     KernelBasis,
     PolynomialFeatures,
@@ -57,6 +60,7 @@ __all__ = [
     "EGNNConv",
     "EdgeLiftedRepresentation",
     "EdgeODE",
+    "ExponentialBasis",
     "FiberBundleConv",
     "FrameRepresentation",
     "GatedAggregation",
@@ -71,6 +75,7 @@ __all__ = [
     "MultiODEBlock",
     "NodeODE",
     "PaiNNConv",
+    "PartwiseLinear",
     "PointConv",
     "PolynomialFeatures",
     "PolynomialWindow",
@@ -82,6 +87,7 @@ __all__ = [
     "SteerableLinear",
     "TemporalAttention",
     "TemporalConv",
+    "TensorConv",
     "TensorODE",
     "TensorProductConv",
     "lift_to_orientations",

@@ -268,6 +268,8 @@ def test_too_few_structures_for_three_parts(tmp_path: Path) -> None:
         ({"length_unit": "pm"}, "length_unit must be one of angstrom, bohr"),
         ({"energy_reference": "mean"}, "energy_reference must be one of"),
         ({"fractions": {"train": 0.9, "val": 0.1}}, "fractions must give train, val and test"),
+        ({"fractions": {"train": 1, "val": 1, "test": float("nan")}}, "fractions must give train"),
+        ({"split_seed": -1}, "split_seed must be at least 0"),
         ({"fractions": {"train": 1, "val": 0, "test": 1}}, "a positive number each"),
         ({"val_path": "a.xyz"}, "must be different files"),
     ],
@@ -275,6 +277,11 @@ def test_too_few_structures_for_three_parts(tmp_path: Path) -> None:
 def test_wrong_arguments_are_refused(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ExtXYZ(path="a.xyz", loader=LOADER, **options)
+
+
+def test_a_missing_file_of_a_part_is_named(file: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="val_path: there is no file nowhere.xyz"):
+        read(file, val_path="nowhere.xyz")
 
 
 def test_without_ase_the_extra_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

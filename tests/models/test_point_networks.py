@@ -1,4 +1,4 @@
-"""EGNN, SchNet and PaiNN against their equations written slowly, and against PyTorch Geometric."""
+"""Networks on points against their equations written slowly, and against PyTorch Geometric."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from geozoo.models import EGNN, PaiNN, SchNet
+from geozoo.models import EGNN, PaiNN, SchNet, TensorNet
 from geozoo.nn.conv.continuous_filter_conv import shifted_softplus
 
 COUNT = 5
@@ -93,6 +93,82 @@ def textbook_painn(model: PaiNN, pos: Tensor, x: Tensor, vec: Tensor) -> tuple[T
     return sum(model.readout(each) for each in s), sum(vectors)[0]
 
 
+def parts(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Multiple of the identity, antisymmetric and rest of matrices [C, 3, 3]."""
+    trace = matrix.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None]
+    identity = trace / 3 * torch.eye(3, dtype=matrix.dtype)
+    return identity, 0.5 * (matrix - matrix.mT), 0.5 * (matrix + matrix.mT) - identity
+
+
+def squares(matrix: Tensor) -> Tensor:
+    return matrix.square().sum((-2, -1))
+
+
+def tamed(matrix: Tensor) -> Tensor:
+    return matrix / (squares(matrix) + 1)[:, None, None]
+
+
+def mixed(linear: torch.nn.Module, matrix: Tensor) -> Tensor:
+    maps = zip(linear.maps, parts(matrix), strict=True)
+    return sum(torch.einsum("dc,cij->dij", each.weight, part) for each, part in maps)
+
+
+def weighed(weights: Tensor, matrix: Tensor) -> Tensor:
+    each = zip(weights.chunk(3), parts(matrix), strict=True)
+    return sum(weight[:, None, None] * part for weight, part in each)
+
+
+def cross(vectors: Tensor) -> Tensor:
+    """Matrices of the cross product with vectors [C, 3]."""
+    x, y, z = vectors.unbind(-1)
+    rows = [torch.zeros_like(x), -z, y, z, torch.zeros_like(x), -x, -y, x, torch.zeros_like(x)]
+    return torch.stack(rows, -1).view(-1, 3, 3)
+
+
+def textbook_tensornet(
+    model: TensorNet, pos: Tensor, x: Tensor, vec: Tensor
+) -> tuple[Tensor, Tensor]:
+    radius, count = model.radius, len(model.basis.centers)
+    width, eye = model.hidden_channels, torch.eye(3, dtype=pos.dtype)
+    least = math.exp(-radius)
+    spread, fades, arrows = {}, {}, {}
+    for i in range(COUNT):
+        for j in others(i):
+            d = (pos[j] - pos[i]).norm()
+            centers = torch.linspace(least, 1, count, dtype=d.dtype)
+            beta = (2 / count * (1 - least)) ** -2
+            spread[i, j] = torch.exp(-beta * (torch.exp(-d) - centers) ** 2)
+            fades[i, j] = 0.5 * (torch.cos(math.pi * d / radius) + 1) * (d < radius)
+            arrows[i, j] = (pos[j] - pos[i]) / d
+    h = [model.embedding(x[i]) for i in range(COUNT)]
+    tensor = []
+    for i in range(COUNT):
+        total = cross(model.vectors.weight @ vec[i])
+        for j in others(i):
+            r = arrows[i, j]
+            start = eye + cross(r[None])[0] + torch.outer(r, r) - eye / 3
+            pair = model.pair(torch.cat([h[i], h[j]])) * fades[i, j]
+            part = weighed(model.filter(spread[i, j]), start.expand(width, 3, 3))
+            total = total + pair[:, None, None] * part
+        tensor.append(weighed(model.weights(model.norm(squares(total))), mixed(model.mix, total)))
+    for layer in model.layers:
+        small = [tamed(each) for each in tensor]
+        y = [mixed(layer.before, each) for each in small]
+        for i in range(COUNT):
+            heard = sum(weighed(layer.filter(spread[i, j]) * fades[i, j], y[j]) for j in others(i))
+            change = mixed(layer.after, tamed(y[i] @ heard + heard @ y[i]))
+            tensor[i] = small[i] + change + change @ change
+    scalar, vector = 0, 0
+    for i in range(COUNT):
+        lengths = torch.cat([squares(part) for part in parts(tensor[i])])
+        s = model.lengths(model.last_norm(lengths))
+        anti = parts(tensor[i])[1]
+        arrow = torch.stack([anti[:, 2, 1], anti[:, 0, 2], anti[:, 1, 0]], -1)
+        scalar = scalar + model.readout(s)
+        vector = vector + model.arrows.weight @ (model.gate(s)[:, None] * arrow)
+    return scalar, vector[0]
+
+
 @pytest.mark.parametrize(
     ("make", "textbook"),
     [
@@ -100,8 +176,10 @@ def textbook_painn(model: PaiNN, pos: Tensor, x: Tensor, vec: Tensor) -> tuple[T
                       attention=True), textbook_egnn),
         (lambda: PaiNN(2, 3, in_vectors=2, out_vectors=1, hidden_channels=6, num_layers=2,
                        num_basis=4, radius=2.5), textbook_painn),
+        (lambda: TensorNet(2, 3, in_vectors=2, out_vectors=1, hidden_channels=6, num_layers=2,
+                           num_basis=4, radius=2.5), textbook_tensornet),
     ],
-    ids=["egnn", "painn"],
+    ids=["egnn", "painn", "tensornet"],
 )  # fmt: skip
 def test_values_and_derivatives_are_those_of_the_equations(make, textbook):
     model = drawn(make())
@@ -179,8 +257,9 @@ def test_the_activation_is_zero_at_zero():
         lambda: EGNN(1, 1, hidden_channels=8, radius=2.0),
         lambda: SchNet(1, 1, hidden_channels=8, radius=2.0),
         lambda: PaiNN(1, 1, hidden_channels=8, radius=2.0),
+        lambda: TensorNet(1, 1, hidden_channels=8, radius=2.0),
     ],
-    ids=["egnn", "schnet", "painn"],
+    ids=["egnn", "schnet", "painn", "tensornet"],
 )
 def test_a_neighbour_leaves_smoothly(make):
     model = drawn(make())
@@ -201,3 +280,5 @@ def test_more_than_one_displacement_is_refused():
         EGNN(1, 1, out_vectors=2)
     with pytest.raises(ValueError, match="radius must be positive"):
         SchNet(1, 1, radius=0.0)
+    with pytest.raises(ValueError, match="dim must be 3"):
+        TensorNet(1, 1, dim=2)

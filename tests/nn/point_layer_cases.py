@@ -80,6 +80,35 @@ def painn() -> Case:
     )  # fmt: skip
 
 
+class TensorStep(nn.Module):
+    """One interaction, the ten components side by side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = layers.TensorConv(4, 3)
+
+    def forward(self, x, basis, window, edge_index):
+        return self.layer(x, basis, window, edge_index).flatten(1)
+
+
+def tensors(*size: int) -> torch.Tensor:
+    """Components of tensors, the matrices without trace."""
+    parts = random(*size)
+    parts[:, 6] = -parts[:, 4] - parts[:, 5]
+    return parts
+
+
+def tensor_step() -> Case:
+    inputs = {
+        "x": tensors(5, 10, 4), "basis": random(COUNT, 3, seed=1),
+        "window": random(COUNT, seed=2).sigmoid(), "edge_index": PLAIN,
+    }  # fmt: skip
+    return Case(
+        TensorStep, inputs, ("x", "basis", "window"), node_inputs=("x",),
+        edge_inputs=("basis", "window"),
+    )  # fmt: skip
+
+
 def continuous_filter() -> Case:
     inputs = {
         "x": random(5, 4), "basis": random(COUNT, 3, seed=1),
@@ -182,6 +211,10 @@ POINT_CASES = {
         "still": lambda: egnn(moves=False),
     },
     "PaiNNConv": {"step": painn},
+    "TensorConv": {"step": tensor_step},
+    "PartwiseLinear": {
+        "four": lambda: pointwise(lambda: layers.PartwiseLinear(4, 3), "tensor", tensors(5, 10, 4))
+    },
     "GatedVectors": {
         "two": lambda: Case(
             Gated, {"x": random(5, 4), "v": random(5, 3, 4, seed=1)}, ("x", "v"),
@@ -196,6 +229,9 @@ POINT_CASES = {
     },
     "BesselBasis": {
         "four": lambda: pointwise(lambda: layers.BesselBasis(4, 3.0), "distance", distances())
+    },
+    "ExponentialBasis": {
+        "four": lambda: pointwise(lambda: layers.ExponentialBasis(4, 3.0), "distance", distances())
     },
     "CosineWindow": {
         "three": lambda: pointwise(lambda: layers.CosineWindow(3.0), "distance", distances())

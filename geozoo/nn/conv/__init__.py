@@ -8,6 +8,7 @@ from geozoo.nn.conv.fiber_bundle_conv import FiberBundleConv
 from geozoo.nn.conv.painn_conv import GatedVectors, PaiNNConv
 from geozoo.nn.conv.point_conv import PointConv
 from geozoo.nn.conv.stencil import Stencil
+from geozoo.nn.conv.tensor_conv import PartwiseLinear, TensorConv
 
 __all__ = [
     "BundleConv",
@@ -17,6 +18,8 @@ __all__ = [
     "FiberBundleConv",
     "GatedVectors",
     "PaiNNConv",
+    "PartwiseLinear",
     "PointConv",
     "Stencil",
+    "TensorConv",
 ]

@@ -2,13 +2,14 @@
 
 from geozoo.nn.embedding.kernel_basis import KernelBasis
 from geozoo.nn.embedding.polynomial import PolynomialFeatures
-from geozoo.nn.embedding.radial import BesselBasis, GaussianBasis
+from geozoo.nn.embedding.radial import BesselBasis, ExponentialBasis, GaussianBasis
 from geozoo.nn.embedding.spline import SplineGrid, SplineTable, SplineTerms
 from geozoo.nn.embedding.window import CosineWindow, PolynomialWindow
 
 __all__ = [
     "BesselBasis",
     "CosineWindow",
+    "ExponentialBasis",
     "GaussianBasis",
     "KernelBasis",
     "PolynomialFeatures",

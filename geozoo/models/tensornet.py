@@ -1,0 +1,132 @@
+"""Networks of tensors of rank two that are multiplied as matrices."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from geozoo.geometry import PART_SIZES, arrow_parts, tensor_part_norms, weigh_parts
+from geozoo.models._point_network import PointNetwork
+from geozoo.nn import CosineWindow, ExponentialBasis, PartwiseLinear, TensorConv
+from geozoo.nn._checks import check_positive
+from geozoo.ops import length_and_direction, scatter
+
+
+class TensorNet(PointNetwork):
+    r"""A 3 x 3 matrix per node and channel; messages are multiplied with it, not concatenated.
+
+    The matrices begin as sums over neighbours of :math:`I`, :math:`[\hat r]_\times` and
+    :math:`\hat r \hat r^T - I/3`, weighed by the distance and the features of the pair; vector
+    inputs are added to the antisymmetric part. Scalar outputs are read from the lengths of the
+    three parts, vector outputs from the antisymmetric part, gated by those scalars. Exact under
+    rotations and reflections, which it cannot tell apart.
+
+    Args:
+        in_channels: scalar features per node.
+        out_channels: scalar outputs.
+        in_vectors: vector features per node.
+        out_vectors: vector outputs.
+        dim: 3.
+        level: ``"graph"``: outputs are summed over the nodes of a graph; ``"node"``.
+        hidden_channels: channels of the matrices.
+        num_layers: interactions.
+        num_basis: functions of the distance.
+        radius: cut-off in the unit of the positions, faded out by a cosine.
+
+    Raises:
+        ValueError: for sizes that do not fit, or another dimension.
+
+    Reference:
+        G. Simeon, G. De Fabritiis, TensorNet: Cartesian Tensor Representations for Efficient
+        Learning of Molecular Potentials, NeurIPS 2023, arXiv:2306.06482.
+
+    >>> model = TensorNet(2, 1, out_vectors=1)
+    >>> batch = torch.zeros(4, dtype=torch.long)
+    >>> model(torch.randn(4, 3), torch.randn(4, 2), batch).vector.shape
+    torch.Size([1, 1, 3])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        in_vectors: int = 0,
+        out_vectors: int = 0,
+        dim: int = 3,
+        level: Literal["node", "graph"] = "graph",
+        hidden_channels: int = 128,
+        num_layers: int = 2,
+        num_basis: int = 32,
+        radius: float = 4.5,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, in_vectors=in_vectors, out_vectors=out_vectors, dim=dim,
+            level=level, radius=radius,
+        )  # fmt: skip
+        if dim != 3:
+            raise ValueError(f"dim must be 3: the cross product lives in space, got {dim!r}")
+        check_positive(hidden_channels=hidden_channels, num_layers=num_layers)
+        width = self.hidden_channels = hidden_channels
+        self.basis, self.window = ExponentialBasis(num_basis, radius), CosineWindow(radius)
+        self.embedding = nn.Linear(max(in_channels, 1), width, bias=False)
+        self.pair = nn.Linear(2 * width, width)
+        self.filter = nn.Linear(num_basis, 3 * width)
+        self.vectors = nn.Linear(in_vectors, width, bias=False) if in_vectors else None
+        self.norm, self.mix = nn.LayerNorm(width), PartwiseLinear(width, width)
+        self.weights = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, 3 * width), nn.SiLU()
+        )
+        self.layers = nn.ModuleList(TensorConv(width, num_basis) for _ in range(num_layers))
+        self.last_norm = nn.LayerNorm(3 * width)
+        self.lengths = nn.Sequential(nn.Linear(3 * width, width), nn.SiLU())
+        half = max(1, width // 2)
+        self.readout = self.gate = self.arrows = None
+        if out_channels:
+            self.readout = nn.Sequential(
+                nn.Linear(width, half), nn.SiLU(), nn.Linear(half, out_channels)
+            )
+        if out_vectors:
+            self.gate = nn.Linear(width, width)
+            nn.init.ones_(self.gate.bias)  # vectors begin ungated, not all but gone
+            self.arrows = nn.Linear(width, out_vectors, bias=False)
+
+    def evaluate(
+        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edge_index: Tensor
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Return scalars and vectors; see `PointNetwork.evaluate`."""
+        sender, receiver = edge_index
+        arm = pos.index_select(0, sender) - pos.index_select(0, receiver)
+        distance, direction = length_and_direction(arm)
+        basis, window = self.basis(distance), self.window(distance)
+        tensor = self._first(pos, x, vec, basis, window, direction, edge_index)
+        for layer in self.layers:
+            tensor = layer(tensor, basis, window, edge_index)
+        s = self.lengths(self.last_norm(tensor_part_norms(tensor).flatten(1)))
+        scalar = None if self.readout is None else self.readout(s)
+        if self.arrows is None or self.gate is None:
+            return scalar, None
+        arrows = tensor.split(PART_SIZES, 1)[1]
+        return scalar, self.arrows(self.gate(s).unsqueeze(1) * arrows).transpose(1, 2)
+
+    def _first(
+        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, basis: Tensor, window: Tensor,
+        direction: Tensor, edge_index: Tensor,
+    ) -> Tensor:  # fmt: skip
+        sender, receiver = edge_index
+        h = self.embedding(pos.new_ones(len(pos), 1) if x is None else x)
+        # W [h_i, h_j] of every edge, from one product for every node.
+        to_receiver, to_sender = self.pair.weight.chunk(2, 1)
+        pair = (h @ to_receiver.T).index_select(0, receiver) + self.pair.bias
+        pair = pair + (h @ to_sender.T).index_select(0, sender)
+        weights = self.filter(basis).unflatten(-1, (3, -1)) * pair.unsqueeze(1)
+        arrows = arrow_parts(direction).unsqueeze(-1) * window[:, None, None]
+        tensor = scatter(weigh_parts(weights, arrows), receiver, len(pos))
+        if self.vectors is not None and vec is not None:
+            scalar, vector, matrix = tensor.split(PART_SIZES, 1)
+            vector = vector + self.vectors(vec.transpose(1, 2))
+            tensor = torch.cat([scalar, vector, matrix], 1)
+        norms = self.norm(tensor_part_norms(tensor).sum(1))
+        return weigh_parts(self.weights(norms).unflatten(-1, (3, -1)), self.mix(tensor))

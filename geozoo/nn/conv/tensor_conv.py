@@ -1,0 +1,107 @@
+"""Messages of tensors of rank two that are multiplied with one another."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from geozoo.geometry import PART_SIZES, tensor_part_norms, tensor_product_parts, weigh_parts
+from geozoo.nn._checks import check_positive, check_shape
+from geozoo.ops import scatter
+
+
+class PartwiseLinear(nn.Module):
+    """A linear map of channels for each part of tensors of rank two, without a bias.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+
+    Raises:
+        ValueError: for sizes below 1.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        check_positive(in_channels=in_channels, out_channels=out_channels)
+        self.maps = nn.ModuleList(
+            nn.Linear(in_channels, out_channels, bias=False) for _ in PART_SIZES
+        )
+
+    def forward(self, tensor: Float[Tensor, "N 10 C"]) -> Float[Tensor, "N 10 D"]:
+        """Return the mapped tensors, in the components of `geozoo.geometry.full_tensor`."""
+        parts = tensor.split(PART_SIZES, -2)
+        return torch.cat([linear(p) for linear, p in zip(self.maps, parts, strict=True)], -2)
+
+
+def _tamed(tensor: Float[Tensor, "N 10 C"]) -> Float[Tensor, "N 10 C"]:
+    r"""Return :math:`X / (\operatorname{tr} X^T X + 1)`."""
+    return tensor / (tensor_part_norms(tensor).sum(-2, keepdim=True) + 1)
+
+
+class TensorConv(nn.Module):
+    r"""One interaction of TensorNet.
+
+    .. math::
+        Y_i &= \mathcal{W}_1 \frac{X_i}{\lVert X_i \rVert + 1}, \quad
+        M_i = \sum_j w_{ij}\, f(b_{ij}) \odot Y_j, \quad
+        Z_i = Y_i M_i + M_i Y_i \\
+        \Delta_i &= \mathcal{W}_2 \frac{Z_i}{\lVert Z_i \rVert + 1}, \quad
+        X_i \mathrel{:=} \frac{X_i}{\lVert X_i \rVert + 1} + \Delta_i + \Delta_i^2
+
+    :math:`\lVert X \rVert = \operatorname{tr} X^T X`; :math:`\mathcal{W}` maps the channels of each
+    part by a matrix of its own and :math:`f` weighs the three parts of each channel. Exact under
+    rotations and reflections.
+
+    Args:
+        channels: channels C of the tensors.
+        basis_channels: number K of functions of the distance.
+
+    Raises:
+        ValueError: for sizes below 1.
+
+    Reference:
+        G. Simeon, G. De Fabritiis, TensorNet: Cartesian Tensor Representations for Efficient
+        Learning of Molecular Potentials, NeurIPS 2023, arXiv:2306.06482, section 3.2.
+    """
+
+    def __init__(self, channels: int, basis_channels: int) -> None:
+        super().__init__()
+        check_positive(channels=channels, basis_channels=basis_channels)
+        self.channels = channels
+        self.before = PartwiseLinear(channels, channels)
+        self.after = PartwiseLinear(channels, channels)
+        self.filter = nn.Sequential(
+            nn.Linear(basis_channels, channels), nn.SiLU(),
+            nn.Linear(channels, 2 * channels), nn.SiLU(),
+            nn.Linear(2 * channels, 3 * channels), nn.SiLU(),
+        )  # fmt: skip
+
+    def forward(
+        self,
+        tensor: Float[Tensor, "N 10 C"],
+        basis: Float[Tensor, "E K"],
+        window: Float[Tensor, " E"],
+        edge_index: Int[Tensor, "2 E"],
+    ) -> Float[Tensor, "N 10 C"]:
+        """Return new tensors.
+
+        Args:
+            tensor: components of the tensors of the nodes, see `geozoo.geometry.full_tensor`.
+            basis: functions of the distance of each edge.
+            window: weight of each edge, 0 at the cut-off.
+            edge_index: senders and receivers.
+
+        Raises:
+            ValueError: for another shape.
+        """
+        check_shape("tensor", tensor, "N 10 C", None, sum(PART_SIZES), self.channels)
+        sender, receiver = edge_index
+        small = _tamed(tensor)
+        mixed = self.before(small)
+        weights = (self.filter(basis) * window.unsqueeze(-1)).unflatten(-1, (3, -1))
+        messages = weigh_parts(weights, mixed.index_select(0, sender))
+        heard = scatter(messages, receiver, len(tensor))
+        change = self.after(_tamed(2 * tensor_product_parts(mixed, heard)))
+        return small + change + tensor_product_parts(change, change)
