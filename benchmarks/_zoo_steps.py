@@ -20,7 +20,7 @@ MOVERS = ("ponita", "egnn", "painn", "segnn", "nequip", "tensornet")
 FORECASTERS = (
     "gram_ode", "stgode", "stid", "stgcn", "dcrnn", "graph_wavenet", "agcrn", "staeformer",
 )  # fmt: skip
-SENSORS, WINDOWS, STEPS_PER_DAY = 207, 64, 288
+SENSORS, WINDOWS, STEPS_PER_DAY = 207, 8, 288
 
 
 def model_of(name: str, **given: Any) -> nn.Module:

@@ -42,6 +42,7 @@ PAIRS: dict[str, tuple[str, ...]] = {
     "egnn-potential": ("model=egnn", "model.hidden_channels=8", *_MOLECULES),
     "schnet-potential": ("model=schnet", "model.hidden_channels=8", *_MOLECULES),
     "painn-potential": ("model=painn", "model.hidden_channels=8", *_MOLECULES),
+    "tensornet-potential": ("model=tensornet", "model.hidden_channels=8", *_MOLECULES),
     "nequip-potential": (
         "model=nequip", "model.hidden_channels=4", "model.degree=1", "model.num_layers=2",
         *_MOLECULES,
