@@ -13,6 +13,8 @@ from geozoo.data import GeometricSpec, GraphBatch
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks.geometric import GeometricTask
 
+#: Beyond it losses in float32 leave their range.
+_LARGEST_WEIGHT = 1e15
 _STATISTICS = ("energy_shift", "energy_scale")
 
 
@@ -44,7 +46,8 @@ class Potential(GeometricTask):
 
     Raises:
         ValueError: if the data is not of level ``"graph"`` with one scalar, or lacks the
-            statistics ``energy_shift`` and ``energy_scale``, or a weight is negative.
+            statistics ``energy_shift`` and ``energy_scale``, or a weight is negative, no number or
+            so large that a loss in float32 would not be finite.
     """
 
     energy_shift: Tensor
@@ -65,11 +68,9 @@ class Potential(GeometricTask):
         seed: int = 0,
     ) -> None:
         _check_spec(spec)
-        if energy_weight < 0 or force_weight < 0:
-            raise ValueError(
-                f"energy_weight and force_weight must be at least 0, got {energy_weight} and "
-                f"{force_weight}"
-            )
+        for name, weight in (("energy_weight", energy_weight), ("force_weight", force_weight)):
+            if not 0 <= weight <= _LARGEST_WEIGHT:
+                raise ValueError(f"{name} must be in 0..{_LARGEST_WEIGHT:g}, got {weight!r}")
         measures = ("mae", "rmse")
         super().__init__(
             model, spec,

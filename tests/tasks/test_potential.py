@@ -124,6 +124,8 @@ def test_data_without_energies_is_refused(changes: dict[str, Any], words: str) -
         Potential(TinyModel(1, 1), GeometricSpec.from_dict({**spec.to_dict(), **changes}))
 
 
-def test_negative_weights_are_refused() -> None:
-    with pytest.raises(ValueError, match="energy_weight"):
-        _task(energy_weight=-1.0)
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), 1e300])
+@pytest.mark.parametrize("name", ["energy_weight", "force_weight"])
+def test_weights_without_a_finite_loss_are_refused(name: str, weight: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be in 0..1e\\+15, got"):
+        _task(**{name: weight})
