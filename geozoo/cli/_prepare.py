@@ -82,7 +82,7 @@ def _free(folder: Path) -> Path:
 def _check_values(cfg: DictConfig, origins: Origins) -> None:
     """Values of the right type that cannot work."""
     rules = {
-        "seed": (cfg.seed >= 0, "must be at least 0"),
+        "seed": (0 <= cfg.seed < 2**32, "must be in 0..4294967295"),  # numpy's seeds
         "ema_decay": (cfg.ema_decay is None or 0 <= cfg.ema_decay < 1, "must be in [0, 1)"),
         "early_stopping_patience": (
             cfg.early_stopping_patience is None or cfg.early_stopping_patience >= 1,

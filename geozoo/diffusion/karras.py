@@ -11,6 +11,9 @@ from torch import Tensor
 from geozoo.diffusion.points import Cloud, Network, Points, Progress, standard_noise
 from geozoo.diffusion.process import Diffusion
 
+#: Six deviations from the mean, squares of noise levels in float32 stay in their range.
+_LARGEST_LOG_MEAN, _LARGEST_LOG_STD = 10, 5
+
 
 class KarrasDiffusion(Diffusion):
     r"""Variance-exploding diffusion in the design of Karras et al.
@@ -43,7 +46,8 @@ class KarrasDiffusion(Diffusion):
         number_scale: factor of the number behind it (the formal charge); None: there is none.
 
     Raises:
-        ValueError: for a size that is not positive, or noise levels in the wrong order.
+        ValueError: for a size that is not positive, noise levels in the wrong order, or levels in
+            training that float32 would not hold.
 
     Reference:
         T. Karras, M. Aittala, T. Aila, S. Laine, Elucidating the Design Space of Diffusion-Based
@@ -76,6 +80,14 @@ class KarrasDiffusion(Diffusion):
                 raise ValueError(f"{name} must be positive, got {value!r}")
         if not sigma_max > sigma_min:
             raise ValueError(f"sigma_max must exceed sigma_min={sigma_min}, got {sigma_max!r}")
+        if not abs(log_mean) <= _LARGEST_LOG_MEAN:
+            raise ValueError(
+                f"log_mean must be in -{_LARGEST_LOG_MEAN}..{_LARGEST_LOG_MEAN}, got {log_mean!r}"
+            )
+        if log_std > _LARGEST_LOG_STD:
+            raise ValueError(f"log_std must be at most {_LARGEST_LOG_STD}, got {log_std!r}")
+        if max_weight is not None and not max_weight > 0:
+            raise ValueError(f"max_weight must be positive, got {max_weight!r}")
         if churn < 0:
             raise ValueError(f"churn must not be negative, got {churn!r}")
         self.sigma_data, self.log_mean, self.log_std = sigma_data, log_mean, log_std

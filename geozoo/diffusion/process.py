@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from geozoo.diffusion.points import Cloud, Network, Points, Progress
 
+#: Squares of features in float32 stay in their range.
+_LARGEST_SCALE = 1e6
+
 
 class Diffusion(nn.Module, ABC):
     """Base of the diffusions: noise levels, loss, sampler, and the scale of the features.
@@ -22,7 +25,7 @@ class Diffusion(nn.Module, ABC):
         number_scale: factor of the number; None: there is none.
 
     Raises:
-        ValueError: for a scale that is not positive.
+        ValueError: for a scale that is not positive, or beyond 1e6.
     """
 
     #: Whether there is a method ``negative_log_likelihood``, as `DiscreteDiffusion` has it.
@@ -33,6 +36,8 @@ class Diffusion(nn.Module, ABC):
         for name, value in (("class_scale", class_scale), ("number_scale", number_scale)):
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be positive, got {value!r}")
+            if value is not None and value > _LARGEST_SCALE:
+                raise ValueError(f"{name} must be at most {_LARGEST_SCALE:g}, got {value!r}")
         self.class_scale, self.number_scale = class_scale, number_scale
 
     def scale(self, x: Float[Tensor, "N F"]) -> Float[Tensor, "N F"]:

@@ -48,7 +48,7 @@ class GraphTask(LightningModule):
         worst: the graphs of the last test (of this process) with the largest errors.
 
     Raises:
-        ValueError: for a ``monitor`` that the task does not compute.
+        ValueError: for a ``monitor`` that the task does not compute, or a negative seed.
     """
 
     def __init__(
@@ -64,6 +64,8 @@ class GraphTask(LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        if seed < 0:
+            raise ValueError(f"seed must be at least 0, got {seed!r}")
         self.model, self.spec, self.quantities = model, spec, quantities
         self.make_optimizer: MakeOptimizer = optimizer or torch.optim.Adam
         self.make_schedule = schedule

@@ -39,7 +39,7 @@ class Tally(NamedTuple):
 
 
 def keys_of(words: list[str], node: str) -> list[str]:
-    """The keys below a node of a composed config that hold a value."""
+    """The keys below a node of a composed config that hold a value; "": those outside all nodes."""
     from omegaconf import DictConfig, OmegaConf
 
     from geozoo.zoo import compose
@@ -55,7 +55,13 @@ def keys_of(words: list[str], node: str) -> list[str]:
             else:
                 yield full
 
-    return list(leaves(OmegaConf.select(compose(*words), node), node))
+    config = compose(*words)
+    if not node:
+        return [
+            str(key) for key in config
+            if str(key) not in _LEFT_ALONE and not isinstance(config[key], DictConfig)
+        ]  # fmt: skip
+    return list(leaves(OmegaConf.select(config, node), node))
 
 
 def fuzz(words: list[str], keys: list[str], folder: Path) -> Tally:

@@ -26,7 +26,7 @@ NODES += [
     for node in ("dataset", "task")
 ]  # fmt: skip
 NODES += [("stid-quantiles", "task")]
-NODES += [("stid-forecasting", node) for node in ("optimizer", "schedule", "trainer")]
+NODES += [("stid-forecasting", node) for node in ("optimizer", "schedule", "trainer", "")]
 
 
 @pytest.mark.parametrize(("pair", "node"), [

@@ -163,6 +163,11 @@ def test_progress_and_centre() -> None:
         ({"num_steps": 0}, "num_steps must be positive"),
         ({"churn": -1.0}, "churn must not be negative"),
         ({"class_scale": 0.0}, "class_scale must be positive"),
+        ({"number_scale": 1e300}, "number_scale must be at most 1e\\+06, got 1e\\+300"),
+        ({"log_mean": float("nan")}, "log_mean must be in -10..10, got nan"),
+        ({"log_mean": -20}, "log_mean must be in -10..10, got -20"),
+        ({"log_std": 1e300}, "log_std must be at most 5"),
+        ({"max_weight": float("nan")}, "max_weight must be positive, got nan"),
     ],
 )
 def test_bad_sizes_are_refused(options: dict, message: str) -> None:

@@ -116,6 +116,11 @@ def test_a_monitor_that_nobody_computes_is_refused() -> None:
         make_task("dynamics", monitor="val/energy_mae")
 
 
+def test_a_negative_seed_is_refused() -> None:
+    with pytest.raises(ValueError, match="seed must be at least 0, got -1"):
+        make_task("dynamics", seed=-1)
+
+
 def test_no_test_rotation_is_refused() -> None:
     with pytest.raises(ValueError, match="test_rotations"):
         make_task("dynamics", test_rotations=0)
