@@ -1,6 +1,7 @@
 """The GELU with its own second derivative is torch's."""
 
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional
 
 from geozoo.ops import gelu, gelu_linear
@@ -48,3 +49,25 @@ def test_linear_map_of_it_keeps_only_its_input():
     for variables in ((x, weight, bias), (x.detach(), weight, None), (x, weight.detach(), None)):
         assert torch.autograd.gradcheck(gelu_linear, variables)
         assert torch.autograd.gradgradcheck(gelu_linear, variables)
+
+
+def test_compilers_see_the_plain_form():
+    x = torch.randn(5, 4, dtype=torch.float64)
+    weight, bias = torch.randn(2, 4, dtype=torch.float64), torch.randn(2, dtype=torch.float64)
+    traced = make_fx(gelu)(x)
+    assert "gelu" in traced.code
+    torch.testing.assert_close(traced(x), functional.gelu(x))
+    traced = make_fx(gelu_linear)(x, weight, bias)
+    assert "gelu" in traced.code
+    torch.testing.assert_close(
+        traced(x, weight, bias), functional.linear(functional.gelu(x), weight, bias)
+    )
+
+
+def test_mixed_precision_takes_the_plain_form():
+    x, weight, bias = torch.randn(5, 4), torch.randn(2, 4), torch.randn(2)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = gelu_linear(x, weight, bias)
+    assert found.dtype == torch.bfloat16
+    expected = functional.linear(functional.gelu(x), weight, bias)
+    torch.testing.assert_close(found.float(), expected, rtol=2e-2, atol=2e-2)

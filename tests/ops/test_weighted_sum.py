@@ -50,6 +50,21 @@ def test_values_and_derivatives(lengths, middle):
     assert torch.autograd.gradgradcheck(summed, (weight, x))
 
 
+@pytest.mark.parametrize("constant", ["weight", "x"])
+def test_derivatives_by_one_of_the_two(constant):
+    given = {"weight": random(ROWS, 3), "x": random(NODES, 3)}
+    routes = routes_of(ROWS, 17)
+    fixed = given[constant].requires_grad_(False)
+    (free,) = (tensor for name, tensor in given.items() if name != constant)
+
+    def summed(free):
+        pair = (fixed, free) if constant == "weight" else (free, fixed)
+        return weighted_sum(*pair, routes, TARGETS)
+
+    assert torch.autograd.gradcheck(summed, (free,))
+    assert torch.autograd.gradgradcheck(summed, (free,))
+
+
 def test_nothing_to_sum():
     weight, x = random(0, 3), random(0, 3)
     route = [(torch.zeros(0, dtype=torch.int64),) * 2]
