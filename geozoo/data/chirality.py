@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from geozoo.data._seeds import check_seed
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
 from geozoo.data.spec import GeometricSpec
@@ -46,9 +47,7 @@ class Chirality(GraphDataModule):
         super().__init__(loader)
         if num_train < 1:
             raise ValueError(f"num_train must be at least 1, got {num_train!r}")
-        if seed < 0:
-            raise ValueError(f"seed must be at least 0, got {seed!r}")
-        self.num_train, self.seed = num_train, seed
+        self.num_train, self.seed = num_train, check_seed(seed)
 
     def load(self) -> LoadedData:
         """Draw the examples of all parts, each from a stream of its own."""

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from geozoo.data._ase_frames import FrameOptions, Frames, read_frames
 from geozoo.data._energies_forces import energy_force_spec
+from geozoo.data._seeds import check_seed
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
-from geozoo.data.splits import check_split_seed, random_split, split_hash
+from geozoo.data.splits import random_split, split_hash
 from geozoo.data.store import GraphStore
 
 Reference = Literal["auto", "none", "atoms"]
@@ -93,7 +94,10 @@ class ExtXYZ(GraphDataModule):
         self.paths = _paths({"train": path, "val": val_path, "test": test_path})
         self.fractions = _check_fractions(fractions or _FRACTIONS)
         self.species = None if species is None else list(species)
-        self.energy_reference, self.split_seed = energy_reference, check_split_seed(split_seed)
+        self.energy_reference, self.split_seed = (
+            energy_reference,
+            check_seed(split_seed, "split_seed"),
+        )
 
     def load(self) -> LoadedData:
         """Read all files; statistics come from the training part."""

@@ -10,10 +10,10 @@ import torch
 from geozoo.data._digits import digit_data
 from geozoo.data._folders import data_folder
 from geozoo.data._mnist_files import read_both_parts
+from geozoo.data._seeds import check_seed
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.image_store import ImageStore
 from geozoo.data.loader import LoaderOptions
-from geozoo.data.splits import check_split_seed
 
 
 class MNISTPixels(GraphDataModule):
@@ -49,7 +49,7 @@ class MNISTPixels(GraphDataModule):
         mirrors: Sequence[str] = (),
     ) -> None:
         super().__init__(loader)
-        self.split_seed = check_split_seed(split_seed)
+        self.split_seed = check_seed(split_seed, "split_seed")
         self.folder = data_folder("mnist", root)
         self.download, self.mirrors = download, tuple(mirrors)
 

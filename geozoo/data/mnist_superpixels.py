@@ -15,9 +15,9 @@ from geozoo.data._folders import check_writable, data_folder
 from geozoo.data._mnist_files import read_both_parts
 from geozoo.data._progress import progress_bar
 from geozoo.data._pyg_superpixels import read_superpixels
+from geozoo.data._seeds import check_seed
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
-from geozoo.data.splits import check_split_seed
 from geozoo.data.store import GraphStore
 from geozoo.data.superpixels import SlicOptions, slic_graphs
 
@@ -36,7 +36,7 @@ class _Digits(GraphDataModule):
 
     def __init__(self, loader: LoaderOptions, *, split_seed: int, root: str | Path | None) -> None:
         super().__init__(loader)
-        self.split_seed = check_split_seed(split_seed)
+        self.split_seed = check_seed(split_seed, "split_seed")
         self.folder = data_folder(self.name, root)
 
     @property

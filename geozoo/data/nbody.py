@@ -21,6 +21,7 @@ from geozoo.data._nbody_files import (
     read_generated,
     read_official,
 )
+from geozoo.data._seeds import check_seed
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
 from geozoo.data.nbody_simulator import SIMULATOR_VERSION, NBodyState
@@ -92,10 +93,8 @@ class NBody(GraphDataModule):
             raise ValueError(f"source must be one of {get_args(Source)}, got {source!r}")
         if not isinstance(num_train, int) or not 1 <= num_train <= _MAX_TRAIN:
             raise ValueError(f"num_train must be a number in 1..{_MAX_TRAIN}, got {num_train!r}")
-        if not isinstance(seed, int) or seed < 0:
-            raise ValueError(f"seed must be a whole number >= 0, got {seed!r}")
         self.variant, self.source = variant, source
-        self.num_train, self.seed = num_train, seed
+        self.num_train, self.seed = num_train, check_seed(seed)
         self.folder = data_folder("nbody", root)
 
     @property

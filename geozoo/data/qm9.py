@@ -13,12 +13,13 @@ from geozoo.data._qm9_bonds import BondSource
 from geozoo.data._qm9_files import ELEMENTS
 from geozoo.data._qm9_source import QM9Source, SplitName, split_name
 from geozoo.data._qm9_store import COLUMNS
+from geozoo.data._seeds import check_seed
 from geozoo.data._words import check_word
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
 from geozoo.data.scalers import mean_and_std
 from geozoo.data.spec import GeometricSpec
-from geozoo.data.splits import check_split_seed, split_hash
+from geozoo.data.splits import split_hash
 from geozoo.data.store import GraphStore
 from geozoo.data.units import energy_factor
 
@@ -99,7 +100,7 @@ class QM9(GraphDataModule):
         if features == "chemistry" and self.source.bonds != "rdkit":
             raise ValueError("features=chemistry needs bonds=rdkit, and rdkit installed")
         self.target, self.split = target, split
-        self.split_seed = check_split_seed(split_seed)
+        self.split_seed = check_seed(split_seed, "split_seed")
         self.features, self.edges = features, edges
 
     def prepare_data(self) -> None:

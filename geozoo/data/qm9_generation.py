@@ -11,12 +11,13 @@ import torch
 from geozoo.data._qm9_bonds import BondSource
 from geozoo.data._qm9_files import ELEMENTS
 from geozoo.data._qm9_source import QM9Source, SplitName, split_name
+from geozoo.data._seeds import check_seed
 from geozoo.data._words import check_word
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
 from geozoo.data.qm9 import node_features
 from geozoo.data.spec import GeometricSpec
-from geozoo.data.splits import check_split_seed, split_hash
+from geozoo.data.splits import split_hash
 from geozoo.data.store import GraphStore
 
 Number = Literal["formal_charge", "atomic_number", "none"]
@@ -72,7 +73,7 @@ class QM9Generation(GraphDataModule):
         if number == "formal_charge" and self.source.bonds != "rdkit":
             raise ValueError("number=formal_charge needs bonds=rdkit, and rdkit installed")
         self.split, self.number = split, number
-        self.split_seed = check_split_seed(split_seed)
+        self.split_seed = check_seed(split_seed, "split_seed")
 
     def prepare_data(self) -> None:
         """Make the prepared file of QM9, from files that are downloaded if need be."""

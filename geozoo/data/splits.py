@@ -42,17 +42,6 @@ def random_split(
     }
 
 
-def check_split_seed(split_seed: int) -> int:
-    """Return the seed of a split.
-
-    Raises:
-        ValueError: for a negative one.
-    """
-    if split_seed < 0:
-        raise ValueError(f"split_seed must be at least 0, got {split_seed!r}")
-    return split_seed
-
-
 def every_nth(num_graphs: int, step: int, *, offset: int = 0) -> Int[Tensor, " part"]:
     """The positions ``offset, offset + step, ...``.
 

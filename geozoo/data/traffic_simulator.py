@@ -33,6 +33,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from geozoo.data._road_network import RoadNetwork, make_road_network, shortest_ways
+from geozoo.data._seeds import check_seed
 from geozoo.data.traffic_series import (
     MINUTES_PER_DAY,
     TrafficSeries,
@@ -96,6 +97,7 @@ class TrafficOptions:
         """Refuse options that describe no traffic."""
         check_interval(self.interval)
         clock(self.start, 1, self.interval)
+        check_seed(self.seed)
         if self.quantity not in get_args(Quantity):
             raise ValueError(f"quantity must be one of {get_args(Quantity)}, got {self.quantity!r}")
         if self.num_sensors < 2:

@@ -269,7 +269,7 @@ def test_too_few_structures_for_three_parts(tmp_path: Path) -> None:
         ({"energy_reference": "mean"}, "energy_reference must be one of"),
         ({"fractions": {"train": 0.9, "val": 0.1}}, "fractions must give train, val and test"),
         ({"fractions": {"train": 1, "val": 1, "test": float("nan")}}, "fractions must give train"),
-        ({"split_seed": -1}, "split_seed must be at least 0"),
+        ({"split_seed": -1}, "split_seed must be a whole number >= 0, got -1"),
         ({"fractions": {"train": 1, "val": 0, "test": 1}}, "a positive number each"),
         ({"val_path": "a.xyz"}, "must be different files"),
     ],

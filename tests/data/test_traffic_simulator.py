@@ -145,6 +145,7 @@ def test_shortest_ways():
     ("changes", "message"),
     [
         ({"num_sensors": 1}, "num_sensors must be at least 2"),
+        ({"seed": -1}, "seed must be a whole number >= 0, got -1"),
         ({"num_days": 0}, "num_days must be at least 1"),
         ({"interval": 7}, "interval must divide"),
         ({"start": "soon"}, "start must be a local time"),
