@@ -44,5 +44,5 @@ def test_parts_and_seeds():
 
 @pytest.mark.parametrize("name", ["num_train", "seed"])
 def test_bad_numbers_are_refused(name):
-    with pytest.raises(ValueError, match=f"{name} must be at least"):
+    with pytest.raises(ValueError, match=f"{name} must be .*got -1"):
         Chirality(loader=LOADER, **{name: -1})
