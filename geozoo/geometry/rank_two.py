@@ -128,8 +128,13 @@ def _split(tensor: Tensor) -> tuple[Tensor, ...]:
 
 def _full(matrix: Tensor) -> Tensor:
     """The nine entries of a symmetric matrix from its six components."""
-    places = torch.tensor(_PLACES, device=matrix.device)
-    return matrix.index_select(-2, places).unflatten(-2, (3, 3))
+    return _picked(matrix, _PLACES).unflatten(-2, (3, 3))
+
+
+def _picked(entries: Tensor, places: tuple[int, ...]) -> Tensor:
+    """Some entries, in this order; an index would have to be copied to the device."""
+    each = entries.unbind(-2)
+    return torch.stack([each[place] for place in places], -2)
 
 
 def _matmul(left: Tensor, right: Tensor) -> Tensor:
@@ -140,9 +145,8 @@ def _matmul(left: Tensor, right: Tensor) -> Tensor:
 
 def _symmetric(matrices: Tensor, trace: Tensor) -> Tensor:
     """Symmetric part without trace, six components."""
-    kept = torch.tensor(_KEPT, device=matrices.device)
     both = 0.5 * (matrices + matrices.transpose(-3, -2))
-    six = both.flatten(-3, -2).index_select(-2, kept)
+    six = _picked(both.flatten(-3, -2), _KEPT)
     return torch.cat([six[..., :3, :] - trace.unsqueeze(-2) / 3, six[..., 3:, :]], -2)
 
 
