@@ -88,9 +88,14 @@ def _check_values(cfg: DictConfig, origins: Origins) -> None:
             cfg.early_stopping_patience is None or cfg.early_stopping_patience >= 1,
             "must be at least 1",
         ),
+        # A weight without a gradient, as of a row that no batch names, would be 0 / 0.
+        "optimizer.eps": (
+            OmegaConf.select(cfg, "optimizer.eps", default=1.0) != 0,
+            "must not be 0",
+        ),
     }
     faults = [
-        f"{key}: {text}, got {cfg[key]!r} [{origins(key)}]"
+        f"{key}: {text}, got {OmegaConf.select(cfg, key)!r} [{origins(key)}]"
         for key, (is_good, text) in rules.items()
         if not is_good
     ]

@@ -41,6 +41,7 @@ def _said(capsys: pytest.CaptureFixture[str]) -> str:
         ("trainer.callbacks=[]", "trainer.callbacks: is set by the program"),
         ("model._target_=tiny_graphs.Tiny", "model._target_: cannot import 'tiny_graphs.Tiny'"),
         ("seed=-1", "seed: must be in 0..4294967295, got -1 [command line]"),
+        ("optimizer.eps=0", "optimizer.eps: must not be 0, got 0 [command line]"),
         ("seed=4294967296", "seed: must be in 0..4294967295, got 4294967296 [command line]"),
         ("ema_decay=2.0", "ema_decay: must be in [0, 1)"),
         ("early_stopping_patience=0", "early_stopping_patience: must be at least 1"),
