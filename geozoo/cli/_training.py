@@ -25,6 +25,7 @@ from geozoo.cli._options import RunError
 from geozoo.cli._prepare import is_main_process
 from geozoo.cli._trained import trained_model
 from geozoo.data import DataSpec, GraphDataModule
+from geozoo.hub import TrainedModel
 from geozoo.tasks import GraphTask
 from geozoo.zoo import fill_missing
 from geozoo.zoo.provenance import versions
@@ -78,7 +79,7 @@ def train(
     if cfg.adapter_rank is not None and cfg.init_from is None:
         raise RunError("adapter_rank: updates need weights that they update; give init_from")
     is_tuned = cfg.init_from is not None and not is_resumed
-    source = trained_model(str(cfg.init_from)) if is_tuned else None
+    source = _source(str(cfg.init_from)) if is_tuned else None
     seed_everything(cfg.seed, workers=True, verbose=False)
     datamodule = build_datamodule(cfg)
     spec = loaded_spec(datamodule)
@@ -104,6 +105,14 @@ def train(
             if is_main_process():
                 gather_metrics(folder)
         return _finish(cfg, folder, trainer, task, datamodule)
+
+
+def _source(word: str) -> TrainedModel:
+    """The model to begin from."""
+    try:
+        return trained_model(word)
+    except RunError as error:
+        raise RunError(f"init_from: {error}") from error
 
 
 def loaded_spec(datamodule: GraphDataModule) -> DataSpec:

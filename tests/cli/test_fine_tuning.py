@@ -85,7 +85,7 @@ def test_adapters_train_updates_alone_and_leave_an_ordinary_network(
     [
         (["freeze=[third.*]"], "freeze: no parameter is called 'third.*'; there are first"),
         (["freeze=['*']"], "freeze: no parameter is left to train"),
-        (["init_from=nowhere"], "there is no trained model 'nowhere'"),
+        (["init_from=nowhere"], "init_from: there is no trained model 'nowhere'"),
         (["init_from=3"], "init_from"),
         (["adapter_rank=2"], "updates need weights that they update; give init_from"),
         (["freeze=first"], "freeze"),
