@@ -64,6 +64,29 @@ def test_distances_on_the_globe():
         distances_from_coordinates(torch.zeros(3, 3))
 
 
+def test_distances_of_any_places_are_angles_between_directions():
+    generator = torch.Generator().manual_seed(0)
+    places = (2 * torch.rand(6, 2, generator=generator, dtype=torch.float64) - 1) * torch.tensor(
+        [90.0, 180.0], dtype=torch.float64
+    )
+    latitude, longitude = torch.deg2rad(places).T
+    level = torch.cos(latitude)
+    arrows = torch.stack(
+        [level * torch.cos(longitude), level * torch.sin(longitude), torch.sin(latitude)], -1
+    )
+    angles = torch.arccos((arrows @ arrows.T).clamp(-1, 1))
+    found = distances_from_coordinates(places)
+    torch.testing.assert_close(found, 6371.0088 * angles, rtol=1e-9, atol=1e-3)
+    with pytest.raises(ValueError, match="longitude within 180"):
+        distances_from_coordinates(torch.tensor([[0.0, 180.5]]))
+
+
+def test_weak_roads_are_walked_too():
+    weights = torch.tensor([[0.0, 0.1, 0.3], [0.2, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    expected = torch.tensor([[0.0, 0.25, 0.75], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    torch.testing.assert_close(random_walk_adjacency(weights), expected)
+
+
 def test_symmetrized_takes_both_directions():
     matrix = torch.tensor([[0.0, 1.0], [3.0, 0.0]])
     assert [symmetrized(matrix, how=how)[0, 1].item() for how in ("min", "max", "mean")] == [

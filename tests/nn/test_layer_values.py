@@ -129,3 +129,28 @@ def test_positions_take_no_vectors():
     position = layers.PositionRepresentation(3, **SIZES)
     with pytest.raises(ValueError, match="takes scalar features x, and no vec"):
         position.lift(None, random(2, 1, 3), None)
+
+
+def test_a_diffusion_is_walks_of_every_length():
+    layer = layers.DiffusionConv(2, 3, num_graphs=2, num_steps=2).double()
+    x, graphs = random(4, 5, 6, 2), [random(5, 5, seed=1), random(5, 5, seed=2)]
+    walks = [x]
+    for graph in graphs:
+        once = torch.einsum("ij,bjtc->bitc", graph, x)
+        walks += [once, torch.einsum("ij,bjtc->bitc", graph, once)]
+    torch.testing.assert_close(layer(x, graphs), layer.linear(torch.cat(walks, -1)))
+    with pytest.raises(ValueError, match="graphs must be 2 matrices, got 1"):
+        layer(x, graphs[:1])
+    with pytest.raises(ValueError, match="x must have 2 channels, got 1"):
+        layer(x[..., :1], graphs)
+    with pytest.raises(ValueError, match=r"graphs\[1\] must have shape \(N=5, N=5\)"):
+        layer(x, [graphs[0], graphs[1][:4]])
+
+
+def test_a_learned_graph_has_rows_that_sum_to_one():
+    layer = layers.LearnedGraph(5, 3).double()
+    torch.nn.init.normal_(layer.senders)
+    graph = layer()
+    torch.testing.assert_close(graph.sum(1), torch.ones(5, dtype=torch.float64))
+    expected = torch.softmax(torch.relu(layer.receivers @ layer.senders.T), 1)
+    torch.testing.assert_close(graph, expected)
