@@ -49,6 +49,18 @@ def test_a_point_out_of_place_is_refused(shape, spoil):
         lattice_steps(pos, shape, 2)
 
 
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_what_is_out_of_place_is_a_share_of_the_shortest_step(unit):
+    stretched = torch.tensor([1.0, 100.0], dtype=torch.float64) * unit
+    pos = lattice_indices([3, 4]).double() * stretched
+    nudged = pos.clone()
+    nudged[5, 1] += 1e-5 * unit
+    torch.testing.assert_close(lattice_steps(nudged, [3, 4], 1)[0], torch.diag(stretched))
+    nudged[5, 1] += 0.01 * unit
+    with pytest.raises(ValueError, match="pos must form a lattice of"):
+        lattice_steps(nudged, [3, 4], 1)
+
+
 def test_points_in_another_order_are_refused():
     pos, _ = lattices([3, 4])
     with pytest.raises(ValueError, match=r"a lattice of \[4, 3\] points in row-major order"):
