@@ -58,6 +58,7 @@ def _record(options: argparse.Namespace, console: Console) -> None:
 
     written = record_runs([Path(run) for run in options.runs])
     console.print(f"recorded in {written}", soft_wrap=True)
+    _cards(options, console)
 
 
 def _cards(options: argparse.Namespace, console: Console) -> None:

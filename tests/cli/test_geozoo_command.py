@@ -79,7 +79,6 @@ def test_the_card_follows_the_rows(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     command("record", three_runs[0])
-    command("cards")
     assert "README.md" in capsys.readouterr().out
     assert "| dynamics | position_mse | length^2 |" in (home / "README.md").read_text()
     command("cards")
