@@ -25,21 +25,27 @@ def begin_or_resume(pair: str, folder: Path) -> list[str]:
     return [*command(pair), f"run_dir={folder}"]
 
 
-def kill_again_and_again(pair: str, place: Path, *, times: int, seconds: float) -> int:
-    """Kill during writes of checkpoints and at random moments; return how many kills there were."""
-    folder, draw, kills = place / "killed", random.Random(pair), 0
-    for number in range(times):
+def kill_again_and_again(pair: str, place: Path, *, kills: int, seconds: float) -> None:
+    """Kill a run so many times, in turn while it writes a checkpoint and at a random moment.
+
+    A run that reaches its end before that is compared with the untouched one, and another begins.
+    """
+    folder, draw, died, attempts = place / "killed", random.Random(pair), 0, 0
+    while died < kills:
         words = begin_or_resume(pair, folder)
-        # The best and the last checkpoint take turns, each half written and whole.
-        run = DyingRun(words, place, die_at=3 - number % 2, whole=number % 4 > 1)
-        kills += run.finish() == -9
-    for _ in range(times):
-        run = DyingRun(begin_or_resume(pair, folder), place)
-        kills += run.kill_within(seconds, draw) == -9
-    assert DyingRun(begin_or_resume(pair, folder), place).finish() == 0, (
-        place / "log.txt"
-    ).read_text()[-2000:]
-    return kills
+        if attempts % 2:
+            status = DyingRun(words, place).kill_within(seconds, draw)
+        else:
+            # The best and the last checkpoint take turns, each half written and whole.
+            die_at, whole = 3 - attempts // 2 % 2, attempts // 4 % 2 == 1
+            status = DyingRun(words, place, die_at=die_at, whole=whole).finish()
+        assert status in {0, -9}, (place / "log.txt").read_text()[-2000:]
+        died, attempts = died + (status == -9), attempts + 1
+        if status == 0:
+            assert_same_run(place / "whole", folder)
+            folder.rename(place / f"ended_{attempts}")
+    if DyingRun(begin_or_resume(pair, folder), place).finish() != 0:
+        raise AssertionError((place / "log.txt").read_text()[-2000:])
 
 
 @pytest.mark.parametrize(
@@ -50,9 +56,8 @@ def test_a_killed_run_ends_as_the_untouched_one(pair: str, place: Path) -> None:
     whole = DyingRun([*command(pair), f"run_dir={place / 'whole'}"], place)
     assert whole.finish() == 0, (place / "log.txt").read_text()[-2000:]
     seconds = time.monotonic() - start
-    times = 2 if pair == QUICK else 5
-    kills = kill_again_and_again(pair, place, times=times, seconds=seconds)
-    assert kills >= times
+    kills = 3 if pair == QUICK else 10
+    kill_again_and_again(pair, place, kills=kills, seconds=seconds)
     assert_same_run(place / "whole", place / "killed")
     left = [path.name for path in (place / "killed" / "checkpoints").iterdir()]
     assert sorted(left) == ["best.ckpt", "last.ckpt"]
