@@ -17,7 +17,7 @@ def check_shape(name: str, tensor: Tensor, axes: str, *sizes: int | None) -> Non
     Args:
         name: name of the argument, for the message.
         tensor: what was given.
-        axes: names of the axes, for the message.
+        axes: names of the axes, for the message; a number names itself.
         sizes: size of each axis; None: any.
 
     Raises:
@@ -28,10 +28,33 @@ def check_shape(name: str, tensor: Tensor, axes: str, *sizes: int | None) -> Non
     )
     if not fits:
         wanted = ", ".join(
-            letter if size is None else f"{letter}={size}"
+            letter if size is None or letter.isdigit() else f"{letter}={size}"
             for letter, size in zip(axes.split(), sizes, strict=True)
         )
         raise ValueError(f"{name} must have shape ({wanted}), got {tuple(tensor.shape)}")
+
+
+def check_edges(edge_index: Tensor, basis: Tensor, basis_channels: int, window: Tensor) -> None:
+    """Check what convolutions with a radial filter are told of every edge.
+
+    Raises:
+        ValueError: for another shape.
+    """
+    check_shape("edge_index", edge_index, "2 E", 2, None)
+    check_shape("basis", basis, "E K", edge_index.shape[1], basis_channels)
+    check_shape("window", window, "E", edge_index.shape[1])
+
+
+def check_last_axis(name: str, tensor: Tensor, axis: str, size: int) -> None:
+    """Check the last axis of a tensor that may have any axes before it.
+
+    Raises:
+        ValueError: for another size, or no axis at all.
+    """
+    if tensor.dim() == 0 or tensor.shape[-1] != size:
+        raise ValueError(
+            f"{name} must have a last axis of {axis}={size}, got shape {tuple(tensor.shape)}"
+        )
 
 
 def check_positive(**sizes: int) -> None:

@@ -17,6 +17,12 @@ def test_margins_of_carbon() -> None:
     assert orders(6, 6, 163.9, 164.1, 138.9, 139.1, 122.9, 123.1) == [1, 0, 2, 1, 3, 2]
 
 
+def test_limits_themselves_are_outside() -> None:
+    limits = torch.tensor([1.23, 1.39, 1.64], dtype=torch.float64)
+    carbon = torch.full((3,), 6)
+    assert bond_orders(limits, carbon, carbon).tolist() == [2, 1, 0]
+
+
 def test_pair_without_a_triple_bond() -> None:
     assert orders(8, 8, 50.0) == [2]
     assert orders(1, 6, 50.0) == [1]
@@ -32,5 +38,5 @@ def test_order_of_the_elements_does_not_matter() -> None:
 
 @pytest.mark.parametrize("z", [0, 2, 16, -1])
 def test_other_elements_are_refused(z: int) -> None:
-    with pytest.raises(ValueError, match="H, C, N, O and F"):
+    with pytest.raises(ValueError, match="^bonds are known for H, C, N, O and F"):
         orders(z, 6, 100.0)

@@ -102,3 +102,9 @@ def test_other_shapes_are_named():
             make(torch.zeros(4, 9, 2))
     with pytest.raises(ValueError, match=r"\(..., 10, C\), got \(10,\)"):
         full_tensor(torch.zeros(10))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_full_matrices_keep_their_type(dtype):
+    parts = torch.randn(4, 10, 2, dtype=dtype)
+    assert full_tensor(parts).dtype == dtype

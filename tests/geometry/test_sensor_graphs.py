@@ -12,6 +12,7 @@ from geozoo.geometry import (
     normalized_adjacency,
     random_walk_adjacency,
     released_gaussian_adjacency,
+    scaled_laplacian,
     semantic_adjacency,
     symmetrized,
     threshold_gaussian_adjacency,
@@ -41,8 +42,8 @@ def test_edges_fill_the_matrix_in_the_listed_direction():
     [
         ([[0], [3]], [1.0], r"sensors 0\.\.2"),
         ([[-1], [0]], [1.0], r"sensors 0\.\.2"),
-        ([[0], [1]], [-1.0], "negative or NaN"),
-        ([[0], [1]], [float("nan")], "negative or NaN"),
+        ([[0], [1]], [-1.0], "^costs must not be negative or NaN"),
+        ([[0], [1]], [float("nan")], "^costs must not be negative or NaN"),
     ],
 )
 def test_bad_edges_are_refused(edges, lengths, message):
@@ -58,7 +59,7 @@ def test_distances_on_the_globe():
     torch.testing.assert_close(found[0], expected)
     torch.testing.assert_close(found, found.T)
     for bad in ([[91.0, 0.0]], [[0.0, float("nan")]]):
-        with pytest.raises(ValueError, match="coordinates must be degrees"):
+        with pytest.raises(ValueError, match="^coordinates must be degrees"):
             distances_from_coordinates(torch.tensor(bad))
     with pytest.raises(ValueError, match=r"shape \[N, 2\]"):
         distances_from_coordinates(torch.zeros(3, 3))
@@ -96,6 +97,8 @@ def test_symmetrized_takes_both_directions():
     ]
     with pytest.raises(ValueError, match="how must be"):
         symmetrized(matrix, how="sum")
+    with pytest.raises(ValueError, match="^matrix must be a square"):
+        symmetrized(torch.ones(2, 3), how="min")
 
 
 def test_released_rule_against_its_formula():
@@ -120,6 +123,58 @@ def test_released_rule_without_roads_or_with_equal_ones():
     ]
 
 
+def test_released_rule_of_roads_that_are_nearly_equal():
+    distances = torch.tensor([[INF, 3.0, 3.2], [3.0, INF, 3.4], [3.2, 3.4, INF]]).double()
+    known = np.array([3, 3.2, 3.4])
+    expected = np.exp(-np.square((known - known.mean()) / known.std()))
+    found = released_gaussian_adjacency(distances, sigma=1.0, threshold=0.0)
+    np.testing.assert_allclose(found[[0, 0, 1], [1, 2, 2]], expected, rtol=1e-12)
+
+
+def test_the_least_weight_of_an_edge_is_an_edge():
+    distances = torch.tensor([[0.0, 0.0], [0.0, 2.0]]).double()
+    for rule in (released_gaussian_adjacency, threshold_gaussian_adjacency):
+        least = rule(distances, threshold=0.0).min().item()
+        assert 0 < least < 1
+        assert rule(distances, threshold=least).min().item() == least
+        assert rule(distances, threshold=least * 1.001).min() == 0
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 100.0])
+def test_scaled_laplacian_against_its_formula(scale):
+    adjacency = symmetrized(torch.rand(5, 5, generator=torch.Generator().manual_seed(0)), how="max")
+    adjacency = scale * adjacency.double()
+    adjacency[2], adjacency[:, 2] = 0, 0
+    kept = [0, 1, 3, 4]
+    roads = adjacency[kept][:, kept].numpy()
+    root = np.diag(1 / np.sqrt(roads.sum(1)))
+    laplacian = np.eye(4) - root @ roads @ root
+    expected = -np.eye(5)
+    expected[np.ix_(kept, kept)] = 2 / np.linalg.eigvalsh(laplacian)[-1] * laplacian - np.eye(4)
+    found = scaled_laplacian(adjacency)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    assert torch.linalg.eigvalsh(found).abs().max() <= 1 + 1e-12
+
+
+def test_scaled_laplacian_of_lone_sensors_and_of_one_way_roads():
+    assert not scaled_laplacian(torch.zeros(3, 3)).any()
+    with pytest.raises(ValueError, match="^adjacency must be the same in both directions"):
+        scaled_laplacian(torch.tensor([[0.0, 1.0], [2.0, 0.0]]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_matrices_keep_their_type(dtype):
+    matrix = symmetrized(torch.rand(4, 4, dtype=dtype), how="mean")
+    makers = (
+        symmetrized, released_gaussian_adjacency, threshold_gaussian_adjacency, semantic_adjacency,
+        normalized_adjacency, scaled_laplacian, random_walk_adjacency,
+    )  # fmt: skip
+    options = {symmetrized: {"how": "min"}}
+    for maker in makers:
+        assert maker(matrix, **options.get(maker, {})).dtype == dtype, maker
+    assert semantic_adjacency(matrix, rule="released").dtype == dtype
+
+
 def test_threshold_rule_against_its_formula():
     directed = distances_from_edges(
         torch.tensor([[0, 1, 2, 0], [0, 0, 1, 2]]), torch.tensor([0.0, 1.0, 2.0, 9.0]), 3
@@ -128,7 +183,7 @@ def test_threshold_rule_against_its_formula():
     found = threshold_gaussian_adjacency(directed)
     assert found[0, 0] == 1 and found[0, 1] == 0 and found[0, 2] == 0
     assert found[1, 0].item() == pytest.approx(np.exp(-((1 / scale) ** 2)))
-    with pytest.raises(ValueError, match="distances are all equal"):
+    with pytest.raises(ValueError, match="^distances are all equal"):
         threshold_gaussian_adjacency(torch.ones(2, 2))
 
 
@@ -149,10 +204,10 @@ def test_threshold_rule_makes_the_published_graph(shared_folder):
 @pytest.mark.parametrize(
     ("matrix", "message"),
     [
-        (torch.ones(2, 3), "square"),
-        (torch.ones(3), "square"),
-        (torch.tensor([[0.0, -1.0], [1.0, 0.0]]), "negative or NaN"),
-        (torch.tensor([[0.0, float("nan")], [1.0, 0.0]]), "negative or NaN"),
+        (torch.ones(2, 3), "^distances must be a square"),
+        (torch.ones(3), "^distances must be a square"),
+        (torch.tensor([[0.0, -1.0], [1.0, 0.0]]), "^distances must not be negative or NaN"),
+        (torch.tensor([[0.0, float("nan")], [1.0, 0.0]]), "^distances must not be negative or NaN"),
     ],
 )
 def test_bad_distances_are_refused(rule, matrix, message):
@@ -168,6 +223,8 @@ def test_normalized_adjacency_against_its_formula():
     expected = 0.4 * (np.eye(6) + scale @ adjacency.numpy() @ scale)
     found = normalized_adjacency(adjacency)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+    # Weak roads are normalised like strong ones.
+    np.testing.assert_allclose(normalized_adjacency(0.01 * adjacency), expected, rtol=1e-12)
     assert torch.linalg.eigvalsh(found).abs().max() <= 0.8 + 1e-12
     assert found[2, 2] == 0.4
 
@@ -180,9 +237,9 @@ def test_random_walk_rows_sum_to_one_or_stay_empty():
 @pytest.mark.parametrize("rule", [normalized_adjacency, random_walk_adjacency])
 @pytest.mark.parametrize("bad", [-1.0, INF, float("nan")])
 def test_bad_weights_are_refused(rule, bad):
-    with pytest.raises(ValueError, match="finite weights from 0 on"):
+    with pytest.raises(ValueError, match="^adjacency must hold finite weights from 0 on"):
         rule(torch.tensor([[0.0, bad], [1.0, 0.0]]))
-    with pytest.raises(ValueError, match="square"):
+    with pytest.raises(ValueError, match="^adjacency must be a square matrix"):
         rule(torch.ones(2, 3))
 
 
@@ -204,6 +261,14 @@ def test_closest_rule_links_the_nearest_in_both_directions():
     assert 30 * 4 <= found.sum() <= 2 * 30 * 4
 
 
+def test_closest_rule_may_link_one_and_links_ten_unasked():
+    distances = similar_days()
+    assert (semantic_adjacency(distances, neighbors=1).sum(1) >= 1).all()
+    assert torch.equal(semantic_adjacency(distances), semantic_adjacency(distances, neighbors=10))
+    few = semantic_adjacency(distances).sum(), semantic_adjacency(distances, neighbors=11).sum()
+    assert few[0] < few[1]
+
+
 def test_closest_rule_takes_all_of_a_small_network():
     assert semantic_adjacency(similar_days(4), neighbors=10).sum() == 12
     assert semantic_adjacency(torch.zeros(1, 1)).sum() == 0
@@ -222,8 +287,8 @@ def test_released_rule_links_pairs_at_the_mean_distance():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"distances": torch.tensor([[0.0, 1.0], [2.0, 0.0]])}, "symmetric"),
-        ({"distances": torch.tensor([[0.0, INF], [INF, 0.0]])}, "finite"),
+        ({"distances": torch.tensor([[0.0, 1.0], [2.0, 0.0]])}, "^distances must be symmetric"),
+        ({"distances": torch.tensor([[0.0, INF], [INF, 0.0]])}, "^distances must be finite"),
         ({"distances": torch.tensor([[0.0, -1.0], [-1.0, 0.0]])}, "negative or NaN"),
         ({"distances": torch.ones(2, 3)}, "square"),
         ({"rule": "nearest"}, "rule must be closest or released"),

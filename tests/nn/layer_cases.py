@@ -29,6 +29,8 @@ class Case:
     node_outputs: tuple[str, ...] = ("output",)
     moves: dict[str, Any] | None = None  # arguments of assert_equivariant, where geometry enters
     compiles: bool = True  # False where sizes depend on values
+    any_width: tuple[str, ...] = ()  # inputs whose last axis may have any size
+    any_depth: tuple[str, ...] = ()  # inputs that may have further axes in front
     twice: bool = True  # False where a fused kernel on the way has no second derivative
 
 
@@ -63,8 +65,8 @@ def convolution(make: Callable[[], nn.Module], fibre: tuple[int, ...], **more: T
     return Case(make, inputs, wrt, edge_inputs=("basis",))
 
 
-def pointwise(make: Callable[[], Any], name: str, value: Tensor) -> Case:
-    return Case(make, {name: value}, (name,), node_inputs=(name,))
+def pointwise(make: Callable[[], Any], name: str, value: Tensor, **more: Any) -> Case:
+    return Case(make, {name: value}, (name,), node_inputs=(name,), any_depth=(name,), **more)
 
 
 class Through(nn.Module):
@@ -154,7 +156,9 @@ CASES: dict[str, dict[str, Callable[[], Case]]] = {
         "textbook": lambda: kernel_basis(False),
         "fused": lambda: kernel_basis(True),
     },
-    "LowRankUpdate": {"linear": lambda: pointwise(updated_linear, "input", random(5, 2))},
+    "LowRankUpdate": {
+        "linear": lambda: pointwise(updated_linear, "input", random(5, 2), any_width=("input",))
+    },
     "PolynomialFeatures": {
         "cubic": lambda: pointwise(lambda: layers.PolynomialFeatures(2, 3), "x", random(5, 2))
     },
@@ -163,6 +167,7 @@ CASES: dict[str, dict[str, Callable[[], Case]]] = {
             lambda: layers.PolynomialWindow(2.0),
             "distance",
             torch.tensor([0.1, 0.9, 1.5, 1.9, 2.5]).double(),
+            any_width=("distance",),
         )
     },
     "lift_to_orientations": {
@@ -172,6 +177,7 @@ CASES: dict[str, dict[str, Callable[[], Case]]] = {
             ("x", "vec", "orientations"),
             ("x", "vec"),
             moves={"points": (), "vectors": ("vec", "orientations")},
+            any_width=("x",),
         )
     },
     "project_from_orientations": {
@@ -182,6 +188,7 @@ CASES: dict[str, dict[str, Callable[[], Case]]] = {
             ("features",),
             node_outputs=("0", "1"),
             moves={"points": (), "vectors": ("orientations",), "vector_outputs": ("1",)},
+            any_width=("features", "orientations"),
         )
     },
     "BundleRepresentation": {"separable": lambda: bundle(True), "full": lambda: bundle(False)},

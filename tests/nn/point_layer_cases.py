@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -48,10 +48,13 @@ def egnn(**options: bool) -> Case:
         "vec": random(5, 1, 3, seed=4),
     }  # fmt: skip
     wrt = ("pos", "x", "edge_attr", "edge_weight", "vec")
+    # Where it does not move, vectors are not looked at.
+    still = not options.get("moves", True)
+    free = {"any_width": ("pos", "vec"), "any_depth": ("vec",)} if still else {}
     return Case(
         lambda: EGNNStep(**options), inputs, wrt, node_inputs=("pos", "x", "vec"),
         edge_inputs=("edge_attr", "edge_weight"), node_outputs=("h", "vector"),
-        moves={"reflect": True},
+        moves={"reflect": True}, **free,
     )  # fmt: skip
 
 
@@ -190,6 +193,7 @@ def tensor_product() -> Case:
         TensorProductStep, inputs, ("pos", "x", "vec", "basis", "window"),
         node_inputs=("pos", "x", "vec"), edge_inputs=("basis", "window"),
         node_outputs=("h", "vector"), moves={"reflect": True}, compiles=False,
+        any_width=("pos",), any_depth=("pos", "x", "vec"),  # read by the step itself
     )  # fmt: skip
 
 
@@ -197,12 +201,16 @@ def steerable(gated: bool) -> Case:
     return Case(
         lambda: SteerableStep(gated), {"x": random(5, 4), "vec": random(5, 3, 3, seed=1)},
         ("x", "vec"), node_inputs=("x", "vec"), node_outputs=("h", "vector"),
-        moves={"reflect": True}, compiles=False,
+        moves={"reflect": True}, compiles=False, any_depth=("x", "vec"),
     )  # fmt: skip
 
 
 def distances() -> torch.Tensor:
     return random(5).abs() + 0.1
+
+
+def of_distance(make: Callable[[], nn.Module]) -> Case:
+    return pointwise(make, "distance", distances(), any_width=("distance",))
 
 
 POINT_CASES = {
@@ -225,15 +233,15 @@ POINT_CASES = {
     "TensorProductConv": {"step": tensor_product},
     "SteerableLinear": {"gated": lambda: steerable(True), "plain": lambda: steerable(False)},
     "GaussianBasis": {
-        "four": lambda: pointwise(lambda: layers.GaussianBasis(4, 3.0), "distance", distances())
+        "four": lambda: of_distance(lambda: layers.GaussianBasis(4, 3.0))
     },
     "BesselBasis": {
-        "four": lambda: pointwise(lambda: layers.BesselBasis(4, 3.0), "distance", distances())
+        "four": lambda: of_distance(lambda: layers.BesselBasis(4, 3.0))
     },
     "ExponentialBasis": {
-        "four": lambda: pointwise(lambda: layers.ExponentialBasis(4, 3.0), "distance", distances())
+        "four": lambda: of_distance(lambda: layers.ExponentialBasis(4, 3.0))
     },
     "CosineWindow": {
-        "three": lambda: pointwise(lambda: layers.CosineWindow(3.0), "distance", distances())
+        "three": lambda: of_distance(lambda: layers.CosineWindow(3.0))
     },
 }  # fmt: skip

@@ -33,6 +33,11 @@ def signal(seed: int = 0) -> Tensor:
     return random(WINDOWS, NODES, STEPS, CHANNELS, seed=seed)
 
 
+def temporal(*size: int, **options: int) -> Case:
+    inputs = {"h": signal()}
+    return case(lambda: layers.TemporalAttention(*size, **options), inputs, "h", any_width=("h",))
+
+
 def graph(*copies: int) -> Tensor:
     return 0.5 * random(*copies, NODES, NODES, seed=5)
 
@@ -57,6 +62,7 @@ def node_ode(groups: int, *, own: bool = False, times: int = 1, **options: Any) 
         "h",
         node_outputs=tuple(str(place) for place in range(times)),
         compiles=not options,
+        any_depth=("graph", "left", "right") if groups == 1 else (),
     )  # fmt: skip
 
 
@@ -130,10 +136,10 @@ SENSOR_CASES: dict[str, dict[str, Callable[[], Case]]] = {
         ),
     },
     "TemporalAttention": {
-        "whole": lambda: case(lambda: layers.TemporalAttention(STEPS), {"h": signal()}, "h"),
-        "pieces": lambda: case(lambda: layers.TemporalAttention(2), {"h": signal()}, "h"),
-        "copies": lambda: case(lambda: layers.TemporalAttention(3, copies=2), {"h": signal()}, "h"),
-        "single": lambda: case(lambda: layers.TemporalAttention(1, copies=6), {"h": signal()}, "h"),
+        "whole": lambda: temporal(STEPS),
+        "pieces": lambda: temporal(2),
+        "copies": lambda: temporal(3, copies=2),
+        "single": lambda: temporal(1, copies=6),
     },
     "SensorAttention": {
         "narrow_values": lambda: attention(3, 8, 4, 2),

@@ -1,5 +1,7 @@
 """Every public layer keeps the contract of `geozoo.testing`; a layer without a case fails."""
 
+import inspect
+
 import pytest
 import torch
 from graph_layer_cases import GRAPH_CASES
@@ -79,6 +81,28 @@ def test_dtype_is_kept(case):
 @cases(is_module)
 def test_saved_layers_predict_the_same(case):
     testing.assert_survives_saving(make(case), lambda: seeded(case.build, 1), case.inputs)
+
+
+def argument_names(layer, case: Case) -> set[str]:
+    parts = layer.modules() if is_module(case) else ()
+    forwards = [inspect.signature(part.forward).parameters for part in parts]
+    return {*case.inputs, "every branch"}.union(*forwards)
+
+
+@cases()
+def test_inputs_of_another_shape_are_refused_by_name(case):
+    layer = make(case)
+    names = "|".join(sorted(argument_names(layer, case)))
+    axes = r"\(?((\d+|[A-Z]|d|dim|in)(=\d+)?,? ?)+\)?"
+    message = rf"^({names})(\[\d\])? must have (shape|a last axis of) {axes}, got "
+    for name, value in case.inputs.items():
+        if not isinstance(value, torch.Tensor) or not value.is_floating_point():
+            continue
+        others = [] if name in case.any_width else [torch.cat([value, value[..., :1]], -1)]
+        others += [] if name in case.any_depth else [value[None]]
+        for other in others:
+            with pytest.raises(ValueError, match=message):
+                layer(**{**case.inputs, name: other})
 
 
 @cases(lambda case: case.compiles)

@@ -115,16 +115,6 @@ def test_bad_sizes_and_names_are_refused(build, message):
         build()
 
 
-@pytest.mark.parametrize("name", ["PointConv", "BundleConv", "FiberBundleConv"])
-def test_features_of_the_wrong_shape_are_refused(name):
-    case = CASES[name]["depthwise"]()
-    conv = seeded(case.build)
-    x = case.inputs["x"]
-    for wrong in (x[..., :2], x.unsqueeze(0)):
-        with pytest.raises(ValueError, match=rf"x must have {x.dim()} axes, the last of size 4"):
-            conv(**case.inputs | {"x": wrong})
-
-
 def test_positions_take_no_vectors():
     position = layers.PositionRepresentation(3, **SIZES)
     with pytest.raises(ValueError, match="takes scalar features x, and no vec"):
@@ -141,7 +131,7 @@ def test_a_diffusion_is_walks_of_every_length():
     torch.testing.assert_close(layer(x, graphs), layer.linear(torch.cat(walks, -1)))
     with pytest.raises(ValueError, match="graphs must be 2 matrices, got 1"):
         layer(x, graphs[:1])
-    with pytest.raises(ValueError, match="x must have 2 channels, got 1"):
+    with pytest.raises(ValueError, match="x must have a last axis of C=2, got"):
         layer(x[..., :1], graphs)
     with pytest.raises(ValueError, match=r"graphs\[1\] must have shape \(N=5, N=5\)"):
         layer(x, [graphs[0], graphs[1][:4]])

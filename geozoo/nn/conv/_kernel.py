@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from geozoo.geometry import PairedEdges
+from geozoo.nn._checks import check_shape
 from geozoo.nn.conv.stencil import Stencil, convolve_stencil
+from geozoo.nn.embedding.spline import SplineTerms
 from geozoo.ops import SortedEdges, kernel_sum, scatter, weighted_sum
 
 #: The forms in which a convolution takes its edges.
@@ -153,7 +155,7 @@ class KernelConv(nn.Module):
         super().__init__()
         self.groups = in_channels if groups is None else groups
         self.fused = fused
-        self.in_channels = in_channels
+        self.in_channels, self.basis_channels = in_channels, basis_channels
         width = kernel_width(in_channels, out_channels, self.groups)
         self.kernel = nn.Linear(basis_channels, width, bias=False)
         self.bias = nn.Parameter(torch.zeros(out_channels))
@@ -186,9 +188,7 @@ def kernel_width(in_channels: int, out_channels: int, groups: int) -> int:
     return out_channels if groups != 1 else out_channels * in_channels
 
 
-def check_features(name: str, x: Tensor, channels: int, dims: int) -> None:
-    """Raise ValueError unless ``x`` has that many axes and channels."""
-    if x.dim() != dims or x.shape[-1] != channels:
-        raise ValueError(
-            f"{name} must have {dims} axes, the last of size {channels}, got {tuple(x.shape)}"
-        )
+def check_basis(name: str, basis: Tensor | SplineTerms, axes: str, channels: int) -> None:
+    """Raise ValueError unless basis values that are not tabulated fit the kernel's map."""
+    if isinstance(basis, Tensor):
+        check_shape(name, basis, axes, *[None] * (len(axes.split()) - 1), channels)

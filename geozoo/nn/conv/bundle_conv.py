@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from geozoo.nn.conv._kernel import KernelConv, check_features
+from geozoo.nn._checks import check_shape
+from geozoo.nn.conv._kernel import KernelConv, check_basis
 from geozoo.ops import scatter
 
 
@@ -42,7 +43,8 @@ class BundleConv(KernelConv):
         return self._sum(x, basis, edge_index) + self.bias
 
     def _sum(self, x: Tensor, basis: Tensor, edge_index: Tensor) -> Tensor:
-        check_features("x", x, self.in_channels, 3)
+        check_shape("x", x, "N O C", None, None, self.in_channels)
+        check_basis("basis", basis, "E O O K", self.basis_channels)
         sender, receiver = edge_index
         kernel = self.kernel(basis) / x.shape[1]
         neighbor = x.index_select(0, sender)

@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from geozoo.nn._checks import check_positive, check_shape
+from geozoo.nn._checks import check_edges, check_positive, check_shape
 from geozoo.ops import weighted_sum
 
 #: ln 2, by which the softplus is shifted so that it is 0 at 0.
@@ -61,5 +61,6 @@ class ContinuousFilterConv(nn.Module):
             ValueError: for another shape.
         """
         check_shape("x", x, "N C", None, self.channels)
+        check_edges(edge_index, basis, self.linear_1.in_features, window)
         kernel = self.linear_2(shifted_softplus(self.linear_1(basis))) * window.unsqueeze(-1)
         return weighted_sum(kernel, x, [(edge_index[0], edge_index[1])], x.shape[0])

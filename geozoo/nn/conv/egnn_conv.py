@@ -101,6 +101,7 @@ class EGNNConv(nn.Module):
             ValueError: for another shape.
         """
         check_shape("h", h, "N C", None, self.channels)
+        check_shape("pos", pos, "N dim", len(h), None)
         sender, receiver = edge_index
         arm = pos.index_select(0, receiver) - pos.index_select(0, sender)
         parts = [h.index_select(0, receiver), h.index_select(0, sender)]
@@ -112,6 +113,7 @@ class EGNNConv(nn.Module):
         if self.attention is not None:
             message = message * self.attention(message).sigmoid()
         weight = arm.new_ones(len(sender)) if edge_weight is None else edge_weight
+        check_shape("edge_weight", weight, "E", len(sender))
         message = message * weight.unsqueeze(-1)
         total = scatter(message, receiver, len(h))
         if self.displacement is None:

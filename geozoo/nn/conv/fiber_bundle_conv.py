@@ -8,11 +8,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from geozoo.geometry import PairedEdges
+from geozoo.nn._checks import check_shape
 from geozoo.nn.conv._kernel import (
     Edges,
     KernelConv,
     calibration_scale,
-    check_features,
+    check_basis,
     convolve,
     kernel_width,
 )
@@ -100,10 +101,13 @@ class FiberBundleConv(KernelConv):
         edge_index: Edges,
         loop_basis: Tensor | None,
     ) -> Tensor:
-        check_features("x", x, self.in_channels, 3)
+        check_shape("x", x, "N O C", None, None, self.in_channels)
+        axes = "R D O K" if isinstance(edge_index, Stencil) else "E O K"
+        check_basis("basis", basis, axes, self.basis_channels)
         return convolve(self.kernel, basis, x, edge_index, False, loop_basis, fused=self.fused)
 
     def _fiber(self, y: Tensor, fiber_basis: Tensor) -> Tensor:
+        check_basis("fiber_basis", fiber_basis, "O O K", self.basis_channels)
         kernel = functional.linear(fiber_basis, self.fiber_kernel.weight) / y.shape[1]
         if self.groups == 1:
             matrix = kernel.unflatten(-1, (-1, self.in_channels))

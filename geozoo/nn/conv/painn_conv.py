@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.nn._checks import check_positive, check_shape
+from geozoo.nn._checks import check_edges, check_positive, check_shape
 from geozoo.ops import safe_norm, scatter
 
 
@@ -37,7 +37,7 @@ class PaiNNConv(nn.Module):
     def __init__(self, channels: int, basis_channels: int) -> None:
         super().__init__()
         check_positive(channels=channels, basis_channels=basis_channels)
-        self.channels = channels
+        self.channels, self.basis_channels = channels, basis_channels
         self.message = nn.Sequential(
             nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, 3 * channels)
         )
@@ -72,6 +72,8 @@ class PaiNNConv(nn.Module):
         check_shape("s", s, "N C", None, self.channels)
         check_shape("v", v, "N dim C", len(s), None, self.channels)
         sender, receiver = edge_index
+        check_edges(edge_index, basis, self.basis_channels, window)
+        check_shape("direction", direction, "E dim", len(sender), v.shape[1])
         filtered = self.filter(basis) * window.unsqueeze(-1)
         parts = self.message(s).index_select(0, sender) * filtered
         to_scalar, along, new = parts.chunk(3, -1)
@@ -123,7 +125,9 @@ class GatedVectors(nn.Module):
     def forward(
         self, s: Float[Tensor, "N C"], v: Float[Tensor, "N dim C"]
     ) -> tuple[Float[Tensor, "N S"], Float[Tensor, "N dim V"]]:
-        """Return scalars and vectors, channels last."""
+        """Return scalars and vectors, channels last; ValueError for another shape."""
+        check_shape("s", s, "N C", None, self.lengths.in_features)
+        check_shape("v", v, "N dim C", len(s), None, self.lengths.in_features)
         length = safe_norm(self.lengths(v).transpose(1, 2))
         scalars, gate = self.scalars(torch.cat([s, length], -1)).split(self.sizes, -1)
         return scalars, gate.unsqueeze(1) * self.vectors(v)

@@ -6,7 +6,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from geozoo.geometry import PairedEdges
-from geozoo.nn.conv._kernel import Edges, KernelConv, check_features, convolve
+from geozoo.nn._checks import check_shape
+from geozoo.nn.conv._kernel import Edges, KernelConv, check_basis, convolve
 from geozoo.nn.conv.stencil import Stencil
 from geozoo.ops import SortedEdges
 
@@ -66,6 +67,8 @@ class PointConv(KernelConv):
         *,
         loop_basis: Tensor | None = None,
     ) -> Tensor:
-        check_features("x", x, self.in_channels, 2)
+        check_shape("x", x, "N C", None, self.in_channels)
+        axes = "R D K" if isinstance(edge_index, Stencil) else "E K"
+        check_basis("basis", basis, axes, self.basis_channels)
         full = self.groups == 1
         return convolve(self.kernel, basis, x, edge_index, full, loop_basis, fused=self.fused)

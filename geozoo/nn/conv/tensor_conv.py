@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from geozoo.geometry import PART_SIZES, tensor_part_norms, tensor_product_parts, weigh_parts
-from geozoo.nn._checks import check_positive, check_shape
+from geozoo.nn._checks import check_edges, check_positive, check_shape
 from geozoo.ops import scatter
 
 
@@ -25,12 +25,18 @@ class PartwiseLinear(nn.Module):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         check_positive(in_channels=in_channels, out_channels=out_channels)
+        self.in_channels = in_channels
         self.maps = nn.ModuleList(
             nn.Linear(in_channels, out_channels, bias=False) for _ in PART_SIZES
         )
 
     def forward(self, tensor: Float[Tensor, "N 10 C"]) -> Float[Tensor, "N 10 D"]:
-        """Return the mapped tensors, in the components of `geozoo.geometry.full_tensor`."""
+        """Return the mapped tensors, in the components of `geozoo.geometry.full_tensor`.
+
+        Raises:
+            ValueError: for another shape.
+        """
+        check_shape("tensor", tensor, "N 10 C", None, sum(PART_SIZES), self.in_channels)
         parts = tensor.split(PART_SIZES, -2)
         return torch.cat([linear(p) for linear, p in zip(self.maps, parts, strict=True)], -2)
 
@@ -69,7 +75,7 @@ class TensorConv(nn.Module):
     def __init__(self, channels: int, basis_channels: int) -> None:
         super().__init__()
         check_positive(channels=channels, basis_channels=basis_channels)
-        self.channels = channels
+        self.channels, self.basis_channels = channels, basis_channels
         self.before = PartwiseLinear(channels, channels)
         self.after = PartwiseLinear(channels, channels)
         self.filter = nn.Sequential(
@@ -97,6 +103,7 @@ class TensorConv(nn.Module):
             ValueError: for another shape.
         """
         check_shape("tensor", tensor, "N 10 C", None, sum(PART_SIZES), self.channels)
+        check_edges(edge_index, basis, self.basis_channels, window)
         sender, receiver = edge_index
         small = _tamed(tensor)
         mixed = self.before(small)

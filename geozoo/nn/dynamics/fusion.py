@@ -47,6 +47,7 @@ class MessageFilter(nn.Module):
         Raises:
             ValueError: if the shapes differ.
         """
+        check_shape("state", state, "B N T C", None, None, None, None)
         check_shape("center", center, "B N T C", *state.shape)
         width = self.clip if self.signed else self.clip.abs()
         if not self.fused:
@@ -95,6 +96,7 @@ class GatedAggregation(nn.Module):
         least = 2 if self.mode == "gated" else 1
         if len(branches) < least:
             raise ValueError(f"{self.mode} needs at least {least} branches, got {len(branches)}")
+        check_shape("every branch", branches[0], "B N T C", None, None, None, None)
         for branch in branches[1:]:
             check_shape("every branch", branch, "B N T C", *branches[0].shape)
         if self.mode == "sum":

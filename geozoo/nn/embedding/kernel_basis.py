@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from geozoo.nn._checks import check_last_axis
 from geozoo.nn.embedding.polynomial import PolynomialFeatures
 from geozoo.ops import gelu, gelu_linear
 
@@ -46,7 +47,12 @@ class KernelBasis(nn.Module):
         self.linear_2 = nn.Linear(hidden_channels, basis_channels)
 
     def forward(self, invariants: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch K"]:
-        """Return the basis values of each pair, a row of ``invariants``."""
+        """Return the basis values of each pair, a row of ``invariants``.
+
+        Raises:
+            ValueError: for another number of invariants.
+        """
+        check_last_axis("invariants", invariants, "d", self.features.in_features)
         if not self.fused:
             hidden = functional.gelu(self.linear_1(self.features(invariants)))
             return functional.gelu(self.linear_2(hidden))

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from geozoo.nn._checks import check_positive
+from geozoo.nn._checks import check_last_axis, check_positive
 
 
 class PolynomialFeatures(nn.Module):
@@ -53,7 +53,8 @@ class PolynomialFeatures(nn.Module):
         self.out_features = len(words)
 
     def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch features"]:
-        """Return all tensor powers, concatenated."""
+        """Return all tensor powers, concatenated; ValueError for another number of inputs."""
+        check_last_axis("x", x, "d", self.in_features)
         powers = [x]
         for _ in range(1, self.degree):
             powers.append((powers[-1].unsqueeze(-1) * x.unsqueeze(-2)).flatten(-2))

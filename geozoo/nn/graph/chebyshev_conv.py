@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from geozoo.nn._checks import check_positive, check_shape
+from geozoo.nn._checks import check_last_axis, check_positive, check_shape
 from geozoo.nn.graph._propagate import propagate
 
 
@@ -47,9 +47,8 @@ class ChebyshevConv(nn.Module):
         Raises:
             ValueError: for another shape.
         """
-        num_nodes, channels = x.shape[1], x.shape[-1]
-        if channels != self.in_channels:
-            raise ValueError(f"x must have {self.in_channels} channels, got {channels}")
+        check_last_axis("x", x, "C", self.in_channels)
+        num_nodes = x.shape[1]
         check_shape("laplacian", laplacian, "N N", num_nodes, num_nodes)
         parts = [x]
         if self.order > 1:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from geozoo.nn._checks import check_positive, check_shape
+from geozoo.nn._checks import check_last_axis, check_positive, check_shape
 from geozoo.nn.graph._propagate import propagate
 
 
@@ -55,9 +55,8 @@ class DiffusionConv(nn.Module):
         """
         if len(graphs) != self.num_graphs:
             raise ValueError(f"graphs must be {self.num_graphs} matrices, got {len(graphs)}")
-        num_nodes, channels = x.shape[1], x.shape[-1]
-        if channels != self.in_channels:
-            raise ValueError(f"x must have {self.in_channels} channels, got {channels}")
+        check_last_axis("x", x, "C", self.in_channels)
+        num_nodes = x.shape[1]
         parts = [x]
         for number, graph in enumerate(graphs):
             check_shape(f"graphs[{number}]", graph, "N N", num_nodes, num_nodes)

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from geozoo.nn._checks import check_shape
+
 
 def lift_to_orientations(
     x: Float[Tensor, "N S"] | None,
@@ -15,12 +17,15 @@ def lift_to_orientations(
     r"""Return scalars as they are, and vectors as :math:`v \cdot o`, at each orientation.
 
     Raises:
-        ValueError: if there is neither a scalar nor a vector.
+        ValueError: if there is neither a scalar nor a vector, or for another shape.
     """
+    check_shape("orientations", orientations, "O dim", None, None)
     parts = []
     if x is not None:
+        check_shape("x", x, "N S", None, None)
         parts.append(x.unsqueeze(1).expand(-1, orientations.shape[0], -1))
     if vec is not None:
+        check_shape("vec", vec, "N V dim", None, None, orientations.shape[1])
         parts.append(torch.einsum("nvd,od->nov", vec, orientations))
     if not parts:
         raise ValueError("x or vec must be given: there is nothing to lift")
@@ -34,7 +39,12 @@ def project_from_orientations(
 
     A vector that is lifted and projected comes back divided by the dimension on every grid with
     :math:`\sum_o o o^\top = (O / d) I`.
+
+    Raises:
+        ValueError: for another shape.
     """
+    check_shape("orientations", orientations, "O dim", None, None)
+    check_shape("features", features, "N O C", None, orientations.shape[0], None)
     scalar = features[..., :num_scalars].mean(1)
     vector = torch.einsum("nov,od->nvd", features[..., num_scalars:], orientations)
     return scalar, vector / orientations.shape[0]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from geozoo.geometry import PairedEdges
+from geozoo.nn._checks import check_shape
 from geozoo.nn.conv import Stencil
 from geozoo.nn.embedding import KernelBasis, PolynomialWindow, SplineTerms
 from geozoo.ops import SortedEdges, safe_norm
@@ -96,6 +97,15 @@ class Representation(nn.Module):
         """
         raise NotImplementedError
 
+    def differences(self, pos: Tensor, edge_index: Tensor) -> Tensor:
+        """Return the way from receiver to sender of every edge, ``[E, dim]``.
+
+        Raises:
+            ValueError: for positions of another shape.
+        """
+        check_shape("pos", pos, "N dim", None, self.dim)
+        return pos.index_select(0, edge_index[0]) - pos.index_select(0, edge_index[1])
+
     def width(self, num_scalars: int, num_vectors: int) -> int:
         """Return how many channels scalars and vectors have when lifted."""
         return num_scalars + num_vectors
@@ -122,6 +132,20 @@ class Representation(nn.Module):
     def make_conv(self, channels: int, *, depthwise: bool) -> nn.Module:
         """Return a convolution that takes this representation's `Geometry.neighborhood`."""
         raise NotImplementedError
+
+
+def check_lifted(x: Tensor | None, vec: Tensor | None, dim: int, num_nodes: int) -> None:
+    """Check what is lifted: scalars ``[N, S]``, vectors ``[N, V, dim]``, one of them at least.
+
+    Raises:
+        ValueError: for another shape, or where neither is given.
+    """
+    if x is None and vec is None:
+        raise ValueError("x or vec must be given: there is nothing to lift")
+    if x is not None:
+        check_shape("x", x, "N S", num_nodes, None)
+    if vec is not None:
+        check_shape("vec", vec, "N V dim", num_nodes, None, dim)
 
 
 def conditioned(invariants: Tensor, condition: Tensor | None, rows: Tensor) -> Tensor:

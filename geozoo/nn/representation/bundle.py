@@ -103,7 +103,7 @@ class BundleRepresentation(Representation):
     ) -> Geometry:
         """Return bases and indices; see `Representation.geometry`."""
         grid = self.orientations.to(pos.dtype)
-        rel_pos = pos.index_select(0, edge_index[0]) - pos.index_select(0, edge_index[1])
+        rel_pos = self.differences(pos, edge_index)
         invariants = (r2s1_invariants if self.dim == 2 else r3s2_invariants)(
             rel_pos.unsqueeze(1), grid
         )

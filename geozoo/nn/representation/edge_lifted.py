@@ -13,8 +13,14 @@ from geozoo.geometry import (
     r2s1_invariants,
     r3s2_invariants,
 )
+from geozoo.nn._checks import check_shape
 from geozoo.nn.conv import PointConv
-from geozoo.nn.representation._base import Geometry, Representation, conditioned
+from geozoo.nn.representation._base import (
+    Geometry,
+    Representation,
+    check_lifted,
+    conditioned,
+)
 from geozoo.ops import offsets, ragged_arange, safe_norm, scatter
 
 
@@ -83,10 +89,11 @@ class EdgeLiftedRepresentation(Representation):
         condition: Tensor | None = None,
     ) -> Geometry:
         """Return bases and indices of the lifted points; see `Representation.geometry`."""
+        check_shape("pos", pos, "N dim", None, self.dim)
         sender, node = _simple_edges(edge_index, pos)
-        rel_pos = pos.index_select(0, sender) - pos.index_select(0, node)
-        orientation = rel_pos / safe_norm(rel_pos, keepdim=True)
         joined = torch.stack([sender, node])
+        rel_pos = self.differences(pos, joined)
+        orientation = rel_pos / safe_norm(rel_pos, keepdim=True)
         if self.interaction == "complete":
             joined = complete_graph(batch, self_loops=False)
         point_edges = _point_edges(joined, node, pos.shape[0])
@@ -112,7 +119,12 @@ class EdgeLiftedRepresentation(Representation):
         return self.fade(self.basis(together), rel_pos)
 
     def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
-        """Return the features of each point's node, vectors by their component along the point."""
+        """Return the features of each point's node, vectors by their component along the point.
+
+        Raises:
+            ValueError: if there is neither a scalar nor a vector, or for another shape.
+        """
+        check_lifted(x, vec, self.dim, geometry.num_nodes)
         node, orientation = geometry.point_nodes, geometry.point_orientations
         parts = [] if x is None else [x.index_select(0, node)]
         if vec is not None:

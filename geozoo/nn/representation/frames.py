@@ -8,7 +8,12 @@ from torch import Tensor
 from geozoo.geometry import frame_invariants, platonic_rotations
 from geozoo.nn.conv import FiberBundleConv
 from geozoo.nn.embedding import KernelBasis
-from geozoo.nn.representation._base import Geometry, Representation, conditioned
+from geozoo.nn.representation._base import (
+    Geometry,
+    Representation,
+    check_lifted,
+    conditioned,
+)
 
 #: Vertices of a polyhedron whose rotations are the grid, by their number.
 _POLYHEDRA = {12: 4, 24: 6, 60: 12}
@@ -79,7 +84,7 @@ class FrameRepresentation(Representation):
     ) -> Geometry:
         """Return bases and indices; see `Representation.geometry`."""
         grid = self.frames.to(pos.dtype)
-        rel_pos = pos.index_select(0, edge_index[0]) - pos.index_select(0, edge_index[1])
+        rel_pos = self.differences(pos, edge_index)
         # Components along the columns of each frame: R^T r.
         along = torch.einsum("ed,fdk->efk", rel_pos, grid)
         along = conditioned(along, condition, edge_index[1])
@@ -100,16 +105,15 @@ class FrameRepresentation(Representation):
         """Return scalars as they are, and the components of vectors in each frame.
 
         Raises:
-            ValueError: if there is neither a scalar nor a vector.
+            ValueError: if there is neither a scalar nor a vector, or for another shape.
         """
+        check_lifted(x, vec, self.dim, geometry.num_nodes)
         parts = []
         if x is not None:
             parts.append(x.unsqueeze(1).expand(-1, len(self.frames), -1))
         if vec is not None:
             grid = self.frames.to(vec.dtype)
             parts.append(torch.einsum("nvd,fdk->nfvk", vec, grid).flatten(2))
-        if not parts:
-            raise ValueError("x or vec must be given: there is nothing to lift")
         return torch.cat(parts, -1)
 
     def project(

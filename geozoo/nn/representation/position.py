@@ -61,7 +61,7 @@ class PositionRepresentation(Representation):
         condition: Tensor | None = None,
     ) -> Geometry:
         """Return bases and indices; see `Representation.geometry`."""
-        rel_pos = pos.index_select(0, edge_index[0]) - pos.index_select(0, edge_index[1])
+        rel_pos = self.differences(pos, edge_index)
         invariants = conditioned(distance_invariants(rel_pos), condition, edge_index[1])
         basis = self.fade(self.basis(invariants), rel_pos)
         loop = self.basis(loop_invariants(pos, 1, condition)) if pairs else None

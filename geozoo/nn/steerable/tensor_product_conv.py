@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.nn._checks import check_positive, check_shape
+from geozoo.nn._checks import check_edges, check_positive, check_shape
 from geozoo.nn.steerable.irreps import load_o3
 from geozoo.ops import scatter
 
@@ -97,6 +97,7 @@ class TensorProductConv(nn.Module):
         """
         check_shape("x", x, "N in", None, self.linear_1.irreps_in.dim)
         check_shape("harmonics", harmonics, "E S", edge_index.shape[1], self.harmonics.dim)
+        check_edges(edge_index, basis, self.radial[0].in_features, window)
         sender, receiver = edge_index
         weight = self.radial(basis) * window.unsqueeze(-1)
         message = self.product(self.linear_1(x).index_select(0, sender), harmonics, weight)
