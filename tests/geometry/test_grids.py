@@ -30,7 +30,7 @@ def test_antipodal_grids_have_opposites_half_a_grid_apart(kind, num):
 
 
 def test_a_tetrahedron_has_no_opposites():
-    with pytest.raises(ValueError, match="opposite of each of its points"):
+    with pytest.raises(ValueError, match="^grid must hold the opposite of each of its points"):
         antipodal_order(sphere_grid(4, "platonic"))
 
 
@@ -55,6 +55,14 @@ def test_other_grids_integrate_them_nearly(kind, error):
     moment = 3 * grid.T @ grid / 20 - torch.eye(3, dtype=torch.float64)
     assert moment.abs().max() < error
     assert grid.mean(0).abs().max() < error
+
+
+def test_the_spiral_turns_by_the_golden_angle():
+    grid = sphere_grid(9, "fibonacci")
+    turn = torch.atan2(grid[1:, 1], grid[1:, 0]) - torch.atan2(grid[:-1, 1], grid[:-1, 0])
+    golden = torch.pi * (3 - 5**0.5)
+    torch.testing.assert_close(turn % (2 * torch.pi), torch.full_like(turn, golden))
+    torch.testing.assert_close(grid[:, 2].diff(), torch.full_like(turn, -2 / 9))
 
 
 def test_repulsion_spreads_further_than_the_spiral():

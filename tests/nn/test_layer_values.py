@@ -105,6 +105,22 @@ REFUSED = [
     (lambda: bundle(orientation_kind="so3"), "kind must be .*'so3'"),
     (lambda: bundle(orientation_kind="se2"), "needs orientations in 2 dimensions, got 3"),
     (lambda: bundle(radius=-1.0), "radius must be positive or None, got -1.0"),
+    (lambda: layers.PaiNNConv(0, 3), "^channels must be at least 1, got 0"),
+    (lambda: layers.PaiNNConv(4, 0), "basis_channels must be at least 1, got 0"),
+    (lambda: layers.GatedVectors(0, 1, 1), "^channels must be at least 1, got 0"),
+    (lambda: layers.GatedVectors(4, 1, 0), "out_vectors must be at least 1, got 0"),
+    (lambda: layers.GatedVectors(4, -1, 1), "out_scalars must be at least 0, got -1"),
+    (lambda: layers.ContinuousFilterConv(0, 3), "^channels must be at least 1, got 0"),
+    (lambda: layers.ContinuousFilterConv(4, 0), "basis_channels must be at least 1, got 0"),
+    (lambda: layers.TensorConv(0, 3), "^channels must be at least 1, got 0"),
+    (lambda: layers.TensorConv(4, 0), "basis_channels must be at least 1, got 0"),
+    (lambda: layers.PartwiseLinear(0, 3), "in_channels must be at least 1, got 0"),
+    (lambda: layers.PartwiseLinear(4, 0), "out_channels must be at least 1, got 0"),
+    (lambda: layers.EGNNConv(0), "^channels must be at least 1, got 0"),
+    (lambda: layers.EGNNConv(4, edge_channels=-1), "edge_channels .*must be at least 0, got -1"),
+    (lambda: layers.EGNNConv(4, num_vectors=-1), "num_vectors must be at least 0, got 0 and -1"),
+    (lambda: layers.GaussianBasis(1, 3.0), "num_basis must be at least 2, got 1"),
+    (lambda: layers.ExponentialBasis(1, 3.0), "num_basis must be at least 2, got 1"),
     (lambda: edges(interaction="all"), 'interaction must be "edges" or "complete", got \'all\''),
 ]  # fmt: skip
 
@@ -117,8 +133,34 @@ def test_bad_sizes_and_names_are_refused(build, message):
 
 def test_positions_take_no_vectors():
     position = layers.PositionRepresentation(3, **SIZES)
-    with pytest.raises(ValueError, match="takes scalar features x, and no vec"):
-        position.lift(None, random(2, 1, 3), None)
+    for x in (None, random(2, 4)):
+        with pytest.raises(
+            ValueError, match="^the position rep.* takes scalar features x, and no v"
+        ):
+            position.lift(x, random(2, 1, 3), None)
+    features = random(2, 4)
+    scalar, vector = position.project(features, 4, None)
+    assert scalar is features and vector.shape == (2, 0, 3)
+    full = position.make_conv(4, depthwise=False)
+    assert (full.groups, position.make_conv(4, depthwise=True).groups) == (1, 4)
+
+
+def test_egnn_moves_and_pays_no_attention_unasked():
+    layer = layers.EGNNConv(4)
+    assert layer.attention is None and layer.drift is None and layer.displacement is not None
+    assert layer.displacement[-1].bias is None
+    assert layer.displacement[-1].weight.abs().max() < 0.01
+    still = layers.EGNNConv(4, num_vectors=2, moves=False)
+    assert still.displacement is None and still.drift is None
+    given = torch.rand(2, 3), torch.tensor([[0], [1]])
+    for moves, is_same in ((False, True), (True, False)):
+        layer = layers.EGNNConv(4, moves=moves)
+        assert torch.equal(layer(torch.rand(2, 4), *given)[1], given[0]) == is_same
+
+
+def test_bases_of_two_functions_are_allowed():
+    assert layers.GaussianBasis(2, 3.0).centers.dtype == torch.float64
+    assert layers.ExponentialBasis(2, 3.0).centers.dtype == torch.float64
 
 
 def test_a_diffusion_is_walks_of_every_length():

@@ -63,6 +63,22 @@ def test_exact_solution_is_found_in_both_directions(solver, end):
     torch.testing.assert_close(found[:, 0], torch.exp(-times * times), atol=allowed, rtol=0)
 
 
+@pytest.mark.parametrize("adjoint", [False, True])
+def test_tolerances_are_small_unasked_and_can_be_chosen(adjoint):
+    func, y0 = Pendulum(), random(3, 2)
+    times = torch.tensor([0.0, 3.0], dtype=torch.float64)
+
+    def end(**options):
+        return odeint(func, y0, times, solver="dopri5", adjoint=adjoint, **options)[-1].detach()
+
+    exact = end(rtol=1e-12, atol=1e-12)
+    assert 0 < (end() - exact).abs().max() < 1e-4
+    loose = end(rtol=1e-2, atol=1e-2)
+    for options in ({"rtol": 1e-12}, {"atol": 1e-12}):
+        assert not torch.equal(end(**options), end())
+    assert (loose - exact).abs().max() > 1e-5
+
+
 @pytest.mark.parametrize(("solver", "order"), ORDERS.items())
 def test_error_falls_with_the_order_of_the_solver(solver, order):
     def error(steps):
