@@ -105,6 +105,36 @@ def test_inputs_of_another_shape_are_refused_by_name(case):
                 layer(**{**case.inputs, name: other})
 
 
+def arguments(layer: type, case: Case, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """What the first layer of its kind in a case is made of."""
+    made, start = [], layer.__init__
+    signature = inspect.signature(start)
+
+    def noting(self, *given, **named):
+        made.append(signature.bind(self, *given, **named).arguments)
+        start(self, *given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(layer, "__init__", noting)
+        case.build()
+    given = {"self": None, **{n: p.default for n, p in signature.parameters.items()}, **made[0]}
+    del given["self"]
+    return given
+
+
+LAYERS = [name for name in CASES if isinstance(getattr(geozoo.nn, name), type)]
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if name != "LowRankUpdate"])
+def test_sizes_that_no_tensor_has_are_refused_by_name(name, monkeypatch):
+    layer, case = getattr(geozoo.nn, name), next(iter(CASES[name].values()))()
+    given = arguments(layer, case, monkeypatch)
+    for argument, value in given.items():
+        if type(value) is int:
+            with pytest.raises(ValueError, match=rf"\b{argument}\b.* must "):
+                layer(**{**given, argument: -1})
+
+
 @cases(lambda case: case.compiles)
 def test_layers_compile_to_one_graph(case):
     testing.assert_compiles(make(case), case.inputs)

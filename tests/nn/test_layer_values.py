@@ -145,6 +145,39 @@ def test_positions_take_no_vectors():
     assert (full.groups, position.make_conv(4, depthwise=True).groups) == (1, 4)
 
 
+def chebyshev(graph: torch.Tensor, order: int) -> list[torch.Tensor]:
+    """The polynomials by their angle: T_k(cos a) = cos(k a), on the eigenvalues."""
+    values, vectors = torch.linalg.eigh(graph)
+    return [
+        vectors @ torch.diag(torch.cos(k * torch.arccos(values))) @ vectors.T for k in range(order)
+    ]
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_chebyshev_polynomials_are_those_of_the_eigenvalues(order):
+    layer = layers.ChebyshevConv(2, 3, order=order).double()
+    laplacian = random(5, 5, seed=1)
+    laplacian = (laplacian + laplacian.T) / 20
+    x = random(4, 5, 6, 2)
+    mixed = [torch.einsum("ij,bjtc->bitc", part, x) for part in chebyshev(laplacian, order)]
+    torch.testing.assert_close(layer(x, laplacian), layer.linear(torch.cat(mixed, -1)))
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_adaptive_convolution_has_weights_of_its_own_for_every_sensor(order):
+    layer = layers.AdaptiveGraphConv(2, 3, embedding_channels=2, order=order).double()
+    embedding, x = random(5, 2, seed=1), random(4, 5, 2)
+    rows = (embedding @ embedding.T).relu().exp()
+    graph = rows / rows.sum(1, keepdim=True)
+    powers = [torch.eye(5).double(), graph, 2 * graph @ graph - torch.eye(5)]
+    powers.append(2 * graph @ powers[2] - graph)
+    for sensor in range(5):
+        weight = sum(embedding[sensor, d] * layer.pool[d] for d in range(2))
+        mixed = torch.cat([torch.einsum("j,bjc->bc", p[sensor], x) for p in powers[:order]], -1)
+        expected = mixed @ weight + embedding[sensor] @ layer.bias
+        torch.testing.assert_close(layer(x, embedding)[:, sensor], expected)
+
+
 def test_egnn_moves_and_pays_no_attention_unasked():
     layer = layers.EGNNConv(4)
     assert layer.attention is None and layer.drift is None and layer.displacement is not None

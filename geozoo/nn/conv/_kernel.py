@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from geozoo.geometry import PairedEdges
-from geozoo.nn._checks import check_shape
+from geozoo.nn._checks import check_positive, check_shape
 from geozoo.nn.conv.stencil import Stencil, convolve_stencil
 from geozoo.nn.embedding.spline import SplineTerms
 from geozoo.ops import SortedEdges, kernel_sum, scatter, weighted_sum
@@ -153,6 +153,9 @@ class KernelConv(nn.Module):
         fused: bool = True,
     ) -> None:
         super().__init__()
+        check_positive(
+            in_channels=in_channels, out_channels=out_channels, basis_channels=basis_channels
+        )
         self.groups = in_channels if groups is None else groups
         self.fused = fused
         self.in_channels, self.basis_channels = in_channels, basis_channels

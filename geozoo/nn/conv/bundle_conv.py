@@ -27,7 +27,7 @@ class BundleConv(KernelConv):
             matrix per pair.
 
     Raises:
-        ValueError: if ``groups`` is neither, or depthwise sizes differ.
+        ValueError: for sizes below 1, if ``groups`` is neither, or depthwise sizes differ.
 
     Reference:
         Bekkers et al., ICLR 2024, eq. 8.

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from geozoo.nn._checks import check_positive
 from geozoo.ops import gelu_linear
 
 
@@ -28,7 +29,7 @@ class ConvNeXtBlock(nn.Module):
         fused: evaluate by `geozoo.ops.gelu_linear`, which keeps less in memory; False: as written.
 
     Raises:
-        ValueError: for a layer scale that is not finite.
+        ValueError: for sizes below 1, or a layer scale that is not finite.
 
     Reference:
         Z. Liu et al., A ConvNet for the 2020s, CVPR 2022, figure 4.
@@ -45,6 +46,7 @@ class ConvNeXtBlock(nn.Module):
         fused: bool = True,
     ) -> None:
         super().__init__()
+        check_positive(in_channels=in_channels, out_channels=out_channels, widening=widening)
         if layer_scale is not None and not math.isfinite(layer_scale):
             raise ValueError(f"layer_scale must be finite, got {layer_scale!r}")
         self.fused = fused

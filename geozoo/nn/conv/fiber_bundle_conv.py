@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from geozoo.geometry import PairedEdges
-from geozoo.nn._checks import check_shape
+from geozoo.nn._checks import check_positive, check_shape
 from geozoo.nn.conv._kernel import (
     Edges,
     KernelConv,
@@ -44,7 +44,7 @@ class FiberBundleConv(KernelConv):
             the equation is written. Equal.
 
     Raises:
-        ValueError: if ``groups`` is neither, or depthwise sizes differ.
+        ValueError: for sizes below 1, if ``groups`` is neither, or depthwise sizes differ.
 
     Reference:
         Bekkers et al., ICLR 2024, section 4 (separable group convolution).
@@ -59,6 +59,7 @@ class FiberBundleConv(KernelConv):
         groups: int | None = None,
         fused: bool = True,
     ) -> None:
+        check_positive(out_channels=out_channels)
         # The spatial step is depthwise in every case; `groups` is that of the fibre step.
         super().__init__(in_channels, in_channels, basis_channels, fused=fused)
         self.groups = in_channels if groups is None else groups

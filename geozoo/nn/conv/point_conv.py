@@ -30,7 +30,7 @@ class PointConv(KernelConv):
             the equation is written. Equal; only depthwise.
 
     Raises:
-        ValueError: if ``groups`` is neither, or depthwise sizes differ.
+        ValueError: for sizes below 1, if ``groups`` is neither, or depthwise sizes differ.
 
     Reference:
         Bekkers et al., ICLR 2024, eq. 6.

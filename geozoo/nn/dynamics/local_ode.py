@@ -59,7 +59,7 @@ class LocalODE(nn.Module):
         fused: bool = True,
     ) -> None:
         super().__init__()
-        check_positive(steps=steps, piece_steps=piece_steps)
+        check_positive(channels=channels, heads=heads, steps=steps, piece_steps=piece_steps)
         if steps % piece_steps:
             raise ValueError(f"steps must be a multiple of {piece_steps}, got {steps}")
         if order not in ("window", "step"):

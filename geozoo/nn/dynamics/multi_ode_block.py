@@ -121,7 +121,7 @@ class MultiODEBlock(nn.Module):
         use_local_attention: bool = True,
     ) -> None:
         super().__init__()
-        check_positive(num_nodes=num_nodes, channels=channels, steps=steps)
+        check_positive(num_nodes=num_nodes, channels=channels, steps=steps, local_heads=local_heads)
         rules = _rules_of(variant).changed(
             detach_initial=detach_initial, local_order=local_order, signed_filter=signed_filter,
             spatial_mask=spatial_mask, mask_std=mask_std,

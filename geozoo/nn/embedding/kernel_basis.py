@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from geozoo.nn._checks import check_last_axis
+from geozoo.nn._checks import check_last_axis, check_positive
 from geozoo.nn.embedding.polynomial import PolynomialFeatures
 from geozoo.ops import gelu, gelu_linear
 
@@ -27,6 +27,9 @@ class KernelBasis(nn.Module):
         fused: evaluate each monomial once, with the sum of the weights of its copies, and second
             derivatives by `geozoo.ops.gelu`; False: as the equation is written. Equal.
 
+    Raises:
+        ValueError: for sizes below 1.
+
     Reference:
         Bekkers et al., ICLR 2024, section 4.
     """
@@ -41,6 +44,10 @@ class KernelBasis(nn.Module):
         fused: bool = True,
     ) -> None:
         super().__init__()
+        check_positive(
+            num_invariants=num_invariants, hidden_channels=hidden_channels,
+            basis_channels=basis_channels, degree=degree,
+        )  # fmt: skip
         self.fused = fused
         self.features = PolynomialFeatures(num_invariants, degree)
         self.linear_1 = nn.Linear(self.features.out_features, hidden_channels)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from geozoo.geometry import PairedEdges
-from geozoo.nn._checks import check_shape
+from geozoo.nn._checks import check_not_negative, check_shape
 from geozoo.nn.conv import Stencil
 from geozoo.nn.embedding import KernelBasis, PolynomialWindow, SplineTerms
 from geozoo.ops import SortedEdges, safe_norm
@@ -67,6 +67,7 @@ class Representation(nn.Module):
         super().__init__()
         if dim not in (2, 3):
             raise ValueError(f"dim must be 2 or 3, got {dim!r}")
+        check_not_negative(condition_channels=condition_channels)
         self.dim = dim
         self.basis_channels = basis_channels
         self.fused = fused

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.nn._checks import check_edges, check_positive, check_shape
+from geozoo.nn._checks import check_edges, check_not_negative, check_positive, check_shape
 from geozoo.nn.steerable.irreps import load_o3
 from geozoo.ops import scatter
 
@@ -46,6 +46,7 @@ class TensorProductConv(nn.Module):
         num_neighbors: float = 1.0,
     ) -> None:
         super().__init__()
+        check_not_negative(degree=degree)
         check_positive(basis_channels=basis_channels, radial_channels=radial_channels)
         if not num_neighbors > 0:
             raise ValueError(f"num_neighbors must be positive, got {num_neighbors!r}")
