@@ -74,7 +74,7 @@ def mover(name: str, device: torch.device) -> Built:
 
 
 def forecaster(name: str, device: torch.device) -> Built:
-    """An hour ahead for 64 windows of 207 sensors."""
+    """An hour ahead for `WINDOWS` windows of 207 sensors."""
     road = 0.4 * (torch.eye(SENSORS) + torch.rand(SENSORS, SENSORS) / SENSORS)
     data = {
         "road_adjacency": road, "spatial_adjacency": road, "semantic_adjacency": road.T.clone(),
