@@ -11,6 +11,7 @@ from torch import Tensor
 
 from geozoo.models import SEGNN, NequIP
 from geozoo.nn.steerable import SteerableLinear, TensorProductConv
+from geozoo.nn.steerable.irreps import every_irrep
 
 COUNT = 4
 
@@ -109,6 +110,16 @@ def gated(gate, features: Tensor) -> Tensor:
     return torch.cat([part.flatten() for part in out])
 
 
+def radial(layer: TensorProductConv, basis: Tensor) -> Tensor:
+    """Two hidden layers and a linear map without bias."""
+    first, second, last = (part for part in layer.radial if isinstance(part, torch.nn.Linear))
+    for part in (first, second):
+        basis = part.weight @ basis + part.bias
+        basis = basis * torch.sigmoid(basis)
+    assert last.bias is None
+    return last.weight @ basis
+
+
 def convolve(layer: TensorProductConv, h: list[Tensor], edges: dict) -> list[Tensor]:
     """The sum over paths of R(d) (h_j x Y), path by path; edges: (j, i) -> (Y, basis, window)."""
     before = layer.linear_1.irreps_out
@@ -117,7 +128,7 @@ def convolve(layer: TensorProductConv, h: list[Tensor], edges: dict) -> list[Ten
         left = blocks(before, linear(layer.linear_1, h[j]))
         right = blocks(layer.harmonics, attribute)
         out = [torch.zeros(count, kind.dim) for count, kind in layer.product.irreps_out]
-        weights = layer.radial(basis) * window
+        weights = radial(layer, basis) * window
         for at in layer.product.instructions:
             (one, x), (two, y) = left[at.i_in1], right[at.i_in2]
             kind = layer.product.irreps_out[at.i_out].ir
@@ -125,7 +136,7 @@ def convolve(layer: TensorProductConv, h: list[Tensor], edges: dict) -> list[Ten
             clebsch = o3.wigner_3j(one.l, two.l, kind.l) * math.sqrt(kind.dim)
             out[at.i_out] = torch.einsum("u,ui,j,ijk->uk", here, x, y[0], clebsch)
         assert not len(weights)
-        total[i] = total[i] + torch.cat([part.flatten() for part in out]) * layer.scale
+        total[i] = total[i] + torch.cat([part.flatten() for part in out]) / math.sqrt(NEIGHBORS)
     return [linear(layer.linear_2, each) for each in total]
 
 
@@ -193,18 +204,20 @@ def textbook_segnn(model: SEGNN, pos: Tensor, x: Tensor, vec: Tensor) -> Tensor:
     return sum(h)
 
 
+NEIGHBORS = 5.0
 SMALL = {"in_vectors": 2, "out_vectors": 1, "hidden_channels": 3, "num_layers": 2, "radius": 2.5}
 
 
 @pytest.mark.parametrize(
     ("make", "textbook"),
     [
-        (lambda: NequIP(2, 3, degree=2, num_basis=3, radial_channels=5, **SMALL), textbook_nequip),
+        (lambda: NequIP(2, 3, degree=2, num_basis=3, radial_channels=5, num_neighbors=NEIGHBORS,
+                        **SMALL), textbook_nequip),
         (lambda: SEGNN(2, 3, degree=1, attribute_degree=2, **SMALL), textbook_segnn),
         (lambda: SEGNN(2, 3, degree=2, attribute_degree=1, **SMALL), textbook_segnn),
     ],
     ids=["nequip", "segnn", "segnn-higher"],
-)
+)  # fmt: skip
 def test_values_and_derivatives_are_those_of_the_equations(make, textbook):
     model = make()
     for parameter in model.parameters():
@@ -257,6 +270,28 @@ def test_two_points_at_one_place_have_finite_forces():
         pos = torch.zeros(2, 3, requires_grad=True)
         out = model(pos, torch.ones(2, 1), torch.zeros(2, dtype=torch.long)).scalar.sum()
         assert torch.autograd.grad(out, pos)[0].isfinite().all()
+
+
+def test_a_gate_leaves_out_what_no_product_reaches():
+    gated = SteerableLinear("4x0e", "1x0e", "3x0e+1x1o")
+    assert (
+        str(gated.irreps_out) == "3x0e" and gated(torch.rand(2, 4), torch.ones(2, 1)).shape[1] == 3
+    )
+    plain = SteerableLinear("4x0e", "1x0e", "3x0e+1x1o", gated=False, gain=0.1)
+    assert plain.irreps_out == o3.Irreps("3x0e+1x1o") and plain.gate is None
+    assert 0.05 < plain.product.weight.abs().max() <= 0.1
+    out = plain(torch.rand(2, 4), torch.ones(2, 1))
+    assert out[:, :3].all() and not out[:, 3:].any()
+    assert set(plain.state_dict()) == {"bias", "product.weight", "product.output_mask"}
+
+
+def test_every_irrep_up_to_a_degree():
+    assert every_irrep(8, 1) == "8x0e+8x0o+8x1e+8x1o"
+
+
+def test_a_number_of_neighbors_must_be_positive():
+    with pytest.raises(ValueError, match="num_neighbors must be positive, got 0"):
+        TensorProductConv("4x0e", "4x0e", degree=1, basis_channels=3, num_neighbors=0)
 
 
 @pytest.mark.parametrize("kind", [NequIP, SEGNN])

@@ -178,6 +178,19 @@ def test_adaptive_convolution_has_weights_of_its_own_for_every_sensor(order):
         torch.testing.assert_close(layer(x, embedding)[:, sensor], expected)
 
 
+def test_a_gated_convolution_sees_so_many_steps():
+    layer = layers.GatedTemporalConv(2, 3, 3, dilation=2).double()
+    x = random(2, 4, 7, 2)
+    weight, bias = layer.conv.weight.squeeze(2), layer.conv.bias  # [2 out, in, kernel]
+    for step in range(3):
+        seen = sum(x[:, :, step + 2 * k] @ weight[:, :, k].T for k in range(3)) + bias
+        expected = torch.tanh(seen[..., :3]) * torch.sigmoid(seen[..., 3:])
+        torch.testing.assert_close(layer(x)[:, :, step], expected)
+    assert layer(x[:, :, :5]).shape == (2, 4, 1, 3)
+    with pytest.raises(ValueError, match="x must have more than 4 steps, got 4"):
+        layer(x[:, :, :4])
+
+
 def test_egnn_moves_and_pays_no_attention_unasked():
     layer = layers.EGNNConv(4)
     assert layer.attention is None and layer.drift is None and layer.displacement is not None
