@@ -102,3 +102,22 @@ def test_a_second_update_is_refused():
     add_low_rank_updates(model, rank=1)
     with pytest.raises(ValueError, match="the weight of '0' is parametrized already"):
         add_low_rank_updates(model, rank=1)
+
+
+@pytest.mark.parametrize(("rows", "columns", "rank"), [(8, 2, 2), (2, 8, 2), (8, 8, 5)])
+def test_rank_and_strength_are_what_was_asked_for(rows, columns, rank):
+    update = LowRankUpdate(rows, columns, rank=5)
+    assert update.down.shape == (rank, columns) and update.up.shape == (rows, rank)
+    assert update.scale == 1 and not update.up.any()
+    assert 0 < update.down.abs().max() <= columns**-0.5  # as wide as a linear map starts
+    assert LowRankUpdate(rows, columns, rank=5, alpha=0.5).scale == 0.5 / rank
+    weight = torch.rand(rows, columns)
+    update.up.data.normal_()
+    torch.testing.assert_close(update(weight), weight + update.up @ update.down)
+
+
+def test_a_map_gets_one_update():
+    model = nn.Linear(4, 4)
+    add_low_rank_updates(model, rank=2)
+    with pytest.raises(ValueError, match="the weight of '' is parametrized already"):
+        add_low_rank_updates(model, rank=2)
