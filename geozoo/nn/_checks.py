@@ -45,6 +45,22 @@ def check_edges(edge_index: Tensor, basis: Tensor, basis_channels: int, window: 
     check_shape("window", window, "E", edge_index.shape[1])
 
 
+def check_lifted(
+    x: Tensor | None, vec: Tensor | None, dim: int, num_nodes: int | None = None
+) -> None:
+    """Check what is lifted: scalars ``[N, S]``, vectors ``[N, V, dim]``, one of them at least.
+
+    Raises:
+        ValueError: for another shape, or where neither is given.
+    """
+    if x is None and vec is None:
+        raise ValueError("x or vec must be given: there is nothing to lift")
+    if x is not None:
+        check_shape("x", x, "N S", num_nodes, None)
+    if vec is not None:
+        check_shape("vec", vec, "N V dim", num_nodes, None, dim)
+
+
 def check_last_axis(name: str, tensor: Tensor, axis: str, size: int) -> None:
     """Check the last axis of a tensor that may have any axes before it.
 

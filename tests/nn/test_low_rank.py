@@ -114,10 +114,3 @@ def test_rank_and_strength_are_what_was_asked_for(rows, columns, rank):
     weight = torch.rand(rows, columns)
     update.up.data.normal_()
     torch.testing.assert_close(update(weight), weight + update.up @ update.down)
-
-
-def test_a_map_gets_one_update():
-    model = nn.Linear(4, 4)
-    add_low_rank_updates(model, rank=2)
-    with pytest.raises(ValueError, match="the weight of '' is parametrized already"):
-        add_low_rank_updates(model, rank=2)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from geozoo.nn._checks import check_shape
+from geozoo.nn._checks import check_lifted, check_shape
 
 
 def lift_to_orientations(
@@ -20,15 +20,12 @@ def lift_to_orientations(
         ValueError: if there is neither a scalar nor a vector, or for another shape.
     """
     check_shape("orientations", orientations, "O dim", None, None)
+    check_lifted(x, vec, orientations.shape[1])
     parts = []
     if x is not None:
-        check_shape("x", x, "N S", None, None)
         parts.append(x.unsqueeze(1).expand(-1, orientations.shape[0], -1))
     if vec is not None:
-        check_shape("vec", vec, "N V dim", None, None, orientations.shape[1])
         parts.append(torch.einsum("nvd,od->nov", vec, orientations))
-    if not parts:
-        raise ValueError("x or vec must be given: there is nothing to lift")
     return torch.cat(parts, -1) if len(parts) > 1 else parts[0]
 
 

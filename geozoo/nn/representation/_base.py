@@ -135,20 +135,6 @@ class Representation(nn.Module):
         raise NotImplementedError
 
 
-def check_lifted(x: Tensor | None, vec: Tensor | None, dim: int, num_nodes: int) -> None:
-    """Check what is lifted: scalars ``[N, S]``, vectors ``[N, V, dim]``, one of them at least.
-
-    Raises:
-        ValueError: for another shape, or where neither is given.
-    """
-    if x is None and vec is None:
-        raise ValueError("x or vec must be given: there is nothing to lift")
-    if x is not None:
-        check_shape("x", x, "N S", num_nodes, None)
-    if vec is not None:
-        check_shape("vec", vec, "N V dim", num_nodes, None, dim)
-
-
 def conditioned(invariants: Tensor, condition: Tensor | None, rows: Tensor) -> Tensor:
     """Return the invariants ``[E, ..., d]`` with the condition of some nodes behind them.
 

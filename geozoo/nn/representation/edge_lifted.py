@@ -13,14 +13,9 @@ from geozoo.geometry import (
     r2s1_invariants,
     r3s2_invariants,
 )
-from geozoo.nn._checks import check_shape
+from geozoo.nn._checks import check_lifted, check_shape
 from geozoo.nn.conv import PointConv
-from geozoo.nn.representation._base import (
-    Geometry,
-    Representation,
-    check_lifted,
-    conditioned,
-)
+from geozoo.nn.representation._base import Geometry, Representation, conditioned
 from geozoo.ops import offsets, ragged_arange, safe_norm, scatter
 
 

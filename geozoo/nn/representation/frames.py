@@ -6,14 +6,10 @@ import torch
 from torch import Tensor
 
 from geozoo.geometry import frame_invariants, platonic_rotations
+from geozoo.nn._checks import check_lifted
 from geozoo.nn.conv import FiberBundleConv
 from geozoo.nn.embedding import KernelBasis
-from geozoo.nn.representation._base import (
-    Geometry,
-    Representation,
-    check_lifted,
-    conditioned,
-)
+from geozoo.nn.representation._base import Geometry, Representation, conditioned
 
 #: Vertices of a polyhedron whose rotations are the grid, by their number.
 _POLYHEDRA = {12: 4, 24: 6, 60: 12}
