@@ -73,6 +73,27 @@ def test_a_spline_goes_through_its_nodes_and_is_smooth(dim):
     torch.testing.assert_close(*slopes, rtol=1e-6, atol=1e-6)
 
 
+def test_a_cubic_is_its_own_spline_up_to_both_ends():
+    def cubic(values):
+        x, y = values.unbind(-1)
+        return torch.stack([x**3 * (y**3 - y), 1 + x - x**2 * y], -1)
+
+    grid = SplineGrid([-1.0, 0.5], [2.0, 1.5], 7)
+    table = SplineTable(grid.coefficients(cubic))
+    corners = torch.cartesian_prod(torch.tensor([-1.0, 2.0]), torch.tensor([0.5, 1.5])).double()
+    places = torch.cat([grid.lower + torch.rand(40, 2).double() * torch.tensor([3, 1]), corners])
+    torch.testing.assert_close(table(grid(places)), cubic(places), rtol=1e-8, atol=1e-8)
+    # A rounding beyond an end is no error, and the last cell's cubic goes on there.
+    step = grid.spacing * 0.9e-3
+    beyond = torch.stack([grid.lower - step, grid.lower + 7 * grid.spacing + step])
+    torch.testing.assert_close(table(grid(beyond)), cubic(beyond), rtol=1e-8, atol=1e-8)
+    for sign in (-1, 1):
+        place = corners[:1] if sign < 0 else corners[-1:]
+        with pytest.raises(ValueError, match=r"in the table, \[-1.0, 0.5\] to \[2.0, 1.5\], got "):
+            grid(place + sign * torch.tensor([0.0, 1.2e-3]) * grid.spacing)
+    assert table(grid(places[:0])).shape == (0, 2)
+
+
 def test_turned_points_stay_turned():
     model, rotation = made("bundle"), random_rotations(1, 3)[0].double()
     tabled, _ = tabulate(model, points=64)

@@ -73,6 +73,11 @@ def test_tensor_ode_is_its_equation(times):
     compare(module, textbook.tensor_ode, [x, adjacency])
 
 
+def test_rates_of_the_published_start():
+    module = layers.TensorODE(NODES, CHANNELS, STEPS)
+    assert module.alpha.tolist() == pytest.approx([0.8] * NODES)
+
+
 def test_learned_graph_is_its_equation():
     module = make(lambda: layers.LearnedGraph(NODES, 3))
     rows = [
@@ -201,20 +206,28 @@ def test_our_euler_is_that_of_torchdiffeq(times):
         assert torch.equal(one, other)
 
 
-@pytest.mark.parametrize("kind", ["node", "edge"])
-def test_adjoint_gradients_are_near_the_direct_ones(kind):
-    def build(adjoint):
-        times = torch.linspace(0, 0.2, 41).tolist()
-        options = {"times": times, "integrator": Integrator("rk4", adjoint=adjoint)}
-        if kind == "node":
-            return make(lambda: layers.NodeODE(NODES, CHANNELS, **options))
-        return make(lambda: layers.EdgeODE(NODES, CHANNELS, **options))
+ADJOINT = {
+    "node": (lambda **o: layers.NodeODE(NODES, CHANNELS, **o), (NODES, 3, CHANNELS)),
+    "node, a rate each": (lambda **o: layers.NodeODE(NODES, CHANNELS, groups=3, **o), None),
+    "node as written": (
+        lambda **o: layers.NodeODE(NODES, CHANNELS, groups=3, fused=False, **o), None
+    ),
+    "edge": (lambda **o: layers.EdgeODE(NODES, CHANNELS, **o), (NODES, 3)),
+    "tensor": (lambda **o: layers.TensorODE(NODES, CHANNELS, 3, **o), (NODES, 3, CHANNELS)),
+}  # fmt: skip
 
-    shape = (WINDOWS, NODES, 3, CHANNELS) if kind == "node" else (WINDOWS, NODES, 3)
-    given = [value.requires_grad_() for value in (random(*shape), *inputs(3))]
+
+@pytest.mark.parametrize("kind", ADJOINT)
+def test_adjoint_gradients_are_near_the_direct_ones(kind):
+    build, shape = ADJOINT[kind]
+    times = torch.linspace(0, 0.2, 41).tolist()
+    start = random(WINDOWS, *(shape or (NODES, 9, CHANNELS)))
+    weights = [0.5 * random(NODES, NODES, seed=1)] if kind == "tensor" else inputs(3)
+    given = [value.requires_grad_() for value in (start, *weights)]
     gradients = []
     for adjoint in (False, True):
-        module = build(adjoint)
+        options = {"times": times, "integrator": Integrator("rk4", adjoint=adjoint)}
+        module = make(lambda options=options: build(**options))
         output = module(*given)
         last = output[-1] if isinstance(output, tuple) else output
         gradients.append(torch.autograd.grad(last.square().sum(), [*given, *module.parameters()]))
