@@ -57,6 +57,7 @@ def check_lifted(
         raise ValueError("x or vec must be given: there is nothing to lift")
     if x is not None:
         check_shape("x", x, "N S", num_nodes, None)
+        num_nodes = len(x)
     if vec is not None:
         check_shape("vec", vec, "N V dim", num_nodes, None, dim)
 

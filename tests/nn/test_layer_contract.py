@@ -89,20 +89,48 @@ def argument_names(layer, case: Case) -> set[str]:
     return {*case.inputs, "every branch"}.union(*forwards)
 
 
+def refusal(layer, case: Case) -> str:
+    """The message in which a layer names an argument of another shape, as a pattern."""
+    names = "|".join(sorted(argument_names(layer, case)))
+    axes = r"\(?((\d+|[A-Z]|d|dim|in)(=\d+)?,? ?)+\)?"
+    return rf"^({names})(\[\d\])? must have (shape|a last axis of) {axes}, got "
+
+
+def longer(value: torch.Tensor, axis: int) -> torch.Tensor:
+    return torch.cat([value, value.narrow(axis, 0, 1)], axis)
+
+
 @cases()
 def test_inputs_of_another_shape_are_refused_by_name(case):
     layer = make(case)
-    names = "|".join(sorted(argument_names(layer, case)))
-    axes = r"\(?((\d+|[A-Z]|d|dim|in)(=\d+)?,? ?)+\)?"
-    message = rf"^({names})(\[\d\])? must have (shape|a last axis of) {axes}, got "
+    message = refusal(layer, case)
     for name, value in case.inputs.items():
         if not isinstance(value, torch.Tensor) or not value.is_floating_point():
             continue
-        others = [] if name in case.any_width else [torch.cat([value, value[..., :1]], -1)]
+        others = [] if name in case.any_width else [longer(value, -1)]
         others += [] if name in case.any_depth else [value[None]]
         for other in others:
             with pytest.raises(ValueError, match=message):
                 layer(**{**case.inputs, name: other})
+
+
+@cases(lambda case: "edge_index" in case.inputs)
+def test_numbers_that_do_not_agree_are_refused_by_name(case):
+    # A single row or orientation would stand for all without a word.
+    layer = make(case)
+    message = refusal(layer, case)
+    nodes = case.node_inputs if len(case.node_inputs) > 1 else ()
+    for name, value in case.inputs.items():
+        if name in case.any_depth or name in ("edge_index", "batch"):
+            continue
+        others = [longer(value, axis) for axis in range(1, value.dim() - 1)]
+        others += [value.narrow(axis, 0, 1) for axis in range(1, value.dim() - 1)]
+        others += [longer(value, 0)] if name in (*nodes, *case.edge_inputs) else []
+        others += [value[:1], value[:-1]] if name in case.edge_inputs else []
+        for other in others:
+            if other.shape != value.shape:
+                with pytest.raises(ValueError, match=message):
+                    layer(**{**case.inputs, name: other})
 
 
 def arguments(layer: type, case: Case, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import torch
 from torch import Tensor, nn
 
@@ -191,7 +193,28 @@ def kernel_width(in_channels: int, out_channels: int, groups: int) -> int:
     return out_channels if groups != 1 else out_channels * in_channels
 
 
-def check_basis(name: str, basis: Tensor | SplineTerms, axes: str, channels: int) -> None:
-    """Raise ValueError unless basis values that are not tabulated fit the kernel's map."""
+def check_basis(name: str, basis: Tensor | SplineTerms, axes: str, *sizes: int | None) -> None:
+    """Raise ValueError unless basis values that are not tabulated have these sizes."""
     if isinstance(basis, Tensor):
-        check_shape(name, basis, axes, *[None] * (len(axes.split()) - 1), channels)
+        check_shape(name, basis, axes, *sizes)
+
+
+def check_edge_basis(
+    basis: Tensor | SplineTerms, edges: Edges, orientations: str, *sizes: int
+) -> None:
+    """Raise ValueError unless there is a row of basis values for each edge, or step of a lattice.
+
+    Args:
+        basis: basis values.
+        edges: in any of their forms.
+        orientations: names of the axes of orientations, for the message.
+        sizes: size of these axes, and of the last one.
+    """
+    if isinstance(edges, Stencil):
+        axes, counts = "R D", (None, prod(edges.window))
+    elif isinstance(edges, SortedEdges):
+        axes, counts = "E", (len(edges.source),)
+    else:
+        edge_index = edges.pairs if isinstance(edges, PairedEdges) else edges
+        axes, counts = "E", (edge_index.shape[1],)
+    check_basis("basis", basis, f"{axes} {orientations} K", *counts, *sizes)

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from geozoo.nn._checks import check_shape
-from geozoo.nn.conv._kernel import KernelConv, check_basis
+from geozoo.nn.conv._kernel import KernelConv, check_edge_basis
 from geozoo.ops import scatter
 
 
@@ -44,9 +44,10 @@ class BundleConv(KernelConv):
 
     def _sum(self, x: Tensor, basis: Tensor, edge_index: Tensor) -> Tensor:
         check_shape("x", x, "N O C", None, None, self.in_channels)
-        check_basis("basis", basis, "E O O K", self.basis_channels)
+        count = x.shape[1]
+        check_edge_basis(basis, edge_index, "O O", count, count, self.basis_channels)
         sender, receiver = edge_index
-        kernel = self.kernel(basis) / x.shape[1]
+        kernel = self.kernel(basis) / count
         neighbor = x.index_select(0, sender)
         if self.groups == 1:
             matrix = kernel.unflatten(-1, (-1, self.in_channels))

@@ -14,6 +14,7 @@ from geozoo.nn.conv._kernel import (
     KernelConv,
     calibration_scale,
     check_basis,
+    check_edge_basis,
     convolve,
     kernel_width,
 )
@@ -103,13 +104,13 @@ class FiberBundleConv(KernelConv):
         loop_basis: Tensor | None,
     ) -> Tensor:
         check_shape("x", x, "N O C", None, None, self.in_channels)
-        axes = "R D O K" if isinstance(edge_index, Stencil) else "E O K"
-        check_basis("basis", basis, axes, self.basis_channels)
+        check_edge_basis(basis, edge_index, "O", x.shape[1], self.basis_channels)
         return convolve(self.kernel, basis, x, edge_index, False, loop_basis, fused=self.fused)
 
     def _fiber(self, y: Tensor, fiber_basis: Tensor) -> Tensor:
-        check_basis("fiber_basis", fiber_basis, "O O K", self.basis_channels)
-        kernel = functional.linear(fiber_basis, self.fiber_kernel.weight) / y.shape[1]
+        count = y.shape[1]
+        check_basis("fiber_basis", fiber_basis, "O O K", count, count, self.basis_channels)
+        kernel = functional.linear(fiber_basis, self.fiber_kernel.weight) / count
         if self.groups == 1:
             matrix = kernel.unflatten(-1, (-1, self.in_channels))
             return torch.einsum("nod,opcd->npc", y, matrix)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from geozoo.geometry import PairedEdges
 from geozoo.nn._checks import check_shape
-from geozoo.nn.conv._kernel import Edges, KernelConv, check_basis, convolve
+from geozoo.nn.conv._kernel import Edges, KernelConv, check_edge_basis, convolve
 from geozoo.nn.conv.stencil import Stencil
 from geozoo.ops import SortedEdges
 
@@ -68,7 +68,6 @@ class PointConv(KernelConv):
         loop_basis: Tensor | None = None,
     ) -> Tensor:
         check_shape("x", x, "N C", None, self.in_channels)
-        axes = "R D K" if isinstance(edge_index, Stencil) else "E K"
-        check_basis("basis", basis, axes, self.basis_channels)
+        check_edge_basis(basis, edge_index, "", self.basis_channels)
         full = self.groups == 1
         return convolve(self.kernel, basis, x, edge_index, full, loop_basis, fused=self.fused)

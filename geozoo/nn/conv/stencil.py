@@ -26,6 +26,11 @@ class Stencil(NamedTuple):
     shape: tuple[int, ...]
     reach: tuple[int, ...]
 
+    @property
+    def window(self) -> list[int]:
+        """Steps along each axis, whose product is D."""
+        return [2 * size + 1 for size in self.reach]
+
 
 def convolve_stencil(kernel: Tensor, x: Tensor, stencil: Stencil, full: bool) -> Tensor:
     """Sum kernel times sender features at each receiver, as a dense convolution.
@@ -36,7 +41,7 @@ def convolve_stencil(kernel: Tensor, x: Tensor, stencil: Stencil, full: bool) ->
         stencil: the lattice and its steps.
         full: whether a row is a matrix.
     """
-    window = [2 * size + 1 for size in stencil.reach]
+    window = stencil.window
     rows, channels = kernel.shape[0], x.shape[1:].numel()
     image = x.reshape(-1, *stencil.shape, channels).movedim(-1, 1)
     inputs = channels if full else 1

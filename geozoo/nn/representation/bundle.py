@@ -15,7 +15,7 @@ from geozoo.geometry import (
     r3s2_invariants,
     sphere_grid,
 )
-from geozoo.nn._checks import check_positive
+from geozoo.nn._checks import check_lifted, check_positive
 from geozoo.nn.conv import BundleConv, FiberBundleConv
 from geozoo.nn.embedding import KernelBasis
 from geozoo.nn.readout import lift_to_orientations, project_from_orientations
@@ -130,7 +130,12 @@ class BundleRepresentation(Representation):
         return basis if condition is None else basis.unsqueeze(1)
 
     def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
-        """Return `lift_to_orientations` of the inputs on the grid."""
+        """Return `lift_to_orientations` of the inputs on the grid.
+
+        Raises:
+            ValueError: if there is neither a scalar nor a vector, or for another shape.
+        """
+        check_lifted(x, vec, self.dim, geometry.num_nodes)
         dtype = next(part for part in (vec, x) if part is not None).dtype
         return lift_to_orientations(x, vec, self.orientations.to(dtype))
 

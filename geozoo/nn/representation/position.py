@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from geozoo.geometry import distance_invariants
+from geozoo.nn._checks import check_lifted
 from geozoo.nn.conv import PointConv
 from geozoo.nn.representation._base import Geometry, Representation, conditioned, loop_invariants
 
@@ -72,10 +73,11 @@ class PositionRepresentation(Representation):
         """Return the scalars.
 
         Raises:
-            ValueError: if there are vectors, or no scalars.
+            ValueError: if there are vectors, or no scalars, or for another shape.
         """
         if vec is not None or x is None:
             raise ValueError("the position representation takes scalar features x, and no vec")
+        check_lifted(x, None, self.dim, geometry.num_nodes)
         return x
 
     def project(
