@@ -57,7 +57,7 @@ def check_lifted(
         raise ValueError("x or vec must be given: there is nothing to lift")
     if x is not None:
         check_shape("x", x, "N S", num_nodes, None)
-        num_nodes = len(x)
+        num_nodes = x.shape[0]  # len() would be a constant to a tracer
     if vec is not None:
         check_shape("vec", vec, "N V dim", num_nodes, None, dim)
 

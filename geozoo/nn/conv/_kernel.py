@@ -213,7 +213,7 @@ def check_edge_basis(
     if isinstance(edges, Stencil):
         axes, counts = "R D", (None, prod(edges.window))
     elif isinstance(edges, SortedEdges):
-        axes, counts = "E", (len(edges.source),)
+        axes, counts = "E", (edges.source.shape[0],)
     else:
         edge_index = edges.pairs if isinstance(edges, PairedEdges) else edges
         axes, counts = "E", (edge_index.shape[1],)
