@@ -31,7 +31,7 @@ class TinyTraffic(Traffic):
         seed: int = 0,
         **changes: object,
     ) -> None:
-        rules = forecast_protocol(protocol_name, input_steps=6, horizon=3, **changes)
+        rules = forecast_protocol(protocol_name, **{"input_steps": 6, "horizon": 3} | changes)
         super().__init__(loader, protocol=rules, graphs=RoadGraphs(spatial="given"))
         self.missing, self.seed = missing, seed
 

@@ -82,7 +82,7 @@ class AGCRN(nn.Module):
             ValueError: for another shape.
         """
         check_windows(x, self.input_steps, self.num_nodes, self.in_channels)
-        zero = x.new_zeros(len(x), self.num_nodes, self.hidden_channels)
+        zero = x.new_zeros(x.shape[0], self.num_nodes, self.hidden_channels)
         steps = list(x.unbind(1))
         for cell in self.cells:
             state, states = zero, []

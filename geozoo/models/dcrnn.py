@@ -98,7 +98,7 @@ class DCRNN(nn.Module):
         if self.use_time:
             x = with_clock(x, time, self.steps_per_day)
         graphs = [self.walk, self.walk_back]
-        zero = x.new_zeros(len(x), self.num_nodes, self.hidden_channels)
+        zero = x.new_zeros(x.shape[0], self.num_nodes, self.hidden_channels)
         states = [zero] * len(self.encoder)
         for step in x.unbind(1):
             states = _step(self.encoder, step, states, graphs)

@@ -48,8 +48,9 @@ def rowwise(expression: Expression, *tensors: Tensor, shared: tuple[Tensor, ...]
             "tensors must agree in their first two axes, got "
             + ", ".join(str(tuple(tensor.shape)) for tensor in tensors)
         )
-    small = first.numel() * first.element_size() <= CHUNK_BYTES
-    if small or is_traced() or first.device.type != "cpu" or is_autocast(first):
+    if is_traced() or first.device.type != "cpu" or is_autocast(first):
+        return expression(*tensors, *shared)
+    if first.numel() * first.element_size() <= CHUNK_BYTES:
         return expression(*tensors, *shared)
     return _Rowwise.apply(expression, len(tensors), *tensors, *shared)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 
@@ -11,11 +12,12 @@ import torch
 from tiny_traffic import tiny_traffic
 from trained_samples import dynamics, forecaster, molecule, potential, trained
 
+import geozoo.models as models
 from geozoo.data import Structure
 from geozoo.hub.exporting import export_program, save_program
 from geozoo.hub.structures import predict_store, structure_store
 from geozoo.models import Ponita
-from geozoo.tasks import Potential
+from geozoo.tasks import Forecasting, Potential
 
 REFERENCES = {"atom_energy_H": -13000.0, "atom_energy_C": -1.0e6, "atom_energy_O": -2.0e6}
 
@@ -49,14 +51,31 @@ def test_a_potential_runs_without_geozoo(tmp_path):
             np.testing.assert_allclose(found["forces"], expected["force"], rtol=1e-4, atol=1e-2)
 
 
-def test_a_forecaster_gives_the_same_for_any_number_of_windows():
-    model, store = forecaster(), tiny_traffic().store
+FORECASTERS = [
+    kind for kind in vars(models).values()
+    if isinstance(kind, type) and "horizon" in inspect.signature(kind).parameters
+    and "lags" not in inspect.signature(kind).parameters
+]  # fmt: skip
+SMALL = {"hidden_channels": 4, "local_heads": 2, "num_branches": 1, "num_blocks": 1}
+
+
+@pytest.mark.parametrize("kind", FORECASTERS)
+def test_a_forecaster_gives_the_same_for_any_number_of_windows(kind):
+    data = tiny_traffic(input_steps=12)
+    given = {**SMALL, **data.spec.model_arguments()}
+    graph = torch.rand(5, 5, generator=torch.Generator().manual_seed(0))
+    given |= {f"{name}_adjacency": graph for name in ("road", "spatial", "semantic")}
+    wanted = inspect.signature(kind).parameters
+    torch.manual_seed(0)
+    network = kind(**{name: value for name, value in given.items() if name in wanted})
+    model = trained(Forecasting(network, data.spec))
     program = export_program(model).module()
     for index in ([3], [0, 5, 9], list(range(20))):
-        batch = store.gather(index)
+        batch = data.store.gather(index)
         batch.part.zero_()
         found = program(batch.x, batch.x_observed, batch.time)
-        torch.testing.assert_close(found, model.predict(batch)["flow"])
+        expected = model.predict(batch)["flow"]
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-4)
 
 
 def test_a_forecaster_as_onnx(tmp_path):

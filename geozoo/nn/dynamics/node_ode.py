@@ -143,7 +143,7 @@ def _at_any_time(_: Tensor, state: Tensor, given: tuple[Tensor, ...]) -> Tensor:
 
 def _add_propagated(total: Tensor, graph: Tensor, h: Tensor) -> Tensor:
     """Return `propagate` plus a total, for one group."""
-    graph = graph.reshape(1, *graph.shape[-2:]).expand(len(h), -1, -1)
+    graph = graph.reshape(1, *graph.shape[-2:]).expand(h.shape[0], -1, -1)
     return torch.baddbmm(total.flatten(2), graph, h.flatten(2)).view_as(h)
 
 

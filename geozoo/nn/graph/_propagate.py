@@ -15,6 +15,6 @@ def propagate(graph: Tensor, h: Tensor) -> Tensor:
     """
     if graph.dim() == 2:
         # Written so, neither the forward nor the backward product copies the features.
-        return (graph.expand(len(h), *graph.shape) @ h.flatten(2)).view_as(h)
+        return (graph.expand(h.shape[0], *graph.shape) @ h.flatten(2)).view_as(h)
     grouped = h.unflatten(2, (len(graph), -1))
     return torch.einsum("gij,bjgsc->bigsc", graph, grouped).flatten(2, 3)
