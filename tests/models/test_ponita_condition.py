@@ -8,6 +8,7 @@ from geozoo.models import Ponita
 REPRESENTATIONS = {
     "bundle": {"representation": "bundle", "num_orientations": 6},
     "bundle_full": {"representation": "bundle_full", "num_orientations": 4},
+    "frames": {"representation": "frames", "num_orientations": 12},
     "edges": {"representation": "edges"},
     "position": {"representation": "position"},
 }

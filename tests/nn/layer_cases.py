@@ -31,6 +31,7 @@ class Case:
     compiles: bool = True  # False where sizes depend on values
     any_width: tuple[str, ...] = ()  # inputs whose last axis may have any size
     any_depth: tuple[str, ...] = ()  # inputs that may have further axes in front
+    any_size: tuple[tuple[str, int], ...] = ()  # axes of inputs that may have any size
     twice: bool = True  # False where a fused kernel on the way has no second derivative
 
 
@@ -178,6 +179,7 @@ CASES: dict[str, dict[str, Callable[[], Case]]] = {
             ("x", "vec"),
             moves={"points": (), "vectors": ("vec", "orientations")},
             any_width=("x",),
+            any_size=(("vec", 1), ("orientations", 0)),
         )
     },
     "project_from_orientations": {

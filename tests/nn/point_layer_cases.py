@@ -193,7 +193,7 @@ def tensor_product() -> Case:
         TensorProductStep, inputs, ("pos", "x", "vec", "basis", "window"),
         node_inputs=("pos", "x", "vec"), edge_inputs=("basis", "window"),
         node_outputs=("h", "vector"), moves={"reflect": True}, compiles=False,
-        any_width=("pos",), any_depth=("pos", "x", "vec"),  # read by the step itself
+        any_width=("pos",), any_depth=("pos", "x", "vec", "edge_index"),  # read by the step itself
     )  # fmt: skip
 
 
@@ -226,7 +226,7 @@ POINT_CASES = {
     "GatedVectors": {
         "two": lambda: Case(
             Gated, {"x": random(5, 4), "v": random(5, 3, 4, seed=1)}, ("x", "v"),
-            node_inputs=("x", "v"),
+            node_inputs=("x", "v"), any_size=(("v", 1),),
         )
     },
     "ContinuousFilterConv": {"step": continuous_filter},

@@ -26,17 +26,17 @@ def places(dim: int) -> torch.Tensor:
     return pos
 
 
-def written_out(representation, pos, condition):
+def written_out(representation, pos, condition, interaction="edges"):
     """Points as (sender, node), and the basis of every pair of points (from, to) that interact."""
     listed = {(int(j), int(i)) for j, i in EDGES.T if j != i and not torch.equal(pos[j], pos[i])}
     points = sorted(listed, key=lambda edge: (edge[1], edge[0]))
     arrows = [(pos[j] - pos[i]) / (pos[j] - pos[i]).norm() for j, i in points]
     spatial = r2s1_invariants if representation.dim == 2 else r3s2_invariants
-    pairs = {}
+    pairs, window = {}, layers.PolynomialWindow(OPTIONS["radius"])
     for a, (_, one) in enumerate(points):
         for b, (_, other) in enumerate(points):
             joined = (one, other) in listed
-            if representation.interaction == "complete":
+            if interaction == "complete":
                 joined = BATCH[one] == BATCH[other]
             if not (joined or one == other):
                 continue
@@ -50,7 +50,7 @@ def written_out(representation, pos, condition):
                     *([] if condition is None else [condition[other]]),
                 ]
             )
-            pairs[a, b] = representation.basis(numbers[None])[0] * representation.window(arm.norm())
+            pairs[a, b] = representation.basis(numbers[None])[0] * window(arm.norm())
     return points, torch.stack(arrows), pairs
 
 
@@ -63,7 +63,7 @@ def test_points_and_their_pairs_are_those_of_the_definition(dim, kind, interacti
         dim, orientation_kind=kind, interaction=interaction, condition_channels=channels
     )
     pos = places(dim)
-    points, arrows, pairs = written_out(representation, pos, condition)
+    points, arrows, pairs = written_out(representation, pos, condition, interaction)
     geometry = representation.geometry(pos, EDGES, BATCH, condition=condition)
     assert geometry.point_nodes.tolist() == [node for _, node in points]
     torch.testing.assert_close(geometry.point_orientations, arrows)

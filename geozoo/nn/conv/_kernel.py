@@ -216,5 +216,6 @@ def check_edge_basis(
         axes, counts = "E", (edges.source.shape[0],)
     else:
         edge_index = edges.pairs if isinstance(edges, PairedEdges) else edges
+        check_shape("edge_index", edge_index, "2 E", 2, None)
         axes, counts = "E", (edge_index.shape[1],)
     check_basis("basis", basis, f"{axes} {orientations} K", *counts, *sizes)

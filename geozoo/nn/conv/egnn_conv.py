@@ -102,6 +102,7 @@ class EGNNConv(nn.Module):
         """
         check_shape("h", h, "N C", None, self.channels)
         check_shape("pos", pos, "N dim", len(h), None)
+        check_shape("edge_index", edge_index, "2 E", 2, None)
         sender, receiver = edge_index
         arm = pos.index_select(0, receiver) - pos.index_select(0, sender)
         parts = [h.index_select(0, receiver), h.index_select(0, sender)]

@@ -71,8 +71,8 @@ class PaiNNConv(nn.Module):
         """
         check_shape("s", s, "N C", None, self.channels)
         check_shape("v", v, "N dim C", len(s), None, self.channels)
-        sender, receiver = edge_index
         check_edges(edge_index, basis, self.basis_channels, window)
+        sender, receiver = edge_index
         check_shape("direction", direction, "E dim", len(sender), v.shape[1])
         filtered = self.filter(basis) * window.unsqueeze(-1)
         parts = self.message(s).index_select(0, sender) * filtered

@@ -98,13 +98,22 @@ class Representation(nn.Module):
         """
         raise NotImplementedError
 
+    def check_graph(self, pos: Tensor, edge_index: Tensor) -> None:
+        """Check positions and edges.
+
+        Raises:
+            ValueError: for another shape.
+        """
+        check_shape("pos", pos, "N dim", None, self.dim)
+        check_shape("edge_index", edge_index, "2 E", 2, None)
+
     def differences(self, pos: Tensor, edge_index: Tensor) -> Tensor:
         """Return the way from receiver to sender of every edge, ``[E, dim]``.
 
         Raises:
-            ValueError: for positions of another shape.
+            ValueError: for another shape.
         """
-        check_shape("pos", pos, "N dim", None, self.dim)
+        self.check_graph(pos, edge_index)
         return pos.index_select(0, edge_index[0]) - pos.index_select(0, edge_index[1])
 
     def width(self, num_scalars: int, num_vectors: int) -> int:

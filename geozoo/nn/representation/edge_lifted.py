@@ -13,7 +13,7 @@ from geozoo.geometry import (
     r2s1_invariants,
     r3s2_invariants,
 )
-from geozoo.nn._checks import check_lifted, check_shape
+from geozoo.nn._checks import check_lifted
 from geozoo.nn.conv import PointConv
 from geozoo.nn.representation._base import Geometry, Representation, conditioned
 from geozoo.ops import offsets, ragged_arange, safe_norm, scatter
@@ -84,10 +84,10 @@ class EdgeLiftedRepresentation(Representation):
         condition: Tensor | None = None,
     ) -> Geometry:
         """Return bases and indices of the lifted points; see `Representation.geometry`."""
-        check_shape("pos", pos, "N dim", None, self.dim)
+        self.check_graph(pos, edge_index)
         sender, node = _simple_edges(edge_index, pos)
         joined = torch.stack([sender, node])
-        rel_pos = self.differences(pos, joined)
+        rel_pos = pos.index_select(0, sender) - pos.index_select(0, node)
         orientation = rel_pos / safe_norm(rel_pos, keepdim=True)
         if self.interaction == "complete":
             joined = complete_graph(batch, self_loops=False)

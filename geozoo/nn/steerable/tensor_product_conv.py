@@ -97,8 +97,8 @@ class TensorProductConv(nn.Module):
             ValueError: for another shape.
         """
         check_shape("x", x, "N in", None, self.linear_1.irreps_in.dim)
-        check_shape("harmonics", harmonics, "E S", edge_index.shape[1], self.harmonics.dim)
         check_edges(edge_index, basis, self.radial[0].in_features, window)
+        check_shape("harmonics", harmonics, "E S", edge_index.shape[1], self.harmonics.dim)
         sender, receiver = edge_index
         weight = self.radial(basis) * window.unsqueeze(-1)
         message = self.product(self.linear_1(x).index_select(0, sender), harmonics, weight)
