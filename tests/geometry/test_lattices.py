@@ -40,6 +40,18 @@ def test_float32_far_from_the_origin_is_a_lattice():
     torch.testing.assert_close(lattice_steps(pos, [28, 28], 1), torch.eye(2)[None])
 
 
+def test_every_lattice_has_the_tolerance_of_its_own_steps():
+    index = lattice_indices([3, 4]).double()
+    pos = torch.cat([1e-3 * index, 1e3 * index])
+    off = pos.clone()
+    off[5, 0] += 1e-4
+    with pytest.raises(ValueError, match="pos must form a lattice of"):
+        lattice_steps(off, [3, 4], 2)
+    off = pos.clone()
+    off[-2, 0] += 1e-4
+    assert lattice_steps(off, [3, 4], 2).shape == (2, 2, 2)
+
+
 @pytest.mark.parametrize("spoil", [0.01, torch.nan])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_point_out_of_place_is_refused(shape, spoil):

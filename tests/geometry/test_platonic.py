@@ -18,6 +18,14 @@ def test_vertices_are_unit_and_regular(num):
     assert nearest.tolist() == [VALENCE[num]] * num
 
 
+def test_first_vertices_are_where_trained_models_have_them():
+    golden = (1 + 5**0.5) / 2
+    starts = {4: (1, 1, 1), 12: (0, 1, golden)}
+    for num, start in starts.items():
+        unit = torch.nn.functional.normalize(torch.tensor(start).double(), dim=0)
+        torch.testing.assert_close(platonic_vertices(num)[0].abs(), unit)
+
+
 @pytest.mark.parametrize(("num", "size"), sorted(GROUP_SIZES.items()))
 def test_rotations_are_the_whole_group(num, size):
     vertices, rotations = platonic_vertices(num), platonic_rotations(num)

@@ -284,6 +284,16 @@ def test_released_rule_links_pairs_at_the_mean_distance():
     assert not semantic_adjacency(torch.zeros(3, 3), rule="released").any()
 
 
+def test_released_rule_spreads_as_numpy_does():
+    random = np.random.default_rng(0)
+    for _ in range(200):
+        distances = random.random((3, 3))
+        distances = np.triu(distances, 1) + np.triu(distances, 1).T
+        z = (distances - distances.mean()) / distances.std()
+        found = semantic_adjacency(torch.tensor(distances), rule="released")
+        assert np.array_equal(found.numpy(), np.exp(-np.square(z) / 0.01) > 0.6)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -60,6 +60,16 @@ def test_what_has_no_gradient_gets_none():
     assert not by_unread.any()
 
 
+def test_shared_tensors_that_are_not_read_or_need_nothing():
+    x, read, still, unread = random(2, 3, 4), random(4), random(4).detach(), random(4)
+    out = rowwise(lambda a, b, c, d: a * b + c, x, shared=(read, still, unread))
+    by_read, by_unread = torch.autograd.grad(
+        out.sum(), [read, unread], allow_unused=True, materialize_grads=True
+    )
+    torch.testing.assert_close(by_read, x.detach().sum((0, 1)))
+    assert not by_unread.any()
+
+
 def test_only_arguments_are_kept():
     kept = []
     x = random(4, 5)

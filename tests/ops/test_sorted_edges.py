@@ -23,5 +23,6 @@ def test_reversed_edges_go_the_other_way():
     edge_index = torch.tensor([[0, 2, 1], [1, 1, 0]])
     back, wanted = sort_edges(edge_index, 3).reversed(), sort_edges(edge_index.flip(0), 3)
     assert torch.equal(back.source, wanted.source)
+    assert torch.equal(back.target, wanted.target)
     assert torch.equal(back.by_target.edges, wanted.by_target.edges)
     assert torch.equal(back.by_source.ptr, wanted.by_source.ptr)
