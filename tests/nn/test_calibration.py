@@ -4,6 +4,8 @@ import pytest
 import torch
 from layer_cases import CASES, convnext, random, seeded
 
+from geozoo.nn.conv._kernel import calibration_scale
+
 CONVS = [(name, v) for name in ("PointConv", "BundleConv") for v in ("depthwise", "full")]
 
 
@@ -59,3 +61,14 @@ def test_a_block_returns_the_output_of_the_former_weights():
     before = block(**case.inputs).detach()
     assert torch.equal(block.calibrate(**case.inputs), before)
     assert not torch.equal(block(**case.inputs).detach(), before)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [([1.0, 2.0], [3.0, 3.0]), ([2.0, 2.0], [1.0, 4.0]), ([1.0], [2.0])]
+)
+def test_a_spread_of_nothing_scales_by_one(before, after):
+    assert calibration_scale(torch.tensor(before), torch.tensor(after)) == 1
+
+
+def test_two_numbers_have_a_spread():
+    assert calibration_scale(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 4.0])) == 0.5

@@ -204,7 +204,37 @@ def test_egnn_moves_and_pays_no_attention_unasked():
         assert torch.equal(layer(torch.rand(2, 4), *given)[1], given[0]) == is_same
 
 
+def test_egnn_moves_points_by_their_neighbours_alone():
+    layer, pos = layers.EGNNConv(4).double(), random(3, 3)
+    lone = torch.tensor([[0], [1]])  # nobody sends to points 0 and 2
+    moved = layer(random(3, 4, seed=1), pos, lone)[1]
+    assert torch.equal(moved[[0, 2]], pos[[0, 2]])
+    along = torch.linalg.cross(moved[1] - pos[1], pos[1] - pos[0])
+    assert along.abs().max() < 1e-12 and not torch.equal(moved[1], pos[1])
+
+
+def test_sizes_unasked_are_those_of_the_papers():
+    assert layers.AdaptiveGraphConv(2, 3, embedding_channels=4).order == 2
+    assert layers.DiffusionConv(2, 3, num_graphs=1).num_steps == 2
+    assert layers.TensorODE(3, 2).steps == 12
+
+
+@pytest.mark.parametrize("kind", ["bundle", "edges", "frames", "positions"])
+def test_every_kernel_of_a_representation_has_its_degree(kind):
+    options = SIZES | {"degree": 3}
+    representation = {
+        "bundle": lambda: bundle(**options),
+        "edges": lambda: edges(**options),
+        "frames": lambda: layers.FrameRepresentation(12, **options),
+        "positions": lambda: layers.PositionRepresentation(3, **options),
+    }[kind]()
+    bases = [part for part in representation.modules() if isinstance(part, layers.KernelBasis)]
+    for basis in bases:
+        assert basis.features.degree == 3 and basis.fused
+
+
 def test_bases_of_two_functions_are_allowed():
+    assert layers.BesselBasis(1, 3.0)(torch.ones(2)).shape == (2, 1)
     assert layers.GaussianBasis(2, 3.0).centers.dtype == torch.float64
     assert layers.ExponentialBasis(2, 3.0).centers.dtype == torch.float64
 

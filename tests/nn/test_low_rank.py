@@ -114,3 +114,12 @@ def test_rank_and_strength_are_what_was_asked_for(rows, columns, rank):
     weight = torch.rand(rows, columns)
     update.up.data.normal_()
     torch.testing.assert_close(update(weight), weight + update.up @ update.down)
+
+
+def test_an_update_starts_with_the_spread_of_a_linear_map():
+    torch.manual_seed(0)
+    start = LowRankUpdate(200, 400, rank=100).down
+    assert start.abs().max().item() == pytest.approx(400**-0.5, rel=1e-3)
+    for alpha in (0.0, -1.0):
+        with pytest.raises(ValueError, match="^alpha must be positive, got"):
+            LowRankUpdate(2, 2, rank=1, alpha=alpha)
