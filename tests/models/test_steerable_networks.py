@@ -300,3 +300,27 @@ def test_what_does_not_fit_is_refused(kind):
         kind(1, 1, dim=2)
     with pytest.raises(ValueError, match="degree must be at least 1"):
         kind(1, 1, degree=0)
+
+
+def test_biases_of_a_steered_map_are_those_of_its_scalars():
+    layer = SteerableLinear("2x0e+1x1o", "0e+1o", "2x1o+3x0e+1x1o+2x0e", gated=False)
+    assert 0.9 < layer.product.weight.abs().max() <= 1
+    assert layer.irreps_out == o3.Irreps("2x1o+3x0e+1x1o+2x0e")
+    torch.nn.init.zeros_(layer.product.weight)
+    torch.nn.init.constant_(layer.bias, 7.0)
+    out = layer(torch.randn(2, 5), torch.randn(2, 4))
+    expected = torch.tensor([0.0] * 6 + [7.0] * 3 + [0.0] * 3 + [7.0] * 2)
+    torch.testing.assert_close(out, expected.expand(2, -1))
+    without = SteerableLinear("1o", "1x0e", "1o", gated=False)
+    assert without.bias.numel() == 0
+    gated = SteerableLinear("2x0e+1x1o", "0e+1o", "2x0e+1x1o", gain=0.01)
+    assert gated.irreps_out == o3.Irreps("2x0e+1x1o") and gated.product.weight.abs().max() < 0.01
+    assert gated(torch.randn(2, 5), torch.randn(2, 4)).shape == (2, 5)
+
+
+def test_a_convolution_has_weights_for_every_edge_alone():
+    layer = TensorProductConv("2x0e+1x1o", "2x0e+1x1o", degree=1, basis_channels=3)
+    assert layer.scale == 1 and layer.product.weight.numel() == 0
+    assert [part.out_features for part in layer.radial[::2]] == [64, 64, layer.product.weight_numel]
+    with pytest.raises(ValueError, match="^no product of 1x0e and degree 0 reaches 1o"):
+        TensorProductConv("1x0e", "1o", degree=0, basis_channels=3)

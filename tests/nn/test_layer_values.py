@@ -196,6 +196,7 @@ def test_egnn_moves_and_pays_no_attention_unasked():
     assert layer.attention is None and layer.drift is None and layer.displacement is not None
     assert layer.displacement[-1].bias is None
     assert layer.displacement[-1].weight.abs().max() < 0.01
+    assert layers.EGNNConv(4, attention=True).attention.out_features == 1
     still = layers.EGNNConv(4, num_vectors=2, moves=False)
     assert still.displacement is None and still.drift is None
     given = torch.rand(2, 3), torch.tensor([[0], [1]])
@@ -216,7 +217,9 @@ def test_egnn_moves_points_by_their_neighbours_alone():
 def test_sizes_unasked_are_those_of_the_papers():
     assert layers.AdaptiveGraphConv(2, 3, embedding_channels=4).order == 2
     assert layers.DiffusionConv(2, 3, num_graphs=1).num_steps == 2
+    assert layers.ChebyshevConv(2, 3).order == 3
     assert layers.TensorODE(3, 2).steps == 12
+    assert layers.LearnedGraph(3).senders.shape == (3, 10)
 
 
 @pytest.mark.parametrize("kind", ["bundle", "edges", "frames", "positions"])

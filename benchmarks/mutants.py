@@ -1,0 +1,139 @@
+"""What mutation testing found: mutants killed in each room, and a list of those that survived.
+
+    mutmut run --max-children 2                 # hours; see CONTRIBUTING.md
+    python -m benchmarks.mutants --record
+
+Reads ``mutants/`` in the root of the project. The survivors go to
+``benchmarks/results/surviving_mutants.csv``, each with a judgement: one that is there already for
+the same change stays, one of a regular kind (`KINDS`) is filled in, the others are left for a
+person to write. The counts go to ``benchmarks/results/mutants.jsonl``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks._record import FOLDER, record
+
+SURVIVORS = FOLDER / "surviving_mutants.csv"
+COLUMNS = ("function", "before", "after", "judgement")
+
+
+class Survivor(NamedTuple):
+    """A change that no test noticed.
+
+    Attributes:
+        function: dotted name of what was changed.
+        before: the lines as they are.
+        after: the lines as they were then.
+    """
+
+    function: str
+    before: str
+    after: str
+
+
+def _without(pattern: str) -> Callable[[str], str]:
+    return lambda line: re.sub(r",?\s*\)", ")", re.sub(pattern, "", line))
+
+
+#: Regular kinds: a judgement, and what makes both lines equal where it applies.
+KINDS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("same program: a type or device that its place has anyway, as tests run on one device",
+     _without(r",?\s*(dtype|device|memory_format)=[\w.]+(\(\))?|\.to\([\w.]*\)")),
+    ("same program: an assertion that lists are equally long", _without(r",?\s*strict=\w+")),
+    ("same program: None is as false as False", lambda line: line.replace("=None", "=False")),
+    ("same program: an axis counted from the other end, or the only one",
+     lambda line: re.sub(r"[-+](?=\d\b)|\bdim=", "", line)),
+    ("same program: letters of an einsum",
+     lambda line: line.lower() if "einsum" in line else line),
+    ("wording of a message",
+     lambda line: re.sub(r"XX|[\"'].*", "", line).lower() if _speaks(line) else line),
+    ("a single number at a bound", lambda line: re.sub(r"[<>]=?", "<", line)),
+)  # fmt: skip
+
+
+def _speaks(line: str) -> bool:
+    return bool(re.search(r"check_\w+\(|raise |^f?[\"']", line))
+
+
+def judge(survivor: Survivor) -> str:
+    """Return the judgement of a regular kind, or nothing."""
+    for judgement, plain in KINDS:
+        if plain(survivor.before) == plain(survivor.after):
+            return judgement
+    return ""
+
+
+def outcomes() -> Iterator[tuple[str, str, str]]:
+    """Yield name, file and outcome of every mutant, as mutmut tells them."""
+    from mutmut.mutation.data import SourceFileMutationData
+    from mutmut.stats import status_by_exit_code
+    from mutmut.utils.file_utils import walk_mutatable_files
+
+    for path in walk_mutatable_files():
+        data = SourceFileMutationData(path=path)
+        data.load()
+        for name, code in data.exit_code_by_key.items():
+            yield name, str(path), status_by_exit_code[code]
+
+
+def survivor(name: str, path: str) -> Survivor:
+    """Return what a mutant changed."""
+    from mutmut.mutation.diff_apply import get_diff_for_mutant
+
+    changes = {"-": "", "+": ""}
+    for line in get_diff_for_mutant(name, path=path).splitlines():
+        if line[:1] in changes and line[:3] not in ("---", "+++"):
+            changes[line[0]] = f"{changes[line[0]]} {line[1:].strip()}".strip()
+    function = re.sub(r"x_|xǁ", "", name.rsplit("__mutmut_", 1)[0]).replace("ǁ", ".")
+    return Survivor(function, changes["-"], changes["+"])
+
+
+def judged() -> dict[Survivor, str]:
+    """Return the judgements of the list as it is."""
+    if not SURVIVORS.exists():
+        return {}
+    with SURVIVORS.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {Survivor(*(row[key] for key in COLUMNS[:3])): row["judgement"] for row in rows}
+
+
+def write(survivors: list[Survivor]) -> Counter[str]:
+    """Write the list, sorted by name; return how many there are of each judgement."""
+    known = judged()
+    rows = [(*each, known.get(each) or judge(each)) for each in sorted(set(survivors))]
+    with SURVIVORS.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([COLUMNS, *rows])
+    return Counter(row[-1].split(":")[0] for row in rows)
+
+
+def main() -> None:
+    """Count, list and say what is left to judge."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--record", action="store_true", help="keep the counts")
+    wanted = parser.parse_args()
+    rooms: dict[str, Counter[str]] = {}
+    survivors = []
+    for name, path, outcome in outcomes():
+        rooms.setdefault(Path(path).parts[1], Counter())[outcome] += 1
+        if outcome in ("survived", "no tests"):
+            survivors.append(survivor(name, path))
+    kinds = write(survivors)
+    for room, counts in rooms.items():
+        share = counts["killed"] / max(counts.total() - counts["not checked"], 1)
+        print(f"{room}: {dict(counts)}, {share:.1%} killed")
+    print(f"{SURVIVORS}: {dict(kinds)}; {kinds['']} without a judgement")
+    if wanted.record:
+        record("mutants", {"rooms": rooms, "survivors": kinds})
+
+
+if __name__ == "__main__":
+    main()
