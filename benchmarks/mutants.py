@@ -50,7 +50,7 @@ KINDS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("same program: an assertion that lists are equally long", _without(r",?\s*strict=\w+")),
     ("same program: None is as false as False", lambda line: line.replace("=None", "=False")),
     ("same program: an axis counted from the other end, or the only one",
-     lambda line: re.sub(r"[-+](?=\d\b)|\bdim=", "", line)),
+     lambda line: re.sub(r"(?<!\w)[-+](?=\d\b)|\bdim=", "", line)),
     ("same program: letters of an einsum",
      lambda line: line.lower() if "einsum" in line else line),
     ("wording of a message",
