@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 from lightning import Trainer
-from tiny_graphs import TinyModel, tiny_data
+from tiny_graphs import Output, TinyModel, tiny_data
 
 from geozoo.data import GeometricSpec
 from geozoo.tasks import Potential
@@ -39,6 +39,25 @@ def test_forces_are_the_negative_gradient_of_the_energy() -> None:
             energies.append(scaled.sum().detach() * task.energy_scale)
         slope = (energies[0] - energies[1]) / (2 * step)
         torch.testing.assert_close(force[node, axis], -slope, atol=1e-6, rtol=1e-6)
+
+
+class Blind(torch.nn.Module):
+    """One number for every graph, whatever its points do; learned or not."""
+
+    def __init__(self, learned: bool) -> None:
+        super().__init__()
+        self.level = torch.nn.Parameter(torch.zeros(1), requires_grad=learned)
+
+    def forward(self, batch: torch.Tensor, **_: Any) -> Output:
+        count = int(batch.max()) + 1
+        return Output(self.level.expand(count, 1), None)
+
+
+@pytest.mark.parametrize("learned", [True, False])
+def test_a_model_that_does_not_look_at_positions_is_refused(learned: bool) -> None:
+    task = Potential(Blind(learned), tiny_data("potential").spec)
+    with pytest.raises(ValueError, match=r"^model must have energies .*, got Blind"):
+        task.predict(tiny_data("potential").calibration_batch())
 
 
 def test_energies_keep_digits_that_float32_would_lose() -> None:
