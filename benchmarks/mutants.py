@@ -53,14 +53,20 @@ KINDS: tuple[tuple[str, Callable[[str], str]], ...] = (
      lambda line: re.sub(r"(?<!\w)[-+](?=\d\b)|\bdim=", "", line)),
     ("same program: letters of an einsum",
      lambda line: line.lower() if "einsum" in line else line),
-    ("wording of a message",
-     lambda line: re.sub(r"XX|[\"'].*", "", line).lower() if _speaks(line) else line),
+    ("wording of a message", lambda line: _unsaid(line) if _speaks(line) else line),
     ("a single number at a bound", lambda line: re.sub(r"[<>]=?", "<", line)),
 )  # fmt: skip
 
 
 def _speaks(line: str) -> bool:
-    return bool(re.search(r"check_\w+\(|raise |^f?[\"']", line))
+    return bool(re.search(r"check_\w+\(|raise |^f?[\"']|^None$", line))
+
+
+def _unsaid(line: str) -> str:
+    """The line without its words: all of an error, names of arguments and axes of a check."""
+    if re.match(r"raise |f?[\"']|None$", line):
+        return ""
+    return re.sub(r"(?<=check_)(\w+\()None", r'\1"name"', re.sub(r'"[^"]*"', '"name"', line))
 
 
 def judge(survivor: Survivor) -> str:
