@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from geozoo.geometry import SPHERE_GRIDS, antipodal_order, circle_grid, sphere_grid
+from geozoo.geometry.grids import _repulsion_energy
 
 SIZES = {"repulsion": 9, "repulsion_antipodal": 12, "fibonacci": 30, "platonic": 20}
 ALL = [(kind, SIZES[kind]) for kind in SPHERE_GRIDS] + [("repulsion_antipodal", 2)]
@@ -103,3 +104,36 @@ def test_bad_sphere_grids_are_refused(arguments, message):
 def test_empty_circle_is_refused():
     with pytest.raises(ValueError, match="num must be a positive whole number"):
         circle_grid(0)
+
+
+def energy_of_pairs(points):
+    """Inverse squares of the angles between all ordered pairs, in half turns."""
+    total = 0.0
+    for i, one in enumerate(points):
+        for j, other in enumerate(points):
+            if i != j:
+                total += (torch.acos((one @ other).clamp(-1, 1)) / torch.pi) ** -2
+    return total
+
+
+@pytest.mark.parametrize("antipodal", [False, True])
+def test_energy_of_repulsion_is_its_formula(antipodal):
+    free = sphere_grid(5, "fibonacci")
+    points = torch.cat([free, -free]) if antipodal else free
+    found = _repulsion_energy(free, antipodal)
+    torch.testing.assert_close(found, energy_of_pairs(points), rtol=1e-7, atol=0)
+    assert _repulsion_energy(free[:1], False) == 0
+
+
+@pytest.mark.parametrize("kind", ["repulsion", "repulsion_antipodal"])
+@pytest.mark.parametrize("num", [6, 12])
+def test_repulsion_finds_the_regular_bodies(num, kind):
+    found = energy_of_pairs(sphere_grid(num, kind))
+    best = energy_of_pairs(sphere_grid(num, "platonic"))
+    assert found == pytest.approx(float(best), rel=1e-4)
+
+
+def test_two_points_repel_to_opposite_places():
+    for kind in ("repulsion", "repulsion_antipodal"):
+        one, other = sphere_grid(2, kind)
+        assert one @ other < -1 + 1e-6

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from geozoo.geometry import (
+    check_lattice,
     lattice_indices,
     lattice_reach,
     lattice_steps,
@@ -108,3 +109,24 @@ def test_offsets_are_symmetric_around_the_middle():
     assert offsets[7].tolist() == [0, 0]
     assert torch.equal(offsets, -offsets.flip(0))
     assert offsets[0].tolist() == [-1, -2]
+
+
+def test_a_step_is_as_long_as_itself():
+    # Turned by half a right angle, both axes see the long step.
+    turn = torch.tensor([[1.0, 1.0], [-1.0, 1.0]]).double() / 2**0.5
+    pos = lattice_indices([3, 4]).double() @ (torch.tensor([[0.1], [10.0]]) * turn)
+    pos[5, 0] += 1e-3
+    with pytest.raises(ValueError, match="pos must form a lattice of"):
+        lattice_steps(pos, [3, 4], 1)
+
+
+def test_small_deviations_of_many_points_do_not_add_up():
+    pos = lattice_indices([28, 28]).double()
+    pos[1:-1:2] += 4e-4
+    assert lattice_steps(pos, [28, 28], 1).shape == (1, 2, 2)
+
+
+@pytest.mark.parametrize("shape", [[4, 4, 4], [4], [4, 1], [4, 2.5], [0.5, 4]])
+def test_shapes_that_are_no_lattice_are_refused(shape):
+    with pytest.raises(ValueError, match="^lattice must be 2 whole numbers of at least 2, got"):
+        check_lattice(shape, 2)

@@ -5,6 +5,7 @@ import torch
 from ponita_cases import build, random
 
 from geozoo.geometry import complete_graph, lattice_indices, random_rotations
+from geozoo.nn.representation import lattice_geometry
 
 SHAPES = {2: [4, 5], 3: [3, 2, 4]}
 MODELS = {
@@ -151,3 +152,16 @@ def test_graphs_of_other_sizes_are_refused():
     inputs["batch"][20] = 0  # 21 and 19 points
     with pytest.raises(ValueError, match="batch must give every graph the 20 points"):
         dense(**inputs)
+
+
+@pytest.mark.parametrize(("turned", "rows"), [(False, 1), (True, 2)])
+def test_images_that_are_alike_share_their_kernels(turned, rows):
+    model, _ = both("bundle 2", radius=1.5)
+    given = images(model, turned=turned)
+    geometry = lattice_geometry(
+        model.representation, given["pos"], given["batch"], model.lattice, 2
+    )
+    stencil = geometry.neighborhood["edge_index"]
+    assert geometry.num_nodes == len(given["pos"])
+    assert stencil.reach == (1, 1) and stencil.shape == tuple(model.lattice)
+    assert geometry.neighborhood["basis"].shape[:2] == (rows, 9)

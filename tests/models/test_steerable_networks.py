@@ -324,3 +324,15 @@ def test_a_convolution_has_weights_for_every_edge_alone():
     assert [part.out_features for part in layer.radial[::2]] == [64, 64, layer.product.weight_numel]
     with pytest.raises(ValueError, match="^no product of 1x0e and degree 0 reaches 1o"):
         TensorProductConv("1x0e", "1o", degree=0, basis_channels=3)
+
+
+def test_steered_inputs_of_another_shape_are_named():
+    layer = SteerableLinear("2x0e", "0e+1o", "2x0e", gated=False)
+    for attribute in (torch.zeros(2, 4), torch.zeros(3, 3)):
+        with pytest.raises(ValueError, match=r"^attribute must have shape \(N=3, A=4\), got"):
+            layer(torch.zeros(3, 2), attribute)
+    conv = TensorProductConv("2x0e", "2x0e", degree=1, basis_channels=3)
+    edges = torch.tensor([[0, 1], [1, 0]])
+    for harmonic in (torch.zeros(3, 4), torch.zeros(2, 1)):
+        with pytest.raises(ValueError, match=r"^harmonics must have shape \(E=2, S=4\), got"):
+            conv(torch.zeros(2, 2), harmonic, torch.zeros(2, 3), torch.ones(2), edges)

@@ -92,6 +92,10 @@ def test_a_cubic_is_its_own_spline_up_to_both_ends():
         with pytest.raises(ValueError, match=r"in the table, \[-1.0, 0.5\] to \[2.0, 1.5\], got "):
             grid(place + sign * torch.tensor([0.0, 1.2e-3]) * grid.spacing)
     assert table(grid(places[:0])).shape == (0, 2)
+    terms = grid(places[:6].view(2, 3, 2))
+    assert terms.index.shape == terms.weight.shape == (2, 3, 16)
+    along = SplineGrid([0.0], [1.0], 5)(torch.rand(1, 3, 1))
+    assert along.index.shape == along.weight.shape == (1, 3, 4)
 
 
 def test_turned_points_stay_turned():

@@ -114,6 +114,7 @@ REFUSED = [
     (lambda: layers.ContinuousFilterConv(4, 0), "basis_channels must be at least 1, got 0"),
     (lambda: layers.TensorConv(0, 3), "^channels must be at least 1, got 0"),
     (lambda: layers.TensorConv(4, 0), "basis_channels must be at least 1, got 0"),
+    (lambda: layers.PartwiseLinear(4, 3)(torch.zeros(5, 9, 4)), r"shape \(N, 10, C=4\)"),
     (lambda: layers.PartwiseLinear(0, 3), "in_channels must be at least 1, got 0"),
     (lambda: layers.PartwiseLinear(4, 0), "out_channels must be at least 1, got 0"),
     (lambda: layers.EGNNConv(0), "^channels must be at least 1, got 0"),
@@ -223,8 +224,9 @@ def test_sizes_unasked_are_those_of_the_papers():
 
 
 @pytest.mark.parametrize("kind", ["bundle", "edges", "frames", "positions"])
-def test_every_kernel_of_a_representation_has_its_degree(kind):
-    options = SIZES | {"degree": 3}
+@pytest.mark.parametrize("fused", [True, False])
+def test_every_kernel_of_a_representation_has_its_degree_and_form(kind, fused):
+    options = SIZES | {"degree": 1, "fused": fused}
     representation = {
         "bundle": lambda: bundle(**options),
         "edges": lambda: edges(**options),
@@ -233,7 +235,7 @@ def test_every_kernel_of_a_representation_has_its_degree(kind):
     }[kind]()
     bases = [part for part in representation.modules() if isinstance(part, layers.KernelBasis)]
     for basis in bases:
-        assert basis.features.degree == 3 and basis.fused
+        assert basis.features.degree == 1 and basis.fused is fused
 
 
 def test_bases_of_two_functions_are_allowed():

@@ -97,6 +97,12 @@ def test_bad_arguments_are_named(changes, message):
         add_low_rank_updates(network(), **changes)
 
 
+def test_updates_have_the_type_of_their_weights():
+    model = network()
+    add_low_rank_updates(model, rank=1)
+    assert all(parameter.dtype == torch.float64 for parameter in model.parameters())
+
+
 def test_a_second_update_is_refused():
     model = nn.Sequential(nn.Linear(2, 2))
     add_low_rank_updates(model, rank=1)

@@ -311,6 +311,14 @@ BAD = [
         ),
         "conv_in must meet the 4 channels of dynamics, got 2",
     ),
+    (
+        lambda: layers.SpatioTemporalBlock(
+            layers.TemporalConv(3, (4, 4)),
+            layers.MultiODEBlock(3, 4, 6, local_heads=2),
+            layers.TemporalConv(5, (4, 4)),
+        ),
+        "conv_out must meet the 4 channels of dynamics, got 5",
+    ),
     (lambda: Integrator(rtol=0.0), "rtol must be positive, got 0.0"),
 ]
 
