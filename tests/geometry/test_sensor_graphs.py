@@ -185,6 +185,8 @@ def test_threshold_rule_against_its_formula():
     assert found[1, 0].item() == pytest.approx(np.exp(-((1 / scale) ** 2)))
     with pytest.raises(ValueError, match="^distances are all equal"):
         threshold_gaussian_adjacency(torch.ones(2, 2))
+    lone = torch.full((2, 2), INF, dtype=torch.float64)
+    assert torch.equal(threshold_gaussian_adjacency(lone), torch.zeros_like(lone))
 
 
 def test_threshold_rule_makes_the_published_graph(shared_folder):
