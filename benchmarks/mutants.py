@@ -134,8 +134,9 @@ def main() -> None:
             survivors.append(survivor(name, path))
     kinds = write(survivors)
     for room, counts in rooms.items():
-        share = counts["killed"] / max(counts.total() - counts["not checked"], 1)
-        print(f"{room}: {dict(counts)}, {share:.1%} killed")
+        noticed = counts["killed"] + counts["timeout"]  # a test that never ends has noticed
+        share = noticed / max(counts.total() - counts["not checked"], 1)
+        print(f"{room}: {dict(counts)}, {share:.1%} noticed")
     print(f"{SURVIVORS}: {dict(kinds)}; {kinds['']} without a judgement")
     if wanted.record:
         record("mutants", {"rooms": rooms, "survivors": kinds})

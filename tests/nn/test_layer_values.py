@@ -114,7 +114,7 @@ REFUSED = [
     (lambda: layers.ContinuousFilterConv(4, 0), "basis_channels must be at least 1, got 0"),
     (lambda: layers.TensorConv(0, 3), "^channels must be at least 1, got 0"),
     (lambda: layers.TensorConv(4, 0), "basis_channels must be at least 1, got 0"),
-    (lambda: layers.PartwiseLinear(4, 3)(torch.zeros(5, 9, 4)), "tensor must have shape .N, 10, C=4"),
+    (lambda: layers.PartwiseLinear(4, 3)(torch.zeros(5, 9, 4)), "must have shape .N, 10, C=4"),
     (lambda: layers.PartwiseLinear(0, 3), "in_channels must be at least 1, got 0"),
     (lambda: layers.PartwiseLinear(4, 0), "out_channels must be at least 1, got 0"),
     (lambda: layers.EGNNConv(0), "^channels must be at least 1, got 0"),
