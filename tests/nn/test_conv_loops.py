@@ -4,8 +4,11 @@ import pytest
 import torch
 from layer_cases import CASES, EDGES, random, seeded
 
+import geozoo.nn as layers
 from geozoo.geometry import sphere_grid
 from geozoo.nn import BundleConv, FiberBundleConv, PointConv, PolynomialFeatures
+from geozoo.nn.conv import Stencil
+from geozoo.ops import sort_edges
 
 NODES = 5
 
@@ -119,3 +122,46 @@ def test_distinct_monomials_with_merged_weights_equal_all_powers(size, degree):
     merged = features.distinct(x) @ features.merge(weight).T
     torch.testing.assert_close(merged, features(x) @ weight.T, rtol=1e-12, atol=1e-12)
     assert features.distinct(x).shape[1] <= features.out_features
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize(("out", "scale"), [(4, None), (4, 0.5), (2, None), (2, 3.0)])
+def test_a_block_is_its_equation(out, scale, fused):
+    conv = layers.PointConv(4, out, 3, groups=1)
+    block = seeded(lambda: layers.ConvNeXtBlock(conv, 4, out, layer_scale=scale, fused=fused))
+    assert block.fused is fused and block.linear_1.out_features == 4 * out
+    if scale is not None:
+        block.layer_scale.data.copy_(torch.linspace(-1, scale, out))
+    given = CASES["PointConv"]["full"]().inputs
+    normed = torch.nn.functional.layer_norm(
+        block.conv(**given), (out,), block.norm.weight, block.norm.bias
+    )
+    mixed = block.linear_2(torch.nn.functional.gelu(block.linear_1(normed)))
+    mixed = mixed if scale is None else torch.linspace(-1, scale, out).double() * mixed
+    expected = given["x"] + mixed if out == 4 else mixed
+    torch.testing.assert_close(block(**given), expected)
+
+
+def test_a_layer_scale_starts_where_it_was_told():
+    conv = layers.PointConv(4, 4, 3)
+    assert layers.ConvNeXtBlock(conv, 4, 4).layer_scale is None
+    scale = layers.ConvNeXtBlock(conv, 4, 4, layer_scale=0.25).layer_scale
+    assert torch.equal(scale, torch.full((4,), 0.25))
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_sorted_edges_are_edges(groups):
+    layer = seeded(lambda: layers.PointConv(4, 4, 3, groups=groups))
+    given = CASES["PointConv"]["depthwise"]().inputs
+    edges = sort_edges(given["edge_index"], 5)
+    torch.testing.assert_close(layer(**given | {"edge_index": edges}), layer(**given))
+    with pytest.raises(ValueError, match=r"^basis must have shape \(E=9, K=3\), got \(1, 3\)"):
+        layer(given["x"], given["basis"][:1], edges)
+
+
+def test_steps_of_a_lattice_are_counted():
+    stencil = Stencil((2, 3), (1, 1))
+    layer = seeded(lambda: layers.PointConv(4, 4, 3))
+    assert layer(random(6, 4), random(1, 9, 3), stencil).shape == (6, 4)
+    with pytest.raises(ValueError, match=r"^basis must have shape \(R, D=9, K=3\), got"):
+        layer(random(6, 4), random(1, 8, 3), stencil)

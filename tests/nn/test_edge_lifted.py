@@ -20,6 +20,13 @@ def make(dim: int, **options: object) -> layers.EdgeLiftedRepresentation:
     return seeded(lambda: layers.EdgeLiftedRepresentation(dim, **given))
 
 
+def bundle(separable: bool) -> layers.BundleRepresentation:
+    return layers.BundleRepresentation(
+        3, num_orientations=4, grid="fibonacci", separable=separable,
+        orientation_kind="published", **OPTIONS,
+    )  # fmt: skip
+
+
 def places(dim: int) -> torch.Tensor:
     pos = 0.7 * random(9, dim)
     pos[4] = pos[1]
@@ -107,8 +114,10 @@ def test_inputs_are_lifted_to_points_and_averaged_at_nodes():
         lambda: make(3),
         lambda: layers.FrameRepresentation(12, **OPTIONS),
         lambda: layers.PositionRepresentation(3, **OPTIONS),
+        lambda: bundle(True),
+        lambda: bundle(False),
     ],
-    ids=["edges", "frames", "positions"],
+    ids=["edges", "frames", "positions", "bundle", "whole bundle"],
 )
 def test_convolutions_are_depthwise_or_full_and_in_the_chosen_form(build):
     representation = build()

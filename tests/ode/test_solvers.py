@@ -152,3 +152,10 @@ def test_missing_torchdiffeq_is_said_and_euler_goes_without(monkeypatch):
     assert odeint(lambda t, y: y, torch.ones(1), (0.0, 1.0))[-1] == 2
     with pytest.raises(ImportError, match="solver='rk4' with adjoint=False needs torchdiffeq"):
         odeint(lambda t, y: y, torch.ones(1), (0.0, 1.0), solver="rk4")
+
+
+def test_states_are_precise_and_direct_unasked():
+    y0 = torch.tensor([1.0], dtype=torch.float64, requires_grad=True)
+    states = odeint_states(lambda t, y: -y, y0, (0.0, 1.0), solver="dopri5")
+    assert abs(float(states[-1].detach()) - 0.36787944117144233) < 1e-5
+    assert len(odeint_states(lambda t, y: -y, y0, (0.0, 1.0))) == 2  # an adjoint needs its tensors

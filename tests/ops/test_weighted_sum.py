@@ -115,3 +115,14 @@ def test_unknown_nodes():
     route = (torch.tensor([NODES]), torch.tensor([0]))
     with pytest.raises(IndexError):
         weighted_sum(random(1, 3), random(NODES, 3), [route], TARGETS)
+
+
+def test_types_are_promoted_and_routes_are_flat():
+    weight, x = torch.ones(2, 3), torch.ones(4, 3, dtype=torch.float64)
+    both = torch.tensor([0, 1])
+    for one, other in ((weight, x), (weight.double(), x.float())):
+        found = weighted_sum(one, other, [(both, both)], 4)
+        assert found.dtype == torch.float64 and found.sum() == 6
+    for route in ((both[None], both[None]), (both, both[:1])):
+        with pytest.raises(ValueError, match="^a route must have as many sources as targets, at"):
+            weighted_sum(weight, x, [route], 4)
