@@ -215,7 +215,7 @@ def test_egnn_moves_points_by_their_neighbours_alone():
     assert along.abs().max() < 1e-12 and not torch.equal(moved[1], pos[1])
 
 
-def test_sizes_unasked_are_those_of_the_papers():
+def test_sizes_that_nobody_gave_are_those_of_the_papers():
     assert layers.AdaptiveGraphConv(2, 3, embedding_channels=4).order == 2
     assert layers.DiffusionConv(2, 3, num_graphs=1).num_steps == 2
     assert layers.ChebyshevConv(2, 3).order == 3
