@@ -3,7 +3,7 @@
     mutmut run --max-children 2                 # hours; see CONTRIBUTING.md
     python -m benchmarks.mutants --record
 
-Reads ``mutants/`` in the root of the project. The survivors go to
+Reads ``mutants/`` in the root of the project, of a run that is complete. The survivors go to
 ``benchmarks/results/surviving_mutants.csv``, each with a judgement: one that is there already for
 the same change stays, one of a regular kind (`KINDS`) is filled in, the others are left for a
 person to write. The counts go to ``benchmarks/results/mutants.jsonl``.
@@ -132,11 +132,15 @@ def main() -> None:
         rooms.setdefault(Path(path).parts[1], Counter())[outcome] += 1
         if outcome in ("survived", "no tests"):
             survivors.append(survivor(name, path))
+    left = sum(counts["not checked"] for counts in rooms.values())
+    if left or not rooms:  # the list would lose what people wrote
+        parser.error(
+            f"mutants/ must hold a whole run, got {left or 'all'} changes not run: mutmut run"
+        )
     kinds = write(survivors)
     for room, counts in rooms.items():
         noticed = counts["killed"] + counts["timeout"]  # a test that never ends has noticed
-        share = noticed / max(counts.total() - counts["not checked"], 1)
-        print(f"{room}: {dict(counts)}, {share:.1%} noticed")
+        print(f"{room}: {dict(counts)}, {noticed / counts.total():.1%} noticed")
     print(f"{SURVIVORS}: {dict(kinds)}; {kinds['']} without a judgement")
     if wanted.record:
         record("mutants", {"rooms": rooms, "survivors": kinds})

@@ -50,6 +50,7 @@ def rowwise(expression: Expression, *tensors: Tensor, shared: tuple[Tensor, ...]
         )
     if is_traced() or first.device.type != "cpu" or is_autocast(first):
         return expression(*tensors, *shared)
+    # Asked last: a tracer would hold on to the sizes for which the answer is the same.
     if first.numel() * first.element_size() <= CHUNK_BYTES:
         return expression(*tensors, *shared)
     return _Rowwise.apply(expression, len(tensors), *tensors, *shared)

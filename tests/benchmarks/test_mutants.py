@@ -40,3 +40,14 @@ def test_words_of_people_stay_and_the_rest_is_sorted(tmp_path, monkeypatch):
     rows = list(csv.DictReader(mutants.SURVIVORS.read_text().splitlines()))
     assert [row["function"] for row in rows] == ["a", "b"]
     assert mutants.write([twin]) == {"same program": 1}
+
+
+@pytest.mark.parametrize("outcomes", [[], [("m", "geozoo/ops/gelu.py", "not checked")]])
+def test_a_run_that_is_not_whole_leaves_the_list_alone(outcomes, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(mutants, "SURVIVORS", tmp_path / "list.csv")
+    monkeypatch.setattr(mutants, "outcomes", lambda: outcomes)
+    monkeypatch.setattr("sys.argv", ["mutants"])
+    with pytest.raises(SystemExit):
+        mutants.main()
+    assert "mutants/ must hold a whole run" in capsys.readouterr().err
+    assert not mutants.SURVIVORS.exists()

@@ -73,11 +73,6 @@ def test_tensor_ode_is_its_equation(times):
     compare(module, textbook.tensor_ode, [x, adjacency])
 
 
-def test_rates_of_the_published_start():
-    module = layers.TensorODE(NODES, CHANNELS, STEPS)
-    assert module.alpha.tolist() == pytest.approx([0.8] * NODES)
-
-
 def test_learned_graph_is_its_equation():
     module = make(lambda: layers.LearnedGraph(NODES, 3))
     rows = [
