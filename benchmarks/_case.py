@@ -7,11 +7,20 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-Step = Callable[[], float]
+#: Work that returns a number, which may still be on its way on a GPU.
+Step = Callable[[], float | Tensor]
 #: How torch.compile makes the variants of these names.
 MODES = {"compiled": "default", "cuda_graphs": "reduce-overhead"}
+
+#: Whether cases are built at the size of a rehearsal.
+REHEARSAL = {"small": False}
+
+
+def size(whole: int, small: int) -> int:
+    """A size of a case, or the one that a rehearsal takes instead."""
+    return small if REHEARSAL["small"] else whole
 
 
 class Built(NamedTuple):

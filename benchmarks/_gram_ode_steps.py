@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import torchdiffeq
 
-from benchmarks._case import MODES, Built, Case
+from benchmarks._case import MODES, Built, Case, size
 from geozoo.models import GramODE
 from geozoo.ode import Integrator
 from geozoo.tasks._compiled import CompiledModel
@@ -38,6 +38,7 @@ class _Torchdiffeq(Integrator):
 def step_of(sensors: int, form: str, device: torch.device) -> Built:
     """Mean absolute error of 8 windows; no dropout, to compare forms."""
     torch.manual_seed(0)
+    sensors, batch = size(sensors, 6), size(BATCH, 2)
     graph = road_graph(sensors)
     model = GramODE(graph, graph.T, in_channels=3, dropout=0.0, **FORMS[form]).to(device)
     if form == "torchdiffeq":
@@ -45,14 +46,14 @@ def step_of(sensors: int, form: str, device: torch.device) -> Built:
             if hasattr(module, "integrator"):
                 module.integrator = _Torchdiffeq()
     network = CompiledModel(model, mode=MODES[form]) if form in MODES else model
-    x = torch.randn(BATCH, 12, sensors, 3, device=device)
-    target = torch.randn(BATCH, 12, sensors, device=device)
+    x = torch.randn(batch, 12, sensors, 3, device=device)
+    target = torch.randn(batch, 12, sensors, device=device)
 
-    def step() -> float:
+    def step() -> torch.Tensor:
         model.zero_grad()
         loss = (network(x=x) - target).abs().mean()
         loss.backward()
-        return loss.item()
+        return loss.detach()
 
     return Built(step, model)
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks._case import MODES, Built, Case
+from benchmarks._case import MODES, Built, Case, size
 from geozoo.data import pixel_positions
 from geozoo.geometry import random_rotations
 from geozoo.models import Ponita
@@ -36,10 +36,11 @@ def nbody(form: str, device: torch.device) -> Built:
     torch.manual_seed(0)
     model = Ponita(
         1, 0, in_vectors=1, out_vectors=1, level="node", num_orientations=16, layer_scale=1e-6,
-        **FORMS[form],
+        hidden_channels=size(128, 8), **FORMS[form],
     )  # fmt: skip
-    inputs = _clouds(100, 5, 3, 1, device)
-    velocity = torch.randn(500, 1, 3, device=device)
+    graphs = size(100, 2)
+    inputs = _clouds(graphs, 5, 3, 1, device)
+    velocity = torch.randn(5 * graphs, 1, 3, device=device)
 
     def loss(out: GeometricOutput) -> Tensor:
         return (out.vector[:, 0] - velocity[:, 0]).square().mean()
@@ -50,8 +51,10 @@ def nbody(form: str, device: torch.device) -> Built:
 def aspirin(form: str, device: torch.device) -> Built:
     """Energies and forces of 5 molecules of 21 atoms."""
     torch.manual_seed(0)
-    model = Ponita(9, 1, num_orientations=20, **FORMS[form]).to(device)
-    inputs = _clouds(5, 21, 3, 9, device)
+    width = size(128, 8)
+    model = Ponita(9, 1, num_orientations=20, hidden_channels=width, **FORMS[form]).to(device)
+    atoms = size(21, 4)
+    inputs = _clouds(5, atoms, 3, 9, device)
 
     def evaluate(network: Any, inputs: dict[str, Any], _: Any) -> dict[str, Tensor]:
         energy, force = energy_and_force(network, inputs, create_graph=True)
@@ -59,12 +62,12 @@ def aspirin(form: str, device: torch.device) -> Built:
 
     traced = TracedStep(model, evaluate, mode=MODES[form]) if form in MODES else None
 
-    def step() -> float:
+    def step() -> Tensor:
         model.zero_grad()
-        found = with_neighbors(model, inputs, 5 * 21 * 10)
+        found = with_neighbors(model, inputs, 5 * atoms * (atoms - 1) // 2)
         loss = (evaluate(model, found, {}) if traced is None else traced(found, {}))["loss"]
         loss.backward()
-        return loss.item()
+        return loss.detach()
 
     return Built(step, model)
 
@@ -73,21 +76,25 @@ def qm9(form: str, device: torch.device) -> Built:
     """One number of 24 molecules of 18 atoms."""
     torch.manual_seed(0)
     model = Ponita(
-        11, 1, hidden_channels=256, num_layers=9, num_orientations=16, multiple_readouts=False,
-        **FORMS[form],
+        11, 1, hidden_channels=size(256, 8), num_layers=size(9, 1), num_orientations=16,
+        multiple_readouts=False, **FORMS[form],
     )  # fmt: skip
-    return _trained(model, _clouds(24, 18, 3, 11, device), _square, form, device)
+    return _trained(model, _clouds(size(24, 2), size(18, 4), 3, 11, device), _square, form, device)
 
 
 def superpixels(form: str, device: torch.device) -> Built:
     """24 graphs of 75 nodes, each with its 8 nearest ones as neighbours."""
     torch.manual_seed(0)
-    model = Ponita(1, 10, dim=2, num_orientations=10, multiple_readouts=False, **FORMS[form])
-    inputs = _clouds(24, 75, 2, 1, device)
-    apart = torch.cdist(*[inputs["pos"].view(24, 75, 2)] * 2)
+    model = Ponita(
+        1, 10, dim=2, num_orientations=10, multiple_readouts=False,
+        hidden_channels=size(128, 8), **FORMS[form],
+    )  # fmt: skip
+    graphs = size(24, 2)
+    inputs = _clouds(graphs, 75, 2, 1, device)
+    apart = torch.cdist(*[inputs["pos"].view(graphs, 75, 2)] * 2)
     sender = apart.topk(9, largest=False).indices[..., 1:]
-    sender = (sender + 75 * torch.arange(24, device=device)[:, None, None]).flatten()
-    receiver = torch.arange(24 * 75, device=device).repeat_interleave(8)
+    sender = (sender + 75 * torch.arange(graphs, device=device)[:, None, None]).flatten()
+    receiver = torch.arange(graphs * 75, device=device).repeat_interleave(8)
     inputs["edge_index"] = torch.stack([sender, receiver])
     return _trained(model, inputs, _square, form, device)
 
@@ -126,11 +133,11 @@ def _trained(
     sizes = inputs["batch"].bincount()
     pairs = int((sizes * (sizes - 1)).sum()) // 2
 
-    def step() -> float:
+    def step() -> Tensor:
         model.zero_grad()
         value = loss(network(**with_neighbors(model, inputs, pairs)))
         value.backward()
-        return value.item()
+        return value.detach()
 
     return Built(step, model)
 

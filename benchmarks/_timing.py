@@ -41,7 +41,7 @@ def _compared(built: dict[str, Built], device: torch.device) -> dict[str, dict[s
     rows: dict[str, dict[str, Any]] = {}
     values, gradients = {}, {}
     for name, variant in built.items():
-        values[name] = variant.step()
+        values[name] = float(variant.step())
         rows[name] = {}
         if variant.model is not None:
             gradients[name] = parameter_gradient(variant.model)

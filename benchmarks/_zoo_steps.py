@@ -11,7 +11,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from benchmarks._case import Built, Case
+from benchmarks._case import Built, Case, size
 from geozoo.tasks.potential import energy_and_force
 from geozoo.zoo import zoo_folder
 
@@ -43,6 +43,7 @@ def potential(name: str, atoms: int, species: int, device: torch.device) -> Buil
     options = {"radius": radius[name]} if name in radius else {}
     model = model_of(name, **data, **options, level="graph", num_orientations=20, lattice=None)
     model = model.to(device)
+    atoms = size(atoms, 4)
     batch = torch.arange(5, device=device).repeat_interleave(atoms)
     kinds = torch.randint(species, (5 * atoms,))
     inputs = {
@@ -65,25 +66,28 @@ def mover(name: str, device: torch.device) -> Built:
     if name in ("painn", "nequip", "tensornet"):  # every pair of the five
         options |= {"radius": 20.0, "num_neighbors": 4.0}
     model = model_of(name, **data, **options, level="node").to(device)
-    batch = torch.arange(100, device=device).repeat_interleave(5)
+    graphs = size(100, 2)
+    batch = torch.arange(graphs, device=device).repeat_interleave(5)
     inputs = {
-        "pos": torch.randn(500, 3, device=device), "batch": batch, "num_graphs": 100,
-        "x": torch.randn(500, 1, device=device), "vec": torch.randn(500, 1, 3, device=device),
+        "pos": torch.randn(5 * graphs, 3, device=device), "batch": batch, "num_graphs": graphs,
+        "x": torch.randn(5 * graphs, 1, device=device),
+        "vec": torch.randn(5 * graphs, 1, 3, device=device),
     }  # fmt: skip
     return _built(model, lambda: model(**inputs).vector.square().mean())
 
 
 def forecaster(name: str, device: torch.device) -> Built:
     """An hour ahead for `WINDOWS` windows of 207 sensors."""
-    road = 0.4 * (torch.eye(SENSORS) + torch.rand(SENSORS, SENSORS) / SENSORS)
+    sensors, windows = size(SENSORS, 5), size(WINDOWS, 2)
+    road = 0.4 * (torch.eye(sensors) + torch.rand(sensors, sensors) / sensors)
     data = {
         "road_adjacency": road, "spatial_adjacency": road, "semantic_adjacency": road.T.clone(),
-        "in_channels": 1, "input_steps": 12, "horizon": 12, "num_nodes": SENSORS,
+        "in_channels": 1, "input_steps": 12, "horizon": 12, "num_nodes": sensors,
         "steps_per_day": STEPS_PER_DAY,
     }  # fmt: skip
     model = model_of(name, **data).to(device)
-    x = torch.randn(WINDOWS, 12, SENSORS, 1, device=device)
-    steps = torch.arange(WINDOWS)[:, None] + torch.arange(24)
+    x = torch.randn(windows, 12, sensors, 1, device=device)
+    steps = torch.arange(windows)[:, None] + torch.arange(24)
     time = torch.stack([steps % STEPS_PER_DAY, steps % 7], -1)
     inputs: dict[str, Any] = {"x": x}
     if "time" in inspect.signature(model.forward).parameters:
@@ -92,10 +96,11 @@ def forecaster(name: str, device: torch.device) -> Built:
 
 
 def _built(model: nn.Module, loss: Callable[[], Tensor]) -> Built:
-    def step() -> float:
+    def step() -> Tensor:
         model.zero_grad()
-        loss().backward()
-        return 0.0  # other networks, other losses
+        value = loss()
+        value.backward()
+        return 0.0 * value.detach()  # other networks, other losses
 
     return Built(step)
 

@@ -58,7 +58,9 @@ def make_callbacks(
     ]
     if cfg.ema_decay is not None:
         # Buffers are statistics and grids: they are copied, not averaged.
-        callbacks.append(EMAWeightAveraging(decay=cfg.ema_decay, use_buffers=False))
+        averaging = EMAWeightAveraging(decay=cfg.ema_decay, use_buffers=False)
+        averaging.decay = cfg.ema_decay  # type: ignore[attr-defined]  # for captured steps
+        callbacks.append(averaging)
     if cfg.early_stopping_patience is not None:
         callbacks.append(EarlyStopping(monitor, patience=cfg.early_stopping_patience, mode="min"))
     return callbacks
@@ -92,7 +94,11 @@ class SeededEpochs(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Seed from the run's seed, the epoch and the rank."""
-        numbers = (self.seed, trainer.current_epoch, trainer.global_rank)
+        self.seed_epoch(trainer.current_epoch, trainer.global_rank)
+
+    def seed_epoch(self, epoch: int, rank: int) -> None:
+        """Seed torch for an epoch of a process."""
+        numbers = (self.seed, epoch, rank)
         torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
 
 

@@ -13,7 +13,7 @@ from geozoo.zoo.results import Result
 _TOLD_ELSEWHERE = (
     "model", "dataset", "trainer", "recipe", "logger", "seed", "runs", "run_dir",
     "dataset.molecule", "dataset.target", "dataset.variant", "dataset.split", "dataset.root",
-    "trainer.accelerator",
+    "trainer.accelerator", "trainer.captured_steps",
 )  # fmt: skip
 
 #: Of a data set with several problems, the key of the protocol that names the problem.
@@ -25,7 +25,7 @@ def result_rows(outcome: Outcome) -> list[Result]:
     record, facts = outcome.task.record, outcome.facts
     data = record["data"]["protocol"]
     shared = {
-        "recipe": recipe_name(record["choices"], record["overrides"]),
+        "recipe": recipe_name(record["choices"], _changes(record["overrides"], outcome)),
         "dataset": str(data.get("dataset", record["choices"]["dataset"])),
         "variant": variant_of(data),
         "split": split_label(data),
@@ -40,7 +40,7 @@ def result_rows(outcome: Outcome) -> list[Result]:
         "peak_memory_mb": round(facts["peak_memory_mb"]),
         "torch": record["versions"]["torch"],
         "date": date.today().isoformat(),
-        "checkpoint": f"{facts['checkpoint']}, epoch {facts['best_epoch']}",
+        "checkpoint": _checkpoint(facts, outcome.cfg.trainer.get("max_epochs")),
     }
     units = outcome.task.metric_units()
     return [
@@ -53,6 +53,21 @@ def result_rows(outcome: Outcome) -> list[Result]:
         )
         for name, value in outcome.test.items()
     ]
+
+
+def _changes(overrides: Sequence[str], outcome: Outcome) -> list[str]:
+    """What the command line changed; a time limit counts where it ended the training."""
+    planned = outcome.cfg.trainer.get("max_epochs")
+    is_whole = planned is not None and outcome.facts["epochs"] >= planned
+    return [word for word in overrides if not (is_whole and word.startswith("trainer.max_time="))]
+
+
+def _checkpoint(facts: Mapping[str, Any], planned: int | None) -> str:
+    """What was tested; of a training that its time limit ended, also how much of it was done."""
+    text = f"{facts['checkpoint']}, epoch {facts['best_epoch']}"
+    if planned is not None and 0 < facts["epochs"] < planned:
+        text += f", ended after {facts['epochs']} of {planned} epochs"
+    return text
 
 
 def recipe_name(choices: Mapping[str, Any], overrides: Sequence[str]) -> str:

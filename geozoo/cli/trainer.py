@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import lightning
 import torch
 from lightning.pytorch.strategies import Strategy
 
 from geozoo.cli._checkpoint_files import AtomicCheckpoints
+
+if TYPE_CHECKING:
+    from geozoo.cli._captured_fit import CapturedFit
 
 #: Of torch.compile; "reduce-overhead" replays a step as one graph on a GPU (CUDA graphs).
 CompileMode = Literal["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
@@ -24,6 +27,10 @@ class Trainer(lightning.Trainer):
             one shape as CUDA graphs, for small batches that a GPU waits for.
         matmul_precision: products of float32 matrices: ``"highest"``; ``"high"`` allows TF32 on a
             GPU, ``"medium"`` bfloat16 where the hardware has it. It holds for the whole process.
+        captured_steps: record so many whole steps (batch, loss, gradients, clipping, optimizer) as
+            one CUDA graph and replay it: for small batches and graphs of one size, whose steps cost
+            less than Lightning's loop. The same training up to rounding; checkpoints are written at
+            validations. Without a GPU the steps run one by one in the same loop. None: no.
         options: every argument of ``lightning.Trainer``.
 
     Raises:
@@ -35,11 +42,16 @@ class Trainer(lightning.Trainer):
         *,
         compile: bool | CompileMode = False,  # noqa: A002
         matmul_precision: Literal["highest", "high", "medium"] = "highest",
+        captured_steps: int | None = None,
         **options: Any,
     ) -> None:
+        if captured_steps is not None and captured_steps < 1:
+            raise ValueError(f"captured_steps must be at least 1 or null, got {captured_steps}")
         if not isinstance(compile, bool) and compile not in get_args(CompileMode):
             known = ", ".join(f'"{mode}"' for mode in get_args(CompileMode))
             raise ValueError(f"compile must be true, false or one of {known}, got {compile!r}")
+        self.captured_steps = captured_steps
+        self._captured: CapturedFit | None = None
         super().__init__(**options)
         if type(self.strategy).save_checkpoint is Strategy.save_checkpoint:
             self.strategy.checkpoint_io = AtomicCheckpoints()  # FSDP and others have their own way
@@ -47,7 +59,23 @@ class Trainer(lightning.Trainer):
         torch.set_float32_matmul_precision(matmul_precision)
 
     def fit(self, model: Any, *args: Any, **options: Any) -> None:
-        """As Lightning's, with the model compiled before."""
+        """As Lightning's, with the model compiled before, or its steps captured."""
         if self.compile:
             model.compile_training(**{} if self.compile is True else {"mode": self.compile})
-        super().fit(model, *args, **options)
+        if self.captured_steps is None:
+            super().fit(model, *args, **options)
+            return
+        from geozoo.cli._captured_fit import CapturedFit
+
+        self._captured = CapturedFit(self, model, options["datamodule"], self.captured_steps)
+        self._captured.run(options.get("ckpt_path"))
+
+    @property
+    def current_epoch(self) -> int:
+        """Epochs done, by whichever loop."""
+        return super().current_epoch if self._captured is None else self._captured.epoch
+
+    @property
+    def global_step(self) -> int:
+        """Steps done, by whichever loop."""
+        return super().global_step if self._captured is None else self._captured.step

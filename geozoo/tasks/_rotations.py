@@ -28,14 +28,28 @@ def training_rotations(batch: GraphBatch, dim: int, *, seed: int, epoch: int) ->
         seed: seed of the run.
         epoch: number of the epoch.
     """
-    table = _training_table(dim, seed, epoch, batch.device)
+    return rotations_of(batch, _training_table(dim, seed, epoch, batch.device))
+
+
+def rotations_of(batch: GraphBatch, table: Tensor) -> Tensor:
+    """The rotation of each graph of a batch, by its position in the store.
+
+    Args:
+        batch: the graphs.
+        table: of an epoch, see `training_table`.
+    """
     return table.index_select(0, batch.index % _TRAINING_TABLE_SIZE)
+
+
+def training_table(dim: int, *, seed: int, epoch: int) -> Tensor:
+    """The rotations of an epoch in main memory, ``[16384, dim, dim]``."""
+    generator = seeded_generator(seed, _TRAINING, epoch)
+    return random_rotations(_TRAINING_TABLE_SIZE, dim, generator=generator)
 
 
 @lru_cache(maxsize=2)
 def _training_table(dim: int, seed: int, epoch: int, device: torch.device) -> Tensor:
-    generator = seeded_generator(seed, _TRAINING, epoch)
-    return random_rotations(_TRAINING_TABLE_SIZE, dim, generator=generator, device=device)
+    return training_table(dim, seed=seed, epoch=epoch).to(device)
 
 
 def evaluation_rotations(batch: GraphBatch, dim: int, *, seed: int, repeat: int) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning import LightningModule
@@ -43,6 +43,8 @@ class GraphTask(LightningModule):
         seed: seed of whatever a task draws at random.
 
     Attributes:
+        draws_on_cpu: whether a training step draws random numbers in main memory, which a recording
+            of it would repeat.
         record: plain data that goes into every checkpoint: config, data, versions.
         parity: a sample of the last test's predictions.
         worst: the graphs of the last test (of this process) with the largest errors.
@@ -50,6 +52,8 @@ class GraphTask(LightningModule):
     Raises:
         ValueError: for a ``monitor`` that the task does not compute, or a negative seed.
     """
+
+    draws_on_cpu: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -132,6 +136,14 @@ class GraphTask(LightningModule):
 
     def training_batch(self, batch: Any, batch_idx: int) -> Any:
         """The batch that the loss sees: as it is, unless a task augments it."""
+        return batch
+
+    def rotation_table(self, epoch: int) -> Tensor | None:
+        """What `turned` needs of an epoch, if a task augments its batches; None: it does not."""
+        return None
+
+    def turned(self, batch: Any, table: Tensor) -> Any:
+        """The batch as `training_batch` augments it in the epoch of a table."""
         return batch
 
     def predict_tested(self, batch: Any) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +58,8 @@ class Generation(GraphTask):
         ValueError: for data without those statistics, or sizes that are negative.
         ImportError: without rdkit, where molecules shall be drawn in a test.
     """
+
+    draws_on_cpu: ClassVar[bool] = True
 
     spec: GeometricSpec
 

@@ -12,7 +12,12 @@ from geozoo.data import GeometricSpec, GraphBatch, rotate_batch
 from geozoo.metrics import ErrorMeasures, ErrorMetrics
 from geozoo.tasks._neighbors import with_neighbors
 from geozoo.tasks._quantity import Quantity
-from geozoo.tasks._rotations import evaluation_rotations, training_rotations
+from geozoo.tasks._rotations import (
+    evaluation_rotations,
+    rotations_of,
+    training_rotations,
+    training_table,
+)
 from geozoo.tasks.base import GraphTask, MakeOptimizer, MakeSchedule
 
 
@@ -88,6 +93,16 @@ class GeometricTask(GraphTask):
             batch, self.spec.dim, seed=self.seed, epoch=self.current_epoch
         )
         return self._turned(batch, rotations)
+
+    def rotation_table(self, epoch: int) -> Tensor | None:
+        """The rotations of an epoch for `turned`, in main memory; None without augmentation."""
+        if not self.augment:
+            return None
+        return training_table(self.spec.dim, seed=self.seed, epoch=epoch)
+
+    def turned(self, batch: GraphBatch, table: Tensor) -> GraphBatch:
+        """What `training_batch` gives in the epoch of a table from `rotation_table`."""
+        return self._turned(batch, rotations_of(batch, table))
 
     def predict_tested(self, batch: GraphBatch) -> dict[str, Tensor]:
         r"""The mean over ``test_rotations`` rotations :math:`R` of :math:`R^{-1} f(R\,x)`.

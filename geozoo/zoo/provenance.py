@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import resource
 import subprocess
@@ -30,10 +31,13 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str:
-    """Commit of the checkout that this package runs from, ``-dirty`` if changed; or nothing."""
+    """Commit of the checkout that this package runs from, ``-dirty`` if changed.
+
+    A copy without its repository may be told by the environment variable ``GEOZOO_COMMIT``.
+    """
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
-        return ""
+        return os.environ.get("GEOZOO_COMMIT", "")
     try:
         found = subprocess.run(
             ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607

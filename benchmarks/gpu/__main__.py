@@ -1,0 +1,71 @@
+"""A job of the queue: ``python -m benchmarks.gpu JOB --out FOLDER``; ``run.sh`` prepares for it.
+
+python -m benchmarks.gpu --list
+python -m benchmarks.gpu steps --out /tmp/out --rehearse
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmarks.gpu import _checks, _steps
+from benchmarks.gpu._job import Context, Job
+from benchmarks.gpu._training import training
+
+_NBODY = (
+    "model=ponita", "dataset=nbody", "dataset.source=official", "trainer.captured_steps=10",
+    "trainer.check_val_every_n_epoch=50",
+)  # fmt: skip
+_RMD17 = (
+    "dataset=rmd17", "trainer.captured_steps=10", "trainer.matmul_precision=high",
+    "trainer.check_val_every_n_epoch=25",
+)  # fmt: skip
+_NO_DATA = ("dataset.source=generate", "dataset.num_train=30")
+JOBS = {
+    "checks": Job("tests that need a GPU", 120, _checks.run),
+    "steps": Job("training steps: forms, precisions, rivals, dearest kernels", 330, _steps.run),
+    "nbody": Job(
+        "PONITA on N-body, the whole published recipe",
+        540, training([*_NBODY, "trainer.matmul_precision=high"], tiny=_NO_DATA),
+    ),
+    "ethanol": Job(
+        "TensorNet on ethanol",
+        540, training(["model=tensornet", "dataset.molecule=ethanol", *_RMD17]),
+    ),
+    "aspirin": Job(
+        "PONITA on aspirin, published settings",
+        540, training(["model=ponita", "dataset.molecule=aspirin", *_RMD17]),
+    ),
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("job", nargs="?", choices=JOBS)
+    parser.add_argument("--list", action="store_true", help="show the jobs")
+    parser.add_argument("--out", type=Path, default=Path("runs/gpu"), help="folder of the records")
+    parser.add_argument("--seconds", type=float, help="time limit; default: that of the job")
+    parser.add_argument("--words", nargs="+", default=[], help="further words of a training")
+    parser.add_argument("--rehearse", action="store_true", help="tiny sizes, without a GPU")
+    options = parser.parse_args()
+    if options.list or options.job is None:
+        print("\n".join(f"{n}: {j.about} ({j.seconds:.0f} s)" for n, j in JOBS.items()))
+        return
+    job = JOBS[options.job]
+    options.out.mkdir(parents=True, exist_ok=True)
+    context = Context(
+        options.job, options.out.resolve(), options.seconds or job.seconds, options.rehearse,
+        tuple(options.words),
+    )  # fmt: skip
+    if context.device.type != "cuda" and not options.rehearse:
+        parser.error("no GPU: add --rehearse for a rehearsal on the CPU")
+    context.say(f"{options.job}: {job.about}")
+    job.run(context)
+    context.say("done")
+
+
+if __name__ == "__main__":
+    main()

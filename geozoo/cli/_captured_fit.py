@@ -1,0 +1,356 @@
+"""A training whose steps are CUDA graphs, without Lightning's loop around each of them."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from lightning import Trainer
+from lightning.pytorch.callbacks import (
+    EarlyStopping,
+    EMAWeightAveraging,
+    ModelCheckpoint,
+    Timer,
+)
+from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
+
+from geozoo.cli._callbacks import SeededEpochs, hardware_facts
+from geozoo.cli._checkpoint_files import AtomicCheckpoints
+from geozoo.cli._checkpoints import read_content
+from geozoo.cli._options import RunError
+from geozoo.data import GraphDataModule
+from geozoo.tasks import GraphTask, NonFiniteLossError
+from geozoo.tasks.captured import CapturedSteps, WeightAverage, prepare_optimizer
+
+_LOG = logging.getLogger(__name__)
+#: Seconds between two lines about progress, and between two writings of checkpoints, at least.
+_PAUSE = 20.0
+
+
+class _Epoch(NamedTuple):
+    """What an epoch needs that is made on the processor."""
+
+    batches: list[Tensor]
+    table: Tensor | None
+
+
+class CapturedFit:
+    """Trains a task by `geozoo.tasks.captured.CapturedSteps`.
+
+    Order, rotations, schedule and validation are those of an ordinary run, whose numbers it repeats
+    up to rounding. Checkpoints are written at validations, at most every 20 seconds, and at the
+    end; from ``last.ckpt`` a continuation goes on exactly.
+
+    Args:
+        trainer: the Trainer with its callbacks and loggers.
+        task: the task.
+        datamodule: the data.
+        steps_per_graph: steps of a CUDA graph.
+
+    Raises:
+        ValueError: for options of the Trainer that this loop does not know, by name.
+    """
+
+    def __init__(
+        self, trainer: Trainer, task: GraphTask, datamodule: GraphDataModule, steps_per_graph: int
+    ) -> None:
+        _check(trainer, task)
+        self.trainer, self.task, self.datamodule = trainer, task, datamodule
+        self.steps_per_graph = steps_per_graph
+        self.device = trainer.strategy.root_device
+        task.trainer = datamodule.trainer = trainer
+        task.to(self.device)
+        self.loader, self.val_loader = datamodule.train_dataloader(), datamodule.val_dataloader()
+        configured = task.configure_optimizers()
+        if isinstance(configured, dict):
+            self.optimizer = configured["optimizer"]
+            self.schedule = configured["lr_scheduler"]["scheduler"]
+        else:
+            self.optimizer, self.schedule = configured, None
+        if not isinstance(self.schedule, LambdaLR | None):
+            kind = type(self.schedule).__name__
+            raise ValueError(f"schedule must be a LambdaLR with captured steps, got {kind}")
+        self.average = self._make_average()
+        self.epoch, self.step, self.best = 0, 0, math.inf
+        self._losses: list[tuple[int, int, float, dict[str, Tensor]]] = []
+        self._metrics: dict[str, float] = {}
+        self._told = -math.inf
+        self._written = time.monotonic()
+        self._best_content: dict[str, Any] | None = None
+
+    def run(self, checkpoint: Path | None) -> None:
+        """Train until the last epoch, or until the time is up.
+
+        Args:
+            checkpoint: ``last.ckpt`` of the run that is continued; None: a new run.
+        """
+        if checkpoint is not None:
+            self._load(checkpoint)
+        steps = self._make_steps()
+        timer = self._callback(Timer)
+        timer.on_train_start(self.trainer, self.task)
+        epochs = self.trainer.max_epochs
+        with ThreadPoolExecutor(1) as worker:
+            coming: Future[_Epoch] | None = None
+            while self.epoch < epochs:
+                made = self._prepared(self.epoch) if coming is None else coming.result()
+                if coming is None:  # a recording must not be disturbed by another thread
+                    steps.record(made.batches, made.table)
+                if self.epoch + 1 < epochs:
+                    coming = worker.submit(self._prepared, self.epoch + 1)
+                self._train_epoch(steps, made)
+                if self._is_validated() or self._is_over(timer):
+                    self._validate()
+                    self._remember_best()
+                    if time.monotonic() - self._written >= _PAUSE:
+                        self._write()
+                if self._is_over(timer):
+                    _LOG.info("the time is up after %d of %d epochs", self.epoch, epochs)
+                    break
+        timer.on_train_end(self.trainer, self.task)
+        self._write()
+
+    def _train_epoch(self, steps: CapturedSteps, made: _Epoch) -> None:
+        self.task.train()
+        seeded = self._callback(SeededEpochs)
+        seeded.seed_epoch(self.epoch, rank=0)
+        rate = 0.0 if self.schedule is None else float(self._rates()[0])
+        steps.run(made.batches, made.table)
+        self.step += len(made.batches)
+        self.epoch += 1
+        size = sum(len(batch) for batch in made.batches)
+        totals = {name: total / size for name, total in steps.take_totals().items()}
+        self._losses.append((self.epoch - 1, self.step - 1, rate, totals))
+        if self.schedule is not None:
+            self.schedule.step()
+
+    def _rates(self) -> Sequence[float]:
+        """Learning rates of the epoch, from the schedule's own numbers: no question to a GPU."""
+        factors = [f(self.schedule.last_epoch) for f in self.schedule.lr_lambdas]
+        return [b * f for b, f in zip(self.schedule.base_lrs, factors, strict=True)]
+
+    def _prepared(self, epoch: int) -> _Epoch:
+        sampler = self.loader.sampler
+        sampler.set_epoch(epoch)
+        batches = list(sampler)[: _limited(len(sampler), self.trainer.limit_train_batches)]
+        table = self.task.rotation_table(epoch)
+        if table is not None:
+            table = table[: len(self.datamodule.store)]  # row i is of graph i
+            table = table.pin_memory() if self.device.type == "cuda" else table
+        return _Epoch(batches, table)
+
+    def _is_validated(self) -> bool:
+        every = self.trainer.check_val_every_n_epoch or 1
+        return self.epoch % every == 0
+
+    def _is_over(self, timer: Timer) -> bool:
+        remaining = timer.time_remaining()
+        return remaining is not None and remaining <= 0
+
+    def _validate(self) -> None:
+        task = self.task
+        self._log_losses()
+        number = _limited(len(self.val_loader), self.trainer.limit_val_batches)
+        if number == 0:
+            return
+        task.eval()
+        with self.average.applied() if self.average else nullcontext(), torch.no_grad():
+            for place, batch in enumerate(self.val_loader):
+                if place == number:
+                    break
+                with self.trainer.precision_plugin.forward_context():
+                    predicted = task.predict(batch)
+                task.val_errors.update(predicted, task.targets(batch))
+        values = {f"val/{name}": float(v) for name, v in task.val_errors.compute().items()}
+        task.val_errors.reset()
+        self._metrics = self._metrics | values
+        self._log(values, self.epoch - 1, self.step - 1)
+        self._tell(values[task.monitor])
+
+    def _log_losses(self) -> None:
+        """Read the losses of the epochs since the last validation, all at once.
+
+        Raises:
+            NonFiniteLossError: when one of them is no number.
+        """
+        waiting, self._losses = self._losses, []
+        if not waiting:
+            return
+        names = list(waiting[0][3])
+        values = torch.stack([torch.stack([t[name] for name in names]) for *_, t in waiting]).cpu()
+        for (epoch, step, rate, _), row in zip(waiting, values.tolist(), strict=True):
+            found = dict(zip((f"train/{name}" for name in names), row, strict=True))
+            if not all(map(math.isfinite, row)):
+                raise NonFiniteLossError(
+                    f"the training loss of epoch {epoch} (to step {step}) is "
+                    f"{found['train/loss']}. Common causes: a learning rate that is too high, or a "
+                    "faulty frame in the data. Without trainer.captured_steps the step is named."
+                )
+            self._log(found | {"train/lr": rate}, epoch, step)
+            self._metrics = self._metrics | found
+
+    def _log(self, values: dict[str, float], epoch: int, step: int) -> None:
+        for logger in self.trainer.loggers:
+            logger.log_metrics({**values, "epoch": epoch}, step)
+
+    def _tell(self, value: float) -> None:
+        now, total = time.monotonic(), self.trainer.max_epochs
+        if now - self._told >= _PAUSE or self.epoch == total:
+            loss = self._metrics.get("train/loss", math.nan)
+            _LOG.info(
+                "epoch %d of %d: train/loss %.4g, %s %.4g",
+                self.epoch, total, loss, self.task.monitor, value,
+            )  # fmt: skip
+            self._told = now
+
+    def _remember_best(self) -> None:
+        """Keep the state of the best validation until checkpoints are written."""
+        value = self._metrics.get(self.task.monitor)
+        if value is not None and value < self.best:
+            self.best = value
+            self._best_content = self._content()
+
+    def _write(self) -> None:
+        """Write ``last.ckpt``, and ``best.ckpt`` where there is a better one than the file."""
+        self._log_losses()
+        for logger in self.trainer.loggers:
+            logger.save()
+        for callback in self.trainer.callbacks:
+            if isinstance(callback, ModelCheckpoint):
+                content = self._content() if callback.monitor is None else self._best_content
+                if content is not None:
+                    path = Path(callback.dirpath) / f"{callback.filename}.ckpt"
+                    AtomicCheckpoints().save_checkpoint(content, path)
+        self._best_content = None
+        self._written = time.monotonic()
+
+    def _content(self) -> dict[str, Any]:
+        task, averaged = self.task, {}
+        state = _copied(task)
+        if self.average is not None:
+            averaged = {"current_model_state": state}
+            with self.average.applied():
+                state = _copied(task)
+        metrics = {k: v for k, v in self._metrics.items() if k.startswith("val/")}
+        return {
+            "epoch": self.epoch - 1,
+            "global_step": self.step,
+            "state_dict": state,
+            "optimizer": _plain(self.optimizer.state_dict()),
+            "schedule": None if self.schedule is None else {"last_epoch": self.schedule.last_epoch},
+            "callbacks": {
+                "Timer": self._callback(Timer).state_dict(),
+                "Hardware": hardware_facts(self.trainer),
+            },
+            "captured": {"best": self.best, "epoch": self.epoch},
+            "geozoo": {**task.record, "metrics": metrics},
+            **averaged,
+        }
+
+    def _load(self, path: Path) -> None:
+        content = read_content(path)
+        if "captured" not in content:
+            raise RunError(
+                f"{path} was not written by captured steps: continue it without "
+                "trainer.captured_steps"
+            )
+        self.task.load_state_dict(content.get("current_model_state", content["state_dict"]))
+        if self.average is not None:
+            named = dict(self.task.named_parameters())
+            trained = [name for name, p in named.items() if p.requires_grad]
+            for name, value in zip(trained, self.average.values, strict=True):
+                value.copy_(content["state_dict"][name])
+            self.average.rate.fill_(1.0 - self.average.decay)
+        saved = content["optimizer"]
+        if self.device.type == "cuda":
+            prepare_optimizer(self.optimizer, self.device)
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})
+        if self.schedule is not None:
+            self._move_schedule(content["schedule"]["last_epoch"])
+        self.epoch, self.best = content["captured"]["epoch"], content["captured"]["best"]
+        self.step = content["global_step"]
+        values = content["geozoo"]["metrics"]
+        self._metrics = dict(values)
+        self._callback(Timer).load_state_dict(content["callbacks"]["Timer"])
+
+    def _move_schedule(self, last_epoch: int) -> None:
+        self.schedule.last_epoch = last_epoch
+        for group, rate in zip(self.optimizer.param_groups, self._rates(), strict=True):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    def _make_steps(self) -> CapturedSteps:
+        return CapturedSteps(
+            self.task, self.optimizer, self.loader.store,
+            steps_per_graph=self.steps_per_graph, clipping=self.trainer.gradient_clip_val,
+            average=self.average, precision=self.trainer.precision_plugin.forward_context,
+        )  # fmt: skip
+
+    def _make_average(self) -> WeightAverage | None:
+        for callback in self.trainer.callbacks:
+            if isinstance(callback, EMAWeightAveraging):
+                trained = [p for p in self.task.parameters() if p.requires_grad]
+                return WeightAverage(trained, callback.decay)
+        return None
+
+    def _callback(self, kind: type) -> Any:
+        return next(c for c in self.trainer.callbacks if isinstance(c, kind))
+
+
+def _check(trainer: Trainer, task: GraphTask) -> None:
+    """Refuse what an ordinary training knows and this loop does not."""
+    faults = {
+        "trainer.devices": (trainer.world_size == 1, "1", trainer.world_size),
+        "trainer.accumulate_grad_batches": (
+            trainer.accumulate_grad_batches == 1, "1", trainer.accumulate_grad_batches,
+        ),
+        "trainer.precision": (
+            trainer.precision in ("32-true", "64-true", "bf16-mixed"),
+            "32-true, 64-true or bf16-mixed", trainer.precision,
+        ),
+        "trainer.max_epochs": (
+            (trainer.max_epochs or 0) > 0, "at least 1", trainer.max_epochs,
+        ),
+        "early_stopping_patience": (
+            not any(isinstance(c, EarlyStopping) for c in trainer.callbacks), "null", "a number",
+        ),
+    }  # fmt: skip
+    for name, (is_good, expected, found) in faults.items():
+        if not is_good:
+            raise ValueError(f"{name} must be {expected} with captured steps, got {found}")
+    if not task.is_trained:
+        raise ValueError("model has no parameters to train: leave trainer.captured_steps out")
+
+
+def _limited(length: int, limit: float | int) -> int:
+    """How many of so many batches a limit of Lightning's leaves."""
+    return min(length, limit) if isinstance(limit, int) else int(length * limit)
+
+
+def _copied(task: GraphTask) -> dict[str, Tensor]:
+    """Weights and buffers in main memory, as they are now."""
+    return {name: value.detach().to("cpu", copy=True) for name, value in task.state_dict().items()}
+
+
+def _plain(state: dict[str, Any]) -> dict[str, Any]:
+    """An optimizer's state in main memory, its rates as numbers."""
+    groups = [
+        {k: float(v) if isinstance(v, Tensor) else v for k, v in group.items()}
+        for group in state["param_groups"]
+    ]
+    moved = {
+        key: {name: v.cpu() if isinstance(v, Tensor) else v for name, v in values.items()}
+        for key, values in state["state"].items()
+    }
+    return {"state": moved, "param_groups": groups}

@@ -1,0 +1,293 @@
+"""Whole training steps recorded once as CUDA graphs and replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from geozoo.data.loader import Store
+from geozoo.tasks.base import GraphTask
+
+#: Steps on a side stream before a recording: libraries choose their kernels and allocate then.
+_WARM_UP = 3
+
+
+class WeightAverage:
+    """Exponential moving average of parameters, updated in place.
+
+    The first update copies the parameters, as Lightning's ``EMAWeightAveraging`` does.
+
+    Args:
+        parameters: what is averaged.
+        decay: weight of the old average in an update.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor], decay: float) -> None:
+        self.parameters, self.decay = list(parameters), decay
+        self.values = [parameter.detach().clone() for parameter in self.parameters]
+        self.rate = self.values[0].new_ones(())
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move the average towards the parameters; no value is asked of the device."""
+        change = torch._foreach_sub(self.parameters, self.values)
+        torch._foreach_mul_(change, self.rate)
+        torch._foreach_add_(self.values, change)
+        self.rate.fill_(1.0 - self.decay)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Put the average in the place of the parameters, for a validation or a checkpoint."""
+        kept = [parameter.detach().clone() for parameter in self.parameters]
+        _assign(self.parameters, self.values)
+        try:
+            yield
+        finally:
+            _assign(self.parameters, kept)
+
+
+class CapturedSteps:
+    """Training steps of a task: gather, rotation, loss, gradients, clipping, optimizer, average.
+
+    On a GPU blocks of steps are recorded as CUDA graphs, so that the processor has nothing to do
+    but to replay them; elsewhere the same steps run one by one. All graphs of the data have one
+    size, for a recording cannot change its shapes. Random rotations and the order of the batches
+    are those of an ordinary training (`geozoo.tasks.GraphTask`).
+
+    Args:
+        task: the task, on the device of the training.
+        optimizer: ``Adam`` or ``AdamW``; on a GPU its groups become ``capturable``.
+        store: the data on that device.
+        steps_per_graph: largest number of steps of a recording.
+        clipping: largest norm of the gradient; None: no clipping.
+        average: moving average of the weights; None: none.
+        precision: context of the forward pass, such as autocast.
+
+    Attributes:
+        totals: sums over the steps since `take_totals`, each loss times the graphs of its batch.
+
+    Raises:
+        ValueError: for graphs of several sizes, a model that looks for neighbours within a radius,
+            or another optimizer: by name.
+    """
+
+    def __init__(
+        self,
+        task: GraphTask,
+        optimizer: Optimizer,
+        store: Store,
+        *,
+        steps_per_graph: int,
+        clipping: float | None = None,
+        average: WeightAverage | None = None,
+        precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
+        _check(task, optimizer, store, steps_per_graph)
+        self.task, self.optimizer, self.store = task, optimizer, store
+        self.steps_per_graph, self.clipping = steps_per_graph, clipping
+        self.average, self.precision = average, precision
+        self.device = store.device
+        self.totals: dict[str, Tensor] = {}
+        self.table: Tensor | None = None
+        self._blocks: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, Tensor]] = {}
+        self._neighbors: dict[tuple[int, int], Any] = {}
+        if self.device.type == "cuda":
+            prepare_optimizer(optimizer, self.device)
+
+    def run(self, batches: Sequence[Tensor], table: Tensor | None = None) -> None:
+        """Train on these batches, in their order.
+
+        Args:
+            batches: positions of the graphs of each batch, in main memory, pinned for a GPU.
+            table: rotations of the epoch by position, see `rotation_table`; None: no rotation.
+        """
+        self._take_table(table)
+        with self._fixed_neighbors():
+            for block in _blocks(batches, self.steps_per_graph):
+                if self.device.type == "cuda":
+                    graph, index = self._recorded(block)
+                    index.copy_(block, non_blocking=True)
+                    graph.replay()
+                else:
+                    for one in block:
+                        self._step(one)
+
+    def record(self, batches: Sequence[Tensor], table: Tensor | None = None) -> None:
+        """Record what these batches will need; no weight changes. Nothing where there is no GPU."""
+        self._take_table(table)
+        if self.device.type == "cuda":
+            with self._fixed_neighbors():
+                for block in _blocks(batches, self.steps_per_graph):
+                    self._recorded(block)
+
+    def take_totals(self) -> dict[str, Tensor]:
+        """The totals of the losses until now as copies, and begin anew."""
+        taken = {name: total.clone() for name, total in self.totals.items()}
+        for total in self.totals.values():
+            total.zero_()
+        return taken
+
+    def _take_table(self, table: Tensor | None) -> None:
+        if table is None:
+            return
+        if self.table is None:
+            self.table = table.to(self.device, copy=True)
+        else:
+            self.table.copy_(table, non_blocking=True)
+
+    def _step(self, index: Tensor) -> None:
+        batch = self.store.gather(index)
+        if self.table is not None:
+            batch = self.task.turned(batch, self.table)
+        with self.precision():
+            parts = self.task.loss(batch)
+        parts["loss"].backward()
+        if self.clipping is not None:
+            parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, self.clipping)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update()
+        for name, value in parts.items():
+            if name not in self.totals:
+                self.totals[name] = torch.zeros((), dtype=torch.float64, device=self.device)
+            self.totals[name] += value.detach().double() * len(index)
+
+    def _recorded(self, block: Tensor) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+        key = (len(block), block.shape[1])
+        if key not in self._blocks:
+            index = block.to(self.device, copy=True)
+            self._warm_up(index[0])
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, pool=self._pool()):
+                for one in index:
+                    self._step(one)
+            self._blocks[key] = (graph, index)
+        return self._blocks[key]
+
+    def _pool(self) -> Any:
+        """The memory of the recordings before: they never run at the same time."""
+        return next((graph.pool() for graph, _ in self._blocks.values()), None)
+
+    def _warm_up(self, index: Tensor) -> None:
+        """Make steps on a side stream, and take back what they changed."""
+        fill_optimizer_state(self.optimizer)
+        changed = self._changed()
+        kept = [tensor.clone() for tensor in changed]
+        known = set(self.totals)
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(_WARM_UP):
+                self._step(index)
+        torch.cuda.current_stream().wait_stream(stream)
+        _assign(changed, kept)
+        for name in self.totals.keys() - known:
+            self.totals[name].zero_()
+
+    def _changed(self) -> list[Tensor]:
+        """Every tensor that a step changes in place."""
+        states = [state.values() for state in self.optimizer.state.values()]
+        tensors = [*self.task.model.parameters(), *self.task.model.buffers()]
+        tensors += [value for values in states for value in values if isinstance(value, Tensor)]
+        if self.average is not None:
+            tensors += [*self.average.values, self.average.rate]
+        return [*tensors, *self.totals.values()]
+
+    @contextmanager
+    def _fixed_neighbors(self) -> Iterator[None]:
+        """Find complete graphs once for each size of a batch: their edges are always the same."""
+        model = self.task.model
+        if not hasattr(model, "neighbors"):
+            yield
+            return
+        find = model.neighbors
+
+        def known(**given: Any) -> Any:
+            if given.get("edge_index") is not None:
+                return find(**given)
+            key = (given["num_graphs"], len(given["batch"]))
+            if key not in self._neighbors:
+                self._neighbors[key] = find(**given)
+            return self._neighbors[key]
+
+        model.neighbors = known
+        try:
+            yield
+        finally:
+            del model.neighbors
+
+
+def prepare_optimizer(optimizer: Optimizer, device: torch.device) -> None:
+    """Let a step of Adam be recorded: its counters and rates become tensors of the device."""
+    for group in optimizer.param_groups:
+        group["capturable"], group["fused"], group["foreach"] = True, True, False
+        group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32).to(device, copy=True)
+
+
+def fill_optimizer_state(optimizer: Optimizer) -> None:
+    """Make the state of an Adam that has not stepped yet, all zeros."""
+    if optimizer.state:
+        return
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    kept = [parameter.detach().clone() for parameter in parameters]
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    _assign(parameters, kept)
+    for state in optimizer.state.values():
+        for value in state.values():
+            value.zero_()
+
+
+def _blocks(batches: Sequence[Tensor], size: int) -> Iterator[Tensor]:
+    """Stacks ``[at most size, G]`` of batches that have the same number of graphs, in order."""
+    start = 0
+    while start < len(batches):
+        stop = start + 1
+        while (
+            stop < len(batches)
+            and stop - start < size
+            and len(batches[stop]) == len(batches[start])
+        ):
+            stop += 1
+        block = torch.stack(list(batches[start:stop]))
+        yield block.pin_memory() if torch.cuda.is_available() else block
+        start = stop
+
+
+@torch.no_grad()
+def _assign(targets: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    for target, value in zip(targets, values, strict=True):
+        target.copy_(value)
+
+
+def _check(task: GraphTask, optimizer: Optimizer, store: Store, steps_per_graph: int) -> None:
+    if steps_per_graph < 1:
+        raise ValueError(f"steps_per_graph must be at least 1, got {steps_per_graph}")
+    if task.draws_on_cpu:
+        kind = type(task).__name__
+        raise ValueError(f"task {kind} draws noise in main memory, which no recording can: leave "
+                         "trainer.captured_steps out")
+    if not isinstance(optimizer, Adam):
+        kind = type(optimizer).__name__
+        raise ValueError(f"optimizer must be Adam or AdamW for captured steps, got {kind}")
+    sizes = getattr(store, "num_nodes", None)
+    if isinstance(sizes, Tensor) and len(sizes) and bool((sizes != sizes[0]).any()):
+        raise ValueError(
+            "dataset: captured steps need graphs of one size, got graphs of "
+            f"{int(sizes.min())} to {int(sizes.max())} nodes; leave trainer.captured_steps out"
+        )
+    radius = getattr(task.model, "radius", None)
+    if radius is not None:
+        raise ValueError(
+            f"model.radius must be null for captured steps, got {radius}: the number of "
+            "neighbours within a radius changes, and a recording cannot"
+        )
