@@ -22,6 +22,11 @@ _RMD17 = (
     "trainer.check_val_every_n_epoch=25",
 )  # fmt: skip
 _NO_DATA = ("dataset.source=generate", "dataset.num_train=30")
+_QM9 = ("model=ponita", "trainer.matmul_precision=high", "dataset.bonds=distance")
+_SMALL_PART = (
+    "trainer.limit_train_batches=2", "dataset.loader.batch_size=4",
+    "dataset.loader.eval_batch_size=4",
+)  # fmt: skip
 JOBS = {
     "checks": Job("tests that need a GPU", 120, _checks.run),
     "steps": Job("training steps: forms, precisions, rivals, dearest kernels", 330, _steps.run),
@@ -37,6 +42,25 @@ JOBS = {
         "PONITA on aspirin, published settings",
         540, training(["model=ponita", "dataset.molecule=aspirin", *_RMD17]),
     ),
+    "qm9_alpha": Job(
+        "PONITA on QM9, polarisability, published settings",
+        540, training(["dataset=qm9", "dataset.target=alpha", *_QM9], tiny=_SMALL_PART),
+    ),
+    "qm9_generation": Job(
+        "PONITA generates molecules, published settings",
+        540, training(["dataset=qm9_generation", *_QM9], tiny=_SMALL_PART),
+    ),
+    "superpixels": Job(
+        "PONITA on digits of superpixels, published settings",
+        540,
+        training(
+            [
+                "model=ponita", "dataset=mnist_superpixels_slic", "trainer.captured_steps=10",
+                "trainer.matmul_precision=high",
+            ],
+            tiny=_SMALL_PART,
+        ),
+    ),
 }  # fmt: skip
 
 
@@ -49,6 +73,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/gpu"), help="folder of the records")
     parser.add_argument("--seconds", type=float, help="time limit; default: that of the job")
     parser.add_argument("--words", nargs="+", default=[], help="further words of a training")
+    parser.add_argument("--state", type=Path, help="folder of runs that shall go on")
     parser.add_argument("--rehearse", action="store_true", help="tiny sizes, without a GPU")
     options = parser.parse_args()
     if options.list or options.job is None:
@@ -56,9 +81,11 @@ def main() -> None:
         return
     job = JOBS[options.job]
     options.out.mkdir(parents=True, exist_ok=True)
+    # A rehearsal goes on only with what it is given.
+    state = options.state or (options.out / "state" if options.rehearse else Context.state)
     context = Context(
         options.job, options.out.resolve(), options.seconds or job.seconds, options.rehearse,
-        tuple(options.words),
+        tuple(options.words), state,
     )  # fmt: skip
     if context.device.type != "cuda" and not options.rehearse:
         parser.error("no GPU: add --rehearse for a rehearsal on the CPU")

@@ -39,7 +39,9 @@ def encode_file(path: Path) -> bytes | None:
     places = sorted(place for place in find_arrays(path) if place.end - place.start >= _SMALLEST)
     if not places:
         return None
-    content, specs, chunks, start = path.read_bytes(), [], [], 0
+    content, start = path.read_bytes(), 0
+    specs: list[Spec] = []
+    chunks: list[bytes] = []
     for place in [*places, None]:
         end = place.start if place else len(content)
         specs.append({"raw": end - start})

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 #: What `decode` needs beside the bytes; becomes JSON.
 Spec = dict[str, Any]
 _MOST_DIGITS = 10
+_ORDERS: tuple[Literal["C", "F"], ...] = ("C", "F")
 #: Whole numbers up to here are exact in float64.
 _EXACT = 1 << 53
 
 
 def encode(array: np.ndarray) -> tuple[Spec, bytes]:
     """Code an array, by decimals where these are short, in the better of both memory orders."""
-    if array.dtype == np.float64:
+    if array.dtype == np.float64 and array.size:
         digits = decimal_digits(array)
         if digits is not None:
             return _decimals(array, digits)
@@ -82,7 +83,7 @@ def _decimals(array: np.ndarray, digits: int) -> tuple[Spec, bytes]:
         whole = np.nan_to_num(np.rint(array * 10.0**digits), nan=0.0, posinf=0.0, neginf=0.0)
     whole = np.where(np.abs(whole) < _EXACT, whole, 0.0).astype(np.int64)
     best: tuple[Spec, bytes] | None = None
-    for order in "CF":
+    for order in _ORDERS:
         flat, values = whole.ravel(order), array.ravel(order)
         rest = bits_between(_from_decimals(flat, digits), values)
         first, head = pack_whole(flat)
@@ -95,8 +96,8 @@ def _decimals(array: np.ndarray, digits: int) -> tuple[Spec, bytes]:
 
 def _best_order(whole: np.ndarray, array: np.ndarray) -> tuple[Spec, bytes]:
     best: tuple[Spec, bytes] | None = None
-    for order in "CF" if whole.ndim > 1 else "C":
-        spec = {"dtype": array.dtype.str, "shape": array.shape, "order": order}
+    for order in _ORDERS if whole.ndim > 1 else _ORDERS[:1]:
+        spec: Spec = {"dtype": array.dtype.str, "shape": array.shape, "order": order}
         spec |= {"size": whole.dtype.itemsize, "count": whole.size}
         best = _smaller(best, (spec, _planes(whole.ravel(order))))
     assert best is not None

@@ -17,8 +17,9 @@ import torch
 
 from geozoo.zoo.provenance import device_name, versions
 
-#: The checkout.
+#: The checkout, and the records of all jobs.
 ROOT = Path(__file__).resolve().parents[2]
+RECORDS = ROOT / "benchmarks" / "results" / "gpu.jsonl"
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Context:
         seconds: how long it may take.
         rehearse: tiny sizes, on whatever device there is.
         words: further words of a training.
+        state: where run folders of earlier occasions lie, in pieces.
         started: when it began, on the monotonic clock.
     """
 
@@ -39,6 +41,7 @@ class Context:
     seconds: float
     rehearse: bool
     words: tuple[str, ...] = ()
+    state: Path = ROOT / "benchmarks" / "gpu" / "state"
     started: float = field(default_factory=time.monotonic)
 
     @property

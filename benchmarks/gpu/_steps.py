@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
 
 from benchmarks import _gram_ode_steps, _ponita_steps, _zoo_steps
-from benchmarks._case import REHEARSAL, Case
+from benchmarks._case import MODES, REHEARSAL
 from benchmarks._counts import counted
 from benchmarks._gradients import parameter_gradient, relative_difference
-from benchmarks.gpu._job import Context
+from benchmarks.gpu._job import RECORDS, Context
 from benchmarks.gpu._measure import (
     captured,
     dearest_kernels,
@@ -41,6 +42,12 @@ class Plan(NamedTuple):
     form: str
     precision: str
     is_captured: bool
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether other plans of the case are compared with it; its kernels are listed."""
+        plain = self.precision == "float32" and not self.is_captured
+        return plain and self.form not in ("textbook", *MODES)
 
 
 _MAIN = ("aspirin", "superpixels", "qm9", "gram_ode_170")
@@ -108,9 +115,8 @@ class Measurements:
         row["mib"] = peak_mib(self.device)
         row["items_per_s"] = case.items / row["seconds"]
         if built.model is not None:
-            row |= self._difference(plan.case, parameter_gradient(built.model))
-        is_reference = plan.precision == "float32" and not plan.is_captured
-        if is_reference and plan.form in ("fast", *_zoo_names(case)):
+            row |= self._difference(plan, parameter_gradient(built.model))
+        if plan.is_reference:
             if plan.form == "fast":
                 self.work[plan.case] = counted(built.step)
             if not self.context.rehearse or plan.case == "nbody":
@@ -118,9 +124,13 @@ class Measurements:
                 row["dearest"] = dearest_kernels(step, self.device, steps=steps)
         return row | self._shares(plan, row["seconds"])
 
-    def _difference(self, case: str, gradient: torch.Tensor) -> dict[str, float]:
-        """How far the gradient is from that of the first form of a case."""
-        first = self.gradients.setdefault(case, gradient.clone())
+    def _difference(self, plan: Plan, gradient: torch.Tensor) -> dict[str, float]:
+        """How far the gradient is from that of the plain float32 form of a case."""
+        if plan.is_reference:
+            self.gradients[plan.case] = gradient.clone()
+        if plan.case not in self.gradients:
+            return {}
+        first = self.gradients[plan.case]
         return {"gradient_difference": relative_difference(gradient, first)}
 
     def _shares(self, plan: Plan, seconds: float) -> dict[str, Any]:
@@ -136,8 +146,12 @@ class Measurements:
         }
 
 
-def _zoo_names(case: Case) -> tuple[str, ...]:
-    return tuple(case.variants) if case.name.startswith("zoo_") else ()
+def unrecorded_first(found: Iterable[Plan]) -> list[Plan]:
+    """The plans in their order, those behind that an occasion before has measured."""
+    lines = RECORDS.read_text(encoding="utf-8").splitlines() if RECORDS.is_file() else []
+    rows = [json.loads(line) for line in lines]
+    known = {tuple(row.get(name) for name in Plan._fields) for row in rows if "seconds" in row}
+    return sorted(found, key=lambda plan: tuple(plan) in known)
 
 
 def run(context: Context) -> None:
@@ -147,7 +161,7 @@ def run(context: Context) -> None:
         torch.set_num_threads(1)  # small work, and others on the machine
     measurements = Measurements(context)
     context.say(", ".join(f"{k} {v:.3g}" for k, v in measurements.peaks.items()))
-    for plan in plans():
+    for plan in unrecorded_first(plans()):
         compiles = plan.form in ("compiled", "cuda_graphs")
         if context.rehearse and compiles:
             continue

@@ -55,7 +55,7 @@ def folder_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def check_size(sizes: Mapping[str, int], limit: int = LIMIT) -> None:
+def check_size(sizes: Mapping[str, int], limit: int) -> None:
     """Refuse what is too large to travel.
 
     Raises:
@@ -79,13 +79,19 @@ def choose(names: Sequence[str], sizes: Mapping[str, int], room: int) -> list[st
     return chosen
 
 
-def cached_packs(names: Sequence[str], shared: Path, cache: Path) -> dict[str, Path]:
-    """Packs by name, made where they are not yet; those without sources are left out."""
-    packs = {}
+def cached_packs(names: Sequence[str], shared: Path, cache: Path, folder: Path) -> dict[str, Path]:
+    """Packs by name, made where they are not yet.
+
+    One without sources stays as it lies in the folder, or is left out where it does not.
+    """
+    packs: dict[str, Path] = {}
     for name in names:
         lacks = missing(name, shared)
         if lacks is not None:
-            say(f"{name}: skipped, {lacks} is missing (GEOZOO_SHARED names the shared data)")
+            old = folder / f"{name}{PACK_SUFFIX}"
+            what = "kept as it is" if old.is_file() else "skipped"
+            say(f"{name}: {what}, {lacks} is missing (GEOZOO_SHARED names the shared data)")
+            packs |= {name: old} if old.is_file() else {}
             continue
         pack = cache / f"{name}-{source_key(name, shared)}{PACK_SUFFIX}"
         if pack.is_file():
@@ -113,7 +119,7 @@ def place_packs(packs: Mapping[str, Path], chosen: Sequence[str], folder: Path) 
 
 def collect_data(out: Path, names: Sequence[str] | None, cache: Path) -> None:
     """Put packs into ``out/data``: those that are named, or all that there is room for."""
-    packs = cached_packs(names or list(RECIPES), shared_folder(), cache)
+    packs = cached_packs(names or list(RECIPES), shared_folder(), cache, out / "data")
     sizes = {name: path.stat().st_size for name, path in packs.items()}
     room = LIMIT - tree_bytes(ROOT, out) - folder_bytes(out) + folder_bytes(out / "data")
     chosen = list(packs) if names else choose(list(packs), sizes, room)
@@ -158,7 +164,7 @@ def main(arguments: list[str] | None = None) -> int:
         collect_data(out, options.data, options.cache)
     write_commit(out)
     try:
-        check_size(report(out))
+        check_size(report(out), LIMIT)
     except TooLargeError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1

@@ -216,7 +216,7 @@ class CapturedFit:
         value = self._metrics.get(self.task.monitor)
         if value is not None and value < self.best:
             self.best = value
-            self._best_content = self._content()
+            self._best_content = self._content(whole=False)
 
     def _write(self) -> None:
         """Write ``last.ckpt``, and ``best.ckpt`` where there is a better one than the file."""
@@ -232,20 +232,21 @@ class CapturedFit:
         self._best_content = None
         self._written = time.monotonic()
 
-    def _content(self) -> dict[str, Any]:
+    def _content(self, *, whole: bool = True) -> dict[str, Any]:
+        """What a checkpoint holds; a whole one can be continued."""
         task, averaged = self.task, {}
         state = _copied(task)
         if self.average is not None:
             averaged = {"current_model_state": state}
             with self.average.applied():
                 state = _copied(task)
+        if not whole:
+            averaged = {}
         metrics = {k: v for k, v in self._metrics.items() if k.startswith("val/")}
         return {
             "epoch": self.epoch - 1,
             "global_step": self.step,
             "state_dict": state,
-            "optimizer": _plain(self.optimizer.state_dict()),
-            "schedule": None if self.schedule is None else {"last_epoch": self.schedule.last_epoch},
             "callbacks": {
                 "Timer": self._callback(Timer).state_dict(),
                 "Hardware": hardware_facts(self.trainer),
@@ -253,7 +254,12 @@ class CapturedFit:
             "captured": {"best": self.best, "epoch": self.epoch},
             "geozoo": {**task.record, "metrics": metrics},
             **averaged,
+            **(self._training_state() if whole else {}),
         }
+
+    def _training_state(self) -> dict[str, Any]:
+        schedule = None if self.schedule is None else {"last_epoch": self.schedule.last_epoch}
+        return {"optimizer": _plain(self.optimizer.state_dict()), "schedule": schedule}
 
     def _load(self, path: Path) -> None:
         content = read_content(path)

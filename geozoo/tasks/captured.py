@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -163,7 +164,10 @@ class CapturedSteps:
         key = (len(block), block.shape[1])
         if key not in self._blocks:
             index = block.to(self.device, copy=True)
+            # Graphs of autograd that only a cycle keeps alive would tie the steps to their stream.
+            gc.collect()
             self._warm_up(index[0])
+            gc.collect()
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph, pool=self._pool()):
                 for one in index:
