@@ -16,11 +16,14 @@ from geozoo.cli._folder import RunFolder
 
 #: Seconds at the end for the test, the pictures and the packing.
 _END = 45.0
-_TINY = (
-    "model.hidden_channels=8", "model.basis_channels=8", "model.num_layers=1",
-    "model.num_orientations=6", "trainer.max_epochs=2", "trainer.check_val_every_n_epoch=1",
+#: Words of every rehearsal, and of one of PONITA.
+_SHORT = (
+    "model.hidden_channels=8", "model.num_layers=1", "trainer.max_epochs=2",
+    "trainer.check_val_every_n_epoch=1",
     "trainer.limit_train_batches=3", "trainer.limit_val_batches=1", "trainer.limit_test_batches=1",
 )  # fmt: skip
+
+SMALL_PONITA = ("model.basis_channels=8", "model.num_orientations=6")
 
 
 def training(words: Sequence[str], *, tiny: Sequence[str] = ()) -> Callable[[Context], None]:
@@ -34,7 +37,7 @@ def training(words: Sequence[str], *, tiny: Sequence[str] = ()) -> Callable[[Con
     def run(context: Context) -> None:
         with tempfile.TemporaryDirectory() as place:
             folder = RunFolder(Path(place) / context.job)
-            rehearsal = [*_TINY, *tiny] if context.rehearse else []
+            rehearsal = [*_SHORT, *tiny] if context.rehearse else []
             told = [*words, *rehearsal, *context.words, f"run_dir={folder.path}"]
             before = 0.0
             if unpack_run(context.state, context.job, folder.path):

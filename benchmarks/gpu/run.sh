@@ -18,6 +18,7 @@ if [ -d .gpu/data ]; then
   export GEOZOO_DATA="$place/data"
   python3 -m benchmarks.gpu.unpack .gpu/data "$GEOZOO_DATA"
 fi
+if [ "${1:-}" = superpixels ]; then python3 -m benchmarks.gpu.superpixels; fi  # packed as images
 echo "prepared in $(($(date +%s) - begun)) s"
 mkdir -p "$out"
 python3 -m benchmarks.gpu --out "$out" "$@"
