@@ -21,10 +21,7 @@ _RMD17 = (
     "dataset=rmd17", "trainer.matmul_precision=high", "trainer.check_val_every_n_epoch=25",
 )  # fmt: skip
 _QM9 = ("model=ponita", "trainer.matmul_precision=high", "dataset.bonds=distance")
-_SUPERPIXELS = (
-    "model=ponita", "dataset=mnist_superpixels_slic", "trainer.captured_steps=10",
-    "trainer.matmul_precision=high",
-)  # fmt: skip
+_SUPERPIXELS = ("model=ponita", "dataset=mnist_superpixels_slic", "trainer.matmul_precision=high")
 _FEW_BODIES = (*SMALL_PONITA, "dataset.source=generate", "dataset.num_train=30")
 _FEW_GRAPHS = (
     *SMALL_PONITA, "trainer.limit_train_batches=2", "dataset.loader.batch_size=4",

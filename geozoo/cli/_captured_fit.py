@@ -56,7 +56,7 @@ class CapturedFit:
         steps_per_graph: steps of a CUDA graph.
 
     Raises:
-        ValueError: for options of the Trainer that this loop does not know, by name.
+        RunError: for options of the Trainer that this loop does not know, by name.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class CapturedFit:
             self.optimizer, self.schedule = configured, None
         if not isinstance(self.schedule, LambdaLR | None):
             kind = type(self.schedule).__name__
-            raise ValueError(f"schedule must be a LambdaLR with captured steps, got {kind}")
+            raise RunError(f"schedule must be a LambdaLR with captured steps, got {kind}")
         self.average = self._make_average()
         self.epoch, self.step, self.best = 0, 0, math.inf
         self._losses: list[tuple[int, int, float, dict[str, Tensor]]] = []
@@ -297,11 +297,14 @@ class CapturedFit:
                 group["lr"] = rate
 
     def _make_steps(self) -> CapturedSteps:
-        return CapturedSteps(
-            self.task, self.optimizer, self.loader.store,
-            steps_per_graph=self.steps_per_graph, clipping=self.trainer.gradient_clip_val,
-            average=self.average, precision=self.trainer.precision_plugin.forward_context,
-        )  # fmt: skip
+        try:
+            return CapturedSteps(
+                self.task, self.optimizer, self.loader.store,
+                steps_per_graph=self.steps_per_graph, clipping=self.trainer.gradient_clip_val,
+                average=self.average, precision=self.trainer.precision_plugin.forward_context,
+            )  # fmt: skip
+        except ValueError as error:
+            raise RunError(f"trainer.captured_steps: {error}") from error
 
     def _make_average(self) -> WeightAverage | None:
         for callback in self.trainer.callbacks:
@@ -334,9 +337,9 @@ def _check(trainer: Trainer, task: GraphTask) -> None:
     }  # fmt: skip
     for name, (is_good, expected, found) in faults.items():
         if not is_good:
-            raise ValueError(f"{name} must be {expected} with captured steps, got {found}")
+            raise RunError(f"{name} must be {expected} with captured steps, got {found}")
     if not task.is_trained:
-        raise ValueError("model has no parameters to train: leave trainer.captured_steps out")
+        raise RunError("model has no parameters to train: leave trainer.captured_steps out")
 
 
 def _limited(length: int, limit: float | int) -> int:
