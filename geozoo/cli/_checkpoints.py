@@ -24,6 +24,8 @@ def load_weights(task: GraphTask, checkpoint: Path) -> dict[str, Any]:
     """
     content = read_content(checkpoint)
     state = content["state_dict"]
+    earlier = task.earlier_state(content["geozoo"].get("data", {}))
+    state = {**{name: value for name, value in earlier.items() if name not in state}, **state}
     if state.keys() != task.state_dict().keys():
         state = merge_low_rank_updates(state)
     task.load_state_dict(state)

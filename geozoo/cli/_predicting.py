@@ -18,7 +18,7 @@ from geozoo.hub import Ensemble, TrainedModel
 from geozoo.hub.arrays import read_arrays
 from geozoo.hub.ensemble import SPREAD
 from geozoo.hub.forecasts import forecast
-from geozoo.hub.structures import predict_store, structure_store
+from geozoo.hub.structures import allow_any_composition, predict_store, structure_store
 
 _STRUCTURES = (".xyz", ".extxyz", ".sdf")
 
@@ -34,6 +34,7 @@ class PredictOptions:
             (``.csv``).
         output: ``.extxyz``, ``.xyz``, ``.npz`` or ``.csv``.
         ignore_cell: use periodic structures as isolated ones.
+        any_composition: predict energies of compositions that the training does not determine.
         zero_is_missing: whether a reading of 0 stands for a missing one.
     """
 
@@ -41,6 +42,7 @@ class PredictOptions:
     input: str
     output: str
     ignore_cell: bool = False
+    any_composition: bool = False
     zero_is_missing: bool = False
 
     @classmethod
@@ -103,6 +105,8 @@ def _predict_graphs(
     model: TrainedModel | Ensemble, source: Path, target: Path, options: PredictOptions
 ) -> str:
     structures = None
+    if options.any_composition:
+        allow_any_composition(model)
     if source.suffix in _STRUCTURES:
         structures = read_structures(source, ignore_cell=options.ignore_cell)
         store = structure_store(model.spec, structures)

@@ -154,7 +154,10 @@ def _fit(
     *,
     last: Path | None,
 ) -> None:
-    done = task.prepare(datamodule, trainer.world_size) if last is None else None
+    try:
+        done = task.prepare(datamodule, trainer.world_size) if last is None else None
+    except ValueError as error:
+        raise RunError(f"dataset: {error}") from error
     if done is not None:
         _LOG.info(done)
     if task.is_trained:

@@ -27,7 +27,7 @@ _PREDICT_EXAMPLES = (
     "  geozoo predict checkpoint=runs/ponita-nbody/<run> input=systems.npz output=positions.npz",
     "  geozoo predict checkpoint=stid-los_loop input=last_hour.csv output=next_hour.csv",
     "  geozoo predict checkpoint=run_0,run_1,run_2 input=... output=...   # mean and spread",
-    "further words: ignore_cell=true, zero_is_missing=true",
+    "further words: ignore_cell=true, any_composition=true, zero_is_missing=true",
 )
 
 

@@ -14,6 +14,8 @@ from geozoo.data.units import energy_factor, length_factor
 if TYPE_CHECKING:
     from ase import Atoms
 
+#: Energies of one free atom that are closer than this, in meV, are the same.
+_SAME_ENERGY = 1e-3
 #: Closer than this, in angstrom, no two atoms are: it is an error of the file or of its unit.
 _CLOSEST = 0.1
 
@@ -65,6 +67,8 @@ class Frames:
         forces: ``[N, 3]``.
         energy: ``[S]``.
         num_periodic: how many of the structures have a cell that was ignored.
+        isolated: energies of free atoms by atomic number, from frames of one atom that the file
+            marks by ``config_type=IsolatedAtom``; those are no structures to train on.
     """
 
     num_atoms: np.ndarray
@@ -73,6 +77,7 @@ class Frames:
     forces: np.ndarray
     energy: np.ndarray
     num_periodic: int
+    isolated: dict[int, float]
 
 
 def read_frames(path: Path, options: FrameOptions) -> Frames:
@@ -86,15 +91,40 @@ def read_frames(path: Path, options: FrameOptions) -> Frames:
     """
     records = []
     num_periodic = 0
+    isolated: dict[int, float] = {}
     for number, atoms in enumerate(_atoms(path)):
         where = f"{path}, frame {number}"
+        if _is_isolated(atoms):
+            _add_isolated(isolated, atoms, where, options)
+            continue
         num_periodic += _check_cell(atoms, where, options)
         records.append(_record(atoms, where, options))
     if not records:
         raise ValueError(f"path: {path} holds no structures")
     flat = {name: np.concatenate([record[name] for record in records]) for name in records[0]}
     num_atoms = np.array([len(record["numbers"]) for record in records])
-    return Frames(num_atoms=num_atoms, num_periodic=num_periodic, **flat)
+    return Frames(num_atoms=num_atoms, num_periodic=num_periodic, isolated=isolated, **flat)
+
+
+def _is_isolated(atoms: Atoms) -> bool:
+    """Whether a frame is marked, as the field does, as a free atom."""
+    marked = str(atoms.info.get("config_type", "")).replace("_", "").lower()
+    return len(atoms) == 1 and marked == "isolatedatom"
+
+
+def _add_isolated(
+    known: dict[int, float], atoms: Atoms, where: str, options: FrameOptions
+) -> None:
+    energy = _look_up(atoms, "energy", options.energy_key, where)
+    number = int(atoms.numbers[0])
+    value = float(energy.reshape(-1)[0]) * energy_factor(options.energy_unit)
+    if not np.isfinite(value):
+        raise ValueError(f"{where}: the energy of an isolated atom is {value}")
+    if abs(known.setdefault(number, value) - value) > _SAME_ENERGY:
+        raise ValueError(
+            f"{where}: an isolated atom of {atoms.get_chemical_formula()} has another energy than "
+            f"one before: {value:.6g} and {known[number]:.6g} meV"
+        )
 
 
 def read_structures(path: Path, *, ignore_cell: bool = False) -> list[Structure]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from geozoo.data.atom_energies import AtomEnergies, compositions_of, shift_per_atom
 from geozoo.data.scalers import energy_force_statistics
 from geozoo.data.spec import GeometricSpec
 from geozoo.data.store import GraphStore
@@ -18,7 +20,7 @@ def energy_force_spec(
     *,
     elements: tuple[int, ...],
     protocol: Mapping[str, Any],
-    references: Mapping[str, float] | None = None,
+    atoms: AtomEnergies | None = None,
 ) -> GeometricSpec:
     """Describe graphs of atoms with one energy each and a force on every atom.
 
@@ -29,7 +31,9 @@ def energy_force_spec(
         elements: atomic number of each column of ``x``; of one that the training part never has,
             the description says 0, as no model can have learned it.
         protocol: what makes a number comparable.
-        references: further statistics: energies in meV that were subtracted.
+        atoms: energies of free atoms, by the symbols of the columns. The shift is then one per
+            atom (0 for fitted energies, which leave none), so that energies grow with the system;
+            None: one shift for every graph, the mean energy.
     """
     part = store.gather(train)
     return GeometricSpec(
@@ -48,6 +52,20 @@ def energy_force_spec(
             "forces": "meV/angstrom",
             "frame": "1",
         },
-        statistics={**energy_force_statistics(part.energy, part.forces), **(references or {})},
+        statistics=_statistics(store, train, atoms),
         protocol=protocol,
     )
+
+
+def _statistics(
+    store: GraphStore, train: Tensor, atoms: AtomEnergies | None
+) -> dict[str, float]:
+    part = store.gather(train)
+    found = energy_force_statistics(part.energy, part.forces)
+    if atoms is None or atoms.kind == "none":
+        return found
+    compositions = compositions_of(store)[train]
+    values = torch.tensor(list(atoms.values.values()), dtype=torch.float64)
+    rest = part.energy - compositions @ values
+    per_atom = 0.0 if atoms.kind == "fitted" else shift_per_atom(compositions, rest)
+    return {**found, "energy_shift": 0.0, "energy_shift_per_atom": per_atom, **atoms.statistics}

@@ -16,12 +16,19 @@ from torch import Tensor
 from geozoo.data._ase_frames import FrameOptions, Frames, read_frames
 from geozoo.data._energies_forces import energy_force_spec
 from geozoo.data._seeds import check_seed
+from geozoo.data.atom_energies import (
+    AtomEnergies,
+    checked_atom_energies,
+    compositions_of,
+    fit_atom_energies,
+)
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
 from geozoo.data.splits import random_split, split_hash
 from geozoo.data.store import GraphStore
+from geozoo.data.units import energy_factor
 
-Reference = Literal["auto", "none", "atoms"]
+Reference = Literal["auto", "none", "atoms", "given", "isolated"]
 _FRACTIONS = {"train": 0.8, "val": 0.1, "test": 0.1}
 
 
@@ -37,7 +44,7 @@ class ExtXYZ(GraphDataModule):
     ``pos``    ``[N, 3]`` float32 position in angstrom, from the mean position of the frame
     ``x``      ``[N, S]`` float32 one-hot of the species, in the order of ``species``
     ``z``      ``[N]``    int64   atomic number
-    ``energy`` ``[G]``    float64 energy in meV, see ``energy_reference``
+    ``energy`` ``[G]``    float64 energy in meV, as the file has it
     ``forces`` ``[N, 3]`` float32 forces in meV/angstrom
     ``frame``  ``[G]``    int64   number of the frame, counted through all files
     ========== ========== ======= ==========================================================
@@ -54,11 +61,15 @@ class ExtXYZ(GraphDataModule):
         forces_key: name of the forces in the file, likewise.
         species: chemical symbols of the one-hot in ``x``; ``None`` for those that occur, by
             atomic number.
-        energy_reference: ``"none"`` keeps energies as they are; ``"atoms"`` subtracts an energy
-            per element, fitted to the training part by least squares, without which molecules of
-            different composition differ by far more than any model has to learn; ``"auto"`` does
-            so if there is more than one composition. The energies of the elements are the
-            statistics ``atom_energy_<symbol>`` in meV: add them to a predicted energy.
+        energy_reference: where the energies of free atoms come from that a potential adds up
+            before its network corrects them (statistics ``atom_energy_<symbol>``, meV).
+            ``"given"``: ``atom_energies``. ``"isolated"``: frames of one atom that the file marks
+            by ``config_type=IsolatedAtom``; such frames are not trained on. ``"atoms"``: fitted to
+            the training part by least squares; they hold for sums and multiples of its
+            compositions, and a potential refuses others. ``"none"``: none; every structure begins
+            from the mean energy of the training part. ``"auto"``: the first of the first three
+            that there is.
+        atom_energies: energy of a free atom of every element, in ``energy_unit``, by symbol.
         fractions: sizes of the parts that are cut from ``path``; only their ratios count.
         split_seed: seed of that cut.
         ignore_cell: use periodic structures as if they were isolated, with a warning.
@@ -81,6 +92,7 @@ class ExtXYZ(GraphDataModule):
         forces_key: str | None = None,
         species: Sequence[str] | None = None,
         energy_reference: Reference = "auto",
+        atom_energies: Mapping[str, float] | None = None,
         fractions: Mapping[str, int | float] | None = None,
         split_seed: int = 0,
         ignore_cell: bool = False,
@@ -91,6 +103,13 @@ class ExtXYZ(GraphDataModule):
             raise ValueError(
                 f"energy_reference must be one of {get_args(Reference)}, got {energy_reference!r}"
             )
+        if energy_reference == "given" and atom_energies is None:
+            raise ValueError("energy_reference=given needs atom_energies={H: ..., ...}")
+        if energy_reference not in ("auto", "given") and atom_energies is not None:
+            raise ValueError(
+                f"atom_energies and energy_reference={energy_reference} exclude each other"
+            )
+        self.atom_energies = None if atom_energies is None else dict(atom_energies)
         self.paths = _paths({"train": path, "val": val_path, "test": test_path})
         self.fractions = _check_fractions(fractions or _FRACTIONS)
         self.species = None if species is None else list(species)
@@ -112,12 +131,11 @@ class ExtXYZ(GraphDataModule):
         splits = self._splits({part: len(each.energy) for part, each in parts.items()})
         store, species = _make_store(frames, self.species)
         _warn_of_unseen_species(store, splits["train"], species)
-        references = self._subtract_references(store, splits["train"], species)
-        protocol = self._protocol(splits, species, bool(references))
+        atoms = self._atom_energies(store, splits["train"], species, frames.isolated)
+        protocol = self._protocol(splits, species, atoms.kind)
         spec = energy_force_spec(
-            store, splits["train"], elements=_numbers_of(species), protocol=protocol,
-            references=references,
-        )  # fmt: skip
+            store, splits["train"], elements=_numbers_of(species), protocol=protocol, atoms=atoms
+        )
         return LoadedData(store, splits, spec)
 
     def _splits(self, counts: Mapping[str, int]) -> dict[str, Tensor]:
@@ -134,25 +152,39 @@ class ExtXYZ(GraphDataModule):
             start += count
         return splits
 
-    def _subtract_references(
-        self, store: GraphStore, train: Tensor, species: Sequence[str]
-    ) -> dict[str, float]:
-        """Replace energies by their difference to the energies of the elements."""
-        composition = torch.zeros(len(store), len(species), dtype=torch.float64)
-        owner = torch.repeat_interleave(torch.arange(len(store)), store.num_nodes)
-        composition.index_add_(0, owner, store.node["x"].to(torch.float64))
-        is_mixed = bool((composition != composition[0]).any())
-        if self.energy_reference == "none" or (self.energy_reference == "auto" and not is_mixed):
-            return {}
-        energy = store.graph["energy"]
-        # gelsd: the least-norm answer where the compositions do not settle every element
-        fit = torch.linalg.lstsq(composition[train], energy[train, None], driver="gelsd").solution
-        store.graph["energy"] = energy - composition @ fit[:, 0]
-        values = fit[:, 0].tolist()
-        return {f"atom_energy_{name}": v for name, v in zip(species, values, strict=True)}
+    def _atom_energies(
+        self,
+        store: GraphStore,
+        train: Tensor,
+        species: Sequence[str],
+        isolated: Mapping[int, float],
+    ) -> AtomEnergies:
+        """Energies of free atoms of all species."""
+        wanted = self.energy_reference
+        if wanted == "none":
+            return AtomEnergies({}, "none")
+        if self.atom_energies is not None:
+            factor = energy_factor(self.options.energy_unit)
+            values = checked_atom_energies(
+                self.atom_energies, species, factor, argument="atom_energies"
+            )
+            return AtomEnergies(values, "given")
+        if isolated and wanted in ("auto", "isolated"):
+            values = checked_atom_energies(
+                _by_symbol(isolated), species, 1.0,
+                argument="the isolated atoms of the training file",
+            )  # fmt: skip
+            return AtomEnergies(values, "isolated atoms")
+        if wanted == "isolated":
+            raise ValueError(
+                "energy_reference=isolated needs frames of one atom with config_type=IsolatedAtom "
+                f"in {self.paths['train']}"
+            )
+        fit = fit_atom_energies(compositions_of(store)[train], store.graph["energy"][train])
+        return AtomEnergies(dict(zip(species, fit.tolist(), strict=True)), "fitted")
 
     def _protocol(
-        self, splits: Mapping[str, Tensor], species: Sequence[str], has_references: bool
+        self, splits: Mapping[str, Tensor], species: Sequence[str], kind: str
     ) -> dict[str, Any]:
         hashes = {part: _file_hash(path) for part, path in self.paths.items()}
         return {
@@ -161,7 +193,7 @@ class ExtXYZ(GraphDataModule):
             "file_hashes": hashes,
             "species": list(species),
             "energy_unit_of_file": self.options.energy_unit,
-            "energy_reference": "atoms" if has_references else "none",
+            "energy_reference": kind,
             "split": f"seed {self.split_seed}" if len(self.paths) < 3 else "separate files",
             "split_hash": split_hash(splits),
             **{f"num_{part}": len(index) for part, index in splits.items()},
@@ -196,7 +228,8 @@ def _join(parts: Any) -> Frames:
     parts = list(parts)
     names = ("num_atoms", "numbers", "pos", "forces", "energy")
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return Frames(num_periodic=sum(part.num_periodic for part in parts), **joined)
+    periodic = sum(part.num_periodic for part in parts)
+    return Frames(num_periodic=periodic, isolated=parts[0].isolated, **joined)
 
 
 def _make_store(frames: Frames, species: Sequence[str] | None) -> tuple[GraphStore, list[str]]:
@@ -227,6 +260,12 @@ def _make_store(frames: Frames, species: Sequence[str] | None) -> tuple[GraphSto
     graph = {"energy": energy, "frame": torch.arange(len(energy))}
     store = GraphStore(torch.from_numpy(frames.num_atoms), node=node, graph=graph)
     return store, [chemical_symbols[number] for number in wanted]
+
+
+def _by_symbol(energies: Mapping[int, float]) -> dict[str, float]:
+    from ase.data import chemical_symbols
+
+    return {chemical_symbols[number]: value for number, value in energies.items()}
 
 
 def _numbers_of(species: Sequence[str]) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError, 
 from geozoo.data import structure_of
 from geozoo.hub.ensemble import Ensemble
 from geozoo.hub.loading import TrainedModel, load
-from geozoo.hub.structures import predict_store, structure_store
+from geozoo.hub.structures import allow_any_composition, predict_store, structure_store
 from geozoo.tasks import Potential
 
 _EV_PER_MEV = 1e-3
@@ -34,6 +34,8 @@ class GeozooCalculator(Calculator):
         model: a trained potential, its name in the zoo's index, or its folder; several of these,
             or an ensemble, for their mean.
         device: where to evaluate it.
+        any_composition: answer for compositions whose energies the training does not determine, too
+            (see `geozoo.tasks.Potential`).
         dtype: ``"float32"``, or ``"float64"`` for long dynamics and finite differences.
         options: arguments of ASE's calculator.
 
@@ -52,6 +54,7 @@ class GeozooCalculator(Calculator):
         *,
         device: torch.device | str = "cpu",
         dtype: str = "float32",
+        any_composition: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -65,6 +68,8 @@ class GeozooCalculator(Calculator):
                 "with forces"
             )
         self.model.to(device).cast(getattr(torch, dtype))
+        if any_composition:
+            allow_any_composition(self.model)
 
     def calculate(
         self,
@@ -76,7 +81,8 @@ class GeozooCalculator(Calculator):
 
         Raises:
             PropertyNotImplementedError: for stress or anything else.
-            ValueError: for a periodic structure, or one with elements that the training never had.
+            ValueError: for a periodic structure, one with elements that the training never had, or
+                one of a composition whose energies the training does not determine.
         """
         super().calculate(atoms, properties, system_changes)
         further = set(properties) - set(self.implemented_properties)

@@ -15,9 +15,9 @@ from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from geozoo.data import WindowBatch
+from geozoo.data.atom_energies import is_in_span
 from geozoo.geometry import PairedEdges
 from geozoo.hub.loading import TrainedModel
-from geozoo.hub.structures import element_table
 from geozoo.tasks import Forecasting, Potential
 
 #: Atoms of the example that a potential is traced with: like no width of a network, so that the
@@ -34,8 +34,9 @@ def export_program(model: TrainedModel) -> ExportedProgram:
     A potential takes one molecule of any size: ``numbers [N]`` int64, ``pos [N, 3]`` in angstrom,
     and ``pairs [2, P]`` int64, every pair of different atoms once with the smaller index first
     (``torch.triu_indices(N, N, 1)``); it returns the energy ``[1]`` in meV, float64, and the forces
-    ``[N, 3]`` in meV/angstrom. Elements that the training never had give no error but a wrong
-    number. A forecaster takes any number of windows in physical units: ``x [B, T, N, F]``,
+    ``[N, 3]`` in meV/angstrom. A program cannot refuse: with an element that the training never had
+    both are NaN, and for a composition that the training energies do not determine the energy is.
+    A forecaster takes any number of windows in physical units: ``x [B, T, N, F]``,
     ``observed [B, T, N]`` (bool; 0 in ``x`` where false) and ``time [B, T + H, 2]`` (slot of the
     day, day of the week from Monday); it returns the forecast ``[B, H, N]``.
 
@@ -102,14 +103,14 @@ def _potential_program(model: TrainedModel) -> ExportedProgram:
     if not hasattr(network, "neighbors"):
         raise ValueError(f"{model.name}: its network cannot be told its neighbours")
     given = [
-        torch.tensor(model.spec.elements), element_table(model.spec), task.energy_scale,
-        task.energy_shift,
+        torch.tensor(model.spec.elements), task.atom_energies, task.energy_scale,
+        task.energy_shift, task.composition_span, task.shift_atoms,
     ]  # fmt: skip
 
     def evaluate(
         values: list[Tensor], numbers: Tensor, pos: Tensor, pairs: Tensor
     ) -> tuple[Tensor, Tensor]:
-        elements, of_elements, scale, shift = values[len(state) :]
+        elements, of_elements, scale, shift, span, shift_atoms = values[len(state) :]
         weights = dict(zip(state, values, strict=False))
         is_element = numbers.unsqueeze(1) == elements
         x, batch = is_element.to(pos.dtype), torch.zeros_like(numbers)
@@ -121,7 +122,16 @@ def _potential_program(model: TrainedModel) -> ExportedProgram:
             (gradient,) = torch.autograd.grad(scaled.sum(), place)
         of_atoms = (is_element.to(of_elements.dtype) @ of_elements).sum()
         energy = scaled.detach().to(scale.dtype) * scale + shift + of_atoms
-        return energy, -gradient * scale.to(gradient.dtype)
+        composition = is_element.to(span.dtype).sum(0, keepdim=True)
+        is_known = composition.sum() == numbers.shape[0]
+        is_sized = (shift_atoms == 0) | (composition.sum() == shift_atoms)
+        is_settled = is_in_span(composition, span).all() & is_sized | task.any_composition
+        nan = energy.new_full((), torch.nan)
+        force = -gradient * scale.to(gradient.dtype)
+        return (
+            torch.where(is_known & is_settled, energy, nan),
+            torch.where(is_known, force, nan.to(force.dtype)),
+        )
 
     values = [value.detach().clone() for value in [*state.values(), *given]]
     dtype = next(network.parameters()).dtype

@@ -68,6 +68,7 @@ def own_modules(nodes: Mapping[str, Any]) -> list[str]:
 
 def _load_state(task: GraphTask, state: Mapping[str, Tensor]) -> None:
     own = task.state_dict()
+    state = {**task.earlier_state(task.spec.to_dict()), **state}
     if own.keys() != state.keys():
         odd = sorted(own.keys() ^ state.keys())
         raise ModelFileError(

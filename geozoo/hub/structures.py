@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from geozoo.data import GeometricSpec, GraphBatch, GraphStore, Structure
+from geozoo.data import GeometricSpec, GraphStore, Structure
 from geozoo.hub.batch_size import BatchSize
+from geozoo.tasks import Potential
 
 if TYPE_CHECKING:
     from geozoo.hub.ensemble import Ensemble
     from geozoo.hub.loading import TrainedModel
-
-_REFERENCE = "atom_energy_"
 
 
 def structure_store(spec: GeometricSpec, structures: Sequence[Structure]) -> GraphStore:
@@ -67,8 +65,7 @@ def predict_store(
         progress: called with the number of graphs that were just finished.
 
     Returns:
-        Every quantity by name, in physical units, for all graphs or nodes in order. Energies of
-        elements that were subtracted in training are added again.
+        Every quantity by name, in physical units, for all graphs or nodes in order.
 
     Raises:
         MemoryError: when even one graph does not fit.
@@ -79,8 +76,7 @@ def predict_store(
         count = min(size.value, len(store) - done)
         batch = store.gather(torch.arange(done, done + count)).to(model.device)
         with size.watched() as watched:
-            found = model.predict(batch)
-            parts.append({k: _with_references(model, batch, k, v).cpu() for k, v in found.items()})
+            parts.append({name: value.cpu() for name, value in model.predict(batch).items()})
         if watched.failed:
             continue
         done += count
@@ -89,22 +85,13 @@ def predict_store(
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
-def element_table(spec: GeometricSpec) -> Float[Tensor, " S"]:
-    """The energy in meV of an atom of each column of ``x`` that was subtracted; 0 if none was."""
-    known = {k: v for k, v in spec.statistics.items() if k.startswith(_REFERENCE)}
-    if not known:
-        return torch.zeros(spec.in_channels, dtype=torch.float64)
-    from ase.data import chemical_symbols
+def allow_any_composition(model: TrainedModel | Ensemble) -> None:
+    """Let a potential answer for compositions whose energies its training does not determine.
 
-    names = [f"{_REFERENCE}{chemical_symbols[z]}" for z in spec.elements]
-    return torch.tensor([known.get(name, 0.0) for name in names], dtype=torch.float64)
-
-
-def _with_references(
-    model: TrainedModel | Ensemble, batch: GraphBatch, name: str, value: Tensor
-) -> Tensor:
-    """An energy with those of its atoms, if they were subtracted."""
-    if name != "energy" or not any(k.startswith(_REFERENCE) for k in model.spec.statistics):
-        return value
-    of_atoms = batch.x.double() @ element_table(model.spec).to(value.device)
-    return value.index_add(0, batch.batch, of_atoms)
+    Raises:
+        ValueError: for a model that is no potential.
+    """
+    for member in getattr(model, "members", (model,)):
+        if not isinstance(member.task, Potential):
+            raise ValueError(f"any_composition is for potentials, which {member.name} is not")
+        member.task.any_composition = True

@@ -185,6 +185,14 @@ class GraphTask(LightningModule):
         self.model.calibrate(**self.inputs(batch.to(self.device)))
         return "calibrated the initial weights on the first training batch"
 
+    def earlier_state(self, data: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Buffers that weights of earlier versions lack, from what those said of their data.
+
+        Args:
+            data: the description of the data of their training (`geozoo.data.DataSpec.to_dict`).
+        """
+        return {}
+
     @property
     def is_trained(self) -> bool:
         """Whether the model has parameters at all."""

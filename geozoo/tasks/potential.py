@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from geozoo.data import GeometricSpec, GraphBatch
+from geozoo.data import GeometricSpec, GraphBatch, GraphDataModule
+from geozoo.data.atom_energies import (
+    PREFIX,
+    composition_span,
+    compositions_of,
+    formula,
+    is_in_span,
+)
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks.geometric import GeometricTask
 
 #: Beyond it losses in float32 leave their range.
 _LARGEST_WEIGHT = 1e15
 _STATISTICS = ("energy_shift", "energy_scale")
+#: Buffers that weights of earlier versions lack.
+LATER_BUFFERS = ("atom_energies", "composition_span", "shift_atoms")
 
 
 class Potential(GeometricTask):
     r"""Energy of a graph and conservative forces.
 
-    .. math:: E = \mu + \sigma \hat E(x), \qquad
+    .. math:: E = \sum_i a_{z_i} + \mu + \sigma \hat E(x), \qquad
         F_i = -\frac{\partial E}{\partial x_i} = -\sigma \frac{\partial \hat E}{\partial x_i}
 
-    with shift :math:`\mu` and scale :math:`\sigma` from the training part, held in float64:
-    molecular energies are near 1e7 meV, where float32 steps are 1 meV. The loss, in scaled units,
+    with energies of free atoms :math:`a_z`, shift :math:`\mu` and scale :math:`\sigma` of the
+    training data, held in float64: molecular energies are near 1e7 meV, where float32 steps are
+    1 meV. They are buffers: whoever has the weights has the whole energy. The shift is 0 where
+    there are energies of atoms, so that energies grow with the system; published recipes have a
+    shift instead, which holds for their one molecule. A prediction for a composition that the
+    training energies do not determine is refused (`any_composition`). The loss, in scaled units,
     is ``energy_weight`` times the mean squared energy error plus ``force_weight`` times the mean
     squared error of the force components (PONITA: 1/500 and 1). Metrics are in the data set's
     units: ``energy_mae`` and ``force_mae``, the latter per component.
@@ -43,6 +56,8 @@ class Potential(GeometricTask):
         test_rotations: see `GeometricTask`.
         monitor: see `GeometricTask`.
         seed: see `GeometricTask`.
+        any_composition: predict for compositions that the training energies do not determine, too:
+            forces may be of use, energies are off by an unknown constant of the composition.
 
     Raises:
         ValueError: if the data is not of level ``"graph"`` with one scalar, or lacks the
@@ -52,6 +67,9 @@ class Potential(GeometricTask):
 
     energy_shift: Tensor
     energy_scale: Tensor
+    atom_energies: Tensor
+    composition_span: Tensor
+    shift_atoms: Tensor
 
     def __init__(
         self,
@@ -66,6 +84,7 @@ class Potential(GeometricTask):
         test_rotations: int = 1,
         monitor: str | None = "val/energy_mae",
         seed: int = 0,
+        any_composition: bool = False,
     ) -> None:
         _check_spec(spec)
         for name, weight in (("energy_weight", energy_weight), ("force_weight", force_weight)):
@@ -86,6 +105,71 @@ class Potential(GeometricTask):
         for name in _STATISTICS:
             value = torch.tensor(spec.statistics[name], dtype=torch.float64)
             self.register_buffer(name, value)
+        self.any_composition = any_composition
+        # Of columns of x; the span is everything until a training part has been seen.
+        self.register_buffer("atom_energies", column_energies(spec))
+        span = torch.eye(spec.in_channels, dtype=torch.float64)
+        self.register_buffer("composition_span", span)
+        self.register_buffer("shift_atoms", torch.tensor(0.0, dtype=torch.float64))
+        self.register_load_state_dict_pre_hook(_complete_state)
+
+    def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
+        """Learn for which compositions energies hold, and see `GraphTask.prepare`.
+
+        Raises:
+            ValueError: when validation or test energies are of compositions that the training part
+                does not determine.
+        """
+        store, splits = datamodule.store, datamodule.splits
+        if self.spec.elements and "x" in store.node:
+            compositions = compositions_of(store)
+            self._learn_compositions(compositions[splits["train"]])
+            for part in ("val", "test"):
+                self._check_compositions(compositions[splits[part]], f"the {part} part")
+        return super().prepare(datamodule, num_processes)
+
+    def _learn_compositions(self, trained: Tensor) -> None:
+        given = self.spec.protocol.get("energy_reference") in ("given", "isolated atoms")
+        seen = trained.any(0)
+        # Given energies of atoms hold for any composition of the elements that were trained on.
+        span = torch.diag(seen.to(trained.dtype)) if given else composition_span(trained)
+        self.composition_span.copy_(span)
+        sizes = trained.sum(1).unique()
+        if float(self.energy_shift) != 0.0 and len(sizes) == 1:
+            self.shift_atoms.copy_(sizes[0])
+
+    def _check_compositions(self, compositions: Tensor, where: str) -> None:
+        """Refuse energies that the training does not determine."""
+        if self.any_composition:
+            return
+        compositions = compositions.to(self.composition_span.device)
+        fits = is_in_span(compositions, self.composition_span)
+        if bool(self.shift_atoms):
+            fits &= compositions.sum(1) == self.shift_atoms
+        if bool(fits.all()):
+            return
+        shown = [formula(row, self.spec.elements) for row in compositions[~fits].unique(dim=0)[:3]]
+        raise ValueError(
+            f"{where} holds {', '.join(shown)}: the training energies do not determine those of "
+            "such compositions. Train with energies of free atoms (dataset.atom_energies={H: ..., "
+            "...}, or frames with config_type=IsolatedAtom), or take any_composition=true, which "
+            "leaves the energies wrong by a constant of the composition"
+        )
+
+    def earlier_state(self, data: Mapping[str, Any]) -> dict[str, Tensor]:
+        """See `GraphTask.earlier_state`: energies of atoms stood in the statistics alone."""
+        state = {name: getattr(self, name) for name in LATER_BUFFERS}
+        if data:
+            state["atom_energies"] = column_energies(GeometricSpec.from_dict(data))
+        return state
+
+    def atom_energy(self, batch: GraphBatch) -> Tensor:
+        """The energy in meV of the free atoms of every graph ``[G]``, in float64."""
+        total = self.energy_shift.new_zeros(batch.num_graphs)
+        x = batch.get("x")
+        if x is None or not self.spec.elements:
+            return total
+        return total.index_add(0, batch.batch, x.double() @ self.atom_energies)
 
     def compile_training(self, **options: Any) -> None:
         """See `GraphTask.compile_training`; here the whole step with its derivatives is traced.
@@ -103,7 +187,7 @@ class Potential(GeometricTask):
         inputs = self.inputs(batch)
         dtype = inputs["pos"].dtype
         wanted = {
-            "energy": ((batch.energy - self.energy_shift) / self.energy_scale).to(dtype),
+            "energy": ((batch.energy - self._offset(batch)) / self.energy_scale).to(dtype),
             "force": (batch.forces / self.energy_scale).to(dtype),
         }
         if self.training and self._compiled_step is not None:
@@ -121,16 +205,24 @@ class Potential(GeometricTask):
 
     def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
         """``energy [G]`` in float64 and ``force [N, dim]``, in the units of the data set."""
+        if self.spec.elements and batch.get("x") is not None:
+            columns = batch.x.double()
+            count = columns.new_zeros(batch.num_graphs, columns.shape[1])
+            self._check_compositions(count.index_add_(0, batch.batch, columns), "the input")
         energy, force = self.scaled_energy_and_force(batch, create_graph=False)
         return {
-            "energy": energy.detach().double() * self.energy_scale + self.energy_shift,
+            "energy": energy.detach().double() * self.energy_scale + self._offset(batch),
             "force": force.detach() * self.energy_scale.to(force.dtype),
         }
 
     def predict_baseline(self, batch: GraphBatch) -> dict[str, Tensor]:
-        """The constant predictor: the mean energy of the training part, and no force."""
-        energy = self.energy_shift.expand(batch.num_graphs)
+        """What the composition says, or the mean energy of the training part; and no force."""
+        energy = self._offset(batch)
         return {"energy": energy, "force": torch.zeros_like(batch.forces)}
+
+    def _offset(self, batch: GraphBatch) -> Tensor:
+        """The energy of every graph before the network, in meV."""
+        return self.atom_energy(batch) + self.energy_shift
 
     def scaled_energy_and_force(
         self, batch: GraphBatch, *, create_graph: bool
@@ -187,6 +279,28 @@ def energy_and_force(
             f"{type(network).__name__}, whose energies do not"
         )
     return energy, -gradient
+
+
+def column_energies(spec: GeometricSpec) -> Tensor:
+    """The energy in meV of a free atom of each column of ``x``, with the shift per atom."""
+    known = {k.removeprefix(PREFIX): v for k, v in spec.statistics.items() if k.startswith(PREFIX)}
+    values = torch.zeros(spec.in_channels, dtype=torch.float64)
+    if known:
+        from ase.data import chemical_symbols
+
+        per_atom = spec.statistics.get("energy_shift_per_atom", 0.0)
+        for column, number in enumerate(spec.elements):
+            if number:
+                values[column] = known.get(chemical_symbols[number], 0.0) + per_atom
+    return values
+
+
+def _complete_state(
+    task: Potential, state: dict[str, Tensor], prefix: str, *_: Any
+) -> None:
+    """Give weights of earlier versions what those had in the description of their data alone."""
+    for name in LATER_BUFFERS:
+        state.setdefault(prefix + name, getattr(task, name))
 
 
 def _check_spec(spec: GeometricSpec) -> None:

@@ -48,7 +48,9 @@ def test_specification(file: Path) -> None:
     assert spec.in_channels == 2
     assert spec.vector_fields == ("pos", "forces")
     assert spec.units["forces"] == "meV/angstrom"
-    assert set(spec.statistics) == {"energy_shift", "energy_scale"}
+    names = {"energy_shift", "energy_scale", "energy_shift_per_atom"}
+    assert set(spec.statistics) == names | {"atom_energy_H", "atom_energy_O"}
+    assert spec.statistics["energy_shift"] == spec.statistics["energy_shift_per_atom"] == 0
     assert spec.protocol["species"] == ["H", "O"]
     assert spec.protocol["num_train"] == 8
 
@@ -143,12 +145,15 @@ def test_molecules_of_different_composition(tmp_path: Path) -> None:
     assert module.store.num_nodes.tolist() == [3, 4] * 10
     # two compositions do not settle three elements, but their sums are settled
     fit = {k[-1]: v for k, v in module.spec.statistics.items() if k.startswith("atom_energy_")}
-    total = module.store.graph["energy"][0].item() + fit["O"] + 2 * fit["H"]
-    assert total == pytest.approx(1e3 * mixed()[0].calc.results["energy"], rel=1e-8)
-    assert float(module.store.graph["energy"].abs().max()) < 50  # meV
-    assert module.spec.protocol["energy_reference"] == "atoms"
+    energy = module.store.graph["energy"]
+    assert energy[0].item() == pytest.approx(1e3 * mixed()[0].calc.results["energy"], rel=1e-12)
+    assert energy[0].item() == pytest.approx(fit["O"] + 2 * fit["H"], abs=50)
+    assert energy[1].item() == pytest.approx(fit["N"] + 3 * fit["H"], abs=50)
+    assert module.spec.protocol["energy_reference"] == "fitted"
     raw = read(path, energy_reference="none")
-    assert float(raw.store.graph["energy"].abs().min()) > 1e6
+    assert raw.spec.statistics["energy_shift"] == pytest.approx(
+        raw.store.graph["energy"][raw.splits["train"]].mean().item()
+    )
     assert raw.spec.protocol["energy_reference"] == "none"
 
 

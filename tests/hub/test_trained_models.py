@@ -230,7 +230,8 @@ def test_a_pickle_in_the_place_of_the_weights_is_not_read(written, tmp_path):
 @pytest.mark.parametrize("case", ["fewer", "other shape", "nan"])
 def test_weights_of_another_network_are_refused(case, written, tmp_path):
     state = load_file(written / WEIGHTS_NAME)
-    first = next(name for name, value in state.items() if value.dim() == 2)
+    own = {name: value for name, value in state.items() if name.startswith("model.")}
+    first = next(name for name, value in own.items() if value.dim() == 2)
     if case == "fewer":
         del state[first]
     else:

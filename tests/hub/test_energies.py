@@ -1,0 +1,254 @@
+"""An energy is one number, whoever is asked: predict, calculator, program, ensemble, evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import read, write
+
+from geozoo.cli._trained import trained_model
+from geozoo.data import structure_of
+from geozoo.hub import Ensemble, load
+from geozoo.hub.calculator import GeozooCalculator
+from geozoo.hub.exporting import export_program
+from geozoo.hub.structures import predict_store, structure_store
+
+FREE = {"H": -13.6, "C": -1030.0, "O": -2040.0}  # eV
+MIX = ("COHH", "CCHHHO", "OHH", "CHHHH")
+WORDS = (
+    "model=ponita", "dataset=extxyz", "recipe=none", "trainer=quick", "trainer.max_epochs=1",
+    "trainer.accelerator=cpu", "model.hidden_channels=8", "model.basis_channels=8",
+    "model.num_layers=1", "model.num_orientations=6",
+)  # fmt: skip
+
+
+def frame(symbols: str, rng: np.random.Generator, per_atom: float = 0.0) -> Atoms:
+    """Springs between all pairs and a fixed energy of each element."""
+    count = len(symbols)
+    place = np.arange(count)
+    pos = np.stack([1.2 * place, 0.7 * (place % 2), 0.3 * (place % 3)], 1)
+    pos += rng.normal(0, 0.08, (count, 3))
+    apart = pos[:, None] - pos[None]
+    distance = np.linalg.norm(apart, axis=-1) + np.eye(count)
+    off = (distance - 1.3) * (1 - np.eye(count))
+    atoms = Atoms(list(symbols), pos)
+    atoms.calc = SinglePointCalculator(
+        atoms, energy=0.5 * (off**2).sum() + sum(FREE[s] + per_atom for s in symbols),
+        forces=-2.0 * (off[..., None] * apart / distance[..., None]).sum(1),
+    )  # fmt: skip
+    return atoms
+
+
+def written(path: Path, kinds: tuple[str, ...], count: int, seed: int = 0, **options) -> Path:
+    rng = np.random.default_rng(seed)
+    frames = [frame(kinds[i % len(kinds)], rng, **options) for i in range(count)]
+    write(path, frames, format="extxyz")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory):
+    """Train in a folder of its own and give the run folder."""
+    from geozoo.cli._launch import launch
+
+    folder = tmp_path_factory.mktemp("energies")
+
+    def run(name: str, file: Path, *words: str) -> Path:
+        target = folder / name
+        if not target.exists():
+            launch([*WORDS, f"dataset.path={file}", f"run_dir={target}", *words])
+        return target
+
+    run.folder = folder
+    return run
+
+
+@pytest.fixture(scope="module")
+def mixed(trained) -> Path:
+    file = written(trained.folder / "mix.xyz", MIX, 40)
+    return trained("mixed", file, "test=false")
+
+
+def test_everybody_says_the_same_energy(mixed: Path) -> None:
+    model = trained_model(str(mixed))
+    atoms = frame("OHH", np.random.default_rng(1))
+    true = 1e3 * atoms.get_potential_energy()
+    store = structure_store(model.spec, [structure_of(atoms, "atoms")])
+    direct = model.predict(store.gather(torch.tensor([0])))["energy"].item()
+    assert direct == pytest.approx(true, abs=3e4)  # a bad network, but no free atoms are missing
+    assert predict_store(model, store)["energy"].item() == direct
+    calculated = GeozooCalculator(model).get_potential_energy(atoms)
+    assert calculated == pytest.approx(1e-3 * direct, rel=1e-12)
+    program = export_program(model).module()
+    numbers, pos = torch.from_numpy(atoms.numbers), torch.from_numpy(atoms.positions).float()
+    energy, _ = program(numbers, pos, torch.triu_indices(3, 3, 1))
+    assert energy.item() == pytest.approx(direct, abs=1.0)
+
+
+def test_an_ensemble_is_the_mean_of_its_members(trained, mixed: Path) -> None:
+    file = trained.folder / "mix.xyz"
+    given = "dataset.atom_energies={H: -20, C: -1000, O: -2050}"
+    other = trained("other", file, "dataset.split_seed=1", "seed=1", "test=false", given)
+    members = [trained_model(str(run)) for run in (mixed, other)]
+    rng = np.random.default_rng(2)
+    structures = [structure_of(frame(kind, rng), kind) for kind in MIX]
+    store = structure_store(members[0].spec, structures)
+    each = torch.stack([predict_store(member, store)["energy"] for member in members])
+    both = predict_store(Ensemble(members), store)
+    torch.testing.assert_close(both["energy"], each.mean(0), rtol=1e-14, atol=0)
+    torch.testing.assert_close(both["energy_std"], each.std(0), rtol=1e-10, atol=0)
+
+
+def test_of(file: Path) -> Path:
+    return file.with_name(f"test_{file.name}")
+
+
+def evaluated(run: Path, file: Path, *words: str) -> dict[str, float]:
+    from geozoo.cli._transfer import evaluation_elsewhere
+
+    changes = ["dataset=extxyz", f"dataset.path={file}", f"dataset.test_path={test_of(file)}", *words]
+    return evaluation_elsewhere(str(run), changes).test
+
+
+def test_evaluate_uses_the_energies_of_the_training(trained, mixed: Path, tmp_path: Path) -> None:
+    model = trained_model(str(mixed))
+    errors = {}
+    cases = (("plain", MIX, 0.0), ("higher", MIX, 1.0), ("one", ("OHH",), 0.0))
+    for name, kinds, per_atom in cases:
+        file = written(tmp_path / f"{name}.xyz", kinds, 20, per_atom=per_atom)
+        test = written(test_of(file), kinds, 12, 3, per_atom=per_atom)
+        frames = read(test, ":", format="extxyz")
+        store = structure_store(model.spec, [structure_of(each, "frame") for each in frames])
+        true = torch.tensor([1e3 * each.get_potential_energy() for each in frames])
+        right = (predict_store(model, store)["energy"] - true).abs().mean().item()
+        errors[name] = evaluated(mixed, file)["energy_mae"]
+        assert errors[name] == pytest.approx(right, rel=1e-3), name
+        # how the other frames of the file are cut into parts is of no concern
+        assert evaluated(mixed, file, "dataset.split_seed=5")["energy_mae"] == pytest.approx(
+            errors[name], rel=1e-9
+        )
+    assert errors["higher"] > errors["plain"] + 1000  # an eV an atom is not fitted away
+
+
+def test_a_potential_of_one_composition_answers_for_its_multiples_alone(trained) -> None:
+    file = written(trained.folder / "water.xyz", ("OHH",), 20)
+    model = trained_model(str(trained("water", file, "test=false")))
+    water = structure_of(frame("OHH", np.random.default_rng(5)), "water")
+    far = structure_of(frame("OHH", np.random.default_rng(6)), "water")
+    one = [predict_store(model, structure_store(model.spec, [each])) for each in (water, far)]
+    pair = type(water)(
+        np.concatenate([water.numbers, far.numbers]),
+        np.concatenate([water.pos, far.pos + 100.0]),
+    )
+    two = predict_store(model, structure_store(model.spec, [pair]))["energy"].item()
+    assert two == pytest.approx(sum(each["energy"].item() for each in one), abs=2e4)
+    assert two == pytest.approx(2 * (FREE["O"] + 2 * FREE["H"]) * 1e3, abs=2e4)
+    for wrong in ("O", "OH", "OHHH"):
+        other = structure_of(frame(wrong, np.random.default_rng(7)), wrong)
+        with pytest.raises(ValueError, match="do not determine those of such compositions"):
+            predict_store(model, structure_store(model.spec, [other]))
+    calculator = GeozooCalculator(model, any_composition=True)
+    assert np.isfinite(calculator.get_forces(frame("OH", np.random.default_rng(8)))).all()
+    assert not model.task.any_composition
+
+
+def test_a_program_says_no_number_where_it_has_none(trained) -> None:
+    file = trained.folder / "water.xyz"
+    model = trained_model(str(trained("water", file, "test=false")))
+    program = export_program(model).module()
+    pairs = torch.triu_indices(3, 3, 1)
+    pos = torch.randn(3, 3, generator=torch.Generator().manual_seed(0))
+    for numbers, has_energy, has_force in (([8, 1, 1], 1, 1), ([8, 8, 1], 0, 1), ([8, 1, 6], 0, 0)):
+        energy, force = program(torch.tensor(numbers), pos, pairs)
+        assert bool(energy.isfinite()) == has_energy
+        assert bool(force.isfinite().all()) == has_force
+
+
+def test_the_model_of_the_zoo_refuses_what_it_does_not_know() -> None:
+    model = load("ponita-rmd17_ethanol")
+    ethanol = Atoms("C2OH6", 1.5 * np.random.default_rng(0).normal(size=(9, 3)))
+    store = structure_store(model.spec, [structure_of(ethanol, "ethanol")])
+    assert predict_store(model, store)["energy"].item() == pytest.approx(-4209626, abs=1e5)
+    for other in ("OH2", "O", "C4O2H12", "CO2H6"):
+        atoms = Atoms(other, 3.0 * np.random.default_rng(1).normal(size=(len(Atoms(other)), 3)))
+        with pytest.raises(ValueError, match="do not determine"):
+            predict_store(model, structure_store(model.spec, [structure_of(atoms, other)]))
+
+
+def test_isolated_atoms_of_a_file_are_its_references(trained, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frames = [frame(MIX[i % 4], rng) for i in range(20)]
+    for symbol, energy in FREE.items():
+        atom = Atoms(symbol)
+        atom.info["config_type"] = "IsolatedAtom"
+        atom.calc = SinglePointCalculator(atom, energy=energy, forces=np.zeros((1, 3)))
+        frames.append(atom)
+    write(tmp_path / "with_atoms.xyz", frames, format="extxyz")
+    run = trained("isolated", tmp_path / "with_atoms.xyz", "test=false")
+    model = trained_model(str(run))
+    assert model.spec.protocol["energy_reference"] == "isolated atoms"
+    assert model.spec.protocol["num_train"] == 16
+    assert model.spec.statistics["atom_energy_O"] == pytest.approx(1e3 * FREE["O"])
+    # given energies of atoms hold for every composition
+    other = structure_of(frame("OOHCC", rng), "other")
+    predict_store(model, structure_store(model.spec, [other]))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["dataset.atom_energies={H: -13.6, C: -1030}"], "O of H, C, O is missing"),
+        (["dataset.energy_reference=given"], "energy_reference=given needs atom_energies"),
+        (["dataset.energy_reference=isolated"], "needs frames of one atom with config_type"),
+        (["dataset.energy_reference=none", "dataset.atom_energies={H: 1}"], "exclude each other"),
+    ],
+)
+def test_references_that_cannot_be_are_refused(words, message, trained, tmp_path, capsys) -> None:
+    from geozoo.cli._launch import launch
+
+    file = written(tmp_path / "mix.xyz", MIX, 20)
+    with pytest.raises(SystemExit):
+        launch([*WORDS, f"dataset.path={file}", f"run_dir={tmp_path / 'run'}", *words])
+    captured = capsys.readouterr()
+    assert message in " ".join((captured.out + captured.err).split())
+
+
+def test_test_energies_that_training_does_not_determine_are_refused_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from geozoo.cli._launch import launch
+
+    file = written(tmp_path / "train.xyz", ("OHH", "CHHHH"), 20)
+    test = written(tmp_path / "test.xyz", ("OHH", "CHHHO"), 6)
+    words = [*WORDS, f"dataset.path={file}", f"dataset.test_path={test}"]
+    with pytest.raises(SystemExit):
+        launch([*words, f"run_dir={tmp_path / 'refused'}"])
+    captured = capsys.readouterr()
+    said = " ".join((captured.out + captured.err).split())
+    assert "the test part holds" in said and "do not determine" in said
+    given = "dataset.atom_energies={H: -13.6, C: -1030, O: -2040}"
+    launch([*words, given, f"run_dir={tmp_path / 'given'}"])
+    assert (tmp_path / "given" / "result.csv").is_file()
+
+
+def test_weights_of_earlier_versions_keep_their_energies(mixed: Path, tmp_path: Path) -> None:
+    from geozoo.hub.publishing import write_model
+    from geozoo.tasks.potential import LATER_BUFFERS
+
+    model = trained_model(str(mixed))
+    found = model.description
+    state = {k: v for k, v in model.task.state_dict().items() if k not in LATER_BUFFERS}
+    write_model(
+        tmp_path / "old", name="old", model=found.model,
+        task={k: v for k, v in found.task.items() if k != "any_composition"},
+        data=found.data, state=state,
+    )  # fmt: skip
+    structures = [structure_of(frame("OHH", np.random.default_rng(3)), "water")]
+    store = structure_store(model.spec, structures)
+    old = predict_store(load(tmp_path / "old"), store)["energy"]
+    torch.testing.assert_close(old, predict_store(model, store)["energy"], rtol=1e-14, atol=0)
