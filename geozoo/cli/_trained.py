@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from omegaconf import DictConfig
 
 from geozoo.cli._checkpoints import find_checkpoint, read_checkpoint
 from geozoo.cli._folder import RunFolder
@@ -59,6 +60,18 @@ def trained_model(word: str) -> TrainedModel:
         return load(word, device=device)
     except (FileNotFoundError, ModelFileError) as error:
         raise RunError(str(error)) from error
+
+
+def lay_out_elements(cfg: DictConfig, source: TrainedModel) -> None:
+    """Give data whose columns are free (``dataset.species=null``) those of a trained model.
+
+    It becomes part of the config, so that a continuation has the same columns.
+    """
+    elements = getattr(source.spec, "elements", ())
+    if elements and "species" in cfg.dataset and cfg.dataset.species is None:
+        from ase.data import chemical_symbols
+
+        cfg.dataset.species = [chemical_symbols[number] for number in elements]
 
 
 def _of_checkpoint(checkpoint: Path) -> TrainedModel:

@@ -23,7 +23,7 @@ from geozoo.cli._interruptions import interruption_explained
 from geozoo.cli._metrics_file import gather_metrics
 from geozoo.cli._options import RunError
 from geozoo.cli._prepare import is_main_process
-from geozoo.cli._trained import trained_model
+from geozoo.cli._trained import lay_out_elements, trained_model
 from geozoo.data import DataSpec, GraphDataModule
 from geozoo.hub import TrainedModel
 from geozoo.tasks import GraphTask
@@ -81,6 +81,8 @@ def train(
     is_tuned = cfg.init_from is not None and not is_resumed
     source = _source(str(cfg.init_from)) if is_tuned else None
     seed_everything(cfg.seed, workers=True, verbose=False)
+    if source is not None:
+        lay_out_elements(cfg, source)
     datamodule = build_datamodule(cfg)
     spec = loaded_spec(datamodule)
     left = datamodule.model_tensors()

@@ -13,7 +13,7 @@ from geozoo.cli._build import build_datamodule
 from geozoo.cli._options import PROVIDED, RunError
 from geozoo.cli._overrides import apply_overrides
 from geozoo.cli._result import VARIANT_KEYS
-from geozoo.cli._trained import trained_model
+from geozoo.cli._trained import lay_out_elements, trained_model
 from geozoo.cli._training import Outcome, loaded_spec, num_parameters, test, test_trainer
 from geozoo.hub import TrainedModel, rebuild_task
 from geozoo.hub.rebuilding import own_modules
@@ -42,6 +42,7 @@ def evaluation_elsewhere(
     source = trained_model(word)
     cfg = _config(source, changes)
     seed_everything(cfg.seed, workers=True, verbose=False)
+    lay_out_elements(cfg, source)
     datamodule = build_datamodule(cfg)
     spec = loaded_spec(datamodule)
     if unlike := source.spec.differences(spec):

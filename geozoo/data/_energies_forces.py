@@ -52,20 +52,22 @@ def energy_force_spec(
             "forces": "meV/angstrom",
             "frame": "1",
         },
-        statistics=_statistics(store, train, atoms),
+        statistics=_statistics(store, train, elements, atoms),
         protocol=protocol,
     )
 
 
 def _statistics(
-    store: GraphStore, train: Tensor, atoms: AtomEnergies | None
+    store: GraphStore, train: Tensor, elements: tuple[int, ...], atoms: AtomEnergies | None
 ) -> dict[str, float]:
     part = store.gather(train)
     found = energy_force_statistics(part.energy, part.forces)
     if atoms is None or atoms.kind == "none":
         return found
     compositions = compositions_of(store)[train]
-    values = torch.tensor(list(atoms.values.values()), dtype=torch.float64)
-    rest = part.energy - compositions @ values
+    from ase.data import chemical_symbols
+
+    values = [atoms.values.get(chemical_symbols[z], 0.0) if z else 0.0 for z in elements]
+    rest = part.energy - compositions @ torch.tensor(values, dtype=torch.float64)
     per_atom = 0.0 if atoms.kind == "fitted" else shift_per_atom(compositions, rest)
     return {**found, "energy_shift": 0.0, "energy_shift_per_atom": per_atom, **atoms.statistics}

@@ -59,8 +59,9 @@ class ExtXYZ(GraphDataModule):
         energy_key: name of the energy in the file; ``None`` for the calculator's result, where
             ASE puts what the file calls ``energy``.
         forces_key: name of the forces in the file, likewise.
-        species: chemical symbols of the one-hot in ``x``; ``None`` for those that occur, by
-            atomic number.
+        species: chemical symbols of the one-hot in ``x``, ``X`` for a column that stays empty;
+            ``None`` for those that occur, by atomic number. A run that begins from a trained model
+            and a test of one take its columns by themselves.
         energy_reference: where the energies of free atoms come from that a potential adds up
             before its network corrects them (statistics ``atom_energy_<symbol>``, meV).
             ``"given"``: ``atom_energies``. ``"isolated"``: frames of one atom that the file marks
@@ -113,10 +114,8 @@ class ExtXYZ(GraphDataModule):
         self.paths = _paths({"train": path, "val": val_path, "test": test_path})
         self.fractions = _check_fractions(fractions or _FRACTIONS)
         self.species = None if species is None else list(species)
-        self.energy_reference, self.split_seed = (
-            energy_reference,
-            check_seed(split_seed, "split_seed"),
-        )
+        self.energy_reference = energy_reference
+        self.split_seed = check_seed(split_seed, "split_seed")
 
     def load(self) -> LoadedData:
         """Read all files; statistics come from the training part."""
@@ -129,12 +128,13 @@ class ExtXYZ(GraphDataModule):
                 stacklevel=2,
             )
         splits = self._splits({part: len(each.energy) for part, each in parts.items()})
-        store, species = _make_store(frames, self.species)
-        _warn_of_unseen_species(store, splits["train"], species)
-        atoms = self._atom_energies(store, splits["train"], species, frames.isolated)
-        protocol = self._protocol(splits, species, atoms.kind)
+        elements = _elements_of(frames, self.species)
+        store = _make_store(frames, elements)
+        _warn_of_unseen_species(store, splits["train"], elements)
+        atoms = self._atom_energies(store, splits["train"], elements, frames.isolated)
+        protocol = self._protocol(splits, _symbols(elements), atoms.kind)
         spec = energy_force_spec(
-            store, splits["train"], elements=_numbers_of(species), protocol=protocol, atoms=atoms
+            store, splits["train"], elements=elements, protocol=protocol, atoms=atoms
         )
         return LoadedData(store, splits, spec)
 
@@ -156,10 +156,12 @@ class ExtXYZ(GraphDataModule):
         self,
         store: GraphStore,
         train: Tensor,
-        species: Sequence[str],
+        elements: Sequence[int],
         isolated: Mapping[int, float],
     ) -> AtomEnergies:
-        """Energies of free atoms of all species."""
+        """Energies of free atoms of all elements that occur."""
+        occurring = store.node["x"].any(0).tolist()
+        species = _symbols([z for z, is_there in zip(elements, occurring, strict=True) if is_there])
         wanted = self.energy_reference
         if wanted == "none":
             return AtomEnergies({}, "none")
@@ -181,7 +183,8 @@ class ExtXYZ(GraphDataModule):
                 f"in {self.paths['train']}"
             )
         fit = fit_atom_energies(compositions_of(store)[train], store.graph["energy"][train])
-        return AtomEnergies(dict(zip(species, fit.tolist(), strict=True)), "fitted")
+        pairs = zip(_symbols(elements), fit.tolist(), strict=True)
+        return AtomEnergies({name: value for name, value in pairs if name in species}, "fitted")
 
     def _protocol(
         self, splits: Mapping[str, Tensor], species: Sequence[str], kind: str
@@ -232,34 +235,45 @@ def _join(parts: Any) -> Frames:
     return Frames(num_periodic=periodic, isolated=parts[0].isolated, **joined)
 
 
-def _make_store(frames: Frames, species: Sequence[str] | None) -> tuple[GraphStore, list[str]]:
-    """A store of all frames, and the symbols of its one-hot columns."""
-    from ase.data import atomic_numbers, chemical_symbols
-
-    present = np.unique(frames.numbers).tolist()
+def _elements_of(frames: Frames, species: Sequence[str] | None) -> tuple[int, ...]:
+    """The atomic numbers of the columns: of the given symbols, or those that occur, in order."""
     if species is None:
-        wanted = present
-    else:
-        unknown = [symbol for symbol in species if symbol not in atomic_numbers]
-        if unknown or len(set(species)) < len(species) or not species:
-            raise ValueError(f"species must be different chemical symbols, got {list(species)}")
-        wanted = [atomic_numbers[symbol] for symbol in species]
-    missing = [chemical_symbols[number] for number in present if number not in wanted]
+        return tuple(np.unique(frames.numbers).tolist())
+    from ase.data import atomic_numbers
+
+    unknown = [symbol for symbol in species if symbol not in atomic_numbers]
+    named = [symbol for symbol in species if symbol != "X"]
+    if unknown or len(set(named)) < len(named) or not named:
+        raise ValueError(f"species must be different chemical symbols, got {list(species)}")
+    return tuple(atomic_numbers[symbol] for symbol in species)
+
+
+def _make_store(frames: Frames, elements: Sequence[int]) -> GraphStore:
+    """A store of all frames, with a one-hot column for each element."""
+    missing = sorted(set(frames.numbers.tolist()) - {z for z in elements if z})
     if missing:
-        raise ValueError(f"species {list(species or [])} lacks {missing}, which the files hold")
-    column = torch.zeros(max(wanted) + 1, dtype=torch.int64)
-    column[wanted] = torch.arange(len(wanted))
+        raise ValueError(
+            f"species {_symbols(elements)} lacks {_symbols(missing)}, which the files hold"
+        )
+    column = torch.zeros(max(elements) + 1, dtype=torch.int64)
+    column[list(elements)] = torch.arange(len(elements))
     z = torch.from_numpy(frames.numbers)
     node = {
         "pos": torch.from_numpy(frames.pos.astype(np.float32)),
-        "x": torch.nn.functional.one_hot(column[z], len(wanted)).to(torch.float32),
+        "x": torch.nn.functional.one_hot(column[z], len(elements)).to(torch.float32),
         "z": z,
         "forces": torch.from_numpy(frames.forces.astype(np.float32)),
     }
     energy = torch.from_numpy(frames.energy)
     graph = {"energy": energy, "frame": torch.arange(len(energy))}
-    store = GraphStore(torch.from_numpy(frames.num_atoms), node=node, graph=graph)
-    return store, [chemical_symbols[number] for number in wanted]
+    return GraphStore(torch.from_numpy(frames.num_atoms), node=node, graph=graph)
+
+
+def _symbols(elements: Sequence[int]) -> list[str]:
+    """Chemical symbols; ``X`` of a column without an element."""
+    from ase.data import chemical_symbols
+
+    return [chemical_symbols[number] for number in elements]
 
 
 def _by_symbol(energies: Mapping[int, float]) -> dict[str, float]:
@@ -268,13 +282,8 @@ def _by_symbol(energies: Mapping[int, float]) -> dict[str, float]:
     return {chemical_symbols[number]: value for number, value in energies.items()}
 
 
-def _numbers_of(species: Sequence[str]) -> tuple[int, ...]:
-    from ase.data import atomic_numbers
-
-    return tuple(atomic_numbers[symbol] for symbol in species)
-
-
-def _warn_of_unseen_species(store: GraphStore, train: Tensor, species: Sequence[str]) -> None:
+def _warn_of_unseen_species(store: GraphStore, train: Tensor, elements: Sequence[int]) -> None:
+    species = _symbols(elements)
     seen = store.gather(train).x.any(0)
     used = store.node["x"].any(0)
     unseen = [
