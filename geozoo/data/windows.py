@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,11 +11,14 @@ from torch import Tensor
 from geozoo.data._layout import GraphIndex, as_index
 
 
-@dataclass(frozen=True)
 class WindowBatch:
     """Some windows of a series, in physical units.
 
-    Attributes:
+    Its attributes cannot be set; :meth:`replace` gives a batch with other values. It is no
+    dataclass: Lightning would cast or copy the fields of one in the precision of the training,
+    though targets keep theirs and a task casts what its model sees.
+
+    Args:
         x: what a model sees, ``[B, T, N, F]``; unobserved entries of the target feature are 0.
         x_observed: whether the target feature was observed there, ``[B, T, N]``.
         y: the target feature of the steps behind, ``[B, H, N]``; unobserved entries are 0.
@@ -35,13 +37,42 @@ class WindowBatch:
     time: Int[Tensor, "B T_plus_H 2"]
     part: Int[Tensor, " B"]
     index: Int[Tensor, " B"]
-    lagged: Float[Tensor, "B L H N"] | None = None
-    lagged_observed: Bool[Tensor, "B L H N"] | None = None
+    lagged: Float[Tensor, "B L H N"] | None
+    lagged_observed: Bool[Tensor, "B L H N"] | None
+
+    def __init__(
+        self,
+        x: Float[Tensor, "B T N F"],
+        x_observed: Bool[Tensor, "B T N"],
+        y: Float[Tensor, "B H N"],
+        y_observed: Bool[Tensor, "B H N"],
+        time: Int[Tensor, "B T_plus_H 2"],
+        part: Int[Tensor, " B"],
+        index: Int[Tensor, " B"],
+        lagged: Float[Tensor, "B L H N"] | None = None,
+        lagged_observed: Bool[Tensor, "B L H N"] | None = None,
+    ) -> None:
+        self.__dict__.update(
+            x=x, x_observed=x_observed, y=y, y_observed=y_observed, time=time, part=part,
+            index=index, lagged=lagged, lagged_observed=lagged_observed,
+        )  # fmt: skip
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse to change a batch that others may hold."""
+        raise AttributeError(f"{name}: a WindowBatch cannot be changed; use replace({name}=...)")
 
     @property
     def num_graphs(self) -> int:
         """Number of windows ``B``."""
         return self.x.shape[0]
+
+    def replace(self, **tensors: Tensor | None) -> WindowBatch:
+        """A batch in which some fields are exchanged; this one stays as it is.
+
+        Raises:
+            TypeError: for a field that there is not.
+        """
+        return WindowBatch(**{**self.__dict__, **tensors})
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> WindowBatch:
         """The same batch on another device."""
@@ -51,9 +82,9 @@ class WindowBatch:
         """A copy in page-locked memory; called by the torch DataLoader."""
         return self._mapped(lambda tensor: tensor.pin_memory())
 
-    def _mapped(self, function) -> WindowBatch:  # type: ignore[no-untyped-def]
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return replace(self, **{k: None if v is None else function(v) for k, v in values.items()})
+    def _mapped(self, function: Callable[[Tensor], Tensor]) -> WindowBatch:
+        values = self.__dict__.items()
+        return WindowBatch(**{k: None if v is None else function(v) for k, v in values})
 
 
 class SeriesStore:

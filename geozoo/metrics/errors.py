@@ -20,7 +20,10 @@ MEASURES: Mapping[str, Callable[[], Metric]] = {
 
 
 class ErrorMeasures(nn.Module, ABC):
-    """Errors by name, collected over batches: what a task needs of its metrics."""
+    """Errors by name, collected over batches: what a task needs of its metrics.
+
+    Sums stay float64 whatever is done to the precision of a module around them.
+    """
 
     @property
     @abstractmethod
@@ -38,6 +41,24 @@ class ErrorMeasures(nn.Module, ABC):
     @abstractmethod
     def reset(self) -> None:
         """Forget all batches."""
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ErrorMeasures:
+        """Move to a device, but keep every dtype: ``Module.to(dtype)`` would round the sums."""
+        super()._apply(device_only(fn), recurse)
+        for module in self.modules():
+            if isinstance(module, Metric):
+                module.set_dtype(torch.float64)
+        return self
+
+
+def device_only(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """What a function of ``nn.Module._apply`` does to devices, without a change of the dtype."""
+
+    def moved(tensor: Tensor) -> Tensor:
+        changed = function(tensor)
+        return changed if changed.dtype == tensor.dtype else tensor.to(changed.device)
+
+    return moved
 
 
 def check_shapes(quantity: str, predicted: Tensor, target: Tensor) -> None:

@@ -139,11 +139,12 @@ class _Sums(Metric):
         observed = ~target.isnan()
         counted = {"observed": observed, "nonzero": observed & (target != 0)}
         target = target.double().nan_to_num(0.0)
+        tiny = torch.finfo(target.dtype).tiny
         error = predicted.double() - target
         for name, measure, value in (
             ("absolute", "mae", error.abs()),
             ("square", "rmse", error.square()),
-            ("relative", "mape", error.abs() / target.abs().clamp_min(torch.finfo().tiny)),
+            ("relative", "mape", error.abs() / target.abs().clamp_min(tiny)),
         ):
             mask = counted[self.masks[measure]]
             kept = torch.where(mask, value, value.new_zeros(()))

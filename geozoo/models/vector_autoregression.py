@@ -68,8 +68,9 @@ class VectorAutoregression(nn.Module):
         if x.shape[1] < self.order:
             raise ValueError(f"x must have at least {self.order} steps, got {x.shape[1]}")
         past = [x[:, -1 - lag, :, 0].double() for lag in range(self.order)]
+        matrix = self.coefficients.double()  # whatever precision a trainer has given to it
         ahead = []
         for _ in range(self.horizon):
-            ahead.append(torch.cat(past, 1) @ self.coefficients[:-1] + self.coefficients[-1])
+            ahead.append(torch.cat(past, 1) @ matrix[:-1] + matrix[-1])
             past = [ahead[-1], *past[:-1]]
         return torch.stack(ahead, 1).to(x.dtype)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
@@ -14,11 +16,14 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from geozoo.data import DataSpec, GraphDataModule
 from geozoo.metrics import ErrorMeasures
+from geozoo.metrics.errors import device_only
 from geozoo.tasks._finite import FiniteLossGuard
 from geozoo.tasks._parity import ParitySample
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks._worst import WorstCases
 from geozoo.tasks.parameter_groups import parameter_groups
+
+_LOG = logging.getLogger(__name__)
 
 MakeOptimizer = Callable[[list[dict[str, Any]]], Optimizer]
 MakeSchedule = Callable[..., LRScheduler]
@@ -45,6 +50,8 @@ class GraphTask(LightningModule):
     Attributes:
         draws_on_cpu: whether a training step draws random numbers in main memory, which a recording
             of it would repeat.
+        keeps_statistics: whether the task's own buffers (statistics of the data) keep their
+            precision, float64, in a training whose precision is a 'true' half.
         record: plain data that goes into every checkpoint: config, data, versions.
         parity: a sample of the last test's predictions.
         worst: the graphs of the last test (of this process) with the largest errors.
@@ -54,6 +61,7 @@ class GraphTask(LightningModule):
     """
 
     draws_on_cpu: ClassVar[bool] = False
+    keeps_statistics: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -194,6 +202,26 @@ class GraphTask(LightningModule):
         return {}
 
     @property
+    def model_dtype(self) -> torch.dtype:
+        """Precision of the model's parameters.
+
+        Of one without any: that of its buffers, but at least float32.
+        """
+        parameter = next(self.model.parameters(), None)
+        if parameter is not None:
+            return parameter.dtype
+        kinds = (b.dtype for b in self.model.buffers() if b.is_floating_point())
+        return torch.promote_types(next(kinds, torch.float32), torch.float32)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> GraphTask:
+        """Change precision or device of the model; of everything else the device alone."""
+        moved = device_only(fn)
+        if recurse:
+            for child in self.children():
+                child._apply(fn if child is self.model else moved)
+        return super()._apply(moved if self.keeps_statistics else fn, recurse=False)
+
+    @property
     def is_trained(self) -> bool:
         """Whether the model has parameters at all."""
         return any(parameter.requires_grad for parameter in self.model.parameters())
@@ -206,6 +234,7 @@ class GraphTask(LightningModule):
         if not self.is_trained:
             return None
         optimizer = self.make_optimizer(parameter_groups(self.model))
+        _keep_eps_above_zero(optimizer)
         if self.make_schedule is None:
             return optimizer
         num_epochs = self.trainer.max_epochs
@@ -229,10 +258,12 @@ class GraphTask(LightningModule):
             parts["loss"], batch.index,
             epoch=self.current_epoch, step=self.global_step, batch_idx=batch_idx,
         )  # fmt: skip
-        logged = {f"train/{name}": value.detach() for name, value in parts.items()}
+        # A 'true' half precision is the default dtype within a step; means are not kept in it.
+        logged = {f"train/{name}": _at_least_float32(value) for name, value in parts.items()}
         # Lightning takes whole numbers for the mean size over processes: so that it is one.
         size = batch.num_graphs * self.trainer.world_size
-        self.log_dict(logged, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
+        with _default_dtype(torch.float32):
+            self.log_dict(logged, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
         return parts["loss"] * self._share(batch) if self.is_trained else None
 
     def _share(self, batch: Any) -> Tensor | float:
@@ -242,7 +273,7 @@ class GraphTask(LightningModule):
         """
         if self._trainer is None or self.trainer.world_size == 1:
             return 1.0
-        count = torch.tensor(float(batch.num_graphs), device=self.device)
+        count = torch.tensor(batch.num_graphs, device=self.device, dtype=torch.float32)
         total = self.trainer.strategy.reduce(count.clone(), reduce_op="sum")
         return count * self.trainer.world_size / total
 
@@ -316,6 +347,34 @@ class GraphTask(LightningModule):
         errors.reset()
         # The values are those of all devices already; the mean over devices leaves them.
         self.log_dict({f"{prefix}{name}": v for name, v in values.items()}, sync_dist=True)
+
+
+def _keep_eps_above_zero(optimizer: Optimizer) -> None:
+    """Raise an optimizer's ``eps`` to what float16 can hold, where its parameters are such.
+
+    Adam's 1e-8 is 0 there, as is the square of a small gradient: the first step would be NaN.
+    """
+    least = torch.finfo(torch.float16).tiny
+    for group in optimizer.param_groups:
+        is_half = any(parameter.dtype == torch.float16 for parameter in group["params"])
+        if is_half and group.get("eps", least) < least:
+            _LOG.info("float16 parameters: eps of the optimizer raised to %.2g", least)
+            group["eps"] = least
+
+
+def _at_least_float32(value: Tensor) -> Tensor:
+    value = value.detach()
+    return value.to(torch.promote_types(value.dtype, torch.float32))
+
+
+@contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _measured_in(measure: str, unit: str) -> str:

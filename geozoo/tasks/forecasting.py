@@ -112,7 +112,7 @@ class Forecasting(GraphTask):
 
     def inputs(self, batch: WindowBatch) -> dict[str, Any]:
         """Scaled inputs with missing entries at the mean, clock, and lags where a model has any."""
-        dtype = next((p.dtype for p in self.model.parameters()), torch.float32)
+        dtype = self.model_dtype
         shift, scale = self.shift[batch.part], self.scale[batch.part]  # [B, F]
         x = (batch.x.double() - shift[:, None, None]) / scale[:, None, None]
         target = x[..., 0].masked_fill(~batch.x_observed, 0.0)
@@ -130,6 +130,8 @@ class Forecasting(GraphTask):
         """The mean of the chosen loss over all entries that count."""
         forecast = self(batch)
         _check_forecast(forecast, batch.y)
+        # A half precision can hold neither physical values nor the sum over a batch.
+        forecast = forecast.to(torch.promote_types(forecast.dtype, torch.float32))
         truth = batch.y.to(forecast.dtype)
         if self.loss_scale == "physical":
             forecast = self._physical(forecast, batch)
@@ -181,9 +183,9 @@ class Forecasting(GraphTask):
         return self.scale[batch.part, 0][:, None, None]
 
     def _physical(self, forecast: Tensor, batch: WindowBatch) -> Tensor:
-        return forecast * self._scale(batch).to(forecast.dtype) + self._shift(batch).to(
-            forecast.dtype
-        )
+        """In the unit of the data, in float32 where the forecast is in a half precision."""
+        dtype = torch.promote_types(forecast.dtype, torch.float32)
+        return forecast.to(dtype) * self._scale(batch).to(dtype) + self._shift(batch).to(dtype)
 
 
 def reported_steps(minutes: Any, spec: ForecastSpec) -> dict[int, str]:

@@ -73,7 +73,7 @@ class GeometricTask(GraphTask):
 
     def inputs(self, batch: GraphBatch) -> dict[str, Any]:
         """The arguments of the model, in the precision of its parameters."""
-        dtype = next((p.dtype for p in self.model.parameters()), torch.float32)
+        dtype = self.model_dtype
         x, vec = batch.get("x"), batch.get("vec")
         inputs = {
             "pos": batch.pos.to(dtype),

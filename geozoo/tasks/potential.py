@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +64,8 @@ class Potential(GeometricTask):
             statistics ``energy_shift`` and ``energy_scale``, or a weight is negative, no number or
             so large that a loss in float32 would not be finite.
     """
+
+    keeps_statistics: ClassVar[bool] = False  # so that a 'true' half is noticed and refused
 
     energy_shift: Tensor
     energy_scale: Tensor

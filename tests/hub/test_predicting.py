@@ -227,7 +227,7 @@ class TestForecasts:
         series = data.series
         found = forecast(model, series.part(slice(0, len(series.times) - 3)))
         batch = data.store.gather([len(data.store) - 1])
-        batch = dataclasses.replace(batch, part=torch.zeros_like(batch.part))
+        batch = batch.replace(part=torch.zeros_like(batch.part))
         expected = model.predict(batch)["flow"][0]
         torch.testing.assert_close(torch.from_numpy(found.values), expected)
         assert found.times.tolist() == series.times[-3:].tolist()

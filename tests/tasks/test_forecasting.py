@@ -1,7 +1,5 @@
 """The forecasting task: scaling, masks, and no influence of what may not have any."""
 
-import dataclasses
-
 import pytest
 import torch
 from tiny_traffic import tiny_traffic
@@ -36,8 +34,7 @@ def test_values_that_were_not_observed_have_no_influence(fill):
     task, data = make(fill=fill)
     batch = batch_of(data)
     noise = 100 * torch.randn(batch.x.shape)
-    other = dataclasses.replace(
-        batch,
+    other = batch.replace(
         x=batch.x + noise * ~batch.x_observed[..., None],
         y=batch.y + 100 * ~batch.y_observed,
     )
@@ -59,7 +56,7 @@ def test_the_future_and_other_windows_have_no_influence():
     batch = batch_of(data)
     alone = data.store.gather(data.splits["test"][4:5])
     torch.testing.assert_close(task.predict(batch)["flow"][4:5], task.predict(alone)["flow"])
-    other = dataclasses.replace(batch, y=batch.y + 5.0)
+    other = batch.replace(y=batch.y + 5.0)
     assert torch.equal(task.predict(batch)["flow"], task.predict(other)["flow"])
 
 
