@@ -118,7 +118,8 @@ def _predict_graphs(
         )
     with progress_bar("Predicting", len(store)) as advance:
         values = predict_store(model, store, progress=advance)
-    write_predictions(Predictions(values, model.units, store.num_nodes.numpy(), structures), target)
+    found = Predictions(values, model.units, model.levels, store.num_nodes.numpy(), structures)
+    write_predictions(found, target)
     return f"{len(store)} graphs"
 
 

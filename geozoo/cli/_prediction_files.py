@@ -23,19 +23,20 @@ class Predictions:
     Attributes:
         values: quantities by name, a row for each graph or for each node.
         units: unit of each quantity.
+        levels: whether a quantity has a row for each ``"graph"`` or for each ``"node"``.
         num_nodes: ``[S]`` nodes of each graph.
         structures: elements and positions, where the input was such.
     """
 
     values: Mapping[str, Tensor]
     units: Mapping[str, str]
+    levels: Mapping[str, str]
     num_nodes: np.ndarray
     structures: Sequence[Structure] | None
 
     def is_of_nodes(self, name: str) -> bool:
         """Whether a quantity has a row for each node."""
-        count = len(self.values[name])
-        return count == int(self.num_nodes.sum()) and count != len(self.num_nodes)
+        return self.levels.get(name, "graph") == "node"
 
     def of_graph(self, name: str, graph: int) -> np.ndarray:
         """A quantity of one graph."""

@@ -101,12 +101,13 @@ def _title(
         share, taken = scores.max(-1)
         true = int(targets["class"][number])
         return f"{told[0]}: {true}, taken for {int(taken)} ({float(share):.0%})"
+    levels = task.quantity_levels()
     for quantity in task.quantities:
         value, truth = predictions[quantity.name], targets[quantity.name]
         unit = task.spec.units.get(quantity.field, "")
         if quantity.is_vector:
             told.append(f"arrows: error of {quantity.name}")
-        elif len(value) == batch.num_graphs and value[number].numel() == 1:
+        elif levels[quantity.name] == "graph" and value[number].numel() == 1:
             error = float(value[number]) - float(truth[number])
             told.append(f"{quantity.name} {float(truth[number]):.6g}, error {error:+.3g} {unit}")
     return "\n".join(told)
@@ -116,9 +117,10 @@ def _vector_error(
     batch: Any, predictions: dict[str, Tensor], targets: dict[str, Tensor], task: GraphTask
 ) -> Tensor | None:
     """The wrong part of the first vector that every node has."""
+    levels = task.quantity_levels()
     for quantity in task.quantities:
         value = predictions[quantity.name]
-        if quantity.is_vector and len(value) == batch.num_nodes:
+        if quantity.is_vector and levels[quantity.name] == "node":
             error = (value - targets[quantity.name]).cpu()
             return error.reshape(batch.num_nodes, -1, error.shape[-1])[:, 0]
     return None

@@ -69,6 +69,12 @@ class Ensemble:
         return {**units, **{f"{name}{SPREAD}": unit for name, unit in units.items()}}
 
     @property
+    def levels(self) -> dict[str, str]:
+        """See `TrainedModel.levels`; a spread has the level of its quantity."""
+        levels = self.members[0].levels
+        return {**levels, **{f"{name}{SPREAD}": level for name, level in levels.items()}}
+
+    @property
     def device(self) -> torch.device:
         """Where they are."""
         return self.members[0].device

@@ -57,6 +57,11 @@ class TrainedModel:
         return self.task.quantity_units()
 
     @property
+    def levels(self) -> dict[str, str]:
+        """Whether a quantity of `predict` has a row per ``"graph"`` or per ``"node"``."""
+        return self.task.quantity_levels()
+
+    @property
     def device(self) -> torch.device:
         """Where it is."""
         return self.task.device

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -14,9 +15,12 @@ class Quantity:
         field: the field of the batch that holds the target, ``"forces"``.
         measures: names of its error measures, of ``geozoo.metrics.MEASURES``.
         is_vector: whether it turns with the input.
+        level: whether it has a row per ``"graph"`` or per ``"node"``; None: as the outputs of the
+            model, the level of the data.
     """
 
     name: str
     field: str
     measures: tuple[str, ...]
     is_vector: bool = False
+    level: Literal["graph", "node"] | None = None

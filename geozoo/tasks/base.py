@@ -175,6 +175,11 @@ class GraphTask(LightningModule):
         """Unit of every quantity."""
         return {q.name: self.spec.units.get(q.field, "") for q in self.quantities}
 
+    def quantity_levels(self) -> dict[str, str]:
+        """Whether a quantity has a row per ``"graph"`` (or window) or per ``"node"``, by name."""
+        own = getattr(self.spec, "level", "graph")
+        return {q.name: q.level or own for q in self.quantities}
+
     def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
         """Let a new model see training data once, if it wants to: here, to scale its weights.
 
@@ -321,9 +326,9 @@ class GraphTask(LightningModule):
         """Of every graph ``[G]`` the mean absolute error of the first quantity; NaN: no truth."""
         name = self.quantities[0].name
         error = (predictions[name] - targets[name]).abs()
-        if len(error) == batch.num_graphs:
+        if self.quantity_levels()[name] == "graph":
             return error.reshape(batch.num_graphs, -1).nanmean(1)
-        by_node = error.reshape(len(batch.batch), -1).mean(1)
+        by_node = error.reshape(len(batch.batch), -1).double().mean(1)
         total = by_node.new_zeros(batch.num_graphs).index_add(0, batch.batch, by_node)
         return total / batch.ptr.diff()
 

@@ -112,23 +112,19 @@ class GeometricTask(GraphTask):
         if self.test_rotations == 1:
             return self.predict(batch)
         total: dict[str, Tensor] = {}
+        levels = self.quantity_levels()
         for repeat in range(self.test_rotations):
             rotations = evaluation_rotations(batch, self.spec.dim, seed=self.seed, repeat=repeat)
             predictions = self.predict(self._turned(batch, rotations))
             for quantity in self.quantities:
                 value = predictions[quantity.name]
                 if quantity.is_vector:
-                    value = _turn_back(value, rotations, batch)
+                    of_nodes = levels[quantity.name] == "node"
+                    rows = rotations.index_select(0, batch.batch) if of_nodes else rotations
+                    value = torch.einsum("n...e,ned->n...d", value, rows.to(value.dtype))
                 total[quantity.name] = total.get(quantity.name, 0.0) + value
         return {name: value / self.test_rotations for name, value in total.items()}
 
     def _turned(self, batch: GraphBatch, rotations: Tensor) -> GraphBatch:
         fields = [field for field in self.spec.vector_fields if field in batch]
         return rotate_batch(batch, rotations, fields)
-
-
-def _turn_back(value: Tensor, rotations: Tensor, batch: GraphBatch) -> Tensor:
-    rows = (
-        rotations if value.shape[0] == batch.num_graphs else rotations.index_select(0, batch.batch)
-    )
-    return torch.einsum("n...e,ned->n...d", value, rows.to(value.dtype))

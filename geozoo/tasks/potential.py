@@ -97,7 +97,7 @@ class Potential(GeometricTask):
             model, spec,
             quantities=(
                 Quantity("energy", "energy", measures),
-                Quantity("force", "forces", measures, is_vector=True),
+                Quantity("force", "forces", measures, is_vector=True, level="node"),
             ),
             optimizer=optimizer, schedule=schedule, augment=augment,
             test_rotations=test_rotations, monitor=monitor, seed=seed,

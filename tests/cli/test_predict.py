@@ -113,6 +113,47 @@ def test_molecules_of_an_sdf_file(energies, tmp_path, geozoo):
         assert arrays["num_nodes"].tolist() == [6, 4]
 
 
+@pytest.mark.parametrize("symbols", [["H", "O"], ["H", "O", "CH2O"], ["O"]])
+def test_atoms_on_their_own(energies, tmp_path, geozoo, symbols):
+    """As many graphs as nodes: levels are known, not guessed from numbers."""
+    import ase
+
+    frames = [ase.Atoms(name) for name in symbols]
+    for atoms in frames:
+        atoms.positions = 1.2 * np.arange(3 * len(atoms)).reshape(-1, 3)
+    ase_io.write(tmp_path / "atoms.xyz", frames, format="extxyz")
+    words = f"checkpoint={energies}", f"input={tmp_path / 'atoms.xyz'}"
+    for ending in ("xyz", "extxyz", "npz", "csv"):
+        code, said = geozoo(*words, f"output={tmp_path / f'o.{ending}'}")
+        assert code == 0, said
+    rows = table(tmp_path / "o.csv")
+    assert list(rows[0]) == ["graph", "energy [meV]"] and len(rows) == len(frames)
+    with np.load(tmp_path / "o.npz") as arrays:
+        assert arrays["energy"].shape == (len(frames),)
+        assert arrays["force"].shape == (sum(map(len, frames)), 3)
+        assert not arrays["force"][:1].any()  # one atom feels no force
+    for number, atoms in enumerate(ase_io.read(tmp_path / "o.xyz", index=":")):
+        assert atoms.get_chemical_formula() == frames[number].get_chemical_formula()
+        assert 1e3 * atoms.get_potential_energy() == pytest.approx(
+            float(rows[number]["energy [meV]"]), rel=1e-6
+        )
+        if len(atoms) == 1:
+            np.testing.assert_array_equal(atoms.get_forces(), np.zeros((1, 3)))
+
+
+def test_positions_of_single_particles_stay_rows_of_nodes(tmp_path, geozoo):
+    model = dynamics()
+    folder = written(model, tmp_path / "d", **model.spec.model_arguments() | SIZES)
+    random = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "in.npz", pos=random.normal(size=(3, 1, 3)), x=np.ones((3, 1, 1)),
+        vec=random.normal(size=(3, 1, 1, 3)),
+    )  # fmt: skip
+    words = f"checkpoint={folder}", f"input={tmp_path / 'in.npz'}"
+    assert geozoo(*words, f"output={tmp_path / 'o.csv'}")[0] == 0
+    assert [row["graph"] for row in table(tmp_path / "o.csv")] == ["0", "1", "2"]
+
+
 def test_several_models_give_mean_and_spread(energies, frames, tmp_path, geozoo):
     words = f"checkpoint={energies},{energies}", f"input={frames}"
     code, said = geozoo(*words, f"output={tmp_path / 'o.extxyz'}")
