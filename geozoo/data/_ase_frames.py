@@ -181,7 +181,8 @@ def _atoms(path: Path) -> Iterator[Atoms]:
     if path.stat().st_size == 0:
         raise ValueError(f"path: {path} is empty")
     try:
-        yield from iread(str(path), index=":")
+        # ASE would take what follows an @ in a name, water@300K.xyz, for an index.
+        yield from iread(str(path), index=":", do_not_split_by_at_sign=True)
     except Exception as error:  # each of ASE's many readers fails in its own way
         raise ValueError(f"path: ASE cannot read {path}: {error}") from error
 
@@ -192,7 +193,10 @@ def _sdf_molecules(path: Path) -> Iterator[Atoms]:
 
     if not path.is_file():
         raise FileNotFoundError(f"path: there is no file {path}")
-    for number, molecule in enumerate(Chem.SDMolSupplier(str(path), removeHs=False)):
+    # Only elements and positions are asked for: no valence has to be right, as it is not in every
+    # molecule that is drawn or computed.
+    options = {"sanitize": False, "removeHs": False, "strictParsing": False}
+    for number, molecule in enumerate(Chem.SDMolSupplier(str(path), **options)):
         if molecule is None or not molecule.GetNumConformers():
             raise ValueError(f"path: molecule {number} of {path} cannot be read")
         numbers = [atom.GetAtomicNum() for atom in molecule.GetAtoms()]

@@ -113,6 +113,27 @@ def test_molecules_of_an_sdf_file(energies, tmp_path, geozoo):
         assert arrays["num_nodes"].tolist() == [6, 4]
 
 
+def test_molecules_that_break_the_rules_of_valence_are_read(energies, tmp_path, geozoo):
+    """As `geozoo sample` writes them: what is drawn need not be a valid molecule."""
+    pytest.importorskip("rdkit")
+    import torch
+
+    from geozoo.cli._molecules import write_molecules
+    from geozoo.tasks import SampledMolecules
+
+    ring = torch.linspace(0, 5.2, 6)
+    ring = torch.stack([ring.cos(), ring.sin(), torch.zeros(6)], 1)
+    chain = torch.tensor([[0.0, 0, 0], [0, 0, 1.1], [0, 1.1, 0]])
+    pos = torch.cat([torch.zeros(1, 3), ring, chain])  # a carbon among six hydrogens, and CO of 3
+    z = torch.tensor([6, 1, 1, 1, 1, 1, 1, 8, 6, 6])
+    write_molecules(SampledMolecules(pos, z, torch.tensor([7, 3])), tmp_path / "in.sdf")
+    words = f"checkpoint={energies}", f"input={tmp_path / 'in.sdf'}"
+    code, said = geozoo(*words, f"output={tmp_path / 'o.npz'}")
+    assert code == 0, said
+    with np.load(tmp_path / "o.npz") as arrays:
+        assert arrays["num_nodes"].tolist() == [7, 3]
+
+
 @pytest.mark.parametrize("symbols", [["H", "O"], ["H", "O", "CH2O"], ["O"]])
 def test_atoms_on_their_own(energies, tmp_path, geozoo, symbols):
     """As many graphs as nodes: levels are known, not guessed from numbers."""
@@ -152,6 +173,17 @@ def test_positions_of_single_particles_stay_rows_of_nodes(tmp_path, geozoo):
     words = f"checkpoint={folder}", f"input={tmp_path / 'in.npz'}"
     assert geozoo(*words, f"output={tmp_path / 'o.csv'}")[0] == 0
     assert [row["graph"] for row in table(tmp_path / "o.csv")] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("name", ["water@300K", "water@3", "a@b@c", "water@:2"])
+def test_names_with_an_at_sign(energies, frames, tmp_path, geozoo, name):
+    """ASE takes what follows for an index unless it is told not to."""
+    source = frames.rename(tmp_path / f"{name}.xyz")
+    out = tmp_path / f"out_{name}.xyz"
+    code, said = geozoo(f"checkpoint={energies}", f"input={source}", f"output={out}")
+    assert code == 0 and "3 graphs" in said, said
+    found = ase_io.read(out, index=":", do_not_split_by_at_sign=True)
+    assert len(found) == 3 and not list(tmp_path.glob("out_water.xyz"))
 
 
 def test_several_models_give_mean_and_spread(energies, frames, tmp_path, geozoo):

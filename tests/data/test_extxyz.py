@@ -80,6 +80,11 @@ def test_other_formats_of_ase(tmp_path: Path) -> None:
     assert len(read(tmp_path / "water.traj").store) == 10
 
 
+def test_an_at_sign_belongs_to_the_name(tmp_path: Path) -> None:
+    file = write(tmp_path / "water.xyz", waters()).rename(tmp_path / "water@2.xyz")
+    assert len(read(file).store) == len(waters())
+
+
 def test_split_is_seeded_and_its_fractions_are_ratios(file: Path) -> None:
     first, same = read(file), read(file, fractions={"train": 8, "val": 1, "test": 1})
     other = read(file, split_seed=1)
