@@ -67,6 +67,7 @@ class CapturedFit:
         self.steps_per_graph = steps_per_graph
         self.device = trainer.strategy.root_device
         task.trainer = datamodule.trainer = trainer
+        trainer.precision_plugin.convert_module(task)
         task.to(self.device)
         self.loader, self.val_loader = datamodule.train_dataloader(), datamodule.val_dataloader()
         configured = task.configure_optimizers()

@@ -17,7 +17,8 @@ from geozoo.tasks import GraphTask
 def load_weights(task: GraphTask, checkpoint: Path) -> dict[str, Any]:
     """Load a checkpoint's weights (the averaged ones, where there are such) into a task.
 
-    A network without updates of low rank gets them merged.
+    A network without updates of low rank gets them merged, and the precision is that of the
+    checkpoint.
 
     Returns:
         The checkpoint.
@@ -28,6 +29,7 @@ def load_weights(task: GraphTask, checkpoint: Path) -> dict[str, Any]:
     state = {**{name: value for name, value in earlier.items() if name not in state}, **state}
     if state.keys() != task.state_dict().keys():
         state = merge_low_rank_updates(state)
+    task.match_precision(state)
     task.load_state_dict(state)
     return content
 

@@ -111,7 +111,7 @@ def _predict_graphs(
         structures = read_structures(source, ignore_cell=options.ignore_cell)
         store = structure_store(model.spec, structures)
     elif source.suffix == ".npz":
-        store = read_arrays(source, model.spec)
+        store = read_arrays(source, model.spec, dtype=model.dtype)
     else:
         raise ValueError(
             f"input: this model takes {', '.join((*_STRUCTURES, '.npz'))}, got {source.name}"

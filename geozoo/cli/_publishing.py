@@ -14,7 +14,7 @@ from geozoo.cli._folder import RunFolder
 from geozoo.cli._recording import without_places
 from geozoo.cli._result import variant_of
 from geozoo.hub import load, write_model
-from geozoo.hub.rebuilding import own_modules
+from geozoo.hub.rebuilding import own_modules, rebuild_task
 from geozoo.zoo import entries
 from geozoo.zoo.results import Result, read_results
 
@@ -45,13 +45,15 @@ def publish(
     if not rows:
         raise ValueError(f"{run} holds no result.csv. Test it first: geozoo evaluate --save {run}")
     record, state = read_checkpoint(checkpoint)
+    nodes = {key: record["config"][key] for key in ("model", "task")}
+    own = own_modules(record["config"])
+    network = rebuild_task(**nodes, data=record["data"], state=state, trusted=own)
     name = name or _name(record)
     folder = Path(out or name).expanduser().absolute()
     description = write_model(
         folder,
         name=name,
-        model=record["config"]["model"],
-        task=record["config"]["task"],
+        **nodes,
         data=record["data"],
         state=state,
         mirrors=mirrors,
@@ -59,8 +61,8 @@ def publish(
         training=_training(rows[0]),
         versions=record["versions"],
         licence={"weights": licence, "data": _data_licence(record)},
+        precision=str(network.model_dtype).removeprefix("torch."),
     )
-    own = own_modules(record["config"])
     model = load(folder, trusted=own)
     size = f"{description.weights.size / 2**20:.2f} MiB of weights"
     console.print(f"{folder} ({size})", soft_wrap=True)

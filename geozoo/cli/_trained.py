@@ -82,6 +82,6 @@ def _of_checkpoint(checkpoint: Path) -> TrainedModel:
     weights = Weights(checkpoint.name, file_sha256(checkpoint), checkpoint.stat().st_size)
     return TrainedModel(
         Description(checkpoint.parent.parent.name or "run", **nodes, data=record["data"],
-                    weights=weights),
+                    weights=weights, precision=str(task.model_dtype).removeprefix("torch.")),
         task,
     )  # fmt: skip

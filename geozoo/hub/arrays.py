@@ -10,7 +10,9 @@ import torch
 from geozoo.data import GeometricSpec, GraphStore, read_npz
 
 
-def read_arrays(path: Path, spec: GeometricSpec) -> GraphStore:
+def read_arrays(
+    path: Path, spec: GeometricSpec, *, dtype: torch.dtype = torch.float32
+) -> GraphStore:
     """Graphs out of an ``.npz`` file.
 
     Args:
@@ -18,6 +20,7 @@ def read_arrays(path: Path, spec: GeometricSpec) -> GraphStore:
             graphs of several sizes; with ``x [..., S]`` and ``vec [..., V, dim]`` of the same
             leading axes where the model has such inputs.
         spec: the data of the model's training.
+        dtype: precision of the inputs, that of the model but at least float32.
 
     Raises:
         ValueError: for a file that is none, missing arrays, shapes that do not fit, or values that
@@ -47,7 +50,8 @@ def read_arrays(path: Path, spec: GeometricSpec) -> GraphStore:
         flat = array.reshape(-1, *tail)
         if len(flat) != int(num_nodes.sum()):
             raise ValueError(f"{path}: {name} has {len(flat)} nodes, not {int(num_nodes.sum())}")
-        node[name] = torch.from_numpy(flat.astype(np.float32))
+        kept = np.float64 if dtype == torch.float64 else np.float32
+        node[name] = torch.from_numpy(flat.astype(kept))
     return GraphStore(torch.from_numpy(num_nodes), node=node)
 
 

@@ -34,9 +34,10 @@ class GeozooCalculator(Calculator):
         model: a trained potential, its name in the zoo's index, or its folder; several of these,
             or an ensemble, for their mean.
         device: where to evaluate it.
+        dtype: ``"float32"``, or ``"float64"`` for long dynamics and finite differences; None: the
+            precision of the model's training.
         any_composition: answer for compositions whose energies the training does not determine, too
             (see `geozoo.tasks.Potential`).
-        dtype: ``"float32"``, or ``"float64"`` for long dynamics and finite differences.
         options: arguments of ASE's calculator.
 
     Raises:
@@ -53,12 +54,12 @@ class GeozooCalculator(Calculator):
         model: TrainedModel | Ensemble | str | Path | Sequence[str | Path],
         *,
         device: torch.device | str = "cpu",
-        dtype: str = "float32",
+        dtype: str | None = None,
         any_composition: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        if dtype not in ("float32", "float64"):
+        if dtype not in (None, "float32", "float64"):
             raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}')
         is_loaded = isinstance(model, (TrainedModel, Ensemble))
         self.model = copy.deepcopy(model) if is_loaded else load(model)
@@ -67,7 +68,9 @@ class GeozooCalculator(Calculator):
                 f"{self.model.name} predicts {', '.join(self.model.units)}, which is no energy "
                 "with forces"
             )
-        self.model.to(device).cast(getattr(torch, dtype))
+        self.model.to(device)
+        if dtype is not None:
+            self.model.cast(getattr(torch, dtype))
         if any_composition:
             allow_any_composition(self.model)
 

@@ -14,6 +14,8 @@ from geozoo.data import RemoteFile, atomic_path
 
 #: Name of the description in a model's folder.
 FILE_NAME = "model.json"
+#: Precisions that a network may be trained in.
+PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 _FORMAT, _VERSION = "geozoo-model", 1
 _MAX_BYTES = 4 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
@@ -75,6 +77,8 @@ class Description:
         training: command, seed, epoch, commit, device, date, seconds.
         versions: software that made it.
         licence: of the ``weights`` and of the ``data``.
+        precision: of the network, one of `PRECISIONS`; None where a description is older than this
+            entry: that of the weights.
     """
 
     name: str
@@ -86,9 +90,13 @@ class Description:
     training: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, Any] = field(default_factory=dict)
     licence: Mapping[str, str] = field(default_factory=dict)
+    precision: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a name that could not be typed."""
+        """Refuse a name that could not be typed, and an unknown precision."""
+        if self.precision is not None and self.precision not in PRECISIONS:
+            known = ", ".join(PRECISIONS)
+            raise ModelFileError(f"precision must be one of {known}, got {self.precision!r}")
         if not _NAME.fullmatch(self.name):
             raise ModelFileError(f"name must be letters, digits and any of _.+-, got {self.name!r}")
 
@@ -96,6 +104,8 @@ class Description:
         """Write the file into a folder, complete or not at all."""
         path = folder / FILE_NAME
         content = {"format": _FORMAT, "version": _VERSION, **asdict(self)}
+        if self.precision is None:
+            del content["precision"]
         with atomic_path(path) as partial:
             partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         return path
@@ -153,7 +163,7 @@ def _arguments(content: Mapping[str, Any]) -> dict[str, Any]:
     if missing := needed - given.keys():
         raise ModelFileError(f"missing keys: {', '.join(sorted(missing))}")
     for name, value in given.items():
-        wanted = str if name == "name" else dict
+        wanted = str if name in ("name", "precision") else dict
         if not isinstance(value, wanted):
             raise ModelFileError(f"{name} must be a {wanted.__name__}, got {type(value).__name__}")
     weights = given["weights"]

@@ -75,6 +75,11 @@ class Ensemble:
         return {**levels, **{f"{name}{SPREAD}": level for name, level in levels.items()}}
 
     @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the first member."""
+        return self.members[0].dtype
+
+    @property
     def device(self) -> torch.device:
         """Where they are."""
         return self.members[0].device

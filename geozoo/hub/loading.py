@@ -62,6 +62,11 @@ class TrainedModel:
         return self.task.quantity_levels()
 
     @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the network: the one of its training, unless `cast` has changed it."""
+        return self.task.model_dtype
+
+    @property
     def device(self) -> torch.device:
         """Where it is."""
         return self.task.device
@@ -94,7 +99,10 @@ class TrainedModel:
         """Name, kind, size and units."""
         count = sum(p.numel() for p in self.model.parameters())
         units = ", ".join(f"{name} [{unit}]" for name, unit in self.units.items())
-        return f"TrainedModel({self.name}: {type(self.model).__name__}, {count:,} weights; {units})"
+        kind = str(self.dtype).removeprefix("torch.")
+        precision = "" if self.dtype == torch.float32 else f" in {kind}"
+        network = f"{type(self.model).__name__}, {count:,} weights{precision}"
+        return f"TrainedModel({self.name}: {network}; {units})"
 
 
 def load(
@@ -104,6 +112,8 @@ def load(
     trusted: Sequence[str] = (),
 ) -> TrainedModel | Ensemble:
     """Return a trained model of the zoo, or one that ``geozoo publish`` wrote.
+
+    It has the precision that it was trained in; `TrainedModel.cast` changes it.
 
     The files are data: checked against their checksum, read without pickle, and only classes of
     geozoo are called.
@@ -130,8 +140,9 @@ def load(
     state = _read_weights(folder, description)
     try:
         task = rebuild_task(
-            description.model, description.task, description.data, state, trusted=trusted
-        )
+            description.model, description.task, description.data, state, trusted=trusted,
+            precision=description.precision,
+        )  # fmt: skip
     except ModelFileError as error:
         raise ModelFileError(f"{folder / FILE_NAME}: {error}") from error
     return TrainedModel(description, task).to(device)

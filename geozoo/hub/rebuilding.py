@@ -25,6 +25,7 @@ def rebuild_task(
     state: Mapping[str, Tensor],
     *,
     trusted: Sequence[str] = (),
+    precision: str | None = None,
 ) -> GraphTask:
     """Return the task of a finished run with its weights, without its data.
 
@@ -35,6 +36,7 @@ def rebuild_task(
         data: what the data said of itself.
         state: the weights.
         trusted: further modules whose classes may be called, such as your own models'.
+        precision: of the network, ``"float64"``; None: that of its weights.
 
     Raises:
         ModelFileError: if the nodes name anything else than public classes of `PACKAGES` and
@@ -53,6 +55,8 @@ def rebuild_task(
     except (TypeError, ValueError, LookupError, ArithmeticError, RuntimeError) as error:
         raise ModelFileError(f"the description does not fit this version: {error}") from error
     _load_state(built, state)
+    if precision is not None and built.model_dtype != getattr(torch, precision):
+        built.model.to(getattr(torch, precision))
     return built
 
 
@@ -82,6 +86,7 @@ def _load_state(task: GraphTask, state: Mapping[str, Tensor]) -> None:
             )
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise ModelFileError(f"the weights {name!r} hold NaN or infinite values")
+    task.match_precision(state)
     task.load_state_dict(state)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -217,6 +218,26 @@ class GraphTask(LightningModule):
             return parameter.dtype
         kinds = (b.dtype for b in self.model.buffers() if b.is_floating_point())
         return torch.promote_types(next(kinds, torch.float32), torch.float32)
+
+    def match_precision(self, state: Mapping[str, Tensor]) -> None:
+        """Give the model the precision of weights that it is about to take.
+
+        Loading alone would round them to the precision that the model has.
+
+        Args:
+            state: weights of such a task.
+        """
+        numbers = itertools.chain(self.model.named_parameters(), self.model.named_buffers())
+        for name, own in numbers:
+            value = state.get(f"model.{name}")
+            if value is not None and value.is_floating_point() and own.is_floating_point():
+                if value.dtype != own.dtype:
+                    self.model.to(value.dtype)
+                return
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Continue in the precision of the checkpoint, before its weights are loaded."""
+        self.match_precision(checkpoint["state_dict"])
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> GraphTask:
         """Change precision or device of the model; of everything else the device alone."""

@@ -63,6 +63,17 @@ def test_two_halves_are_the_whole(
     assert read_rows(tmp_path / "whole") == read_rows(tmp_path / "halves")
 
 
+def test_captured_steps_in_double_precision(geozoo_train: Train, tmp_path: Path) -> None:
+    words = (*WORDS, "trainer.precision=64-true")
+    assert geozoo_train(*words, "run_dir=plain") == 0
+    assert geozoo_train(*words, "trainer.captured_steps=3", "run_dir=captured") == 0
+    one, other = (read_last(tmp_path / name)["state_dict"] for name in ("plain", "captured"))
+    for name, value in one.items():
+        if value.is_floating_point():
+            assert other[name].dtype == torch.float64, name
+        torch.testing.assert_close(other[name], value, rtol=1e-9, atol=1e-12)
+
+
 def test_a_run_goes_on_as_it_began(
     geozoo_train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

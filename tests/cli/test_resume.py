@@ -59,6 +59,25 @@ def test_two_halves_are_the_whole(
     assert_same_run(tmp_path / "whole", tmp_path / "halves")
 
 
+def test_a_run_in_double_precision_goes_on_and_is_tested_in_it(
+    geozoo_train: Train, tmp_path: Path, killed_in: Callable[[int, int], None]
+) -> None:
+    from geozoo.cli._trained import trained_model
+
+    words = (*TINY, "trainer.precision=64-true", "trainer.check_val_every_n_epoch=2")
+    assert geozoo_train(*words, "run_dir=whole") == 0
+    killed_in(2, 1)
+    assert geozoo_train(*words, "run_dir=halves") == 1
+    killed_in(-1, -1)
+    assert geozoo_train(f"resume={tmp_path / 'halves'}") == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "halves")
+    model = trained_model(str(tmp_path / "whole"))
+    assert model.dtype == torch.float64 and model.description.precision == "float64"
+    state = read_last(tmp_path / "whole", "best")["state_dict"]
+    for name, value in model.task.state_dict().items():
+        assert torch.equal(value, state[name]), name
+
+
 def test_averaged_weights_are_validated_saved_and_tested(
     geozoo_train: Train, tmp_path: Path
 ) -> None:

@@ -139,6 +139,15 @@ class TestCalculator:
         exchanged = abs(atoms.get_kinetic_energy() - kinetic)
         assert furthest < 1e-2 * exchanged
 
+    def test_the_precision_is_that_of_the_training(self):
+        from geozoo.hub.calculator import GeozooCalculator
+
+        assert self.calculator().model.dtype == torch.float32
+        double = potential().cast(torch.float64)
+        assert GeozooCalculator(double).model.dtype == torch.float64
+        assert GeozooCalculator(double, dtype="float32").model.dtype == torch.float32
+        assert double.dtype == torch.float64  # the calculator has its own copy
+
     def test_stress_is_refused(self):
         from ase.calculators.calculator import PropertyNotImplementedError
 

@@ -100,6 +100,42 @@ def test_a_loaded_model_predicts_what_the_trained_one_did(make, tmp_path):
     assert "tiny" in repr(model)
 
 
+@pytest.mark.parametrize("make", [potential, traffic])
+@pytest.mark.parametrize("precision", ["float64", "bfloat16"])
+def test_a_model_has_the_precision_of_its_training(make, precision, tmp_path):
+    torch.manual_seed(3)
+    (task, data), nodes = make()
+    dtype = getattr(torch, precision)
+    task.model.to(dtype)
+    torch.nn.init.uniform_(next(task.model.parameters()))  # no number of lower precision
+    write_model(tmp_path / "m", name="tiny", state=task.state_dict(), precision=precision, **nodes)
+    model = geozoo.load(tmp_path / "m")
+    assert model.dtype == dtype and model.description.precision == precision
+    assert precision in repr(model)
+    batch = data.store.gather(torch.arange(3))
+    for name, value in task.eval().predict(batch).items():
+        torch.testing.assert_close(model.predict(batch)[name], value, rtol=1e-12, atol=1e-12)
+    for parameter, its in zip(model.model.parameters(), task.model.parameters(), strict=True):
+        assert torch.equal(parameter, its)
+
+
+def test_a_description_without_a_precision_has_that_of_its_weights(tmp_path):
+    (task, _), nodes = potential()
+    for dtype in (torch.float32, torch.float64):
+        task.model.to(dtype)
+        folder = tmp_path / str(dtype)
+        write_model(folder, name="tiny", state=task.state_dict(), **nodes)
+        assert "precision" not in json.loads((folder / FILE_NAME).read_text())
+        assert geozoo.load(folder).dtype == dtype
+
+
+def test_an_unknown_precision_is_refused(written):
+    for wrong, message in (("float8", "must be one of float32"), (64, "must be a str, got int")):
+        change(written, precision=wrong)
+        with pytest.raises(ModelFileError, match=f"precision {message}"):
+            load(written)
+
+
 def test_the_description_is_kept(written):
     found = load(written).description
     assert found == Description.read(written / FILE_NAME)
