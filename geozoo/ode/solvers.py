@@ -38,8 +38,10 @@ def odeint(
     Args:
         func: called with a time (a scalar tensor) and a state; returns the derivative.
         y0: state at ``times[0]``.
-        times: S different times in rising or falling order, at least one. A tensor's differences
-            are taken in its own dtype, those of a sequence of numbers in double precision.
+        times: S finite times, strictly increasing or decreasing, at least one. A tensor's
+            differences are taken in its own dtype, those of a sequence of numbers in double
+            precision. Whole numbers are converted. ``func`` is given times in at least float32,
+            whatever the precision of ``y0``.
         solver: a name of `FIXED` or `ADAPTIVE`. ``"euler"`` is unrolled here, with the times as
             grid, and equals torchdiffeq bit for bit; the others are torchdiffeq's. The step of an
             adaptive solver follows the error of the whole state: samples of a batch then depend on
@@ -56,8 +58,10 @@ def odeint(
         The states at all times, the first being ``y0``.
 
     Raises:
-        ValueError: for an unknown solver, times of a wrong shape or number, or ``adjoint`` with a
-            function that is no module and without ``adjoint_params``.
+        TypeError: for times that are no real numbers.
+        ValueError: for an unknown solver, times of a wrong shape or number, repeated, unordered or
+            not finite; or ``adjoint`` with a function that is no module and without
+            ``adjoint_params``.
         ImportError: if torchdiffeq is needed and missing.
 
     Reference:
@@ -92,7 +96,7 @@ def odeint_states(
     Arguments and errors are those of `odeint`.
     """
     check_solver(solver)
-    _check_times(times)
+    times = _checked_times(times, y0)
     if solver == "euler" and not adjoint:
         return _euler(func, y0, times)
     states = _torchdiffeq(func, y0, times, solver, adjoint, adjoint_params, rtol=rtol, atol=atol)
@@ -150,23 +154,55 @@ def check_solver(solver: str) -> None:
         raise ValueError(f"solver must be one of {', '.join((*FIXED, *ADAPTIVE))}, got {solver!r}")
 
 
-def _check_times(times: Times) -> None:
-    if isinstance(times, Tensor) and times.dim() != 1:
+def _checked_times(times: Times, y0: Tensor) -> Tensor | tuple[float, ...]:
+    """The times for any solver: a tensor in at least float32, or a tuple of numbers."""
+    if not isinstance(times, Tensor):
+        try:
+            numbers = tuple(float(time) for time in times)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"times must be a tensor or numbers: {error}") from error
+        _check_order(len(numbers), torch.tensor(numbers, dtype=torch.float64, device="cpu"))
+        return numbers
+    if times.dim() != 1:
         raise ValueError(f"times must have shape (S,), got {tuple(times.shape)}")
-    if not len(times):
+    if times.dtype == torch.bool or times.is_complex():
+        raise TypeError(f"times must be real numbers, got {times.dtype}")
+    if not torch.compiler.is_compiling():  # the values are not known there
+        _check_order(len(times), times.detach())
+    if times.is_floating_point():
+        return times.to(torch.promote_types(times.dtype, torch.float32))
+    return times.to(_time_dtype(y0))
+
+
+def _check_order(count: int, times: Tensor) -> None:
+    if not count:
         raise ValueError("times must hold at least the time of y0, got none")
+    if not bool(torch.isfinite(times).all()):
+        raise ValueError("times must be finite")
+    rising = times[1:] > times[:-1]
+    if not bool(rising.all()) and not bool((times[1:] < times[:-1]).all()):
+        shown = ", ".join(f"{time:g}" for time in times[:8].tolist())
+        more = ", ..." if count > 8 else ""
+        raise ValueError(f"times must be strictly increasing or decreasing, got {shown}{more}")
 
 
-def _euler(func: Derivative, y0: Tensor, times: Times) -> tuple[Tensor, ...]:
+def _time_dtype(y0: Tensor) -> torch.dtype:
+    """Real and at least float32: bfloat16 would round the times, to whole numbers beyond 128."""
+    real = y0.real.dtype if y0.is_complex() else y0.dtype
+    return torch.promote_types(real, torch.float32)
+
+
+def _euler(func: Derivative, y0: Tensor, times: Tensor | tuple[float, ...]) -> tuple[Tensor, ...]:
     states = [y0]
+    options = {"dtype": _time_dtype(y0), "device": y0.device}
     for start, end in pairwise(times):
         step = end - start
         state = states[-1]
-        moment = start if isinstance(start, Tensor) else state.new_full((), start)
+        moment = start if isinstance(start, Tensor) else torch.full((), start, **options)
         change = func(moment, state)
         # A unit step, as the published models take, saves one pass over the state.
         unit = not isinstance(step, Tensor) and step == 1
-        states.append(state + (change if unit else step * change))
+        states.append(state + (change if unit else (step * change).to(change.dtype)))
     return tuple(states)
 
 
@@ -187,15 +223,24 @@ def _torchdiffeq(
             'solver="euler" with adjoint=False needs nothing'
         ) from error
     if not isinstance(times, Tensor):
-        times = torch.tensor(times, dtype=y0.dtype, device=y0.device)
+        times = torch.tensor(times, dtype=_time_dtype(y0), device=y0.device)
+    given, kept = func, y0.dtype
+    if kept in (torch.float16, torch.bfloat16):
+        # torchdiffeq rounds every time to the precision of the state before it calls a function.
+        y0 = y0.float()
+
+        def func(t: Tensor, y: Tensor) -> Tensor:
+            return given(t, y.to(kept)).float()
+
     if not adjoint:
-        return torchdiffeq.odeint(func, y0, times, method=solver, **tolerances)
-    options: dict[str, Any] = {}
-    if adjoint_params is not None:
-        options["adjoint_params"] = tuple(adjoint_params)
-    elif not isinstance(func, nn.Module):
-        raise ValueError(
-            "adjoint_params must be given where func is no module: the tensors that the derivative "
-            "depends on"
-        )
-    return torchdiffeq.odeint_adjoint(func, y0, times, method=solver, **tolerances, **options)
+        return torchdiffeq.odeint(func, y0, times, method=solver, **tolerances).to(kept)
+    if adjoint_params is None:
+        if not isinstance(given, nn.Module):
+            raise ValueError(
+                "adjoint_params must be given where func is no module: the tensors that the "
+                "derivative depends on"
+            )
+        adjoint_params = given.parameters()
+    options: dict[str, Any] = {"adjoint_params": tuple(adjoint_params)}
+    found = torchdiffeq.odeint_adjoint(func, y0, times, method=solver, **tolerances, **options)
+    return found.to(kept)

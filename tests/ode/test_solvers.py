@@ -147,6 +147,61 @@ def test_bad_input_is_refused():
         odeint(lambda t, y: y, y0, (0.0, 1.0), adjoint=True)
 
 
+@pytest.mark.parametrize("adjoint", [False, True])
+@pytest.mark.parametrize("solver", ["euler", "rk4", "dopri5"])
+@pytest.mark.parametrize(
+    "times", [(0, 1, 2), range(3), torch.arange(3), torch.arange(3, dtype=torch.int32), [2, 1, 0]]
+)
+def test_whole_numbers_are_times(solver, adjoint, times):
+    func, y0 = Pendulum(), random(3, 2)
+    floats = [float(time) for time in times]
+    options = {"solver": solver, "adjoint": adjoint}
+    found = odeint(func, y0, times, **options)
+    assert torch.equal(found, odeint(func, y0, torch.tensor(floats).double(), **options))
+
+
+@pytest.mark.parametrize("solver", ["euler", "rk4", "dopri5", "adaptive_heun"])
+@pytest.mark.parametrize("make", [tuple, torch.tensor])
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        ([0.0, 1.0, 1.0], "strictly increasing or decreasing, got 0, 1, 1"),
+        ([0, 1, 1], "strictly increasing or decreasing"),
+        ([0.0, 2.0, 1.0], "strictly increasing or decreasing"),
+        ([1.0, 1.0], "strictly increasing or decreasing"),
+        ([0.0, math.nan], "times must be finite"),
+        ([0.0, math.inf], "times must be finite"),
+    ],
+)
+def test_all_solvers_refuse_the_same_times(solver, make, times, message):
+    with pytest.raises(ValueError, match=message):
+        odeint(lambda t, y: y, torch.ones(1), make(times), solver=solver)
+
+
+@pytest.mark.parametrize("times", [torch.tensor([True, False]), torch.zeros(2) * 1j, ["a", "b"]])
+def test_times_are_real_numbers(times):
+    with pytest.raises(TypeError, match="times must be"):
+        odeint(lambda t, y: y, torch.ones(1), times)
+
+
+@pytest.mark.parametrize("make", [tuple, torch.tensor])
+@pytest.mark.parametrize("solver", ["euler", "rk4", "midpoint"])
+def test_times_are_not_rounded_to_the_precision_of_the_state(solver, make):
+    """300.25 and 301.25 are 300 and 302 in bfloat16."""
+    seen = []
+
+    def func(t, y):
+        seen.append(t.detach())
+        return torch.ones_like(y)
+
+    y0 = torch.zeros(3, dtype=torch.bfloat16)
+    found = odeint(func, y0, make([300.25, 301.25, 301.75]), solver=solver)
+    assert found.dtype == torch.bfloat16
+    assert found[:, 0].tolist() == [0.0, 1.0, 1.5]
+    assert all(t.dtype == torch.float32 for t in seen)
+    assert float(seen[0]) == 300.25
+
+
 def test_missing_torchdiffeq_is_said_and_euler_goes_without(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchdiffeq", None)
     assert odeint(lambda t, y: y, torch.ones(1), (0.0, 1.0))[-1] == 2
