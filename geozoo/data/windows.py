@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -72,7 +73,8 @@ class WindowBatch:
         Raises:
             TypeError: for a field that there is not.
         """
-        return WindowBatch(**{**self.__dict__, **tensors})
+        values: dict[str, Any] = {**self.__dict__, **tensors}
+        return WindowBatch(**values)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> WindowBatch:
         """The same batch on another device."""

@@ -47,7 +47,7 @@ class GeozooCalculator(Calculator):
     ``atoms.calc = GeozooCalculator("runs/my_model")`` is all that a script of ASE needs.
     """
 
-    implemented_properties: ClassVar[list[str]] = ["energy", "forces"]
+    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces"]
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class GeozooCalculator(Calculator):
         properties: Sequence[str] = ("energy",),
         system_changes: Sequence[str] = all_changes,
     ) -> None:
-        """Fill ``results`` with energy and forces.
+        """Fill ``results`` with energy and forces; ``free_energy`` is the energy, as ASE asks for.
 
         Raises:
             PropertyNotImplementedError: for stress or anything else.
@@ -106,6 +106,8 @@ class GeozooCalculator(Calculator):
             "energy": float(found["energy"][0]) * _EV_PER_MEV,
             "forces": found["force"].double().numpy() * _EV_PER_MEV,
         }
+        # What forces are the gradient of: ASE's finite differences and optimizers look for it.
+        self.results["free_energy"] = self.results["energy"]
         if "energy_std" in found:
             self.results["energy_std"] = float(found["energy_std"][0]) * _EV_PER_MEV
             self.results["forces_std"] = found["force_std"].double().numpy() * _EV_PER_MEV

@@ -194,11 +194,13 @@ def _time_dtype(y0: Tensor) -> torch.dtype:
 
 def _euler(func: Derivative, y0: Tensor, times: Tensor | tuple[float, ...]) -> tuple[Tensor, ...]:
     states = [y0]
-    options = {"dtype": _time_dtype(y0), "device": y0.device}
+    dtype, device = _time_dtype(y0), y0.device
     for start, end in pairwise(times):
         step = end - start
         state = states[-1]
-        moment = start if isinstance(start, Tensor) else torch.full((), start, **options)
+        moment = start
+        if not isinstance(moment, Tensor):
+            moment = torch.full((), start, dtype=dtype, device=device)
         change = func(moment, state)
         # A unit step, as the published models take, saves one pass over the state.
         unit = not isinstance(step, Tensor) and step == 1

@@ -139,6 +139,17 @@ class TestCalculator:
         exchanged = abs(atoms.get_kinetic_energy() - kinetic)
         assert furthest < 1e-2 * exchanged
 
+    def test_forces_are_the_gradient_of_what_ase_differentiates(self):
+        from ase.calculators.fd import calculate_numerical_forces
+
+        atoms = self.atoms()
+        atoms.calc = self.calculator(dtype="float64")
+        energy = atoms.get_potential_energy()
+        assert atoms.get_potential_energy(force_consistent=True) == energy
+        assert atoms.calc.results["free_energy"] == energy
+        found = calculate_numerical_forces(atoms, eps=1e-4)
+        np.testing.assert_allclose(found, atoms.get_forces(), rtol=1e-4, atol=1e-5)
+
     def test_the_precision_is_that_of_the_training(self):
         from geozoo.hub.calculator import GeozooCalculator
 
