@@ -156,8 +156,9 @@ def _fit(
     *,
     last: Path | None,
 ) -> None:
+    parts = trainer.world_size * trainer.accumulate_grad_batches
     try:
-        done = task.prepare(datamodule, trainer.world_size) if last is None else None
+        done = task.prepare(datamodule, parts) if last is None else None
     except ValueError as error:
         raise RunError(f"dataset: {error}") from error
     if done is not None:

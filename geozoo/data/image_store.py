@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from geozoo.data._layout import GraphIndex, as_index
@@ -60,6 +60,11 @@ class ImageStore:
         """Sizes and names."""
         size = " x ".join(map(str, self.shape))
         return f"ImageStore({len(self)} images of {size} pixels; graph: {' '.join(self.graph)})"
+
+    @property
+    def num_nodes(self) -> Int[Tensor, " S"]:
+        """Number of pixels of each image, in main memory."""
+        return torch.full((len(self),), self._pixels.shape[1])
 
     @property
     def device(self) -> torch.device:

@@ -66,12 +66,15 @@ class EpochBatchSampler(DistributedSampler):
     def __iter__(self) -> Iterator[Int[Tensor, " G"]]:
         """The batches of this rank in the current epoch."""
         start, self.start = self.start, 0
-        order = self._order()
-        bounds = self._bounds()
-        for low, high in list(zip(bounds[:-1], bounds[1:], strict=True))[start:]:
-            share = order[low:high][self.rank :: self.num_replicas]
+        for batch in self.global_batches()[start:]:
+            share = batch[self.rank :: self.num_replicas]
             if len(share):
                 yield torch.from_numpy(share.copy())
+
+    def global_batches(self) -> list[np.ndarray]:
+        """The batches of the current epoch over all ranks; ``[rank::num_replicas]`` is a rank's."""
+        order, bounds = self._order(), self._bounds()
+        return [order[low:high] for low, high in zip(bounds[:-1], bounds[1:], strict=True)]
 
     def __len__(self) -> int:
         """Batches of this rank in a whole epoch."""

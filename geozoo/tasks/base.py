@@ -16,11 +16,13 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from geozoo.data import DataSpec, GraphDataModule
+from geozoo.data.loader import Store
 from geozoo.metrics import ErrorMeasures
 from geozoo.metrics.errors import device_only
 from geozoo.tasks._finite import FiniteLossGuard
 from geozoo.tasks._parity import ParitySample
 from geozoo.tasks._quantity import Quantity
+from geozoo.tasks._shares import BatchShares, Share, checked_loader
 from geozoo.tasks._worst import WorstCases
 from geozoo.tasks.parameter_groups import parameter_groups
 
@@ -92,6 +94,7 @@ class GraphTask(LightningModule):
         self.parity = ParitySample(1)
         self.worst = WorstCases()
         self._guard = FiniteLossGuard()
+        self._shares: BatchShares | None = None
         self._compiled_model: Callable[..., Any] | None = None
 
     @staticmethod
@@ -110,7 +113,25 @@ class GraphTask(LightningModule):
 
     @abstractmethod
     def loss(self, batch: Any) -> dict[str, Tensor]:
-        """The training loss as ``"loss"``, and its parts by name."""
+        """The training loss as ``"loss"``, and its parts by name; means over the batch."""
+
+    def loss_counts(self, store: Store) -> dict[str, Tensor]:
+        """How much each sample of a store counts in the means of `loss`, ``[S]`` by part.
+
+        Several processes and accumulated batches train as one batch by these numbers. Here all
+        graphs count the same; a loss per node or per reading counts those. Parts with different
+        counts need a `weighted_loss` of their own.
+        """
+        return {"loss": torch.ones(len(store))}
+
+    def weighted_loss(self, batch: Any, weights: Mapping[str, float]) -> dict[str, Tensor]:
+        """As `loss`, every part times its weight, and ``"loss"`` the sum of what is weighted.
+
+        Args:
+            batch: the graphs.
+            weights: a factor for each part that `loss_counts` names.
+        """
+        return {name: value * weights["loss"] for name, value in self.loss(batch).items()}
 
     @abstractmethod
     def predict(self, batch: Any) -> dict[str, Tensor]:
@@ -188,7 +209,8 @@ class GraphTask(LightningModule):
 
         Args:
             datamodule: the data.
-            num_processes: how many processes train, each on a part of every batch.
+            num_processes: in how many parts a step sees its batch: processes times accumulated
+                batches.
 
         Returns:
             What was done, for the log; None for nothing.
@@ -196,7 +218,8 @@ class GraphTask(LightningModule):
         if not hasattr(self.model, "calibrate") or bool(getattr(self.model, "calibrated", False)):
             return None
         batch = datamodule.calibration_batch(num_processes)
-        self.model.calibrate(**self.inputs(batch.to(self.device)))
+        with torch.no_grad():  # a step's whole batch: more than a training step sees at once
+            self.model.calibrate(**self.inputs(batch.to(self.device)))
         return "calibrated the initial weights on the first training batch"
 
     def earlier_state(self, data: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -279,29 +302,34 @@ class GraphTask(LightningModule):
             NonFiniteLossError: when the loss is NaN or infinite.
         """
         batch = self.training_batch(batch, batch_idx)
-        parts = self.loss(batch)
+        share = self._share(batch, batch_idx)
+        parts = self.loss(batch) if share is None else self.weighted_loss(batch, share.weights)
         self._guard.watch(
             parts["loss"], batch.index,
             epoch=self.current_epoch, step=self.global_step, batch_idx=batch_idx,
         )  # fmt: skip
         # A 'true' half precision is the default dtype within a step; means are not kept in it.
         logged = {f"train/{name}": _at_least_float32(value) for name, value in parts.items()}
-        # Lightning takes whole numbers for the mean size over processes: so that it is one.
-        size = batch.num_graphs * self.trainer.world_size
+        size = batch.num_graphs
+        if share is not None:  # the curve is that of one batch as well
+            logged = {name: value * share.logged for name, value in logged.items()}
+            size = share.num_graphs
         with _default_dtype(torch.float32):
             self.log_dict(logged, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
-        return parts["loss"] * self._share(batch) if self.is_trained else None
+        return parts["loss"] if self.is_trained else None
 
-    def _share(self, batch: Any) -> Tensor | float:
-        """This process's part of a batch that several share, times their number.
-
-        Gradients are averaged over processes, but a last batch may leave some with one graph less.
-        """
-        if self._trainer is None or self.trainer.world_size == 1:
-            return 1.0
-        count = torch.tensor(batch.num_graphs, device=self.device, dtype=torch.float32)
-        total = self.trainer.strategy.reduce(count.clone(), reduce_op="sum")
-        return count * self.trainer.world_size / total
+    def _share(self, batch: Any, batch_idx: int) -> Share | None:
+        """The weights of this batch among those of its step; None where it is the only one."""
+        trainer = self._trainer
+        if trainer is None or (trainer.world_size == 1 and trainer.accumulate_grad_batches == 1):
+            return None
+        loader = checked_loader(trainer.train_dataloader)
+        if self._shares is None or self._shares.loader is not loader:
+            self._shares = BatchShares(loader, self.loss_counts(loader.store))
+        return self._shares.of(
+            batch_idx, batch.num_graphs, num_batches=int(trainer.num_training_batches),
+            accumulated=trainer.accumulate_grad_batches,
+        )  # fmt: skip
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Look at waiting losses before anything is validated or saved."""

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from geozoo.data import GeometricSpec, GraphBatch
+from geozoo.data.loader import Store
 from geozoo.tasks._quantity import Quantity
+from geozoo.tasks._shares import nodes_of
 from geozoo.tasks.geometric import GeometricTask
 
 
@@ -56,6 +58,10 @@ class Dynamics(GeometricTask):
     def loss(self, batch: GraphBatch) -> dict[str, Tensor]:
         """Mean squared error of the positions."""
         return {"loss": functional.mse_loss(self._positions(batch), batch.y)}
+
+    def loss_counts(self, store: Store) -> dict[str, Tensor]:
+        """Every particle counts."""
+        return {"loss": nodes_of(store)}
 
     def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
         """The positions ``[N, dim]`` as ``position``."""

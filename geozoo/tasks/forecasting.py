@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from geozoo.data import ForecastSpec, Traffic, WindowBatch
+from geozoo.data import ForecastSpec, SeriesStore, Traffic, WindowBatch
 from geozoo.metrics import ForecastErrors
 from geozoo.metrics.forecast import FORECAST_MEASURES
 from geozoo.tasks._forecast_sample import ForecastSample
@@ -139,6 +139,15 @@ class Forecasting(GraphTask):
             truth = ((truth - self._shift(batch)) / self._scale(batch)).to(forecast.dtype)
         each = _LOSSES[self.loss_name](forecast, truth.to(forecast.dtype), reduction="none")
         return {"loss": self._counted_mean(each, batch)}
+
+    def loss_counts(self, store: SeriesStore) -> dict[str, Tensor]:  # type: ignore[override]
+        """Every entry of a window's horizon counts that counts in the loss."""
+        counted = store.observed
+        if self.loss_mask == "nonzero":
+            counted = counted & (store.values[..., 0] != 0)
+        before = functional.pad(counted.sum(1).cumsum(0), (1, 0))  # entries before each step
+        ahead = before[store.input_steps :]
+        return {"loss": ahead[store.horizon :] - ahead[: -store.horizon]}
 
     def predict(self, batch: WindowBatch) -> dict[str, Tensor]:
         """The forecast ``[B, H, N]`` in the unit of the data."""

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from geozoo.data import GeometricSpec, GraphBatch, rotate_batch
+from geozoo.data.loader import Store
 from geozoo.diffusion import Cloud, Diffusion, Network, Points, standard_noise
 from geozoo.metrics import WeightedMeans, generation_scores, molecule_bonds, molecule_smiles
 from geozoo.tasks._neighbors import with_neighbors
 from geozoo.tasks._noise import evaluation_noise, training_generator
 from geozoo.tasks._rotations import training_rotations
 from geozoo.tasks._sampling import MoleculeSampler, SampledMolecules
+from geozoo.tasks._shares import nodes_of
 from geozoo.tasks.base import GraphTask, MakeOptimizer, MakeSchedule
 
 _LOG = logging.getLogger(__name__)
@@ -132,6 +134,12 @@ class Generation(GraphTask):
         weights = self.process.weights(cloud)
         weights = weights / weights.sum()
         return {name: (value * weights.to(value.dtype)).sum() for name, value in parts.items()}
+
+    def loss_counts(self, store: Store) -> dict[str, Tensor]:
+        """Every molecule counts as the diffusion weights it."""
+        sizes = nodes_of(store).cpu()
+        cloud = Cloud(torch.arange(len(sizes)).repeat_interleave(sizes), len(sizes))
+        return {"loss": self.process.weights(cloud)}
 
     def inputs(self, batch: GraphBatch) -> dict[str, Any]:
         """What the model sees of a batch at the noise of a validation."""

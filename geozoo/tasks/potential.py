@@ -17,7 +17,9 @@ from geozoo.data.atom_energies import (
     formula,
     is_in_span,
 )
+from geozoo.data.loader import Store
 from geozoo.tasks._quantity import Quantity
+from geozoo.tasks._shares import nodes_of
 from geozoo.tasks.geometric import GeometricTask
 
 #: Beyond it losses in float32 leave their range.
@@ -185,6 +187,9 @@ class Potential(GeometricTask):
 
     def loss(self, batch: GraphBatch) -> dict[str, Tensor]:
         """Weighted mean squared errors of scaled energy and scaled force."""
+        return self._loss(batch, {})
+
+    def _loss(self, batch: GraphBatch, weights: Mapping[str, float]) -> dict[str, Tensor]:
         self._check_precision()
         inputs = self.inputs(batch)
         dtype = inputs["pos"].dtype
@@ -192,9 +197,18 @@ class Potential(GeometricTask):
             "energy": ((batch.energy - self._offset(batch)) / self.energy_scale).to(dtype),
             "force": (batch.forces / self.energy_scale).to(dtype),
         }
+        wanted |= {name: inputs["pos"].new_full((), value) for name, value in weights.items()}
         if self.training and self._compiled_step is not None:
             return self._compiled_step(inputs, wanted)
         return self._losses(self.model, inputs, wanted)
+
+    def loss_counts(self, store: Store) -> dict[str, Tensor]:
+        """Every graph counts for the energy, every atom for the force."""
+        return {"energy_loss": torch.ones(len(store)), "force_loss": nodes_of(store)}
+
+    def weighted_loss(self, batch: GraphBatch, weights: Mapping[str, float]) -> dict[str, Tensor]:
+        """As `loss`, with energy and force times their weights."""
+        return self._loss(batch, weights)
 
     def _losses(
         self, network: Callable[..., Any], inputs: dict[str, Any], wanted: dict[str, Tensor]
@@ -202,6 +216,9 @@ class Potential(GeometricTask):
         energy, force = energy_and_force(network, inputs, create_graph=True)
         energy_loss = functional.mse_loss(energy, wanted["energy"].to(energy.dtype))
         force_loss = functional.mse_loss(force, wanted["force"].to(force.dtype))
+        if "energy_loss" in wanted:  # weights of a batch that is part of a step
+            energy_loss = energy_loss * wanted["energy_loss"].to(energy_loss.dtype)
+            force_loss = force_loss * wanted["force_loss"].to(force_loss.dtype)
         total = self.energy_weight * energy_loss + self.force_weight * force_loss
         return {"loss": total, "energy_loss": energy_loss, "force_loss": force_loss}
 

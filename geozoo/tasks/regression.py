@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from geozoo.data import GeometricSpec, GraphBatch, GraphDataModule
+from geozoo.data.loader import Store
 from geozoo.tasks._quantity import Quantity
+from geozoo.tasks._shares import nodes_of
 from geozoo.tasks.geometric import GeometricTask
 
 
@@ -82,6 +84,11 @@ class Regression(GeometricTask):
         predicted = self(batch).scalar[:, 0]
         wanted = self._standardised(batch).to(predicted.dtype)
         return {"loss": functional.l1_loss(predicted, wanted)}
+
+    def loss_counts(self, store: Store) -> dict[str, Tensor]:
+        """Every graph counts, or every node, as the data has targets."""
+        is_by_node = self.spec.level == "node"
+        return {"loss": nodes_of(store)} if is_by_node else super().loss_counts(store)
 
     def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
         """The target by its name, in its unit, float64."""
