@@ -71,9 +71,6 @@ def build_trainer(
         is_terminal: whether a progress bar can be drawn.
     """
     options: dict[str, Any] = {"default_root_dir": str(folder.path)}
-    every, epochs = cfg.trainer.get("check_val_every_n_epoch"), cfg.trainer.get("max_epochs")
-    if every and epochs and 0 < epochs < every:
-        options["check_val_every_n_epoch"] = epochs  # a short run is validated at its end
     # The timer that measures a run ends it as well: Lightning takes only one.
     others = [key for key in cfg.trainer if key != "max_time"]
     with _faults_named("trainer"):

@@ -66,12 +66,60 @@ def make_callbacks(
     return callbacks
 
 
-def _timer(max_time: Any) -> Timer:
-    """Measures the training, and ends it after an epoch, from where it can be continued exactly."""
+class RunTimer(Timer):
+    """Measures a training, ends it after an epoch when its time is up, and has that one validated.
+
+    The last epoch is validated whatever ``check_val_every_n_epoch`` says: otherwise the weights
+    that a training ends with could never be chosen. An epoch from which a run is ended can be
+    continued exactly.
+
+    Args:
+        duration: as of Lightning's ``Timer``; None: no limit.
+    """
+
+    _usual: int | None = None
+
+    def __init__(self, duration: Any) -> None:
+        super().__init__(duration=duration, interval="epoch")
+
+    @property
+    def state_key(self) -> str:
+        """The key of the state in a checkpoint."""
+        return "Timer"
+
+    def on_train_batch_end(self, trainer: Trainer, *args: Any, **options: Any) -> None:
+        """Have the epoch validated if it is the last one; its last batch is done."""
+        every = trainer.check_val_every_n_epoch
+        if not trainer.is_last_batch or every is None:
+            return
+        done = trainer.current_epoch + 1
+        if done % every and (done == trainer.max_epochs or self._is_over(trainer)):
+            self._usual, trainer.check_val_every_n_epoch = every, 1
+
+    def on_train_epoch_end(self, trainer: Trainer, *args: Any, **options: Any) -> None:
+        """End the training after a validated epoch, if its time is up."""
+        every = trainer.check_val_every_n_epoch
+        if every is None or (trainer.current_epoch + 1) % every == 0:
+            super().on_train_epoch_end(trainer, *args, **options)
+
+    def on_train_end(self, trainer: Trainer, *args: Any, **options: Any) -> None:
+        """Stop the clock; not before are checkpoints of the last epoch written."""
+        super().on_train_end(trainer, *args, **options)
+        if self._usual is not None:
+            trainer.check_val_every_n_epoch, self._usual = self._usual, None
+
+    def _is_over(self, trainer: Trainer) -> bool:
+        """Whether the time is up, by the clock of the first process."""
+        remaining = self.time_remaining()
+        return remaining is not None and bool(trainer.strategy.broadcast(remaining <= 0))
+
+
+def _timer(max_time: Any) -> RunTimer:
+    """Measures the training and ends it."""
     plain = OmegaConf.to_container(max_time) if isinstance(max_time, DictConfig) else max_time
     if plain is None or isinstance(plain, str | dict):
         with contextlib.suppress(MisconfigurationException, TypeError, OverflowError):
-            timer = Timer(duration=plain, interval="epoch")
+            timer = RunTimer(plain)
             if plain is None or timer.time_remaining() > 0:
                 return timer
     raise ValueError(f"max_time must be DD:HH:MM:SS or {{hours: 1, minutes: 30}}, got {plain!r}")

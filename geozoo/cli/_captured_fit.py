@@ -29,6 +29,7 @@ from geozoo.cli._options import RunError
 from geozoo.data import GraphDataModule
 from geozoo.tasks import GraphTask, NonFiniteLossError
 from geozoo.tasks.captured import CapturedSteps, WeightAverage, prepare_optimizer
+from geozoo.tasks.schedules import change_told, present_rates
 
 _LOG = logging.getLogger(__name__)
 #: Seconds between two lines about progress, and between two writings of checkpoints, at least.
@@ -108,12 +109,14 @@ class CapturedFit:
                 if self.epoch + 1 < epochs:
                     coming = worker.submit(self._prepared, self.epoch + 1)
                 self._train_epoch(steps, made)
-                if self._is_validated() or self._is_over(timer):
+                is_over = self._is_over(timer)
+                if self._is_validated() or is_over:
                     self._validate()
                     self._remember_best()
                     if time.monotonic() - self._written >= _PAUSE:
                         self._write()
-                if self._is_over(timer):
+                    is_over = self._is_over(timer)
+                if is_over:
                     _LOG.info("the time is up after %d of %d epochs", self.epoch, epochs)
                     break
         timer.on_train_end(self.trainer, self.task)
@@ -135,8 +138,7 @@ class CapturedFit:
 
     def _rates(self) -> Sequence[float]:
         """Learning rates of the epoch, from the schedule's own numbers: no question to a GPU."""
-        factors = [f(self.schedule.last_epoch) for f in self.schedule.lr_lambdas]
-        return [b * f for b, f in zip(self.schedule.base_lrs, factors, strict=True)]
+        return present_rates(self.schedule)
 
     def _prepared(self, epoch: int) -> _Epoch:
         sampler = self.loader.sampler
@@ -150,7 +152,7 @@ class CapturedFit:
 
     def _is_validated(self) -> bool:
         every = self.trainer.check_val_every_n_epoch or 1
-        return self.epoch % every == 0
+        return self.epoch % every == 0 or self.epoch == self.trainer.max_epochs
 
     def _is_over(self, timer: Timer) -> bool:
         remaining = timer.time_remaining()
@@ -283,6 +285,10 @@ class CapturedFit:
         self.optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})
         if self.schedule is not None:
             self._move_schedule(content["schedule"]["last_epoch"])
+            before, after = float(saved["param_groups"][0]["lr"]), self._rates()[0]
+            done = content["captured"]["epoch"]
+            if not math.isclose(before, after, rel_tol=1e-6) and done < self.trainer.max_epochs:
+                _LOG.info(change_told(before, after, done, self.trainer.max_epochs))
         self.epoch, self.best = content["captured"]["epoch"], content["captured"]["best"]
         self.step = content["global_step"]
         values = content["geozoo"]["metrics"]

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from geozoo.cli._build import build_datamodule, build_task, build_trainer
 from geozoo.cli._callbacks import drop_averaging, hardware_facts
-from geozoo.cli._checkpoints import load_weights
+from geozoo.cli._checkpoints import load_weights, read_content
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._initial_weights import add_adapters, freeze, take_weights
 from geozoo.cli._interruptions import interruption_explained
@@ -163,12 +163,24 @@ def _fit(
         raise RunError(f"dataset: {error}") from error
     if done is not None:
         _LOG.info(done)
+    if last is not None:
+        _tell_finished(last, trainer.max_epochs, folder)
     if task.is_trained:
         trainer.fit(task, datamodule=datamodule, ckpt_path=last, weights_only=True)
         return
     trainer.validate(task, datamodule=datamodule, verbose=False)
     for path in (folder.best, folder.last):
         trainer.save_checkpoint(path)
+
+
+def _tell_finished(last: Path, planned: int | None, folder: RunFolder) -> None:
+    """Log that a continued run was finished before, if it was."""
+    done = read_content(last)["epoch"] + 1
+    if planned is not None and 0 <= planned <= done:
+        _LOG.info(
+            "this run was finished: %d of %d epochs are done, so nothing is trained. For more: "
+            "geozoo train resume=%s trainer.max_epochs=%d", done, planned, folder.path, 2 * done,
+        )  # fmt: skip
 
 
 def _finish(

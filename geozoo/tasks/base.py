@@ -13,7 +13,7 @@ import torch
 from lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from geozoo.data import DataSpec, GraphDataModule
 from geozoo.data.loader import Store
@@ -25,9 +25,9 @@ from geozoo.tasks._quantity import Quantity
 from geozoo.tasks._shares import BatchShares, Share, checked_loader
 from geozoo.tasks._worst import WorstCases
 from geozoo.tasks.parameter_groups import parameter_groups
+from geozoo.tasks.schedules import change_told, present_rates
 
 _LOG = logging.getLogger(__name__)
-
 MakeOptimizer = Callable[[list[dict[str, Any]]], Optimizer]
 MakeSchedule = Callable[..., LRScheduler]
 
@@ -163,6 +163,25 @@ class GraphTask(LightningModule):
         from geozoo.tasks._compiled import CompiledModel  # loads the compiler: a second
 
         self._compiled_model = CompiledModel(self.model, **options)
+
+    def on_train_start(self) -> None:
+        """Let the schedule of a continued run hold from its first step, if it has become another.
+
+        A checkpoint holds the rate of the next epoch by the schedule that it was written under.
+        """
+        for config in self.trainer.lr_scheduler_configs:
+            schedule = config.scheduler
+            if not isinstance(schedule, LambdaLR) or schedule.last_epoch == 0:
+                continue
+            groups, rates = schedule.optimizer.param_groups, present_rates(schedule)
+            before = [group["lr"] for group in groups]
+            if before == rates:
+                continue
+            for group, rate in zip(groups, rates, strict=True):
+                group["lr"] = rate
+            schedule._last_lr = rates
+            epoch, length = self.current_epoch, self.trainer.max_epochs
+            _LOG.info(change_told(before[0], rates[0], epoch, length))
 
     def training_batch(self, batch: Any, batch_idx: int) -> Any:
         """The batch that the loss sees: as it is, unless a task augments it."""

@@ -9,6 +9,32 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 
+def present_rates(schedule: LambdaLR) -> list[float]:
+    """The learning rate of every parameter group by the schedule as it is now.
+
+    A continued run may have another length than the checkpoint it goes on from; the rates of its
+    optimizer are then those of the schedule before.
+    """
+    factors = [factor(schedule.last_epoch) for factor in schedule.lr_lambdas]
+    return [base * by for base, by in zip(schedule.base_lrs, factors, strict=True)]
+
+
+def change_told(before: float, after: float, epoch: int, num_epochs: int | None) -> str:
+    """What a log says where a continuation changes the learning rate.
+
+    Args:
+        before: the rate that the checkpoint holds.
+        after: the rate by the schedule of the continuation.
+        epoch: epochs done.
+        num_epochs: epochs of the whole run; None: without an end.
+    """
+    length = "without an end" if num_epochs is None else f"of {num_epochs} epochs"
+    return (
+        f"the schedule is now one {length}: the learning rate of epoch {epoch + 1} is {after:.4g} "
+        f"(by the schedule before: {before:.4g})"
+    )
+
+
 def cosine_warmup(
     optimizer: Optimizer, *, num_epochs: int, warmup_epochs: int = 0, warmup_start: float = 0.0
 ) -> LambdaLR:

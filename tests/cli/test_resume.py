@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from run_comparison import assert_same_run, read_last, read_rows
+from run_comparison import assert_equal, assert_same_run, read_last, read_rows
 from tiny_configs import TINY
 
 Train = Callable[..., int]
@@ -125,6 +126,40 @@ def test_a_longer_run_may_be_asked_for(tiny_run: Path, geozoo_train: Train) -> N
     assert geozoo_train(f"resume={tiny_run}", "trainer.max_epochs=6") == 0
     assert [int(row["epoch"]) for row in read_rows(tiny_run)] == list(range(6))
     assert "; geozoo-train" in read_last(tiny_run)["geozoo"]["command"]
+
+
+@pytest.mark.parametrize("steps", ["trainer.captured_steps=null", "trainer.captured_steps=3"])
+def test_the_schedule_of_a_longer_run_holds_from_its_first_step(
+    steps: str, geozoo_train: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert geozoo_train(*TINY, steps, "run_dir=r") == 0
+    caplog.clear()
+    assert geozoo_train("resume=r", "trainer.max_epochs=8") == 0
+    said = " ".join(caplog.messages)
+    assert "the schedule is now one of 8 epochs: the learning rate of epoch 5 is 0.005" in said
+    rates = [float(row["train/lr"]) for row in read_rows(tmp_path / "r") if row["train/lr"]]
+    wanted = [
+        0.005 * (1 + math.cos(math.pi * epoch / length))
+        for length, epochs in ((4, range(4)), (8, range(4, 8)))
+        for epoch in epochs
+    ]
+    assert rates == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("steps", ["trainer.captured_steps=null", "trainer.captured_steps=3"])
+def test_a_finished_run_says_so(
+    steps: str, geozoo_train: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert geozoo_train(*TINY, steps, "run_dir=r") == 0
+    rows, before = read_rows(tmp_path / "r"), read_last(tmp_path / "r")["state_dict"]
+    caplog.clear()
+    assert geozoo_train("resume=r") == 0
+    said = " ".join(caplog.messages)
+    assert "this run was finished: 4 of 4 epochs are done, so nothing is trained" in said
+    assert f"resume={tmp_path / 'r'} trainer.max_epochs=8" in said
+    assert "the schedule is now" not in said
+    assert read_rows(tmp_path / "r") == rows
+    assert_equal(before, read_last(tmp_path / "r")["state_dict"])
 
 
 def test_another_experiment_may_not(

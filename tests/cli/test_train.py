@@ -188,6 +188,31 @@ def test_a_short_run_is_validated_at_its_end(geozoo_train: Train, tmp_path: Path
     assert _rows(tmp_path / "s" / "metrics.csv")[-1]["val/position_mse"]
 
 
+@pytest.mark.parametrize("steps", ["trainer.captured_steps=null", "trainer.captured_steps=3"])
+@pytest.mark.parametrize("averaging", ["ema_decay=null", "ema_decay=0.8"])
+def test_the_last_epoch_can_be_the_best(
+    steps: str, averaging: str, geozoo_train: Train, tmp_path: Path
+) -> None:
+    words = ("trainer.max_epochs=5", "trainer.check_val_every_n_epoch=2", "schedule=constant")
+    assert geozoo_train(*TINY, *words, steps, averaging, "run_dir=odd") == 0
+    rows = [row for row in _rows(tmp_path / "odd" / "metrics.csv") if row["val/position_mse"]]
+    assert [row["epoch"] for row in rows] == ["1", "3", "4"]
+    best = min(rows, key=lambda row: float(row["val/position_mse"]))
+    assert read_last(tmp_path / "odd", "best")["epoch"] == int(best["epoch"]) == 4
+
+
+@pytest.mark.parametrize("steps", ["trainer.captured_steps=null", "trainer.captured_steps=3"])
+def test_the_epoch_after_which_the_time_is_up_is_validated(
+    steps: str, geozoo_train: Train, tmp_path: Path
+) -> None:
+    words = ("trainer.max_epochs=100000", "trainer.check_val_every_n_epoch=1000")
+    assert geozoo_train(*TINY, *words, steps, "trainer.max_time={seconds: 1}", "run_dir=t") == 0
+    last, rows = read_last(tmp_path / "t"), _rows(tmp_path / "t" / "metrics.csv")
+    validated = [int(row["epoch"]) for row in rows if row.get("val/position_mse")]
+    assert validated[-1] == last["epoch"]
+    assert (tmp_path / "t" / "checkpoints" / "best.ckpt").is_file()
+
+
 def test_tensorboard_is_written_beside_the_csv(geozoo_train: Train, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     words = ("logger=tensorboard", "run_dir=t", "trainer.max_epochs=1")
