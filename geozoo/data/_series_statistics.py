@@ -44,7 +44,7 @@ def _moments(
     weight = np.ones(values.shape)
     weight[..., 0] = series.observed[span]
     if rules.statistics_over == "windows":
-        weight *= _times_seen(len(values), rules.input_steps, len(starts))[:, None, None]
+        weight *= _times_seen(len(values), rules.input_steps, starts)[:, None, None]
     total = weight.sum((0, 1))
     if not total.all():
         raise ValueError(
@@ -58,9 +58,8 @@ def _moments(
     return mean, std
 
 
-def _times_seen(num_steps: int, input_steps: int, num_windows: int) -> np.ndarray:
-    """How many windows have each step among their inputs."""
-    seen = np.zeros(num_steps)
-    counts = np.convolve(np.ones(num_windows), np.ones(input_steps))
-    seen[: len(counts)] = counts
-    return seen
+def _times_seen(num_steps: int, input_steps: int, starts: Tensor) -> np.ndarray:
+    """How many windows have each step among their inputs; step 0 is where the first one starts."""
+    begins = np.bincount((starts - starts[0]).numpy(), minlength=num_steps)
+    counts: np.ndarray = np.convolve(begins, np.ones(input_steps))[:num_steps]
+    return counts

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 
+from geozoo.data._regular_grid import check_row_steps, on_regular_grid, step_of_rows
 from geozoo.data.damage import read_csv_rows
-from geozoo.data.traffic_series import TrafficSeries, clock, with_notes
+from geozoo.data.traffic_series import TrafficSeries, check_order, clock, with_notes
 from geozoo.geometry import distances_from_edges
 
+AbsentRows = Literal["unobserved", "closed"]
 _EMPTY = ("", "nan", "NaN", "NA", "null")
 
 
@@ -22,6 +25,7 @@ def read_sensor_table(
     feature: str = "value",
     unit: str = "1",
     zero_is_missing: bool = False,
+    absent_rows: AbsentRows = "unobserved",
     adjacency: str | Path | None = None,
     edges: str | Path | None = None,
     coordinates: str | Path | None = None,
@@ -30,7 +34,8 @@ def read_sensor_table(
 
     With ``start`` every column is a sensor and rows follow each other by ``interval``. Without,
     the first column holds local times (ISO 8601) and ``interval`` is their smallest step unless it
-    is given. Empty cells and NaN are missing.
+    is given. Empty cells and NaN are missing. A step without a row becomes an unobserved one, so
+    that neighbouring steps of the series are always one interval apart.
 
     Args:
         path: the table.
@@ -39,6 +44,8 @@ def read_sensor_table(
         feature: what the sensors measure.
         unit: in which unit.
         zero_is_missing: whether 0 stands for a missing reading.
+        absent_rows: ``"unobserved"``, or ``"closed"``: the series has only the steps of the table,
+            and windows and lags count rows, whatever time lies between.
         adjacency: csv without a header, ``N`` rows of ``N`` weights in the table's order.
         edges: csv with the header ``from,to,cost`` (or ``distance``), sensors by id.
         coordinates: csv with the columns ``sensor_id,latitude,longitude``.
@@ -46,14 +53,19 @@ def read_sensor_table(
     Raises:
         FileNotFoundError: for a file that is not there.
         ValueError: for cells that are no numbers, ids that are not in the table, sizes that do
-            not agree, or times that are repeated or out of order; names file and place.
+            not agree, times that are repeated or out of order, rows that are not ``interval``
+            apart, or a gap many times as long as the table; names file and place.
     """
+    if absent_rows not in get_args(AbsentRows):
+        raise ValueError(f"absent_rows must be one of {get_args(AbsentRows)}, got {absent_rows!r}")
     path = Path(path).expanduser()
     header, rows = _read_cells(path)
     if start is None:
         ids, cells = header[1:], [row[1:] for row in rows]
         times = _times(path, [row[0] for row in rows])
-        interval = interval or _smallest_step(path, times)
+        check_order(times, path.name)
+        interval = interval or step_of_rows(path, times)
+        check_row_steps(path, times, interval)
     else:
         if interval is None:
             raise ValueError("interval must be given together with start")
@@ -63,21 +75,20 @@ def read_sensor_table(
     observed = ~np.isnan(values)
     if zero_is_missing:
         observed &= values != 0
-    return with_notes(
-        TrafficSeries(
-            values=np.where(observed, values, 0.0)[..., None].astype(np.float32),
-            observed=observed,
-            times=times,
-            interval=interval,
-            features=(feature,),
-            units=(unit,),
-            sensor_ids=tuple(ids),
-            adjacency=None if adjacency is None else _read_matrix(Path(adjacency), len(ids)),
-            distances=None if edges is None else read_edges(edges, ids),
-            coordinates=None if coordinates is None else read_coordinates(coordinates, ids),
-            source=path.name,
-        )
+    series = TrafficSeries(
+        values=np.where(observed, values, 0.0)[..., None].astype(np.float32),
+        observed=observed,
+        times=times,
+        interval=interval,
+        features=(feature,),
+        units=(unit,),
+        sensor_ids=tuple(ids),
+        adjacency=None if adjacency is None else _read_matrix(Path(adjacency), len(ids)),
+        distances=None if edges is None else read_edges(edges, ids),
+        coordinates=None if coordinates is None else read_coordinates(coordinates, ids),
+        source=path.name,
     )
+    return with_notes(on_regular_grid(series) if absent_rows == "unobserved" else series)
 
 
 def read_edges(path: str | Path, sensor_ids: list[str]) -> np.ndarray:
@@ -176,14 +187,6 @@ def _times(path: Path, cells: list[str]) -> np.ndarray:
             f"{path}: the first column must hold times like 2016-07-01 03:40 ({error}); where the "
             "table has no times, give start and interval"
         ) from None
-
-
-def _smallest_step(path: Path, times: np.ndarray) -> int:
-    ahead = np.diff(times).astype(np.int64)
-    rising = ahead[ahead > 0]
-    if not len(rising):
-        raise ValueError(f"{path}: the times never rise, so the interval must be given")
-    return max(int(rising.min()) // 60, 1)
 
 
 def _read_matrix(path: Path, size: int) -> np.ndarray:

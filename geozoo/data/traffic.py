@@ -85,6 +85,9 @@ class Traffic(GraphDataModule):
     name = "traffic"
     #: Where its files and the distances of its days are kept; None: nowhere.
     folder: Path | None = None
+    #: Whether windows without a reading among their inputs, or without one among their targets,
+    #: belong to no part. The sets of the literature keep theirs, as their protocols have it.
+    leaves_out_blind_windows: bool = False
 
     def __init__(
         self, loader: LoaderOptions, *, protocol: ForecastProtocol, graphs: RoadGraphs
@@ -126,6 +129,8 @@ class Traffic(GraphDataModule):
         part = torch.zeros(num_steps - rules.input_steps - rules.horizon + 1, dtype=torch.int64)
         for number, name in enumerate(PARTS):
             part[splits[name]] = number
+        if self.leaves_out_blind_windows:
+            splits = self._seeing(series, splits)
         clock = np.stack([series.slot_of_day(), series.day_of_week()], 1)
         store = SeriesStore(
             torch.from_numpy(series.values),
@@ -147,6 +152,33 @@ class Traffic(GraphDataModule):
             protocol=self._record(series, splits),
         )
         return LoadedData(store, splits, spec)
+
+    def reading_rules(self) -> dict[str, Any]:
+        """How cells became readings, kept in the record so that predictions do the same."""
+        return {}
+
+    def _seeing(self, series: TrafficSeries, splits: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The windows that have a reading among their inputs and one among their targets."""
+        rules = self.protocol
+        seen = torch.from_numpy(series.observed.any(1)).long()
+        before = torch.cat([seen.new_zeros(1), seen.cumsum(0)])
+        ends = before[rules.input_steps :]
+        inputs = (ends - before[: len(ends)])[: -rules.horizon]
+        targets = ends[rules.horizon :] - ends[: -rules.horizon]
+        sees = (inputs > 0) & (targets > 0)
+        kept = {name: starts[sees[starts]] for name, starts in splits.items()}
+        if blind := [name for name, starts in kept.items() if not len(starts)]:
+            raise ValueError(
+                f"{series.source}: no window of the parts {blind} has a reading among its inputs "
+                "and one among its targets; the parts are cut in time, so a long gap may fill one"
+            )
+        total = sum(len(starts) for starts in splits.values())
+        if left_out := total - sum(len(starts) for starts in kept.values()):
+            _LOG.info(
+                "%s: %d of %d windows are left out: they have no reading among their inputs, or "
+                "none among their targets", self.name, left_out, total,
+            )  # fmt: skip
+        return kept
 
     def serve(self, model: nn.Module) -> None:
         """Give a model the lags that it asks for by its attribute ``lags``."""
@@ -231,6 +263,7 @@ class Traffic(GraphDataModule):
         )
 
     def _record(self, series: TrafficSeries, splits: dict[str, Tensor]) -> dict[str, Any]:
+        readings = self.reading_rules()
         digest = hashlib.sha256(series.values.tobytes() + series.observed.tobytes())
         return {
             "dataset": self.name,
@@ -244,5 +277,6 @@ class Traffic(GraphDataModule):
             "first": str(series.times[0]),
             "sensors": list(series.sensor_ids),
             "notes": list(series.notes),
+            **({"readings": readings} if readings else {}),
             **{f"num_{part}": len(index) for part, index in splits.items()},
         }

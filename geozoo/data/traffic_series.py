@@ -196,21 +196,39 @@ def check_times(times: Array, interval: int, source: str = "") -> None:
     if np.isnat(times).any():
         row = int(np.flatnonzero(np.isnat(times))[0])
         raise ValueError(f"{_of(source)}times: step {row} has no time")
-    ahead = np.diff(times).astype("timedelta64[s]").astype(np.int64)
-    faults = (
-        ("repeated (a clock set back in autumn repeats an hour)", ahead == 0),
-        ("out of order: it is earlier than the one before it", ahead < 0),
-        (
-            f"not a multiple of {interval} minutes after the one before it",
-            (ahead > 0) & (ahead % (60 * interval) != 0),
-        ),
-    )
+    ahead = _seconds_ahead(times)
+    off = (ahead > 0) & (ahead % (60 * interval) != 0)
+    faults = ((f"not a multiple of {interval} minutes after the one before it", off),)
+    _name_first(times, (*_order_faults(ahead), *faults), f"multiples of {interval} minutes", source)
+
+
+def check_order(times: Array, source: str = "") -> None:
+    """Refuse times that are repeated or unordered, naming the first of them."""
+    _name_first(times, _order_faults(_seconds_ahead(times)), "one interval or more", source)
+
+
+def _seconds_ahead(times: Array) -> Array:
+    return np.diff(times).astype("timedelta64[s]").astype(np.int64)
+
+
+def _order_faults(ahead: Array) -> tuple[tuple[str, Array], ...]:
+    set_back = " (a clock set back in autumn repeats an hour: leave one of the two out, or write "
+    set_back += "the times with their UTC offset)"
+    return (
+        (f"repeated{set_back}", ahead == 0),
+        (f"out of order: it is earlier than the one before it{set_back}",
+         (ahead < 0) & (ahead >= -3600)),
+        ("out of order: it is earlier than the one before it", ahead < -3600),
+    )  # fmt: skip
+
+
+def _name_first(times: Array, faults: tuple[tuple[str, Array], ...], by: str, source: str) -> None:
     found = [(int(np.flatnonzero(at)[0]) + 1, what) for what, at in faults if at.any()]
     if found:
         row, what = min(found)
         raise ValueError(
-            f"{_of(source)}times must rise by multiples of {interval} minutes: {times[row]} in "
-            f"step {row} is {what} ({times[row - 1]})"
+            f"{_of(source)}times must rise by {by}: {times[row]} in step {row} is {what} "
+            f"({times[row - 1]})"
         )
 
 
@@ -218,7 +236,7 @@ def with_notes(series: TrafficSeries) -> TrafficSeries:
     """Return the series with notes added on its gaps, missing entries and dull sensors."""
     unseen = ~series.observed
     count, share = int(unseen.sum()), float(unseen.mean())
-    notes = list(series.notes) + [_gap_note(*gap) for gap in gaps(series.times, series.interval)]
+    notes = [*series.notes, *_gap_notes(gaps(series.times, series.interval))]
     notes.append(f"{count} of {unseen.size} target entries are missing ({100 * share:.3g} %)")
     names = np.array(series.sensor_ids, dtype=object)
     silent = unseen.all(0)
@@ -239,8 +257,16 @@ def gaps(times: Array, interval: int) -> list[tuple[np.datetime64, np.datetime64
     return [(times[i], times[i + 1], int(absent[i])) for i in np.flatnonzero(absent)]
 
 
-def _gap_note(before: np.datetime64, after: np.datetime64, count: int) -> str:
-    return f"{count} steps are absent between {before} and {after}"
+def _gap_notes(found: list[tuple[np.datetime64, np.datetime64, int]]) -> list[str]:
+    """A line for each of a few gaps, or one for all."""
+    if len(found) <= _NAMES_IN_NOTE:
+        return [f"{count} steps are absent between {before} and {after}"
+                for before, after, count in found]  # fmt: skip
+    before, after, longest = max(found, key=lambda gap: gap[2])
+    return [
+        f"{sum(count for *_, count in found)} steps are absent in {len(found)} gaps, the longest "
+        f"between {before} and {after} ({longest} steps)"
+    ]
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from geozoo.data._folders import data_folder
 from geozoo.data.download import fetch, remote_files
 from geozoo.data.loader import LoaderOptions
 from geozoo.data.protocol import ForecastProtocol
-from geozoo.data.sensor_table import read_sensor_table
+from geozoo.data.sensor_table import AbsentRows, read_sensor_table
 from geozoo.data.traffic import RoadGraphs, Traffic
 from geozoo.data.traffic_series import TrafficSeries
 
@@ -71,6 +71,9 @@ class LosLoop(Traffic):
 class TrafficCSV(Traffic):
     """A table of your own: rows are steps, columns are sensors.
 
+    Steps without a row are unobserved, and windows in which nothing was observed among the inputs,
+    or nothing among the targets, are left out of all parts.
+
     Args:
         path: the csv file, see `geozoo.data.read_sensor_table` for its form.
         loader: batch sizes, order and residence.
@@ -81,6 +84,8 @@ class TrafficCSV(Traffic):
         feature: what the sensors measure.
         unit: in which unit.
         zero_is_missing: whether 0 stands for a missing reading.
+        absent_rows: ``"unobserved"``: a step without a row is one without readings; ``"closed"``:
+            the rows count as consecutive steps, whatever time lies between.
         adjacency: csv of weights, or None.
         edges: csv of roads ``from,to,cost``, or None.
         coordinates: csv of ``sensor_id,latitude,longitude``, or None.
@@ -100,6 +105,7 @@ class TrafficCSV(Traffic):
         feature: str = "value",
         unit: str = "1",
         zero_is_missing: bool = False,
+        absent_rows: AbsentRows = "unobserved",
         adjacency: str | Path | None = None,
         edges: str | Path | None = None,
         coordinates: str | Path | None = None,
@@ -108,9 +114,10 @@ class TrafficCSV(Traffic):
         self.path = Path(path)
         self.options: dict[str, Any] = {
             "interval": interval, "start": start, "feature": feature, "unit": unit,
-            "zero_is_missing": zero_is_missing, "adjacency": adjacency, "edges": edges,
-            "coordinates": coordinates,
+            "zero_is_missing": zero_is_missing, "absent_rows": absent_rows,
+            "adjacency": adjacency, "edges": edges, "coordinates": coordinates,
         }  # fmt: skip
+        self.leaves_out_blind_windows = absent_rows == "unobserved"
 
     def read(self) -> TrafficSeries:
         """Read the table and what goes with it."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from geozoo.data import SeriesStore, TrafficSeries
+from geozoo.data._regular_grid import on_regular_grid
 from geozoo.data.traffic_series import day_of_week, slot_of_day
 from geozoo.hub.ensemble import SPREAD, Ensemble
 from geozoo.metrics import QUANTILES
@@ -37,15 +38,19 @@ class Forecast(NamedTuple):
 def forecast(model: TrainedModel | Ensemble, series: TrafficSeries) -> Forecast:
     """Predict what comes after the last step of a series.
 
+    Steps that the series does not have count as unobserved, as in training.
+
     Args:
         model: a trained forecaster, or an ensemble of them.
         series: the sensors of its training, in any order, with at least as many steps as it sees
-            and none missing among these; older ones serve models that look back days.
+            and a reading among these; older ones serve models that look back days.
 
     Raises:
-        ValueError: for other sensors, another interval, too few steps, or a gap among the last.
+        ValueError: for other sensors, another interval, too few steps, or no reading among the
+            last.
     """
     spec = model.spec
+    series = on_regular_grid(series)
     order = _order(spec.protocol.get("sensors"), series, spec.num_nodes)
     _check(spec, series)
     # The steps to come have to be there, unobserved, for a window to end on the last reading.
@@ -108,9 +113,9 @@ def _check(spec: object, series: TrafficSeries) -> None:
         raise ValueError(
             f"the model sees {spec.input_steps} steps, the series has {len(series.times)}"
         )
-    last = series.times[-spec.input_steps :]
-    gaps = np.flatnonzero(np.diff(last) != np.timedelta64(60 * spec.interval, "s"))
-    if len(gaps):
+    last = slice(-spec.input_steps, None)
+    if not series.observed[last].any():
         raise ValueError(
-            f"among the last {spec.input_steps} steps some are missing, after {last[gaps[0]]}"
+            f"none of the last {spec.input_steps} steps, from {series.times[last][0]} on, has a "
+            "reading"
         )

@@ -47,19 +47,27 @@ class VectorAutoregression(nn.Module):
         observed: Bool[Tensor, "S N"],
         time: Int[Tensor, "S 2"],
     ) -> None:
-        """Solve the normal equations of a scaled series; its clock does not matter."""
+        """Solve the normal equations of a scaled series; its clock does not matter.
+
+        A step at which no sensor was observed is neither predicted nor looked back on.
+        """
         count, order = values.shape[0], self.order
-        if count - order <= self.coefficients.shape[0] and self.penalty == 0:
+        seen = observed.any(1).unfold(0, order + 1, 1).all(1)
+        if int(seen.sum()) <= self.coefficients.shape[0] and self.penalty == 0:
+            steps = order + int(seen.sum())
             raise ValueError(
-                f"order: {count} training steps cannot determine {self.coefficients.shape[0]} "
+                f"order: {steps} training steps cannot determine {self.coefficients.shape[0]} "
                 "coefficients a sensor; take a smaller order or a penalty"
             )
         values = values.double()
         past = [values[order - lag - 1 : count - lag - 1] for lag in range(order)]
         design = torch.cat([*past, values.new_ones(count - order, 1)], 1)
+        target = values[order:]
+        if seen.any() and not seen.all():
+            design, target = design[seen], target[seen]
         gram = design.T @ design
-        gram.diagonal()[:-1] += self.penalty * (count - order)
-        self.coefficients.copy_(torch.linalg.solve(gram, design.T @ values[order:]))
+        gram.diagonal()[:-1] += self.penalty * len(design)
+        self.coefficients.copy_(torch.linalg.solve(gram, design.T @ target))
 
     def forward(
         self, x: Float[Tensor, "B T N F"], *, time: Int[Tensor, "B T_plus_H 2"] | None = None

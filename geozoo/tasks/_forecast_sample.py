@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -21,9 +21,21 @@ class ForecastSample:
             3, horizon, num_nodes, dtype=torch.float64
         )
         self._series: list[Tensor] = []
+        self._index: list[Tensor] = []
 
-    def add(self, forecast: Float[Tensor, "B H N"], truth: Float[Tensor, "B H N"]) -> None:
-        """Take a batch; missing truths are NaN."""
+    def add(
+        self,
+        forecast: Float[Tensor, "B H N"],
+        truth: Float[Tensor, "B H N"],
+        index: Int[Tensor, " B"] | None = None,
+    ) -> None:
+        """Take a batch.
+
+        Args:
+            forecast: the forecast.
+            truth: what came; NaN where it is missing.
+            index: the first step of each window; None: each one step after the one before.
+        """
         known = ~truth.isnan()
         error = torch.where(known, forecast - truth, forecast.new_zeros(())).double()
         self._absolute = self._absolute + error.abs().sum(0).cpu()
@@ -32,6 +44,9 @@ class ForecastSample:
         ends = [0, self.horizon - 1]
         pairs = torch.stack([forecast[:, ends], truth[:, ends].to(forecast.dtype)], 1)
         self._series.append(pairs.float().cpu())
+        first = sum(len(each) for each in self._index)
+        follows = torch.arange(first, first + len(pairs))
+        self._index.append(follows if index is None else index.long().cpu())
 
     def by_step(self) -> dict[str, Tensor]:
         """``mae`` and ``rmse`` at every step ``[H]``."""
@@ -46,5 +61,12 @@ class ForecastSample:
         return self._absolute.sum(0) / self._count.sum(0)
 
     def series(self) -> Float[Tensor, "W 2 2 N"]:
-        """Forecast and truth (second axis) of all windows at the first and last step (third)."""
-        return torch.cat(self._series)
+        """Forecast and truth (second axis) of all windows at the first and last step (third).
+
+        Windows that were left out of the test are NaN, so that rows are steps of the series.
+        """
+        pairs, index = torch.cat(self._series), torch.cat(self._index)
+        rows = index - index.min()
+        found = pairs.new_full((int(rows.max()) + 1, *pairs.shape[1:]), torch.nan)
+        found[rows] = pairs
+        return found

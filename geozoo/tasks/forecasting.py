@@ -175,7 +175,7 @@ class Forecasting(GraphTask):
     ) -> None:
         """Collect what the pictures of forecasts need as well."""
         super().collect_test(predictions, targets, batch)
-        self.sample.add(predictions[self.spec.target], targets[self.spec.target])
+        self.sample.add(predictions[self.spec.target], targets[self.spec.target], batch.index)
 
     def _counted_mean(self, each: Float[Tensor, "B H N"], batch: WindowBatch) -> Tensor:
         """The mean over the entries that count in the loss."""

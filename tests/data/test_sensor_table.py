@@ -24,12 +24,16 @@ def test_times_missing_cells_and_gaps(table):
     series = read_sensor_table(table, feature="speed", unit="km/h")
     assert series.interval == 15
     assert series.sensor_ids == ("a", "b", "c")
-    assert np.argwhere(~series.observed).tolist() == [[1, 1], [2, 1]]
-    assert series.values[..., 0].tolist()[1:3] == [[4, 0, 6], [7, 0, 0]]
+    absent = [[step, sensor] for step in (3, 4, 5) for sensor in range(3)]
+    assert np.argwhere(~series.observed).tolist() == [[1, 1], [2, 1], *absent]
+    assert series.values[..., 0].tolist()[1:4] == [[4, 0, 6], [7, 0, 0], [0, 0, 0]]
     assert (series.features, series.units, series.source) == (("speed",), ("km/h",), "mine.csv")
     assert series.notes[0] == (
-        "3 steps are absent between 2024-01-01T00:30:00 and 2024-01-01T01:30:00"
+        "3 of 7 steps have no row and count as unobserved; they lie in 1 gap, the longest between "
+        "2024-01-01T00:30:00 and 2024-01-01T01:30:00 (3 steps)"
     )
+    closed = read_sensor_table(table, absent_rows="closed")
+    assert len(closed.times) == 4 and "3 steps are absent between" in closed.notes[0]
     assert not read_sensor_table(table, zero_is_missing=True).observed[2, 2]
 
 

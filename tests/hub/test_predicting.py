@@ -278,6 +278,20 @@ class TestForecasts:
         assert found.sensor_ids == expected.sensor_ids == series.sensor_ids
         np.testing.assert_allclose(found.values, expected.values)
 
+    def test_absent_steps_count_as_unobserved(self):
+        model, series = forecaster(), tiny_traffic().series
+        gone = np.isin(np.arange(192), [188, 189])
+        absent = dataclasses.replace(
+            series, values=series.values[~gone], observed=series.observed[~gone],
+            times=series.times[~gone],
+        )  # fmt: skip
+        unobserved = dataclasses.replace(
+            series, values=series.values * ~gone[:, None, None],
+            observed=series.observed & ~gone[:, None],
+        )  # fmt: skip
+        found, expected = forecast(model, absent), forecast(model, unobserved)
+        np.testing.assert_array_equal(found.values, expected.values)
+
     @pytest.mark.parametrize(
         ("change", "message"),
         [
@@ -291,9 +305,11 @@ class TestForecasts:
             ),
             (
                 lambda s: dataclasses.replace(
-                    s, times=np.concatenate([s.times[:-3], s.times[-3:] + np.timedelta64(1, "D")])
+                    s,
+                    observed=s.observed & (np.arange(192) < 186)[:, None],
+                    values=s.values * (np.arange(192) < 186)[:, None, None].astype(np.float32),
                 ),
-                "among the last 6 steps some are missing",
+                "none of the last 6 steps, from 2024-01-08T18:00:00 on, has a reading",
             ),
             (
                 lambda s: dataclasses.replace(
