@@ -2,7 +2,9 @@
 
 from geozoo.data._ase_frames import Structure, read_structures, structure_of
 from geozoo.data._folders import atomic_path, data_folder
+from geozoo.data._missing_readings import outlying_values
 from geozoo.data._progress import progress_bar
+from geozoo.data._table_cells import TableForm
 from geozoo.data.augmentation import rotate_batch
 from geozoo.data.batch import GraphBatch
 from geozoo.data.chirality import Chirality
@@ -110,6 +112,8 @@ __all__ = [
     "random_split",
     "read_index_file",
     "read_sensor_table",
+    "TableForm",
+    "outlying_values",
     "read_structures",
     "remote_files",
     "read_npy",

@@ -128,6 +128,7 @@ def read_dcrnn(
             else _read_adjacency(Path(adjacency), frame.columns),
             source=path.name,
             notes=tuple(notes),
+            reading={"zero_is_missing": zero_is_missing},
         )
     )
 

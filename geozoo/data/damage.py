@@ -72,11 +72,12 @@ def read_tensors(path: str | Path) -> Any:
             ) from None
 
 
-def read_csv_rows(path: str | Path) -> list[tuple[int, list[str]]]:
+def read_csv_rows(path: str | Path, *, separator: str = ",") -> list[tuple[int, list[str]]]:
     """The rows of a csv file that are not empty, with the numbers of their lines.
 
     Args:
         path: the file, in UTF-8.
+        separator: sign between cells.
 
     Raises:
         FileNotFoundError: when it is not there.
@@ -87,7 +88,7 @@ def read_csv_rows(path: str | Path) -> list[tuple[int, list[str]]]:
         damage_named(path, "no csv file in UTF-8"),
         path.open(newline="", encoding="utf-8-sig") as file,
     ):
-        reader = csv.reader(file)
+        reader = csv.reader(file, delimiter=separator)
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     for line, row in rows:
         if len(row) != len(rows[0][1]):

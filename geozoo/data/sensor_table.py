@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 import torch
 
+from geozoo.data._missing_readings import MissingRule, outlier_notes
 from geozoo.data._regular_grid import check_row_steps, on_regular_grid, step_of_rows
+from geozoo.data._table_cells import TableForm, read_cells
 from geozoo.data.damage import read_csv_rows
-from geozoo.data.traffic_series import TrafficSeries, check_order, clock, with_notes
+from geozoo.data.traffic_series import TrafficSeries, clock, with_notes
 from geozoo.geometry import distances_from_edges
 
 AbsentRows = Literal["unobserved", "closed"]
-_EMPTY = ("", "nan", "NaN", "NA", "null")
 
 
 def read_sensor_table(
@@ -25,7 +27,9 @@ def read_sensor_table(
     feature: str = "value",
     unit: str = "1",
     zero_is_missing: bool = False,
+    missing: Sequence[float] = (),
     absent_rows: AbsentRows = "unobserved",
+    form: TableForm | None = None,
     adjacency: str | Path | None = None,
     edges: str | Path | None = None,
     coordinates: str | Path | None = None,
@@ -33,9 +37,13 @@ def read_sensor_table(
     """Read a csv file under a line of sensor ids.
 
     With ``start`` every column is a sensor and rows follow each other by ``interval``. Without,
-    the first column holds local times (ISO 8601) and ``interval`` is their smallest step unless it
-    is given. Empty cells and NaN are missing. A step without a row becomes an unobserved one, so
-    that neighbouring steps of the series are always one interval apart.
+    a column holds times and ``interval`` is their smallest step unless it is given. Separators,
+    decimals and common forms of times are seen from the table; what it does not decide raises an
+    error that names the setting of ``form``. Times with a UTC offset keep the clock of the text.
+
+    Empty cells and NaN are missing. A note names a value that lies so far outside all others that
+    it may stand for a missing reading (`geozoo.data.outlying_values`). A step without a row becomes
+    an unobserved one, so that neighbouring steps of the series are always one interval apart.
 
     Args:
         path: the table.
@@ -44,8 +52,10 @@ def read_sensor_table(
         feature: what the sensors measure.
         unit: in which unit.
         zero_is_missing: whether 0 stands for a missing reading.
+        missing: further numbers that stand for a missing reading, such as -9999.
         absent_rows: ``"unobserved"``, or ``"closed"``: the series has only the steps of the table,
             and windows and lags count rows, whatever time lies between.
+        form: separator, decimals, columns and times; None: all seen from the table.
         adjacency: csv without a header, ``N`` rows of ``N`` weights in the table's order.
         edges: csv with the header ``from,to,cost`` (or ``distance``), sensors by id.
         coordinates: csv with the columns ``sensor_id,latitude,longitude``.
@@ -58,25 +68,21 @@ def read_sensor_table(
     """
     if absent_rows not in get_args(AbsentRows):
         raise ValueError(f"absent_rows must be one of {get_args(AbsentRows)}, got {absent_rows!r}")
-    path = Path(path).expanduser()
-    header, rows = _read_cells(path)
-    if start is None:
-        ids, cells = header[1:], [row[1:] for row in rows]
-        times = _times(path, [row[0] for row in rows])
-        check_order(times, path.name)
-        interval = interval or step_of_rows(path, times)
-        check_row_steps(path, times, interval)
-    else:
-        if interval is None:
-            raise ValueError("interval must be given together with start")
-        ids, cells = header, rows
-        times = clock(start, len(rows), interval)
-    values = _numbers(path, cells, ids)
-    observed = ~np.isnan(values)
-    if zero_is_missing:
-        observed &= values != 0
+    path, form = Path(path).expanduser(), form or TableForm()
+    rule = MissingRule(zero_is_missing, tuple(missing))
+    if start is not None and interval is None:
+        raise ValueError("interval must be given together with start")
+    cells = read_cells(path, form, has_times=start is None)
+    ids = cells.ids
+    if cells.times is not None:
+        interval = interval or step_of_rows(path, cells.times)
+        check_row_steps(path, cells.times, interval)
+    assert interval is not None
+    times = clock(start, len(cells.values), interval) if cells.times is None else cells.times
+    observed = rule.observed(cells.values)
+    notes = (*cells.notes, *outlier_notes(cells.values[observed]))
     series = TrafficSeries(
-        values=np.where(observed, values, 0.0)[..., None].astype(np.float32),
+        values=np.where(observed, cells.values, 0.0)[..., None].astype(np.float32),
         observed=observed,
         times=times,
         interval=interval,
@@ -87,6 +93,8 @@ def read_sensor_table(
         distances=None if edges is None else read_edges(edges, ids),
         coordinates=None if coordinates is None else read_coordinates(coordinates, ids),
         source=path.name,
+        notes=notes,
+        reading={**rule.to_dict(), **form.given(), **cells.facts},
     )
     return with_notes(on_regular_grid(series) if absent_rows == "unobserved" else series)
 
@@ -158,35 +166,12 @@ def _read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
     return rows[0], rows[1:]
 
 
-def _numbers(path: Path, cells: list[list[str]], ids: list[str]) -> np.ndarray:
-    try:
-        return np.array(
-            [[np.nan if cell in _EMPTY else float(cell) for cell in row] for row in cells]
-        )
-    except ValueError:
-        for line, row in enumerate(cells, start=2):
-            for sensor, cell in zip(ids, row, strict=True):
-                if cell not in _EMPTY:
-                    number_in(path, line, cell, f", sensor {sensor}")
-        raise
-
-
 def number_in(path: Path, line: int, cell: str, where: str = "") -> float:
     """The number in a cell; ValueError names file, line and place for a cell that holds none."""
     try:
         return float(cell)
     except ValueError:
         raise ValueError(f"{path}, line {line}{where}: {cell!r} is no number") from None
-
-
-def _times(path: Path, cells: list[str]) -> np.ndarray:
-    try:
-        return np.array([cell.replace(" ", "T") for cell in cells], dtype="datetime64[s]")
-    except ValueError as error:
-        raise ValueError(
-            f"{path}: the first column must hold times like 2016-07-01 03:40 ({error}); where the "
-            "table has no times, give start and interval"
-        ) from None
 
 
 def _read_matrix(path: Path, size: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from geozoo import geometry
+from geozoo.data._missing_readings import SUSPECT
 from geozoo.data._series_statistics import part_statistics
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
@@ -122,7 +123,8 @@ class Traffic(GraphDataModule):
         """Cut the series into windows and measure the statistics."""
         self._series = series = self.read()
         for note in series.notes:
-            _LOG.info("%s: %s", self.name, note)
+            level = logging.WARNING if note.startswith(SUSPECT) else logging.INFO
+            _LOG.log(level, "%s: %s", self.name, note)
         rules = self.protocol
         num_steps, num_nodes, num_features = series.values.shape
         splits = rules.window_parts(num_steps, self.bounds(num_steps))
@@ -152,10 +154,6 @@ class Traffic(GraphDataModule):
             protocol=self._record(series, splits),
         )
         return LoadedData(store, splits, spec)
-
-    def reading_rules(self) -> dict[str, Any]:
-        """How cells became readings, kept in the record so that predictions do the same."""
-        return {}
 
     def _seeing(self, series: TrafficSeries, splits: dict[str, Tensor]) -> dict[str, Tensor]:
         """The windows that have a reading among their inputs and one among their targets."""
@@ -263,7 +261,6 @@ class Traffic(GraphDataModule):
         )
 
     def _record(self, series: TrafficSeries, splits: dict[str, Tensor]) -> dict[str, Any]:
-        readings = self.reading_rules()
         digest = hashlib.sha256(series.values.tobytes() + series.observed.tobytes())
         return {
             "dataset": self.name,
@@ -277,6 +274,6 @@ class Traffic(GraphDataModule):
             "first": str(series.times[0]),
             "sensors": list(series.sensor_ids),
             "notes": list(series.notes),
-            **({"readings": readings} if readings else {}),
+            "reading": dict(series.reading),
             **{f"num_{part}": len(index) for part, index in splits.items()},
         }

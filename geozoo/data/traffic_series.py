@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
@@ -39,6 +40,8 @@ class TrafficSeries:
             column; ``None`` if there are none.
         source: where the series is from, for people.
         notes: what a reader should know, of the series as it was read (:meth:`part` keeps them).
+        reading: how cells of a file became readings (what stands for a missing one, the form of
+            the table, UTC offsets), as plain data; a trained model keeps it for its predictions.
 
     Raises:
         ValueError: for shapes that do not fit together, NaN, repeated ids, times that are
@@ -58,6 +61,7 @@ class TrafficSeries:
     adjacency: Float32[Array, "N N"] | None = None
     source: str = ""
     notes: tuple[str, ...] = ()
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a series that does not fit together."""

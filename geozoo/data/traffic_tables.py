@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from geozoo.data._folders import data_folder
+from geozoo.data._table_cells import TableForm
 from geozoo.data.download import fetch, remote_files
 from geozoo.data.loader import LoaderOptions
 from geozoo.data.protocol import ForecastProtocol
@@ -84,11 +86,20 @@ class TrafficCSV(Traffic):
         feature: what the sensors measure.
         unit: in which unit.
         zero_is_missing: whether 0 stands for a missing reading.
+        missing: further numbers that stand for a missing reading, such as -9999.
         absent_rows: ``"unobserved"``: a step without a row is one without readings; ``"closed"``:
             the rows count as consecutive steps, whatever time lies between.
         adjacency: csv of weights, or None.
         edges: csv of roads ``from,to,cost``, or None.
         coordinates: csv of ``sensor_id,latitude,longitude``, or None.
+        separator: sign between cells; None: as the header has it. See `TableForm`, as for the rest.
+        decimal: sign of decimals.
+        time_column: name of the column of times.
+        time_format: how times are written, for ``datetime.strptime``, or ``"unix"``.
+        time_zone: zone to whose local clock times with a UTC offset are converted.
+        drop: names of columns to leave out.
+        sensor_column: column of sensor ids, for a table with a row for each time and sensor.
+        value_column: column of readings, for such a table.
     """
 
     name = "traffic_csv"
@@ -105,16 +116,30 @@ class TrafficCSV(Traffic):
         feature: str = "value",
         unit: str = "1",
         zero_is_missing: bool = False,
+        missing: Sequence[float] = (),
         absent_rows: AbsentRows = "unobserved",
         adjacency: str | Path | None = None,
         edges: str | Path | None = None,
         coordinates: str | Path | None = None,
+        separator: str | None = None,
+        decimal: str | None = None,
+        time_column: str | None = None,
+        time_format: str | None = None,
+        time_zone: str | None = None,
+        drop: Sequence[str] = (),
+        sensor_column: str | None = None,
+        value_column: str | None = None,
     ) -> None:
         super().__init__(loader, protocol=protocol, graphs=graphs)
         self.path = Path(path)
         self.options: dict[str, Any] = {
             "interval": interval, "start": start, "feature": feature, "unit": unit,
-            "zero_is_missing": zero_is_missing, "absent_rows": absent_rows,
+            "zero_is_missing": zero_is_missing, "missing": tuple(missing),
+            "absent_rows": absent_rows,
+            "form": TableForm(
+                separator, decimal, time_column, time_format, time_zone, drop=tuple(drop),
+                sensor_column=sensor_column, value_column=value_column,
+            ),
             "adjacency": adjacency, "edges": edges, "coordinates": coordinates,
         }  # fmt: skip
         self.leaves_out_blind_windows = absent_rows == "unobserved"

@@ -1,0 +1,283 @@
+"""The cells of a table in the forms in which people have them: separators, signs, wide or long."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from geozoo.data._table_times import TimeForm, Times, is_time, read_times, rows_in_order
+from geozoo.data.damage import damage_named, read_csv_rows
+from geozoo.data.traffic_series import check_order
+
+_EMPTY = frozenset(("", "nan", "na", "n/a", "#n/a", "<na>", "null", "none"))
+_SEPARATORS = (",", ";", "\t", "|")
+_COMMA = re.compile(r"[+-]?\d+,\d+")
+_PERHAPS_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+_INDEX_NAMES = ("", "Unnamed: 0", "index")
+
+
+@dataclass(frozen=True)
+class TableForm:
+    """The form of a table; what is None is seen from the table.
+
+    Attributes:
+        separator: sign between cells; None: that of ``, ; tab |`` that the header has most.
+        decimal: sign of decimals, ``"."`` or ``","``.
+        time_column: name of the column of times; None: the first one, or the second where the
+            first only counts the rows.
+        time_format: see `TimeForm`, as are the next two.
+        time_zone: see `TimeForm`.
+        day_first: see `TimeForm`.
+        drop: names of columns to leave out.
+        sensor_column: for the long form, with a row for each time and sensor: the column of ids.
+        value_column: for the long form: the column of readings.
+
+    Raises:
+        ValueError: for a sign or zone that is not known, or one of the two columns of the long
+            form without the other.
+    """
+
+    separator: str | None = None
+    decimal: str | None = None
+    time_column: str | None = None
+    time_format: str | None = None
+    time_zone: str | None = None
+    day_first: bool | None = None
+    drop: tuple[str, ...] = ()
+    sensor_column: str | None = None
+    value_column: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no table has."""
+        if isinstance(self.drop, str):
+            raise ValueError(f"drop must be a list of column names, got {self.drop!r}")
+        object.__setattr__(self, "drop", tuple(str(name) for name in self.drop))
+        if self.separator == "\\t":
+            object.__setattr__(self, "separator", "\t")
+        if self.separator is not None and len(self.separator) != 1:
+            raise ValueError(f"separator must be one sign, got {self.separator!r}")
+        if self.decimal not in (None, ".", ","):
+            raise ValueError(f'decimal must be "." or ",", got {self.decimal!r}')
+        if (self.sensor_column is None) != (self.value_column is None):
+            raise ValueError("the long form needs both sensor_column and value_column")
+        self.times()
+
+    def times(self) -> TimeForm:
+        """The form of the times."""
+        return TimeForm(self.time_format, self.time_zone, self.day_first)
+
+    def given(self) -> dict[str, Any]:
+        """What is not left to be seen from the table, as plain data."""
+        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return {key: value for key, value in plain.items() if value not in (None, [])}
+
+
+class Cells(NamedTuple):
+    """A table as numbers.
+
+    Attributes:
+        ids: names of the sensors.
+        values: float64 ``[S, N]``; NaN where a cell is empty.
+        times: datetime64[s] ``[S]``; None for a table without times.
+        facts: what was decided about the times, for the record.
+        notes: what a reader should know.
+    """
+
+    ids: list[str]
+    values: np.ndarray
+    times: np.ndarray | None
+    facts: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def read_cells(path: Path, form: TableForm, *, has_times: bool) -> Cells:
+    """Read a table of sensors.
+
+    Args:
+        path: the file.
+        form: its form.
+        has_times: whether a column holds times.
+
+    Raises:
+        FileNotFoundError: when it is not there.
+        ValueError: for a table of another form; says what was seen and which option fits.
+    """
+    separator = form.separator or _separator(path)
+    rows = read_csv_rows(path, separator=separator)
+    if len(rows) < 2:
+        raise ValueError(f"{path}: a header and at least one row are needed, got {len(rows)} rows")
+    header, lines = rows[0][1], [line for line, _ in rows[1:]]
+    body = [row for _, row in rows[1:]]
+    known = [n for n in (form.time_column, form.sensor_column, form.value_column, *form.drop) if n]
+    if lost := [name for name in known if name not in header]:
+        raise ValueError(f"{path}: there is no column {lost[0]!r}; it has {_listed(header)}")
+    if not has_times:
+        kept = [k for k, name in enumerate(header) if name not in form.drop]
+        ids = [header[k] for k in kept]
+        values = _numbers(path, [[row[k] for k in kept] for row in body], lines, ids, form)
+        return Cells(ids, values, None, {}, ())
+    place = _time_place(header, body, form)
+    cells = [row[place] for row in body]
+    _check_first(path, header, body, place, form)
+    if form.sensor_column is not None:
+        return _long(path, header, body, lines, place, form)
+    _check_wide(path, header, cells)
+    kept = [k for k, name in enumerate(header) if k != place and name not in form.drop]
+    if form.time_column is None:
+        kept = [k for k in kept if k > place]  # what only counts the rows stands before the times
+    ids = [header[k] for k in kept]
+    times = read_times(path, cells, lines, form.times())
+    order, notes = rows_in_order(times)
+    check_order(times.local[order], path.name)
+    chosen = [[body[row][k] for k in kept] for row in order]
+    values = _numbers(path, chosen, [lines[row] for row in order], ids, form)
+    return Cells(ids, values, times.local[order], times.facts, notes)
+
+
+def _separator(path: Path) -> str:
+    with damage_named(path, "no csv file in UTF-8"), path.open(encoding="utf-8-sig") as file:
+        header = next((line for line in file if line.strip()), "")
+    header = re.sub(r'"[^"]*"', "", header)
+    return max(_SEPARATORS, key=header.count)
+
+
+def _time_place(header: list[str], body: list[list[str]], form: TableForm) -> int:
+    if form.time_column is not None:
+        return header.index(form.time_column)
+    counts = [row[0] for row in body]
+    counting = any(
+        counts == [str(number) for number in range(start, start + len(body))] for start in (0, 1)
+    )
+    second = len(header) > 1 and is_time(body[0][1])
+    return 1 if header[0] in _INDEX_NAMES and counting and second else 0
+
+
+def _check_first(
+    path: Path, header: list[str], body: list[list[str]], place: int, form: TableForm
+) -> None:
+    """Name the column of times where it is another one."""
+    if form.time_format is not None or is_time(body[0][place]):
+        return
+    others = [name for name, cell in zip(header, body[0], strict=True) if is_time(cell)]
+    if others:
+        raise ValueError(
+            f"{path}: the first column must hold times, and {header[place]!r} has "
+            f"{body[0][place]!r}; the column {others[0]!r} looks like times: give "
+            f"dataset.time_column={others[0]}, and dataset.drop=[...] for columns that are no "
+            "sensors"
+        )
+
+
+def _check_wide(path: Path, header: list[str], cells: list[str]) -> None:
+    if len(header) > 2 and len(cells) > 3 and len(set(cells)) <= 0.6 * len(cells):
+        raise ValueError(
+            f"{path}: the times repeat, {len(set(cells))} of them in {len(cells)} rows. If it has "
+            "a row for each time and sensor, give dataset.sensor_column=... and "
+            f"dataset.value_column=... (it has {_listed(header)})"
+        )
+
+
+def _long(
+    path: Path, header: list[str], body: list[list[str]], lines: list[int], place: int,
+    form: TableForm,
+) -> Cells:  # fmt: skip
+    """A row for each time and sensor."""
+    sensor = header.index(str(form.sensor_column))
+    value = header.index(str(form.value_column))
+    first_line: dict[str, int] = {}
+    for line, row in zip(lines, body, strict=True):
+        first_line.setdefault(row[place], line)
+    texts = list(first_line)
+    times = read_times(path, texts, list(first_line.values()), form.times())
+    moments = times.local
+    if times.offsets is not None:
+        moments = moments - times.offsets.astype("timedelta64[s]")
+    by_time = np.argsort(moments, kind="stable")
+    offsets = None if times.offsets is None else times.offsets[by_time]
+    order, notes = rows_in_order(Times(times.local[by_time], offsets, {}, times.notes))
+    rows = by_time[order]
+    check_order(times.local[rows], path.name)
+    step_of = {texts[row]: step for step, row in enumerate(rows)}
+    ids = list(dict.fromkeys(row[sensor] for row in body))
+    place_of = {name: number for number, name in enumerate(ids)}
+    numbers = _numbers(path, [[row[value]] for row in body], lines, [str(form.value_column)], form)
+    values, seen = np.full((len(rows), len(ids)), np.nan), np.zeros((len(rows), len(ids)), np.int64)
+    for line, row, number in zip(lines, body, numbers[:, 0], strict=True):
+        step = step_of.get(row[place])
+        if step is None:  # an hour that is repeated
+            continue
+        at = (step, place_of[row[sensor]])
+        if seen[at]:
+            raise ValueError(
+                f"{path}, line {line}: sensor {row[sensor]} at {row[place]} is already in line "
+                f"{seen[at]}"
+            )
+        values[at], seen[at] = number, line
+    return Cells(ids, values, times.local[rows], times.facts, notes)
+
+
+def _numbers(
+    path: Path, cells: list[list[str]], lines: Sequence[int], ids: list[str], form: TableForm
+) -> np.ndarray:
+    comma = form.decimal == "," or (form.decimal is None and _has_comma(path, cells, lines))
+    found = np.empty((len(cells), len(ids)))
+    for number, row in enumerate(cells):
+        try:
+            found[number] = [
+                np.nan
+                if cell.lower() in _EMPTY
+                else float(cell.replace(",", ".") if comma and "." not in cell else cell)
+                for cell in row
+            ]
+        except ValueError:
+            _name_cell(path, lines[number], row, ids, comma=comma)
+            raise
+        if comma and any("." in cell for cell in row):
+            _name_cell(path, lines[number], row, ids, comma=comma)
+    return found
+
+
+def _has_comma(path: Path, cells: list[list[str]], lines: Sequence[int]) -> bool:
+    """Whether decimals are written with a comma."""
+    found = [(n, cell) for n, row in enumerate(cells) for cell in row if "," in cell]
+    if not found or not all(_COMMA.fullmatch(cell) for _, cell in found):
+        return False
+    if all(_PERHAPS_THOUSANDS.fullmatch(cell) for _, cell in found):
+        number, cell = found[0]
+        raise ValueError(
+            f"{path}, line {lines[number]}: {cell!r} may be a number with three decimals or one in "
+            "thousands; give dataset.decimal=',' for the former, or remove the commas"
+        )
+    return True
+
+
+def _name_cell(path: Path, line: int, row: list[str], ids: list[str], *, comma: bool) -> None:
+    """Raise an error for the first cell of a row that is no number."""
+    for sensor, cell in zip(ids, row, strict=True):
+        plain = cell.replace(",", ".") if comma and "." not in cell else cell
+        bad = comma and "." in cell
+        if not bad and cell.lower() not in _EMPTY:
+            try:
+                float(plain)
+            except ValueError:
+                bad = True
+        if bad and comma and re.fullmatch(r"[\d.,+-]+", cell):
+            raise ValueError(
+                f"{path}, line {line}, sensor {sensor}: {cell!r} is no number with a comma for "
+                "decimals, which other cells have; write all alike, without signs for thousands"
+            )
+        if bad:
+            hint = "dataset.decimal=','" if _COMMA.fullmatch(cell) else f"dataset.drop=[{sensor}]"
+            raise ValueError(
+                f"{path}, line {line}, sensor {sensor}: {cell!r} is no number; {hint} "
+                + ("reads commas as decimals" if "," in hint else "leaves the column out")
+            )
+
+
+def _listed(header: list[str]) -> str:
+    return ", ".join(header[:8]) + (", ..." if len(header) > 8 else "")
