@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -13,11 +14,12 @@ from rich.console import Console
 from geozoo.cli._options import RunError
 from geozoo.cli._prediction_files import FORMATS, Predictions, write_predictions
 from geozoo.cli._trained import trained_models
-from geozoo.data import GeometricSpec, progress_bar, read_sensor_table, read_structures
+from geozoo.data import GeometricSpec, progress_bar, read_structures
 from geozoo.hub import Ensemble, TrainedModel
 from geozoo.hub.arrays import read_arrays
 from geozoo.hub.ensemble import SPREAD
 from geozoo.hub.forecasts import forecast
+from geozoo.hub.readings import read_readings
 from geozoo.hub.structures import allow_any_composition, predict_store, structure_store
 
 _STRUCTURES = (".xyz", ".extxyz", ".sdf")
@@ -35,7 +37,8 @@ class PredictOptions:
         output: ``.extxyz``, ``.xyz``, ``.npz`` or ``.csv``.
         ignore_cell: use periodic structures as isolated ones.
         any_composition: predict energies of compositions that the training does not determine.
-        zero_is_missing: whether a reading of 0 stands for a missing one.
+        table: how readings are read, where it differs from the training: ``zero_is_missing``,
+            ``missing`` and the fields of `geozoo.data.TableForm` (see ``dataset=traffic_csv``).
     """
 
     checkpoint: str
@@ -43,7 +46,7 @@ class PredictOptions:
     output: str
     ignore_cell: bool = False
     any_composition: bool = False
-    zero_is_missing: bool = False
+    table: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_words(cls, words: Sequence[str]) -> PredictOptions:
@@ -54,17 +57,48 @@ class PredictOptions:
                 false.
         """
         given = dict(word.partition("=")[::2] for word in words)
-        known = [option.name for option in fields(cls)]
+        needed = [option.name for option in fields(cls)][:3]
+        known = [*needed, *_FLAGS, *_TABLE]
         unknown = [key for key in given if key not in known]
-        missing = [key for key in known[:3] if not given.get(key)]
+        missing = [key for key in needed if not given.get(key)]
         if unknown or missing:
             what = f"unknown: {', '.join(unknown)}" if unknown else f"missing: {', '.join(missing)}"
             raise RunError(f"{what}; words are {', '.join(f'{name}=...' for name in known)}")
-        flags = {name: given.pop(name, "false") for name in known[3:]}
-        for name, value in flags.items():
-            if value not in ("true", "false"):
-                raise RunError(f"{name} must be true or false, got {value!r}")
-        return cls(**given, **{name: value == "true" for name, value in flags.items()})
+        table = {name: _TABLE[name](name, given.pop(name)) for name in _TABLE if name in given}
+        flags = {name: _flag(name, given.pop(name, "false")) for name in _FLAGS}
+        return cls(**given, **flags, table=table)
+
+
+def _flag(name: str, value: str) -> bool:
+    if value not in ("true", "false"):
+        raise RunError(f"{name} must be true or false, got {value!r}")
+    return value == "true"
+
+
+def _numbers(name: str, value: str) -> list[float]:
+    try:
+        return [float(number) for number in _names(name, value)]
+    except ValueError:
+        raise RunError(f"{name} must be numbers like [-9999,-1], got {value!r}") from None
+
+
+def _names(name: str, value: str) -> list[str]:
+    found = [each.strip().strip("'\"") for each in value.strip("[] ").split(",")]
+    return [each for each in found if each]
+
+
+def _text(name: str, value: str) -> str | None:
+    return None if value in ("", "null") else value
+
+
+#: Words that are true or false.
+_FLAGS = ("ignore_cell", "any_composition")
+#: Words on the form of a table, and what reads each.
+_TABLE: dict[str, Callable[[str, str], Any]] = {
+    "zero_is_missing": _flag, "missing": _numbers, "separator": _text, "decimal": _text,
+    "time_column": _text, "time_format": _text, "time_zone": _text, "drop": _names,
+    "sensor_column": _text, "value_column": _text,
+}  # fmt: skip
 
 
 def predict(words: Sequence[str], console: Console) -> None:
@@ -96,7 +130,7 @@ def predict(words: Sequence[str], console: Console) -> None:
     if isinstance(model.spec, GeometricSpec):
         count = _predict_graphs(model, source, target, options)
     else:
-        count = _predict_series(model, source, target, options)
+        count = _predict_series(model, source, target, options, console)
     seconds = time.perf_counter() - started
     console.print(f"{count} in {seconds:.1f} s: {target}", soft_wrap=True)
 
@@ -124,17 +158,19 @@ def _predict_graphs(
 
 
 def _predict_series(
-    model: TrainedModel | Ensemble, source: Path, target: Path, options: PredictOptions
-) -> str:
+    model: TrainedModel | Ensemble, source: Path, target: Path, options: PredictOptions,
+    console: Console,
+) -> str:  # fmt: skip
     if source.suffix != ".csv" or target.suffix != ".csv":
         raise ValueError(
             "a forecaster takes readings in a .csv (first column times, one column a sensor) and "
             f"writes one, got {source.name} and {target.name}"
         )
     spec = model.spec
-    series = read_sensor_table(
-        source, interval=spec.interval, feature=spec.target, zero_is_missing=options.zero_is_missing
-    )
+    series, assumed = read_readings(source, spec, options.table)
+    console.print(assumed, markup=False, soft_wrap=True)
+    for note in series.notes:
+        console.print(f"{source.name}: {note}", markup=False, soft_wrap=True)
     found = forecast(model, series)
     names, values = list(found.sensor_ids), found.values
     further = {f"_q{100 * level:g}": array for level, array in (found.quantiles or {}).items()}

@@ -71,6 +71,16 @@ class TableForm:
         """The form of the times."""
         return TimeForm(self.time_format, self.time_zone, self.day_first)
 
+    def header(self, path: Path) -> list[str]:
+        """Names of the columns of a table.
+
+        Raises:
+            FileNotFoundError: when it is not there.
+            ValueError: for a file that is no table.
+        """
+        rows = read_csv_rows(path, separator=self.separator or _separator(path))
+        return rows[0][1] if rows else []
+
     def given(self) -> dict[str, Any]:
         """What is not left to be seen from the table, as plain data."""
         plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}

@@ -114,4 +114,11 @@ _DIFFERENCES = {
     "inputs": lambda model: model.spec.model_arguments(),
     "elements": lambda model: getattr(model.spec, "elements", ()),
     "sensors": lambda model: model.spec.protocol.get("sensors"),
+    "missing readings": lambda model: _missing_readings(model),
 }
+
+
+def _missing_readings(model: TrainedModel) -> tuple[object, list[float]]:
+    """What stood for a missing reading in training."""
+    known = model.spec.protocol.get("reading") or {}
+    return known.get("zero_is_missing", False), list(known.get("missing", []))

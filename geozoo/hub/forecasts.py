@@ -46,8 +46,8 @@ def forecast(model: TrainedModel | Ensemble, series: TrafficSeries) -> Forecast:
             and a reading among these; older ones serve models that look back days.
 
     Raises:
-        ValueError: for other sensors, another interval, too few steps, or no reading among the
-            last.
+        ValueError: for other sensors, another interval, another UTC offset than daylight saving
+            explains, too few steps, or no reading among the last.
     """
     spec = model.spec
     series = on_regular_grid(series)
@@ -109,6 +109,7 @@ def _check(spec: object, series: TrafficSeries) -> None:
         raise ValueError(
             f"the model sees {spec.in_channels} features of a sensor, the series has {features}"
         )
+    _check_offsets(spec, series)
     if len(series.times) < spec.input_steps:
         raise ValueError(
             f"the model sees {spec.input_steps} steps, the series has {len(series.times)}"
@@ -119,3 +120,20 @@ def _check(spec: object, series: TrafficSeries) -> None:
             f"none of the last {spec.input_steps} steps, from {series.times[last][0]} on, has a "
             "reading"
         )
+
+
+def _check_offsets(spec: object, series: TrafficSeries) -> None:
+    """Refuse a clock that is another one than in training by more than daylight saving."""
+    trained = (spec.protocol.get("reading") or {}).get("utc_offsets", [])
+    given = series.reading.get("utc_offsets", [])
+    apart = [abs(_minutes(a) - _minutes(b)) for a in trained for b in given]
+    if apart and min(apart) > 60:
+        raise ValueError(
+            f"{series.source}: its times are {' and '.join(given)} of UTC, those of the training "
+            f"{' and '.join(trained)}; convert them, or give time_zone=Europe/Berlin, for example"
+        )
+
+
+def _minutes(offset: str) -> int:
+    hours, minutes = offset[1:].split(":")
+    return (60 * int(hours) + int(minutes)) * (-1 if offset[0] == "-" else 1)

@@ -248,9 +248,103 @@ def test_what_does_not_fit_is_said_in_a_line(energies, frames, tmp_path, geozoo)
         ({"input": tmp_path / "no.xyz"}, "input: there is no file"),
         ({"checkpoint": "ponita-nothing"}, "there is no trained model 'ponita-nothing'"),
         ({"zero_is_missing": "yes"}, "zero_is_missing must be true or false"),
+        ({"missing": "x"}, "missing must be numbers like [-9999,-1]"),
         ({"batch": 3}, "unknown: batch; words are checkpoint=..."),
         ({"input": ""}, "missing: input"),
     ):
         code, said = geozoo(*(f"{key}={value}" for key, value in (given | change).items()))
         assert code == 1 and message in said, said
         assert "Traceback" not in said
+
+
+@pytest.fixture
+def trained_on(tmp_path):
+    """A forecaster that says how the table of its training was read; gives its folder."""
+
+    def make(**reading):
+        model = forecaster()
+        spec = model.spec
+        object.__setattr__(spec, "protocol", {**spec.protocol, "reading": reading})
+        given = {k: v for k, v in spec.model_arguments().items() if k != "adjacency"}
+        folder = tmp_path / f"model_{len(list(tmp_path.glob('model_*')))}"
+        return written(model, folder, **given, hidden_channels=8)
+
+    return make
+
+
+def readings(path, *, separator=",", form="%Y-%m-%d %H:%M", hours=12, step=1, change=str):
+    """A table for the tiny forecaster, whose third sensor is silent in the last three rows."""
+    import datetime
+
+    lines = [separator.join(["time", *"abcde"])]
+    for row in range(0, hours, step):
+        moment = datetime.datetime(2024, 6, 3) + datetime.timedelta(hours=row)
+        cells = [f"{30 + row + sensor / 8}" for sensor in range(5)]
+        if row >= hours - 3:
+            cells[2] = "missing"
+        lines.append(separator.join([moment.strftime(form), *cells]))
+    path.write_text(change("\n".join(lines)))
+    return path
+
+
+def test_what_stood_for_a_missing_reading_in_training_does_so_again(trained_on, tmp_path, geozoo):
+    def predicted(number, *words, **reading):
+        source = readings(tmp_path / "in.csv", change=lambda text: text.replace("missing", number))
+        out = tmp_path / "out.csv"
+        names = f"checkpoint={trained_on(**reading)}", f"input={source}", f"output={out}"
+        code, said = geozoo(*names, *words)
+        assert code == 0, said
+        return out.read_text(), said
+
+    expected, said = predicted("", zero_is_missing=False, missing=[])
+    assert "no number counts as a missing reading, as in training" in said
+    found, said = predicted("0", zero_is_missing=True, missing=[])
+    assert found == expected and "0 counts as a missing reading, as in training" in said
+    found, said = predicted("-9999", zero_is_missing=True, missing=[-9999, -1])
+    assert found == expected and "0 and -9999 and -1 count as a missing reading" in said
+    assert predicted("0", "zero_is_missing=true")[0] == expected
+    found, said = predicted("0", "zero_is_missing=false", zero_is_missing=True)
+    assert found != expected and "no number counts as a missing reading, as given" in said
+    found, said = predicted("-9999", "missing=[-9999]", zero_is_missing=False)
+    assert found == expected
+    found, said = predicted("-9999")
+    assert found != expected and "this model does not say what did in training" in said
+    assert "the value -9999 (3 times) lies far outside all other values" in said
+
+
+def test_tables_of_other_forms(trained_on, tmp_path, geozoo):
+    out = tmp_path / "out.csv"
+
+    def predicted(folder, source, *words):
+        code, said = geozoo(f"checkpoint={folder}", f"input={source}", f"output={out}", *words)
+        assert code == 0, said
+        return out.read_text()
+
+    def empty(text):
+        return text.replace("missing", "")
+
+    expected = predicted(trained_on(), readings(tmp_path / "in.csv", change=empty))
+    other = readings(tmp_path / "other.csv", separator=";", form="%d/%m/%Y %H:%M", change=empty)
+    other.write_text(other.read_text().replace(".", ","))
+    assert predicted(trained_on(day_first=True), other) == expected
+    folder = trained_on(time_format="%d/%m/%Y %H:%M", drop=["weather"], separator=";")
+    assert predicted(folder, other) == expected
+    assert predicted(folder, readings(tmp_path / "in.csv", change=empty)) == expected
+    assert predicted(trained_on(), other, "time_format=%d/%m/%Y %H:%M") == expected
+    code, said = geozoo(f"checkpoint={trained_on()}", f"input={other}", f"output={out}")
+    assert code == 1 and "cannot be told apart" in said
+
+
+def test_other_steps_and_clocks_are_named(trained_on, tmp_path, geozoo):
+    def refused(folder, **options):
+        source = readings(tmp_path / "in.csv", change=lambda t: t.replace("missing", ""), **options)
+        code, said = geozoo(
+            f"checkpoint={folder}", f"input={source}", f"output={tmp_path / 'out.csv'}"
+        )
+        assert code == 1, said
+        return said
+
+    said = refused(trained_on(), hours=40, step=2)
+    assert "the rows are 120 minutes apart" in said and "steps of 60 minutes are needed" in said
+    said = refused(trained_on(utc_offsets=["+07:00"]), form="%Y-%m-%dT%H:%M:00+00:00")
+    assert "in.csv: its times are +00:00 of UTC, those of the training +07:00" in said
