@@ -237,12 +237,11 @@ def _numbers(
     comma = form.decimal == "," or (form.decimal is None and _has_comma(path, cells, lines))
     found = np.empty((len(cells), len(ids)))
     for number, row in enumerate(cells):
+        texts = [cell.replace(",", ".") for cell in row] if comma else row
         try:
             found[number] = [
-                np.nan
-                if cell.lower() in _EMPTY
-                else float(cell.replace(",", ".") if comma and "." not in cell else cell)
-                for cell in row
+                float(text) if text and text[-1].isdigit() else _perhaps_empty(text)
+                for text in texts
             ]
         except ValueError:
             _name_cell(path, lines[number], row, ids, comma=comma)
@@ -250,6 +249,10 @@ def _numbers(
         if comma and any("." in cell for cell in row):
             _name_cell(path, lines[number], row, ids, comma=comma)
     return found
+
+
+def _perhaps_empty(text: str) -> float:
+    return np.nan if text.lower() in _EMPTY else float(text)
 
 
 def _has_comma(path: Path, cells: list[list[str]], lines: Sequence[int]) -> bool:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
-_CLOCK = r"(?:[T ]+(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,]\d*)?)?)?"
+_CLOCK = r"(?:[T ]+(\d{1,2})(?::(\d\d)(?::(\d\d)(?:[.,]\d*)?)?)?)?"
 _ZONE = r" *(Z|UTC|[+-]\d\d(?::?\d\d)?)?"
 _YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})" + _CLOCK + _ZONE)
 _YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})" + _CLOCK + r" *([AaPp][Mm])?" + _ZONE)
