@@ -31,8 +31,9 @@ def evaluation_elsewhere(
 
     Args:
         word: trained model of the zoo, run folder or checkpoint.
-        changes: ``dataset=name`` (left out: the data that it was trained on), ``protocol=name`` of
-            a forecast, and ``key=value`` below ``dataset``, ``task`` or ``trainer``.
+        changes: ``dataset=name`` (left out: the data that it was trained on; numbers that stood
+            for missing readings in training do so again, unless given), ``protocol=name`` of a
+            forecast, and ``key=value`` below ``dataset``, ``task`` or ``trainer``.
         is_terminal: whether a progress bar can be drawn.
 
     Raises:
@@ -80,7 +81,7 @@ def _config(source: TrainedModel, changes: Sequence[str]) -> DictConfig:
     if "protocol" in given:
         words.append(f"dataset.protocol.name={given['protocol'].partition('=')[2]}")
     if "dataset" in given:
-        words.append(given["dataset"])
+        words += [given["dataset"], *_missing_readings(source, given)]
     else:
         words += _own_data(source, given)
     cfg = compose("recipe=none", *words)
@@ -91,6 +92,17 @@ def _config(source: TrainedModel, changes: Sequence[str]) -> DictConfig:
     )  # fmt: skip
     check(OmegaConf.masked_copy(cfg, ["dataset", "task", "trainer"]), provided=PROVIDED)
     return cfg
+
+
+def _missing_readings(source: TrainedModel, given: Mapping[str, str]) -> list[str]:
+    """What stood for a missing reading in training, where the other data ask for it."""
+    known = compose("recipe=none", given["dataset"]).dataset
+    reading = source.spec.protocol.get("reading") or {}
+    return [
+        f"dataset.{key}={reading[key]}"
+        for key in ("zero_is_missing", "missing")
+        if reading.get(key) and key in known and f"dataset.{key}" not in given
+    ]
 
 
 def _own_data(source: TrainedModel, given: Mapping[str, str]) -> list[str]:

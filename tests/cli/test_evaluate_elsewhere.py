@@ -51,6 +51,25 @@ def test_other_sensors_are_refused_before_any_test(forecaster):
         evaluation_elsewhere(str(forecaster), [*SIMULATED, "dataset.num_sensors=7"])
 
 
+def test_what_stood_for_a_missing_reading_does_so_again(run_once, tmp_path):
+    def table(name, missing):
+        lines = ["time,a,b"]
+        for hour in range(24 * 15):
+            cell = missing if hour % 7 == 3 else str(20 + hour % 24)
+            lines.append(f"2024-06-{1 + hour // 24:02} {hour % 24:02}:00,{cell},{30 + hour % 24}")
+        (tmp_path / name).write_text("\n".join(lines))
+        return ["dataset=traffic_csv", f"dataset.path={tmp_path / name}"]
+
+    words = ("model=stid", "model.hidden_channels=8", "trainer.max_epochs=1")
+    rules = ("dataset.zero_is_missing=true", "dataset.missing=[-9999]", "trainer.accelerator=cpu")
+    run = run_once("trained", *table("empty.csv", ""), *rules, *words)
+    expected = evaluation_elsewhere(str(run), table("empty.csv", "")).test
+    for missing in ("0", "-9999"):
+        assert evaluation_elsewhere(str(run), table("t.csv", missing)).test == expected
+    changed = [*table("t.csv", "-9999"), "dataset.missing=[]"]
+    assert evaluation_elsewhere(str(run), changed).test["value_mae"] > 100
+
+
 @pytest.mark.parametrize(
     ("word", "error", "message"),
     [
