@@ -12,6 +12,7 @@ from geozoo.cli._options import RunError
 from geozoo.data import read_tensors
 from geozoo.nn.low_rank import merge_low_rank_updates
 from geozoo.tasks import GraphTask
+from geozoo.tasks._precision import match_precision
 
 
 def load_weights(task: GraphTask, checkpoint: Path) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def load_weights(task: GraphTask, checkpoint: Path) -> dict[str, Any]:
     state = {**{name: value for name, value in earlier.items() if name not in state}, **state}
     if state.keys() != task.state_dict().keys():
         state = merge_low_rank_updates(state)
-    task.match_precision(state)
+    match_precision(task.model, state)
     task.load_state_dict(state)
     return content
 

@@ -15,6 +15,7 @@ from geozoo.cli._recording import without_places
 from geozoo.cli._result import variant_of
 from geozoo.hub import load, write_model
 from geozoo.hub.rebuilding import own_modules, rebuild_task
+from geozoo.tasks._precision import model_dtype
 from geozoo.zoo import entries
 from geozoo.zoo.results import Result, read_results
 
@@ -61,7 +62,7 @@ def publish(
         training=_training(rows[0]),
         versions=record["versions"],
         licence={"weights": licence, "data": _data_licence(record)},
-        precision=str(network.model_dtype).removeprefix("torch."),
+        precision=str(model_dtype(network.model)).removeprefix("torch."),
     )
     model = load(folder, trusted=own)
     size = f"{description.weights.size / 2**20:.2f} MiB of weights"

@@ -13,6 +13,7 @@ from geozoo.cli._options import RunError
 from geozoo.hub import Description, Ensemble, ModelFileError, TrainedModel, load, rebuild_task
 from geozoo.hub.description import FILE_NAME, Weights, file_sha256
 from geozoo.hub.rebuilding import own_modules
+from geozoo.tasks._precision import model_dtype
 
 
 def trained_models(words: str) -> TrainedModel | Ensemble:
@@ -82,6 +83,6 @@ def _of_checkpoint(checkpoint: Path) -> TrainedModel:
     weights = Weights(checkpoint.name, file_sha256(checkpoint), checkpoint.stat().st_size)
     return TrainedModel(
         Description(checkpoint.parent.parent.name or "run", **nodes, data=record["data"],
-                    weights=weights, precision=str(task.model_dtype).removeprefix("torch.")),
+                    weights=weights, precision=str(model_dtype(task.model)).removeprefix("torch.")),
         task,
     )  # fmt: skip

@@ -18,6 +18,7 @@ from geozoo.hub.ensemble import Ensemble
 from geozoo.hub.index import find_model
 from geozoo.hub.rebuilding import rebuild_task
 from geozoo.tasks import GraphTask
+from geozoo.tasks._precision import model_dtype
 
 
 class TrainedModel:
@@ -64,7 +65,7 @@ class TrainedModel:
     @property
     def dtype(self) -> torch.dtype:
         """Precision of the network: the one of its training, unless `cast` has changed it."""
-        return self.task.model_dtype
+        return model_dtype(self.task.model)
 
     @property
     def device(self) -> torch.device:

@@ -12,6 +12,7 @@ from torch import Tensor
 from geozoo.data import DataSpec
 from geozoo.hub.description import ModelFileError
 from geozoo.tasks import GraphTask
+from geozoo.tasks._precision import match_precision, model_dtype
 
 #: Modules whose public classes may stand in a description.
 PACKAGES = ("geozoo.models", "geozoo.tasks", "geozoo.diffusion")
@@ -55,7 +56,7 @@ def rebuild_task(
     except (TypeError, ValueError, LookupError, ArithmeticError, RuntimeError) as error:
         raise ModelFileError(f"the description does not fit this version: {error}") from error
     _load_state(built, state)
-    if precision is not None and built.model_dtype != getattr(torch, precision):
+    if precision is not None and model_dtype(built.model) != getattr(torch, precision):
         built.model.to(getattr(torch, precision))
     return built
 
@@ -86,7 +87,7 @@ def _load_state(task: GraphTask, state: Mapping[str, Tensor]) -> None:
             )
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise ModelFileError(f"the weights {name!r} hold NaN or infinite values")
-    task.match_precision(state)
+    match_precision(task.model, state)
     task.load_state_dict(state)
 
 

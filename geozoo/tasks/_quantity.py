@@ -24,3 +24,11 @@ class Quantity:
     measures: tuple[str, ...]
     is_vector: bool = False
     level: Literal["graph", "node"] | None = None
+
+
+def measured_in(measure: str, unit: str) -> str:
+    """The unit of a measure of a quantity in some unit."""
+    kind = measure.partition("_")[0]
+    if kind.endswith("mape"):
+        return "%"
+    return f"{unit}^2" if kind == "mse" and unit not in ("", "1") else unit

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -21,7 +19,13 @@ from geozoo.metrics import ErrorMeasures
 from geozoo.metrics.errors import device_only
 from geozoo.tasks._finite import FiniteLossGuard
 from geozoo.tasks._parity import ParitySample
-from geozoo.tasks._quantity import Quantity
+from geozoo.tasks._precision import (
+    at_least_float32,
+    default_dtype,
+    keep_eps_above_zero,
+    match_precision,
+)
+from geozoo.tasks._quantity import Quantity, measured_in
 from geozoo.tasks._shares import BatchShares, Share, checked_loader
 from geozoo.tasks._worst import WorstCases
 from geozoo.tasks.parameter_groups import parameter_groups
@@ -209,7 +213,7 @@ class GraphTask(LightningModule):
         for quantity in self.quantities:
             unit = self.spec.units.get(quantity.field, "")
             for measure in quantity.measures:
-                units[f"{quantity.name}_{measure}"] = _measured_in(measure, unit)
+                units[f"{quantity.name}_{measure}"] = measured_in(measure, unit)
         return units
 
     def quantity_units(self) -> dict[str, str]:
@@ -249,37 +253,9 @@ class GraphTask(LightningModule):
         """
         return {}
 
-    @property
-    def model_dtype(self) -> torch.dtype:
-        """Precision of the model's parameters.
-
-        Of one without any: that of its buffers, but at least float32.
-        """
-        parameter = next(self.model.parameters(), None)
-        if parameter is not None:
-            return parameter.dtype
-        kinds = (b.dtype for b in self.model.buffers() if b.is_floating_point())
-        return torch.promote_types(next(kinds, torch.float32), torch.float32)
-
-    def match_precision(self, state: Mapping[str, Tensor]) -> None:
-        """Give the model the precision of weights that it is about to take.
-
-        Loading alone would round them to the precision that the model has.
-
-        Args:
-            state: weights of such a task.
-        """
-        numbers = itertools.chain(self.model.named_parameters(), self.model.named_buffers())
-        for name, own in numbers:
-            value = state.get(f"model.{name}")
-            if value is not None and value.is_floating_point() and own.is_floating_point():
-                if value.dtype != own.dtype:
-                    self.model.to(value.dtype)
-                return
-
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Continue in the precision of the checkpoint, before its weights are loaded."""
-        self.match_precision(checkpoint["state_dict"])
+        match_precision(self.model, checkpoint["state_dict"])
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> GraphTask:
         """Change precision or device of the model; of everything else the device alone."""
@@ -302,7 +278,7 @@ class GraphTask(LightningModule):
         if not self.is_trained:
             return None
         optimizer = self.make_optimizer(parameter_groups(self.model))
-        _keep_eps_above_zero(optimizer)
+        keep_eps_above_zero(optimizer)
         if self.make_schedule is None:
             return optimizer
         num_epochs = self.trainer.max_epochs
@@ -328,12 +304,12 @@ class GraphTask(LightningModule):
             epoch=self.current_epoch, step=self.global_step, batch_idx=batch_idx,
         )  # fmt: skip
         # A 'true' half precision is the default dtype within a step; means are not kept in it.
-        logged = {f"train/{name}": _at_least_float32(value) for name, value in parts.items()}
+        logged = {f"train/{name}": at_least_float32(value) for name, value in parts.items()}
         size = batch.num_graphs
         if share is not None:  # the curve is that of one batch as well
             logged = {name: value * share.logged for name, value in logged.items()}
             size = share.num_graphs
-        with _default_dtype(torch.float32):
+        with default_dtype(torch.float32):
             self.log_dict(logged, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
         return parts["loss"] if self.is_trained else None
 
@@ -420,38 +396,3 @@ class GraphTask(LightningModule):
         errors.reset()
         # The values are those of all devices already; the mean over devices leaves them.
         self.log_dict({f"{prefix}{name}": v for name, v in values.items()}, sync_dist=True)
-
-
-def _keep_eps_above_zero(optimizer: Optimizer) -> None:
-    """Raise an optimizer's ``eps`` to what float16 can hold, where its parameters are such.
-
-    Adam's 1e-8 is 0 there, as is the square of a small gradient: the first step would be NaN.
-    """
-    least = torch.finfo(torch.float16).tiny
-    for group in optimizer.param_groups:
-        is_half = any(parameter.dtype == torch.float16 for parameter in group["params"])
-        if is_half and group.get("eps", least) < least:
-            _LOG.info("float16 parameters: eps of the optimizer raised to %.2g", least)
-            group["eps"] = least
-
-
-def _at_least_float32(value: Tensor) -> Tensor:
-    value = value.detach()
-    return value.to(torch.promote_types(value.dtype, torch.float32))
-
-
-@contextmanager
-def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
-
-
-def _measured_in(measure: str, unit: str) -> str:
-    kind = measure.partition("_")[0]
-    if kind.endswith("mape"):
-        return "%"
-    return f"{unit}^2" if kind == "mse" and unit not in ("", "1") else unit

@@ -13,6 +13,7 @@ from geozoo.data import ForecastSpec, SeriesStore, Traffic, WindowBatch
 from geozoo.metrics import ForecastErrors
 from geozoo.metrics.forecast import FORECAST_MEASURES
 from geozoo.tasks._forecast_sample import ForecastSample
+from geozoo.tasks._precision import model_dtype
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks.base import GraphTask, MakeOptimizer, MakeSchedule
 
@@ -112,7 +113,7 @@ class Forecasting(GraphTask):
 
     def inputs(self, batch: WindowBatch) -> dict[str, Any]:
         """Scaled inputs with missing entries at the mean, clock, and lags where a model has any."""
-        dtype = self.model_dtype
+        dtype = model_dtype(self.model)
         shift, scale = self.shift[batch.part], self.scale[batch.part]  # [B, F]
         x = (batch.x.double() - shift[:, None, None]) / scale[:, None, None]
         target = x[..., 0].masked_fill(~batch.x_observed, 0.0)

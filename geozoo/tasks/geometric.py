@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from geozoo.data import GeometricSpec, GraphBatch, rotate_batch
 from geozoo.metrics import ErrorMeasures, ErrorMetrics
 from geozoo.tasks._neighbors import with_neighbors
+from geozoo.tasks._precision import model_dtype
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks._rotations import (
     evaluation_rotations,
@@ -73,7 +74,7 @@ class GeometricTask(GraphTask):
 
     def inputs(self, batch: GraphBatch) -> dict[str, Any]:
         """The arguments of the model, in the precision of its parameters."""
-        dtype = self.model_dtype
+        dtype = model_dtype(self.model)
         x, vec = batch.get("x"), batch.get("vec")
         inputs = {
             "pos": batch.pos.to(dtype),
