@@ -28,7 +28,7 @@ LENGTH_TO_ANGSTROM = {"angstrom": 1.0, "bohr": _ANGSTROM_PER_BOHR}
 
 
 def energy_factor(unit: str) -> float:
-    """MeV in one ``unit``.
+    """Energy in meV of one ``unit``, in upper or lower case: ``Hartree``; but ``MeV`` is unknown.
 
     Raises:
         ValueError: for an unknown unit.
@@ -40,7 +40,7 @@ def energy_factor(unit: str) -> float:
 
 
 def length_factor(unit: str) -> float:
-    """Angstroms in one ``unit``.
+    """Angstroms in one ``unit``, in upper or lower case.
 
     Raises:
         ValueError: for an unknown unit.
@@ -49,5 +49,13 @@ def length_factor(unit: str) -> float:
 
 
 def _look_up(argument: str, unit: str, factors: dict[str, float]) -> float:
+    return factors[_canonical(argument, unit, factors)]
+
+
+def _canonical(argument: str, unit: str, factors: dict[str, float]) -> str:
+    """The known spelling of a unit, in whatever case; but ``MeV`` is not ``meV``."""
+    same = [known for known in factors if str(unit).lower() == known.lower()]
+    if same and (same[0][:1] != "m" or unit[:1] == "m"):
+        return same[0]
     check_word(argument, unit, tuple(factors))
-    return factors[unit]
+    return unit

@@ -80,6 +80,17 @@ def test_other_formats_of_ase(tmp_path: Path) -> None:
     assert len(read(tmp_path / "water.traj").store) == 10
 
 
+@pytest.mark.parametrize("unit", ["Hartree", "HARTREE", "EV", "kcal/Mol", "KJ/mol", "mev"])
+def test_units_in_any_case(unit: str) -> None:
+    from geozoo.data.units import ENERGY_TO_MEV, energy_factor, length_factor
+
+    known = {name.lower(): factor for name, factor in ENERGY_TO_MEV.items()}
+    assert energy_factor(unit) == known[unit.lower()]
+    assert length_factor("Angstrom") == 1.0
+    with pytest.raises(ValueError, match="energy_unit must be one of meV, eV, .*; got 'MeV'"):
+        energy_factor("MeV")
+
+
 def test_an_at_sign_belongs_to_the_name(tmp_path: Path) -> None:
     file = write(tmp_path / "water.xyz", waters()).rename(tmp_path / "water@2.xyz")
     assert len(read(file).store) == len(waters())
