@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from geozoo.cli._arguments import repeated_keys
 from geozoo.zoo import ConfigError
 
 _KEY = "ensemble="
+#: Keys that are read here, before Hydra.
+_OWN = ("ensemble", "seed", "run_dir", "resume")
 _PAIR = "${hydra:runtime.choices.model}-${hydra:runtime.choices.dataset}"
 
 
@@ -23,7 +26,8 @@ def ensemble_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
         Without ``ensemble=`` the words as they are, and none.
 
     Raises:
-        ConfigError: for fewer than two members, several seeds, or the continuation of a run.
+        ConfigError: for fewer than two members, several seeds, one of these keys given twice, or
+            the continuation of a run.
 
     >>> ensemble_words(["model=stid", "ensemble=3", "seed=7"])[0]
     ['-m', 'model=stid', 'seed=7,8,9']
@@ -31,6 +35,9 @@ def ensemble_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
     sizes = [word.removeprefix(_KEY) for word in words if word.startswith(_KEY)]
     if not sizes:
         return list(words), []
+    repeated = repeated_keys(key for key in map(_key_of, words) if key in _OWN)
+    if repeated:
+        raise ConfigError(f"ensemble: given more than once: {', '.join(repeated)}")
     given = dict(word.partition("=")[::2] for word in words)
     seed, size = given.get("seed", "0"), sizes[-1]
     if not (size.isdigit() and int(size) >= 2):
@@ -46,3 +53,7 @@ def ensemble_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
     folder = given.get("run_dir", f"${{runs}}/{_PAIR}/{stamp}_ensemble")
     multirun = [] if {"-m", "--multirun"} & set(rest) else ["-m"]
     return [*multirun, *rest, f"seed={seeds}"], [f"run_dir='{folder}/seed${{seed}}'"]
+
+
+def _key_of(word: str) -> str:
+    return word.partition("=")[0]

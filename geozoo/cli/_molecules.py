@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from geozoo.cli._arguments import check_writable
 from geozoo.cli._options import RunError
 from geozoo.metrics import molecule_bonds, rdkit_molecules
 from geozoo.tasks import SampledMolecules
@@ -30,13 +31,7 @@ def check_molecule_file(path: Path) -> None:
     for library in ("rdkit", *(["ase"] if path.suffix == ".xyz" else [])):
         if find_spec(library) is None:
             raise RunError(f'{path.suffix} needs {library}: pip install "geozoo[molecules]"')
-    existed = path.exists()
-    try:
-        path.open("ab").close()
-    except OSError as error:
-        raise RunError(f"out: {path} cannot be written: {error.strerror}") from error
-    if not existed:
-        path.unlink()
+    check_writable("out", path)
 
 
 def write_molecules(samples: SampledMolecules, path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from geozoo.cli._arguments import check_writable, key_values
 from geozoo.cli._options import RunError
 from geozoo.cli._prediction_files import FORMATS, Predictions, write_predictions
 from geozoo.cli._trained import trained_models
@@ -22,7 +23,7 @@ from geozoo.hub.forecasts import forecast
 from geozoo.hub.readings import read_readings
 from geozoo.hub.structures import allow_any_composition, predict_store, structure_store
 
-_STRUCTURES = (".xyz", ".extxyz", ".sdf")
+_STRUCTURES = (".xyz", ".extxyz", ".sdf", ".traj")
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class PredictOptions:
     Attributes:
         checkpoint: name of a trained model, its folder, a run folder, or a checkpoint file; several
             with commas between for their mean and spread.
-        input: structures (``.xyz``, ``.extxyz``, ``.sdf``), arrays (``.npz``) or readings
-            (``.csv``).
+        input: structures (``.xyz``, ``.extxyz``, ``.sdf``, ``.traj``), arrays (``.npz``) or
+            readings (``.csv``).
         output: ``.extxyz``, ``.xyz``, ``.npz`` or ``.csv``.
         ignore_cell: use periodic structures as isolated ones.
         any_composition: predict energies of compositions that the training does not determine.
@@ -56,7 +57,7 @@ class PredictOptions:
             RunError: for an unknown, missing or repeated key, or a flag that is neither true nor
                 false.
         """
-        given = dict(word.partition("=")[::2] for word in words)
+        given = key_values(words)
         needed = [option.name for option in fields(cls)][:3]
         known = [*needed, *_FLAGS, *_TABLE]
         unknown = [key for key in given if key not in known]
@@ -109,7 +110,8 @@ def predict(words: Sequence[str], console: Console) -> None:
         console: where to say what was done.
 
     Raises:
-        RunError: for words that do not fit, or a model that there is not.
+        RunError: for words that do not fit, a model that there is not, or an output that cannot be
+            written.
         FileNotFoundError: when there is no such input.
         ValueError: for an input that the model cannot take, or formats that do not fit.
     """
@@ -117,11 +119,9 @@ def predict(words: Sequence[str], console: Console) -> None:
     source, target = (Path(p).expanduser().absolute() for p in (options.input, options.output))
     if not source.is_file():
         raise FileNotFoundError(f"input: there is no file {source}")
-    if target.suffix not in FORMATS or not target.parent.is_dir():
-        raise RunError(
-            f"output must end with one of {', '.join(FORMATS)} and lie in a folder that exists, "
-            f"got {target}"
-        )
+    if target.suffix not in FORMATS:
+        raise RunError(f"output must end with one of {', '.join(FORMATS)}, got {target}")
+    check_writable("output", target)
     if target.suffix in _STRUCTURES and source.suffix not in _STRUCTURES:
         raise RunError(f"output {target.name} needs structures as input; write .npz or .csv")
     model = trained_models(options.checkpoint)

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from geozoo.cli._arguments import key_values
 from geozoo.cli._console import configure_logging, faults_shown
 from geozoo.cli._molecules import check_molecule_file, plot_molecules, write_molecules
 from geozoo.cli._options import RunError
@@ -43,10 +44,10 @@ class SampleOptions:
         """Read ``key=value`` words.
 
         Raises:
-            RunError: for an unknown key, a missing checkpoint, or a number that is none or out of
-                range.
+            RunError: for an unknown or repeated key, a missing checkpoint, or a number that is none
+                or out of range.
         """
-        given = dict(word.partition("=")[::2] for word in words)
+        given = key_values(words)
         known = [option.name for option in fields(cls)]
         unknown = [key for key in given if key not in known]
         if unknown or "checkpoint" not in given:

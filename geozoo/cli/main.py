@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from geozoo.cli._arguments import check_writable
 from geozoo.cli._options import RunError
 
 _PROGRAM = "geozoo"
@@ -79,6 +80,8 @@ def _table(options: argparse.Namespace, console: Console) -> None:
     from geozoo.zoo import table_text
     from geozoo.zoo.benchmark_table import benchmark_tables
 
+    if options.picture:
+        check_writable("--picture", Path(options.picture))
     tables = benchmark_tables(options.data, options.variants)
     if options.picture:
         draw_tables(tables, Path(options.picture))
@@ -111,6 +114,7 @@ def _export(options: argparse.Namespace, console: Console) -> None:
     from geozoo.hub.exporting import save_program
 
     path = Path(options.output).expanduser().absolute()
+    check_writable("output", path)
     save_program(trained_model(options.model).to("cpu"), path, compiled=options.compiled)
     console.print(f"{path} ({path.stat().st_size / 2**20:.2f} MiB)", soft_wrap=True)
 

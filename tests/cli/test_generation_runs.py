@@ -119,7 +119,8 @@ def test_a_file_that_is_no_checkpoint_is_named(
     [
         (["n=0"], r"n must be a whole number in 1\.\.1000000, got '0'"),
         (["n=2000000"], "n must be a whole number"),
-        (["out=/nowhere/a.sdf"], "cannot be written"),
+        (["out=/nowhere/a.sdf"], "out: there is no folder /nowhere"),
+        (["n=3", "n=4"], "given more than once: n"),
         (["out=a.pdb"], r"out must end in \.sdf or \.xyz"),
         (["what=1"], "unknown: what"),
     ],

@@ -244,7 +244,9 @@ def test_what_does_not_fit_is_said_in_a_line(energies, frames, tmp_path, geozoo)
     given = {"checkpoint": energies, "input": frames, "output": tmp_path / "o.npz"}
     for change, message in (
         ({"output": tmp_path / "o.txt"}, "output must end with one of"),
-        ({"output": tmp_path / "no" / "o.npz"}, "lie in a folder that exists"),
+        ({"output": tmp_path / "no" / "o.npz"}, f"output: there is no folder {tmp_path / 'no'}"),
+        ({"output": tmp_path / "no" / "o.txt"}, "output must end with one of"),
+        ({"output": Path("/proc/1/o.npz")}, "output: /proc/1/o.npz cannot be written"),
         ({"input": tmp_path / "no.xyz"}, "input: there is no file"),
         ({"checkpoint": "ponita-nothing"}, "there is no trained model 'ponita-nothing'"),
         ({"zero_is_missing": "yes"}, "zero_is_missing must be true or false"),
@@ -348,3 +350,20 @@ def test_other_steps_and_clocks_are_named(trained_on, tmp_path, geozoo):
     assert "the rows are 120 minutes apart" in said and "steps of 60 minutes are needed" in said
     said = refused(trained_on(utc_offsets=["+07:00"]), form="%Y-%m-%dT%H:%M:00+00:00")
     assert "in.csv: its times are +00:00 of UTC, those of the training +07:00" in said
+def test_a_key_is_given_once(energies, frames, tmp_path, geozoo):
+    words = f"checkpoint={energies}", f"input={frames}", f"output={tmp_path / 'o.npz'}"
+    code, said = geozoo(*words, f"input={tmp_path / 'other.xyz'}", "zero_is_missing=true", words[0])
+    assert code == 1 and "given more than once: checkpoint, input" in said
+    assert not (tmp_path / "o.npz").exists()
+
+
+def test_a_trajectory_of_ase(energies, frames, tmp_path, geozoo):
+    ase_io.write(tmp_path / "in.traj", ase_io.read(frames, index=":"))
+    words = f"checkpoint={energies}", f"output={tmp_path / 'o.npz'}"
+    energy = []
+    for source in (frames, tmp_path / "in.traj"):
+        code, said = geozoo(*words, f"input={source}")
+        assert code == 0 and "3 graphs" in said, said
+        with np.load(tmp_path / "o.npz") as arrays:
+            energy.append(arrays["energy"])
+    np.testing.assert_allclose(energy[0], energy[1], rtol=1e-9)
