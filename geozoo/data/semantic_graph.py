@@ -70,7 +70,8 @@ def dtw_distances(
         Symmetric float64, in the unit of the days times slots.
 
     Raises:
-        ValueError: for NaN or infinite values, or a window below 1.
+        ValueError: for NaN or infinite values, values so large that a distance is infinite, or a
+            window below 1.
         ImportError: without dtaidistance; says how to install it.
     """
     days = np.ascontiguousarray(days.T, dtype=np.float64)
@@ -105,9 +106,24 @@ def _all_pairs(days: Float[np.ndarray, "N slots"], window: int | None) -> np.nda
             block = ((first, last), (first, len(days)))
             found = measure(days, block=block, window=window, inner_dist="euclidean")
             rows = np.triu(np.asarray(found, dtype=np.float64), 1)[first:last]
-            upper[first:last] = np.where(np.isfinite(rows), rows, 0.0)
+            asked = np.triu(np.ones_like(upper, dtype=bool), 1)[first:last]
+            _check_finite(rows, asked, first)
+            upper[first:last] = np.where(asked, rows, 0.0)  # elsewhere the library leaves inf
             advance(sum(len(days) - 1 - row for row in range(first, last)))
     return upper + upper.T
+
+
+def _check_finite(
+    rows: Float[np.ndarray, "R N"], asked: Bool[np.ndarray, "R N"], first: int
+) -> None:
+    """Refuse an infinite distance, which must not become that of two equal days."""
+    bad = np.argwhere(asked & ~np.isfinite(rows))
+    if len(bad):
+        row, column = bad[0].tolist()
+        raise ValueError(
+            f"the distance between the days of sensors {first + row} and {column} is not finite "
+            f"({len(bad)} such pairs so far): their values are too large to be summed"
+        )
 
 
 def _library() -> ModuleType:

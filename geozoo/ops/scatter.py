@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from jaxtyping import Int
 from torch import Tensor
 
 Reduce = Literal["sum", "mean", "max", "min"]
+_HALVES = (torch.float16, torch.bfloat16)
 _REDUCE = {"sum": "sum", "mean": "mean", "max": "amax", "min": "amin"}
 
 
@@ -32,7 +34,8 @@ def scatter(
         reduce: ``"sum"``, ``"mean"``, ``"max"`` or ``"min"``.
 
     Returns:
-        ``[dim_size, ...]`` of the dtype of ``src``.
+        ``[dim_size, ...]`` of the dtype of ``src``; a sum in half precision is rounded once, at the
+        end.
 
     Raises:
         ValueError: if ``reduce`` is unknown or the lengths of ``src`` and ``index`` differ.
@@ -46,6 +49,9 @@ def scatter(
         raise ValueError(
             f"index must have one entry per row of src ({src.shape[0]}), got {tuple(index.shape)}"
         )
+    if reduce == "sum" and src.dim() == 1 and src.dtype in _HALVES:
+        # On a CPU torch rounds after every term of one column: a count in bfloat16 ends at 256.
+        return scatter(src.float(), index, dim_size).to(src.dtype)
     out = src.new_zeros((dim_size, *src.shape[1:]))
     if reduce == "sum":
         return out.index_add(0, index, src)

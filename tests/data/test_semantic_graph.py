@@ -36,6 +36,21 @@ def test_distances_are_those_of_the_recursion(window, sensors):
     assert np.array_equal(found, found.T) and not found.diagonal().any()
 
 
+@pytest.mark.parametrize("sensor", [2, 30])
+def test_an_infinite_distance_is_no_equal_day(sensor):
+    """Sums of such values overflow; they were taken for distances of 0."""
+    table = days(sensors=40)
+    table[:, sensor] = 1e308
+    with pytest.raises(ValueError, match=f"sensors 0 and {sensor} is not finite"):
+        dtw_distances(table)
+
+
+def test_an_infinite_distance_is_not_kept(tmp_path):
+    with pytest.raises(ValueError, match="is not finite"):
+        dtw_distances(np.array([[1e308, 0.0], [1e308, 0.0]]), folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_window_of_one_slot_compares_slot_by_slot():
     table = days()
     expected = np.abs(table.T[:, None] - table.T).sum(-1)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from geozoo.models import EGNN, PaiNN, SchNet, TensorNet
+from geozoo.nn import EGNNConv
 from geozoo.nn.conv.continuous_filter_conv import shifted_softplus
 
 COUNT = 5
@@ -305,6 +306,19 @@ def test_a_neighbour_leaves_smoothly(make):
     assert inside == pytest.approx(outside, abs=1e-5)
     assert float(force.abs().max()) < 1e-2
     assert energy(1.0)[0] != pytest.approx(outside, abs=1e-4)
+
+
+def test_a_node_with_many_neighbours_in_bfloat16():
+    """The mean over 2000 equal neighbours is that over one: their number is no 256."""
+    torch.manual_seed(0)
+    layer = EGNNConv(4).bfloat16()
+    moved = {}
+    for count in (1, 2000):
+        pos = torch.cat([torch.zeros(1, 3), torch.ones(count, 3)]).bfloat16()
+        edges = torch.stack([torch.arange(1, count + 1), torch.zeros(count, dtype=torch.int64)])
+        moved[count] = layer(torch.ones(count + 1, 4).bfloat16(), pos, edges)[1][0]
+    assert moved[1].any()
+    torch.testing.assert_close(moved[2000], moved[1], rtol=0.02, atol=0.0)
 
 
 def test_more_than_one_displacement_is_refused():

@@ -36,6 +36,18 @@ def test_derivatives_are_right_to_second_order(reduce):
     assert_gradients(squares, {"src": values(2)}, wrt=("src",))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 3)])
+def test_a_sum_in_half_precision_does_not_stop_to_grow(dtype, shape):
+    """Term by term 256 + 1 is 256 in bfloat16."""
+    src = torch.ones(4096, *shape, dtype=dtype, requires_grad=True)
+    out = scatter(src, torch.zeros(4096, dtype=torch.int64), 2)
+    assert out.dtype == dtype
+    assert torch.equal(out[0], torch.full(shape, 4096.0, dtype=dtype)) and not out[1].any()
+    out.sum().backward()
+    assert torch.equal(src.grad, torch.ones_like(src))
+
+
 def test_nothing_to_scatter_gives_zeros_of_the_same_dtype():
     out = scatter(torch.zeros(0, 3, dtype=torch.float64), torch.zeros(0, dtype=torch.int64), 2)
     assert out.dtype == torch.float64
