@@ -20,7 +20,7 @@ from geozoo.cli._options import PROVIDED, RunError, RunOptions
 from geozoo.cli._overrides import apply_overrides
 from geozoo.cli._report import report
 from geozoo.cli._summary import show_summary
-from geozoo.cli._training import Outcome, num_parameters, test, test_trainer
+from geozoo.cli._training import Outcome, num_parameters, test, test_cut, test_trainer
 from geozoo.cli._transfer import evaluation_elsewhere
 from geozoo.hub.description import FILE_NAME
 from geozoo.zoo import check
@@ -111,6 +111,7 @@ def _tested(
         "checkpoint": checkpoint.name,
         "test_time_s": time.perf_counter() - started,
         "parameters": num_parameters(task),
+        "test_cut": test_cut(trainer, datamodule),
     }
     val = {name.removeprefix("val/"): value for name, value in record["metrics"].items()}
     folder = RunFolder(checkpoint.parent.parent)

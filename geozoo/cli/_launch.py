@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from geozoo.cli._checkpoint_files import drop_unfinished
+from geozoo.cli._checkpoints import read_record
 from geozoo.cli._console import configure_logging, faults_shown
 from geozoo.cli._ensemble_words import ensemble_words
 from geozoo.cli._folder import RunFolder, command_line
@@ -113,11 +114,11 @@ def _resume(folder: RunFolder, words: Sequence[str], *, command: str, console: C
     if is_main_process():
         drop_unfinished(folder.checkpoints)
         relocate(folder)
-    before = folder.read_info()
+    before = read_record(folder.last)  # with what earlier continuations changed
     record = {
         "command": f"{before['command']}; {command}",
         "choices": before["choices"],
-        "overrides": before["overrides"],
+        "overrides": [*before["overrides"], *(w for w in words if not w.startswith("resume="))],
     }
     is_terminal = console.is_terminal
     outcome = train(cfg, folder, words=record, is_resumed=True, is_terminal=is_terminal)

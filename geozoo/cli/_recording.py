@@ -11,6 +11,7 @@ from pathlib import Path
 
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._metrics_file import read_metrics
+from geozoo.cli._result import CUT
 from geozoo.zoo import entries
 from geozoo.zoo.published import all_published, with_published
 from geozoo.zoo.results import (
@@ -20,6 +21,11 @@ from geozoo.zoo.results import (
     read_results,
 )
 
+#: Words of a command that name a folder, quoted as a shell needs it.
+_PLACE, _CONTINUED = (
+    re.compile(rf" (?:'(?:{keys})=[^']*'|(?:{keys})=(?:'[^']*'|[^\s;]+))")
+    for keys in (r"runs|run_dir|dataset\.root", "resume")
+)
 #: Epochs in a curve file at most; enough for a picture, small enough for a repository.
 _MAX_ROWS = 200
 #: Characters of a curve's name at most; with seed and ending below the 255 of file systems.
@@ -36,8 +42,8 @@ def record_runs(runs: Sequence[Path]) -> Path:
         The results file.
 
     Raises:
-        ValueError: when a folder holds no result, its model is not in the zoo, or the runs do not
-            belong together.
+        ValueError: when a folder holds no result or that of a part of the test part, its model is
+            not in the zoo, or the runs do not belong together.
     """
     folders = [RunFolder(run) for run in runs]
     tables = [_results(folder) for folder in folders]
@@ -60,6 +66,13 @@ def _results(folder: RunFolder) -> list[Result]:
     if not rows:
         raise ValueError(
             f"{folder.path} holds no result.csv: the run is not finished or not tested"
+        )
+    cut = rows[0].checkpoint.partition(CUT)[2]
+    if cut:
+        raise ValueError(
+            f"{folder.path} was tested on {cut} alone (trainer.limit_test_batches): such numbers "
+            "are not recorded. Test it on all of them: geozoo evaluate --save "
+            f"{folder.path} trainer.limit_test_batches=1.0"
         )
     return rows
 
@@ -101,10 +114,17 @@ def _short(name: str) -> str:
 def without_places(command: str) -> str:
     """A command without the folders of one machine, which change no number.
 
+    A continuation keeps its changes, and ``<run>`` stands for the folder; one without changes, of
+    a run that was interrupted, leaves no trace in the numbers and none here.
+
     >>> without_places("geozoo-train seed=1 runs=/data/runs; geozoo-evaluate '<run>'")
     "geozoo-train seed=1; geozoo-evaluate '<run>'"
+    >>> without_places("geozoo-train; geozoo-train resume=/r/1; geozoo-train resume=/r/1 seed=1")
+    "geozoo-train; geozoo-train 'resume=<run>' seed=1"
     """
-    return re.sub(r" (?:runs|run_dir|dataset\.root|resume)=(?:'[^']*'|[^\s;]+)", "", command)
+    command = _PLACE.sub("", command)
+    command = _CONTINUED.sub(" 'resume=<run>'", command)
+    return re.sub(r"; geozoo-train 'resume=<run>'(?=;|$)", "", command)
 
 
 def _shown(row: dict[str, str]) -> list[str]:

@@ -11,8 +11,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from geozoo.cli._checkpoints import read_record
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import RunError
+from geozoo.cli._recording import without_places
 from geozoo.zoo.ledger import Run, find_run
 from geozoo.zoo.provenance import commit, device_name
 from geozoo.zoo.reproduction import Comparison, commands_of, compare, tolerance_of
@@ -80,18 +82,42 @@ def _announce(run: Run, console: Console) -> None:
 def _made(run: Run, seed: int, runs: Path, console: Console) -> RunFolder:
     """The run folder of a seed, made or completed now if need be."""
     folder = RunFolder(runs / f"reproduce-{run.id}_seed{seed}")
-    train, *tests = commands_of(run, seed)
-    if folder.result.is_file():
+    train, *later = commands_of(run, seed)
+    continued = [words for words in later if words[0] == "geozoo-train"]
+    tests = [words for words in later if words not in continued]
+    done = _continuations(folder) if continued else 0
+    if folder.result.is_file() and (not continued or _is_whole(folder, done == len(continued))):
         console.print(f"seed {seed}: finished before, in {folder.path}", soft_wrap=True)
         return folder
     if folder.last.is_file():
-        _call(["train", f"resume={folder.path}"], console)
+        begun = _changes(continued[done - 1]) if done else []
+        _call(["train", f"resume={folder.path}", *begun], console)
     else:
         _call(["train", *train[1:], f"run_dir={folder.path}"], console)
+    for words in continued[done:]:
+        _call(["train", f"resume={folder.path}", *_changes(words)], console)
     for test in tests:
         words = [str(folder.path) if word == "<run>" else word for word in test[1:]]
         _call(["evaluate", "--save", *words], console)
     return folder
+
+
+def _continuations(folder: RunFolder) -> int:
+    """How many continuations with changes a run has begun."""
+    if not folder.last.is_file():
+        return 0
+    command = without_places(read_record(folder.last)["command"])
+    return command.count("; geozoo-train ")
+
+
+def _is_whole(folder: RunFolder, is_last: bool) -> bool:
+    """Whether the result is that of the last continuation, not of the training before it."""
+    return is_last and folder.result.stat().st_mtime >= folder.last.stat().st_mtime
+
+
+def _changes(words: Sequence[str]) -> list[str]:
+    """What the command of a continuation changes."""
+    return [word for word in words[1:] if not word.startswith("resume=")]
 
 
 def _call(words: Sequence[str], console: Console) -> None:

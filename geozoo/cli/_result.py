@@ -16,6 +16,8 @@ _TOLD_ELSEWHERE = (
     "trainer.accelerator", "trainer.captured_steps",
 )  # fmt: skip
 
+#: Before the part of the test batches that was tested, in the column ``checkpoint``.
+CUT = ", tested on "
 #: Of a data set with several problems, the key of the protocol that names the problem.
 VARIANT_KEYS = ("variant", "molecule", "target")
 
@@ -63,10 +65,12 @@ def _changes(overrides: Sequence[str], outcome: Outcome) -> list[str]:
 
 
 def _checkpoint(facts: Mapping[str, Any], planned: int | None) -> str:
-    """What was tested; of a training that its time limit ended, also how much of it was done."""
+    """What was tested; of a training or a test that was cut short, also how much was done."""
     text = f"{facts['checkpoint']}, epoch {facts['best_epoch']}"
     if planned is not None and 0 < facts["epochs"] < planned:
         text += f", ended after {facts['epochs']} of {planned} epochs"
+    if facts["test_cut"]:
+        text += f"{CUT}{facts['test_cut']}"
     return text
 
 

@@ -39,7 +39,9 @@ def folder_to_resume(words: Sequence[str]) -> RunFolder | None:
 
 
 def resumed_config(folder: RunFolder, words: Sequence[str]) -> DictConfig:
-    """The config of a run folder with the few changes that a continuation allows.
+    """The config of the last checkpoint with the few changes that a continuation allows.
+
+    That is the config of the run with the changes of earlier continuations.
 
     Args:
         folder: the run folder.
@@ -49,7 +51,7 @@ def resumed_config(folder: RunFolder, words: Sequence[str]) -> DictConfig:
         RunError: for a word that would make it another experiment.
         ConfigError: for a change that does not fit a signature.
     """
-    cfg = folder.read_config()
+    cfg = OmegaConf.create(read_content(folder.last)["geozoo"]["config"])
     moved = _replaced(OmegaConf.to_container(cfg), str(cfg.run_dir), str(folder.path))
     cfg = OmegaConf.create(moved)  # loggers name the folder too
     changes = [word for word in words if not word.startswith("resume=")]

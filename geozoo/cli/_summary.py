@@ -61,7 +61,7 @@ def run_facts(outcome: Outcome) -> list[tuple[str, str]]:
         ("model", f"{network}, {facts['parameters']:,} parameters"),
     ]
     if outcome.folder is None:
-        tested = f"{facts['checkpoint']}, {duration(facts['test_time_s'])}"
+        tested = f"{facts['checkpoint']}, {duration(facts['test_time_s'])}{_cut(facts)}"
         return [*told, ("tested", tested), *([("note", facts["note"])] if facts["note"] else [])]
     return [
         *told,
@@ -71,8 +71,13 @@ def run_facts(outcome: Outcome) -> list[tuple[str, str]]:
             f"{duration(facts['train_time_s'])} on {facts['device']}",
         ),
         ("memory", f"{facts['peak_memory_mb']:,.0f} MB at most"),
-        ("tested", f"{facts['checkpoint']}, from epoch {facts['best_epoch']}"),
+        ("tested", f"{facts['checkpoint']}, from epoch {facts['best_epoch']}{_cut(facts)}"),
     ]
+
+
+def _cut(facts: Mapping[str, Any]) -> str:
+    """How much of the test part was tested, if it was not all of it."""
+    return f"; NOT THE WHOLE TEST PART: {facts['test_cut']}" if facts["test_cut"] else ""
 
 
 def metric_rows(outcome: Outcome) -> list[tuple[str, str, str, str, str]]:

@@ -137,6 +137,13 @@ def test(
     return part("test/"), part("test/baseline_")
 
 
+def test_cut(trainer: Trainer, datamodule: GraphDataModule) -> str:
+    """Which part of the test part was tested, ``"2 of 25 batches"``; empty for all of it."""
+    limit, total = trainer.limit_test_batches, len(datamodule.test_dataloader())
+    tested = total if limit is None else limit if isinstance(limit, int) else int(limit * total)
+    return f"{tested} of {total} batches" if tested < total else ""
+
+
 def test_trainer(cfg: DictConfig, *, is_terminal: bool) -> Trainer:
     """A Lightning Trainer that tests and leaves nothing behind."""
     make = instantiate(cfg.trainer, _convert_="all", _partial_=True)
@@ -174,9 +181,18 @@ def _fit(
 
 
 def _tell_finished(last: Path, planned: int | None, folder: RunFolder) -> None:
-    """Log that a continued run was finished before, if it was."""
+    """Log that a continued run was finished before, if it was.
+
+    Raises:
+        RunError: for fewer epochs than are done.
+    """
     done = read_content(last)["epoch"] + 1
-    if planned is not None and 0 <= planned <= done:
+    if planned is not None and 0 <= planned < done:
+        raise RunError(
+            f"trainer.max_epochs must be at least {done}, the epochs that {folder.path} has done, "
+            f"got {planned}"
+        )
+    if planned == done:
         _LOG.info(
             "this run was finished: %d of %d epochs are done, so nothing is trained. For more: "
             "geozoo train resume=%s trainer.max_epochs=%d", done, planned, folder.path, 2 * done,
@@ -201,6 +217,7 @@ def _finish(
     started = time.perf_counter()
     tested, baseline = test(trainer, task, datamodule) if cfg.test else ({}, {})
     facts["test_time_s"] = time.perf_counter() - started
+    facts["test_cut"] = test_cut(trainer, datamodule) if tested else ""
     facts.update(hardware_facts(trainer), parameters=num_parameters(task))
     return Outcome(folder, cfg, task, datamodule, tested, baseline, val, facts)
 

@@ -14,7 +14,7 @@ from geozoo.cli._options import PROVIDED, RunError
 from geozoo.cli._overrides import apply_overrides
 from geozoo.cli._result import VARIANT_KEYS
 from geozoo.cli._trained import lay_out_elements, trained_model
-from geozoo.cli._training import Outcome, loaded_spec, num_parameters, test, test_trainer
+from geozoo.cli._training import Outcome, loaded_spec, num_parameters, test, test_cut, test_trainer
 from geozoo.hub import TrainedModel, rebuild_task
 from geozoo.hub.rebuilding import own_modules
 from geozoo.tasks import GraphTask
@@ -51,10 +51,11 @@ def evaluation_elsewhere(
     task = _task(source, cfg, spec.to_dict()["protocol"])
     datamodule.serve(task.model)
     started = time.perf_counter()
-    tested, baseline = test(test_trainer(cfg, is_terminal=is_terminal), task, datamodule)
+    trainer = test_trainer(cfg, is_terminal=is_terminal)
+    tested, baseline = test(trainer, task, datamodule)
     facts = {
         "parameters": num_parameters(task), "checkpoint": source.name,
-        "test_time_s": time.perf_counter() - started,
+        "test_time_s": time.perf_counter() - started, "test_cut": test_cut(trainer, datamodule),
         "note": _overlap(source.spec.protocol, spec.protocol),
     }  # fmt: skip
     return Outcome(None, cfg, task, datamodule, tested, baseline, {}, facts)

@@ -69,7 +69,8 @@ def compare(run: Run, found: Sequence[Result]) -> list[Comparison]:
 def commands_of(run: Run, seed: int) -> list[list[str]]:
     """The command lines of a record for one of its seeds: program and words.
 
-    The first trains; a further one tests the run folder, ``<run>``, under other conditions.
+    The first trains; a further one continues the run folder, ``<run>``, or tests it under other
+    conditions.
     """
     parts = [shlex.split(part) for part in run.first.command.split("; ")]
     train = [word for word in parts[0] if not re.match(r"(seed=|-m$|--multirun$)", word)]

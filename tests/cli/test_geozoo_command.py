@@ -231,6 +231,67 @@ def test_a_record_is_made_again_and_compared(
     assert len(calls) == 3
 
 
+def test_a_continued_run_is_recorded_and_made_again_with_its_continuations(
+    geozoo_train, command, home, tmp_path, monkeypatch, capsys
+):
+    from geozoo.cli import _reproducing
+    from geozoo.zoo import Entry
+
+    assert geozoo_train(*TINY, "trainer.max_epochs=2", "run_dir=run") == 0
+    assert geozoo_train("resume=run", "trainer.max_epochs=3") == 0
+    assert geozoo_train("resume=run", "trainer.max_epochs=4") == 0
+    assert geozoo_train("resume=run") == 0
+    command("record", "run")
+    row = read_results(home / "results.csv")[0]
+    assert row.command.endswith(
+        "; geozoo-train 'resume=<run>' trainer.max_epochs=3"
+        "; geozoo-train 'resume=<run>' trainer.max_epochs=4"
+    )
+    assert str(tmp_path) not in row.command.partition(";")[2]
+    monkeypatch.setattr(
+        "geozoo.zoo.ledger.entries", lambda kind: [Entry("model", "tiny", home, "for tests")]
+    )
+    calls = []
+
+    def call(words, console):
+        calls.append(words)
+        own = [word for word in words[1:] if not word.startswith(("--config-dir", "/"))]
+        assert geozoo_train(*own) == 0
+
+    monkeypatch.setattr(_reproducing, "_call", call)
+    capsys.readouterr()
+    assert run_geozoo(monkeypatch, "results") == 0
+    name = capsys.readouterr().out.split("│")[1].strip()
+    again = ("reproduce", name, "--runs", tmp_path / "again")
+    assert run_geozoo(monkeypatch, *again) == 0
+    changes = [["trainer.max_epochs=3"], ["trainer.max_epochs=4"]]
+    assert [words[2:] for words in calls[1:]] == changes
+    assert run_geozoo(monkeypatch, *again) == 0 and len(calls) == 3
+    found = read_results(next((tmp_path / "again").iterdir()) / "result.csv")
+    assert row.value == {each.metric: each.value for each in found}[row.metric]
+
+
+def test_a_test_of_a_part_is_marked_and_not_recorded(
+    geozoo_train, command, home, tmp_path, monkeypatch, capsys
+):
+    assert geozoo_train(*TINY, "trainer.limit_test_batches=2", "run_dir=cut") == 0
+    assert "NOT THE WHOLE TEST PART: 2 of 3 batches" in " ".join(capsys.readouterr().out.split())
+    (row, _) = read_results(tmp_path / "cut" / "result.csv")
+    assert row.checkpoint.endswith(", tested on 2 of 3 batches")
+    assert "2 of 3 batches" in (tmp_path / "cut" / "report.html").read_text()
+    with pytest.raises(SystemExit):
+        command("record", "cut")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "cut was tested on 2 of 3 batches alone (trainer.limit_test_batches)" in said
+    from geozoo.cli._evaluation import evaluate
+
+    evaluate("cut", ["trainer.limit_test_batches=1.0"], save=True)
+    (row, _) = read_results(tmp_path / "cut" / "result.csv")
+    assert "tested on" not in row.checkpoint
+    command("record", "cut")
+    assert (home / "results.csv").is_file()
+
+
 def test_an_interrupted_repetition_is_resumed(recorded, tmp_path, monkeypatch):
     from geozoo.cli import _reproducing
     from geozoo.zoo.ledger import read_ledger

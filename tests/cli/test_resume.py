@@ -146,6 +146,25 @@ def test_the_schedule_of_a_longer_run_holds_from_its_first_step(
     assert rates == pytest.approx(wanted, rel=1e-5)
 
 
+def test_a_continuation_that_died_goes_on_with_its_own_changes(
+    geozoo_train: Train, tmp_path: Path, killed_in: Callable[[int, int], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    assert geozoo_train(*TINY, "run_dir=r") == 0
+    killed_in(5, 0)
+    with pytest.raises(_Killed):
+        geozoo_train("resume=r", "trainer.max_epochs=7")
+    killed_in(-1, -1)
+    assert geozoo_train("resume=r") == 0
+    assert read_last(tmp_path / "r")["epoch"] == 6
+    row = read_rows(tmp_path / "r", "result.csv")[0]
+    assert row["recipe"].endswith("trainer.max_epochs=4, optimizer.lr=1.0e-2, trainer.max_epochs=7")
+    capsys.readouterr()
+    assert geozoo_train("resume=r", "trainer.max_epochs=3") == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "trainer.max_epochs must be at least 7, the epochs that" in said
+
+
 @pytest.mark.parametrize("steps", ["trainer.captured_steps=null", "trainer.captured_steps=3"])
 def test_a_finished_run_says_so(
     steps: str, geozoo_train: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture
