@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from geozoo.data._table_times import TimeForm, Times, is_time, read_times, rows_in_order
+from geozoo.data._time_order import check_order
 from geozoo.data.damage import damage_named, read_csv_rows
-from geozoo.data.traffic_series import check_order
 
 _EMPTY = frozenset(("", "nan", "na", "n/a", "#n/a", "<na>", "null", "none"))
 _SEPARATORS = (",", ";", "\t", "|")

@@ -12,13 +12,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
+from geozoo.data._utc_offsets import check_offsets, offset_of, offset_text, to_zone
+
 _CLOCK = r"(?:[T ]+(\d{1,2})(?::(\d\d)(?::(\d\d)(?:[.,]\d*)?)?)?)?"
 _ZONE = r" *(Z|UTC|[+-]\d\d(?::?\d\d)?)?"
 _YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})" + _CLOCK + _ZONE)
 _YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})" + _CLOCK + r" *([AaPp][Mm])?" + _ZONE)
 _UNIX = re.compile(r"(\d{9,10})(?:\.0*)?|(\d{12,13})")
-#: Daylight saving moves a clock by an hour at most, and not again within this time.
-_HOUR, _SEASON = 3600, 21 * 86400
 _OPTION = "dataset.time_format (%d/%m/%Y %H:%M, for example)"
 
 
@@ -107,10 +107,10 @@ def read_times(path: Path, cells: Sequence[str], lines: Sequence[int], form: Tim
             )
         return Times(local, None, facts)
     if form.time_zone is not None:
-        local, offsets = _converted(local, offsets, form.time_zone)
-    known = [_text(offset) for offset in np.unique(offsets)]
+        local, offsets = to_zone(local, offsets, form.time_zone)
+    known = [offset_text(offset) for offset in np.unique(offsets)]
     if len(known) > 1:
-        _check_offsets(path, cells, lines, local - offsets.astype("timedelta64[s]"), offsets)
+        check_offsets(path, cells, lines, local - offsets.astype("timedelta64[s]"), offsets)
     if form.time_zone is not None:
         note = f"times are converted to the local clock of {form.time_zone}"
     elif known == ["+00:00"]:
@@ -148,37 +148,6 @@ def rows_in_order(times: Times) -> tuple[np.ndarray, tuple[str, ...]]:
                 "out; the first pass is kept"
             )
     return rows, tuple(notes)
-
-
-def _check_offsets(
-    path: Path, cells: Sequence[str], lines: Sequence[int], utc: np.ndarray, offsets: np.ndarray
-) -> None:
-    """Refuse offsets that differ by more than the daylight saving of one place."""
-    order = np.argsort(utc, kind="stable")
-    by_time, moments = offsets[order], utc[order]
-    changes = np.flatnonzero(np.diff(by_time)) + 1
-    too_often = np.diff(moments[changes]).astype(np.int64) < _SEASON
-    if len(np.unique(offsets)) > 2 or np.ptp(offsets) > _HOUR or too_often.any():
-        other = int(np.flatnonzero(offsets != offsets[0])[0])
-        raise ValueError(
-            f"{path}: the UTC offsets change by more than daylight saving does: line {lines[0]} "
-            f"has {cells[0]}, line {lines[other]} has {cells[other]}. Write the local times of one "
-            "place, or give dataset.time_zone=Europe/Berlin, for example"
-        )
-
-
-def _text(offset: int) -> str:
-    sign, minutes = "-" if offset < 0 else "+", abs(int(offset)) // 60
-    return f"{sign}{minutes // 60:02}:{minutes % 60:02}"
-
-
-def _offset(zone: str | None) -> int | None:
-    if zone is None:
-        return None
-    if zone in ("Z", "UTC"):
-        return 0
-    digits = zone[1:].replace(":", "").ljust(4, "0")
-    return (3600 * int(digits[:2]) + 60 * int(digits[2:])) * (-1 if zone[0] == "-" else 1)
 
 
 def _no_time(path: Path, line: int, cell: str, like: str) -> ValueError:
@@ -249,7 +218,7 @@ def _gathered(
             texts.append(datetime(year, month, day, hour, minute, second))
         except ValueError as error:
             raise ValueError(f"{path}, line {line}: {cell!r} is no time: {error}") from None
-        offsets.append(_offset(zone))
+        offsets.append(offset_of(zone))
     return np.array(texts, "datetime64[s]"), _all_or_none(path, cells, lines, offsets)
 
 
@@ -297,14 +266,3 @@ def _unix(path: Path, cells: Sequence[str], lines: Sequence[int]) -> np.ndarray:
             )
         seconds.append(int(found[1]) if found[1] else int(found[2]) // 1000)
     return np.array(seconds, np.int64).astype("datetime64[s]")
-
-
-def _converted(local: np.ndarray, offsets: np.ndarray, zone: str) -> tuple[np.ndarray, np.ndarray]:
-    """The local clock of a zone, and its offsets."""
-    place, utc = ZoneInfo(zone), local - offsets.astype("timedelta64[s]")
-    ahead = []
-    for moment in utc.tolist():
-        offset = moment.replace(tzinfo=ZoneInfo("UTC")).astimezone(place).utcoffset()
-        ahead.append(int(offset / timedelta(seconds=1)))
-    found = np.array(ahead, np.int64)
-    return utc + found.astype("timedelta64[s]"), found

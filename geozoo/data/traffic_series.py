@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
+from geozoo.data._time_order import check_times
+
 Array = np.ndarray
 
 MINUTES_PER_DAY = 1440
@@ -192,47 +194,6 @@ def check_interval(interval: int) -> None:
     if MINUTES_PER_DAY % interval:
         raise ValueError(
             f"interval must divide the {MINUTES_PER_DAY} minutes of a day, got {interval}"
-        )
-
-
-def check_times(times: Array, interval: int, source: str = "") -> None:
-    """Refuse times that are repeated, unordered or off the grid, naming the first of them."""
-    if np.isnat(times).any():
-        row = int(np.flatnonzero(np.isnat(times))[0])
-        raise ValueError(f"{_of(source)}times: step {row} has no time")
-    ahead = _seconds_ahead(times)
-    off = (ahead > 0) & (ahead % (60 * interval) != 0)
-    faults = ((f"not a multiple of {interval} minutes after the one before it", off),)
-    _name_first(times, (*_order_faults(ahead), *faults), f"multiples of {interval} minutes", source)
-
-
-def check_order(times: Array, source: str = "") -> None:
-    """Refuse times that are repeated or unordered, naming the first of them."""
-    _name_first(times, _order_faults(_seconds_ahead(times)), "one interval or more", source)
-
-
-def _seconds_ahead(times: Array) -> Array:
-    return np.diff(times).astype("timedelta64[s]").astype(np.int64)
-
-
-def _order_faults(ahead: Array) -> tuple[tuple[str, Array], ...]:
-    set_back = " (a clock set back in autumn repeats an hour: leave one of the two out, or write "
-    set_back += "the times with their UTC offset)"
-    return (
-        (f"repeated{set_back}", ahead == 0),
-        (f"out of order: it is earlier than the one before it{set_back}",
-         (ahead < 0) & (ahead >= -3600)),
-        ("out of order: it is earlier than the one before it", ahead < -3600),
-    )  # fmt: skip
-
-
-def _name_first(times: Array, faults: tuple[tuple[str, Array], ...], by: str, source: str) -> None:
-    found = [(int(np.flatnonzero(at)[0]) + 1, what) for what, at in faults if at.any()]
-    if found:
-        row, what = min(found)
-        raise ValueError(
-            f"{_of(source)}times must rise by {by}: {times[row]} in step {row} is {what} "
-            f"({times[row - 1]})"
         )
 
 

@@ -38,7 +38,8 @@ class Forecast(NamedTuple):
 def forecast(model: TrainedModel | Ensemble, series: TrafficSeries) -> Forecast:
     """Predict what comes after the last step of a series.
 
-    Steps that the series does not have count as unobserved, as in training.
+    Steps that the series does not have count as unobserved, as in training. A table is read as in
+    training by `geozoo.hub.readings.read_readings`.
 
     Args:
         model: a trained forecaster, or an ensemble of them.
