@@ -123,8 +123,13 @@ def read_cells(path: Path, form: TableForm, *, has_times: bool) -> Cells:
         raise ValueError(f"{path}: a header and at least one row are needed, got {len(rows)} rows")
     header, lines = rows[0][1], [line for line, _ in rows[1:]]
     body = [row for _, row in rows[1:]]
-    known = [n for n in (form.time_column, form.sensor_column, form.value_column, *form.drop) if n]
-    if lost := [name for name in known if name not in header]:
+    if has_times and len(header) == 1:
+        raise ValueError(
+            f"{path}: with the separator {separator!r} its header is the one column {header[0]!r}; "
+            "give dataset.separator"
+        )
+    named = (form.time_column, form.sensor_column, form.value_column, *form.drop)
+    if lost := [name for name in named if name is not None and name not in header]:
         raise ValueError(f"{path}: there is no column {lost[0]!r}; it has {_listed(header)}")
     if not has_times:
         kept = [k for k, name in enumerate(header) if name not in form.drop]

@@ -91,6 +91,8 @@ def read_times(path: Path, cells: Sequence[str], lines: Sequence[int], form: Tim
             decides, or offsets that differ by more than daylight saving; names file and line.
     """
     facts: dict[str, Any] = {}
+    local: np.ndarray
+    offsets: np.ndarray | None
     if form.time_format == "unix" or (form.time_format is None and _UNIX.fullmatch(cells[0])):
         local, offsets = _unix(path, cells, lines), np.zeros(len(cells), np.int64)
     elif form.time_format is not None:

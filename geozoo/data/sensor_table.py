@@ -74,11 +74,12 @@ def read_sensor_table(
         raise ValueError("interval must be given together with start")
     cells = read_cells(path, form, has_times=start is None)
     ids = cells.ids
-    if cells.times is not None:
-        interval = interval or step_of_rows(path, cells.times)
-        check_row_steps(path, cells.times, interval)
-    assert interval is not None
-    times = clock(start, len(cells.values), interval) if cells.times is None else cells.times
+    if cells.times is None:
+        assert start is not None and interval is not None
+        times = clock(start, len(cells.values), interval)
+    else:
+        times, interval = cells.times, interval or step_of_rows(path, cells.times)
+        check_row_steps(path, times, interval)
     observed = rule.observed(cells.values)
     notes = (*cells.notes, *outlier_notes(cells.values[observed]))
     series = TrafficSeries(

@@ -35,6 +35,13 @@ def test_other_separators_and_decimal_commas(tmp_path, plain, separator):
         read(tmp_path, *quoted, decimal=".")
 
 
+def test_another_separator_than_the_one_of_the_table_is_named(tmp_path):
+    with pytest.raises(ValueError, match="the separator ';' its header is the one column 'time,a"):
+        read(tmp_path, *PLAIN, separator=";")
+    with pytest.raises(ValueError, match="there is no column ''; it has time, a, b"):
+        read(tmp_path, *PLAIN, time_column="")
+
+
 def test_commas_that_may_be_thousands_are_named(tmp_path):
     lines = ["time;a;b", "2024-06-03 07:00;1,234;20", "2024-06-03 08:00;5,678;30"]
     with pytest.raises(ValueError, match="line 2: '1,234' may be .* in thousands"):
