@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from geozoo.data.loader import GraphLoader, LoaderOptions, Store, place_store
 from geozoo.data.sampler import EpochBatchSampler
-from geozoo.data.spec import DataSpec
+from geozoo.data.spec import DataSpec, GeometricSpec
 from geozoo.data.splits import check_split
 
 _PARTS = ("train", "val", "test")
@@ -72,7 +72,7 @@ class GraphDataModule(LightningDataModule):
             if missing:
                 raise ValueError(f"splits must have the parts {_PARTS}; {missing} are missing")
             check_split(data.splits, len(data.store))
-            self._data = data
+            self._data = _with_edges_told(data)
 
     @property
     def data(self) -> LoadedData:
@@ -155,3 +155,11 @@ class GraphDataModule(LightningDataModule):
         if device not in self._placed:
             self._placed[device] = place_store(self.store, device, self.loader.resident)
         return self._placed[device]
+
+
+def _with_edges_told(data: LoadedData) -> LoadedData:
+    """The data with a description that says whether graphs have edges of their own."""
+    if not isinstance(data.spec, GeometricSpec) or not hasattr(data.store, "edge_index"):
+        return data
+    has_edges = data.store.edge_index is not None
+    return replace(data, spec=replace(data.spec, has_edges=has_edges))

@@ -102,6 +102,8 @@ class GeometricSpec(DataSpec):
             row-major order, such as an image; None: any points.
         elements: atomic number of each column of ``x``, where that is the one-hot of the element:
             what turns a structure file into an input; empty: ``x`` is something else.
+        has_edges: whether the graphs come with edges of their own; False: every pair counts; None:
+            not known (descriptions of earlier versions).
 
     Raises:
         ValueError: for an unknown level, a dimension other than 2 or 3, a negative number of
@@ -123,6 +125,7 @@ class GeometricSpec(DataSpec):
     target: str = "y"
     lattice: tuple[int, ...] | None = None
     elements: tuple[int, ...] = ()
+    has_edges: bool | None = None
     family: ClassVar[str] = "geometric"
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,9 @@ def read_arrays(
     Args:
         path: the file, with ``pos [S, n, dim]``, or ``pos [N, dim]`` and ``num_nodes [S]`` for
             graphs of several sizes; with ``x [..., S]`` and ``vec [..., V, dim]`` of the same
-            leading axes where the model has such inputs.
+            leading axes where the model has such inputs; with ``edge_index [S, 2, e]``, or
+            ``[2, E]`` and ``num_edges [S]``, where the graphs of the training came with edges:
+            senders and receivers, numbered within each graph, self-loops included if they were.
         spec: the data of the model's training.
         dtype: precision of the inputs, that of the model but at least float32.
 
@@ -52,7 +55,40 @@ def read_arrays(
             raise ValueError(f"{path}: {name} has {len(flat)} nodes, not {int(num_nodes.sum())}")
         kept = np.float64 if dtype == torch.float64 else np.float32
         node[name] = torch.from_numpy(flat.astype(kept))
-    return GraphStore(torch.from_numpy(num_nodes), node=node)
+    edges = _edges(path, arrays, spec)
+    return GraphStore(torch.from_numpy(num_nodes), node=node, **edges)
+
+
+def _edges(path: Path, arrays: dict[str, np.ndarray], spec: GeometricSpec) -> dict[str, Any]:
+    """Edges as a `GraphStore` takes them; nothing for a model that looks at every pair."""
+    if "edge_index" not in arrays:
+        if spec.has_edges:
+            raise ValueError(
+                f"{path} lacks edge_index: this model was trained on graphs with edges of their "
+                "own. Give edge_index [graphs, 2, edges], or edge_index [2, edges of all] and "
+                "num_edges [graphs], numbered within each graph"
+            )
+        return {}
+    if spec.has_edges is False:
+        raise ValueError(
+            f"{path} holds edge_index, but this model was trained without edges and looks at every "
+            "pair: leave edge_index out"
+        )
+    index = arrays["edge_index"]
+    if index.dtype.kind not in "iu":
+        raise ValueError(f"{path}: edge_index must hold whole numbers, got {index.dtype}")
+    index = index.astype(np.int64)
+    if index.ndim == 3 and index.shape[1] == 2:
+        count = np.full(len(index), index.shape[2], dtype=np.int64)
+        index = index.transpose(1, 0, 2).reshape(2, -1)
+    elif index.ndim == 2 and len(index) == 2 and "num_edges" in arrays:
+        count = arrays["num_edges"].astype(np.int64)
+    else:
+        raise ValueError(
+            f"{path}: edge_index must be [graphs, 2, edges], or [2, edges of all] with num_edges "
+            f"[graphs], got {index.shape}"
+        )
+    return {"edge_index": torch.from_numpy(index), "num_edges": torch.from_numpy(count)}
 
 
 def _sizes(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:

@@ -34,6 +34,11 @@ def structure_store(spec: GeometricSpec, structures: Sequence[Structure]) -> Gra
             "the inputs of this model are more than elements and positions in space: predict for "
             "arrays (.npz) instead"
         )
+    if spec.has_edges:
+        raise ValueError(
+            "this model was trained on graphs with edges of their own, which a structure file does "
+            "not hold: predict for arrays (.npz) with edge_index instead"
+        )
     columns = {z: column for column, z in enumerate(spec.elements) if z}
     numbers = np.concatenate([structure.numbers for structure in structures])
     unknown = sorted(set(numbers.tolist()) - columns.keys())
