@@ -93,7 +93,8 @@ def _write_structures(found: Predictions, path: Path) -> None:
 
     frames = []
     for number, structure in enumerate(found.structures or ()):
-        atoms = Atoms(structure.numbers, structure.pos)
+        pos, cell, pbc = structure.periodic or (structure.pos, None, None)
+        atoms = Atoms(structure.numbers, pos, cell=cell, pbc=pbc)
         results = {}
         for name in found.values:
             value, unit = found.of_graph(name, number), found.units.get(name, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from geozoo.data._unwrapping import unwrapped
 from geozoo.data.units import energy_factor, length_factor
 
 if TYPE_CHECKING:
     from ase import Atoms
 
+#: What every structure has, and what says the same again.
+_KNOWN = ("numbers", "positions", "config_type", "free_energy")
 #: Energies of one free atom that are closer than this, in meV, are the same.
 _SAME_ENERGY = 1e-3
 #: Closer than this, in angstrom, no two atoms are: it is an error of the file or of its unit.
@@ -50,10 +54,13 @@ class Structure(NamedTuple):
     Attributes:
         numbers: ``[N]`` atomic numbers.
         pos: ``[N, 3]`` in angstrom.
+        periodic: positions, cell and pbc as they were given, where a cell is ignored: ``pos`` has
+            every molecule in one piece.
     """
 
     numbers: np.ndarray
     pos: np.ndarray
+    periodic: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,7 @@ class Frames:
         num_periodic: how many of the structures have a cell that was ignored.
         isolated: energies of free atoms by atomic number, from frames of one atom that the file
             marks by ``config_type=IsolatedAtom``; those are no structures to train on.
+        unread: names of what the file holds beyond elements, positions, energies and forces.
     """
 
     num_atoms: np.ndarray
@@ -78,6 +86,7 @@ class Frames:
     energy: np.ndarray
     num_periodic: int
     isolated: dict[int, float]
+    unread: tuple[str, ...] = ()
 
 
 def read_frames(path: Path, options: FrameOptions) -> Frames:
@@ -92,6 +101,7 @@ def read_frames(path: Path, options: FrameOptions) -> Frames:
     records = []
     num_periodic = 0
     isolated: dict[int, float] = {}
+    unread: set[str] = set()
     for number, atoms in enumerate(_atoms(path)):
         where = f"{path}, frame {number}"
         if _is_isolated(atoms):
@@ -99,11 +109,23 @@ def read_frames(path: Path, options: FrameOptions) -> Frames:
             continue
         num_periodic += _check_cell(atoms, where, options)
         records.append(_record(atoms, where, options))
+        unread |= _unread(atoms, options)
     if not records:
         raise ValueError(f"path: {path} holds no structures")
     flat = {name: np.concatenate([record[name] for record in records]) for name in records[0]}
     num_atoms = np.array([len(record["numbers"]) for record in records])
-    return Frames(num_atoms=num_atoms, num_periodic=num_periodic, isolated=isolated, **flat)
+    return Frames(
+        num_atoms=num_atoms, num_periodic=num_periodic, isolated=isolated,
+        unread=tuple(sorted(unread)), **flat,
+    )  # fmt: skip
+
+
+def _unread(atoms: Atoms, options: FrameOptions) -> set[str]:
+    """Names of what a structure holds and nobody looks at."""
+    results = getattr(atoms.calc, "results", {})
+    names = {*atoms.info, *atoms.arrays, *results}
+    used = {options.energy_key or "energy", options.forces_key or "forces", *_KNOWN}
+    return {str(name) for name in names - used}
 
 
 def _is_isolated(atoms: Atoms) -> bool:
@@ -132,7 +154,8 @@ def read_structures(path: Path, *, ignore_cell: bool = False) -> list[Structure]
 
     Args:
         path: any file that ASE reads; positions in angstrom.
-        ignore_cell: treat periodic structures as isolated ones.
+        ignore_cell: treat periodic structures as isolated ones, with a warning; molecules that are
+            cut by their cell are put together.
 
     Raises:
         ImportError: without ASE.
@@ -145,15 +168,25 @@ def read_structures(path: Path, *, ignore_cell: bool = False) -> list[Structure]
     frames = _sdf_molecules(path) if path.suffix == ".sdf" else _atoms(path)
     for number, atoms in enumerate(frames):
         where = f"{path}, frame {number}"
-        _check_cell(atoms, where, options)
-        found.append(structure_of(atoms, where))
+        is_periodic = _check_cell(atoms, where, options)
+        found.append(structure_of(atoms, where, ignore_cell=is_periodic))
     if not found:
         raise ValueError(f"path: {path} holds no structures")
+    if count := sum(structure.periodic is not None for structure in found):
+        warnings.warn(
+            f"{count} periodic structures of {path.name} are used as if they were isolated; "
+            "interactions across the cell are missing", stacklevel=2,
+        )  # fmt: skip
     return found
 
 
-def structure_of(atoms: Atoms, where: str) -> Structure:
-    """The checked elements and positions of an ASE structure, which is not looked at for a cell.
+def structure_of(atoms: Atoms, where: str, *, ignore_cell: bool = False) -> Structure:
+    """The checked elements and positions of an ASE structure.
+
+    Args:
+        atoms: the structure; positions in angstrom.
+        where: what to call it.
+        ignore_cell: put molecules together that its cell cuts; otherwise the cell is not looked at.
 
     Raises:
         ValueError: without atoms, for positions that are not finite, atoms at one place, or atoms
@@ -166,7 +199,10 @@ def structure_of(atoms: Atoms, where: str) -> Structure:
         raise ValueError(f"{where}: pos holds NaN or infinite values")
     _check_elements(numbers, where)
     _check_distances(pos, where)
-    return Structure(numbers, pos)
+    if not ignore_cell:
+        return Structure(numbers, pos)
+    cell, pbc = np.asarray(atoms.cell), np.asarray(atoms.pbc)
+    return Structure(numbers, unwrapped(numbers, pos, cell, pbc, where), (pos, cell, pbc))
 
 
 def _atoms(path: Path) -> Iterator[Atoms]:
@@ -237,6 +273,9 @@ def _record(atoms: Atoms, where: str, options: FrameOptions) -> dict[str, np.nda
             raise ValueError(f"{where}: {name} holds NaN or infinite values")
     _check_elements(record["numbers"], where)
     _check_distances(record["pos"], where)
+    if atoms.pbc.any():
+        cell = np.asarray(atoms.cell) * to_angstrom
+        record["pos"] = unwrapped(record["numbers"], record["pos"], cell, atoms.pbc, where)
     return {**record, "pos": record["pos"] - record["pos"].mean(0)}
 
 

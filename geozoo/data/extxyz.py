@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ from geozoo.data.splits import random_split, split_hash
 from geozoo.data.store import GraphStore
 from geozoo.data.units import energy_factor
 
+_LOG = logging.getLogger(__name__)
 Reference = Literal["auto", "none", "atoms", "given", "isolated"]
 _FRACTIONS = {"train": 0.8, "val": 0.1, "test": 0.1}
 
@@ -73,7 +75,8 @@ class ExtXYZ(GraphDataModule):
         atom_energies: energy of a free atom of every element, in ``energy_unit``, by symbol.
         fractions: sizes of the parts that are cut from ``path``; only their ratios count.
         split_seed: seed of that cut.
-        ignore_cell: use periodic structures as if they were isolated, with a warning.
+        ignore_cell: use periodic structures as if they were isolated, with a warning; molecules
+            that are cut by their cell are put together.
 
     Raises:
         ValueError: for unknown units, fractions or species, a negative seed, or two paths to the
@@ -124,8 +127,13 @@ class ExtXYZ(GraphDataModule):
         frames = _join(parts.values())
         if frames.num_periodic:
             warnings.warn(
-                f"{frames.num_periodic} periodic structures are used as if they were isolated",
-                stacklevel=2,
+                f"{frames.num_periodic} periodic structures are used as if they were isolated; "
+                "interactions across the cell are missing", stacklevel=2,
+            )  # fmt: skip
+        if frames.unread:
+            _LOG.info(
+                "read from the files: elements, positions, energies, forces; not used: %s",
+                ", ".join(frames.unread),
             )
         splits = self._splits({part: len(each.energy) for part, each in parts.items()})
         elements = _elements_of(frames, self.species)
@@ -232,7 +240,10 @@ def _join(parts: Any) -> Frames:
     names = ("num_atoms", "numbers", "pos", "forces", "energy")
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     periodic = sum(part.num_periodic for part in parts)
-    return Frames(num_periodic=periodic, isolated=parts[0].isolated, **joined)
+    unread = tuple(sorted({name for part in parts for name in part.unread}))
+    return Frames(
+        num_periodic=periodic, isolated=parts[0].isolated, unread=unread, **joined
+    )
 
 
 def _elements_of(frames: Frames, species: Sequence[str] | None) -> tuple[int, ...]:
