@@ -95,7 +95,7 @@ def read_sensor_table(
         coordinates=None if coordinates is None else read_coordinates(coordinates, ids),
         source=path.name,
         notes=notes,
-        reading={**rule.to_dict(), **form.given(), **cells.facts},
+        reading={**rule.to_dict(), "absent_rows": absent_rows, **form.given(), **cells.facts},
     )
     return with_notes(on_regular_grid(series) if absent_rows == "unobserved" else series)
 

@@ -38,7 +38,8 @@ class Forecast(NamedTuple):
 def forecast(model: TrainedModel | Ensemble, series: TrafficSeries) -> Forecast:
     """Predict what comes after the last step of a series.
 
-    Steps that the series does not have count as unobserved, as in training. A table is read as in
+    Steps that the series does not have count as unobserved, unless the model was trained with
+    ``dataset.absent_rows=closed``. A table is read as in
     training by `geozoo.hub.readings.read_readings`.
 
     Args:
@@ -51,7 +52,8 @@ def forecast(model: TrainedModel | Ensemble, series: TrafficSeries) -> Forecast:
             explains, too few steps, or no reading among the last.
     """
     spec = model.spec
-    series = on_regular_grid(series)
+    if (spec.protocol.get("reading") or {}).get("absent_rows") != "closed":
+        series = on_regular_grid(series)
     order = _order(spec.protocol.get("sensors"), series, spec.num_nodes)
     _check(spec, series)
     # The steps to come have to be there, unobserved, for a window to end on the last reading.

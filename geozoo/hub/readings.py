@@ -51,6 +51,7 @@ def read_readings(
         "zero_is_missing": bool(merged.get("zero_is_missing", False)),
         "missing": tuple(merged.get("missing", ())),
     }
+    absent_rows = known.get("absent_rows", "unobserved")
     form = {f.name: merged[f.name] for f in fields(TableForm) if f.name in merged}
     form = _of_this_table(Path(path).expanduser(), form, kept=changes)
     # Times of another form than in training may be of one that is seen from the table.
@@ -62,8 +63,9 @@ def read_readings(
     for each in forms:
         try:
             series = read_sensor_table(
-                path, interval=spec.interval, feature=spec.target, form=TableForm(**each), **rule
-            )
+                path, interval=spec.interval, feature=spec.target, form=TableForm(**each),
+                absent_rows=absent_rows, **rule,
+            )  # fmt: skip
         except ValueError as error:
             errors.append(error)
         else:

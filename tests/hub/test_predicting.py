@@ -291,6 +291,14 @@ class TestForecasts:
         )  # fmt: skip
         found, expected = forecast(model, absent), forecast(model, unobserved)
         np.testing.assert_array_equal(found.values, expected.values)
+        protocol = {**model.spec.protocol, "reading": {"absent_rows": "closed"}}
+        object.__setattr__(model.spec, "protocol", protocol)
+        closed = dataclasses.replace(
+            absent, times=series.times[2:], values=absent.values, observed=absent.observed
+        )
+        same_clock = forecast(model, closed)
+        assert not np.array_equal(forecast(model, absent).values, found.values)
+        np.testing.assert_array_equal(forecast(model, absent).values[-1], same_clock.values[-1])
 
     @pytest.mark.parametrize(
         ("change", "message"),
