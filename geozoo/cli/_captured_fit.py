@@ -22,7 +22,7 @@ from lightning.pytorch.callbacks import (
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
-from geozoo.cli._callbacks import SeededEpochs, hardware_facts
+from geozoo.cli._callbacks import Progress, SeededEpochs, hardware_facts
 from geozoo.cli._checkpoint_files import AtomicCheckpoints
 from geozoo.cli._checkpoints import read_content
 from geozoo.cli._options import RunError
@@ -85,6 +85,7 @@ class CapturedFit:
         self._losses: list[tuple[int, int, float, dict[str, Tensor]]] = []
         self._metrics: dict[str, float] = {}
         self._told = -math.inf
+        self._progress = Progress()
         self._written = time.monotonic()
         self._best_content: dict[str, Any] | None = None
 
@@ -96,6 +97,7 @@ class CapturedFit:
         """
         if checkpoint is not None:
             self._load(checkpoint)
+        self._progress.begin(self.epoch)
         steps = self._make_steps()
         timer = self._callback(Timer)
         timer.on_train_start(self.trainer, self.task)
@@ -175,6 +177,7 @@ class CapturedFit:
         values = {f"val/{name}": float(v) for name, v in task.val_errors.compute().items()}
         task.val_errors.reset()
         self._metrics = self._metrics | values
+        self._progress.validated(values[task.monitor], self.epoch)
         self._log(values, self.epoch - 1, self.step - 1)
         self._tell(values[task.monitor])
 
@@ -193,7 +196,7 @@ class CapturedFit:
             found = dict(zip((f"train/{name}" for name in names), row, strict=True))
             if not all(map(math.isfinite, row)):
                 raise NonFiniteLossError(
-                    f"the training loss of epoch {epoch} (to step {step}) is "
+                    f"the training loss of epoch {epoch + 1} (to step {step}) is "
                     f"{found['train/loss']}. Common causes: a learning rate that is too high, or a "
                     "faulty frame in the data. Without trainer.captured_steps the step is named."
                 )
@@ -207,11 +210,10 @@ class CapturedFit:
     def _tell(self, value: float) -> None:
         now, total = time.monotonic(), self.trainer.max_epochs
         if now - self._told >= _PAUSE or self.epoch == total:
-            loss = self._metrics.get("train/loss", math.nan)
-            _LOG.info(
-                "epoch %d of %d: train/loss %.4g, %s %.4g",
-                self.epoch, total, loss, self.task.monitor, value,
-            )  # fmt: skip
+            losses = {"train/loss": self._metrics.get("train/loss", math.nan)}
+            losses[self.task.monitor] = value
+            limit = self._callback(Timer).time_remaining()
+            _LOG.info(self._progress.told(losses, self.epoch, total, limit))
             self._told = now
 
     def _remember_best(self) -> None:
@@ -254,7 +256,11 @@ class CapturedFit:
                 "Timer": self._callback(Timer).state_dict(),
                 "Hardware": hardware_facts(self.trainer),
             },
-            "captured": {"best": self.best, "epoch": self.epoch},
+            "captured": {
+                "best": self.best,
+                "epoch": self.epoch,
+                "progress": self._progress.state_dict(),
+            },
             "geozoo": {**task.record, "metrics": metrics},
             **averaged,
             **(self._training_state() if whole else {}),
@@ -290,6 +296,9 @@ class CapturedFit:
             if not math.isclose(before, after, rel_tol=1e-6) and done < self.trainer.max_epochs:
                 _LOG.info(change_told(before, after, done, self.trainer.max_epochs))
         self.epoch, self.best = content["captured"]["epoch"], content["captured"]["best"]
+        self._progress.load_state_dict(
+            content["captured"].get("progress", {"best": self.best, "best_epoch": 0})
+        )
         self.step = content["global_step"]
         values = content["geozoo"]["metrics"]
         self._metrics = dict(values)

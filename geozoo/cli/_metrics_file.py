@@ -36,8 +36,8 @@ def read_metrics(folder: RunFolder) -> list[Row]:
 
 
 def curve(rows: list[Row], name: str) -> tuple[list[int], list[float]]:
-    """Epochs and values of a metric."""
-    known = [(int(float(row["epoch"])), float(row[name])) for row in rows if row.get(name)]
+    """Epochs, counted from 1 as a reader does, and values of a metric."""
+    known = [(int(float(row["epoch"])) + 1, float(row[name])) for row in rows if row.get(name)]
     return [epoch for epoch, _ in known], [value for _, value in known]
 
 

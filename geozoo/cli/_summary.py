@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
@@ -12,8 +13,10 @@ from rich.console import Console, Group
 from rich.panel import Panel
 from rich.table import Table
 
+from geozoo.cli._durations import duration
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._training import Outcome
+from geozoo.tasks import Generation
 
 _WIDTH = 100
 
@@ -27,10 +30,13 @@ def show_summary(outcome: Outcome, console: Console, *, is_saved: bool = True) -
         is_saved: whether ``summary.txt`` is written.
     """
     shown = summary(outcome)
-    console.print(shown)
+    after = next_steps(outcome) if is_saved else _folder_lines(outcome)
+    plain = Console(file=io.StringIO(), width=_WIDTH, force_terminal=False)
+    for each in (console, plain):
+        each.print(shown)
+        for line in after:  # unfolded, to be copied
+            each.print(line, markup=False, highlight=False, soft_wrap=True)
     if is_saved:
-        plain = Console(file=io.StringIO(), width=_WIDTH, force_terminal=False)
-        plain.print(shown)
         outcome.folder.summary.write_text(plain.file.getvalue(), encoding="utf-8")
 
 
@@ -44,6 +50,25 @@ def summary(outcome: Outcome) -> Panel:
         Group(_metrics(outcome), "", run, *places),
         title=title(outcome),
         width=_WIDTH,
+    )
+
+
+def next_steps(outcome: Outcome) -> list[str]:
+    """The run folder on a line of its own, and the commands to go on with."""
+    if outcome.folder is None:
+        return []
+    run = shlex.quote(_short(outcome.folder.path))
+    use = f"geozoo predict checkpoint={run} input=<file> output=<file>"
+    if isinstance(outcome.task, Generation):
+        use = f"geozoo sample checkpoint={run} n=100 out=molecules.sdf"
+    commands = [f"geozoo evaluate {run}", use, f"geozoo publish {run}"]
+    return [*_folder_lines(outcome), "go on with:", *(f"  {each}" for each in commands)]
+
+
+def _folder_lines(outcome: Outcome) -> list[str]:
+    folder = outcome.folder
+    return (
+        [] if folder is None else ["run folder of weights, curves and record:", _short(folder.path)]
     )
 
 
@@ -105,18 +130,6 @@ def show_sweep(outcomes: Sequence[Outcome], console: Console) -> None:
     console.print(table)
 
 
-def duration(seconds: float) -> str:
-    """Seconds in words.
-
-    >>> duration(3725)
-    '1 h 2 min'
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
-
-
 def _metrics(outcome: Outcome) -> Table:
     table = Table("metric", "test", "validation", "baseline", "unit", box=None, padding=(0, 2))
     for name, *values, unit in metric_rows(outcome):
@@ -127,7 +140,6 @@ def _metrics(outcome: Outcome) -> Table:
 
 def _places(folder: RunFolder) -> Table:
     table = Table.grid(padding=(0, 2))
-    table.add_row("run folder", _short(folder.path))
     table.add_row("weights", f"checkpoints/{folder.best.name}, checkpoints/{folder.last.name}")
     pictures = sorted(path.name for path in folder.path.glob("*.png"))
     table.add_row("curves", ", ".join(["metrics.csv", *pictures]))

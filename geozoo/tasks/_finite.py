@@ -59,7 +59,7 @@ def _describe(watched: _Watched, loss: float) -> str:
     graphs = watched.graphs.tolist()
     shown = ", ".join(map(str, graphs[:_MAX_SHOWN])) + (", ..." if len(graphs) > _MAX_SHOWN else "")
     return (
-        f"the training loss is {loss} at step {watched.step} (epoch {watched.epoch}, "
+        f"the training loss is {loss} at step {watched.step} (epoch {watched.epoch + 1}, "
         f"batch {watched.batch_idx} of it, graphs {shown} of the data set). "
         "Common causes: a learning rate that is too high, a faulty frame in the data, "
         "or 16-mixed precision. trainer.detect_anomaly=true names the operation."

@@ -91,7 +91,7 @@ def test_a_run_goes_on_as_it_began(
         (["early_stopping_patience=2"], "early_stopping_patience must be null"),
         (["optimizer._target_=torch.optim.NAdam"], "Adam or AdamW for captured steps, got NAdam"),
         (["trainer.captured_steps=0"], "captured_steps must be at least 1 or null, got 0"),
-        (["dataset.broken=true"], "the training loss of epoch 0"),
+        (["dataset.broken=true"], "the training loss of epoch 1"),
     ],
 )
 def test_what_the_loop_does_not_know_is_refused(

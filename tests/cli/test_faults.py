@@ -121,7 +121,7 @@ def test_an_infinite_loss_stops_with_step_and_batch(
     assert geozoo_train(*TINY, f"dataset={dataset}", "dataset.broken=true", "run_dir=broken") == 1
     said = _said(capsys)
     assert "the training loss is inf at step" in said
-    assert "epoch 0, batch" in said and "graphs" in said
+    assert "epoch 1, batch" in said and "graphs" in said
     assert "No epoch was finished" in said
     assert not list((tmp_path / "broken").glob("checkpoints/*"))
 
@@ -142,7 +142,7 @@ def test_the_last_good_checkpoint_survives_a_loss_that_overflows(
     monkeypatch.setattr(Dynamics, "loss", poisoned)
     assert geozoo_train(*TINY, "run_dir=endless") == 1
     said = _said(capsys)
-    assert "the training loss is inf at step 8 (epoch 2, batch 0 of it" in said
+    assert "the training loss is inf at step 8 (epoch 3, batch 0 of it" in said
     folder = tmp_path / "endless"
     assert f"geozoo-train resume={folder}" in said
     last = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)

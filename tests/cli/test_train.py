@@ -213,6 +213,31 @@ def test_the_epoch_after_which_the_time_is_up_is_validated(
     assert (tmp_path / "t" / "checkpoints" / "best.ckpt").is_file()
 
 
+def test_a_run_ends_with_its_folder_and_what_to_do_with_it(
+    geozoo_train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "a_folder_whose_name_is_longer_than_a_terminal_is_wide_" * 3
+    assert geozoo_train(*TINY, "trainer.max_epochs=1", f"run_dir={name}") == 0
+    wanted = [
+        "run folder of weights, curves and record:", name, "go on with:",
+        f"  geozoo evaluate {name}",
+        f"  geozoo predict checkpoint={name} input=<file> output=<file>",
+        f"  geozoo publish {name}",
+    ]  # fmt: skip
+    assert capsys.readouterr().out.splitlines()[-6:] == wanted
+    assert (tmp_path / name / "summary.txt").read_text().splitlines()[-6:] == wanted
+
+
+def test_the_bar_counts_epochs_from_one() -> None:
+    from types import SimpleNamespace
+
+    from geozoo.cli._callbacks import RunBar
+
+    bar = RunBar()
+    bar._trainer = SimpleNamespace(max_epochs=24)
+    assert bar._get_train_description(2).strip() == "Epoch 3 of 24"
+
+
 def test_tensorboard_is_written_beside_the_csv(geozoo_train: Train, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     words = ("logger=tensorboard", "run_dir=t", "trainer.max_epochs=1")

@@ -9,7 +9,7 @@ from geozoo.tasks._finite import FiniteLossGuard
 def test_a_loss_that_is_no_number_is_named_with_step_batch_and_graphs(value: float) -> None:
     guard = FiniteLossGuard()
     guard.watch(torch.tensor(1.0), torch.arange(3), epoch=4, step=50, batch_idx=6)
-    with pytest.raises(NonFiniteLossError, match=r"step 51 \(epoch 4, batch 7 .* graphs 8, 9 "):
+    with pytest.raises(NonFiniteLossError, match=r"step 51 \(epoch 5, batch 7 .* graphs 8, 9 "):
         guard.watch(torch.tensor(value), torch.tensor([8, 9]), epoch=4, step=51, batch_idx=7)
 
 
