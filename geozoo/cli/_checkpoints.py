@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,11 @@ def find_checkpoint(run: str) -> Path:
     if not path.is_file():
         raise RunError(f"there is no checkpoint {path}")
     return path
+
+
+def trained_epochs(content: Mapping[str, Any]) -> int:
+    """Epochs that a checkpoint has behind it; 0 for a model that is fitted, not trained."""
+    return content["epoch"] + 1 if content["global_step"] else 0
 
 
 def read_content(checkpoint: Path) -> dict[str, Any]:

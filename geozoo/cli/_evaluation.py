@@ -13,14 +13,27 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from geozoo.cli._build import build_datamodule, build_task
-from geozoo.cli._checkpoints import find_checkpoint, load_weights, read_content, read_record
+from geozoo.cli._checkpoints import (
+    find_checkpoint,
+    load_weights,
+    read_content,
+    read_record,
+    trained_epochs,
+)
 from geozoo.cli._console import configure_logging, faults_shown
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import PROVIDED, RunError, RunOptions
 from geozoo.cli._overrides import apply_overrides
 from geozoo.cli._report import report
 from geozoo.cli._summary import show_summary
-from geozoo.cli._training import Outcome, num_parameters, test, test_cut, test_trainer
+from geozoo.cli._training import (
+    Outcome,
+    loaded_spec,
+    num_parameters,
+    test,
+    test_cut,
+    test_trainer,
+)
 from geozoo.cli._transfer import evaluation_elsewhere
 from geozoo.hub.description import FILE_NAME
 from geozoo.zoo import check
@@ -99,6 +112,7 @@ def _tested(
 ) -> Outcome:
     seed_everything(cfg.seed, workers=True, verbose=False)
     datamodule = build_datamodule(cfg)
+    loaded_spec(datamodule)
     task = build_task(cfg, datamodule)
     task.record = record
     content = load_weights(task, checkpoint)
@@ -107,7 +121,7 @@ def _tested(
     tested, baseline = test(trainer, task, datamodule)
     facts = {
         **_effort(checkpoint, content),
-        "best_epoch": content["epoch"] + 1,
+        "best_epoch": trained_epochs(content),
         "checkpoint": checkpoint.name,
         "test_time_s": time.perf_counter() - started,
         "parameters": num_parameters(task),
@@ -124,7 +138,7 @@ def _effort(checkpoint: Path, content: dict[str, Any]) -> dict[str, Any]:
     if last.is_file() and last != checkpoint:
         content = read_content(last)
     return {
-        "epochs": content["epoch"] + 1,
+        "epochs": trained_epochs(content),
         "steps": content["global_step"],
         "train_time_s": content["callbacks"]["Timer"]["time_elapsed"]["train"],
         **content["callbacks"]["Hardware"],

@@ -66,7 +66,9 @@ def _changes(overrides: Sequence[str], outcome: Outcome) -> list[str]:
 
 def _checkpoint(facts: Mapping[str, Any], planned: int | None) -> str:
     """What was tested; of a training or a test that was cut short, also how much was done."""
-    text = f"{facts['checkpoint']}, epoch {facts['best_epoch']}"
+    text = facts["checkpoint"]
+    if facts["best_epoch"]:  # a model without parameters has no epochs
+        text += f", epoch {facts['best_epoch']}"
     if planned is not None and 0 < facts["epochs"] < planned:
         text += f", ended after {facts['epochs']} of {planned} epochs"
     if facts["test_cut"]:

@@ -88,6 +88,7 @@ def run_facts(outcome: Outcome) -> list[tuple[str, str]]:
     if outcome.folder is None:
         tested = f"{facts['checkpoint']}, {duration(facts['test_time_s'])}{_cut(facts)}"
         return [*told, ("tested", tested), *([("note", facts["note"])] if facts["note"] else [])]
+    epoch = facts["best_epoch"]
     return [
         *told,
         (
@@ -96,7 +97,10 @@ def run_facts(outcome: Outcome) -> list[tuple[str, str]]:
             f"{duration(facts['train_time_s'])} on {facts['device']}",
         ),
         ("memory", f"{facts['peak_memory_mb']:,.0f} MB at most"),
-        ("tested", f"{facts['checkpoint']}, from epoch {facts['best_epoch']}{_cut(facts)}"),
+        (
+            "tested",
+            facts["checkpoint"] + (f", from epoch {epoch}" if epoch else "") + _cut(facts),
+        ),
     ]
 
 

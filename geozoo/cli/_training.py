@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from geozoo.cli._build import build_datamodule, build_task, build_trainer
 from geozoo.cli._callbacks import drop_averaging, hardware_facts
-from geozoo.cli._checkpoints import load_weights, read_content
+from geozoo.cli._checkpoints import load_weights, read_content, trained_epochs
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._initial_weights import add_adapters, freeze, take_weights
 from geozoo.cli._interruptions import interruption_explained
@@ -212,7 +212,7 @@ def _finish(
     drop_averaging(trainer)
     best = folder.best if folder.best.exists() else folder.last
     content = load_weights(task, best)
-    facts.update(best_epoch=content["epoch"] + 1, checkpoint=best.name)
+    facts.update(best_epoch=trained_epochs(content), checkpoint=best.name)
     val = {name.removeprefix("val/"): value for name, value in content["geozoo"]["metrics"].items()}
     started = time.perf_counter()
     tested, baseline = test(trainer, task, datamodule) if cfg.test else ({}, {})

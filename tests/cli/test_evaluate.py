@@ -42,6 +42,22 @@ def test_the_model_may_not(tiny_run: Path) -> None:
         evaluation(str(tiny_run), ["task.test_rotation=3"])
 
 
+def test_data_that_are_gone_are_named(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tiny_graphs import TinyData
+
+    def load(self: TinyData) -> None:
+        raise FileNotFoundError("path: there is no file gone.xyz")
+
+    monkeypatch.setattr(TinyData, "load", load)
+    with pytest.raises(RunError, match="dataset: path: there is no file gone.xyz"):
+        evaluation(str(tiny_run), [])
+
+
+def test_a_change_below_a_number_is_named(tiny_run: Path) -> None:
+    with pytest.raises((RunError, ConfigError), match="dataset.seed"):
+        evaluation(str(tiny_run), ["dataset.seed.more=3"])
+
+
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="there is no checkpoint .*nothing"):
         evaluation(str(tmp_path / "nothing"), [])

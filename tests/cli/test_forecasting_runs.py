@@ -47,6 +47,8 @@ def test_every_forecaster_runs_to_a_result(run, model):
     assert "stsgcn" in rows["flow_mae"]["split"]
     assert rows["flow_mape"]["unit"] == "%"
     assert {"flow_mae_60min", "flow_rmse_60min"} <= set(rows)
+    assert rows["flow_mae"]["checkpoint"].startswith("best.ckpt" + ", epoch " * (model in TRAINED))
+    assert ("epoch" in rows["flow_mae"]["checkpoint"]) == (model in TRAINED)
     for name in ("horizon.png", "forecast.png", "checkpoints/best.ckpt", "summary.txt"):
         assert (folder / name).is_file()
 
