@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning import Trainer
@@ -42,12 +43,29 @@ def build_task(cfg: DictConfig, datamodule: GraphDataModule) -> GraphTask:
 
 def _build_task(cfg: DictConfig, model: nn.Module, spec: DataSpec) -> GraphTask:
     with _faults_named("task"):
-        return instantiate(cfg.task, _partial_=True, _convert_="all")(
+        task = instantiate(cfg.task, _partial_=True, _convert_="all")(
             model=model,
             spec=spec,
             optimizer=instantiate(cfg.optimizer, _convert_="all"),
             schedule=instantiate(cfg.schedule, _convert_="all"),
         )
+    return task
+
+
+def check_optimizer(cfg: DictConfig) -> None:
+    """Make optimizer and schedule for a parameter, to name now what they would refuse in the fit.
+
+    Raises:
+        ConfigError: for values that one of them does not take.
+    """
+    parameter = nn.Parameter(torch.zeros(2, 2))
+    epochs = cfg.trainer.get("max_epochs")
+    with _faults_named("optimizer"):
+        optimizer = instantiate(cfg.optimizer, _convert_="all")([{"params": [parameter]}])
+    with _faults_named("schedule"):
+        make = instantiate(cfg.schedule, _convert_="all")
+        if make is not None:
+            make(optimizer, num_epochs=-1 if epochs is None else epochs)
 
 
 def _build_model(node: DictConfig, datamodule: GraphDataModule) -> nn.Module:

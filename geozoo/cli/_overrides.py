@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from geozoo.cli._options import RunError
 
@@ -24,7 +25,7 @@ def apply_overrides(
         RunError: for a word that is no ``key=value`` or whose key may not change.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import OverrideParseException
+    from hydra.errors import HydraException, OverrideParseException
 
     parser = OverridesParser.create()
     for word in words:
@@ -37,4 +38,8 @@ def apply_overrides(
             override = parser.parse_override(word)
         except OverrideParseException as error:
             raise RunError(f"{word!r} is no key=value: {error}") from error
-        OmegaConf.update(cfg, override.key_or_group, override.value(), force_add=True)
+        try:
+            OmegaConf.update(cfg, override.key_or_group, override.value(), force_add=True)
+        except (HydraException, OmegaConfBaseException) as error:
+            told = str(error).partition("\n")[0]
+            raise RunError(f"{word!r} does not fit the config: {told}") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from geozoo.cli._build import check_optimizer
 from geozoo.cli._options import PROVIDED, RunError, RunOptions
 from geozoo.zoo import ConfigError, Origins, check
 
@@ -35,6 +36,7 @@ def prepare(cfg: DictConfig, *, pair: str, origins: Origins) -> Path:
     cfg.run_dir = str(folder)
     check(cfg, root=RunOptions, provided=PROVIDED, open_nodes=("model",), origin=origins)
     _check_values(cfg, origins)
+    check_optimizer(cfg)
     return folder
 
 

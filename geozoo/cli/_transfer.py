@@ -6,8 +6,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hydra.errors import HydraException
 from lightning import seed_everything
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from geozoo.cli._build import build_datamodule
 from geozoo.cli._options import PROVIDED, RunError
@@ -15,10 +17,11 @@ from geozoo.cli._overrides import apply_overrides
 from geozoo.cli._result import VARIANT_KEYS
 from geozoo.cli._trained import lay_out_elements, trained_model
 from geozoo.cli._training import Outcome, loaded_spec, num_parameters, test, test_cut, test_trainer
+from geozoo.cli._words import unknown_word
 from geozoo.hub import TrainedModel, rebuild_task
 from geozoo.hub.rebuilding import own_modules
 from geozoo.tasks import GraphTask
-from geozoo.zoo import check, compose
+from geozoo.zoo import ConfigError, check, compose
 
 #: Keys of a protocol that choose the problem and its parts, where the data set knows them.
 _CHOOSING = (*VARIANT_KEYS, "split")
@@ -85,7 +88,7 @@ def _config(source: TrainedModel, changes: Sequence[str]) -> DictConfig:
         words += [given["dataset"], *_missing_readings(source, given)]
     else:
         words += _own_data(source, given)
-    cfg = compose("recipe=none", *words)
+    cfg = _composed(words)
     cfg.task = OmegaConf.create(dict(source.description.task))
     apply_overrides(
         cfg, [word for word in changes if word.startswith("task.")], allowed=("task.",),
@@ -97,7 +100,7 @@ def _config(source: TrainedModel, changes: Sequence[str]) -> DictConfig:
 
 def _missing_readings(source: TrainedModel, given: Mapping[str, str]) -> list[str]:
     """What stood for a missing reading in training, where the other data ask for it."""
-    known = compose("recipe=none", given["dataset"]).dataset
+    known = _composed([given["dataset"]]).dataset
     reading = source.spec.protocol.get("reading") or {}
     return [
         f"dataset.{key}={reading[key]}"
@@ -106,13 +109,27 @@ def _missing_readings(source: TrainedModel, given: Mapping[str, str]) -> list[st
     ]
 
 
+def _composed(words: Sequence[str]) -> DictConfig:
+    """The config of some overrides, without a recipe.
+
+    Raises:
+        ConfigError: for an entry that there is not, or what is no override.
+    """
+    if fault := unknown_word(words):
+        raise ConfigError(fault)
+    try:
+        return compose("recipe=none", *words)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(str(error).strip().partition("\n")[0]) from error
+
+
 def _own_data(source: TrainedModel, given: Mapping[str, str]) -> list[str]:
     """The words that choose the data of the training."""
     protocol = source.spec.protocol
     name = protocol.get("dataset")
     if not name:
         raise RunError(f"{source.name} does not say what it was trained on; give dataset=...")
-    known = compose("recipe=none", f"dataset={name}").dataset
+    known = _composed([f"dataset={name}"]).dataset
     chosen = [key for key in _CHOOSING if key in known and protocol.get(key)]
     words = [f"dataset.{k}={protocol[k]}" for k in chosen if f"dataset.{k}" not in given]
     return [f"dataset={name}", *words]
