@@ -223,6 +223,12 @@ class Traffic(GraphDataModule):
             order = ("gaussian", "given", "coordinates")
             rule = next((name for name in order if has[name] is not None), "none")
             _LOG.info("%s: spatial graph by the rule %r", self.name, rule)
+            if rule == "none":
+                _LOG.warning(
+                    "%s: the spatial graph has no edges, as there are no distances, adjacency or "
+                    "coordinates: for the model every sensor is on its own there; "
+                    "dataset.graphs.spatial=none says that this is meant", self.name,
+                )  # fmt: skip
         if rule == "none":
             return torch.zeros(len(series.sensor_ids), len(series.sensor_ids))
         if has[rule] is None:
