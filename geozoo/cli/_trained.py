@@ -7,13 +7,12 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig
 
-from geozoo.cli._checkpoints import find_checkpoint, read_checkpoint
+from geozoo.cli._checkpoints import find_checkpoint
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import RunError
-from geozoo.hub import Description, Ensemble, ModelFileError, TrainedModel, load, rebuild_task
-from geozoo.hub.description import FILE_NAME, Weights, file_sha256
-from geozoo.hub.rebuilding import own_modules
-from geozoo.tasks._precision import model_dtype
+from geozoo.hub import Ensemble, ModelFileError, TrainedModel, load
+from geozoo.hub.description import FILE_NAME
+from geozoo.hub.runs import read_run
 
 
 def trained_models(words: str) -> TrainedModel | Ensemble:
@@ -57,7 +56,8 @@ def trained_model(word: str) -> TrainedModel:
     is_published = (path / FILE_NAME).is_file() or path.name == FILE_NAME
     try:
         if not is_published and (RunFolder(path).best.is_file() or path.is_file()):
-            return _of_checkpoint(find_checkpoint(word)).to(device)
+            # The user's own run, whose own classes are trusted.
+            return TrainedModel(*read_run(find_checkpoint(word), trusted=None)).to(device)
         return load(word, device=device)
     except (FileNotFoundError, ModelFileError) as error:
         raise RunError(str(error)) from error
@@ -73,16 +73,3 @@ def lay_out_elements(cfg: DictConfig, source: TrainedModel) -> None:
         from ase.data import chemical_symbols
 
         cfg.dataset.species = [chemical_symbols[number] for number in elements]
-
-
-def _of_checkpoint(checkpoint: Path) -> TrainedModel:
-    """The model of a run of the user, whose own classes are trusted."""
-    record, state = read_checkpoint(checkpoint)
-    nodes = {key: record["config"][key] for key in ("model", "task")}
-    task = rebuild_task(**nodes, data=record["data"], state=state, trusted=own_modules(nodes))
-    weights = Weights(checkpoint.name, file_sha256(checkpoint), checkpoint.stat().st_size)
-    return TrainedModel(
-        Description(checkpoint.parent.parent.name or "run", **nodes, data=record["data"],
-                    weights=weights, precision=str(model_dtype(task.model)).removeprefix("torch.")),
-        task,
-    )  # fmt: skip

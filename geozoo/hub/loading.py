@@ -17,6 +17,7 @@ from geozoo.hub.description import FILE_NAME, Description, ModelFileError
 from geozoo.hub.ensemble import Ensemble
 from geozoo.hub.index import find_model
 from geozoo.hub.rebuilding import rebuild_task
+from geozoo.hub.runs import member_folders, read_run, run_checkpoint
 from geozoo.tasks import GraphTask
 from geozoo.tasks._precision import model_dtype
 
@@ -112,7 +113,7 @@ def load(
     device: torch.device | str = "cpu",
     trusted: Sequence[str] = (),
 ) -> TrainedModel | Ensemble:
-    """Return a trained model of the zoo, or one that ``geozoo publish`` wrote.
+    """Return a trained model of the zoo, of ``geozoo publish``, or of a run.
 
     It has the precision that it was trained in; `TrainedModel.cast` changes it.
 
@@ -120,7 +121,8 @@ def load(
     geozoo are called.
 
     Args:
-        name_or_path: name in the zoo's index, or the folder of a model; several of them for an
+        name_or_path: name in the zoo's index, the folder of a model, a run folder (its best
+            checkpoint) or a checkpoint; several of them, or the folder of an ensemble, for an
             ensemble, whose predictions are means with their spread.
         device: where to put it.
         trusted: further modules whose classes a description may name, such as your own models'.
@@ -136,6 +138,14 @@ def load(
     """
     if not isinstance(name_or_path, (str, Path)):
         return Ensemble([load(each, device=device, trusted=trusted) for each in name_or_path])
+    path = Path(name_or_path).expanduser()
+    is_published = (path / FILE_NAME).is_file()
+    checkpoint = None if is_published else run_checkpoint(path)
+    if checkpoint is not None:
+        return TrainedModel(*read_run(checkpoint, trusted=trusted)).to(device)
+    if members := member_folders(path):
+        found = [load(each, device=device, trusted=trusted) for each in members]
+        return found[0] if len(found) == 1 else Ensemble(found)
     folder = find_model(name_or_path)
     description = Description.read(folder / FILE_NAME)
     state = _read_weights(folder, description)

@@ -42,6 +42,28 @@ def test_the_model_may_not(tiny_run: Path) -> None:
         evaluation(str(tiny_run), ["task.test_rotation=3"])
 
 
+def test_a_run_folder_is_a_trained_model(tiny_run: Path) -> None:
+    import torch
+
+    import geozoo
+    from geozoo.cli._trained import trained_model
+    from geozoo.hub import Ensemble, ModelFileError
+
+    expected = trained_model(str(tiny_run))
+    batch = evaluation(str(tiny_run), []).datamodule.calibration_batch()
+    for path in (tiny_run, str(tiny_run), tiny_run / "checkpoints" / "best.ckpt"):
+        model = geozoo.load(path, trusted=["tiny_graphs"])
+        assert model.name == tiny_run.name and model.units == {"position": "length"}
+        found = model.predict(batch)["position"]
+        assert torch.equal(found, expected.predict(batch)["position"])
+    with pytest.raises(ModelFileError, match="trusted="):
+        geozoo.load(tiny_run)
+    shutil.copytree(tiny_run, tiny_run.parent / "several" / "a")
+    shutil.copytree(tiny_run, tiny_run.parent / "several" / "b")
+    both = geozoo.load(tiny_run.parent / "several", trusted=["tiny_graphs"])
+    assert isinstance(both, Ensemble) and len(both.members) == 2
+
+
 def test_data_that_are_gone_are_named(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tiny_graphs import TinyData
 

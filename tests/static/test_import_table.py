@@ -23,7 +23,8 @@ ALLOWED = {
     "tasks": {"data", "diffusion", "geometry", "metrics"},
     "configs": set(),
     "zoo": set(),
-    "hub": {"data", "geometry", "metrics", "tasks", "zoo"},
+    # Updates of low rank, which a checkpoint may hold, are merged.
+    "hub": {"data", "geometry", "metrics", "nn", "tasks", "zoo"},
     "testing": {"geometry"},
 }
 ALLOWED["cli"] = {*ALLOWED, "cli"}

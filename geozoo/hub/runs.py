@@ -1,0 +1,63 @@
+"""Runs of a training as trained models: what their checkpoints say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from geozoo.data import read_tensors
+from geozoo.hub.description import FILE_NAME, Description, ModelFileError, Weights, file_sha256
+from geozoo.hub.rebuilding import own_modules, rebuild_task
+from geozoo.nn.low_rank import merge_low_rank_updates
+from geozoo.tasks import GraphTask
+from geozoo.tasks._precision import model_dtype
+
+_BEST = Path("checkpoints") / "best.ckpt"
+
+
+def run_checkpoint(path: Path) -> Path | None:
+    """The best checkpoint of a run folder, or a checkpoint itself; None for anything else."""
+    if path.suffix == ".ckpt" and path.is_file():
+        return path
+    return path / _BEST if (path / _BEST).is_file() else None
+
+
+def member_folders(path: Path) -> list[Path]:
+    """The runs and published models in a folder that is neither, as ``ensemble=`` leaves it."""
+    if not path.is_dir() or (path / FILE_NAME).is_file() or run_checkpoint(path):
+        return []
+    inside = sorted(path.iterdir())
+    return [each for each in inside if (each / FILE_NAME).is_file() or run_checkpoint(each)]
+
+
+def read_run(
+    checkpoint: Path, *, trusted: Sequence[str] | None = ()
+) -> tuple[Description, GraphTask]:
+    """The description and the task of a checkpoint, read without pickle.
+
+    Args:
+        checkpoint: the file.
+        trusted: further modules whose classes it may name; None: those that it names.
+
+    Raises:
+        ModelFileError: for a file that is no checkpoint of a run, or names other classes.
+    """
+    try:
+        content = read_tensors(checkpoint)
+    except ValueError as error:
+        raise ModelFileError(f"{checkpoint} is no checkpoint of a run: {error}") from error
+    if not isinstance(content, dict) or not {"state_dict", "geozoo"} <= content.keys():
+        raise ModelFileError(f"{checkpoint} is no checkpoint of a run")
+    record, state = content["geozoo"], merge_low_rank_updates(content["state_dict"])
+    nodes = {key: record["config"][key] for key in ("model", "task")}
+    if trusted is None:
+        trusted = own_modules(nodes)
+    try:
+        task = rebuild_task(**nodes, data=record["data"], state=state, trusted=trusted)
+    except ModelFileError as error:
+        raise ModelFileError(f"{checkpoint}: {error}") from error
+    weights = Weights(checkpoint.name, file_sha256(checkpoint), checkpoint.stat().st_size)
+    name = checkpoint.absolute().parent.parent.name or "run"
+    precision = str(model_dtype(task.model)).removeprefix("torch.")
+    options = {"data": record["data"], "weights": weights, "precision": precision}
+    return Description(name, **nodes, **options), task
