@@ -11,7 +11,7 @@ from rich.console import Console
 
 from geozoo.cli._checkpoints import find_checkpoint, read_checkpoint
 from geozoo.cli._folder import RunFolder
-from geozoo.cli._recording import without_places
+from geozoo.cli._recording import public
 from geozoo.cli._result import variant_of
 from geozoo.hub import load, write_model
 from geozoo.hub.rebuilding import own_modules, rebuild_task
@@ -87,9 +87,10 @@ def _measured(row: Result) -> dict[str, Any]:
 
 
 def _training(row: Result) -> dict[str, Any]:
+    row = public(row)
     names = ("recipe", "split", "seeds", "command", "commit", "device", "wall_time_s", "date")
     facts = {name: getattr(row, name) for name in (*names, "checkpoint")}
-    return {**facts, "command": without_places(row.command)}
+    return facts
 
 
 def _data_licence(record: dict[str, Any]) -> str:

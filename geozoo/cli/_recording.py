@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._metrics_file import read_metrics
+from geozoo.cli._options import RunError
 from geozoo.cli._result import CUT
-from geozoo.zoo import entries
+from geozoo.zoo import entries, zoo_folder
 from geozoo.zoo.published import all_published, with_published
 from geozoo.zoo.results import (
     Result,
@@ -21,15 +23,15 @@ from geozoo.zoo.results import (
     read_results,
 )
 
-#: Words of a command that name a folder, quoted as a shell needs it.
-_PLACE, _CONTINUED = (
-    re.compile(rf" (?:'(?:{keys})=[^']*'|(?:{keys})=(?:'[^']*'|[^\s;]+))")
-    for keys in (r"runs|run_dir|dataset\.root", "resume")
-)
 #: Epochs in a curve file at most; enough for a picture, small enough for a repository.
 _MAX_ROWS = 200
 #: Characters of a curve's name at most; with seed and ending below the 255 of file systems.
 _MAX_NAME = 230
+#: Keys whose value is but a place on one machine.
+_PLACES = r"\+*(?:runs|run_dir|dataset\.root)="
+#: An absolute path: of a home folder, from the root (but no address of the web), or of Windows.
+_PATH = re.compile(r"""(?<![\w./:~-])(?:~|[A-Za-z]:(?=[\\/]))?[\\/](?![/\\])[^,;\]})'"]*"""
+                   r"""|(?<=:)/(?!/)[^,;\]})'"]*""")  # fmt: skip
 
 
 def record_runs(runs: Sequence[Path]) -> Path:
@@ -44,7 +46,9 @@ def record_runs(runs: Sequence[Path]) -> Path:
     Raises:
         ValueError: when a folder holds no result or that of a part of the test part, its model is
             not in the zoo, or the runs do not belong together.
+        RunError: where geozoo is no checkout but an installed package.
     """
+    check_checkout()
     folders = [RunFolder(run) for run in runs]
     tables = [_results(folder) for folder in folders]
     home = _model_folder(folders[0])
@@ -54,9 +58,7 @@ def record_runs(runs: Sequence[Path]) -> Path:
     curves = [
         _write_curve(folder, table[0], home) for folder, table in zip(folders, tables, strict=True)
     ]
-    rows = [
-        replace(row, curve=" ".join(curves), command=without_places(row.command)) for row in rows
-    ]
+    rows = [replace(row, curve=" ".join(curves)) for row in rows]
     add_results(home / "results.csv", rows)
     return home / "results.csv"
 
@@ -74,7 +76,7 @@ def _results(folder: RunFolder) -> list[Result]:
             "are not recorded. Test it on all of them: geozoo evaluate --save "
             f"{folder.path} trainer.limit_test_batches=1.0"
         )
-    return rows
+    return [public(row) for row in rows]
 
 
 def _model_folder(folder: RunFolder) -> Path:
@@ -111,20 +113,63 @@ def _short(name: str) -> str:
     return f"{name[: _MAX_NAME - 7]}_{digits}"
 
 
+def public(row: Result) -> Result:
+    """A result without the folders of one machine, in its command and in its recipe."""
+    return replace(
+        row, command=without_places(row.command), recipe=_without_folders(row.recipe)
+    )  # fmt: skip
+
+
 def without_places(command: str) -> str:
     """A command without the folders of one machine, which change no number.
 
+    Keys that name nothing but a place are left out; of every other absolute path the name remains.
     A continuation keeps its changes, and ``<run>`` stands for the folder; one without changes, of
     a run that was interrupted, leaves no trace in the numbers and none here.
 
     >>> without_places("geozoo-train seed=1 runs=/data/runs; geozoo-evaluate '<run>'")
     "geozoo-train seed=1; geozoo-evaluate '<run>'"
+    >>> without_places("geozoo-train 'dataset.path=/home/my name/f.xyz' init_from=~/runs/first")
+    'geozoo-train dataset.path=f.xyz init_from=first'
     >>> without_places("geozoo-train; geozoo-train resume=/r/1; geozoo-train resume=/r/1 seed=1")
     "geozoo-train; geozoo-train 'resume=<run>' seed=1"
     """
-    command = _PLACE.sub("", command)
-    command = _CONTINUED.sub(" 'resume=<run>'", command)
-    return re.sub(r"; geozoo-train 'resume=<run>'(?=;|$)", "", command)
+    stages = [_stage_without_places(stage) for stage in command.split("; ")]
+    return "; ".join(stage for stage in stages if stage != "geozoo-train 'resume=<run>'")
+
+
+def _stage_without_places(stage: str) -> str:
+    try:
+        words = shlex.split(stage)
+    except ValueError:  # an apostrophe of a text that no shell would read
+        return _without_folders(re.sub(rf" {_PLACES}[^\s;]+", "", stage))
+    kept = [word for word in words if not re.match(_PLACES, word)]
+    return shlex.join(
+        "resume=<run>" if word.startswith("resume=") else _without_folders(word) for word in kept
+    )
+
+
+def _without_folders(text: str) -> str:
+    """Of every absolute path in a text, alone or in a list, its name.
+
+    >>> _without_folders("x, dataset.paths=[/a/b c/d.xyz,~/e.xyz], mirror=https://host/f, unit=a/b")
+    'x, dataset.paths=[d.xyz,e.xyz], mirror=https://host/f, unit=a/b'
+    """
+    return _PATH.sub(lambda found: re.split(r"[/\\]", found[0].rstrip("/\\"))[-1], text)
+
+
+def check_checkout() -> None:
+    """Make sure that results and cards are those of a checkout.
+
+    Raises:
+        RunError: where geozoo is an installed package, whose files are not the user's to change.
+    """
+    home = zoo_folder()
+    if home.name == "_zoo" or {"site-packages", "dist-packages"} & set(home.parts):
+        raise RunError(
+            f"results are recorded in a checkout of geozoo; this one is installed in {home}. "
+            "Clone the repository and install it with: pip install -e ."
+        )
 
 
 def _shown(row: dict[str, str]) -> list[str]:

@@ -65,7 +65,9 @@ def _record(options: argparse.Namespace, console: Console) -> None:
 
 def _cards(options: argparse.Namespace, console: Console) -> None:
     from geozoo.cli._listing import write_cards
+    from geozoo.cli._recording import check_checkout
 
+    check_checkout()
     console.print("\n".join(map(str, write_cards())) or "all cards are current")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,8 +99,6 @@ def test_long_curves_are_thinned_and_keep_the_last_epoch(home: Path, tmp_path: P
 
 
 def test_a_run_with_many_changes_has_a_curve_too(home: Path, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     from geozoo.cli._folder import RunFolder
     from geozoo.cli._recording import _write_curve
 
@@ -107,6 +106,41 @@ def test_a_run_with_many_changes_has_a_curve_too(home: Path, tmp_path: Path) -> 
     rows = [replace(ROW, recipe=f"x, {'model.words=1, ' * 30}y={end}") for end in (1, 2)]
     names = {_write_curve(RunFolder(tmp_path), row, home) for row in rows}
     assert len(names) == 2 and all((home / name).is_file() for name in names)
+
+
+def test_no_folder_of_the_machine_is_recorded() -> None:
+    from geozoo.cli._recording import public
+
+    row = replace(
+        ROW,
+        recipe="schnet-extxyz without recipe, dataset.path=/home/me/secret project/f.xyz, seed=a/b",
+        command="geozoo-train model=schnet 'dataset.path=/home/me/secret project/f.xyz' "
+        "dataset.val_path=~/me/v.xyz init_from=/home/me/runs/first run_dir=/home/me/x "
+        "'dataset.files=[/home/me/a.csv,C:\\me\\b.csv]' optimizer.lr=1e-3; "
+        "geozoo-train resume=/home/me/x; geozoo-evaluate '<run>' trainer.accelerator=cpu",
+    )
+    found = public(row)
+    assert found.recipe == "schnet-extxyz without recipe, dataset.path=f.xyz, seed=a/b"
+    assert found.command == (
+        "geozoo-train model=schnet dataset.path=f.xyz dataset.val_path=v.xyz init_from=first "
+        "'dataset.files=[a.csv,b.csv]' optimizer.lr=1e-3; "
+        "geozoo-evaluate '<run>' trainer.accelerator=cpu"
+    )
+
+
+@pytest.mark.parametrize("word", ["record", "cards"])
+def test_an_installed_package_records_nothing(
+    word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from geozoo.cli import _recording, main
+
+    installed = tmp_path / "lib" / "site-packages" / "geozoo" / "_zoo"
+    monkeypatch.setattr(_recording, "zoo_folder", lambda: installed)
+    monkeypatch.setattr(sys, "argv", ["geozoo", word, *(["run"] if word == "record" else [])])
+    with pytest.raises(SystemExit):
+        main.main()
+    said = " ".join(capsys.readouterr().out.split())
+    assert "results are recorded in a checkout of geozoo" in said and "Traceback" not in said
 
 
 @pytest.mark.parametrize("case", ["unfinished", "same seed", "other settings"])
@@ -207,7 +241,7 @@ def test_a_record_is_made_again_and_compared(
 
     def call(words, console):
         calls.append(words)
-        own = [word for word in words[1:] if not word.startswith("--config-dir")]
+        own = [word for word in words[1:] if not word.startswith(("--config-dir", "my_configs"))]
         own = [word for word in own if not word.startswith("/")]
         assert geozoo_train(*own) == 0
 
@@ -255,7 +289,7 @@ def test_a_continued_run_is_recorded_and_made_again_with_its_continuations(
 
     def call(words, console):
         calls.append(words)
-        own = [word for word in words[1:] if not word.startswith(("--config-dir", "/"))]
+        own = [word for word in words[1:] if not word.startswith(("--config-dir", "my_configs"))]
         assert geozoo_train(*own) == 0
 
     monkeypatch.setattr(_reproducing, "_call", call)
