@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -161,28 +162,30 @@ def _checked_times(times: Times, y0: Tensor) -> Tensor | tuple[float, ...]:
             numbers = tuple(float(time) for time in times)
         except (TypeError, ValueError) as error:
             raise TypeError(f"times must be a tensor or numbers: {error}") from error
-        _check_order(len(numbers), torch.tensor(numbers, dtype=torch.float64, device="cpu"))
+        _check_order(numbers)
         return numbers
     if times.dim() != 1:
         raise ValueError(f"times must have shape (S,), got {tuple(times.shape)}")
     if times.dtype == torch.bool or times.is_complex():
         raise TypeError(f"times must be real numbers, got {times.dtype}")
     if not torch.compiler.is_compiling():  # the values are not known there
-        _check_order(len(times), times.detach())
+        _check_order(times.tolist())
     if times.is_floating_point():
         return times.to(torch.promote_types(times.dtype, torch.float32))
     return times.to(_time_dtype(y0))
 
 
-def _check_order(count: int, times: Tensor) -> None:
-    if not count:
+def _check_order(times: Sequence[float]) -> None:
+    """In numbers of Python, not in a tensor that a program which is traced would have to know."""
+    if not times:
         raise ValueError("times must hold at least the time of y0, got none")
-    if not bool(torch.isfinite(times).all()):
+    if not all(map(math.isfinite, times)):
         raise ValueError("times must be finite")
-    rising = times[1:] > times[:-1]
-    if not bool(rising.all()) and not bool((times[1:] < times[:-1]).all()):
-        shown = ", ".join(f"{time:g}" for time in times[:8].tolist())
-        more = ", ..." if count > 8 else ""
+    rises = [end > start for start, end in pairwise(times)]
+    falls = [end < start for start, end in pairwise(times)]
+    if not all(rises) and not all(falls):
+        shown = ", ".join(f"{time:g}" for time in times[:8])
+        more = ", ..." if len(times) > 8 else ""
         raise ValueError(f"times must be strictly increasing or decreasing, got {shown}{more}")
 
 
