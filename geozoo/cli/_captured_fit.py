@@ -174,8 +174,7 @@ class CapturedFit:
                 with self.trainer.precision_plugin.forward_context():
                     predicted = task.predict(batch)
                 task.val_errors.update(predicted, task.targets(batch))
-        values = {f"val/{name}": float(v) for name, v in task.val_errors.compute().items()}
-        task.val_errors.reset()
+        values = {f"val/{name}": float(v) for name, v in task.validation_values().items()}
         self._metrics = self._metrics | values
         self._progress.validated(values[task.monitor], self.epoch)
         self._log(values, self.epoch - 1, self.step - 1)

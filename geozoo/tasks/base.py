@@ -55,6 +55,7 @@ class GraphTask(LightningModule):
         seed: seed of whatever a task draws at random.
 
     Attributes:
+        validates_loss: whether a validation also gives ``val/loss``, see `validation_loss`.
         draws_on_cpu: whether a training step draws random numbers in main memory, which a recording
             of it would repeat.
         keeps_statistics: whether the task's own buffers (statistics of the data) keep their
@@ -67,6 +68,7 @@ class GraphTask(LightningModule):
         ValueError: for a ``monitor`` that the task does not compute, or a negative seed.
     """
 
+    validates_loss: ClassVar[bool] = False
     draws_on_cpu: ClassVar[bool] = False
     keeps_statistics: ClassVar[bool] = True
 
@@ -91,6 +93,7 @@ class GraphTask(LightningModule):
         self.seed = seed
         self.val_errors, self.test_errors, self.baseline_errors = errors(), errors(), errors()
         names = [f"val/{name}" for name in self.val_errors.names]
+        names += ["val/loss"] if self.validates_loss else []
         if monitor is not None and monitor not in names:
             raise ValueError(f"monitor must be one of {', '.join(names)}; got {monitor!r}")
         self.monitor = monitor or names[0]
@@ -342,8 +345,24 @@ class GraphTask(LightningModule):
         self.val_errors.update(self.predict(batch), self.targets(batch))
 
     def on_validation_epoch_end(self) -> None:
-        """Log ``val/<quantity>_<measure>``."""
-        self._log_errors("val/", self.val_errors)
+        """Log ``val/<quantity>_<measure>``, and ``val/loss`` of a task that has it."""
+        values = self.validation_values()
+        # The values are those of all devices already; the mean over devices leaves them.
+        self.log_dict({f"val/{name}": value for name, value in values.items()}, sync_dist=True)
+
+    def validation_values(self) -> dict[str, Tensor]:
+        """Every measure of the validation that was collected by name; begins a new one."""
+        values: dict[str, Tensor] = dict(self.val_errors.compute())
+        self.val_errors.reset()
+        return {**values, "loss": self.validation_loss(values)} if self.validates_loss else values
+
+    def validation_loss(self, values: Mapping[str, Tensor]) -> Tensor:
+        """The loss on the validation part in evaluation mode, from its measures.
+
+        Args:
+            values: the measures by name.
+        """
+        raise NotImplementedError
 
     def on_test_start(self) -> None:
         """Begin a new sample of predictions."""

@@ -56,7 +56,7 @@ class Potential(GeometricTask):
         schedule: see `GeometricTask`.
         augment: see `GeometricTask`.
         test_rotations: see `GeometricTask`.
-        monitor: see `GeometricTask`.
+        monitor: see `GeometricTask`; ``"val/loss"`` is the loss on the validation part.
         seed: see `GeometricTask`.
         any_composition: predict for compositions that the training energies do not determine, too:
             forces may be of use, energies are off by an unknown constant of the composition.
@@ -68,6 +68,7 @@ class Potential(GeometricTask):
     """
 
     keeps_statistics: ClassVar[bool] = False  # so that a 'true' half is noticed and refused
+    validates_loss: ClassVar[bool] = True
 
     energy_shift: Tensor
     energy_scale: Tensor
@@ -86,7 +87,7 @@ class Potential(GeometricTask):
         schedule: Any = None,
         augment: bool = True,
         test_rotations: int = 1,
-        monitor: str | None = "val/energy_mae",
+        monitor: str | None = "val/loss",
         seed: int = 0,
         any_composition: bool = False,
     ) -> None:
@@ -209,6 +210,11 @@ class Potential(GeometricTask):
     def weighted_loss(self, batch: GraphBatch, weights: Mapping[str, float]) -> dict[str, Tensor]:
         """As `loss`, with energy and force times their weights."""
         return self._loss(batch, weights)
+
+    def validation_loss(self, values: Mapping[str, Tensor]) -> Tensor:
+        """The loss of all validation graphs, from the root mean squared errors."""
+        energy, force = (values[f"{name}_rmse"] / self.energy_scale for name in ("energy", "force"))
+        return self.energy_weight * energy.square() + self.force_weight * force.square()
 
     def _losses(
         self, network: Callable[..., Any], inputs: dict[str, Any], wanted: dict[str, Tensor]

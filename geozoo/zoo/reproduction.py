@@ -15,6 +15,8 @@ _DEVIATIONS = 3.0
 #: Share of the value that a single run may be off: another machine rounds otherwise, and a training
 #: makes much of little.
 _SHARE_TRAINED, _SHARE_FITTED = 0.1, 1e-3
+#: Before that day the best checkpoint of a potential was chosen by its energy error.
+_BY_LOSS_SINCE = "2026-11-28"
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,13 @@ def compare(run: Run, found: Sequence[Result]) -> list[Comparison]:
 def commands_of(run: Run, seed: int) -> list[list[str]]:
     """The command lines of a record for one of its seeds: program and words.
 
-    The first trains; a further one continues the run folder, ``<run>``, or tests it under other
-    conditions.
+    The first trains, and chooses its best checkpoint as it was chosen then; a further one continues
+    the run folder, ``<run>``, or tests it under other conditions.
     """
     parts = [shlex.split(part) for part in run.first.command.split("; ")]
     train = [word for word in parts[0] if not re.match(r"(seed=|-m$|--multirun$)", word)]
+    is_potential = {"energy_mae", "force_mae"} <= {row.metric for row in run.results}
+    is_chosen = any(word.startswith("task.monitor=") for word in train)
+    if is_potential and not is_chosen and run.first.date < _BY_LOSS_SINCE:
+        train.append("task.monitor=val/energy_mae")
     return [[*train, f"seed={seed}"], *parts[1:]]

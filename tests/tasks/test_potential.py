@@ -83,6 +83,16 @@ def test_force_loss_has_gradients_of_second_order() -> None:
     assert task.model.first.weight.grad.abs().max() > 0
 
 
+@pytest.mark.parametrize("batch_size", [3, 10])
+def test_the_validation_loss_is_the_loss_of_the_whole_part(batch_size: int) -> None:
+    task, data = _task(energy_weight=0.3), tiny_data("potential", batch_size=batch_size)
+    trainer = _trainer(inference_mode=False)
+    (values,) = trainer.validate(task, datamodule=data, verbose=False)
+    whole = task.loss(data.store.gather(data.splits["val"]))["loss"]
+    assert values["val/loss"] == pytest.approx(float(whole.detach()), rel=1e-4)
+    assert task.monitor == "val/loss"
+
+
 @pytest.mark.parametrize("stage", ["validate", "test"])
 def test_forces_in_validation_and_test(stage: str) -> None:
     task, trainer = _task(), _trainer(inference_mode=False)

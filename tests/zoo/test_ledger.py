@@ -134,6 +134,17 @@ def test_commands_are_those_of_the_record_with_one_seed():
     ]
 
 
+def test_an_older_potential_chooses_its_checkpoint_as_it_did():
+    row = replace(ROW, command="geozoo-train model=a", metric="energy_mae", date="2026-11-01")
+    for date, metrics, words in (
+        ("2026-11-01", ("energy_mae", "force_mae"), ["task.monitor=val/energy_mae"]),
+        ("2026-11-28", ("energy_mae", "force_mae"), []),
+        ("2026-11-01", ("energy_mae",), []),
+    ):
+        run = Run("a", tuple(replace(row, metric=metric, date=date) for metric in metrics))
+        assert commands_of(run, 0) == [["geozoo-train", "model=a", *words, "seed=0"]]
+
+
 @pytest.mark.parametrize("run", read_ledger(), ids=lambda run: run.id)
 def test_every_record_can_be_run_again(run):
     for seed in run.first.seeds.split():
