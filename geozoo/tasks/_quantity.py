@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +25,15 @@ class Quantity:
     measures: tuple[str, ...]
     is_vector: bool = False
     level: Literal["graph", "node"] | None = None
+
+
+def metric_units(quantities: Sequence[Quantity], units: Mapping[str, str]) -> dict[str, str]:
+    """Unit of every metric of some quantities, from the units of the fields."""
+    return {
+        f"{quantity.name}_{measure}": measured_in(measure, units.get(quantity.field, ""))
+        for quantity in quantities
+        for measure in quantity.measures
+    }
 
 
 def measured_in(measure: str, unit: str) -> str:

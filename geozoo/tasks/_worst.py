@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -35,3 +37,18 @@ class WorstCases:
         index = torch.cat([self.index, index[known].cpu()])
         self.error, order = error.topk(min(self.count, len(error)))
         self.index = index[order]
+
+
+def error_of_graphs(error: Tensor, level: str, batch: Any) -> Tensor:
+    """The mean of an absolute error over every graph ``[G]``; NaN: no truth.
+
+    Args:
+        error: a row for each graph or node.
+        level: ``"graph"`` or ``"node"``, what a row is of.
+        batch: the graphs.
+    """
+    if level == "graph":
+        return error.reshape(batch.num_graphs, -1).nanmean(1)
+    by_node = error.reshape(len(batch.batch), -1).double().mean(1)
+    total = by_node.new_zeros(batch.num_graphs).index_add(0, batch.batch, by_node)
+    return total / batch.ptr.diff()

@@ -11,7 +11,7 @@ import torch
 from lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.optim.lr_scheduler import LRScheduler
 
 from geozoo.data import DataSpec, GraphDataModule
 from geozoo.data.loader import Store
@@ -25,11 +25,11 @@ from geozoo.tasks._precision import (
     keep_eps_above_zero,
     match_precision,
 )
-from geozoo.tasks._quantity import Quantity, measured_in
+from geozoo.tasks._quantity import Quantity, metric_units
 from geozoo.tasks._shares import BatchShares, Share, checked_loader
-from geozoo.tasks._worst import WorstCases
+from geozoo.tasks._worst import WorstCases, error_of_graphs
 from geozoo.tasks.parameter_groups import parameter_groups
-from geozoo.tasks.schedules import change_told, present_rates
+from geozoo.tasks.schedules import hold_from_now_on
 
 _LOG = logging.getLogger(__name__)
 MakeOptimizer = Callable[[list[dict[str, Any]]], Optimizer]
@@ -177,18 +177,9 @@ class GraphTask(LightningModule):
         A checkpoint holds the rate of the next epoch by the schedule that it was written under.
         """
         for config in self.trainer.lr_scheduler_configs:
-            schedule = config.scheduler
-            if not isinstance(schedule, LambdaLR) or schedule.last_epoch == 0:
-                continue
-            groups, rates = schedule.optimizer.param_groups, present_rates(schedule)
-            before = [group["lr"] for group in groups]
-            if before == rates:
-                continue
-            for group, rate in zip(groups, rates, strict=True):
-                group["lr"] = rate
-            schedule._last_lr = rates
-            epoch, length = self.current_epoch, self.trainer.max_epochs
-            _LOG.info(change_told(before[0], rates[0], epoch, length))
+            told = hold_from_now_on(config.scheduler, self.current_epoch, self.trainer.max_epochs)
+            if told is not None:
+                _LOG.info(told)
 
     def training_batch(self, batch: Any, batch_idx: int) -> Any:
         """The batch that the loss sees: as it is, unless a task augments it."""
@@ -212,12 +203,7 @@ class GraphTask(LightningModule):
 
     def metric_units(self) -> dict[str, str]:
         """Unit of every metric, such as ``{"energy_mae": "meV"}``."""
-        units = {}
-        for quantity in self.quantities:
-            unit = self.spec.units.get(quantity.field, "")
-            for measure in quantity.measures:
-                units[f"{quantity.name}_{measure}"] = measured_in(measure, unit)
-        return units
+        return metric_units(self.quantities, self.spec.units)
 
     def quantity_units(self) -> dict[str, str]:
         """Unit of every quantity."""
@@ -389,11 +375,7 @@ class GraphTask(LightningModule):
         """Of every graph ``[G]`` the mean absolute error of the first quantity; NaN: no truth."""
         name = self.quantities[0].name
         error = (predictions[name] - targets[name]).abs()
-        if self.quantity_levels()[name] == "graph":
-            return error.reshape(batch.num_graphs, -1).nanmean(1)
-        by_node = error.reshape(len(batch.batch), -1).double().mean(1)
-        total = by_node.new_zeros(batch.num_graphs).index_add(0, batch.batch, by_node)
-        return total / batch.ptr.diff()
+        return error_of_graphs(error, self.quantity_levels()[name], batch)
 
     def on_test_epoch_end(self) -> None:
         """Log ``test/<quantity>_<measure>``, and ``test/baseline_...`` of the baseline."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 
 def present_rates(schedule: LambdaLR) -> list[float]:
@@ -131,3 +131,28 @@ def _warmup(epochs: int, start: float) -> _Warmup:
     if not 0.0 <= start <= 1.0:
         raise ValueError(f"warmup_start must be in 0..1, got {start}")
     return _Warmup(epochs, start)
+
+
+def hold_from_now_on(schedule: LRScheduler, epoch: int, num_epochs: int | None) -> str | None:
+    """Give an optimizer the rates that its schedule has at this epoch.
+
+    A checkpoint holds the rate of the next epoch by the schedule that it was written under.
+
+    Args:
+        schedule: of the optimizer; another kind than ``LambdaLR`` stays as it is.
+        epoch: epochs that are done.
+        num_epochs: length of the training.
+
+    Returns:
+        What has changed, for the log; None for nothing.
+    """
+    if not isinstance(schedule, LambdaLR) or schedule.last_epoch == 0:
+        return None
+    groups, rates = schedule.optimizer.param_groups, present_rates(schedule)
+    before = [group["lr"] for group in groups]
+    if before == rates:
+        return None
+    for group, rate in zip(groups, rates, strict=True):
+        group["lr"] = rate
+    schedule._last_lr = rates
+    return change_told(before[0], rates[0], epoch, num_epochs)
