@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
+from qm9_samples import write_qm9
 
 from benchmarks.gpu import _steps, keep
 from benchmarks.gpu.__main__ import JOBS
 from benchmarks.gpu._job import ROOT
 from benchmarks.gpu._runs import PIECE, pack_run, pieces_of, unpack_run
 from benchmarks.gpu._steps import CASES, Plan, plans, unrecorded_first
+from geozoo.data import LoaderOptions, MNISTSlic, _mnist_files
 
 
-def rehearse(job: str, out: Path, *words: str) -> list[dict]:
-    """Rehearse a job in a process of its own; its records."""
+def rehearse(job: str, out: Path, *words: str, data: Path | None = None) -> list[dict]:
+    """Rehearse a job in a process of its own; its records.
+
+    Args:
+        job: its name.
+        out: where the records go.
+        words: further words of the command.
+        data: folder of all data sets; None: that of the user.
+    """
+    environment = {**os.environ, "GEOZOO_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    if data is not None:
+        environment["GEOZOO_DATA"] = str(data)
     command = [sys.executable, "-m", "benchmarks.gpu", job, "--rehearse", "--out", str(out), *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return [json.loads(line) for line in (out / f"{job}.jsonl").read_text().splitlines()]
 
@@ -53,6 +69,40 @@ def test_a_training_is_left_and_taken_up_again(
     assert not list(run.rglob("*.png"))
 
 
+def few_molecules(folder: Path) -> None:
+    """A few molecules of QM9 and frames of rMD17, a few digits, in their official layouts."""
+    from mnist_samples import write_mnist
+    from rmd17_samples import make_arrays, write_unpacked
+
+    write_qm9(folder, 60)
+    write_mnist(folder / "mnist", train=40, test=10)
+    with pytest.MonkeyPatch.context() as patch:  # made digits have no published checksum
+        read = partial(_mnist_files.read_mnist, is_known=False)
+        patch.setattr(_mnist_files, "read_mnist", read)
+        MNISTSlic(loader=LoaderOptions(batch_size=4), root=folder).prepare_data()
+    for name in ("aspirin", "ethanol"):
+        write_unpacked(folder / "rmd17", make_arrays(), name)
+
+
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [
+        ("checks", ()), ("aspirin", ()), ("ethanol", ()), ("superpixels", ()),
+        ("qm9_alpha", ("dataset.split=random",)), ("qm9_generation", ("dataset.split=random",)),
+    ],
+)  # fmt: skip
+def test_every_other_job_runs(
+    job: str, words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "data"))
+    few_molecules(tmp_path / "data")
+    given = ("--words", *words) if words else ()
+    (row,) = rehearse(job, tmp_path / "out", *given, data=tmp_path / "data")
+    assert row["status"] == 0, (tmp_path / "out" / "train.log").read_text()[-2000:]
+    assert row["rehearsal"] and row["job"] == job
+    assert job == "checks" or (row["is_whole"] and row["test"])
+
+
 def test_steps_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = [
         Plan("nbody", "fast", "float32", False), Plan("nbody", "fast", "bf16", True),
@@ -77,6 +127,13 @@ def test_steps_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert rows[0]["share_of_products"] == pytest.approx(
         1e-3 * rows[0]["gflop"] / rows[0]["float32_tflops"] / rows[0]["seconds"]
     )
+
+
+def test_every_step_can_be_made(tmp_path: Path) -> None:
+    rows = rehearse("steps", tmp_path)
+    known = {plan for plan in plans() if plan.form not in ("compiled", "cuda_graphs")}
+    made = {Plan(*(row[name] for name in Plan._fields)) for row in rows if "seconds" in row}
+    assert made == known, [row for row in rows if "failed" in row]
 
 
 def test_a_step_that_fails_is_recorded_with_its_reason(
