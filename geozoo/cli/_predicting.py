@@ -37,6 +37,8 @@ class PredictOptions:
             readings (``.csv``).
         output: ``.extxyz``, ``.xyz``, ``.npz`` or ``.csv``.
         ignore_cell: use periodic structures as isolated ones.
+        length_unit: of positions in a file of structures, ``angstrom`` or ``bohr``; None: that of
+            the training's own files. What is written is in angstrom and eV.
         any_composition: predict energies of compositions that the training does not determine.
         table: how readings are read, where it differs from the training: ``zero_is_missing``,
             ``missing`` and the fields of `geozoo.data.TableForm` (see ``dataset=traffic_csv``).
@@ -47,6 +49,7 @@ class PredictOptions:
     output: str
     ignore_cell: bool = False
     any_composition: bool = False
+    length_unit: str | None = None
     table: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -59,7 +62,7 @@ class PredictOptions:
         """
         given = key_values(words)
         needed = [option.name for option in fields(cls)][:3]
-        known = [*needed, *_FLAGS, *_TABLE]
+        known = [*needed, *_FLAGS, "length_unit", *_TABLE]
         unknown = [key for key in given if key not in known]
         missing = [key for key in needed if not given.get(key)]
         if unknown or missing:
@@ -67,7 +70,8 @@ class PredictOptions:
             raise RunError(f"{what}; words are {', '.join(f'{name}=...' for name in known)}")
         table = {name: _TABLE[name](name, given.pop(name)) for name in _TABLE if name in given}
         flags = {name: _flag(name, given.pop(name, "false")) for name in _FLAGS}
-        return cls(**given, **flags, table=table)
+        unit = _text("length_unit", given.pop("length_unit", ""))
+        return cls(**given, **flags, length_unit=unit, table=table)
 
 
 def _flag(name: str, value: str) -> bool:
@@ -128,7 +132,7 @@ def predict(words: Sequence[str], console: Console) -> None:
     console.print(str(model), markup=False, soft_wrap=True)
     started = time.perf_counter()
     if isinstance(model.spec, GeometricSpec):
-        count = _predict_graphs(model, source, target, options)
+        count = _predict_graphs(model, source, target, options, console)
     else:
         count = _predict_series(model, source, target, options, console)
     seconds = time.perf_counter() - started
@@ -136,13 +140,23 @@ def predict(words: Sequence[str], console: Console) -> None:
 
 
 def _predict_graphs(
-    model: TrainedModel | Ensemble, source: Path, target: Path, options: PredictOptions
+    model: TrainedModel | Ensemble,
+    source: Path,
+    target: Path,
+    options: PredictOptions,
+    console: Console,
 ) -> str:
     structures = None
     if options.any_composition:
         allow_any_composition(model)
     if source.suffix in _STRUCTURES:
-        structures = read_structures(source, ignore_cell=options.ignore_cell)
+        unit = options.length_unit or model.spec.protocol.get("length_unit_of_file", "angstrom")
+        if unit != "angstrom" or options.length_unit is not None:
+            whose = "as given" if options.length_unit else "as in the files of the training"
+            console.print(f"positions are read in {unit}, {whose}; written in angstrom and eV")
+        structures = read_structures(
+            source, ignore_cell=options.ignore_cell, length_unit=unit
+        )
         store = structure_store(model.spec, structures)
     elif source.suffix == ".npz":
         store = read_arrays(source, model.spec, dtype=model.dtype)

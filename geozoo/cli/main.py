@@ -28,8 +28,8 @@ _PREDICT_EXAMPLES = (
     "  geozoo predict checkpoint=runs/ponita-nbody/<run> input=systems.npz output=positions.npz",
     "  geozoo predict checkpoint=stid-los_loop input=last_hour.csv output=next_hour.csv",
     "  geozoo predict checkpoint=run_0,run_1,run_2 input=... output=...   # mean and spread",
-    "further words: ignore_cell=true, any_composition=true; for readings that differ from those",
-    "  of the training zero_is_missing=true missing=[-9999] time_format=... and other settings",
+    "further words: ignore_cell=true any_composition=true length_unit=bohr; for readings that",
+    "  differ from those of the training zero_is_missing=true missing=[-9999] time_format=...",
 )
 
 

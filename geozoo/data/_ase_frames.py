@@ -149,11 +149,14 @@ def _add_isolated(
         )
 
 
-def read_structures(path: Path, *, ignore_cell: bool = False) -> list[Structure]:
+def read_structures(
+    path: Path, *, ignore_cell: bool = False, length_unit: str = "angstrom"
+) -> list[Structure]:
     """Read all structures of a file, without energies and forces.
 
     Args:
-        path: any file that ASE reads; positions in angstrom.
+        path: any file that ASE reads.
+        length_unit: of positions and cells in the file, ``"angstrom"`` or ``"bohr"``.
         ignore_cell: treat periodic structures as isolated ones, with a warning; molecules that are
             cut by their cell are put together.
 
@@ -162,13 +165,17 @@ def read_structures(path: Path, *, ignore_cell: bool = False) -> list[Structure]
         FileNotFoundError: when the file is not there.
         ValueError: see `read_frames`.
     """
-    options = FrameOptions("meV", "angstrom", None, None, ignore_cell)
+    options = FrameOptions("meV", length_unit, None, None, ignore_cell)
     found = []
     # ASE reads but the first molecule of an SDF file.
     frames = _sdf_molecules(path) if path.suffix == ".sdf" else _atoms(path)
     for number, atoms in enumerate(frames):
         where = f"{path}, frame {number}"
         is_periodic = _check_cell(atoms, where, options)
+        if length_unit != "angstrom":
+            factor = length_factor(length_unit)
+            atoms.set_cell(np.asarray(atoms.cell) * factor)
+            atoms.positions *= factor
         found.append(structure_of(atoms, where, ignore_cell=is_periodic))
     if not found:
         raise ValueError(f"path: {path} holds no structures")

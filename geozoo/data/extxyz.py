@@ -204,6 +204,7 @@ class ExtXYZ(GraphDataModule):
             "file_hashes": hashes,
             "species": list(species),
             "energy_unit_of_file": self.options.energy_unit,
+            "length_unit_of_file": self.options.length_unit,
             "energy_reference": kind,
             "split": f"seed {self.split_seed}" if len(self.paths) < 3 else "separate files",
             "split_hash": split_hash(splits),

@@ -367,3 +367,35 @@ def test_a_trajectory_of_ase(energies, frames, tmp_path, geozoo):
         with np.load(tmp_path / "o.npz") as arrays:
             energy.append(arrays["energy"])
     np.testing.assert_allclose(energy[0], energy[1], rtol=1e-9)
+
+
+def test_lengths_are_in_the_unit_of_the_training(tmp_path, geozoo):
+    from ase import Atoms
+
+    numbers, pos = molecule()
+    bohr = 0.529177210544
+    ase_io.write(tmp_path / "angstrom.xyz", Atoms(numbers, pos), format="extxyz")
+    ase_io.write(tmp_path / "bohr.xyz", Atoms(numbers, pos / bohr), format="extxyz")
+    forces = {}
+    for unit in ("angstrom", "bohr"):
+        model = potential()
+        protocol = {**model.spec.protocol, "length_unit_of_file": unit}
+        object.__setattr__(model.spec, "protocol", protocol)
+        folder = written(model, tmp_path / f"in_{unit}", **model.spec.model_arguments() | SIZES)
+        out = tmp_path / f"{unit}_out.xyz"
+        code, said = geozoo(f"checkpoint={folder}", f"input={tmp_path / unit}.xyz", f"output={out}")
+        assert code == 0, said
+        assert ("positions are read in bohr, as in the files of the training" in said) == (
+            unit == "bohr"
+        )
+        found = ase_io.read(out)
+        np.testing.assert_allclose(found.positions, pos, atol=1e-6)
+        forces[unit] = found.get_forces()
+        given = (f"input={tmp_path / 'bohr.xyz'}", "length_unit=bohr", f"output={out}")
+        code, said = geozoo(f"checkpoint={folder}", *given)
+        assert code == 0 and "positions are read in bohr, as given" in said
+        np.testing.assert_allclose(ase_io.read(out).get_forces(), forces[unit], atol=1e-4)
+    np.testing.assert_allclose(forces["bohr"], forces["angstrom"], atol=1e-4)
+    given = (f"input={tmp_path / 'bohr.xyz'}", "length_unit=inch", f"output={tmp_path / 'x.xyz'}")
+    code, said = geozoo(f"checkpoint={folder}", *given)
+    assert code != 0 and "inch" in said
