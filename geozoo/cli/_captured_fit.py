@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import torch
 from lightning import Trainer
 from lightning.pytorch.callbacks import (
-    EarlyStopping,
     EMAWeightAveraging,
     ModelCheckpoint,
     Timer,
@@ -23,6 +22,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from geozoo.cli._callbacks import Progress, SeededEpochs, hardware_facts
+from geozoo.cli._captured_checks import check_captured, check_loader, limited
 from geozoo.cli._checkpoint_files import AtomicCheckpoints
 from geozoo.cli._checkpoints import read_content
 from geozoo.cli._options import RunError
@@ -63,7 +63,7 @@ class CapturedFit:
     def __init__(
         self, trainer: Trainer, task: GraphTask, datamodule: GraphDataModule, steps_per_graph: int
     ) -> None:
-        _check(trainer, task)
+        check_captured(trainer, task)
         self.trainer, self.task, self.datamodule = trainer, task, datamodule
         self.steps_per_graph = steps_per_graph
         self.device = trainer.strategy.root_device
@@ -71,6 +71,7 @@ class CapturedFit:
         trainer.precision_plugin.convert_module(task)
         task.to(self.device)
         self.loader, self.val_loader = datamodule.train_dataloader(), datamodule.val_dataloader()
+        check_loader(self.loader, self.device, trainer.limit_train_batches)
         configured = task.configure_optimizers()
         if isinstance(configured, dict):
             self.optimizer = configured["optimizer"]
@@ -128,6 +129,7 @@ class CapturedFit:
         self.task.train()
         seeded = self._callback(SeededEpochs)
         seeded.seed_epoch(self.epoch, rank=0)
+        torch.empty((), dtype=torch.int64).random_()  # as torch's DataLoader draws its own seed
         rate = 0.0 if self.schedule is None else float(self._rates()[0])
         steps.run(made.batches, made.table)
         self.step += len(made.batches)
@@ -145,7 +147,7 @@ class CapturedFit:
     def _prepared(self, epoch: int) -> _Epoch:
         sampler = self.loader.sampler
         sampler.set_epoch(epoch)
-        batches = list(sampler)[: _limited(len(sampler), self.trainer.limit_train_batches)]
+        batches = list(sampler)[: limited(len(sampler), self.trainer.limit_train_batches)]
         table = self.task.rotation_table(epoch)
         if table is not None:
             table = table[: len(self.datamodule.store)]  # row i is of graph i
@@ -163,7 +165,7 @@ class CapturedFit:
     def _validate(self) -> None:
         task = self.task
         self._log_losses()
-        number = _limited(len(self.val_loader), self.trainer.limit_val_batches)
+        number = limited(len(self.val_loader), self.trainer.limit_val_batches)
         if number == 0:
             return
         task.eval()
@@ -172,8 +174,7 @@ class CapturedFit:
                 if place == number:
                     break
                 with self.trainer.precision_plugin.forward_context():
-                    predicted = task.predict(batch)
-                task.val_errors.update(predicted, task.targets(batch))
+                    task.validation_step(batch, place)
         values = {f"val/{name}": float(v) for name, v in task.validation_values().items()}
         self._metrics = self._metrics | values
         self._progress.validated(values[task.monitor], self.epoch)
@@ -330,36 +331,6 @@ class CapturedFit:
 
     def _callback(self, kind: type) -> Any:
         return next(c for c in self.trainer.callbacks if isinstance(c, kind))
-
-
-def _check(trainer: Trainer, task: GraphTask) -> None:
-    """Refuse what an ordinary training knows and this loop does not."""
-    faults = {
-        "trainer.devices": (trainer.world_size == 1, "1", trainer.world_size),
-        "trainer.accumulate_grad_batches": (
-            trainer.accumulate_grad_batches == 1, "1", trainer.accumulate_grad_batches,
-        ),
-        "trainer.precision": (
-            trainer.precision in ("32-true", "64-true", "bf16-mixed"),
-            "32-true, 64-true or bf16-mixed", trainer.precision,
-        ),
-        "trainer.max_epochs": (
-            (trainer.max_epochs or 0) > 0, "at least 1", trainer.max_epochs,
-        ),
-        "early_stopping_patience": (
-            not any(isinstance(c, EarlyStopping) for c in trainer.callbacks), "null", "a number",
-        ),
-    }  # fmt: skip
-    for name, (is_good, expected, found) in faults.items():
-        if not is_good:
-            raise RunError(f"{name} must be {expected} with captured steps, got {found}")
-    if not task.is_trained:
-        raise RunError("model has no parameters to train: leave trainer.captured_steps out")
-
-
-def _limited(length: int, limit: float | int) -> int:
-    """How many of so many batches a limit of Lightning's leaves."""
-    return min(length, limit) if isinstance(limit, int) else int(length * limit)
 
 
 def _copied(task: GraphTask) -> dict[str, Tensor]:

@@ -26,6 +26,7 @@ from geozoo.cli._options import PROVIDED, RunError, RunOptions
 from geozoo.cli._overrides import apply_overrides
 from geozoo.cli._report import report
 from geozoo.cli._summary import show_summary
+from geozoo.cli._trained import lay_out_columns
 from geozoo.cli._training import (
     Outcome,
     loaded_spec,
@@ -35,6 +36,7 @@ from geozoo.cli._training import (
     test_trainer,
 )
 from geozoo.cli._transfer import evaluation_elsewhere
+from geozoo.data import DataSpec
 from geozoo.hub.description import FILE_NAME
 from geozoo.zoo import check
 
@@ -111,8 +113,11 @@ def _tested(
     cfg: DictConfig, checkpoint: Path, record: dict[str, Any], *, is_terminal: bool
 ) -> Outcome:
     seed_everything(cfg.seed, workers=True, verbose=False)
+    trained = DataSpec.from_dict(record["data"])
+    lay_out_columns(cfg, getattr(trained, "elements", ()))
     datamodule = build_datamodule(cfg)
-    loaded_spec(datamodule)
+    if unlike := trained.differences(loaded_spec(datamodule)):
+        raise RunError(f"{checkpoint} cannot read this data: {'; '.join(unlike)}")
     task = build_task(cfg, datamodule)
     task.record = record
     content = load_weights(task, checkpoint)

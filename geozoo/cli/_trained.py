@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -68,7 +69,11 @@ def lay_out_elements(cfg: DictConfig, source: TrainedModel) -> None:
 
     It becomes part of the config, so that a continuation has the same columns.
     """
-    elements = getattr(source.spec, "elements", ())
+    lay_out_columns(cfg, getattr(source.spec, "elements", ()))
+
+
+def lay_out_columns(cfg: DictConfig, elements: Sequence[int]) -> None:
+    """As `lay_out_elements`, from the atomic number of each column."""
     if elements and "species" in cfg.dataset and cfg.dataset.species is None:
         from ase.data import chemical_symbols
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import lightning
@@ -9,12 +10,26 @@ import torch
 from lightning.pytorch.strategies import Strategy
 
 from geozoo.cli._checkpoint_files import AtomicCheckpoints
+from geozoo.cli._checkpoints import read_content
+from geozoo.cli._options import RunError
 
 if TYPE_CHECKING:
     from geozoo.cli._captured_fit import CapturedFit
 
 #: Of torch.compile; "reduce-overhead" replays a step as one graph on a GPU (CUDA graphs).
 CompileMode = Literal["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
+
+
+def refuse_captured(checkpoint: str | Path | None) -> None:
+    """Refuse to continue what captured steps have written, which lacks the state of this loop.
+
+    Raises:
+        RunError: for such a checkpoint.
+    """
+    if checkpoint is not None and "captured" in read_content(Path(checkpoint)):
+        raise RunError(
+            f"{checkpoint} was written by captured steps: continue it with trainer.captured_steps"
+        )
 
 
 class Trainer(lightning.Trainer):
@@ -63,6 +78,7 @@ class Trainer(lightning.Trainer):
         if self.compile:
             model.compile_training(**{} if self.compile is True else {"mode": self.compile})
         if self.captured_steps is None:
+            refuse_captured(options.get("ckpt_path"))
             super().fit(model, *args, **options)
             return
         from geozoo.cli._captured_fit import CapturedFit

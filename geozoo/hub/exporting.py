@@ -104,13 +104,13 @@ def _potential_program(model: TrainedModel) -> ExportedProgram:
         raise ValueError(f"{model.name}: its network cannot be told its neighbours")
     given = [
         torch.tensor(model.spec.elements), task.atom_energies, task.energy_scale,
-        task.energy_shift, task.composition_span, task.shift_atoms,
+        task.energy_shift, task.composition_span, task.shift_composition,
     ]  # fmt: skip
 
     def evaluate(
         values: list[Tensor], numbers: Tensor, pos: Tensor, pairs: Tensor
     ) -> tuple[Tensor, Tensor]:
-        elements, of_elements, scale, shift, span, shift_atoms = values[len(state) :]
+        elements, of_elements, scale, shift, span, anchor = values[len(state) :]
         weights = dict(zip(state, values, strict=False))
         is_element = numbers.unsqueeze(1) == elements
         x, batch = is_element.to(pos.dtype), torch.zeros_like(numbers)
@@ -124,8 +124,7 @@ def _potential_program(model: TrainedModel) -> ExportedProgram:
         energy = scaled.detach().to(scale.dtype) * scale + shift + of_atoms
         composition = is_element.to(span.dtype).sum(0, keepdim=True)
         is_known = composition.sum() == numbers.shape[0]
-        is_sized = (shift_atoms == 0) | (composition.sum() == shift_atoms)
-        is_settled = is_in_span(composition, span).all() & is_sized | task.any_composition
+        is_settled = is_in_span(composition - anchor, span).all() | task.any_composition
         nan = energy.new_full((), torch.nan)
         force = -gradient * scale.to(gradient.dtype)
         return (

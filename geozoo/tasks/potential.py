@@ -26,7 +26,7 @@ from geozoo.tasks.geometric import GeometricTask
 _LARGEST_WEIGHT = 1e15
 _STATISTICS = ("energy_shift", "energy_scale")
 #: Buffers that weights of earlier versions lack.
-LATER_BUFFERS = ("atom_energies", "composition_span", "shift_atoms")
+LATER_BUFFERS = ("atom_energies", "composition_span", "shift_composition")
 
 
 class Potential(GeometricTask):
@@ -74,7 +74,7 @@ class Potential(GeometricTask):
     energy_scale: Tensor
     atom_energies: Tensor
     composition_span: Tensor
-    shift_atoms: Tensor
+    shift_composition: Tensor
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class Potential(GeometricTask):
         self.register_buffer("atom_energies", column_energies(spec))
         span = torch.eye(spec.in_channels, dtype=torch.float64)
         self.register_buffer("composition_span", span)
-        self.register_buffer("shift_atoms", torch.tensor(0.0, dtype=torch.float64))
+        self.register_buffer("shift_composition", span.new_zeros(spec.in_channels))
         self.register_load_state_dict_pre_hook(_complete_state)
 
     def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
@@ -137,20 +137,21 @@ class Potential(GeometricTask):
         given = self.spec.protocol.get("energy_reference") in ("given", "isolated atoms")
         seen = trained.any(0)
         # Given energies of atoms hold for any composition of the elements that were trained on.
-        span = torch.diag(seen.to(trained.dtype)) if given else composition_span(trained)
-        self.composition_span.copy_(span)
-        sizes = trained.sum(1).unique()
-        if float(self.energy_shift) != 0.0 and len(sizes) == 1:
-            self.shift_atoms.copy_(sizes[0])
+        if given:
+            self.composition_span.copy_(torch.diag(seen.to(trained.dtype)))
+            return
+        if float(self.energy_shift) != 0.0:
+            # One shift for every graph: sums and multiples of compositions have another number of
+            # shifts, so that only differences may be added to a composition that was trained on.
+            self.shift_composition.copy_(trained[0])
+        self.composition_span.copy_(composition_span(trained - self.shift_composition.cpu()))
 
     def _check_compositions(self, compositions: Tensor, where: str) -> None:
         """Refuse energies that the training does not determine."""
         if self.any_composition:
             return
         compositions = compositions.to(self.composition_span.device)
-        fits = is_in_span(compositions, self.composition_span)
-        if bool(self.shift_atoms):
-            fits &= compositions.sum(1) == self.shift_atoms
+        fits = is_in_span(compositions - self.shift_composition, self.composition_span)
         if bool(fits.all()):
             return
         shown = [formula(row, self.spec.elements) for row in compositions[~fits].unique(dim=0)[:3]]

@@ -82,6 +82,36 @@ def test_a_run_goes_on_as_it_began(
     resumed = f"resume={tmp_path / 'plain'}"
     assert geozoo_train(resumed, "trainer.max_epochs=4", "trainer.captured_steps=2") == 1
     assert "was not written by captured steps" in _on_one_line(capsys)
+    words = (*WORDS, "trainer.captured_steps=2", "run_dir=captured", "trainer.max_epochs=2")
+    assert geozoo_train(*words) == 0
+    capsys.readouterr()
+    resumed = f"resume={tmp_path / 'captured'}"
+    assert geozoo_train(resumed, "trainer.max_epochs=4", "trainer.captured_steps=null") == 1
+    assert "continue it with trainer.captured_steps" in _on_one_line(capsys)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("model=ponita", "dataset=chirality", "model.hidden_channels=8", "model.basis_channels=8",
+         "model.num_layers=1", "model.num_orientations=12"),
+        ("model=stid", "dataset=traffic_synthetic", "early_stopping_patience=null"),
+    ],
+)  # fmt: skip
+def test_other_tasks_are_captured_too(
+    words: tuple[str, ...], geozoo_train: Train, tmp_path: Path
+) -> None:
+    """Measures that a task counts by itself, and dropout, which draws as in an ordinary run."""
+    few = (
+        "trainer.max_epochs=2", "+trainer.limit_train_batches=3", "+trainer.limit_val_batches=2",
+        "test=false", "trainer.accelerator=cpu", "trainer.check_val_every_n_epoch=1",
+    )  # fmt: skip
+    assert geozoo_train(*words, *few, "run_dir=plain") == 0
+    assert geozoo_train(*words, *few, "trainer.captured_steps=2", "run_dir=captured") == 0
+    for row, same in zip(*(read_rows(tmp_path / n) for n in ("plain", "captured")), strict=True):
+        for name in row:
+            if name.startswith("val/"):
+                assert float(same[name]) == pytest.approx(float(row[name]), rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +119,10 @@ def test_a_run_goes_on_as_it_began(
     [
         (["trainer.accumulate_grad_batches=2"], "trainer.accumulate_grad_batches must be 1"),
         (["early_stopping_patience=2"], "early_stopping_patience must be null"),
+        (["+trainer.max_steps=4"], "trainer.max_steps must be -1 with captured steps, got 4"),
+        (["+trainer.val_check_interval=2"], "trainer.val_check_interval must be 1.0"),
+        (["+trainer.gradient_clip_algorithm=value"], "gradient_clip_algorithm must be norm"),
+        (["+trainer.limit_train_batches=0.1"], "leaves none of 4 batches to train on"),
         (["optimizer._target_=torch.optim.NAdam"], "Adam or AdamW for captured steps, got NAdam"),
         (["trainer.captured_steps=0"], "captured_steps must be at least 1 or null, got 0"),
         (["dataset.broken=true"], "the training loss of epoch 1"),

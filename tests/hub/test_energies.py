@@ -268,3 +268,35 @@ def test_columns_of_elements_are_those_of_the_model(trained, tmp_path: Path) -> 
     assert tuned.spec.elements == load("ponita-rmd17_ethanol").spec.elements
     launch([f"resume={run}", "trainer.max_epochs=2"])
     assert trained_model(str(run)).spec.elements == tuned.spec.elements
+
+
+def test_a_run_tested_on_another_file_keeps_its_columns(mixed: Path, tmp_path: Path) -> None:
+    from geozoo.cli._evaluation import evaluation
+    from geozoo.cli._options import RunError
+
+    file = written(tmp_path / "fewer.xyz", ("OHH",), 20)
+    model = trained_model(str(mixed))
+    frames = read(file, ":", format="extxyz")
+    store = structure_store(model.spec, [structure_of(each, "frame") for each in frames])
+    true = torch.tensor([1e3 * each.get_potential_energy() for each in frames])
+    error = (predict_store(model, store)["energy"] - true).abs()
+    outcome = evaluation(str(mixed), [f"dataset.path={file}"])
+    index = outcome.datamodule.splits["test"]
+    assert outcome.test["energy_mae"] == pytest.approx(error[index].mean().item(), rel=1e-3)
+    frames[0].symbols[0] = "N"
+    write(tmp_path / "new.xyz", frames, format="extxyz")
+    with pytest.raises(RunError, match=r"lacks \['N'\], which the files hold"):
+        evaluation(str(mixed), [f"dataset.path={tmp_path / 'new.xyz'}"])
+
+
+def test_one_shift_for_every_graph_holds_for_no_multiples(trained) -> None:
+    """Without energies of atoms a sum of molecules has two shifts, which nothing determines."""
+    file = written(trained.folder / "two.xyz", ("OHH", "CHHHH"), 40)
+    model = trained_model(str(trained("none", file, "test=false", "dataset.energy_reference=none")))
+    rng = np.random.default_rng(4)
+    known = structure_of(frame("OHH", rng), "water")
+    predict_store(model, structure_store(model.spec, [known]))
+    for other in ("OHHOHH", "O", "CHHHHCHHHH"):
+        structure = structure_of(frame(other, rng), other)
+        with pytest.raises(ValueError, match="do not determine"):
+            predict_store(model, structure_store(model.spec, [structure]))
