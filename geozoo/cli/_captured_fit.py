@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
@@ -82,7 +81,7 @@ class CapturedFit:
             kind = type(self.schedule).__name__
             raise RunError(f"schedule must be a LambdaLR with captured steps, got {kind}")
         self.average = self._make_average()
-        self.epoch, self.step, self.best = 0, 0, math.inf
+        self.epoch, self.step = 0, 0
         self._losses: list[tuple[int, int, float, dict[str, Tensor]]] = []
         self._metrics: dict[str, float] = {}
         self._told = -math.inf
@@ -130,7 +129,8 @@ class CapturedFit:
         seeded = self._callback(SeededEpochs)
         seeded.seed_epoch(self.epoch, rank=0)
         torch.empty((), dtype=torch.int64).random_()  # as torch's DataLoader draws its own seed
-        rate = 0.0 if self.schedule is None else float(self._rates()[0])
+        # From the schedule's own numbers: the optimizer's would have to be asked of the GPU.
+        rate = 0.0 if self.schedule is None else present_rates(self.schedule)[0]
         steps.run(made.batches, made.table)
         self.step += len(made.batches)
         self.epoch += 1
@@ -139,10 +139,6 @@ class CapturedFit:
         self._losses.append((self.epoch - 1, self.step - 1, rate, totals))
         if self.schedule is not None:
             self.schedule.step()
-
-    def _rates(self) -> Sequence[float]:
-        """Learning rates of the epoch, from the schedule's own numbers: no question to a GPU."""
-        return present_rates(self.schedule)
 
     def _prepared(self, epoch: int) -> _Epoch:
         sampler = self.loader.sampler
@@ -218,9 +214,7 @@ class CapturedFit:
 
     def _remember_best(self) -> None:
         """Keep the state of the best validation until checkpoints are written."""
-        value = self._metrics.get(self.task.monitor)
-        if value is not None and value < self.best:
-            self.best = value
+        if self._progress.best_epoch == self.epoch:
             self._best_content = self._content(whole=False)
 
     def _write(self) -> None:
@@ -239,14 +233,8 @@ class CapturedFit:
 
     def _content(self, *, whole: bool = True) -> dict[str, Any]:
         """What a checkpoint holds; a whole one can be continued."""
-        task, averaged = self.task, {}
-        state = _copied(task)
-        if self.average is not None:
-            averaged = {"current_model_state": state}
-            with self.average.applied():
-                state = _copied(task)
-        if not whole:
-            averaged = {}
+        with self.average.applied() if self.average else nullcontext():
+            state = _copied(self.task)
         metrics = {k: v for k, v in self._metrics.items() if k.startswith("val/")}
         return {
             "epoch": self.epoch - 1,
@@ -256,19 +244,15 @@ class CapturedFit:
                 "Timer": self._callback(Timer).state_dict(),
                 "Hardware": hardware_facts(self.trainer),
             },
-            "captured": {
-                "best": self.best,
-                "epoch": self.epoch,
-                "progress": self._progress.state_dict(),
-            },
-            "geozoo": {**task.record, "metrics": metrics},
-            **averaged,
+            "captured": {"epoch": self.epoch, "progress": self._progress.state_dict()},
+            "geozoo": {**self.task.record, "metrics": metrics},
             **(self._training_state() if whole else {}),
         }
 
     def _training_state(self) -> dict[str, Any]:
         schedule = None if self.schedule is None else {"last_epoch": self.schedule.last_epoch}
-        return {"optimizer": _plain(self.optimizer.state_dict()), "schedule": schedule}
+        averaged = {} if self.average is None else {"current_model_state": _copied(self.task)}
+        return {"optimizer": _plain(self.optimizer.state_dict()), "schedule": schedule, **averaged}
 
     def _load(self, path: Path) -> None:
         content = read_content(path)
@@ -291,14 +275,14 @@ class CapturedFit:
         self.optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})
         if self.schedule is not None:
             self._move_schedule(content["schedule"]["last_epoch"])
-            before, after = float(saved["param_groups"][0]["lr"]), self._rates()[0]
+            before, after = float(saved["param_groups"][0]["lr"]), present_rates(self.schedule)[0]
             done = content["captured"]["epoch"]
             if not math.isclose(before, after, rel_tol=1e-6) and done < self.trainer.max_epochs:
                 _LOG.info(change_told(before, after, done, self.trainer.max_epochs))
-        self.epoch, self.best = content["captured"]["epoch"], content["captured"]["best"]
-        self._progress.load_state_dict(
-            content["captured"].get("progress", {"best": self.best, "best_epoch": 0})
-        )
+        captured = content["captured"]
+        self.epoch = captured["epoch"]
+        # The first checkpoints of this kind hold the best value alone.
+        self._progress.load_state_dict(captured.get("progress") or {**captured, "best_epoch": 0})
         self.step = content["global_step"]
         values = content["geozoo"]["metrics"]
         self._metrics = dict(values)
@@ -306,7 +290,8 @@ class CapturedFit:
 
     def _move_schedule(self, last_epoch: int) -> None:
         self.schedule.last_epoch = last_epoch
-        for group, rate in zip(self.optimizer.param_groups, self._rates(), strict=True):
+        rates = present_rates(self.schedule)
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate)
             else:
