@@ -25,9 +25,9 @@ import torch
 from hydra.utils import instantiate
 
 from benchmarks._record import record
-from geozoo.cli._build import build_datamodule, build_task
+from geozoo.cli._build import build_datamodule, build_task, complete_model
 from geozoo.tasks import GraphTask
-from geozoo.zoo import compose, fill_missing
+from geozoo.zoo import compose
 
 #: The published sizes of PONITA on molecules and digits.
 PUBLISHED = (
@@ -45,7 +45,7 @@ def prepared_task(words: list[str]) -> tuple[GraphTask, Iterator[Any], int, Any]
     """The task ready to train, its endless training batches, their size, and the optimiser."""
     cfg = compose(*words, "run_dir=unused")
     datamodule = build_datamodule(cfg)
-    cfg.model = fill_missing(cfg.model, datamodule.spec.model_arguments())
+    cfg.model = complete_model(cfg.model, datamodule.spec.model_arguments())
     torch.manual_seed(0)
     task = build_task(cfg, datamodule)
     task.prepare(datamodule)

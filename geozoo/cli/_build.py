@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,14 +18,34 @@ from torch import nn
 from geozoo.cli._callbacks import make_callbacks
 from geozoo.cli._folder import RunFolder
 from geozoo.data import DataSpec, GraphDataModule
+from geozoo.data.spec import check_outputs
 from geozoo.tasks import GraphTask
-from geozoo.zoo import ConfigError
+from geozoo.zoo import ConfigError, fill_missing
 
 
 def build_datamodule(cfg: DictConfig) -> GraphDataModule:
     """The data module; it has not touched its data yet."""
     with _faults_named("dataset"):
         return instantiate(cfg.dataset, _convert_="all")
+
+
+def complete_model(
+    node: DictConfig, sizes: Mapping[str, Any], *, left: Collection[str] = ()
+) -> DictConfig:
+    """The config of a model with what the data set of it.
+
+    Args:
+        node: the config of the model.
+        sizes: what the data set (`geozoo.data.DataSpec.model_arguments`).
+        left: keys that stay ``???``: tensors of the data.
+
+    Raises:
+        ConfigError: for a ``???`` that nothing fills, or a model without the outputs of the data.
+    """
+    with _faults_named("model"):
+        # Keys of a node are told from their list: `in` denies those that are missing.
+        check_outputs(str(node.get("_target_", "")), set(node), sizes)
+    return fill_missing(node, sizes, left=left)
 
 
 def build_task(cfg: DictConfig, datamodule: GraphDataModule) -> GraphTask:

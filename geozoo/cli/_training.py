@@ -14,7 +14,7 @@ from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import RichProgressBar, Timer
 from omegaconf import DictConfig, OmegaConf
 
-from geozoo.cli._build import build_datamodule, build_task, build_trainer
+from geozoo.cli._build import build_datamodule, build_task, build_trainer, complete_model
 from geozoo.cli._callbacks import drop_averaging, hardware_facts
 from geozoo.cli._checkpoints import load_weights, read_content, trained_epochs
 from geozoo.cli._folder import RunFolder
@@ -27,7 +27,6 @@ from geozoo.cli._trained import lay_out_elements, trained_model
 from geozoo.data import DataSpec, GraphDataModule
 from geozoo.hub import TrainedModel
 from geozoo.tasks import GraphTask
-from geozoo.zoo import fill_missing
 from geozoo.zoo.provenance import versions
 
 _LOG = logging.getLogger(__name__)
@@ -87,7 +86,7 @@ def train(
     spec = loaded_spec(datamodule)
     left = datamodule.model_tensors()
     arguments = get_class(cfg.task["_target_"]).model_arguments(spec, cfg.task)
-    cfg.model = fill_missing(cfg.model, arguments, left=left)
+    cfg.model = complete_model(cfg.model, arguments, left=left)
     task = build_task(cfg, datamodule)
     began = None if source is None else take_weights(task, source)
     adapted = add_adapters(task.model, cfg.adapter_rank, cfg.adapter_layers, cfg.adapter_trained)

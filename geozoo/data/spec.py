@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
+from inspect import Parameter, signature
 from typing import Any, ClassVar, Literal, get_args
 
 from geozoo.data._whole_numbers import check_whole
@@ -12,6 +13,30 @@ from geozoo.geometry import check_lattice
 
 Level = Literal["graph", "node"]
 _COUNTS = ("in_channels", "in_vectors", "out_channels", "out_vectors")
+#: Arguments that count the outputs of a model. A model with one of them alone has no outputs of
+#: the other kind; one without either may return what it likes.
+_OUTPUTS = {"out_channels": "scalar", "out_vectors": "vector"}
+
+
+def check_outputs(name: str, arguments: Collection[str], sizes: Mapping[str, Any]) -> None:
+    """Refuse a model without the outputs of the data.
+
+    Args:
+        name: the model in the message.
+        arguments: the names of its constructor's arguments.
+        sizes: what the data set of them (`DataSpec.model_arguments`).
+
+    Raises:
+        ValueError: if the data have scalar or vector outputs and the model has only the other kind.
+    """
+    if not any(key in arguments for key in _OUTPUTS):
+        return
+    for key, what in _OUTPUTS.items():
+        if sizes.get(key) and key not in arguments:
+            raise ValueError(
+                f"{name} has no {what} outputs, of which the data set has {sizes[key]} for each "
+                f"node or graph ({key}): choose another model"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +60,32 @@ class DataSpec(ABC):
     family: ClassVar[str]
 
     @abstractmethod
-    def model_arguments(self) -> dict[str, Any]:
-        """The constructor arguments of a model that only the data can know."""
+    def _sizes(self) -> dict[str, Any]:
+        """Every constructor argument of a model that only the data can know."""
+
+    def model_arguments(self, model: Callable[..., Any] | None = None) -> dict[str, Any]:
+        """The constructor arguments of a model that only the data can know.
+
+        Args:
+            model: the class (or function) that makes the model: only arguments that it takes are
+                returned. None: all of them.
+
+        Raises:
+            ValueError: if the data have outputs that the model does not offer.
+
+        >>> class Distances:
+        ...     def __init__(self, out_channels: int, dim: int = 3): ...
+        >>> GeometricSpec(level="graph", dim=3, out_channels=1).model_arguments(Distances)
+        {'out_channels': 1, 'dim': 3}
+        """
+        sizes = self._sizes()
+        if model is None:
+            return sizes
+        parameters = signature(model).parameters
+        if any(each.kind is Parameter.VAR_KEYWORD for each in parameters.values()):
+            return sizes
+        check_outputs(getattr(model, "__name__", str(model)), parameters, sizes)
+        return {name: value for name, value in sizes.items() if name in parameters}
 
     def differences(self, other: DataSpec) -> list[str]:
         """Why a model made for these data cannot be given others; empty where it can.
@@ -61,7 +110,7 @@ class DataSpec(ABC):
         """What has to be alike for a model to be given other data."""
         target = getattr(self, "target", "y")
         unit = self.units.get(target, self.units.get("y"))
-        return {**self.model_arguments(), "target": target, "unit of the target": unit}
+        return {**self._sizes(), "target": target, "unit of the target": unit}
 
     def to_dict(self) -> dict[str, Any]:
         """The family and all fields as plain dicts, lists, strings and numbers."""
@@ -155,7 +204,7 @@ class GeometricSpec(DataSpec):
         new = [z for own, z in zip(self.elements, given, strict=False) if z and z != own]
         return [f"elements {new} (atomic numbers) are new to the model"] if new else []
 
-    def model_arguments(self) -> dict[str, Any]:
+    def _sizes(self) -> dict[str, Any]:
         """Numbers of channels, dimension, level and lattice."""
         lattice = None if self.lattice is None else list(self.lattice)
         return {
@@ -200,7 +249,7 @@ class ForecastSpec(DataSpec):
         """Steps from midnight to midnight."""
         return 1440 // self.interval
 
-    def model_arguments(self) -> dict[str, Any]:
+    def _sizes(self) -> dict[str, Any]:
         """Numbers of sensors, features and steps."""
         names = ("num_nodes", "in_channels", "input_steps", "horizon", "steps_per_day")
         return {name: getattr(self, name) for name in names}

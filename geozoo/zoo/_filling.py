@@ -9,10 +9,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from geozoo.zoo._check import ConfigError
 
-#: Keys that say how many outputs of a kind there are. A model with one of them alone has no
-#: outputs of the other kind; one without either may have what it wants.
-_OUTPUTS = {"out_channels": "scalar", "out_vectors": "vector"}
-
 
 def fill_missing(
     node: DictConfig, values: Mapping[str, Any], *, left: Collection[str] = (), name: str = "model"
@@ -26,8 +22,7 @@ def fill_missing(
         name: the node's name in messages.
 
     Raises:
-        ConfigError: with the list of the keys that ``values`` does not have, or where the data have
-            outputs that the model has no key for.
+        ConfigError: with the list of the keys that ``values`` does not have.
 
     >>> node = OmegaConf.create({"dim": "???", "width": 8})
     >>> OmegaConf.to_container(fill_missing(node, {"dim": 3, "level": "node"}))
@@ -43,13 +38,6 @@ def fill_missing(
             f"the data set cannot tell {', '.join(unknown)}; it knows {known}. "
             f"Give a value, for example {unknown[0]}=..."
         )
-    keys = set(filled)  # `in` denies those that are missing
-    for key, what in _OUTPUTS.items():
-        if values.get(key) and key not in keys and not keys.isdisjoint(_OUTPUTS):
-            raise ConfigError(
-                f"{name} {filled.get('_target_', '')} has no {what} outputs, of which the data set "
-                f"has {values[key]} for each node or graph ({key}): choose another model"
-            )
     for key in missing:
         OmegaConf.update(filled, key, values[key])
     return filled

@@ -19,13 +19,3 @@ def test_what_the_data_cannot_tell_is_listed() -> None:
         ConfigError, match=r"cannot tell model\.inner\.size, model\.radius; it knows dim"
     ):
         fill_missing(node, {"dim": 3})
-
-
-def test_a_model_without_such_outputs_is_refused() -> None:
-    node = OmegaConf.create({"_target_": "my.SchNet", "dim": "???", "out_channels": "???"})
-    wanted = {"dim": 3, "out_channels": 1, "out_vectors": 0}
-    assert fill_missing(node, wanted).out_channels == 1
-    message = r"^model my\.SchNet has no vector outputs, of which the data set has 2 .*out_vectors"
-    with pytest.raises(ConfigError, match=message):
-        fill_missing(node, {**wanted, "out_vectors": 2})
-    assert fill_missing(OmegaConf.create({"width": 3}), {**wanted, "out_vectors": 2}).width == 3
