@@ -101,8 +101,8 @@ _FLAGS = ("ignore_cell", "any_composition")
 #: Words on the form of a table, and what reads each.
 _TABLE: dict[str, Callable[[str, str], Any]] = {
     "zero_is_missing": _flag, "missing": _numbers, "separator": _text, "decimal": _text,
-    "time_column": _text, "time_format": _text, "time_zone": _text, "drop": _names,
-    "sensor_column": _text, "value_column": _text,
+    "time_column": _text, "clock_column": _text, "time_format": _text, "time_zone": _text,
+    "drop": _names, "sensor_column": _text, "value_column": _text,
 }  # fmt: skip
 
 

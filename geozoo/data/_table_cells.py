@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from geozoo.data._table_numbers import read_numbers
 from geozoo.data._table_times import TimeForm, Times, is_time, read_times, rows_in_order
 from geozoo.data._time_order import check_order
 from geozoo.data.damage import damage_named, read_csv_rows
 
-_EMPTY = frozenset(("", "nan", "na", "n/a", "#n/a", "<na>", "null", "none"))
 _SEPARATORS = (",", ";", "\t", "|")
-_COMMA = re.compile(r"[+-]?\d+,\d+")
-_PERHAPS_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+_CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d([.,]\d*)?)?( *[AaPp][Mm])?")
 _INDEX_NAMES = ("", "Unnamed: 0", "index")
 
 
@@ -30,7 +28,9 @@ class TableForm:
         decimal: sign of decimals, ``"."`` or ``","``.
         time_column: name of the column of times; None: the first one, or the second where the
             first only counts the rows.
-        time_format: see `TimeForm`, as are the next two.
+        clock_column: name of the column of clock times, for a table whose column of times holds
+            only the date.
+        time_format: of both, with a blank between; see `TimeForm`, as are the next two.
         time_zone: see `TimeForm`.
         day_first: see `TimeForm`.
         drop: names of columns to leave out.
@@ -51,6 +51,7 @@ class TableForm:
     drop: tuple[str, ...] = ()
     sensor_column: str | None = None
     value_column: str | None = None
+    clock_column: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no table has."""
@@ -128,20 +129,26 @@ def read_cells(path: Path, form: TableForm, *, has_times: bool) -> Cells:
             f"{path}: with the separator {separator!r} its header is the one column {header[0]!r}; "
             "give dataset.separator"
         )
-    named = (form.time_column, form.sensor_column, form.value_column, *form.drop)
+    named = (
+        form.time_column, form.clock_column, form.sensor_column, form.value_column, *form.drop
+    )  # fmt: skip
     if lost := [name for name in named if name is not None and name not in header]:
         raise ValueError(f"{path}: there is no column {lost[0]!r}; it has {_listed(header)}")
     if not has_times:
         kept = [k for k, name in enumerate(header) if name not in form.drop]
         ids = [header[k] for k in kept]
-        values = _numbers(path, [[row[k] for k in kept] for row in body], lines, ids, form)
+        values = read_numbers(
+            path, [[row[k] for k in kept] for row in body], lines, ids, form.decimal
+        )
         return Cells(ids, values, None, {}, ())
+    if form.clock_column is not None:
+        header, body = _joined(header, body, form)
     place = _time_place(header, body, form)
     cells = [row[place] for row in body]
     _check_first(path, header, body, place, form)
     if form.sensor_column is not None:
         return _long(path, header, body, lines, place, form)
-    _check_wide(path, header, cells)
+    _check_wide(path, header, cells, body[0])
     kept = [k for k, name in enumerate(header) if k != place and name not in form.drop]
     if form.time_column is None:
         kept = [k for k in kept if k > place]  # what only counts the rows stands before the times
@@ -150,7 +157,7 @@ def read_cells(path: Path, form: TableForm, *, has_times: bool) -> Cells:
     order, notes = rows_in_order(times)
     check_order(times.local[order], path.name)
     chosen = [[body[row][k] for k in kept] for row in order]
-    values = _numbers(path, chosen, [lines[row] for row in order], ids, form)
+    values = read_numbers(path, chosen, [lines[row] for row in order], ids, form.decimal)
     return Cells(ids, values, times.local[order], times.facts, notes)
 
 
@@ -188,7 +195,29 @@ def _check_first(
         )
 
 
-def _check_wide(path: Path, header: list[str], cells: list[str]) -> None:
+def _joined(
+    header: list[str], body: list[list[str]], form: TableForm
+) -> tuple[list[str], list[list[str]]]:
+    """A table whose column of times holds date and clock."""
+    clock = header.index(str(form.clock_column))
+    without = [name for place, name in enumerate(header) if place != clock]
+    place = _time_place(without, [[c for k, c in enumerate(r) if k != clock] for r in body], form)
+    joined = []
+    for row in body:
+        rest = [cell for k, cell in enumerate(row) if k != clock]
+        rest[place] = f"{rest[place]} {row[clock]}"
+        joined.append(rest)
+    return without, joined
+
+
+def _check_wide(path: Path, header: list[str], cells: list[str], first: list[str]) -> None:
+    repeated = len(set(cells)) < len(cells)
+    clocks = [n for n, cell in zip(header, first, strict=True) if _CLOCK.fullmatch(cell)]
+    if repeated and clocks and ":" not in cells[0]:
+        raise ValueError(
+            f"{path}: the times repeat ({cells[0]}), and the column {clocks[0]!r} has the clock "
+            f"({first[header.index(clocks[0])]}): give dataset.clock_column={clocks[0]}"
+        )
     if len(header) > 2 and len(cells) > 3 and len(set(cells)) <= 0.6 * len(cells):
         raise ValueError(
             f"{path}: the times repeat, {len(set(cells))} of them in {len(cells)} rows. If it has "
@@ -220,7 +249,8 @@ def _long(
     step_of = {texts[row]: step for step, row in enumerate(rows)}
     ids = list(dict.fromkeys(row[sensor] for row in body))
     place_of = {name: number for number, name in enumerate(ids)}
-    numbers = _numbers(path, [[row[value]] for row in body], lines, [str(form.value_column)], form)
+    readings = [[row[value]] for row in body]
+    numbers = read_numbers(path, readings, lines, [str(form.value_column)], form.decimal)
     values, seen = np.full((len(rows), len(ids)), np.nan), np.zeros((len(rows), len(ids)), np.int64)
     for line, row, number in zip(lines, body, numbers[:, 0], strict=True):
         step = step_of.get(row[place])
@@ -234,67 +264,6 @@ def _long(
             )
         values[at], seen[at] = number, line
     return Cells(ids, values, times.local[rows], times.facts, notes)
-
-
-def _numbers(
-    path: Path, cells: list[list[str]], lines: Sequence[int], ids: list[str], form: TableForm
-) -> np.ndarray:
-    comma = form.decimal == "," or (form.decimal is None and _has_comma(path, cells, lines))
-    found = np.empty((len(cells), len(ids)))
-    for number, row in enumerate(cells):
-        texts = [cell.replace(",", ".") for cell in row] if comma else row
-        try:
-            found[number] = [
-                float(text) if text and text[-1].isdigit() else _perhaps_empty(text)
-                for text in texts
-            ]
-        except ValueError:
-            _name_cell(path, lines[number], row, ids, comma=comma)
-            raise
-        if comma and any("." in cell for cell in row):
-            _name_cell(path, lines[number], row, ids, comma=comma)
-    return found
-
-
-def _perhaps_empty(text: str) -> float:
-    return np.nan if text.lower() in _EMPTY else float(text)
-
-
-def _has_comma(path: Path, cells: list[list[str]], lines: Sequence[int]) -> bool:
-    """Whether decimals are written with a comma."""
-    found = [(n, cell) for n, row in enumerate(cells) for cell in row if "," in cell]
-    if not found or not all(_COMMA.fullmatch(cell) for _, cell in found):
-        return False
-    if all(_PERHAPS_THOUSANDS.fullmatch(cell) for _, cell in found):
-        number, cell = found[0]
-        raise ValueError(
-            f"{path}, line {lines[number]}: {cell!r} may be a number with three decimals or one in "
-            "thousands; give dataset.decimal=',' for the former, or remove the commas"
-        )
-    return True
-
-
-def _name_cell(path: Path, line: int, row: list[str], ids: list[str], *, comma: bool) -> None:
-    """Raise an error for the first cell of a row that is no number."""
-    for sensor, cell in zip(ids, row, strict=True):
-        plain = cell.replace(",", ".") if comma and "." not in cell else cell
-        bad = comma and "." in cell
-        if not bad and cell.lower() not in _EMPTY:
-            try:
-                float(plain)
-            except ValueError:
-                bad = True
-        if bad and comma and re.fullmatch(r"[\d.,+-]+", cell):
-            raise ValueError(
-                f"{path}, line {line}, sensor {sensor}: {cell!r} is no number with a comma for "
-                "decimals, which other cells have; write all alike, without signs for thousands"
-            )
-        if bad:
-            hint = "dataset.decimal=','" if _COMMA.fullmatch(cell) else f"dataset.drop=[{sensor}]"
-            raise ValueError(
-                f"{path}, line {line}, sensor {sensor}: {cell!r} is no number; {hint} "
-                + ("reads commas as decimals" if "," in hint else "leaves the column out")
-            )
 
 
 def _listed(header: list[str]) -> str:

@@ -216,8 +216,10 @@ def _gathered(
         year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
         if half is not None and 1 <= hour <= 12:
             hour = hour % 12 + (12 if half[0] in "Pp" else 0)
+        midnight = (hour, minute, second) == (24, 0, 0)  # the end of a day, as ISO 8601 has it
         try:
-            texts.append(datetime(year, month, day, hour, minute, second))
+            moment = datetime(year, month, day, 0 if midnight else hour, minute, second)
+            texts.append(moment + timedelta(days=midnight))
         except ValueError as error:
             raise ValueError(f"{path}, line {line}: {cell!r} is no time: {error}") from None
         offsets.append(offset_of(zone))

@@ -95,6 +95,7 @@ class TrafficCSV(Traffic):
         separator: sign between cells; None: as the header has it. See `TableForm`, as for the rest.
         decimal: sign of decimals.
         time_column: name of the column of times.
+        clock_column: name of the column of clock times, where the other has only the date.
         time_format: how times are written, for ``datetime.strptime``, or ``"unix"``.
         time_zone: zone to whose local clock times with a UTC offset are converted.
         drop: names of columns to leave out.
@@ -124,6 +125,7 @@ class TrafficCSV(Traffic):
         separator: str | None = None,
         decimal: str | None = None,
         time_column: str | None = None,
+        clock_column: str | None = None,
         time_format: str | None = None,
         time_zone: str | None = None,
         drop: Sequence[str] = (),
@@ -138,7 +140,7 @@ class TrafficCSV(Traffic):
             "absent_rows": absent_rows,
             "form": TableForm(
                 separator, decimal, time_column, time_format, time_zone, drop=tuple(drop),
-                sensor_column=sensor_column, value_column=value_column,
+                sensor_column=sensor_column, value_column=value_column, clock_column=clock_column,
             ),
             "adjacency": adjacency, "edges": edges, "coordinates": coordinates,
         }  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from geozoo.data import ForecastSpec, TableForm, TrafficSeries, read_sensor_table
 
 #: Settings of a form that name columns; a table without them does not need them.
-_COLUMNS = ("time_column", "sensor_column", "value_column")
+_COLUMNS = ("time_column", "clock_column", "sensor_column", "value_column")
 
 
 class ReadTable(NamedTuple):
@@ -87,12 +87,13 @@ def _of_this_table(path: Path, form: dict[str, Any], kept: Mapping[str, Any]) ->
     form = {**form}
     if "drop" in remembered:
         form["drop"] = [name for name in form["drop"] if name in names]
-    long = [key for key in _COLUMNS[1:] if key in remembered]
+    long = [key for key in _COLUMNS[2:] if key in remembered]
     if any(form[key] not in names for key in long):
         for key in long:
             del form[key]
-    if "time_column" in remembered and form["time_column"] not in names:
-        del form["time_column"]
+    for key in ("time_column", "clock_column"):
+        if key in remembered and form[key] not in names:
+            del form[key]
     return form
 
 

@@ -107,3 +107,21 @@ def test_the_long_form(tmp_path, plain):
 def test_forms_that_no_table_has(options, message):
     with pytest.raises(ValueError, match=message):
         TableForm(**options)
+
+
+@pytest.mark.parametrize("clock", ["clock", "b"])
+def test_date_and_clock_in_two_columns(tmp_path, plain, clock):
+    halves = [line.replace(" ", ",") for line in PLAIN[1:]]
+    header = f"date,{clock},a,b".replace("a,b", "a,c") if clock == "b" else "date,clock,a,b"
+    message = f"'{clock}' has the clock .07:00.: give dataset.clock_column={clock}"
+    with pytest.raises(ValueError, match=message):
+        read(tmp_path, header, *halves)
+    series = read(tmp_path, header, *halves, clock_column=clock)
+    np.testing.assert_array_equal(series.times, plain.times)
+    np.testing.assert_array_equal(series.values, plain.values)
+    moved = [",".join([*line.split(",")[2:], *line.split(",")[:2]]) for line in (header, *halves)]
+    series = read(tmp_path, *moved, clock_column=clock, time_column="date")
+    np.testing.assert_array_equal(series.times, plain.times)
+    np.testing.assert_array_equal(series.values, plain.values)
+    with pytest.raises(ValueError, match="there is no column 'hour'"):
+        read(tmp_path, header, *halves, clock_column="hour")

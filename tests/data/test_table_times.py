@@ -100,6 +100,18 @@ def test_common_forms_are_seen(tmp_path, form, is_day_first):
     assert series.reading.get("day_first") is is_day_first
 
 
+def test_the_24th_hour_is_midnight(tmp_path):
+    """Counts by the end of their hour have the last one of a day at 24:00."""
+    ends = [f"2024-06-{day:02d} {hour:02d}:00" for day in (29, 30) for hour in range(1, 25)]
+    series = read(tmp_path, ends)
+    assert series.interval == 60
+    assert len(series.times) == 48
+    assert str(series.times[23]) == "2024-06-30T00:00:00"
+    assert str(series.times[-1]) == "2024-07-01T00:00:00"
+    with pytest.raises(ValueError, match="'2024-06-30 24:01' is no time"):
+        read(tmp_path, ["2024-06-30 23:01", "2024-06-30 24:01"])
+
+
 def test_day_and_month_that_nothing_tells_apart(tmp_path):
     times = hours(24, "2024-02-01 00:00", "%d/%m/%Y %H:%M")
     message = 'give dataset.time_format="%d/%m/%Y %H:%M" (day first) or "%m/%d/%Y %H:%M"'

@@ -1,0 +1,86 @@
+"""Readings out of the cells of a table: decimal points, decimal commas, empty cells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+_EMPTY = frozenset(("", "nan", "na", "n/a", "#n/a", "<na>", "null", "none"))
+_COMMA = re.compile(r"[+-]?\d+,\d+")
+_PERHAPS_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+
+
+def read_numbers(
+    path: Path, cells: list[list[str]], lines: Sequence[int], ids: list[str], decimal: str | None
+) -> np.ndarray:
+    """The readings of a table, float64 ``[S, N]``; NaN where a cell is empty.
+
+    Args:
+        path: the table, for messages.
+        cells: the cells of every row.
+        lines: line of every row.
+        ids: name of every column.
+        decimal: sign of decimals; None: seen from the cells.
+
+    Raises:
+        ValueError: for a cell that is no number; names line and sensor.
+    """
+    comma = decimal == "," or (decimal is None and _has_comma(path, cells, lines))
+    found = np.empty((len(cells), len(ids)))
+    for number, row in enumerate(cells):
+        texts = [cell.replace(",", ".") for cell in row] if comma else row
+        try:
+            found[number] = [
+                float(text) if text and text[-1].isdigit() else _perhaps_empty(text)
+                for text in texts
+            ]
+        except ValueError:
+            _name_cell(path, lines[number], row, ids, comma=comma)
+            raise
+        if comma and any("." in cell for cell in row):
+            _name_cell(path, lines[number], row, ids, comma=comma)
+    return found
+
+
+def _perhaps_empty(text: str) -> float:
+    return np.nan if text.lower() in _EMPTY else float(text)
+
+
+def _has_comma(path: Path, cells: list[list[str]], lines: Sequence[int]) -> bool:
+    """Whether decimals are written with a comma."""
+    found = [(n, cell) for n, row in enumerate(cells) for cell in row if "," in cell]
+    if not found or not all(_COMMA.fullmatch(cell) for _, cell in found):
+        return False
+    if all(_PERHAPS_THOUSANDS.fullmatch(cell) for _, cell in found):
+        number, cell = found[0]
+        raise ValueError(
+            f"{path}, line {lines[number]}: {cell!r} may be a number with three decimals or one in "
+            "thousands; give dataset.decimal=',' for the former, or remove the commas"
+        )
+    return True
+
+
+def _name_cell(path: Path, line: int, row: list[str], ids: list[str], *, comma: bool) -> None:
+    """Raise an error for the first cell of a row that is no number."""
+    for sensor, cell in zip(ids, row, strict=True):
+        plain = cell.replace(",", ".") if comma and "." not in cell else cell
+        bad = comma and "." in cell
+        if not bad and cell.lower() not in _EMPTY:
+            try:
+                float(plain)
+            except ValueError:
+                bad = True
+        if bad and comma and re.fullmatch(r"[\d.,+-]+", cell):
+            raise ValueError(
+                f"{path}, line {line}, sensor {sensor}: {cell!r} is no number with a comma for "
+                "decimals, which other cells have; write all alike, without signs for thousands"
+            )
+        if bad:
+            hint = "dataset.decimal=','" if _COMMA.fullmatch(cell) else f"dataset.drop=[{sensor}]"
+            raise ValueError(
+                f"{path}, line {line}, sensor {sensor}: {cell!r} is no number; {hint} "
+                + ("reads commas as decimals" if "," in hint else "leaves the column out")
+            )
