@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from geozoo.zoo import group_names, nearest
+from geozoo.zoo import compose, group_names, nearest
 
 GROUPS = ("model", "dataset", "task", "optimizer", "schedule", "trainer", "logger", "recipe")
 
@@ -62,11 +62,12 @@ def _unknown_entry(group: str, value: str, config_dir: Path | None) -> str | Non
 
 def _unknown_key(key: str) -> str | None:
     from geozoo.cli._options import RunOptions
+    from geozoo.zoo import places_of_key
 
     known = [*GROUPS, *(f.name for f in dataclasses.fields(RunOptions)), "ensemble", "resume"]
     if key in known:
         return None
-    near = nearest(key, known)
+    near = nearest(key, known) or " or ".join(places_of_key(compose(), key))
     meant = f" Did you mean {near}?" if near else ""
     return f"there is no key {key!r} at the top.{meant} Known: {', '.join(sorted(set(known)))}."
 

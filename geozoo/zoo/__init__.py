@@ -30,6 +30,7 @@ __all__ = [
     "group_names",
     "hydra_origins",
     "nearest",
+    "places_of_key",
     "plain_word",
     "recipes",
     "register_entries",
@@ -41,6 +42,7 @@ __all__ = [
 _LAZY = {
     "ConfigError": "_check",
     "check": "_check",
+    "places_of_key": "_check",
     "fill_missing": "_filling",
     "Layer": "_origins",
     "Origins": "_origins",

@@ -49,7 +49,7 @@ def check(
 
     >>> check(OmegaConf.create({"node": {"_target_": "fractions.Fraction", "numerator": 3}}))
     """
-    checker = _Checker(provided or {}, open_nodes, origin or (lambda key: ""))
+    checker = _Checker(cfg, provided or {}, open_nodes, origin or (lambda key: ""))
     if root is not None:
         checker.arguments(cfg, "", root)
     else:
@@ -62,8 +62,10 @@ class _Checker:
     """One walk over a config."""
 
     def __init__(
-        self, provided: Mapping[str, Collection[str]], open_nodes: Collection[str], origin: Origin
-    ) -> None:
+        self, cfg: DictConfig, provided: Mapping[str, Collection[str]],
+        open_nodes: Collection[str], origin: Origin,
+    ) -> None:  # fmt: skip
+        self.cfg = cfg
         self.provided, self.open_nodes, self.origin = provided, open_nodes, origin
         self.faults: list[str] = []
 
@@ -138,6 +140,8 @@ class _Checker:
             elif not takes_any:
                 near = nearest(key, [name for name in named if name not in own])
                 hint = f"; did you mean {near} ({describe(hints.get(near, Any))})?" if near else ""
+                if not near and (places := places_of_key(self.cfg, key, full)):
+                    hint = f"; did you mean {' or '.join(places)}?"
                 self.fault(full, f"unknown key of {whole}{hint}")
         if not is_partial:
             for name in named:
@@ -152,6 +156,26 @@ class _Checker:
         if isinstance(value, Built):
             shown = _name(value.target) + (" (partial)" if value.is_partial else "")
         self.fault(path, f"expected {describe(annotation)}, got {shown}")
+
+
+def places_of_key(node: DictConfig, key: str, unknown: str = "", path: str = "") -> list[str]:
+    """Where in a config a key stands, as dotted paths.
+
+    Args:
+        node: the config.
+        key: the key.
+        unknown: a path that does not count.
+        path: path of the node itself.
+    """
+    found = []
+    for name in node:
+        full = _join(path, name)
+        if name == key and full != unknown:
+            found.append(full)
+        child = node._get_node(name)
+        if isinstance(child, DictConfig) and not child._is_none() and not child._is_missing():
+            found += places_of_key(child, key, unknown, full)
+    return found
 
 
 def _join(path: str, key: Any) -> str:

@@ -32,6 +32,7 @@ def test_words_that_are_for_others_to_judge(word: str) -> None:
         ("optimizer=sgd9", "Known: adam, adamw."),
         ("recipe=ponita-nbodi", "Did you mean ponita-nbody?"),
         ("datasets=nbody", "no key 'datasets' at the top. Did you mean dataset?"),
+        ("batch_size=3", "at the top. Did you mean dataset.loader.batch_size? Known: "),
         ("epochs=3", "no key 'epochs' at the top. Known: adapter_layers, "),
     ],
 )

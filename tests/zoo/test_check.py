@@ -177,3 +177,14 @@ def test_arguments_that_are_handed_on_are_those_of_the_base() -> None:
     ):
         with pytest.raises(ConfigError, match=message):
             check(OmegaConf.create({"node": {"_target_": target, **words}}))
+
+
+def test_a_key_that_stands_elsewhere_is_pointed_at() -> None:
+    cfg = OmegaConf.create(
+        {"batch_size": 3, "node": {"_target_": "fractions.Fraction", "batch_size": 4}}
+    )
+    with pytest.raises(ConfigError, match=r"node\.batch_size: unknown key of .*mean batch_size\?"):
+        check(cfg)
+    alone = OmegaConf.create({"node": {"_target_": "fractions.Fraction", "batch_size": 4}})
+    with pytest.raises(ConfigError, match=r"unknown key of [\w.]+$"):
+        check(alone)
