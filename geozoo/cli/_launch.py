@@ -19,6 +19,7 @@ from geozoo.cli._report import report
 from geozoo.cli._resume import folder_to_resume, relocate, resumed_config
 from geozoo.cli._summary import show_sweep
 from geozoo.cli._training import Outcome, train
+from geozoo.cli._words import options_first
 from geozoo.zoo import CONFIG_NAME, forced_words, hydra_origins, plain_word, register_entries
 
 _PROGRAM = "geozoo-train"
@@ -75,7 +76,7 @@ def _run_all(words: Sequence[str], *, command: str, console: Console) -> None:
 
     register_entries()
     job = _Job(command)
-    with _arguments(forced_words(words)):
+    with _arguments(options_first(forced_words(words))):
         hydra.main(version_base="1.3", config_path="pkg://geozoo.configs", config_name=CONFIG_NAME)(
             job
         )()

@@ -39,6 +39,28 @@ def unknown_word(words: Sequence[str]) -> str | None:
     return None
 
 
+#: Options of Hydra that are followed by their value.
+_WITH_VALUE = frozenset(
+    ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--cfg", "-c",
+     "--package", "-p")
+)  # fmt: skip
+
+
+def options_first(words: Sequence[str]) -> list[str]:
+    """The words with Hydra's options before all ``key=value``: argparse takes no mixture of them.
+
+    >>> options_first(["model=egnn", "-m", "seed=0,1", "--cfg", "job"])
+    ['-m', '--cfg', 'job', 'model=egnn', 'seed=0,1']
+    """
+    options, rest = [], []
+    follows = False
+    for word in words:
+        is_option = follows or word.startswith("-")
+        (options if is_option else rest).append(word)
+        follows = word in _WITH_VALUE
+    return options + rest
+
+
 def _has_submitit() -> bool:
     try:
         return find_spec("hydra_plugins.hydra_submitit_launcher") is not None
