@@ -16,6 +16,7 @@ from geozoo.data.loader import GraphLoader, LoaderOptions, Store, place_store
 from geozoo.data.sampler import EpochBatchSampler
 from geozoo.data.spec import DataSpec, GeometricSpec
 from geozoo.data.splits import check_split
+from geozoo.data.store import GraphStore
 
 _PARTS = ("train", "val", "test")
 
@@ -159,7 +160,7 @@ class GraphDataModule(LightningDataModule):
 
 def _with_edges_told(data: LoadedData) -> LoadedData:
     """The data with a description that says whether graphs have edges of their own."""
-    if not isinstance(data.spec, GeometricSpec) or not hasattr(data.store, "edge_index"):
+    if not isinstance(data.spec, GeometricSpec) or not isinstance(data.store, GraphStore):
         return data
     has_edges = data.store.edge_index is not None
     return replace(data, spec=replace(data.spec, has_edges=has_edges))

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from geozoo import geometry
+from geozoo.contracts import Lagged
 from geozoo.data._missing_readings import SUSPECT
 from geozoo.data._series_statistics import part_statistics
 from geozoo.data.datamodule import GraphDataModule, LoadedData
@@ -180,7 +181,7 @@ class Traffic(GraphDataModule):
 
     def serve(self, model: nn.Module) -> None:
         """Give a model the lags that it asks for by its attribute ``lags``."""
-        self._lags = tuple(getattr(model, "lags", ()))
+        self._lags = tuple(model.lags) if isinstance(model, Lagged) else ()
         self._placed.clear()
 
     @property

@@ -14,6 +14,7 @@ from torch.export import Dim, ExportedProgram
 from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from geozoo.contracts import NeighborListed
 from geozoo.data import WindowBatch
 from geozoo.data.atom_energies import is_in_span
 from geozoo.geometry import PairedEdges
@@ -100,7 +101,7 @@ class _Potential(nn.Module):
 def _potential_program(model: TrainedModel) -> ExportedProgram:
     task, network = model.task, model.model
     state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-    if not hasattr(network, "neighbors"):
+    if not isinstance(network, NeighborListed):
         raise ValueError(f"{model.name}: its network cannot be told its neighbours")
     given = [
         torch.tensor(model.spec.elements), task.atom_energies, task.energy_scale,
@@ -174,7 +175,7 @@ class _Forecaster(nn.Module):
 
 
 def _forecast_program(model: TrainedModel) -> ExportedProgram:
-    if getattr(model.model, "lags", ()):
+    if model.lags:
         raise ValueError(f"{model.name} looks back days, which a window does not hold")
     spec = model.spec
     x = torch.zeros(2, spec.input_steps, spec.num_nodes, spec.in_channels)

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_bytes
 from torch import Tensor, nn
 
+from geozoo.contracts import Lagged
 from geozoo.data import DataSpec, data_folder, fetch
 from geozoo.hub.description import FILE_NAME, Description, ModelFileError
 from geozoo.hub.ensemble import Ensemble
@@ -81,7 +82,7 @@ class TrainedModel:
     @property
     def lags(self) -> tuple[int, ...]:
         """Lags of a series that the network asks for; none for most."""
-        return tuple(getattr(self.model, "lags", ()))
+        return tuple(self.model.lags) if isinstance(self.model, Lagged) else ()
 
     def cast(self, dtype: torch.dtype) -> TrainedModel:
         """Change the precision of the network; statistics stay float64. Returns itself."""

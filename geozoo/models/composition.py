@@ -30,7 +30,7 @@ class Composition(nn.Module):
 
     >>> model = Composition(1, 1)
     >>> x, batch = torch.ones(3, 1), torch.tensor([0, 0, 1])
-    >>> model.fit(x, batch, torch.tensor([[5.0], [3.0]]))
+    >>> model.fit(torch.tensor([[5.0], [3.0]]), x=x, batch=batch)
     >>> model(torch.zeros(3, 3), x, batch).scalar.round(decimals=4).flatten().tolist()
     [5.0, 3.0]
     """
@@ -51,14 +51,14 @@ class Composition(nn.Module):
 
     @torch.no_grad()
     def fit(
-        self, x: Float[Tensor, "N F"], batch: Int[Tensor, " N"], targets: Float[Tensor, "S out"]
+        self, targets: Float[Tensor, "S out"], *, x: Float[Tensor, "N F"], batch: Int[Tensor, " N"]
     ) -> None:
         """Solve for weights by least squares, in float64; the smallest where several are best.
 
         Args:
+            targets: a row per graph, or per node at that level.
             x: node features of the training part.
             batch: graph of each node.
-            targets: a row per graph, or per node at that level.
         """
         counts = self._counts(x.double(), batch, len(targets))
         ones = counts.new_ones(len(counts), 1)

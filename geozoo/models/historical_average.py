@@ -41,16 +41,17 @@ class HistoricalAverage(nn.Module):
     @torch.no_grad()
     def fit(
         self,
-        values: Float[Tensor, "S N"],
+        targets: Float[Tensor, "S N"],
+        *,
         observed: Bool[Tensor, "S N"],
         time: Int[Tensor, "S 2"],
     ) -> None:
         """Fill the table from a scaled series, its missing entries and its clock."""
-        seen = observed.to(values.dtype)
+        seen = observed.to(targets.dtype)
         shape = (7, *self.week.shape[1:])
         slot = time[:, 1] * shape[1] + time[:, 0]
-        sums = values.new_zeros(shape).flatten(0, 1).index_add(0, slot, values * seen).view(shape)
-        counts = values.new_zeros(shape).flatten(0, 1).index_add(0, slot, seen).view(shape)
+        sums = targets.new_zeros(shape).flatten(0, 1).index_add(0, slot, targets * seen).view(shape)
+        counts = targets.new_zeros(shape).flatten(0, 1).index_add(0, slot, seen).view(shape)
         mean = (sums.sum((0, 1)) / counts.sum((0, 1)).clamp_min(1)).expand(shape)
         day_sums, day_counts = sums.sum(0).expand(shape), counts.sum(0).expand(shape)
         day = torch.where(day_counts > 0, day_sums / day_counts.clamp_min(1), mean)

@@ -43,7 +43,8 @@ class VectorAutoregression(nn.Module):
     @torch.no_grad()
     def fit(
         self,
-        values: Float[Tensor, "S N"],
+        targets: Float[Tensor, "S N"],
+        *,
         observed: Bool[Tensor, "S N"],
         time: Int[Tensor, "S 2"],
     ) -> None:
@@ -51,7 +52,7 @@ class VectorAutoregression(nn.Module):
 
         A step at which no sensor was observed is neither predicted nor looked back on.
         """
-        count, order = values.shape[0], self.order
+        count, order = targets.shape[0], self.order
         seen = observed.any(1).unfold(0, order + 1, 1).all(1)
         if int(seen.sum()) <= self.coefficients.shape[0] and self.penalty == 0:
             steps = order + int(seen.sum())
@@ -59,7 +60,7 @@ class VectorAutoregression(nn.Module):
                 f"order: {steps} training steps cannot determine {self.coefficients.shape[0]} "
                 "coefficients a sensor; take a smaller order or a penalty"
             )
-        values = values.double()
+        values = targets.double()
         past = [values[order - lag - 1 : count - lag - 1] for lag in range(order)]
         design = torch.cat([*past, values.new_ones(count - order, 1)], 1)
         target = values[order:]

@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import nn
 
+from geozoo.contracts import NeighborListed
+
 _ARGUMENTS = ("pos", "batch", "edge_index", "num_graphs")
 
 
@@ -18,11 +20,11 @@ def with_neighbors(
     values too, for which an accelerator would have to be asked.
 
     Args:
-        model: the network; one without a method ``neighbors`` gets its inputs as they are.
+        model: the network; one that is not `NeighborListed` gets its inputs as they are.
         inputs: its arguments by name.
         num_pairs: pairs of different nodes of one graph, where they are counted already.
     """
-    if not hasattr(model, "neighbors"):
+    if not isinstance(model, NeighborListed):
         return inputs
     given = {name: inputs[name] for name in _ARGUMENTS if name in inputs}
     return {**inputs, "edge_index": model.neighbors(**given, num_pairs=num_pairs)}

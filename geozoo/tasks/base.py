@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from geozoo.contracts import Calibrated
 from geozoo.data import DataSpec, GraphDataModule
 from geozoo.data.loader import Store
 from geozoo.metrics import ErrorMeasures
@@ -217,7 +218,7 @@ class GraphTask(LightningModule):
     def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
         """Let a new model see training data once, if it wants to: here, to scale its weights.
 
-        A model that has a method ``calibrate`` and is not ``calibrated`` yet gets one batch.
+        A model that is `geozoo.contracts.Calibrated`, and is not yet, gets one batch.
 
         Args:
             datamodule: the data.
@@ -227,7 +228,7 @@ class GraphTask(LightningModule):
         Returns:
             What was done, for the log; None for nothing.
         """
-        if not hasattr(self.model, "calibrate") or bool(getattr(self.model, "calibrated", False)):
+        if not isinstance(self.model, Calibrated) or bool(self.model.calibrated):
             return None
         batch = datamodule.calibration_batch(num_processes)
         with torch.no_grad():  # a step's whole batch: more than a training step sees at once

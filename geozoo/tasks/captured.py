@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from geozoo.contracts import NeighborListed
 from geozoo.data.loader import Store
 from geozoo.tasks.base import GraphTask
 
@@ -208,7 +209,7 @@ class CapturedSteps:
     def _fixed_neighbors(self) -> Iterator[None]:
         """Find complete graphs once for each size of a batch: their edges are always the same."""
         model = self.task.model
-        if not hasattr(model, "neighbors"):
+        if not isinstance(model, NeighborListed):
             yield
             return
         find = model.neighbors

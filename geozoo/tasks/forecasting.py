@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from geozoo.contracts import Fitted
 from geozoo.data import ForecastSpec, SeriesStore, Traffic, WindowBatch
 from geozoo.metrics import ForecastErrors
 from geozoo.metrics.forecast import FORECAST_MEASURES
@@ -103,12 +104,12 @@ class Forecasting(GraphTask):
         self.sample = ForecastSample(spec.horizon, spec.num_nodes)
 
     def prepare(self, datamodule: Traffic, num_processes: int = 1) -> str | None:  # type: ignore[override]
-        """Show a model with a method ``fit`` the training part: scaled target, observed, clock."""
-        if not hasattr(self.model, "fit"):
+        """Fit a model that is `geozoo.contracts.Fitted` to the training part."""
+        if not isinstance(self.model, Fitted):
             return super().prepare(datamodule, num_processes)
         values, observed, time = datamodule.training_series()
         target = (values[..., 0].double() - self.shift[0, 0]) / self.scale[0, 0]
-        self.model.fit(target.masked_fill(~observed, 0.0), observed, time)
+        self.model.fit(target.masked_fill(~observed, 0.0), observed=observed, time=time)
         return "fitted the model to the training part"
 
     def inputs(self, batch: WindowBatch) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from geozoo.contracts import Conditioned
 from geozoo.data import GeometricSpec, GraphBatch, rotate_batch
 from geozoo.data.loader import Store
 from geozoo.diffusion import Cloud, Diffusion, Network, Points, standard_noise
@@ -278,7 +279,7 @@ class Generation(GraphTask):
             "batch": cloud.batch,
             "num_graphs": cloud.num_graphs,
         }
-        if getattr(self.model, "condition_channels", 0):
+        if isinstance(self.model, Conditioned) and self.model.condition_channels:
             arguments["condition"] = level.to(points.x.dtype).unsqueeze(1)
         return with_neighbors(self.model, arguments)
 

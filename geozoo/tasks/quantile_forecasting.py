@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from geozoo.contracts import Fitted
 from geozoo.data import ForecastSpec, WindowBatch
 from geozoo.metrics import QUANTILES, QuantileErrors, pinball
 from geozoo.tasks.forecasting import Forecasting
@@ -45,7 +46,7 @@ class QuantileForecasting(Forecasting):
         **options: Any,
     ) -> None:  # fmt: skip
         self.levels = checked_levels(quantiles)
-        if hasattr(model, "fit"):
+        if isinstance(model, Fitted):
             raise ValueError("quantiles need a model that is trained by gradients, not fitted")
         super().__init__(model, spec, **options)
         mask = spec.protocol["rules"]["masks"]["mae"]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from geozoo.contracts import Fitted
 from geozoo.data import GeometricSpec, GraphBatch, GraphDataModule
 from geozoo.data.loader import Store
 from geozoo.tasks._quantity import Quantity
@@ -72,11 +73,11 @@ class Regression(GeometricTask):
             self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
 
     def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
-        """Show a model with a method ``fit`` the training part: features and scaled target."""
-        if not hasattr(self.model, "fit"):
+        """Fit a model that is `geozoo.contracts.Fitted` to the training part."""
+        if not isinstance(self.model, Fitted):
             return super().prepare(datamodule, num_processes)
         part = datamodule.store.gather(datamodule.splits["train"])
-        self.model.fit(part.x, part.batch, self._standardised(part)[:, None])
+        self.model.fit(self._standardised(part)[:, None], x=part.x, batch=part.batch)
         return "fitted the model to the training part"
 
     def loss(self, batch: GraphBatch) -> dict[str, Tensor]:

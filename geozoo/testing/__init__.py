@@ -8,6 +8,7 @@ with a readable message where a promise is broken. Nothing here needs a test fra
 
 from geozoo.testing.batching import assert_batch_independent
 from geozoo.testing.compiling import assert_compiles
+from geozoo.testing.contract import assert_contract
 from geozoo.testing.equivariance import assert_equivariant
 from geozoo.testing.forecasting import (
     assert_causal,
@@ -27,6 +28,7 @@ __all__ = [
     "assert_batch_independent",
     "assert_causal",
     "assert_compiles",
+    "assert_contract",
     "assert_dtype_kept",
     "assert_equivariant",
     "assert_finite_derivatives",

@@ -153,7 +153,7 @@ def test_a_regression_does_not_look_across_a_gap():
     observed = (steps % 40 < 25)[:, None].repeat(2, 1)
     given = torch.from_numpy(values * observed), torch.from_numpy(observed), torch.zeros(400, 2)
     model = VectorAutoregression(2, 1, order=1, penalty=0.0)
-    model.fit(given[0], given[1], given[2].long())
+    model.fit(given[0], observed=given[1], time=given[2].long())
     turned = torch.tensor([[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]])
     torch.testing.assert_close(model.coefficients[:2], turned.to(torch.float64))
 

@@ -7,6 +7,7 @@ import torch
 from test_model_contract import ENTRIES, is_geometric, read
 
 from geozoo import testing
+from geozoo.contracts import Fitted, Lagged
 
 NODES, STEPS, HORIZON, DAY = 5, 12, 3, 24
 DATA = {
@@ -34,10 +35,11 @@ def build(name, seed=0, **options):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = kind(**config).double().eval()
-    if hasattr(model, "fit"):
+    if isinstance(model, Fitted):
         random = torch.Generator().manual_seed(seed)
         values = torch.randn(200, NODES, generator=random).double()
-        model.fit(values, torch.ones(200, NODES, dtype=torch.bool), clock(200, 0)[0])
+        seen = torch.ones(200, NODES, dtype=torch.bool)
+        model.fit(values, observed=seen, time=clock(200, 0)[0])
     return model
 
 
@@ -52,7 +54,7 @@ def inputs(model, count=3):
         "x": torch.randn(count, STEPS, NODES, 2, generator=random).double(),
         "time": clock(STEPS + HORIZON, *range(0, 7 * count, 7)),
     }
-    if getattr(model, "lags", ()):
+    if isinstance(model, Lagged):
         shape = (count, len(model.lags), HORIZON, NODES)
         given["lagged"] = torch.randn(shape, generator=random).double()
         given["lagged_observed"] = torch.rand(shape, generator=random) > 0.3
@@ -63,6 +65,7 @@ def inputs(model, count=3):
 class TestForecaster:
     def test_signature_is_that_of_the_family(self, name):
         parameters = inspect.signature(read(name)[0].forward).parameters
+        assert testing.assert_contract(build(name)) == "forecasting"
         assert list(parameters)[1] == "x"
         assert set(parameters) <= {"self", "x", "time", "lagged", "lagged_observed"}
         assert parameters["time"].kind is inspect.Parameter.KEYWORD_ONLY

@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 from test_model_contract import ENTRIES, is_geometric, read
 
 from geozoo.cli._build import complete_model
+from geozoo.contracts import Fitted
 from geozoo.data import ForecastSpec, GeometricSpec
 from geozoo.zoo import ConfigError
 
@@ -24,8 +25,8 @@ def test_a_geometric_model_is_built_from_the_description_alone(name: str) -> Non
     assert arguments["in_channels"] == 4
     model = kind(**arguments)
     pos, x, batch = torch.randn(5, 3), torch.randn(5, 4), torch.tensor([0, 0, 0, 1, 1])
-    if hasattr(model, "fit"):
-        model.fit(x, batch, torch.randn(2, 2))
+    if isinstance(model, Fitted):
+        model.fit(torch.randn(2, 2), x=x, batch=batch)
     assert model(pos, x, batch).scalar.shape == (2, 2)
 
 

@@ -9,6 +9,7 @@ import torch
 import yaml
 
 from geozoo import testing
+from geozoo.contracts import Fitted, family_of
 from geozoo.geometry import platonic_rotations
 
 FOLDER = Path(__file__).resolve().parents[2] / "models"
@@ -28,7 +29,7 @@ def read(name):
 
 
 def is_geometric(name):
-    return "pos" in inspect.signature(read(name)[0].forward).parameters
+    return family_of(read(name)[0]) == "geometric"
 
 
 GEOMETRIC = [name for name in ENTRIES if is_geometric(name)]
@@ -46,8 +47,8 @@ def build(name, level="graph", seed=0, **options):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = kind(**config).double()
-        if hasattr(model, "fit"):
-            model.fit(torch.randn(40, 2), torch.arange(40), torch.randn(40, 2))
+        if isinstance(model, Fitted):
+            model.fit(torch.randn(40, 2), x=torch.randn(40, 2), batch=torch.arange(40))
         return model
 
 
@@ -87,7 +88,9 @@ class TestGeometricModel:
         assert [p.name for p in parameters][:6] == names
         assert all(p.default is None for p in parameters[3:])
         assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in parameters[4:])
-        assert build(name, level)(**inputs([3, 2]))._fields == ("scalar", "vector")
+        model = build(name, level)
+        assert testing.assert_contract(model) == "geometric"
+        assert model(**inputs([3, 2]))._fields == ("scalar", "vector")
 
     def test_motions_are_followed(self, name, level):
         rotations = platonic_rotations(20)[1::12]

@@ -11,24 +11,25 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "geozoo"
 #: Room -> rooms it may import. The command line may import everything.
 ALLOWED = {
+    "contracts": set(),
     "ops": set(),
     "geometry": {"ops"},
     "ode": set(),
     "nn": {"ops", "geometry", "ode"},
     "models": {"ops", "geometry", "nn", "ode"},
-    "data": {"ops", "geometry"},
+    "data": {"contracts", "ops", "geometry"},
     "diffusion": {"ops"},
     "metrics": {"geometry", "ops"},
     # Tasks measure their own equivariance error, hence the rotations.
-    "tasks": {"data", "diffusion", "geometry", "metrics"},
+    "tasks": {"contracts", "data", "diffusion", "geometry", "metrics"},
     "configs": set(),
     "zoo": set(),
     # Updates of low rank, which a checkpoint may hold, are merged.
-    "hub": {"data", "geometry", "metrics", "nn", "tasks", "zoo"},
-    "testing": {"geometry"},
+    "hub": {"contracts", "data", "geometry", "metrics", "nn", "tasks", "zoo"},
+    "testing": {"contracts", "geometry"},
 }
 ALLOWED["cli"] = {*ALLOWED, "cli"}
-LIGHT = ("ops", "geometry", "ode", "diffusion", "nn", "models", "testing")
+LIGHT = ("contracts", "ops", "geometry", "ode", "diffusion", "nn", "models", "testing")
 HEAVY = {
     "hydra", "lightning", "matplotlib", "omegaconf", "pooch", "pytest", "pytorch_lightning", "rich",
     "safetensors", "torch_geometric", "torch_scatter", "torchdiffeq", "torchmetrics",
