@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from geozoo.zoo.benchmark_table import BenchmarkTable, is_rising
+from geozoo.contracts import measure_of
+from geozoo.zoo.benchmark_table import BenchmarkTable
 from geozoo.zoo.table_text import OURS, cells_of, head
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ def _draw(axis: Axes, table: BenchmarkTable, metric: str) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     lines = [line for line in table.lines if metric in line.values]
-    lines.sort(key=lambda line: line.values[metric], reverse=not is_rising(metric))
+    lines.sort(
+        key=lambda line: line.values[metric], reverse=not measure_of(metric).higher_is_better
+    )
     for place, line in enumerate(lines):
         axis.errorbar(
             line.values[metric], place, xerr=line.deviations.get(metric), fmt="o",
@@ -58,7 +61,7 @@ def _draw(axis: Axes, table: BenchmarkTable, metric: str) -> None:
         )  # fmt: skip
     names = [f"{OURS}: {line.name}" if line.run else line.name for line in lines]
     axis.set_yticks(range(len(lines)), [n if len(n) < 60 else f"{n[:57]}..." for n in names])
-    if not is_rising(metric):
+    if not measure_of(metric).higher_is_better:
         axis.set_xscale("log")
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

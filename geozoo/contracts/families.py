@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from jaxtyping import Float, Int
-from torch import Tensor
+if TYPE_CHECKING:  # lists of the zoo import this package, and answer without torch
+    from jaxtyping import Float, Int
+    from torch import Tensor
 
 Family = Literal["geometric", "forecasting"]
 

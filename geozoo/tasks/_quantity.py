@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from geozoo.contracts import measure_of
+
 
 @dataclass(frozen=True)
 class Quantity:
@@ -30,15 +32,7 @@ class Quantity:
 def metric_units(quantities: Sequence[Quantity], units: Mapping[str, str]) -> dict[str, str]:
     """Unit of every metric of some quantities, from the units of the fields."""
     return {
-        f"{quantity.name}_{measure}": measured_in(measure, units.get(quantity.field, ""))
+        f"{quantity.name}_{measure}": measure_of(measure).unit_of(units.get(quantity.field, ""))
         for quantity in quantities
         for measure in quantity.measures
     }
-
-
-def measured_in(measure: str, unit: str) -> str:
-    """The unit of a measure of a quantity in some unit."""
-    kind = measure.partition("_")[0]
-    if kind.endswith("mape"):
-        return "%"
-    return f"{unit}^2" if kind == "mse" and unit not in ("", "1") else unit

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchmetrics.classification import MulticlassConfusionMatrix
 
+from geozoo.contracts import measure_of
 from geozoo.data import GeometricSpec, GraphBatch, GraphDataModule
 from geozoo.metrics import WeightedMeans
 from geozoo.tasks._quantity import Quantity
@@ -91,7 +92,7 @@ class Classification(GeometricTask):
 
     def metric_units(self) -> dict[str, str]:
         """Per cent."""
-        return dict.fromkeys(self.val_errors.names, "%")
+        return {name: measure_of(name).unit_of("") for name in self.val_errors.names}
 
     def validation_step(self, batch: GraphBatch, batch_idx: int) -> None:
         """Count the wrong classes of a batch, as it is and turned."""

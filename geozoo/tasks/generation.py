@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from geozoo.contracts import Conditioned
+from geozoo.contracts import Conditioned, measure_of
 from geozoo.data import GeometricSpec, GraphBatch, rotate_batch
 from geozoo.data.loader import Store
 from geozoo.diffusion import Cloud, Diffusion, Network, Points, standard_noise
@@ -174,8 +174,7 @@ class Generation(GraphTask):
     def metric_units(self) -> dict[str, str]:
         """Nats for the likelihood, per cent for what is measured on samples."""
         names = dict.fromkeys((*self.val_errors.names, *self.test_errors.names))
-        units = {"nll": "nats", **dict.fromkeys(_SAMPLED, "%")}
-        return {name: units.get(name, "") for name in names}
+        return {name: measure_of(name).unit_of("") for name in names}
 
     def sample(
         self, num_samples: int, *, seed: int = 0, progress: Callable[[int], None] | None = None

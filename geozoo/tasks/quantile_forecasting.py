@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from geozoo.contracts import Fitted
+from geozoo.contracts import Fitted, measure_of
 from geozoo.data import ForecastSpec, WindowBatch
 from geozoo.metrics import QUANTILES, QuantileErrors, pinball
 from geozoo.tasks.forecasting import Forecasting
@@ -108,9 +108,9 @@ class QuantileForecasting(Forecasting):
 
     def metric_units(self) -> dict[str, str]:
         """Per cent for the coverage, the unit of the data for width and pinball."""
-        coverage, width, loss = self.test_errors.own
         unit = self.spec.units.get("y", "")
-        return {**super().metric_units(), coverage: "%", width: unit, loss: unit}
+        own = {name: measure_of(name).unit_of(unit) for name in self.test_errors.own}
+        return {**super().metric_units(), **own}
 
     def quantity_units(self) -> dict[str, str]:
         """Unit of the median and of the quantiles."""

@@ -6,12 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from geozoo.contracts import measure_of
 from geozoo.zoo.ledger import Run, read_ledger
 from geozoo.zoo.published import Published, all_published
 from geozoo.zoo.results import Result
-
-#: Endings of metrics of which more is better.
-_RISING = ("stability", "validity", "uniqueness", "novelty", "valid_unique")
 
 
 @dataclass(frozen=True)
@@ -84,17 +82,12 @@ def benchmark_tables(name: str, variants: Sequence[str] = ()) -> list[BenchmarkT
     return tables
 
 
-def is_rising(metric: str) -> bool:
-    """Whether more of it is better."""
-    return metric.endswith(_RISING)
-
-
 def _table(title: str, rows: Sequence[Published], runs: Sequence[Run]) -> BenchmarkTable:
     units = _columns(rows, [row for run in runs for row in run.results])
     lines = [_published_line(group) for group in _by_method(rows)]
     lines += [_run_line(run, units) for run in runs]
     first = next(iter(units))
-    sign = -1.0 if is_rising(first) else 1.0
+    sign = -1.0 if measure_of(first).higher_is_better else 1.0
 
     def place(line: Line) -> float:
         return sign * line.values.get(first, sign * math.inf)

@@ -8,6 +8,8 @@ from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from statistics import mean, stdev
 
+from geozoo.contracts import measure_of
+
 
 @dataclass(frozen=True)
 class Result:
@@ -70,7 +72,7 @@ class Result:
     @property
     def is_detail(self) -> bool:
         """Whether the metric says little beside the others of its run."""
-        return self.metric.endswith(("rmse", "wmape", "features", "positions", "loss"))
+        return not measure_of(self.metric).is_headline
 
     @property
     def training_length(self) -> str:

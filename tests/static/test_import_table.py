@@ -23,7 +23,7 @@ ALLOWED = {
     # Tasks measure their own equivariance error, hence the rotations.
     "tasks": {"contracts", "data", "diffusion", "geometry", "metrics"},
     "configs": set(),
-    "zoo": set(),
+    "zoo": {"contracts"},
     # Updates of low rank, which a checkpoint may hold, are merged.
     "hub": {"contracts", "data", "geometry", "metrics", "nn", "tasks", "zoo"},
     "testing": {"contracts", "geometry"},

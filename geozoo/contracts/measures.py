@@ -1,0 +1,85 @@
+"""Measures of errors and scores: unit, direction, and whether a short table shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a number says about a quantity.
+
+    Attributes:
+        name: as it stands in the name of a metric, ``<quantity>_<measure>`` or
+            ``<quantity>_<measure>_<horizon>``.
+        unit: a unit, or ``"same"`` and ``"squared"`` for that of the quantity and its square.
+        higher_is_better: whether more of it is better; None: neither more nor less is, such as the
+            coverage of an interval.
+        is_headline: whether a table with little room shows it.
+    """
+
+    name: str
+    unit: Literal["same", "squared", "%", "nats", ""] = "same"
+    higher_is_better: bool | None = False
+    is_headline: bool = True
+
+    def unit_of(self, unit: str) -> str:
+        """The unit of the measure of a quantity in ``unit``.
+
+        >>> MEASURES["mse"].unit_of("angstrom"), MEASURES["mape"].unit_of("mph")
+        ('angstrom^2', '%')
+        """
+        if self.unit == "same":
+            return unit
+        if self.unit == "squared":
+            return f"{unit}^2" if unit not in ("", "1") else unit
+        return self.unit
+
+
+_SCORES = ("atom_stability", "molecule_stability", "validity", "uniqueness", "novelty")
+#: Every measure of the zoo, by name.
+MEASURES = {
+    measure.name: measure
+    for measure in (
+        Measure("mae"),
+        Measure("mse", unit="squared"),
+        Measure("rmse", is_headline=False),
+        Measure("mape", unit="%"),
+        Measure("wmape", unit="%", is_headline=False),
+        Measure("error", unit="%"),
+        Measure("coverage", unit="%", higher_is_better=None),
+        Measure("width", higher_is_better=None),
+        Measure("pinball"),
+        Measure("nll", unit="nats"),
+        Measure("loss", unit="", is_headline=False),
+        Measure("positions", unit="", is_headline=False),
+        Measure("features", unit="", is_headline=False),
+        *(Measure(name, unit="%", higher_is_better=True) for name in (*_SCORES, "valid_unique")),
+    )
+}
+
+
+def measure_of(metric: str) -> Measure:
+    """The measure in the name of a metric.
+
+    At a horizon every measure is one of the headline: published tables show each of them.
+
+    Args:
+        metric: ``"force_mae"``, ``"flow_rmse_15min"``, ``"validity"``; a name without a measure of
+            the zoo counts as an error in the unit of its quantity.
+
+    >>> measure_of("energy_rmse").is_headline, measure_of("flow_rmse_15min").is_headline
+    (False, True)
+    >>> measure_of("molecule_stability").higher_is_better
+    True
+    """
+    if metric in MEASURES:
+        return MEASURES[metric]
+    parts = metric.split("_")
+    for end in range(len(parts), 0, -1):
+        for start in range(end):
+            found = MEASURES.get("_".join(parts[start:end]))
+            if found is not None:
+                return found if end == len(parts) else replace(found, is_headline=True)
+    return Measure(metric)
