@@ -12,6 +12,7 @@ from geozoo.data.damage import damage_named, read_csv_rows, read_tensors
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.download import RemoteFile, fetch, is_offline, remote_files
 from geozoo.data.extxyz import ExtXYZ
+from geozoo.data.fields import FIELDS, Field
 from geozoo.data.image_store import ImageStore, pixel_positions
 from geozoo.data.labelled_images import LabelledImages
 from geozoo.data.loader import GraphDataset, GraphLoader, LoaderOptions
@@ -49,6 +50,8 @@ from geozoo.data.units import KCAL_MOL_TO_MEV, energy_factor, length_factor
 from geozoo.data.windows import SeriesStore, WindowBatch
 
 __all__ = [
+    "FIELDS",
+    "Field",
     "Chirality",
     "KCAL_MOL_TO_MEV",
     "PROTOCOLS",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ STRUCTURE = ("batch", "ptr", "index", "edge_index", "edge_ptr")
 class GraphBatch:
     """A batch of graphs: tensors by name, read as attributes.
 
-    ``batch.pos``, ``batch.energy``, ... are the fields that the data set defines. Always there:
+    ``batch.pos``, ``batch.energy``, ... are the fields that the data set defines; those with one
+    meaning everywhere are in `geozoo.data.FIELDS`. Always there:
 
     ============== ======================= ==================================================
     ``batch``      ``[N]`` int64, sorted   the graph of each node
@@ -40,6 +42,21 @@ class GraphBatch:
     """
 
     __slots__ = ("_levels", "_tensors", "num_graphs", "num_pairs")
+
+    # The structure, and the fields of `geozoo.data.FIELDS`, for editors and type checkers.
+    batch: Int[Tensor, " N"]
+    ptr: Int[Tensor, " G_plus_1"]
+    index: Int[Tensor, " G"]
+    edge_index: Int[Tensor, "2 E"]
+    edge_ptr: Int[Tensor, " G_plus_1"]
+    pos: Float[Tensor, "N dim"]
+    x: Float[Tensor, "N F"]
+    vec: Float[Tensor, "N V dim"]
+    z: Int[Tensor, " N"]
+    energy: Float[Tensor, " G"]
+    forces: Float[Tensor, "N dim"]
+    frame: Int[Tensor, " G"]
+    number: Int[Tensor, " G"]
 
     def __init__(
         self,

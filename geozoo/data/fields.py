@@ -1,0 +1,45 @@
+"""The fields of a batch of graphs: name, level, shape, dtype and meaning, in one register."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+FieldLevel = Literal["node", "edge", "graph"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field with the same meaning in every data set. Its unit is in `DataSpec.units`.
+
+    Attributes:
+        name: attribute of the batch.
+        level: what its first axis counts.
+        shape: further axes: a number, or the name of a size (``"dim"``, ``"F"``, ``"V"``).
+        dtype: of the data sets of the zoo; a task casts what its model sees.
+        meaning: what it is.
+    """
+
+    name: str
+    level: FieldLevel
+    shape: tuple[str | int, ...]
+    dtype: torch.dtype
+    meaning: str
+
+
+#: Fields with one meaning in all data sets; a data set may have others, such as its targets.
+FIELDS = {
+    field.name: field
+    for field in (
+        Field("pos", "node", ("dim",), torch.float32, "position"),
+        Field("x", "node", ("F",), torch.float32, "scalar features"),
+        Field("vec", "node", ("V", "dim"), torch.float32, "vector features, such as velocities"),
+        Field("z", "node", (), torch.int64, "atomic number"),
+        Field("energy", "graph", (), torch.float64, "total energy"),
+        Field("forces", "node", ("dim",), torch.float32, "force on each node"),
+        Field("frame", "graph", (), torch.int64, "number of the frame in its file"),
+        Field("number", "graph", (), torch.int64, "number of the molecule in its data set"),
+    )
+}
