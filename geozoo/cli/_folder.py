@@ -44,7 +44,7 @@ class RunFolder:
 
     @property
     def metrics(self) -> Path:
-        """Losses and metrics by epoch."""
+        """Losses and metrics by epoch, counted from 1."""
         return self.path / "metrics.csv"
 
     @property

@@ -102,10 +102,10 @@ def train(
     with interruption_explained(folder, cfg):
         try:
             _fit(trainer, task, datamodule, folder, last=folder.last if is_resumed else None)
-        finally:
+            return _finish(cfg, folder, trainer, task, datamodule)
+        finally:  # not before the test, which uses the logger too
             if is_main_process():
                 gather_metrics(folder)
-        return _finish(cfg, folder, trainer, task, datamodule)
 
 
 def _source(word: str) -> TrainedModel:

@@ -65,7 +65,7 @@ def test_a_training_is_left_and_taken_up_again(
     assert unpack_run(tmp_path / "second", "nbody", run)
     with (run / "metrics.csv").open(newline="") as file:
         epochs = [row["epoch"] for row in csv.DictReader(file) if row["train/loss"]]
-    assert epochs == ["0", "1", "2"]
+    assert epochs == ["1", "2", "3"]
     assert not list(run.rglob("*.png"))
 
 

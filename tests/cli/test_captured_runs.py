@@ -143,8 +143,8 @@ def test_the_curve_has_every_epoch(geozoo_train: Train, tmp_path: Path) -> None:
     assert geozoo_train(*words, "run_dir=run") == 0
     with (tmp_path / "run" / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["epoch"] for row in rows if row["train/loss"]] == ["0", "1", "2", "3"]
-    assert [row["epoch"] for row in rows if row["val/position_mse"]] == ["3"]
+    assert [row["epoch"] for row in rows if row["train/loss"]] == ["1", "2", "3", "4"]
+    assert [row["epoch"] for row in rows if row["val/position_mse"]] == ["4"]
 
 
 def _on_one_line(capsys: pytest.CaptureFixture[str]) -> str:

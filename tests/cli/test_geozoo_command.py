@@ -72,7 +72,7 @@ def test_runs_become_a_row_per_metric_with_mean_and_curve(
     for curve in curves:
         head, *lines = curve.read_text().splitlines()
         assert head == "epoch,train/loss,val/position_mae,val/position_mse"
-        assert [line.split(",")[0] for line in lines] == ["0", "1"]
+        assert [line.split(",")[0] for line in lines] == ["1", "2"]
 
 
 def test_the_card_follows_the_rows(
@@ -95,7 +95,7 @@ def test_long_curves_are_thinned_and_keep_the_last_epoch(home: Path, tmp_path: P
     name = _write_curve(RunFolder(tmp_path), ROW, home)
     kept = (home / name).read_text().splitlines()
     assert 100 < len(kept) <= 201
-    assert kept[-1].startswith("1000,")
+    assert kept[-1].startswith("1001,")
 
 
 def test_a_run_with_many_changes_has_a_curve_too(home: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_a_run_folder_holds_everything(tiny_run: Path) -> None:
         path.relative_to(tiny_run).as_posix() for path in tiny_run.rglob("*") if path.is_file()
     }
     assert names == {
-        "config.yaml", "run.json", "splits.npz", "metrics.csv", "csv/version_0/metrics.csv",
+        "config.yaml", "run.json", "splits.npz", "metrics.csv",
         "checkpoints/best.ckpt", "checkpoints/last.ckpt", "errors.png", "loss.png",
         "parity.png", "report.html", "result.csv", "summary.txt", "worst.png",
     }  # fmt: skip
@@ -63,7 +63,7 @@ def test_split_indices_are_recorded(tiny_run: Path) -> None:
 
 def test_metrics_have_a_row_per_epoch(tiny_run: Path) -> None:
     rows = _rows(tiny_run / "metrics.csv")
-    assert [int(row["epoch"]) for row in rows] == [0, 1, 2, 3]
+    assert [int(row["epoch"]) for row in rows] == [1, 2, 3, 4]
     losses = [float(row["train/loss"]) for row in rows]
     assert losses[-1] < losses[0]
     assert all(float(row["val/position_mse"]) > 0 for row in rows)
@@ -196,9 +196,9 @@ def test_the_last_epoch_can_be_the_best(
     words = ("trainer.max_epochs=5", "trainer.check_val_every_n_epoch=2", "schedule=constant")
     assert geozoo_train(*TINY, *words, steps, averaging, "run_dir=odd") == 0
     rows = [row for row in _rows(tmp_path / "odd" / "metrics.csv") if row["val/position_mse"]]
-    assert [row["epoch"] for row in rows] == ["1", "3", "4"]
+    assert [row["epoch"] for row in rows] == ["2", "4", "5"]
     best = min(rows, key=lambda row: float(row["val/position_mse"]))
-    assert read_last(tmp_path / "odd", "best")["epoch"] == int(best["epoch"]) == 4
+    assert read_last(tmp_path / "odd", "best")["epoch"] + 1 == int(best["epoch"]) == 5
 
 
 @pytest.mark.parametrize("steps", ["trainer.captured_steps=null", "trainer.captured_steps=3"])
@@ -209,7 +209,7 @@ def test_the_epoch_after_which_the_time_is_up_is_validated(
     assert geozoo_train(*TINY, *words, steps, "trainer.max_time={seconds: 1}", "run_dir=t") == 0
     last, rows = read_last(tmp_path / "t"), _rows(tmp_path / "t" / "metrics.csv")
     validated = [int(row["epoch"]) for row in rows if row.get("val/position_mse")]
-    assert validated[-1] == last["epoch"]
+    assert validated[-1] == last["epoch"] + 1
     assert (tmp_path / "t" / "checkpoints" / "best.ckpt").is_file()
 
 
