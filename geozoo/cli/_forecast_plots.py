@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.collections import PathCollection
 from torch import Tensor
 
-from geozoo.cli._plots import DPI, make_panels
+from geozoo.cli._panels import Panels
+from geozoo.cli._plots import legend_above
 from geozoo.tasks import Forecasting
 
 #: Sensors and windows of the picture of forecasts.
@@ -32,30 +33,32 @@ def plot_forecast(task: Forecasting, folder: Path, coordinates: np.ndarray | Non
 
 
 def _plot_horizon(errors: dict[str, Tensor], path: Path, *, unit: str, interval: int) -> None:
-    figure, axes = make_panels(1)
+    panels = Panels(1)
+    (panel,) = panels.axes
     for name, values in errors.items():
         minutes = interval * np.arange(1, len(values) + 1)
-        axes[0].plot(minutes, values.numpy(), marker="o", markersize=3, label=name)
-    axes[0].set(xlabel="minutes ahead", ylabel=unit, title="error by horizon")
-    axes[0].set_ylim(bottom=0)
-    axes[0].grid(alpha=0.3)
-    axes[0].legend(frameon=False)
-    figure.savefig(path, dpi=DPI)
+        panel.plot(minutes, values.numpy(), marker="o", markersize=3, label=name.upper())
+    panel.set(xlabel="minutes ahead", ylabel=unit, title="error by horizon")
+    panel.set_ylim(bottom=0)
+    panel.grid(alpha=0.3)
+    panel.legend(frameon=False)
+    panels.save(path)
 
 
 def _plot_series(series: Tensor, path: Path, *, unit: str, task: Forecasting) -> None:
-    """Truth and the forecasts made one step and a whole horizon before, for a few sensors.
+    """Target and the forecasts made one step and a whole horizon before, for a few sensors.
 
-    Missing truth is a grey band.
+    A missing target is a grey band.
     """
     num_sensors = series.shape[-1]
     chosen = np.unique(np.linspace(0, num_sensors - 1, _SENSORS).round().astype(int))
-    figure, axes = make_panels(len(chosen), width=6.0)
+    names = task.spec.protocol.get("sensors", range(num_sensors))
+    panels = Panels(len(chosen))
     horizon = task.spec.horizon
-    for panel, sensor in zip(axes, chosen, strict=True):
+    for panel, sensor in zip(panels.axes, chosen.tolist(), strict=True):
         shown = series[:_WINDOWS, :, :, sensor].numpy()
         steps = np.arange(len(shown))
-        panel.plot(steps, shown[:, 1, 0], color="0.2", linewidth=1, label="truth")
+        panel.plot(steps, shown[:, 1, 0], color="0.2", linewidth=1, label="target")
         near = f"{task.spec.interval} min ahead"
         panel.plot(steps, shown[:, 0, 0], linewidth=0.8, label=near)
         late = steps + horizon - 1
@@ -64,18 +67,20 @@ def _plot_series(series: Tensor, path: Path, *, unit: str, task: Forecasting) ->
         missing = np.isnan(shown[:, 1, 0])
         low, high = panel.get_ylim()
         panel.fill_between(steps, low, high, where=missing, color="0.85", linewidth=0, step="mid")
-        panel.set(xlabel="step of the test part", ylabel=unit, title=f"sensor {sensor}")
+        panel.set(xlabel="step of the test part", ylabel=unit, title=f"sensor {names[sensor]}")
         panel.set_ylim(low, high)
-    axes[0].legend(frameon=False, fontsize=7)
-    figure.savefig(path, dpi=DPI)
+        legend_above(panel)
+    panels.save(path)
 
 
 def _plot_map(errors: Tensor, coordinates: np.ndarray, path: Path, *, unit: str) -> None:
-    figure, axes = make_panels(1)
-    dots: PathCollection = axes[0].scatter(
+    panels = Panels(1)
+    (panel,) = panels.axes
+    dots: PathCollection = panel.scatter(
         coordinates[:, 1], coordinates[:, 0], c=errors.numpy(), s=14, cmap="viridis"
     )
-    figure.colorbar(dots, ax=axes[0], label=f"mean absolute error ({unit})")
-    axes[0].set(xlabel="longitude", ylabel="latitude", title="error of each sensor")
-    axes[0].set_aspect(1.0 / np.cos(np.deg2rad(coordinates[:, 0].mean())))
-    figure.savefig(path, dpi=DPI)
+    panel.figure.colorbar(dots, ax=panel, label=f"MAE ({unit})")
+    panel.locator_params(nbins=4)
+    panel.set(xlabel="longitude", ylabel="latitude", title="error of each sensor")
+    panel.set_aspect(1.0 / np.cos(np.deg2rad(coordinates[:, 0].mean())))
+    panels.save(path)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from geozoo.cli._arguments import check_writable
 from geozoo.cli._options import RunError
+from geozoo.cli._panels import panels_label, write_labelled
 from geozoo.metrics import molecule_bonds, rdkit_molecules
 from geozoo.tasks import SampledMolecules
 
 #: Molecules of a picture, and of one row of it.
 _SHOWN, _COLUMNS = 24, 6
 _PANEL = (220, 200)
+#: Pixels of the text of a panel; it stays legible where two panels share the width of a telephone.
+_FONT_SIZE = 20
 FORMATS = (".sdf", ".xyz")
 
 
@@ -85,10 +89,14 @@ def plot_molecules(samples: SampledMolecules, path: Path) -> None:
         graph.UpdatePropertyCache(strict=False)
         Chem.FastFindRings(graph)  # what sanitising would do: drawing asks for rings
         Chem.rdDepictor.Compute2DCoords(graph)
-    rows = -(-len(graphs) // _COLUMNS)
+    columns = min(_COLUMNS, len(graphs))
+    rows = -(-len(graphs) // columns)
     width, height = _PANEL
-    picture = rdMolDraw2D.MolDraw2DCairo(_COLUMNS * width, rows * height, width, height)
-    picture.drawOptions().prepareMolsBeforeDrawing = False
+    picture = rdMolDraw2D.MolDraw2DCairo(columns * width, rows * height, width, height)
+    options: Any = picture.drawOptions()
+    options.prepareMolsBeforeDrawing = False
+    options.legendFontSize = options.minFontSize = _FONT_SIZE
     picture.DrawMolecules(graphs, legends=legends)
     picture.FinishDrawing()
-    path.write_bytes(picture.GetDrawingText())
+    label = panels_label(rows, columns, legends)
+    write_labelled(picture.GetDrawingText(), label, path)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
-from torch import Tensor
+from torch import Tensor, nan
 
-from geozoo.cli._plots import DPI, make_panels
+from geozoo.cli._panels import Panels
+from geozoo.cli._plots import legend_above
+from geozoo.cli._structure_plots import draw_structure, vector_drawn
 from geozoo.data import WindowBatch
 from geozoo.data.loader import Store
 from geozoo.tasks import Classification, Forecasting, GraphTask
 
-_COLUMNS = 3
-_TAB_COLOURS = 20
+#: Inches of a graph, of the legends below it, and of a line of the title above.
+_GRAPH, _LEGENDS, _LINE = 2.8, 0.6, 0.18
 
 
 def plot_worst(task: GraphTask, store: Store, path: Path) -> None:
@@ -32,112 +34,94 @@ def plot_worst(task: GraphTask, store: Store, path: Path) -> None:
         return
     batch = store.gather(worst.index).to(task.device)
     predictions, targets = task.predict_tested(batch), task.targets(batch)
-    figure, panels = make_panels(len(worst.index), columns=_COLUMNS)
     if isinstance(batch, WindowBatch):
         assert isinstance(task, Forecasting)
-        _draw_windows(panels, batch, predictions[task.spec.target].cpu(), task)
+        panels = Panels(len(worst.index), height=3.4)
+        _draw_windows(panels.axes, batch, predictions[task.spec.target].cpu(), task)
     else:
-        _draw_graphs(panels, batch.to("cpu"), predictions, targets, task)
-    figure.savefig(path, dpi=DPI)
+        own = {name: value.cpu() for name, value in predictions.items()}
+        true = {name: value.cpu() for name, value in targets.items()}
+        panels = _graphs(batch.to("cpu"), own, true, task)
+    panels.save(path)
 
 
 def _draw_windows(
     panels: list[Axes], batch: WindowBatch, forecast: Tensor, task: Forecasting
 ) -> None:
-    """Of each window the sensor with the largest error: what was seen, what came, the forecast."""
-    seen = batch.x[..., 0].masked_fill(~batch.x_observed, torch.nan).cpu()
-    truth = batch.y.masked_fill(~batch.y_observed, torch.nan).cpu()
+    """Of each window the sensor with the largest error: input, target and forecast."""
+    seen = batch.x[..., 0].masked_fill(~batch.x_observed, nan).cpu()
+    truth = batch.y.masked_fill(~batch.y_observed, nan).cpu()
     errors = (forecast - truth).abs().nanmean(1).nan_to_num(-1.0)
     unit, interval = task.spec.units["y"], task.spec.interval
+    names = task.spec.protocol.get("sensors", range(seen.shape[-1]))
     before = interval * np.arange(1 - seen.shape[1], 1)
     ahead = interval * np.arange(1, truth.shape[1] + 1)
     for number, sensor in enumerate(errors.argmax(1).tolist()):
         panel = panels[number]
-        panel.plot(before, seen[number, :, sensor], color="0.6", label="seen")
-        panel.plot(ahead, truth[number, :, sensor], color="0.2", label="truth")
+        panel.plot(before, seen[number, :, sensor], color="0.6", label="input")
+        panel.plot(ahead, truth[number, :, sensor], color="0.2", label="target")
         panel.plot(ahead, forecast[number, :, sensor], color="C3", label="forecast")
         panel.axvline(0, color="0.8", linewidth=1)
-        title = f"window {int(batch.index[number])}, sensor {sensor}"
-        panel.set(xlabel="minutes", ylabel=unit, title=title)
-    panels[0].legend(frameon=False, fontsize=7)
+        error = f"MAE {float(errors[number, sensor]):.3g} {unit}"
+        title = f"window {int(batch.index[number])}, sensor {names[sensor]}\n{error}"
+        panel.set(xlabel="minutes from the last input", ylabel=unit)
+        panel.set_title(title, fontsize=10)
+        legend_above(panel, columns=3)
 
 
-def _draw_graphs(
-    panels: list[Axes], batch: Any, predictions: dict[str, Tensor], targets: dict[str, Tensor],
-    task: GraphTask,
-) -> None:  # fmt: skip
-    """Every graph in its plane of largest extent, with atomic numbers and arrows of errors."""
+def _graphs(
+    batch: Any, predictions: dict[str, Tensor], targets: dict[str, Tensor], task: GraphTask
+) -> Panels:
+    """Every graph with a scale and a legend, its targets and predictions in the title."""
     bounds = batch.ptr.tolist()
-    colours = _colours(batch)
-    arrows = _vector_error(batch, predictions, targets, task)
-    for number, (start, end) in enumerate(zip(bounds, bounds[1:], strict=False)):
-        panel, nodes = panels[number], slice(start, end)
-        axes = _plane(batch.pos[nodes].double())
-        places = (batch.pos[nodes].double() @ axes).numpy()
-        size = float(np.clip(2400 / len(places), 6, 160))
-        shades = {"c": colours[nodes], "cmap": "viridis"} if colours.ndim == 1 else {
-            "color": colours[nodes]
-        }  # fmt: skip
-        panel.scatter(*places.T, s=size, edgecolors="0.3", linewidths=0.4, zorder=2, **shades)
-        if batch.get("z") is not None:
-            for place, element in zip(places, batch.z[nodes].tolist(), strict=True):
-                panel.annotate(str(element), place, ha="center", va="center", fontsize=6)
-        if arrows is not None:
-            wrong = (arrows[nodes].double() @ axes).numpy()
-            panel.quiver(*places.T, *wrong.T, color="black", angles="xy", width=0.008, zorder=4)
-        panel.set_aspect("equal", adjustable="datalim")
-        panel.set(xticks=[], yticks=[])
-        panel.set_title(_title(number, batch, predictions, targets, task), fontsize=9)
-        panel.margins(0.15)
+    nodes = [slice(*pair) for pair in zip(bounds, bounds[1:], strict=False)]
+    titles = [
+        _told(number, rows, batch, predictions, targets, task) for number, rows in enumerate(nodes)
+    ]
+    height = _LEGENDS + _GRAPH + _LINE * (1 + max(map(len, titles)))
+    panels = Panels(
+        len(nodes), height=height, rect=(0.03, _LEGENDS / height, 0.94, _GRAPH / height)
+    )
+    vector = vector_drawn(task, predictions, targets, batch)
+    for panel, rows, title in zip(panels.axes, nodes, titles, strict=True):
+        draw_structure(panel, batch, rows, task, vector)
+        panel.set_title("\n".join(title), fontsize=10)
+    return panels
 
 
-def _title(
-    number: int, batch: Any, predictions: dict[str, Tensor], targets: dict[str, Tensor],
-    task: GraphTask,
-) -> str:  # fmt: skip
+def _told(
+    number: int, nodes: slice, batch: Any, predictions: dict[str, Tensor],
+    targets: dict[str, Tensor], task: GraphTask,
+) -> list[str]:  # fmt: skip
+    """The lines over a graph: which one it is, targets, predictions and errors."""
     told = [f"graph {int(batch.index[number])}"]
     if isinstance(task, Classification):
-        scores = predictions["class"][number].softmax(-1)
-        share, taken = scores.max(-1)
-        true = int(targets["class"][number])
-        return f"{told[0]}: {true}, taken for {int(taken)} ({float(share):.0%})"
+        names = task.spec.statistics.get("classes", range(task.spec.out_channels))
+        share, taken = predictions["class"][number].softmax(-1).max(-1)
+        true = names[int(targets["class"][number])]
+        return [*told, f"target {true}, prediction {names[int(taken)]} ({float(share):.0%})"]
     levels = task.quantity_levels()
     for quantity in task.quantities:
         value, truth = predictions[quantity.name], targets[quantity.name]
         unit = task.spec.units.get(quantity.field, "")
-        if quantity.is_vector:
-            told.append(f"arrows: error of {quantity.name}")
-        elif levels[quantity.name] == "graph" and value[number].numel() == 1:
-            error = float(value[number]) - float(truth[number])
-            told.append(f"{quantity.name} {float(truth[number]):.6g}, error {error:+.3g} {unit}")
-    return "\n".join(told)
+        if levels[quantity.name] == "graph" and value[number].numel() == 1:
+            told += values_told(quantity.name, float(truth[number]), float(value[number]), unit)
+        elif levels[quantity.name] == "node":
+            mean = float((value[nodes] - truth[nodes]).abs().mean())
+            told.append(f"{quantity.name}: MAE {mean:,.4g} {unit}")
+    return told
 
 
-def _vector_error(
-    batch: Any, predictions: dict[str, Tensor], targets: dict[str, Tensor], task: GraphTask
-) -> Tensor | None:
-    """The wrong part of the first vector that every node has."""
-    levels = task.quantity_levels()
-    for quantity in task.quantities:
-        value = predictions[quantity.name]
-        if quantity.is_vector and levels[quantity.name] == "node":
-            error = (value - targets[quantity.name]).cpu()
-            return error.reshape(batch.num_nodes, -1, error.shape[-1])[:, 0]
-    return None
+def values_told(name: str, target: float, predicted: float, unit: str) -> list[str]:
+    """Target and prediction in two lines, with digits down to two of their difference.
 
-
-def _colours(batch: Any) -> np.ndarray:
-    """A colour for every element, or the first feature."""
-    if batch.get("z") is not None:
-        from matplotlib import colormaps
-
-        return colormaps["tab20"](batch.z.numpy() % _TAB_COLOURS)
-    features = batch.get("x")
-    return np.zeros(batch.num_nodes) if features is None else features[:, 0].numpy()
-
-
-def _plane(pos: Tensor) -> Tensor:
-    """Two axes of largest extent ``[dim, 2]``; those of the plane itself in two dimensions."""
-    if pos.shape[1] == 2:
-        return torch.eye(2, dtype=pos.dtype)
-    return torch.linalg.svd(pos - pos.mean(0), full_matrices=True).Vh[:2].T
+    >>> values_told("energy", -17617085.12, -17618071.0, "meV")
+    ['energy: target -17,617,085 meV', 'prediction -17,618,071 meV (error -986)']
+    """
+    error = predicted - target
+    size = abs(error) or abs(target) or 1.0
+    digits = max(0, 1 - math.floor(math.log10(size))) if math.isfinite(size) else 0
+    return [
+        f"{name}: target {target:,.{digits}f} {unit}".rstrip(),
+        f"prediction {predicted:,.{digits}f} {unit}".rstrip() + f" (error {error:+,.{digits}f})",
+    ]
