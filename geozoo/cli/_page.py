@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,23 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from omegaconf import OmegaConf
 
 from geozoo.cli._folder import RunFolder
+from geozoo.cli._literature import Literature, literature
+from geozoo.cli._panels import split_panels
 from geozoo.cli._summary import metric_rows, run_facts, title
 from geozoo.cli._training import Outcome
+from geozoo.cli._usage import usage
 
 #: Pictures in the order in which they are looked at, with what they show.
 _CAPTIONS = {
-    "loss.png": "Training loss and validation errors by epoch",
-    "parity.png": "Prediction against truth, on the test part",
+    "loss.png": "Training loss and validation errors by epoch, counted from 1",
+    "parity.png": "Prediction against target, on the test part",
     "errors.png": "How the errors of the test part are distributed",
     "horizon.png": "Error by time ahead",
-    "forecast.png": "Forecast and truth of some sensors",
+    "forecast.png": "Forecast and target of some sensors",
     "error_map.png": "Where the sensors with the large errors are",
-    "confusion.png": "Which class is taken for which",
+    "confusion.png": "Which class is predicted as which",
     "samples.png": "Molecules that the model drew",
-    "worst.png": "The worst of the test part, worst first",
+    "worst.png": "The largest errors of the test part, largest first",
 }
 
 
@@ -38,12 +42,17 @@ def write_page(outcome: Outcome) -> Path:
         loader=PackageLoader("geozoo.cli"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    record = outcome.task.record
+    record, published = outcome.task.record, literature(outcome)
+    assert outcome.folder is not None
+    folder = str(outcome.folder.path.absolute())
     page = environment.get_template("report.html").render(
         title=title(outcome),
         about=record["command"],
-        metrics=[_row(*row, outcome=outcome) for row in metric_rows(outcome)],
-        facts=run_facts(outcome),
+        metrics=[_row(*row, outcome, published) for row in metric_rows(outcome)],
+        chosen_by=outcome.task.monitor,
+        published=published,
+        facts=[*_when_and_where(folder), *run_facts(outcome)],
+        usage=usage(outcome.task, folder),
         pictures=_pictures(outcome.folder),
         config=OmegaConf.to_yaml(outcome.cfg, resolve=True),
         versions=json.dumps(record["versions"], indent=2),
@@ -52,21 +61,37 @@ def write_page(outcome: Outcome) -> Path:
     return outcome.folder.page
 
 
-def _row(name: str, test: str, val: str, baseline: str, unit: str, *, outcome: Outcome) -> Any:
-    is_chosen = outcome.task.monitor == f"val/{name}"
+def _when_and_where(folder: str) -> list[tuple[str, str]]:
+    """The time of this page, which is that of the test, and the run folder."""
+    now = datetime.now().astimezone()
+    return [
+        ("date", now.strftime("%Y-%m-%d %H:%M %Z").strip() + ", end of the test"),
+        ("folder", folder),
+    ]
+
+
+def _row(
+    name: str, test: str, val: str, baseline: str, unit: str, outcome: Outcome,
+    published: Literature,
+) -> dict[str, Any]:  # fmt: skip
     return {
         "name": name, "test": test, "val": val, "baseline": baseline, "unit": unit,
-        "is_chosen": is_chosen,
+        "published": published.values.get(name, ""),
+        "is_chosen": outcome.task.monitor == f"val/{name}",
     }  # fmt: skip
 
 
-def _pictures(folder: RunFolder) -> list[dict[str, str]]:
+def _pictures(folder: RunFolder) -> list[dict[str, Any]]:
+    """Every picture that there is, with its panels one by one."""
     found = [(folder.path / name, caption) for name, caption in _CAPTIONS.items()]
     return [
         {
             "name": path.stem,
             "caption": caption,
-            "content": base64.b64encode(path.read_bytes()).decode("ascii"),
+            "panels": [
+                {"title": title, "content": base64.b64encode(content).decode("ascii")}
+                for title, content in split_panels(path)
+            ],
         }
         for path, caption in found
         if path.is_file()

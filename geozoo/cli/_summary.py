@@ -16,7 +16,7 @@ from rich.table import Table
 from geozoo.cli._durations import duration
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._training import Outcome
-from geozoo.tasks import Generation
+from geozoo.cli._usage import predict_command
 
 _WIDTH = 100
 
@@ -58,9 +58,7 @@ def next_steps(outcome: Outcome) -> list[str]:
     if outcome.folder is None:
         return []
     run = shlex.quote(_short(outcome.folder.path))
-    use = f"geozoo predict checkpoint={run} input=<file> output=<file>"
-    if isinstance(outcome.task, Generation):
-        use = f"geozoo sample checkpoint={run} n=100 out=molecules.sdf"
+    use = predict_command(outcome.task, run)
     commands = [f"geozoo evaluate {run}", use, f"geozoo publish {run}"]
     return [*_folder_lines(outcome), "go on with:", *(f"  {each}" for each in commands)]
 
