@@ -34,7 +34,8 @@ PICTURE = FOLDER / "long_run.png"
 def steps_so_far(folder: Path) -> int:
     """Training steps of a run that its metrics tell of."""
     told = []
-    for metrics in folder.glob("csv/version_*/metrics.csv"):
+    # The logger's files while it trains, the run's own when it has ended.
+    for metrics in [*folder.glob("csv/version_*/metrics.csv"), *folder.glob("metrics.csv")]:
         with metrics.open(encoding="utf-8", newline="") as file:
             told += [int(row["step"]) for row in csv.DictReader(file) if row.get("train/loss")]
     return max(told, default=-1) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator
 from torch import Tensor
 
 from geozoo.cli._metrics_file import Row, curve
@@ -49,13 +50,17 @@ def plot_loss(rows: list[Row], path: Path, *, units: Mapping[str, str]) -> None:
                 epochs, values, marker="." if len(epochs) < 50 else None, label=label,
                 color=_MARKED.get(label) or shades(place),
             )  # fmt: skip
-        shown = [value for _, values in lines.values() for value in values]
+        every = [value for _, values in lines.values() for value in values]
+        shown = [value for value in every if math.isfinite(value)] or [0.0]
         if min(shown) > 0 and max(shown) > _DECADE * min(shown):
             panel.set_yscale("log")
         else:
             panel.ticklabel_format(axis="y", useOffset=False)
         panel.set(xlabel="epoch", ylabel=_unit_of(name, units), title=name)
-        panel.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+        epochs = {epoch for line, _ in lines.values() for epoch in line}
+        panel.xaxis.set_major_locator(
+            MaxNLocator("auto", integer=True) if len(epochs) > 1 else FixedLocator([*epochs])
+        )
         panel.grid(alpha=0.3, which="both")
         if len(lines) > 1:
             legend_above(panel)

@@ -36,7 +36,8 @@ def _draw(outcome: Outcome) -> None:
     """The pictures of a run, as far as there is something to see."""
     folder, task = outcome.folder, outcome.task
     pairs, units = task.parity.pairs(), task.quantity_units()
-    plot_loss(read_metrics(folder), folder.path / "loss.png", units=task.metric_units())
+    if task.is_trained:  # else there are no epochs
+        plot_loss(read_metrics(folder), folder.path / "loss.png", units=task.metric_units())
     plot_parity(pairs, folder.path / "parity.png", units=units)
     plot_errors(pairs, folder.path / "errors.png", units=units)
     plot_worst(task, outcome.datamodule.store, folder.path / "worst.png")

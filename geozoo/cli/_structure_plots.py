@@ -19,6 +19,8 @@ from geozoo.tasks import Dynamics, GraphTask
 
 #: Nodes up to which each one has a symbol, and up to which bonds are looked for.
 _MOST_NAMED, _MOST_BONDED = 60, 1000
+#: Nodes with arrows in a graph of more nodes than have symbols: those with the largest errors.
+_MOST_ARROWS = 12
 #: Different values of a feature up to which each one has an entry in the legend.
 _MOST_ENTRIES = 10
 #: Atoms are bonded up to this multiple of the sum of their covalent radii.
@@ -98,6 +100,8 @@ def draw_structure(
         places = np.concatenate([places, more])
     elif vector is not None:
         second, more, per_bar = _draw_arrows(panel, vector, nodes, places, plane, bar)
+        if len(places) > _MOST_NAMED:
+            told += f"; arrows of the {_MOST_ARROWS} worst nodes"
         places, told = np.concatenate([places, more]), f"{told}\narrows: {per_bar} a bar"
     _frame(panel, places, bar, told)
     _add_legends(panel, [legend, second])
@@ -115,6 +119,7 @@ def nice_length(most: float) -> float:
 
 def _frame(panel: Axes, places: np.ndarray, bar: float, told: str) -> None:
     """Equal axes around all places, without numbers, and a scale bar in the lower left corner."""
+    places = places[np.isfinite(places).all(1)]  # a prediction may be none
     low, high = places.min(0), places.max(0)
     box = panel.get_window_extent()
     ratio = box.width / box.height
@@ -262,6 +267,9 @@ def _draw_arrows(
 ) -> tuple[list[Line2D], np.ndarray, str]:
     """Target and prediction as arrows at the nodes; gives legend, tips, and what a bar means."""
     both = [(each[nodes].double() @ plane).numpy() for each in (vector.target, vector.predicted)]
+    if len(places) > _MOST_NAMED:  # more arrows would hide each other
+        worst = np.linalg.norm(both[1] - both[0], axis=1).argsort()[-_MOST_ARROWS:]
+        both, places = [each[worst] for each in both], places[worst]
     longest = max(float(np.linalg.norm(each, axis=1).max()) for each in both)
     per_bar = nice_length(longest) if longest > 0 and math.isfinite(longest) else 1.0
     handles = []

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from matplotlib.quiver import Quiver
 from PIL import Image
 
 from geozoo.cli._panels import Panels, panels_label, split_panels, write_labelled
@@ -114,6 +115,31 @@ def test_arrows_have_a_scale_in_their_unit() -> None:
     (low, high), (left, right) = panel.get_ylim(), panel.get_xlim()
     box = panel.get_window_extent()
     assert (right - left) / (high - low) == pytest.approx(box.width / box.height)
+
+
+def test_a_large_structure_has_arrows_where_the_errors_are_largest() -> None:
+    pos = torch.rand(80, 3, generator=torch.Generator().manual_seed(0)) * 20
+    batch = GraphBatch({"pos": pos}, levels={"pos": "node"}, num_graphs=1)
+    forces = torch.arange(80.0)[:, None].repeat(1, 3)
+    vector = DrawnVector("force", "", forces, torch.zeros(80, 3), is_place=False)
+    panel = _drawn(batch, {"pos": "angstrom"}, vector)
+    assert {len(each.U) for each in panel.collections if isinstance(each, Quiver)} == {12}
+    assert any("arrows of the 12 worst nodes" in text.get_text() for text in panel.texts)
+
+
+def test_a_single_epoch_has_its_own_tick(tmp_path: Path) -> None:
+    rows = [{"epoch": "1", "train/loss": "2", "val/a": "3"}]
+    plot_loss(rows, tmp_path / "loss.png", units={})
+    assert [title for title, _ in split_panels(tmp_path / "loss.png")] == ["loss", "a"]
+
+
+def test_a_prediction_without_bounds_is_drawn_as_far_as_it_goes() -> None:
+    forces = torch.zeros(3, 3)
+    endless = forces.clone()
+    endless[0, 0] = torch.inf
+    panel = _drawn(_water(), MOLECULES, DrawnVector("force", "", endless, forces, is_place=False))
+    assert np.isfinite([*panel.get_xlim(), *panel.get_ylim()]).all()
+    panel.figure.canvas.draw()
 
 
 def test_positions_to_come_are_drawn_where_they_are() -> None:
