@@ -134,9 +134,7 @@ def _is_isolated(atoms: Atoms) -> bool:
     return len(atoms) == 1 and marked == "isolatedatom"
 
 
-def _add_isolated(
-    known: dict[int, float], atoms: Atoms, where: str, options: FrameOptions
-) -> None:
+def _add_isolated(known: dict[int, float], atoms: Atoms, where: str, options: FrameOptions) -> None:
     energy = _look_up(atoms, "energy", options.energy_key, where)
     number = int(atoms.numbers[0])
     value = float(energy.reshape(-1)[0]) * energy_factor(options.energy_unit)

@@ -242,9 +242,7 @@ def _join(parts: Any) -> Frames:
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     periodic = sum(part.num_periodic for part in parts)
     unread = tuple(sorted({name for part in parts for name in part.unread}))
-    return Frames(
-        num_periodic=periodic, isolated=parts[0].isolated, unread=unread, **joined
-    )
+    return Frames(num_periodic=periodic, isolated=parts[0].isolated, unread=unread, **joined)
 
 
 def _elements_of(frames: Frames, species: Sequence[str] | None) -> tuple[int, ...]:

@@ -279,8 +279,10 @@ def _check(task: GraphTask, optimizer: Optimizer, store: Store, steps_per_graph:
         raise ValueError(f"steps_per_graph must be at least 1, got {steps_per_graph}")
     if task.draws_on_cpu:
         kind = type(task).__name__
-        raise ValueError(f"task {kind} draws noise in main memory, which no recording can: leave "
-                         "trainer.captured_steps out")
+        raise ValueError(
+            f"task {kind} draws noise in main memory, which no recording can: leave "
+            "trainer.captured_steps out"
+        )
     if not isinstance(optimizer, Adam):
         kind = type(optimizer).__name__
         raise ValueError(f"optimizer must be Adam or AdamW for captured steps, got {kind}")

@@ -321,9 +321,7 @@ def column_energies(spec: GeometricSpec) -> Tensor:
     return values
 
 
-def _complete_state(
-    task: Potential, state: dict[str, Tensor], prefix: str, *_: Any
-) -> None:
+def _complete_state(task: Potential, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
     """Give weights of earlier versions what those had in the description of their data alone."""
     for name in LATER_BUFFERS:
         state.setdefault(prefix + name, getattr(task, name))

@@ -49,9 +49,7 @@ def occasion(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     return folder, row
 
 
-def test_a_training_is_left_and_taken_up_again(
-    occasion: tuple[Path, dict], tmp_path: Path
-) -> None:
+def test_a_training_is_left_and_taken_up_again(occasion: tuple[Path, dict], tmp_path: Path) -> None:
     folder, first = occasion
     assert first["status"] == 0 and first["epochs"] == 1 and first["is_whole"]
     assert first["test"]["position_mse"] > 0

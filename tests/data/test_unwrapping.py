@@ -81,8 +81,9 @@ def test_training_sees_the_whole_molecule(tmp_path, length_unit, caplog):
         path=tmp_path / "box.xyz", loader=LoaderOptions(batch_size=2), ignore_cell=True,
         length_unit=length_unit,
     )  # fmt: skip
-    with pytest.warns(UserWarning, match="10 periodic structures are used as if"), caplog.at_level(
-        "INFO"
+    with (
+        pytest.warns(UserWarning, match="10 periodic structures are used as if"),
+        caplog.at_level("INFO"),
     ):
         store = data.store
     free = distances(molecule("CH3CH2OH").positions)

@@ -75,9 +75,7 @@ def test_edges_that_are_missing_or_wrong_are_named(tmp_path):
         wrong = np.zeros((2, 3), dtype=int)
         predicted(model, tmp_path / "c.npz", {**without, "edge_index": wrong})
     with pytest.raises(ValueError, match="numbers? .*node|numbered|nodes"):
-        predicted(
-            model, tmp_path / "d.npz", {**without, "edge_index": np.full((4, 2, 3), 7)}
-        )
+        predicted(model, tmp_path / "d.npz", {**without, "edge_index": np.full((4, 2, 3), 7)})
 
 
 def test_edges_for_a_model_of_every_pair_are_refused(tmp_path):
