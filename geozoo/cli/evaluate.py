@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from geozoo.zoo.needs import with_needs
+
 _DESCRIPTION = "Test a checkpoint or a trained model, on its own data or on others."
 _EPILOG = """\
 examples:
@@ -20,7 +22,8 @@ examples:
 def main() -> None:
     """Read the command line and test."""
     parser = argparse.ArgumentParser(
-        "geozoo-evaluate", description=_DESCRIPTION, epilog=_EPILOG,
+        "geozoo-evaluate", description=_DESCRIPTION,
+        epilog="\n".join(with_needs(_EPILOG.splitlines())),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument(

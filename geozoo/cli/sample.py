@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from geozoo.zoo.needs import with_needs
+
 _DESCRIPTION = "Draw molecules from a trained model and write them to a file."
 _EPILOG = """\
 words:
@@ -23,7 +25,8 @@ examples:
 def main() -> None:
     """Read the command line and draw."""
     parser = argparse.ArgumentParser(
-        "geozoo-sample", description=_DESCRIPTION, epilog=_EPILOG,
+        "geozoo-sample", description=_DESCRIPTION,
+        epilog="\n".join(with_needs(_EPILOG.splitlines())),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("words", nargs="+", metavar="word=value")

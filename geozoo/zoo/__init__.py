@@ -9,6 +9,7 @@ from geozoo.zoo._entries import (
     group_names,
     recipes,
     register_entries,
+    standard_task,
     trainer_variants,
     zoo_folder,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "plain_word",
     "recipes",
     "register_entries",
+    "standard_task",
     "trainer_variants",
     "zoo_folder",
 ]

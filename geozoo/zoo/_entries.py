@@ -36,6 +36,21 @@ class Entry:
         """The YAML file behind ``<kind>=<name>``."""
         return self.folder / "config.yaml"
 
+    @property
+    def group(self) -> str:
+        """What it is listed under: ``# Group: baselines`` in the config; empty without such."""
+        return self._comment("Group")
+
+    @property
+    def extra(self) -> str:
+        """The extra that it needs beside ``train``: ``# Extra: traffic``; empty for none."""
+        return self._comment("Extra")
+
+    def _comment(self, name: str) -> str:
+        text = self.config.read_text(encoding="utf-8")
+        found = re.search(rf"^# {name}: *(\w+)$", text, re.MULTILINE)
+        return found[1] if found else ""
+
 
 @dataclass(frozen=True)
 class Recipe:
