@@ -125,8 +125,8 @@ def _run_line(run: Run, units: Mapping[str, str]) -> Line:
     rows = [row for row in run.results if units.get(row.metric) == row.unit]
     first = run.first
     seeds = len(first.seeds.split())
-    minutes = f"{first.wall_time_s / 60:.0f} min" if first.wall_time_s else "no training"
-    source = [f"{minutes} on {first.device}", first.checkpoint]
+    length = first.training_length if first.is_trained else "no training"
+    source = [f"{length} on {first.device}", first.tested]
     source += [f"{seeds} seeds"] if seeds > 1 else []
     return Line(
         run.label,

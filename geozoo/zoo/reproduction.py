@@ -48,7 +48,7 @@ def tolerance_of(row: Result) -> float:
     """
     if row.tolerance is not None:
         return row.tolerance * abs(row.value)
-    if row.wall_time_s == 0:
+    if not row.is_trained:
         return _SHARE_FITTED * abs(row.value)
     if row.std is not None:
         return _DEVIATIONS * row.std

@@ -30,7 +30,8 @@ class Result:
         commit: commit of the code.
         command: the command line.
         device: the hardware.
-        wall_time_s: seconds of training, mean over the seeds.
+        wall_time_s: seconds of training, mean over the seeds; 0 for a model that is not trained,
+            None if it was not measured.
         peak_memory_mb: largest memory of the training in MB; None if it was not measured.
         torch: version of torch.
         date: day of the run.
@@ -55,7 +56,7 @@ class Result:
     commit: str
     command: str
     device: str
-    wall_time_s: float
+    wall_time_s: float | None
     peak_memory_mb: float | None
     torch: str
     date: str
@@ -75,12 +76,31 @@ class Result:
         return not measure_of(self.metric).is_headline
 
     @property
+    def is_trained(self) -> bool:
+        """Whether the model was trained, by epochs and for a time that was measured."""
+        return bool(self.wall_time_s)
+
+    @property
     def training_length(self) -> str:
-        """How long the training was: ``12 min``, ``40 s``, ``none``."""
+        """How long the training was: ``12 min``, ``40 s``, or a dash for no time on record."""
         seconds = self.wall_time_s
-        if seconds == 0:
-            return "none"
-        return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
+        if not seconds:
+            return NOTHING
+        minutes = round(seconds / 60)
+        return f"{minutes} min" if seconds >= 59.5 else f"{max(seconds, 0.1):.2g} s"
+
+    @property
+    def training(self) -> str:
+        """Length and hardware of the training, or a dash."""
+        return f"{self.training_length}, {self.device}" if self.is_trained else NOTHING
+
+    @property
+    def tested(self) -> str:
+        """The tested checkpoint and its epoch; of a model without a training no epoch."""
+        first, *others = self.checkpoint.split(", ")
+        kept = others if self.is_trained else [o for o in others if not o.startswith("epoch ")]
+        return ", ".join([first, *kept])
+
 
 
 def shown_number(value: float, std: float | None) -> str:
@@ -92,6 +112,8 @@ def shown_number(value: float, std: float | None) -> str:
     return f"{value:.4g}" + (f" ± {std:.1g}" if std is not None else "")
 
 
+#: In the place of what was not measured, or is not there.
+NOTHING = "–"
 _NUMBERS = ("value", "std", "paper_value", "wall_time_s", "peak_memory_mb", "baseline", "tolerance")
 
 
@@ -141,13 +163,14 @@ def over_seeds(results: Sequence[Result]) -> Result:
     if len(results) == 1:
         return first
     values = [result.value for result in results]
+    times = [result.wall_time_s for result in results]
     peaks = [result.peak_memory_mb for result in results]
     return replace(
         first,
         value=mean(values),
         std=stdev(values),
         seeds=" ".join(sorted(seeds, key=int)),
-        wall_time_s=mean(result.wall_time_s for result in results),
+        wall_time_s=None if None in times else mean(times),
         peak_memory_mb=None if None in peaks else max(peaks),
     )
 

@@ -61,9 +61,9 @@ def _cells(row: Result) -> list[str]:
     value = f"{row.value:.3g}" + (f" ± {row.std:.1g}" if row.std is not None else "")
     paper = "" if row.paper_value is None else f"{row.paper_value:g} ({row.paper_ref})"
     baseline = "" if row.baseline is None else f"{row.baseline:.3g}"
-    training = f"{row.wall_time_s / 60:.0f} min, {row.device}"
     return [
-        row.variant, row.metric, row.unit, value, baseline, paper, row.recipe, row.seeds, training,
+        row.variant, row.metric, row.unit, value, baseline, paper, row.recipe, row.seeds,
+        row.training,
     ]  # fmt: skip
 
 
