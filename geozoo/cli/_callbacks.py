@@ -177,7 +177,14 @@ def hardware_facts(trainer: Trainer) -> dict[str, Any]:
 
 
 class RunBar(RichProgressBar):
-    """The bar of an epoch on a terminal; epochs are counted from 1."""
+    """The bar of an epoch on the standard error, a terminal; epochs are counted from 1.
+
+    Args:
+        options: as of Lightning's bar.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(console_kwargs={"stderr": True}, **options)
 
     def _get_train_description(self, current_epoch: int) -> str:
         text = f"Epoch {current_epoch + 1} of {self.trainer.max_epochs}"

@@ -1,27 +1,26 @@
-"""Messages on the screen."""
+"""User errors and log records on the screen."""
 
 from __future__ import annotations
 
 import logging
 import os
-import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.logging import RichHandler
 from rich.text import Text
 
 from geozoo.cli._options import RunError
 from geozoo.cli._quiet import quiet_lightning
+from geozoo.cli._screen import Screen
 from geozoo.zoo import ConfigError
 
 _USAGE_FAULT, _RUN_FAULT = 2, 1
 
 
 @contextmanager
-def faults_shown(console: Console, program: str) -> Iterator[None]:
-    """End the program with their message, without a traceback, for faults that a user can mend.
+def faults_shown(screen: Screen, program: str) -> Iterator[None]:
+    """End the program with their message, without a traceback, for user errors.
 
     HYDRA_FULL_ERROR=1 shows the traceback, as it does for Hydra's own messages.
     """
@@ -31,18 +30,27 @@ def faults_shown(console: Console, program: str) -> Iterator[None]:
         if os.environ.get("HYDRA_FULL_ERROR", "0") != "0":
             raise
         is_usage = isinstance(error, ConfigError)
-        stop(console, program, str(error), code=_USAGE_FAULT if is_usage else _RUN_FAULT)
+        screen.fail(program, str(error), code=_USAGE_FAULT if is_usage else _RUN_FAULT)
 
 
-def stop(console: Console, program: str, text: str, *, code: int = _USAGE_FAULT) -> None:
-    """Print a message and leave."""
-    console.print(Text.assemble((f"{program}: ", "bold red"), text), soft_wrap=True)
-    sys.exit(code)
+class _Lines(logging.Handler):
+    """Log records as lines with the time of day, as long as they are."""
+
+    def __init__(self, screen: Screen) -> None:
+        super().__init__()
+        self.screen = screen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record."""
+        try:
+            clock = time.strftime("%X", time.localtime(record.created))
+            self.screen.note(Text.assemble((clock, "dim"), " ", self.format(record)))
+        except Exception:  # as logging's own handlers do: a log must not end a training
+            self.handleError(record)
 
 
-def configure_logging(console: Console) -> None:
-    """Our own messages on the console, warnings of others, no hints of Lightning."""
-    handler = RichHandler(console=console, show_path=False, show_level=False, log_time_format="%X")
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+def configure_logging(screen: Screen) -> None:
+    """Our own messages on the standard error, warnings of others, no hints of Lightning."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_Lines(screen)])
     logging.getLogger("geozoo").setLevel(logging.INFO)
     quiet_lightning()

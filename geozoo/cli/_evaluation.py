@@ -10,7 +10,6 @@ from typing import Any
 
 from lightning import seed_everything
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 
 from geozoo.cli._build import build_datamodule, build_task
 from geozoo.cli._checkpoints import (
@@ -25,6 +24,7 @@ from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import PROVIDED, RunError, RunOptions
 from geozoo.cli._overrides import apply_overrides
 from geozoo.cli._report import report
+from geozoo.cli._screen import Screen
 from geozoo.cli._summary import show_summary
 from geozoo.cli._trained import lay_out_columns
 from geozoo.cli._training import (
@@ -56,20 +56,20 @@ def evaluate(run: str, changes: Sequence[str], *, save: bool = False) -> None:
         save: write result, pictures and summary into the run folder, as the run itself does; for a
             run that ended before its test, or to record a test under other conditions.
     """
-    console = Console(highlight=False)
-    configure_logging(console)
-    with faults_shown(console, "geozoo-evaluate"):
+    screen = Screen()
+    configure_logging(screen)
+    with faults_shown(screen, "geozoo-evaluate"):
         if save and not Path(run).expanduser().is_dir():
             raise RunError("--save completes the record of a run: it takes a run folder")
         is_elsewhere = _is_published(run) or any(w.startswith(_ELSEWHERE) for w in changes)
         if save and is_elsewhere:
             raise RunError("--save completes the record of a run, which has its own data")
         test = evaluation_elsewhere if is_elsewhere else evaluation
-        outcome = test(run, changes, is_terminal=console.is_terminal)
+        outcome = test(run, changes, is_terminal=screen.has_bars)
         if save:
-            report(outcome, console)
+            report(outcome, screen)
         else:
-            show_summary(outcome, console, is_saved=False)
+            show_summary(outcome, screen, is_saved=False)
 
 
 def _is_published(word: str) -> bool:

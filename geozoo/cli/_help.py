@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.table import Table
+from collections.abc import Sequence
 
+from geozoo.cli._screen import Screen
+from geozoo.cli._sheet import facts
 from geozoo.zoo import entries, group_names, recipes, trainer_variants
+from geozoo.zoo.needs import needed_extras, needs
 
 _EXAMPLES = (
     ("geozoo-train trainer=quick", "minutes on a CPU: PONITA on the N-body data"),
     ("geozoo-train", "the same pair with the published settings (hours on a GPU)"),
     ("geozoo-train dataset=rmd17 dataset.molecule=ethanol", "another data set; keys by dots"),
+    ("geozoo-train dataset=extxyz dataset.path=my.xyz", "your own energies and forces"),
+    ("geozoo-train model=gram_ode dataset=traffic_synthetic", "traffic, simulated on the spot"),
     ("geozoo-train model.num_layers=3 optimizer.lr=1e-3", "change any key"),
     ("geozoo-train -m seed=0,1,2 trainer=quick", "several runs, mean and spread at the end"),
     ("geozoo-train trainer.devices=2 trainer.strategy=ddp", "any argument of lightning.Trainer"),
@@ -29,24 +33,31 @@ _KEYS = (
 _OTHER_GROUPS = ("task", "optimizer", "schedule", "trainer", "logger")
 
 
-def print_help(console: Console | None = None) -> None:
+def print_help(screen: Screen | None = None) -> None:
     """Print entries, recipes, groups and examples.
 
     Args:
-        console: where; None: the standard output.
+        screen: where; None: the standard output.
     """
-    console = console or Console(highlight=False)
-    console.print("[bold]geozoo-train[/]: train a model of the zoo on a data set.\n")
-    console.print(
-        "Usage: geozoo-train \\[group=name ...] \\[key=value ...]"
-        "    (in a checkout: python train.py)\n"
+    screen = screen or Screen()
+    screen.result("geozoo-train: train a model of the zoo on a data set.\n", style="bold")
+    screen.result(
+        "Usage: geozoo-train [group=name ...] [key=value ...]    (in a checkout: python train.py)\n"
     )
     for kind in ("model", "dataset"):
-        _section(console, f"{kind}=", [(e.name, e.summary) for e in entries(kind)])  # type: ignore[arg-type]
-    _section(console, "recipe=  chosen by the pair", _recipe_rows())
-    _section(console, "groups", [(f"{g}=", "  ".join(group_names(g))) for g in _OTHER_GROUPS])
-    _section(console, "keys", _KEYS)
-    _section(console, "examples", _EXAMPLES)
+        _section(
+            screen, f"{kind}=", [(e.name, _with_needs(e.summary, e.extra)) for e in entries(kind)]
+        )  # type: ignore[arg-type]
+    _section(screen, "recipe=  chosen by the pair", _recipe_rows())
+    _section(screen, "groups", [(f"{g}=", "  ".join(group_names(g))) for g in _OTHER_GROUPS])
+    _section(screen, "keys", _KEYS)
+    examples = [(line, _with_needs(text, *needed_extras(line))) for line, text in _EXAMPLES]
+    _section(screen, "examples", examples)
+
+
+def _with_needs(text: str, *extras: str) -> str:
+    said = needs(*extras)
+    return f"{text} [{said}]" if said else text
 
 
 def _recipe_rows() -> list[tuple[str, str]]:
@@ -67,12 +78,7 @@ def _recipe_rows() -> list[tuple[str, str]]:
     return rows
 
 
-def _section(console: Console, title: str, rows: object) -> None:
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 2), pad_edge=True)
-    table.add_column(no_wrap=True)
-    table.add_column()
-    for name, text in rows:  # type: ignore[attr-defined]
-        table.add_row(name, text)
-    console.print(f"[bold]{title}[/]")
-    console.print(table)
-    console.print()
+def _section(screen: Screen, title: str, rows: Sequence[tuple[str, str]]) -> None:
+    screen.result(title, style="bold")
+    screen.show(facts(*rows))
+    screen.result("")

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from omegaconf import DictConfig
-from rich.console import Console
 
 from geozoo.cli._checkpoint_files import drop_unfinished
 from geozoo.cli._checkpoints import read_record
@@ -17,6 +16,7 @@ from geozoo.cli._folder import RunFolder, command_line
 from geozoo.cli._prepare import is_main_process, prepare
 from geozoo.cli._report import report
 from geozoo.cli._resume import folder_to_resume, relocate, resumed_config
+from geozoo.cli._screen import Screen
 from geozoo.cli._summary import show_sweep
 from geozoo.cli._training import Outcome, train
 from geozoo.cli._words import options_first
@@ -25,11 +25,11 @@ from geozoo.zoo import CONFIG_NAME, forced_words, hydra_origins, plain_word, reg
 _PROGRAM = "geozoo-train"
 
 
-def _make_console() -> Console:
+def _make_screen() -> Screen:
     """The screen of the process that writes, with our own messages on it."""
-    console = Console(highlight=False, quiet=not is_main_process())
-    configure_logging(console)
-    return console
+    screen = Screen(is_quiet=not is_main_process())
+    configure_logging(screen)
+    return screen
 
 
 def launch(words: Sequence[str]) -> None:
@@ -38,15 +38,15 @@ def launch(words: Sequence[str]) -> None:
     Args:
         words: the command line without the program's name.
     """
-    console = _make_console()
-    with faults_shown(console, _PROGRAM):
+    screen = _make_screen()
+    with faults_shown(screen, _PROGRAM):
         words, places = ensemble_words(words)
         command = command_line([_PROGRAM, *words])
         folder = folder_to_resume(words)
         if folder is not None:
-            _resume(folder, words, command=command, console=console)
+            _resume(folder, words, command=command, screen=screen)
             return
-    _run_all([*words, *places], command=command, console=console)
+    _run_all([*words, *places], command=command, screen=screen)
 
 
 class _Job:
@@ -65,12 +65,12 @@ class _Job:
 
     def __call__(self, cfg: DictConfig) -> None:
         """Run it; a fault that its user can mend ends the program."""
-        console = _make_console()
-        with faults_shown(console, _PROGRAM):
-            self.outcomes.append(_run(cfg, command=self.command, console=console))
+        screen = _make_screen()
+        with faults_shown(screen, _PROGRAM):
+            self.outcomes.append(_run(cfg, command=self.command, screen=screen))
 
 
-def _run_all(words: Sequence[str], *, command: str, console: Console) -> None:
+def _run_all(words: Sequence[str], *, command: str, screen: Screen) -> None:
     """Let Hydra compose the configs and run each."""
     import hydra
 
@@ -81,10 +81,10 @@ def _run_all(words: Sequence[str], *, command: str, console: Console) -> None:
             job
         )()
     if len(job.outcomes) > 1 and is_main_process():
-        show_sweep(job.outcomes, console)
+        show_sweep(job.outcomes, screen)
 
 
-def _run(cfg: DictConfig, *, command: str, console: Console) -> Outcome:
+def _run(cfg: DictConfig, *, command: str, screen: Screen) -> Outcome:
     from hydra.core.hydra_config import HydraConfig
 
     choices = _choices()
@@ -92,8 +92,8 @@ def _run(cfg: DictConfig, *, command: str, console: Console) -> Outcome:
     folder = RunFolder(prepare(cfg, pair=pair, origins=hydra_origins(CONFIG_NAME)))
     overrides = [plain_word(word) for word in HydraConfig.get().overrides.task]
     words = {"command": command, "choices": choices, "overrides": overrides}
-    outcome = train(cfg, folder, words=words, is_terminal=console.is_terminal)
-    report(outcome, console)
+    outcome = train(cfg, folder, words=words, is_terminal=screen.has_bars)
+    report(outcome, screen)
     return outcome
 
 
@@ -110,7 +110,7 @@ def _choices() -> dict[str, str | None]:
     }
 
 
-def _resume(folder: RunFolder, words: Sequence[str], *, command: str, console: Console) -> None:
+def _resume(folder: RunFolder, words: Sequence[str], *, command: str, screen: Screen) -> None:
     cfg = resumed_config(folder, words)
     if is_main_process():
         drop_unfinished(folder.checkpoints)
@@ -121,9 +121,9 @@ def _resume(folder: RunFolder, words: Sequence[str], *, command: str, console: C
         "choices": before["choices"],
         "overrides": [*before["overrides"], *(w for w in words if not w.startswith("resume="))],
     }
-    is_terminal = console.is_terminal
+    is_terminal = screen.has_bars
     outcome = train(cfg, folder, words=record, is_resumed=True, is_terminal=is_terminal)
-    report(outcome, console)
+    report(outcome, screen)
 
 
 @contextmanager

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.table import Table
-
+from geozoo.cli._screen import Screen
+from geozoo.cli._sheet import Column, Sheet
 from geozoo.zoo.ledger import Run, select_runs
 from geozoo.zoo.results import Result, shown_number
 
@@ -14,12 +13,12 @@ from geozoo.zoo.results import Result, shown_number
 _SHOWN = 2
 
 
-def show_results(words: Sequence[str], console: Console) -> None:
+def show_results(words: Sequence[str], screen: Screen) -> None:
     """List the runs that all words occur in, a line for each of their main metrics.
 
     Args:
         words: see `geozoo.zoo.ledger.select_runs`.
-        console: where to.
+        screen: where to.
 
     Raises:
         ValueError: when there is no such run.
@@ -27,16 +26,14 @@ def show_results(words: Sequence[str], console: Console) -> None:
     runs = select_runs(words)
     if not runs:
         raise ValueError(f"no recorded run has all of the words {' '.join(words)!r}")
-    table = Table(
-        "id", "run", "data", "metric", "value", "without a model", "published", "training",
-        padding=(0, 1), show_lines=False,
-    )  # fmt: skip
+    captions = [Column(name, "caption", is_shared=True) for name in ("data", "training", "run")]
+    numbers = ("metric", "value", "baseline", "published")
+    table = Sheet(Column("id", "caption", is_shared=True), *numbers, *captions)
     for run in runs:
-        for number, row in enumerate(main_metrics(run)):
-            told = (run.id, run.label, data_of(row)) if number == 0 else ("", "", "")
-            table.add_row(*told, *_numbers(row), training_of(row) if number == 0 else "")
-    console.print(table)
-    console.print("geozoo reproduce <id> runs one again; geozoo table <data> compares", style="dim")
+        for row in main_metrics(run):
+            table.add(run.id, *_numbers(row), data_of(row), row.training, run.label)
+    screen.show(table)
+    screen.note("geozoo reproduce <id> runs one again; geozoo table <data> compares", style="dim")
 
 
 def main_metrics(run: Run) -> list[Result]:
@@ -50,13 +47,8 @@ def data_of(row: Result) -> str:
     return " ".join(filter(None, (row.dataset, row.variant)))
 
 
-def training_of(row: Result) -> str:
-    """Length and hardware of the training."""
-    return f"{row.training_length}, {row.device}" if row.wall_time_s else row.training_length
-
-
 def _numbers(row: Result) -> list[str]:
     baseline = "" if row.baseline is None else f"{row.baseline:.4g}"
     paper = "" if row.paper_value is None else f"{row.paper_value:g}"
-    return [" ".join(filter(None, (row.metric, row.unit and f"[{row.unit}]"))).replace("[", "\\["),
-            shown_number(row.value, row.std), baseline, paper]  # fmt: skip
+    metric = f"{row.metric} [{row.unit}]" if row.unit else row.metric
+    return [metric, shown_number(row.value, row.std), baseline, paper]

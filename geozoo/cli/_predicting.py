@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from geozoo.cli._arguments import check_writable, key_values
 from geozoo.cli._options import RunError
 from geozoo.cli._prediction_files import FORMATS, Predictions, write_predictions
+from geozoo.cli._screen import Screen
 from geozoo.cli._trained import trained_models
 from geozoo.data import GeometricSpec, progress_bar, read_structures
 from geozoo.hub import Ensemble, TrainedModel
@@ -106,12 +106,12 @@ _TABLE: dict[str, Callable[[str, str], Any]] = {
 }  # fmt: skip
 
 
-def predict(words: Sequence[str], console: Console) -> None:
+def predict(words: Sequence[str], screen: Screen) -> None:
     """Predict and write; every name is checked before any work.
 
     Args:
         words: see `PredictOptions`.
-        console: where to say what was done.
+        screen: where to say what was done.
 
     Raises:
         RunError: for words that do not fit, a model that there is not, or an output that cannot be
@@ -129,14 +129,15 @@ def predict(words: Sequence[str], console: Console) -> None:
     if target.suffix in _STRUCTURES and source.suffix not in _STRUCTURES:
         raise RunError(f"output {target.name} needs structures as input; write .npz or .csv")
     model = trained_models(options.checkpoint)
-    console.print(str(model), markup=False, soft_wrap=True)
+    screen.note(model)
     started = time.perf_counter()
     if isinstance(model.spec, GeometricSpec):
-        count = _predict_graphs(model, source, target, options, console)
+        count = _predict_graphs(model, source, target, options, screen)
     else:
-        count = _predict_series(model, source, target, options, console)
+        count = _predict_series(model, source, target, options, screen)
     seconds = time.perf_counter() - started
-    console.print(f"{count} in {seconds:.1f} s: {target}", soft_wrap=True)
+    screen.note(f"{count} in {seconds:.1f} s, written to")
+    screen.result(target)
 
 
 def _predict_graphs(
@@ -144,7 +145,7 @@ def _predict_graphs(
     source: Path,
     target: Path,
     options: PredictOptions,
-    console: Console,
+    screen: Screen,
 ) -> str:
     structures = None
     if options.any_composition:
@@ -153,10 +154,8 @@ def _predict_graphs(
         unit = options.length_unit or model.spec.protocol.get("length_unit_of_file", "angstrom")
         if unit != "angstrom" or options.length_unit is not None:
             whose = "as given" if options.length_unit else "as in the files of the training"
-            console.print(f"positions are read in {unit}, {whose}; written in angstrom and eV")
-        structures = read_structures(
-            source, ignore_cell=options.ignore_cell, length_unit=unit
-        )
+            screen.note(f"positions are read in {unit}, {whose}; written in angstrom and eV")
+        structures = read_structures(source, ignore_cell=options.ignore_cell, length_unit=unit)
         store = structure_store(model.spec, structures)
     elif source.suffix == ".npz":
         store = read_arrays(source, model.spec, dtype=model.dtype)
@@ -173,7 +172,7 @@ def _predict_graphs(
 
 def _predict_series(
     model: TrainedModel | Ensemble, source: Path, target: Path, options: PredictOptions,
-    console: Console,
+    screen: Screen,
 ) -> str:  # fmt: skip
     if source.suffix != ".csv" or target.suffix != ".csv":
         raise ValueError(
@@ -182,9 +181,9 @@ def _predict_series(
         )
     spec = model.spec
     series, assumed = read_readings(source, spec, options.table)
-    console.print(assumed, markup=False, soft_wrap=True)
+    screen.note(assumed)
     for note in series.notes:
-        console.print(f"{source.name}: {note}", markup=False, soft_wrap=True)
+        screen.note(f"{source.name}: {note}")
     found = forecast(model, series)
     names, values = list(found.sensor_ids), found.values
     further = {f"_q{100 * level:g}": array for level, array in (found.quantiles or {}).items()}

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from geozoo.cli._checkpoints import find_checkpoint, read_checkpoint
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._recording import public
 from geozoo.cli._result import variant_of
+from geozoo.cli._screen import Screen
 from geozoo.hub import load, write_model
 from geozoo.hub.rebuilding import own_modules, rebuild_task
 from geozoo.tasks._precision import model_dtype
@@ -23,7 +22,7 @@ _LICENCE = re.compile(r"^(?:\| *licence *\||- \*\*Licence\*\*:) *(.+?) *\|?$", r
 
 
 def publish(
-    run: str, out: str | None, name: str | None, licence: str, console: Console,
+    run: str, out: str | None, name: str | None, licence: str, screen: Screen,
     mirrors: Sequence[str] = (),
 ) -> Path:  # fmt: skip
     """Write the best checkpoint of a run as a trained model, and load it again.
@@ -33,7 +32,7 @@ def publish(
         out: folder to make; None: one called like the model, here.
         name: what to call the model; None: model and data.
         licence: of the weights.
-        console: where to say what was written.
+        screen: where to say what was written.
         mirrors: where the weights will be had, if only the description is handed on.
 
     Raises:
@@ -66,10 +65,11 @@ def publish(
     )
     model = load(folder, trusted=own)
     size = f"{description.weights.size / 2**20:.2f} MiB of weights"
-    console.print(f"{folder} ({size})", soft_wrap=True)
+    screen.result(folder)
+    screen.note(size)
     trust = f", trusted={own}" if own else ""
     call = f"geozoo.load({str(folder)!r}{trust})"
-    console.print(f"{model}\nload it: {call}", markup=False, soft_wrap=True)
+    screen.note(f"{model}\nload it: {call}")
     return folder
 
 

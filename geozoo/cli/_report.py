@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from rich.console import Console
 
 from geozoo.cli._class_plots import plot_confusion
 from geozoo.cli._forecast_plots import plot_forecast
@@ -13,6 +12,7 @@ from geozoo.cli._page import write_page
 from geozoo.cli._plots import plot_errors, plot_loss, plot_parity
 from geozoo.cli._prepare import is_main_process
 from geozoo.cli._result import result_rows
+from geozoo.cli._screen import Screen
 from geozoo.cli._summary import show_summary
 from geozoo.cli._training import Outcome
 from geozoo.cli._worst_plots import plot_worst
@@ -21,7 +21,7 @@ from geozoo.tasks import Classification, Forecasting, Generation
 from geozoo.zoo.results import write_results
 
 
-def report(outcome: Outcome, console: Console) -> None:
+def report(outcome: Outcome, screen: Screen) -> None:
     """Write result, pictures, page and summary of a finished run, and print the summary."""
     if not is_main_process():
         return
@@ -29,7 +29,7 @@ def report(outcome: Outcome, console: Console) -> None:
         write_results(outcome.folder.result, result_rows(outcome))
     _draw(outcome)
     write_page(outcome)
-    show_summary(outcome, console)
+    show_summary(outcome, screen)
 
 
 def _draw(outcome: Outcome) -> None:

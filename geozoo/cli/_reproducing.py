@@ -5,23 +5,26 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from geozoo.cli._checkpoints import read_record
+from geozoo.cli._durations import duration
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import RunError
 from geozoo.cli._recording import without_places
+from geozoo.cli._screen import Screen
+from geozoo.cli._sheet import Sheet
 from geozoo.zoo.ledger import Run, find_run
 from geozoo.zoo.provenance import commit, device_name
 from geozoo.zoo.reproduction import Comparison, commands_of, compare, tolerance_of
 from geozoo.zoo.results import over_seeds, read_results
 
+#: What a repeated run prints is about the verdict, which alone was asked for.
+_STANDARD_ERROR = 2
 
-def reproduce(name: str, runs: str, console: Console, *, dry_run: bool = False) -> bool:
+
+def reproduce(name: str, runs: str, screen: Screen, *, dry_run: bool = False) -> bool:
     """Run a record's command for each of its seeds and compare the numbers.
 
     A run that was interrupted goes on where it was; a finished one is not repeated.
@@ -29,7 +32,7 @@ def reproduce(name: str, runs: str, console: Console, *, dry_run: bool = False) 
     Args:
         name: id of the record.
         runs: folder of the new run folders.
-        console: where to say what is done.
+        screen: where to say what is done.
         dry_run: say what would be done, and do nothing.
 
     Returns:
@@ -40,46 +43,43 @@ def reproduce(name: str, runs: str, console: Console, *, dry_run: bool = False) 
         RunError: when a command fails.
     """
     run = find_run(name)
-    _announce(run, console)
+    _announce(run, screen.result if dry_run else screen.note)
     if dry_run:
         return True
     seeds = [int(seed) for seed in run.first.seeds.split()]
-    folders = [_made(run, seed, Path(runs).expanduser().absolute(), console) for seed in seeds]
+    folders = [_made(run, seed, Path(runs).expanduser().absolute(), screen) for seed in seeds]
     tables = [read_results(folder.result) for folder in folders]
     found = [over_seeds(list(rows)) for rows in zip(*tables, strict=True)]
     comparisons = compare(run, found)
-    console.print(_verdict(comparisons))
+    screen.show(_verdict(comparisons))
     agrees = all(comparison.agrees for comparison in comparisons)
-    console.print("reproduced" if agrees else "NOT reproduced", style="bold")
+    screen.result("reproduced" if agrees else "NOT reproduced", style="bold")
     return agrees
 
 
-def _announce(run: Run, console: Console) -> None:
+def _announce(run: Run, say: Callable[..., None]) -> None:
     """Say what will run, for how long, and where that was."""
     first = run.first
     seeds = first.seeds.split()
-    console.print(
-        f"{run.id}: {run.label} on {first.dataset} {first.variant}".rstrip(), style="bold"
-    )
-    console.print(f"protocol: {first.split}", soft_wrap=True)
+    say(f"{run.id}: {run.label} on {first.dataset} {first.variant}".rstrip(), style="bold")
+    say(f"protocol: {first.split}")
     for seed in seeds:
         lines = [shlex.join(words) for words in commands_of(run, int(seed))]
-        console.print("  " + "; ".join(lines), soft_wrap=True, markup=False)
-    minutes = first.wall_time_s * len(seeds) / 60
+        say("  " + "; ".join(lines))
     here = device_name()
-    console.print(
-        f"training took {minutes:.0f} min in all on {first.device} (torch {first.torch}, commit "
-        f"{first.commit or 'unknown'}, {first.date}); here: {here}, commit {commit() or 'unknown'}",
-        soft_wrap=True,
+    seconds = (first.wall_time_s or 0.0) * len(seeds)
+    length = f"training took {duration(seconds)} in all" if seconds else "no training time recorded"
+    say(
+        f"{length} on {first.device} "
+        f"(torch {first.torch}, commit {first.commit or 'unknown'}, {first.date}); here: {here}, "
+        f"commit {commit() or 'unknown'}"
     )
     for row in run.results:
-        console.print(
-            f"  {row.metric}: {row.value:.5g} {row.unit}, to be met within {tolerance_of(row):.2g}",
-            markup=False,
-        )
+        within = f"to be met within {tolerance_of(row):.2g}"
+        say(f"  {row.metric}: {row.value:.5g} {row.unit}, {within}")
 
 
-def _made(run: Run, seed: int, runs: Path, console: Console) -> RunFolder:
+def _made(run: Run, seed: int, runs: Path, screen: Screen) -> RunFolder:
     """The run folder of a seed, made or completed now if need be."""
     folder = RunFolder(runs / f"reproduce-{run.id}_seed{seed}")
     train, *later = commands_of(run, seed)
@@ -87,18 +87,18 @@ def _made(run: Run, seed: int, runs: Path, console: Console) -> RunFolder:
     tests = [words for words in later if words not in continued]
     done = _continuations(folder) if continued else 0
     if folder.result.is_file() and (not continued or _is_whole(folder, done == len(continued))):
-        console.print(f"seed {seed}: finished before, in {folder.path}", soft_wrap=True)
+        screen.note(f"seed {seed}: finished before, in {folder.path}")
         return folder
     if folder.last.is_file():
         begun = _changes(continued[done - 1]) if done else []
-        _call(["train", f"resume={folder.path}", *begun], console)
+        _call(["train", f"resume={folder.path}", *begun], screen)
     else:
-        _call(["train", *train[1:], f"run_dir={folder.path}"], console)
+        _call(["train", *train[1:], f"run_dir={folder.path}"], screen)
     for words in continued[done:]:
-        _call(["train", f"resume={folder.path}", *_changes(words)], console)
+        _call(["train", f"resume={folder.path}", *_changes(words)], screen)
     for test in tests:
         words = [str(folder.path) if word == "<run>" else word for word in test[1:]]
-        _call(["evaluate", "--save", *words], console)
+        _call(["evaluate", "--save", *words], screen)
     return folder
 
 
@@ -120,9 +120,10 @@ def _changes(words: Sequence[str]) -> list[str]:
     return [word for word in words[1:] if not word.startswith("resume=")]
 
 
-def _call(words: Sequence[str], console: Console) -> None:
-    console.print(f"$ geozoo {shlex.join(words)}", soft_wrap=True, markup=False, style="dim")
-    done = subprocess.run([sys.executable, "-m", "geozoo.cli.main", *words], check=False)
+def _call(words: Sequence[str], screen: Screen) -> None:
+    screen.note(f"$ geozoo {shlex.join(words)}", style="dim")
+    command = [sys.executable, "-m", "geozoo.cli.main", *words]
+    done = subprocess.run(command, check=False, stdout=_STANDARD_ERROR)
     if done.returncode:
         raise RunError(
             f"`geozoo {shlex.join(words)}` ended with {done.returncode}; the same command of "
@@ -130,11 +131,11 @@ def _call(words: Sequence[str], console: Console) -> None:
         )
 
 
-def _verdict(comparisons: Sequence[Comparison]) -> Table:
-    table = Table("metric", "recorded", "now", "difference", "tolerance", "", padding=(0, 1))
+def _verdict(comparisons: Sequence[Comparison]) -> Sheet:
+    table = Sheet("metric", "recorded", "now", "difference", "tolerance", "verdict")
     for each in comparisons:
         row, difference = each.recorded, each.found - each.recorded.value
-        table.add_row(
+        table.add(
             f"{row.metric} {row.unit}", f"{row.value:.5g}", f"{each.found:.5g}",
             f"{difference:+.2g}", f"{each.tolerance:.2g}", "pass" if each.agrees else "FAIL",
         )  # fmt: skip

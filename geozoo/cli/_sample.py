@@ -8,13 +8,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from geozoo.cli._arguments import key_values
 from geozoo.cli._console import configure_logging, faults_shown
 from geozoo.cli._molecules import check_molecule_file, plot_molecules, write_molecules
 from geozoo.cli._options import RunError
+from geozoo.cli._screen import Screen
+from geozoo.cli._sheet import Sheet
 from geozoo.cli._trained import trained_model
 from geozoo.data import progress_bar
 from geozoo.metrics import generation_scores, molecule_bonds, molecule_smiles
@@ -75,9 +74,9 @@ def sample(words: Sequence[str]) -> None:
     Args:
         words: see `SampleOptions`.
     """
-    console = Console(highlight=False)
-    configure_logging(console)
-    with faults_shown(console, "geozoo-sample"):
+    screen = Screen()
+    configure_logging(screen)
+    with faults_shown(screen, "geozoo-sample"):
         options = SampleOptions.from_words(words)
         out = Path(options.out).expanduser().absolute()
         check_molecule_file(out)
@@ -87,11 +86,11 @@ def sample(words: Sequence[str]) -> None:
             drawn = task.sample(options.n, seed=options.seed, progress=advance)
         seconds = time.perf_counter() - started
         write_molecules(drawn, out)
-        console.print(_scores(drawn))
+        screen.show(_scores(drawn))
         plot_molecules(drawn, out.with_suffix(".png"))
         rate = f"{len(drawn)} molecules in {seconds:.1f} s ({len(drawn) / seconds:.3g} a second)"
-        picture = out.with_suffix(".png").name
-        console.print(f"{rate}: {out}, the first ones drawn in {picture}", soft_wrap=True)
+        screen.note(f"{rate}; the first ones are drawn in {out.with_suffix('.png')}; written to")
+        screen.result(out)
 
 
 def _load(options: SampleOptions) -> Generation:
@@ -104,7 +103,7 @@ def _load(options: SampleOptions) -> Generation:
     return model.task
 
 
-def _scores(drawn: SampledMolecules) -> Table:
+def _scores(drawn: SampledMolecules) -> Sheet:
     atoms = (drawn.pos, drawn.z, drawn.batch, len(drawn))
     bonds = molecule_bonds(*atoms)
     scores = {
@@ -112,7 +111,7 @@ def _scores(drawn: SampledMolecules) -> Table:
         "molecule stability": 100 * float(bonds.stable.double().mean()),
         **generation_scores(molecule_smiles(*atoms), None),
     }
-    table = Table("measure", "%", box=None, padding=(0, 2))
+    table = Sheet("measure", "%")
     for name, value in scores.items():
-        table.add_row(name.replace("_", " * "), f"{value:.1f}")
+        table.add(name.replace("_", " * "), f"{value:.1f}")
     return table

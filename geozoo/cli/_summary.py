@@ -2,55 +2,48 @@
 
 from __future__ import annotations
 
-import io
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from rich.console import Console, Group
-from rich.panel import Panel
-from rich.table import Table
+from rich.text import Text
 
 from geozoo.cli._durations import duration
 from geozoo.cli._folder import RunFolder
+from geozoo.cli._screen import Screen
+from geozoo.cli._sheet import Sheet, facts
 from geozoo.cli._training import Outcome
 from geozoo.cli._usage import predict_command
 
-_WIDTH = 100
 
-
-def show_summary(outcome: Outcome, console: Console, *, is_saved: bool = True) -> None:
+def show_summary(outcome: Outcome, screen: Screen, *, is_saved: bool = True) -> None:
     """Print the summary, and save it in the run folder.
 
     Args:
         outcome: the finished run.
-        console: where it is printed.
+        screen: where it is printed.
         is_saved: whether ``summary.txt`` is written.
     """
-    shown = summary(outcome)
     after = next_steps(outcome) if is_saved else _folder_lines(outcome)
-    plain = Console(file=io.StringIO(), width=_WIDTH, force_terminal=False)
-    for each in (console, plain):
-        each.print(shown)
-        for line in after:  # unfolded, to be copied
-            each.print(line, markup=False, highlight=False, soft_wrap=True)
+    for line in [*summary(outcome, screen.width), *after]:
+        screen.result(line)
     if is_saved:
-        outcome.folder.summary.write_text(plain.file.getvalue(), encoding="utf-8")
+        text = "\n".join(map(str, [*summary(outcome, None), *after]))
+        outcome.folder.summary.write_text(text + "\n", encoding="utf-8")
 
 
-def summary(outcome: Outcome) -> Panel:
-    """Metrics in physical units, the run in short, and where things lie."""
-    run = Table.grid(padding=(0, 2))
-    for fact in run_facts(outcome):
-        run.add_row(*fact)
-    places = [] if outcome.folder is None else ["", _places(outcome.folder)]
-    return Panel(
-        Group(_metrics(outcome), "", run, *places),
-        title=title(outcome),
-        width=_WIDTH,
-    )
+def summary(outcome: Outcome, width: int | None) -> list[Text]:
+    """Metrics in physical units, the run in short, and where things lie.
+
+    Args:
+        outcome: the finished run.
+        width: columns of the screen; None: there is no screen.
+    """
+    sheets = [_metrics(outcome), facts(*run_facts(outcome))]
+    sheets += [] if outcome.folder is None else [_places(outcome.folder)]
+    return [line for sheet in sheets for line in [*sheet.lines(width), Text()]]
 
 
 def next_steps(outcome: Outcome) -> list[str]:
@@ -116,39 +109,40 @@ def metric_rows(outcome: Outcome) -> list[tuple[str, str, str, str, str]]:
     ]
 
 
-def show_sweep(outcomes: Sequence[Outcome], console: Console) -> None:
+def show_sweep(outcomes: Sequence[Outcome], screen: Screen) -> None:
     """Print one line per run of a sweep, and mean and standard deviation over its runs."""
     units = outcomes[0].task.metric_units()
     names = [name for name in units if all(name in outcome.test for outcome in outcomes)]
-    table = Table("run", *(f"{name} ({units[name]})" for name in names), title="test metrics")
+    table = Sheet("run", *(f"{name} ({units[name]})" for name in names), title="test metrics")
     for outcome in outcomes:
-        table.add_row(outcome.folder.path.name, *(_number(outcome.test[name]) for name in names))
+        table.add(outcome.folder.path.name, *(_number(outcome.test[name]) for name in names))
     spread = []
     for name in names:
         values = [outcome.test[name] for outcome in outcomes]
         spread.append(f"{mean(values):.5g} ± {stdev(values):.2g}")
-    table.add_section()
-    table.add_row("mean ± standard deviation", *spread)
-    console.print(table)
+    table.add("mean ± standard deviation", *spread, style="bold")
+    screen.show(table)
 
 
-def _metrics(outcome: Outcome) -> Table:
-    table = Table("metric", "test", "validation", "baseline", "unit", box=None, padding=(0, 2))
+def _metrics(outcome: Outcome) -> Sheet:
+    names = ("metric", "test", "validation", "baseline", "unit")
+    table = Sheet(*names, title=title(outcome))
     for name, *values, unit in metric_rows(outcome):
-        marked = f"[bold]{name}[/]" if outcome.task.monitor == f"val/{name}" else name
-        table.add_row(marked, *values, unit)
+        is_chosen = outcome.task.monitor == f"val/{name}"
+        table.add(name, *values, unit, style="bold" if is_chosen else "")
     return table
 
 
-def _places(folder: RunFolder) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_row("weights", f"checkpoints/{folder.best.name}, checkpoints/{folder.last.name}")
+def _places(folder: RunFolder) -> Sheet:
     pictures = sorted(path.name for path in folder.path.glob("*.png"))
-    table.add_row("curves", ", ".join(["metrics.csv", *pictures]))
-    if folder.page.is_file():
-        table.add_row("page", f"{folder.page.name}, all of it in one file")
-    table.add_row("record", "config.yaml, run.json, splits.npz, result.csv, summary.txt")
-    return table
+    page = f"{folder.page.name}, all of it in one file" if folder.page.is_file() else ""
+    places = {
+        "weights": f"checkpoints/{folder.best.name}, checkpoints/{folder.last.name}",
+        "curves": ", ".join(["metrics.csv", *pictures]),
+        "page": page,
+        "record": "config.yaml, run.json, splits.npz, result.csv, summary.txt",
+    }
+    return facts(*((name, text) for name, text in places.items() if text))
 
 
 def _short(path: Path) -> str:

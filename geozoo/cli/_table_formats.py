@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
+from geozoo.cli._screen import Screen
+from geozoo.cli._sheet import Column, Sheet
 from geozoo.contracts import measure_of
 from geozoo.zoo.benchmark_table import BenchmarkTable
 from geozoo.zoo.table_text import OURS, cells_of, head
@@ -18,14 +16,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def show_tables(tables: Sequence[BenchmarkTable], console: Console) -> None:
-    """Print tables on the terminal; rows of geozoo are bold."""
-    for table in tables:
-        shown = Table(*map(escape, head(table)), title=escape(table.title), padding=(0, 1))
-        for line in table.lines:
-            cells = [escape(cell) for cell in cells_of(table, line)]
-            shown.add_row(*cells, style="bold" if line.run else None)
-        console.print(shown)
+def show_tables(tables: Sequence[BenchmarkTable], screen: Screen) -> None:
+    """Print tables; rows of geozoo are bold."""
+    for number, table in enumerate(tables):
+        if number:
+            screen.result("")
+        screen.show(_sheet(table))
+
+
+def _sheet(table: BenchmarkTable) -> Sheet:
+    method, *metrics, source, protocol = head(table)
+    about = [Column(name, "caption") for name in (source, protocol)]
+    shown = Sheet(Column(method, "caption"), *metrics, *about, title=table.title)
+    for line in table.lines:
+        shown.add(*cells_of(table, line), style="bold" if line.run else "")
+    return shown
 
 
 def draw_tables(tables: Sequence[BenchmarkTable], path: Path) -> None:

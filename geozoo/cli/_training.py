@@ -11,11 +11,11 @@ from typing import Any
 
 from hydra.utils import get_class, instantiate
 from lightning import Trainer, seed_everything
-from lightning.pytorch.callbacks import RichProgressBar, Timer
+from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig, OmegaConf
 
 from geozoo.cli._build import build_datamodule, build_task, build_trainer, complete_model
-from geozoo.cli._callbacks import drop_averaging, hardware_facts
+from geozoo.cli._callbacks import RunBar, drop_averaging, hardware_facts
 from geozoo.cli._checkpoints import load_weights, read_content, trained_epochs
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._initial_weights import add_adapters, freeze, take_weights
@@ -148,7 +148,7 @@ def test_trainer(cfg: DictConfig, *, is_terminal: bool) -> Trainer:
     make = instantiate(cfg.trainer, _convert_="all", _partial_=True)
     return make(
         logger=False,
-        callbacks=[RichProgressBar()] if is_terminal else [],
+        callbacks=[RunBar()] if is_terminal else [],
         enable_checkpointing=False,
         enable_progress_bar=is_terminal,
     )

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from rich.console import Console
-
 from geozoo.cli._arguments import check_writable
 from geozoo.cli._options import RunError
+from geozoo.cli._screen import Screen
+from geozoo.zoo.needs import with_needs
 
 _PROGRAM = "geozoo"
 #: Programs of their own, which read the remaining words themselves.
@@ -41,43 +41,44 @@ def main() -> None:
         import_module(f"geozoo.cli.{words[0]}").main()
         return
     options = _parser().parse_args(words)
-    console = Console(highlight=False)
+    screen = Screen()
     try:
-        options.run(options, console)
+        options.run(options, screen)
     except (ValueError, OSError, ImportError, RunError) as error:
-        console.print(f"{_PROGRAM}: {error}", markup=False, soft_wrap=True)
-        sys.exit(1)
+        screen.fail(_PROGRAM, str(error))
 
 
-def _list(options: argparse.Namespace, console: Console) -> None:
+def _list(options: argparse.Namespace, screen: Screen) -> None:
     from geozoo.cli._listing import show_entries
 
-    show_entries(console)
+    show_entries(screen, options.section)
 
 
-def _record(options: argparse.Namespace, console: Console) -> None:
+def _record(options: argparse.Namespace, screen: Screen) -> None:
     from geozoo.cli._recording import record_runs
 
-    written = record_runs([Path(run) for run in options.runs])
-    console.print(f"recorded in {written}", soft_wrap=True)
-    _cards(options, console)
+    screen.result(record_runs([Path(run) for run in options.runs]))
+    _cards(options, screen)
 
 
-def _cards(options: argparse.Namespace, console: Console) -> None:
+def _cards(options: argparse.Namespace, screen: Screen) -> None:
     from geozoo.cli._listing import write_cards
     from geozoo.cli._recording import check_checkout
 
     check_checkout()
-    console.print("\n".join(map(str, write_cards())) or "all cards are current")
+    for card in (written := write_cards()):
+        screen.result(card)
+    if not written:
+        screen.note("all cards are current")
 
 
-def _results(options: argparse.Namespace, console: Console) -> None:
+def _results(options: argparse.Namespace, screen: Screen) -> None:
     from geozoo.cli._ledger import show_results
 
-    show_results(options.words, console)
+    show_results(options.words, screen)
 
 
-def _table(options: argparse.Namespace, console: Console) -> None:
+def _table(options: argparse.Namespace, screen: Screen) -> None:
     from geozoo.cli._table_formats import draw_tables, show_tables
     from geozoo.zoo import table_text
     from geozoo.zoo.benchmark_table import benchmark_tables
@@ -87,9 +88,9 @@ def _table(options: argparse.Namespace, console: Console) -> None:
     tables = benchmark_tables(options.data, options.variants)
     if options.picture:
         draw_tables(tables, Path(options.picture))
-        console.print(f"drawn in {options.picture}", soft_wrap=True)
+        screen.result(options.picture)
     elif options.format == "terminal":
-        show_tables(tables, console)
+        show_tables(tables, screen)
     else:
         writers = {
             "markdown": table_text.markdown, "csv": table_text.comma_separated,
@@ -98,33 +99,34 @@ def _table(options: argparse.Namespace, console: Console) -> None:
         sys.stdout.write(writers[options.format](tables).rstrip("\n") + "\n")
 
 
-def _reproduce(options: argparse.Namespace, console: Console) -> None:
+def _reproduce(options: argparse.Namespace, screen: Screen) -> None:
     from geozoo.cli._reproducing import reproduce
 
-    if not reproduce(options.id, options.runs, console, dry_run=options.dry_run):
+    if not reproduce(options.id, options.runs, screen, dry_run=options.dry_run):
         sys.exit(1)
 
 
-def _predict(options: argparse.Namespace, console: Console) -> None:
+def _predict(options: argparse.Namespace, screen: Screen) -> None:
     from geozoo.cli._predicting import predict
 
-    predict(options.words, console)
+    predict(options.words, screen)
 
 
-def _export(options: argparse.Namespace, console: Console) -> None:
+def _export(options: argparse.Namespace, screen: Screen) -> None:
     from geozoo.cli._trained import trained_model
     from geozoo.hub.exporting import save_program
 
     path = Path(options.output).expanduser().absolute()
     check_writable("output", path)
     save_program(trained_model(options.model).to("cpu"), path, compiled=options.compiled)
-    console.print(f"{path} ({path.stat().st_size / 2**20:.2f} MiB)", soft_wrap=True)
+    screen.result(path)
+    screen.note(f"{path.stat().st_size / 2**20:.2f} MiB")
 
 
-def _publish(options: argparse.Namespace, console: Console) -> None:
+def _publish(options: argparse.Namespace, screen: Screen) -> None:
     from geozoo.cli._publishing import publish
 
-    publish(options.run_folder, options.out, options.name, options.licence, console, options.mirror)
+    publish(options.run_folder, options.out, options.name, options.licence, screen, options.mirror)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -132,7 +134,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, what in _PROGRAMS.items():
         commands.add_parser(name, help=what, add_help=False)
-    _add(commands, "list", _list, "models, data sets and recipes")
+    listed = _add(commands, "list", _list, "models, data sets, trained models and recipes")
+    listed.add_argument(
+        "section", nargs="?", help="models, datasets, trained or recipes; default: all in short"
+    )
     record = _add(commands, "record", _record, "append finished runs to the results of a model")
     record.add_argument("runs", nargs="+", help="run folders that differ in the seed alone")
     _add(commands, "cards", _cards, "regenerate the results tables of the cards")
@@ -171,10 +176,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add(
     commands: argparse._SubParsersAction, name: str,
-    run: Callable[[argparse.Namespace, Console], None], what: str, epilog: Sequence[str] = (),
+    run: Callable[[argparse.Namespace, Screen], None], what: str, epilog: Sequence[str] = (),
 ) -> argparse.ArgumentParser:  # fmt: skip
     parser = commands.add_parser(
-        name, help=what, description=what, epilog="\n".join(epilog),
+        name, help=what, description=what, epilog="\n".join(with_needs(epilog)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.set_defaults(run=run)

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 
 import pooch
 import yaml
-from rich.console import Console
-from rich.progress import DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import DownloadColumn, TimeRemainingColumn
+
+from geozoo.data._progress import start_bar
 
 _LOG = logging.getLogger(__name__)
 #: Set to 1, it keeps geozoo from touching the network.
@@ -205,13 +206,8 @@ class _Bar:
     """A rich progress bar with the methods that pooch calls."""
 
     def __init__(self, name: str) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            DownloadColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-        )
-        self._task = self._progress.add_task(f"Downloading {name}", total=None)
+        columns = (DownloadColumn(), TimeRemainingColumn())
+        self._progress, self._task = start_bar(f"Downloading {name}", None, *columns)
 
     def __enter__(self) -> _Bar:
         self._progress.start()

@@ -146,7 +146,7 @@ def test_a_checkpoint_has_no_record_to_complete(
     )
     with pytest.raises(SystemExit):
         main()
-    assert "--save completes the record of a run" in capsys.readouterr().out
+    assert "--save completes the record of a run" in capsys.readouterr().err
 
 
 def test_the_command_explains_a_fault(
@@ -158,4 +158,4 @@ def test_the_command_explains_a_fault(
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == 1
-    assert "geozoo-evaluate: there is no checkpoint" in capsys.readouterr().out
+    assert "geozoo-evaluate: there is no checkpoint" in capsys.readouterr().err

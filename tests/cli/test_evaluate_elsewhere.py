@@ -92,8 +92,8 @@ def test_the_command_tests_a_model_of_the_zoo(geozoo_train, monkeypatch, tmp_pat
     monkeypatch.setattr(sys, "argv", ["geozoo-evaluate", *words, "trainer.accelerator=cpu"])
     with pytest.raises(SystemExit):  # the name of a key
         main()
-    assert "dataset.source" in capsys.readouterr().out
+    assert "dataset.source" in capsys.readouterr().err
     monkeypatch.setattr(sys, "argv", ["geozoo-evaluate", "--save", *words[:1]])
     with pytest.raises(SystemExit):
         main()
-    assert "--save completes the record of a run" in " ".join(capsys.readouterr().out.split())
+    assert "--save completes the record of a run" in " ".join("".join(capsys.readouterr()).split())

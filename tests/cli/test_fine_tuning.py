@@ -34,7 +34,7 @@ def test_a_run_begins_from_the_weights_of_another(tiny_run, geozoo_train, tmp_pa
 def test_a_published_model_is_a_beginning_too(tiny_run, geozoo_train, tmp_path, capsys):
     words = ("init_from=ponita-qm9_homo", "run_dir=again")
     assert geozoo_train(*TINY, *words) == 1
-    said = " ".join(capsys.readouterr().out.split())
+    said = " ".join("".join(capsys.readouterr()).split())
     assert "no weights of ponita-qm9_homo (Ponita) fit into TinyModel" in said
     assert not (tmp_path / "again").exists()
 
@@ -93,7 +93,7 @@ def test_adapters_train_updates_alone_and_leave_an_ordinary_network(
 )
 def test_words_that_do_not_fit(words, message, geozoo_train, tmp_path, capsys):
     assert geozoo_train(*TINY, *words, "run_dir=x") != 0
-    assert message in " ".join(capsys.readouterr().out.split())
+    assert message in " ".join("".join(capsys.readouterr()).split())
     assert not (tmp_path / "x").exists()
 
 
@@ -108,7 +108,7 @@ def test_words_that_do_not_fit(words, message, geozoo_train, tmp_path, capsys):
 )
 def test_adapters_that_do_not_fit(words, message, tiny_run, geozoo_train, tmp_path, capsys):
     assert geozoo_train(*TINY, f"init_from={tiny_run}", *words, "run_dir=x") != 0
-    assert message in " ".join(capsys.readouterr().out.split())
+    assert message in " ".join("".join(capsys.readouterr()).split())
     assert not (tmp_path / "x").exists()
 
 

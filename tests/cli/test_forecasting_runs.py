@@ -69,7 +69,7 @@ def test_a_fitted_model_is_tested_again_from_its_checkpoint(run, monkeypatch, ca
 
 def test_a_forecaster_is_refused_for_other_data(geozoo_train, capsys):
     assert geozoo_train("model=stid", "dataset=tiny") == 2
-    assert "cannot tell model.horizon" in " ".join(capsys.readouterr().out.split())
+    assert "cannot tell model.horizon" in " ".join("".join(capsys.readouterr()).split())
 
 
 def test_recipes_of_a_task_serve_its_data_sets():
@@ -85,7 +85,7 @@ def test_a_missing_library_is_named_with_the_extra_that_brings_it(run, monkeypat
     monkeypatch.setitem(sys.modules, "dtaidistance", None)
     code, _ = run("gram_ode", *SMALL["gram_ode"])
     assert code == 2
-    assert "pip install 'geozoo[traffic]'" in " ".join(capsys.readouterr().out.split())
+    assert "pip install 'geozoo[traffic]'" in " ".join("".join(capsys.readouterr()).split())
 
 
 def test_a_library_that_the_data_needs_is_named_too(run, monkeypatch, capsys):
@@ -95,4 +95,4 @@ def test_a_library_that_the_data_needs_is_named_too(run, monkeypatch, capsys):
     monkeypatch.setattr(TinyTraffic, "read", read)
     code, _ = run("last_value")
     assert code != 0
-    assert "dataset: the h5 files need h5py" in " ".join(capsys.readouterr().out.split())
+    assert "dataset: the h5 files need h5py" in " ".join("".join(capsys.readouterr()).split())

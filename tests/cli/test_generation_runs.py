@@ -111,7 +111,7 @@ def test_a_file_that_is_no_checkpoint_is_named(
         path.write_bytes(content)
     with pytest.raises(SystemExit):
         run(sample_main, f"checkpoint={path}", f"out={tmp_path / 'a.sdf'}", monkeypatch=monkeypatch)
-    assert re.search(r"other\.ckpt is no checkpoint of a run", capsys.readouterr().out)
+    assert re.search(r"other\.ckpt is no checkpoint of a run", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_faults_are_told_before_anything_is_loaded(
     with pytest.raises(SystemExit) as stopped:
         run(sample_main, "checkpoint=nowhere.ckpt", *words, monkeypatch=monkeypatch)
     assert stopped.value.code not in (0, None)
-    assert re.search(message, capsys.readouterr().out)
+    assert re.search(message, capsys.readouterr().err)
 
 
 def test_molecules_of_a_model_that_comes_with_the_zoo(tmp_path, monkeypatch, capsys):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from screens import exit_code
 from tiny_traffic import tiny_traffic
 
 from geozoo.hub import load, write_model
@@ -44,17 +45,10 @@ def energies(tmp_path):
 @pytest.fixture
 def geozoo(monkeypatch, capsys):
     """Run ``geozoo predict``; gives exit code and what was said."""
-    from geozoo.cli.main import main
 
     def run(*words):
-        monkeypatch.setattr(sys, "argv", ["geozoo", "predict", *map(str, words)])
-        monkeypatch.setenv("COLUMNS", "200")
-        code = 0
-        try:
-            main()
-        except SystemExit as error:
-            code = int(error.code or 0)
-        return code, " ".join(capsys.readouterr().out.split())
+        code = exit_code(monkeypatch, 200, "predict", *words)
+        return code, " ".join("".join(capsys.readouterr()).split())
 
     return run
 
@@ -350,6 +344,8 @@ def test_other_steps_and_clocks_are_named(trained_on, tmp_path, geozoo):
     assert "the rows are 120 minutes apart" in said and "steps of 60 minutes are needed" in said
     said = refused(trained_on(utc_offsets=["+07:00"]), form="%Y-%m-%dT%H:%M:00+00:00")
     assert "in.csv: its times are +00:00 of UTC, those of the training +07:00" in said
+
+
 def test_a_key_is_given_once(energies, frames, tmp_path, geozoo):
     words = f"checkpoint={energies}", f"input={frames}", f"output={tmp_path / 'o.npz'}"
     code, said = geozoo(*words, f"input={tmp_path / 'other.xyz'}", "zero_is_missing=true", words[0])

@@ -161,7 +161,7 @@ def test_a_continuation_that_died_goes_on_with_its_own_changes(
     assert row["recipe"].endswith("trainer.max_epochs=4, optimizer.lr=1.0e-2, trainer.max_epochs=7")
     capsys.readouterr()
     assert geozoo_train("resume=r", "trainer.max_epochs=3") == 1
-    said = " ".join(capsys.readouterr().out.split())
+    said = " ".join("".join(capsys.readouterr()).split())
     assert "trainer.max_epochs must be at least 7, the epochs that" in said
 
 
@@ -185,9 +185,9 @@ def test_another_experiment_may_not(
     tiny_run: Path, geozoo_train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert geozoo_train(f"resume={tiny_run}", "model.width=3") == 1
-    assert "'model.width=3' cannot be given here" in capsys.readouterr().out
+    assert "'model.width=3' cannot be given here" in capsys.readouterr().err
     assert geozoo_train(f"resume={tiny_run}", "trainer.max_epoch=9") == 2
-    assert "did you mean max_epochs" in capsys.readouterr().out
+    assert "did you mean max_epochs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("made", "message"), [(False, "no run folder"), (True, "last.ckpt")])
@@ -199,7 +199,7 @@ def test_a_folder_without_a_run(
     if made:
         (tmp_path / "empty" / "config.yaml").write_text("seed: 0\n")
     assert geozoo_train("resume=empty") == 1
-    assert message in capsys.readouterr().out
+    assert message in capsys.readouterr().err
 
 
 def test_an_interrupt_tells_how_to_continue(configs: Path, tmp_path: Path) -> None:

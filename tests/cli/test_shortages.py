@@ -35,7 +35,7 @@ def fails_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, BaseException], 
 
 
 def _said(capsys: pytest.CaptureFixture[str]) -> str:
-    return " ".join(capsys.readouterr().out.split())
+    return " ".join("".join(capsys.readouterr()).split())
 
 
 @pytest.mark.parametrize(

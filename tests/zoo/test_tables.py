@@ -77,3 +77,33 @@ def test_protocols_are_never_compared() -> None:
     base = replace(ROW, metric="speed_mae")
     table = comparison_table([("a", base), ("b", replace(base, split="another"))])
     assert table.count("| model |") == 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0.0, "–"), (None, "–"), (0.04, "0.1 s"), (0.3, "0.3 s"), (12.3, "12 s"), (40.0, "40 s"),
+        (59.4, "59 s"), (59.6, "1 min"), (60.0, "1 min"), (7200.0, "120 min"),
+    ],
+)  # fmt: skip
+def test_times_below_a_minute_are_no_zero(seconds: float | None, shown: str) -> None:
+    row = replace(ROW, wall_time_s=seconds)
+    assert row.training_length == shown
+    assert row.training == (shown if shown == "–" else f"{shown}, cpu")
+    assert results_table([row]).endswith(f"| {row.training} |")
+
+
+def test_what_is_not_trained_counts_no_epochs() -> None:
+    checkpoint = "best.ckpt, epoch 1, tested on 2 of 3 batches"
+    assert replace(ROW, wall_time_s=9.0, checkpoint=checkpoint).tested == checkpoint
+    baseline = replace(ROW, wall_time_s=0.0, checkpoint=checkpoint)
+    assert baseline.tested == "best.ckpt, tested on 2 of 3 batches"
+
+
+def test_no_card_has_a_time_of_nothing_or_an_epoch_of_a_baseline() -> None:
+    for kind in ("model", "dataset"):
+        for entry in entries(kind):
+            card = (entry.folder / "README.md").read_text(encoding="utf-8")
+            assert "| 0 min" not in card, entry.name
+            baselines = [line for line in card.splitlines() if "no training" in line]
+            assert not any("epoch" in line for line in baselines), entry.name
