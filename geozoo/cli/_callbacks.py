@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import (
-    EarlyStopping,
     EMAWeightAveraging,
     ModelCheckpoint,
     RichProgressBar,
@@ -24,6 +23,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
 from geozoo.cli._durations import duration
+from geozoo.cli._early_stopping import RunStopping
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._freed_memory import FreedMemory
 from geozoo.zoo.provenance import device_name, peak_memory_bytes
@@ -65,7 +65,7 @@ def make_callbacks(
         averaging.decay = cfg.ema_decay  # type: ignore[attr-defined]  # for captured steps
         callbacks.append(averaging)
     if cfg.early_stopping_patience is not None:
-        callbacks.append(EarlyStopping(monitor, patience=cfg.early_stopping_patience, mode="min"))
+        callbacks.append(RunStopping(monitor, cfg.early_stopping_patience))
     return callbacks
 
 

@@ -16,6 +16,7 @@ from geozoo.cli._options import RunError
 from geozoo.cli._result import CUT
 from geozoo.zoo import entries, zoo_folder
 from geozoo.zoo.published import all_published, with_published
+from geozoo.zoo.reproduction import stages
 from geozoo.zoo.results import (
     Result,
     add_results,
@@ -45,12 +46,13 @@ def record_runs(runs: Sequence[Path]) -> Path:
 
     Raises:
         ValueError: when a folder holds no result or that of a part of the test part, its model is
-            not in the zoo, or the runs do not belong together.
+            not in the zoo, the runs do not belong together, or one command does not make them all.
         RunError: where geozoo is no checkout but an installed package.
     """
     check_checkout()
     folders = [RunFolder(run) for run in runs]
     tables = [_results(folder) for folder in folders]
+    _check_alike(folders, tables)
     home = _model_folder(folders[0])
     published = all_published()
     by_metric = zip(*tables, strict=True)
@@ -61,6 +63,19 @@ def record_runs(runs: Sequence[Path]) -> Path:
     rows = [replace(row, curve=" ".join(curves)) for row in rows]
     add_results(home / "results.csv", rows)
     return home / "results.csv"
+
+
+def _check_alike(folders: Sequence[RunFolder], tables: Sequence[Sequence[Result]]) -> None:
+    """Make sure that one command stands for all seeds: continuations and tests are the same."""
+    later = [stages(rows[0].command)[1:] for rows in tables]
+    for folder, own in zip(folders, later, strict=True):
+        if own != later[0]:
+            names = ["; ".join(each) or "nothing" for each in (later[0], own)]
+            raise ValueError(
+                "runs to be averaged must have been continued and tested alike, since one command "
+                f"is recorded for all: after its training {folders[0].path} has {names[0]}, "
+                f"{folder.path} has {names[1]}"
+            )
 
 
 def _results(folder: RunFolder) -> list[Result]:
@@ -124,8 +139,8 @@ def without_places(command: str) -> str:
     """A command without the folders of one machine, which change no number.
 
     Keys that name nothing but a place are left out; of every other absolute path the name remains.
-    A continuation keeps its changes, and ``<run>`` stands for the folder; one without changes, of
-    a run that was interrupted, leaves no trace in the numbers and none here.
+    A continuation keeps its changes, and ``<run>`` stands for the folder. One without changes, of
+    a run that was interrupted or had ended, leaves no trace in the numbers and none here.
 
     >>> without_places("geozoo-train seed=1 runs=/data/runs; geozoo-evaluate '<run>'")
     "geozoo-train seed=1; geozoo-evaluate '<run>'"
@@ -134,8 +149,8 @@ def without_places(command: str) -> str:
     >>> without_places("geozoo-train; geozoo-train resume=/r/1; geozoo-train resume=/r/1 seed=1")
     "geozoo-train; geozoo-train 'resume=<run>' seed=1"
     """
-    stages = [_stage_without_places(stage) for stage in command.split("; ")]
-    return "; ".join(stage for stage in stages if stage != "geozoo-train 'resume=<run>'")
+    kept = [_stage_without_places(stage) for stage in stages(command)]
+    return "; ".join(stage for stage in kept if stage != "geozoo-train 'resume=<run>'")
 
 
 def _stage_without_places(stage: str) -> str:

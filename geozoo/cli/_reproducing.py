@@ -17,7 +17,7 @@ from geozoo.cli._screen import Screen
 from geozoo.cli._sheet import Sheet
 from geozoo.zoo.ledger import Run, find_run
 from geozoo.zoo.provenance import commit, device_name
-from geozoo.zoo.reproduction import Comparison, commands_of, compare, tolerance_of
+from geozoo.zoo.reproduction import Comparison, commands_of, compare, stages, tolerance_of
 from geozoo.zoo.results import over_seeds, read_results
 
 #: What a repeated run prints is about the verdict, which alone was asked for.
@@ -106,8 +106,8 @@ def _continuations(folder: RunFolder) -> int:
     """How many continuations with changes a run has begun."""
     if not folder.last.is_file():
         return 0
-    command = without_places(read_record(folder.last)["command"])
-    return command.count("; geozoo-train ")
+    later = stages(without_places(read_record(folder.last)["command"]))[1:]
+    return sum(stage.startswith("geozoo-train ") for stage in later)
 
 
 def _is_whole(folder: RunFolder, is_last: bool) -> bool:

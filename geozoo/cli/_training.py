@@ -204,7 +204,7 @@ def _finish(
 ) -> Outcome:  # fmt: skip
     timer = next(c for c in trainer.callbacks if isinstance(c, Timer))
     facts = {
-        "epochs": trainer.current_epoch,
+        "epochs": _epochs_done(trainer, folder),
         "steps": trainer.global_step,
         "train_time_s": timer.time_elapsed("train"),
     }
@@ -219,6 +219,13 @@ def _finish(
     facts["test_cut"] = test_cut(trainer, datamodule) if tested else ""
     facts.update(hardware_facts(trainer), parameters=num_parameters(task))
     return Outcome(folder, cfg, task, datamodule, tested, baseline, val, facts)
+
+
+def _epochs_done(trainer: Trainer, folder: RunFolder) -> int:
+    """Epochs of the whole run; Lightning counts one less where it has none left to train."""
+    if not folder.last.is_file():
+        return trainer.current_epoch
+    return max(trainer.current_epoch, trained_epochs(read_content(folder.last)))
 
 
 def _record(cfg: DictConfig, spec: DataSpec, words: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,13 +68,37 @@ def compare(run: Run, found: Sequence[Result]) -> list[Comparison]:
     return [Comparison(row, values[row.metric], tolerance_of(row)) for row in run.results]
 
 
+def stages(command: str) -> list[str]:
+    """The command lines of a record: a training, continuations and tests of it.
+
+    >>> stages("geozoo-train 'dataset.path=a; b.xyz'; geozoo-evaluate '<run>'")
+    ["geozoo-train 'dataset.path=a; b.xyz'", "geozoo-evaluate '<run>'"]
+    """
+    parts = command.split("; ")
+    whole = parts[:1]
+    for part in parts[1:]:
+        if _is_readable(whole[-1]):
+            whole.append(part)
+        else:
+            whole[-1] += f"; {part}"
+    return whole if _is_readable(whole[-1]) else parts
+
+
+def _is_readable(text: str) -> bool:
+    try:
+        shlex.split(text)
+    except ValueError:
+        return False
+    return True
+
+
 def commands_of(run: Run, seed: int) -> list[list[str]]:
     """The command lines of a record for one of its seeds: program and words.
 
     The first trains, and chooses its best checkpoint as it was chosen then; a further one continues
     the run folder, ``<run>``, or tests it under other conditions.
     """
-    parts = [shlex.split(part) for part in run.first.command.split("; ")]
+    parts = [shlex.split(part) for part in stages(run.first.command)]
     train = [word for word in parts[0] if not re.match(r"(seed=|-m$|--multirun$)", word)]
     is_potential = {"energy_mae", "force_mae"} <= {row.metric for row in run.results}
     is_chosen = any(word.startswith("task.monitor=") for word in train)
