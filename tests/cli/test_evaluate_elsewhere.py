@@ -28,10 +28,10 @@ def forecaster(run_once, tmp_path, monkeypatch) -> Path:
 
 
 def test_the_data_of_the_training_give_the_numbers_of_the_run(forecaster, tmp_path):
-    from rich.console import Console
+    from geozoo.cli._screen import Screen
 
     published = tmp_path / "published"
-    publish(str(forecaster), str(published), "small", "MIT", Console(quiet=True))
+    publish(str(forecaster), str(published), "small", "MIT", Screen(is_quiet=True))
     outcome = evaluation_elsewhere(str(published), SIMULATED)
     for row in read_results(forecaster / "result.csv"):
         assert outcome.test[row.metric] == pytest.approx(row.value, rel=1e-6)
