@@ -9,11 +9,11 @@ from pathlib import Path
 from geozoo.cli._result import variant_of
 from geozoo.cli._screen import Screen
 from geozoo.cli._sheet import Column, Sheet, facts
+from geozoo.contracts import measure_of
 from geozoo.hub import Description, shipped_models
 from geozoo.hub.description import FILE_NAME
 from geozoo.zoo import Entry, entries, nearest, recipes, standard_task, zoo_folder
 from geozoo.zoo.needs import needs
-from geozoo.zoo.results import is_detail
 
 #: Metrics of a trained model that are shown.
 _SHOWN = 2
@@ -81,7 +81,7 @@ def _show_trained(screen: Screen) -> None:
 
 def measured(description: Description) -> str:
     """The main metrics of a trained model: ``energy_mae 6.86 meV, force_mae 27.7 meV/angstrom``."""
-    main = (item for item in description.metrics.items() if not is_detail(item[0]))
+    main = (item for item in description.metrics.items() if measure_of(item[0]).is_headline)
     return ", ".join(
         f"{name} {metric['value']:.3g} {metric['unit']}".rstrip()
         for name, metric in islice(main, _SHOWN)

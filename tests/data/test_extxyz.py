@@ -309,3 +309,16 @@ def test_without_ase_the_extra_is_named(file: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "ase.io", None)
     with pytest.raises(ImportError, match=r'pip install "geozoo\[molecules\]"'):
         read(file)
+
+
+def test_the_card_names_every_reference_and_says_that_nothing_is_to_be_added() -> None:
+    from typing import get_args
+
+    from geozoo.data.extxyz import Reference
+
+    card = Path(__file__).parents[2].joinpath("datasets/extxyz/README.md").read_text()
+    rows = {line.split("`")[1] for line in card.splitlines() if line.startswith("| `")}
+    assert set(get_args(Reference)) <= rows
+    assert "nothing is to be added to them" in " ".join(card.split())
+    for kind in ("given", "isolated atoms", "fitted", "none"):
+        assert f"`{kind}`" in card
