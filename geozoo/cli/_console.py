@@ -36,21 +36,31 @@ def faults_shown(screen: Screen, program: str) -> Iterator[None]:
 class _Lines(logging.Handler):
     """Log records as lines with the time of day, as long as they are."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, *, has_clock: bool) -> None:
         super().__init__()
-        self.screen = screen
+        self.screen, self.has_clock = screen, has_clock
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record."""
         try:
-            clock = time.strftime("%X", time.localtime(record.created))
-            self.screen.note(Text.assemble((clock, "dim"), " ", self.format(record)))
+            text = self.format(record)
+            if self.has_clock:
+                clock = time.strftime("%X", time.localtime(record.created))
+                self.screen.note(Text.assemble((clock, "dim"), " ", text))
+            else:
+                self.screen.note(text)
         except Exception:  # as logging's own handlers do: a log must not end a training
             self.handleError(record)
 
 
-def configure_logging(screen: Screen) -> None:
-    """Our own messages on the standard error, warnings of others, no hints of Lightning."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_Lines(screen)])
+def configure_logging(screen: Screen, *, has_clock: bool = True) -> None:
+    """Our own messages on the standard error, warnings of others, no hints of Lightning.
+
+    Args:
+        screen: where they go.
+        has_clock: whether the time of day stands before each.
+    """
+    lines = _Lines(screen, has_clock=has_clock)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[lines])
     logging.getLogger("geozoo").setLevel(logging.INFO)
     quiet_lightning()

@@ -57,7 +57,7 @@ def evaluate(run: str, changes: Sequence[str], *, save: bool = False) -> None:
             run that ended before its test, or to record a test under other conditions.
     """
     screen = Screen()
-    configure_logging(screen)
+    configure_logging(screen, has_clock=False)
     with faults_shown(screen, "geozoo-evaluate"):
         if save and not Path(run).expanduser().is_dir():
             raise RunError("--save completes the record of a run: it takes a run folder")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from geozoo.cli._arguments import check_writable, key_values
+from geozoo.cli._console import configure_logging
 from geozoo.cli._options import RunError
 from geozoo.cli._prediction_files import FORMATS, Predictions, write_predictions
 from geozoo.cli._screen import Screen
@@ -109,6 +110,8 @@ _TABLE: dict[str, Callable[[str, str], Any]] = {
 def predict(words: Sequence[str], screen: Screen) -> None:
     """Predict and write; every name is checked before any work.
 
+    Standard error says in a line what was read of the input and what was not.
+
     Args:
         words: see `PredictOptions`.
         screen: where to say what was done.
@@ -128,6 +131,7 @@ def predict(words: Sequence[str], screen: Screen) -> None:
     check_writable("output", target)
     if target.suffix in _STRUCTURES and source.suffix not in _STRUCTURES:
         raise RunError(f"output {target.name} needs structures as input; write .npz or .csv")
+    configure_logging(screen, has_clock=False)
     model = trained_models(options.checkpoint)
     screen.note(model)
     started = time.perf_counter()

@@ -18,6 +18,7 @@ from geozoo.cli._result import VARIANT_KEYS
 from geozoo.cli._trained import lay_out_elements, trained_model
 from geozoo.cli._training import Outcome, loaded_spec, num_parameters, test, test_cut, test_trainer
 from geozoo.cli._words import unknown_word
+from geozoo.data._file_contents import check_states, protocol_states
 from geozoo.hub import TrainedModel, rebuild_task
 from geozoo.hub.rebuilding import own_modules
 from geozoo.tasks import GraphTask
@@ -51,6 +52,7 @@ def evaluation_elsewhere(
     spec = loaded_spec(datamodule)
     if unlike := source.spec.differences(spec):
         raise RunError(f"{source.name} cannot read this data: {'; '.join(unlike)}")
+    _check_states(source, spec.protocol)
     task = _task(source, cfg, spec.to_dict()["protocol"])
     datamodule.serve(task.model)
     started = time.perf_counter()
@@ -62,6 +64,14 @@ def evaluation_elsewhere(
         "note": _overlap(source.spec.protocol, spec.protocol),
     }  # fmt: skip
     return Outcome(None, cfg, task, datamodule, tested, baseline, {}, facts)
+
+
+def _check_states(source: TrainedModel, tested: Mapping[str, Any]) -> None:
+    """Refuse molecules of a charge or spin that the model was not trained on, where both say it."""
+    try:
+        check_states(protocol_states(tested), source.spec.protocol, "kind of structure")
+    except ValueError as error:
+        raise RunError(f"{source.name} cannot read this data: {error}") from error
 
 
 def _overlap(trained: Mapping[str, Any], tested: Mapping[str, Any]) -> str:

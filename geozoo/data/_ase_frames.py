@@ -10,14 +10,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from geozoo.data._file_contents import (
+    UNSAID,
+    ElectronicState,
+    names_in,
+    report_contents,
+    state_of,
+)
+from geozoo.data._qm9_bonds import Bonds
+from geozoo.data._sdf_file import sdf_molecules
 from geozoo.data._unwrapping import unwrapped
 from geozoo.data.units import energy_factor, length_factor
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-#: What every structure has, and what says the same again.
-_KNOWN = ("numbers", "positions", "config_type", "free_energy")
+#: A label, and what says the energy again.
+_KNOWN = {"config_type", "free_energy"}
 #: Energies of one free atom that are closer than this, in meV, are the same.
 _SAME_ENERGY = 1e-3
 #: Closer than this, in angstrom, no two atoms are: it is an error of the file or of its unit.
@@ -56,11 +65,15 @@ class Structure(NamedTuple):
         pos: ``[N, 3]`` in angstrom.
         periodic: positions, cell and pbc as they were given, where a cell is ignored: ``pos`` has
             every molecule in one piece.
+        state: the total charge and the spin that were given, which no network here reads.
+        bonds: the bonds that were given; None: none were.
     """
 
     numbers: np.ndarray
     pos: np.ndarray
     periodic: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    state: ElectronicState = UNSAID
+    bonds: Bonds | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +89,7 @@ class Frames:
         num_periodic: how many of the structures have a cell that was ignored.
         isolated: energies of free atoms by atomic number, from frames of one atom that the file
             marks by ``config_type=IsolatedAtom``; those are no structures to train on.
-        unread: names of what the file holds beyond elements, positions, energies and forces.
+        states: what the file says of the charge and spin of each structure.
     """
 
     num_atoms: np.ndarray
@@ -86,11 +99,11 @@ class Frames:
     energy: np.ndarray
     num_periodic: int
     isolated: dict[int, float]
-    unread: tuple[str, ...] = ()
+    states: tuple[ElectronicState, ...] = ()
 
 
 def read_frames(path: Path, options: FrameOptions) -> Frames:
-    """Read and check all structures of a file.
+    """Read and check all structures of a file; the log says what was read of it.
 
     Raises:
         ImportError: without ASE.
@@ -98,10 +111,10 @@ def read_frames(path: Path, options: FrameOptions) -> Frames:
         ValueError: for a file that ASE cannot read, that holds nothing, or a structure that is
             periodic, has no atoms, lacks energy or forces, holds NaN, or has atoms at one place.
     """
-    records = []
+    records, states = [], []
     num_periodic = 0
     isolated: dict[int, float] = {}
-    unread: set[str] = set()
+    names: set[str] = set()
     for number, atoms in enumerate(_atoms(path)):
         where = f"{path}, frame {number}"
         if _is_isolated(atoms):
@@ -109,23 +122,19 @@ def read_frames(path: Path, options: FrameOptions) -> Frames:
             continue
         num_periodic += _check_cell(atoms, where, options)
         records.append(_record(atoms, where, options))
-        unread |= _unread(atoms, options)
+        states.append(state_of(atoms))
+        names |= names_in(atoms)
     if not records:
         raise ValueError(f"path: {path} holds no structures")
     flat = {name: np.concatenate([record[name] for record in records]) for name in records[0]}
     num_atoms = np.array([len(record["numbers"]) for record in records])
+    labels = (options.energy_key or "energy", options.forces_key or "forces")
+    read = ("elements", "positions", *labels)
+    report_contents(path.name, read, names - {*labels, *_KNOWN})
     return Frames(
-        num_atoms=num_atoms, num_periodic=num_periodic, isolated=isolated,
-        unread=tuple(sorted(unread)), **flat,
+        num_atoms=num_atoms, num_periodic=num_periodic, isolated=isolated, states=tuple(states),
+        **flat,
     )  # fmt: skip
-
-
-def _unread(atoms: Atoms, options: FrameOptions) -> set[str]:
-    """Names of what a structure holds and nobody looks at."""
-    results = getattr(atoms.calc, "results", {})
-    names = {*atoms.info, *atoms.arrays, *results}
-    used = {options.energy_key or "energy", options.forces_key or "forces", *_KNOWN}
-    return {str(name) for name in names - used}
 
 
 def _is_isolated(atoms: Atoms) -> bool:
@@ -150,7 +159,7 @@ def _add_isolated(known: dict[int, float], atoms: Atoms, where: str, options: Fr
 def read_structures(
     path: Path, *, ignore_cell: bool = False, length_unit: str = "angstrom"
 ) -> list[Structure]:
-    """Read all structures of a file, without energies and forces.
+    """Read all structures of a file, without energies and forces; the log says what was read.
 
     Args:
         path: any file that ASE reads.
@@ -164,17 +173,17 @@ def read_structures(
         ValueError: see `read_frames`.
     """
     options = FrameOptions("meV", length_unit, None, None, ignore_cell)
-    found = []
-    # ASE reads but the first molecule of an SDF file.
-    frames = _sdf_molecules(path) if path.suffix == ".sdf" else _atoms(path)
-    for number, atoms in enumerate(frames):
+    found, names = [], set()
+    for number, (atoms, bonds) in enumerate(_atoms_and_bonds(path)):
         where = f"{path}, frame {number}"
         is_periodic = _check_cell(atoms, where, options)
+        names |= names_in(atoms)
         if length_unit != "angstrom":
             factor = length_factor(length_unit)
             atoms.set_cell(np.asarray(atoms.cell) * factor)
             atoms.positions *= factor
-        found.append(structure_of(atoms, where, ignore_cell=is_periodic))
+        structure = structure_of(atoms, where, ignore_cell=is_periodic)
+        found.append(structure._replace(bonds=bonds))
     if not found:
         raise ValueError(f"path: {path} holds no structures")
     if count := sum(structure.periodic is not None for structure in found):
@@ -182,11 +191,23 @@ def read_structures(
             f"{count} periodic structures of {path.name} are used as if they were isolated; "
             "interactions across the cell are missing", stacklevel=2,
         )  # fmt: skip
+    has_bonds = any(structure.bonds is not None for structure in found)
+    read = ["elements", "positions", *(["bonds"] if has_bonds else [])]
+    report_contents(path.name, read, names - _KNOWN)
     return found
 
 
+def _atoms_and_bonds(path: Path) -> Iterator[tuple[Atoms, Bonds | None]]:
+    # ASE reads but the first molecule of an SDF file, and no bonds.
+    if path.suffix.lower() == ".sdf":
+        yield from sdf_molecules(path)
+    else:
+        for atoms in _atoms(path):
+            yield atoms, None
+
+
 def structure_of(atoms: Atoms, where: str, *, ignore_cell: bool = False) -> Structure:
-    """The checked elements and positions of an ASE structure.
+    """The checked elements and positions of an ASE structure, and what it says of its electrons.
 
     Args:
         atoms: the structure; positions in angstrom.
@@ -204,10 +225,11 @@ def structure_of(atoms: Atoms, where: str, *, ignore_cell: bool = False) -> Stru
         raise ValueError(f"{where}: pos holds NaN or infinite values")
     _check_elements(numbers, where)
     _check_distances(pos, where)
+    state = state_of(atoms)
     if not ignore_cell:
-        return Structure(numbers, pos)
+        return Structure(numbers, pos, state=state)
     cell, pbc = np.asarray(atoms.cell), np.asarray(atoms.pbc)
-    return Structure(numbers, unwrapped(numbers, pos, cell, pbc, where), (pos, cell, pbc))
+    return Structure(numbers, unwrapped(numbers, pos, cell, pbc, where), (pos, cell, pbc), state)
 
 
 def _atoms(path: Path) -> Iterator[Atoms]:
@@ -226,22 +248,6 @@ def _atoms(path: Path) -> Iterator[Atoms]:
         yield from iread(str(path), index=":", do_not_split_by_at_sign=True)
     except Exception as error:  # each of ASE's many readers fails in its own way
         raise ValueError(f"path: ASE cannot read {path}: {error}") from error
-
-
-def _sdf_molecules(path: Path) -> Iterator[Atoms]:
-    from ase import Atoms
-    from rdkit import Chem
-
-    if not path.is_file():
-        raise FileNotFoundError(f"path: there is no file {path}")
-    # Only elements and positions are asked for: no valence has to be right, as it is not in every
-    # molecule that is drawn or computed.
-    options = {"sanitize": False, "removeHs": False, "strictParsing": False}
-    for number, molecule in enumerate(Chem.SDMolSupplier(str(path), **options)):
-        if molecule is None or not molecule.GetNumConformers():
-            raise ValueError(f"path: molecule {number} of {path} cannot be read")
-        numbers = [atom.GetAtomicNum() for atom in molecule.GetAtoms()]
-        yield Atoms(numbers, molecule.GetConformer().GetPositions())
 
 
 def _check_cell(atoms: Atoms, where: str, options: FrameOptions) -> bool:

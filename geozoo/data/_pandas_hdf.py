@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from geozoo.data._array_pickle import parse_array_pickle
+from geozoo.data._file_contents import report_contents
 
 #: Deflate, the strongest filter that h5py brings, packs about 1000 bytes into one.
 _LARGEST_RATIO = 1100
@@ -51,8 +52,10 @@ def read_fixed_frame(path: str | Path, key: str | None = None) -> Frame:
             times = _times(group, h5py)
             columns = _labels(_dataset(group, "axis0", h5py))
             values = _values(group, len(times), columns, h5py)
+            used, there = group.name.strip("/"), set(file)
     except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as a table of pandas: {error}") from error
+    report_contents(path.name, [used], there - {used})
     return Frame(values, times, columns)
 
 

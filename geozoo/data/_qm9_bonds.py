@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from importlib.util import find_spec
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -73,12 +73,29 @@ def find_bonds(
     for molecule in molecules:
         bonds = _from_smiles(molecule) if source == "rdkit" else None
         failed += bonds is None and source == "rdkit"
-        found.append(bonds or _from_distances(molecule))
+        found.append(bonds or bonds_from_distances(molecule))
         advance(1)
     return found, version, failed
 
 
-def _from_distances(molecule: Molecule) -> Bonds:
+def hydrogens_of_nearest(molecule: Molecule) -> Bonds:
+    """The bonds of hydrogens alone, each to the nearest heavy atom; by distances without such."""
+    heavy, hydrogen = np.flatnonzero(molecule.z > 1), np.flatnonzero(molecule.z == 1)
+    if not len(heavy):
+        return bonds_from_distances(molecule)
+    pairs = np.stack([heavy[_nearest(molecule, heavy, hydrogen)], hydrogen])
+    nothing = np.zeros(len(molecule.z), dtype=np.int8)
+    return Bonds(pairs, np.ones(len(hydrogen), dtype=np.float32), nothing, nothing, nothing)
+
+
+def _nearest(molecule: Molecule, heavy: np.ndarray, hydrogen: np.ndarray) -> np.ndarray:
+    """For each hydrogen the place, among the heavy atoms, of the nearest one."""
+    apart = molecule.pos[hydrogen, None] - molecule.pos[None, heavy]
+    return np.square(apart).sum(-1).argmin(1)
+
+
+def bonds_from_distances(molecule: Molecule) -> Bonds:
+    """The bonds by `geozoo.geometry.bond_orders`; nothing else is known then."""
     first, second = np.triu_indices(len(molecule.z), 1)
     distance = np.linalg.norm(molecule.pos[first] - molecule.pos[second], axis=1)
     z = torch.from_numpy(molecule.z.astype(np.int64))
@@ -99,8 +116,7 @@ def _from_smiles(molecule: Molecule) -> Bonds | None:
     atoms = [] if graph is None else list(graph.GetAtoms())
     if not atoms or [atom.GetAtomicNum() for atom in atoms] != molecule.z[heavy].tolist():
         return None
-    apart = molecule.pos[hydrogen, None] - molecule.pos[None, heavy]
-    owner = np.square(apart).sum(-1).argmin(1)
+    owner = _nearest(molecule, heavy, hydrogen)
     count = np.bincount(owner, minlength=len(heavy)).tolist()
     if count != [atom.GetTotalNumHs() for atom in atoms]:
         return None
@@ -110,7 +126,17 @@ def _from_smiles(molecule: Molecule) -> Bonds | None:
     pairs = np.concatenate([heavy_pairs, np.stack([heavy[owner], hydrogen])], 1)
     order = [*(bond.GetBondTypeAsDouble() for bond in between), *[1.0] * len(hydrogen)]
     described = np.zeros((3, len(molecule.z)), dtype=np.int8)
-    described[0, heavy] = [_HYBRIDIZATIONS.get(a.GetHybridization().name, 0) for a in atoms]
-    described[1, heavy] = [a.GetIsAromatic() for a in atoms]
-    described[2, heavy] = [a.GetFormalCharge() for a in atoms]
+    described[:, heavy] = described_atoms(atoms)
     return Bonds(pairs, np.array(order, dtype=np.float32), *described)
+
+
+def described_atoms(atoms: Sequence[Any]) -> np.ndarray:
+    """Hybridisation, aromaticity and formal charge ``[3, n]`` of heavy atoms of rdkit."""
+    return np.array(
+        [
+            [_HYBRIDIZATIONS.get(atom.GetHybridization().name, 0) for atom in atoms],
+            [atom.GetIsAromatic() for atom in atoms],
+            [atom.GetFormalCharge() for atom in atoms],
+        ],
+        dtype=np.int8,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -97,6 +98,7 @@ class Cells(NamedTuple):
         times: datetime64[s] ``[S]``; None for a table without times.
         facts: what was decided about the times, for the record.
         notes: what a reader should know.
+        unread: names of columns that were left out.
     """
 
     ids: list[str]
@@ -104,6 +106,7 @@ class Cells(NamedTuple):
     times: np.ndarray | None
     facts: dict[str, Any]
     notes: tuple[str, ...]
+    unread: tuple[str, ...] = ()
 
 
 def read_cells(path: Path, form: TableForm, *, has_times: bool) -> Cells:
@@ -140,7 +143,7 @@ def read_cells(path: Path, form: TableForm, *, has_times: bool) -> Cells:
         values = read_numbers(
             path, [[row[k] for k in kept] for row in body], lines, ids, form.decimal
         )
-        return Cells(ids, values, None, {}, ())
+        return Cells(ids, values, None, {}, (), _others(header, kept))
     if form.clock_column is not None:
         header, body = _joined(header, body, form)
     place = _time_place(header, body, form)
@@ -158,7 +161,14 @@ def read_cells(path: Path, form: TableForm, *, has_times: bool) -> Cells:
     check_order(times.local[order], path.name)
     chosen = [[body[row][k] for k in kept] for row in order]
     values = read_numbers(path, chosen, [lines[row] for row in order], ids, form.decimal)
-    return Cells(ids, values, times.local[order], times.facts, notes)
+    unread = _others(header, [place, *kept])
+    return Cells(ids, values, times.local[order], times.facts, notes, unread)
+
+
+def _others(header: list[str], read: Sequence[int]) -> tuple[str, ...]:
+    """Names of the columns that are not read; one without a name goes by its place."""
+    left = [(k, name) for k, name in enumerate(header) if k not in set(read)]
+    return tuple(name or f"column {k}" for k, name in left)
 
 
 def _separator(path: Path) -> str:
@@ -263,7 +273,8 @@ def _long(
                 f"{seen[at]}"
             )
         values[at], seen[at] = number, line
-    return Cells(ids, values, times.local[rows], times.facts, notes)
+    unread = _others(header, [place, sensor, value])
+    return Cells(ids, values, times.local[rows], times.facts, notes, unread)
 
 
 def _listed(header: list[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from geozoo.data._ase_frames import FrameOptions, Frames, read_frames
 from geozoo.data._energies_forces import energy_force_spec
+from geozoo.data._file_contents import check_training_states, state_protocol
 from geozoo.data._seeds import check_seed
 from geozoo.data.atom_energies import (
     AtomEnergies,
@@ -29,7 +29,6 @@ from geozoo.data.splits import random_split, split_hash
 from geozoo.data.store import GraphStore
 from geozoo.data.units import energy_factor
 
-_LOG = logging.getLogger(__name__)
 Reference = Literal["auto", "none", "atoms", "given", "isolated"]
 _FRACTIONS = {"train": 0.8, "val": 0.1, "test": 0.1}
 
@@ -130,17 +129,14 @@ class ExtXYZ(GraphDataModule):
                 f"{frames.num_periodic} periodic structures are used as if they were isolated; "
                 "interactions across the cell are missing", stacklevel=2,
             )  # fmt: skip
-        if frames.unread:
-            _LOG.info(
-                "read from the files: elements, positions, energies, forces; not used: %s",
-                ", ".join(frames.unread),
-            )
+        check_training_states(frames.states)
         splits = self._splits({part: len(each.energy) for part, each in parts.items()})
         elements = _elements_of(frames, self.species)
         store = _make_store(frames, elements)
         _warn_of_unseen_species(store, splits["train"], elements)
         atoms = self._atom_energies(store, splits["train"], elements, frames.isolated)
         protocol = self._protocol(splits, _symbols(elements), atoms.kind)
+        protocol |= state_protocol(frames.states)
         spec = energy_force_spec(
             store, splits["train"], elements=elements, protocol=protocol, atoms=atoms
         )
@@ -241,8 +237,8 @@ def _join(parts: Any) -> Frames:
     names = ("num_atoms", "numbers", "pos", "forces", "energy")
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     periodic = sum(part.num_periodic for part in parts)
-    unread = tuple(sorted({name for part in parts for name in part.unread}))
-    return Frames(num_periodic=periodic, isolated=parts[0].isolated, unread=unread, **joined)
+    states = tuple(state for part in parts for state in part.states)
+    return Frames(num_periodic=periodic, isolated=parts[0].isolated, states=states, **joined)
 
 
 def _elements_of(frames: Frames, species: Sequence[str] | None) -> tuple[int, ...]:

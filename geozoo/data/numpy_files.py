@@ -10,12 +10,16 @@ from typing import IO
 
 import numpy as np
 
+from geozoo.data._file_contents import report_contents
 from geozoo.data.damage import damage_named
+
+_NO_ARCHIVE = "no npz file of plain arrays"
 
 
 def read_npz(
-    path: str | Path, names: Sequence[str] | None = None, *, optional: Sequence[str] = ()
-) -> dict[str, np.ndarray]:
+    path: str | Path, names: Sequence[str] | None = None, *, optional: Sequence[str] = (),
+    is_reported: bool = True,
+) -> dict[str, np.ndarray]:  # fmt: skip
     """The arrays of real numbers of an ``.npz`` file, never unpickled.
 
     No array takes more memory than the file has bytes for it, whatever size it declares.
@@ -24,16 +28,15 @@ def read_npz(
         path: the file.
         names: arrays that must be there; None: all that are.
         optional: arrays that are read where they are there.
+        is_reported: whether the log names arrays that are there and not read.
 
     Raises:
         FileNotFoundError: when it is not there.
         ValueError: naming the file, when it is damaged, no such file, or lacks an array.
     """
     path = Path(path)
-    with damage_named(path, "no npz file of plain arrays"), _archive(path) as archive:
-        members = {
-            name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")
-        }
+    with damage_named(path, _NO_ARCHIVE), _archive(path) as archive:
+        members = _members(archive)
         wanted = list(members) if names is None else list(names)
         missing = [name for name in wanted if name not in members]
         if missing:
@@ -41,7 +44,21 @@ def read_npz(
                 f"it lacks {', '.join(missing)}; it has {', '.join(members) or 'nothing'}"
             )
         wanted += [name for name in optional if name in members and name not in wanted]
+        if is_reported and (unread := members.keys() - wanted):
+            report_contents(path.name, wanted, unread)
         return {name: _member(archive, members[name]) for name in wanted}
+
+
+def npz_names(path: str | Path) -> list[str]:
+    """Names of the arrays of an ``.npz`` file, whatever they hold.
+
+    Raises:
+        FileNotFoundError: when it is not there.
+        ValueError: naming the file, when it is damaged or no such file.
+    """
+    path = Path(path)
+    with damage_named(path, _NO_ARCHIVE), _archive(path) as archive:
+        return list(_members(archive))
 
 
 def read_npy(path: str | Path, *, mmap: bool = False) -> np.ndarray:
@@ -60,6 +77,11 @@ def read_npy(path: str | Path, *, mmap: bool = False) -> np.ndarray:
         with path.open("rb") as file:
             _check_size(file, path.stat().st_size)
         return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+
+
+def _members(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Names of the arrays, and of their files."""
+    return {name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")}
 
 
 def _archive(path: Path) -> zipfile.ZipFile:

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 
+from geozoo.data._file_contents import report_contents
 from geozoo.data._missing_readings import MissingRule, outlier_notes
 from geozoo.data._regular_grid import check_row_steps, on_regular_grid, step_of_rows
 from geozoo.data._table_cells import TableForm, read_cells
@@ -97,6 +98,8 @@ def read_sensor_table(
         notes=notes,
         reading={**rule.to_dict(), "absent_rows": absent_rows, **form.given(), **cells.facts},
     )
+    times_read = () if cells.times is None else ("times",)
+    report_contents(path.name, [*times_read, f"{len(ids)} sensors"], cells.unread)
     return with_notes(on_regular_grid(series) if absent_rows == "unobserved" else series)
 
 

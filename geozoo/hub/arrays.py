@@ -9,12 +9,22 @@ import numpy as np
 import torch
 
 from geozoo.data import GeometricSpec, GraphStore, read_npz
+from geozoo.data._file_contents import (
+    check_states,
+    is_state_name,
+    report_contents,
+    states_of_arrays,
+)
+from geozoo.data.numpy_files import npz_names
+
+#: Arrays that say which nodes and edges make a graph.
+_OF_GRAPHS = ("num_nodes", "edge_index", "num_edges")
 
 
 def read_arrays(
     path: Path, spec: GeometricSpec, *, dtype: torch.dtype = torch.float32
 ) -> GraphStore:
-    """Graphs out of an ``.npz`` file.
+    """Graphs out of an ``.npz`` file; the log says which arrays were read.
 
     Args:
         path: the file, with ``pos [S, n, dim]``, or ``pos [N, dim]`` and ``num_nodes [S]`` for
@@ -26,15 +36,18 @@ def read_arrays(
         dtype: precision of the inputs, that of the model but at least float32.
 
     Raises:
-        ValueError: for a file that is none, missing arrays, shapes that do not fit, or values that
-            are no numbers.
+        ValueError: for a file that is none, missing arrays, shapes that do not fit, values that
+            are no numbers, or a charge or spin that the training did not have.
     """
-    arrays = read_npz(path)
     wanted = {"pos": (spec.dim,)}
     if spec.in_channels:
         wanted["x"] = (spec.in_channels,)
     if spec.in_vectors:
         wanted["vec"] = (spec.in_vectors, spec.dim)
+    there = npz_names(path)
+    states = [name for name in there if is_state_name(name)]
+    known = [*wanted, *_OF_GRAPHS]
+    arrays = read_npz(path, [name for name in there if name in known], is_reported=False)
     missing = [name for name in wanted if name not in arrays]
     if missing:
         raise ValueError(
@@ -56,6 +69,10 @@ def read_arrays(
         kept = np.float64 if dtype == torch.float64 else np.float32
         node[name] = torch.from_numpy(flat.astype(kept))
     edges = _edges(path, arrays, spec)
+    if states:
+        said = states_of_arrays(read_npz(path, states, is_reported=False), len(num_nodes))
+        check_states(said, spec.protocol, "graph")
+    report_contents(path.name, arrays, set(there) - arrays.keys())
     return GraphStore(torch.from_numpy(num_nodes), node=node, **edges)
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from geozoo.data import GeometricSpec, GraphStore, Structure
+from geozoo.data._file_contents import check_states
 from geozoo.hub.batch_size import BatchSize
 from geozoo.tasks import Potential
 
@@ -23,12 +24,17 @@ def structure_store(spec: GeometricSpec, structures: Sequence[Structure]) -> Gra
 
     Args:
         spec: the data of its training; positions there are counted from the mean of each frame.
-        structures: elements and positions.
+        structures: elements and positions, bonds where they are known.
+
+    Warns:
+        UserWarning: for a total charge that is not 0, or an open shell, where the training does not
+            say what it had: no model here reads either.
 
     Raises:
-        ValueError: for a model whose inputs are more than elements, or an element that it never
-            saw.
+        ValueError: for a model with other inputs, an element that it never saw, bonds that it needs
+            and that are not there, or a charge or spin that its training did not have.
     """
+    check_states([structure.state for structure in structures], spec.protocol)
     if not spec.elements or spec.in_vectors or spec.dim != 3:
         raise ValueError(
             "the inputs of this model are more than elements and positions in space: predict for "
