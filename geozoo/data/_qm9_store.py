@@ -59,7 +59,7 @@ def prepare_store(folder: Path, archive: Path, excluded: Path, bonds: str) -> No
     molecules = read_archive(archive, left_out)
     with progress_bar("Finding bonds", len(molecules)) as advance:
         found, source, failed = find_bonds(molecules, bonds, advance)
-    store = _make_store(molecules, found)
+    store = make_store(molecules, found)
     header = {
         "version": _VERSION,
         "archive_bytes": str(archive.stat().st_size),
@@ -70,7 +70,7 @@ def prepare_store(folder: Path, archive: Path, excluded: Path, bonds: str) -> No
     _LOG.info("prepared %d molecules, bonds: %s", len(molecules), header["bonds"])
 
 
-def _make_store(molecules: Sequence[Molecule], bonds: Sequence[Bonds]) -> GraphStore:
+def make_store(molecules: Sequence[Molecule], bonds: Sequence[Bonds]) -> GraphStore:
     """Flat arrays of all molecules; energies in eV, positions from the mean of the molecule."""
     z = np.concatenate([molecule.z for molecule in molecules])
     pos = [molecule.pos - molecule.pos.mean(0) for molecule in molecules]
@@ -79,7 +79,8 @@ def _make_store(molecules: Sequence[Molecule], bonds: Sequence[Bonds]) -> GraphS
         "aromatic": [each.aromatic for each in bonds],
         "formal_charge": [each.charge for each in bonds],
         "hydrogens": [
-            _hydrogens(molecule, each) for molecule, each in zip(molecules, bonds, strict=True)
+            number_of_hydrogens(molecule, each)
+            for molecule, each in zip(molecules, bonds, strict=True)
         ],
     }
     node = {"z": z, "pos": np.concatenate(pos).astype(np.float32)}
@@ -98,7 +99,7 @@ def _make_store(molecules: Sequence[Molecule], bonds: Sequence[Bonds]) -> GraphS
     )
 
 
-def _hydrogens(molecule: Molecule, bonds: Bonds) -> np.ndarray:
+def number_of_hydrogens(molecule: Molecule, bonds: Bonds) -> np.ndarray:
     """How many hydrogens each atom is bonded to."""
     first, second = bonds.pairs
     is_hydrogen = molecule.z == 1

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
-import torch
 from torch import Tensor
 
 from geozoo.data._qm9_bonds import BondSource
 from geozoo.data._qm9_files import ELEMENTS
+from geozoo.data._qm9_inputs import Edges, Features, edges_of, node_features
 from geozoo.data._qm9_source import QM9Source, SplitName, split_name
 from geozoo.data._qm9_store import COLUMNS
 from geozoo.data._seeds import check_seed
@@ -23,8 +23,6 @@ from geozoo.data.splits import split_hash
 from geozoo.data.store import GraphStore
 from geozoo.data.units import energy_factor
 
-Features = Literal["pyg", "chemistry", "elements"]
-Edges = Literal["complete", "bonds"]
 #: Unit of every target in a batch and in every table.
 QM9_TARGETS: Mapping[str, str] = {
     **dict.fromkeys(("a", "b", "c"), "GHz"),
@@ -120,7 +118,7 @@ class QM9(GraphDataModule):
             "z": whole.node["z"].long(),
         }
         graph = {self.target: values, "number": whole.graph["number"]}
-        store = GraphStore(whole.num_nodes, node, graph, **self._edges_of(whole))
+        store = GraphStore(whole.num_nodes, node, graph, **edges_of(whole, self.edges))
         splits = self.source.splits(self.split, len(store), seed=self.split_seed)
         shift, scale = mean_and_std(values[splits["train"]])
         spec = GeometricSpec(
@@ -136,13 +134,6 @@ class QM9(GraphDataModule):
             protocol=self._protocol(splits, header, graph["number"]),
         )
         return LoadedData(store, splits, spec)
-
-    def _edges_of(self, whole: GraphStore) -> dict[str, Any]:
-        if self.edges == "complete":
-            return {}
-        pairs = whole.edge_index
-        both = torch.stack([pairs, pairs.flip(0)], -1).flatten(1)
-        return {"edge_index": both, "num_edges": 2 * whole.num_edges}
 
     def _protocol(
         self, splits: Mapping[str, Tensor], header: Mapping[str, str], numbers: Tensor
@@ -160,17 +151,3 @@ class QM9(GraphDataModule):
             "bonds": header["bonds"],
             **{f"num_{part}": len(index) for part, index in splits.items()},
         }
-
-
-def node_features(store: GraphStore, features: Features) -> Tensor:
-    """``[N, 5]`` or ``[N, 11]`` float32, see `QM9`."""
-    z = store.node["z"]
-    one_hot = torch.stack([z == number for number in ELEMENTS.values()], 1)
-    if features == "elements":
-        return one_hot.float()
-    state = store.node["hybridization"]
-    known = features == "chemistry"
-    flags = [store.node["aromatic"] > 0, *(state == kind for kind in (1, 2, 3))]
-    chemistry = torch.stack([flag & known for flag in flags], 1)
-    numbers = torch.stack([z, store.node["hydrogens"]], 1).float()
-    return torch.cat([one_hot, numbers[:, :1], chemistry, numbers[:, 1:]], 1)

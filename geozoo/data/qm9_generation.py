@@ -10,12 +10,12 @@ import torch
 
 from geozoo.data._qm9_bonds import BondSource
 from geozoo.data._qm9_files import ELEMENTS
+from geozoo.data._qm9_inputs import node_features
 from geozoo.data._qm9_source import QM9Source, SplitName, split_name
 from geozoo.data._seeds import check_seed
 from geozoo.data._words import check_word
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
-from geozoo.data.qm9 import node_features
 from geozoo.data.spec import GeometricSpec
 from geozoo.data.splits import split_hash
 from geozoo.data.store import GraphStore

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from geozoo.data import GeometricSpec, GraphStore, Structure
 from geozoo.data._file_contents import check_states
+from geozoo.data._qm9_inputs import has_qm9_inputs, qm9_inputs
 from geozoo.hub.batch_size import BatchSize
 from geozoo.tasks import Potential
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 def structure_store(spec: GeometricSpec, structures: Sequence[Structure]) -> GraphStore:
     """The inputs of a model for some structures.
+
+    Inputs beyond elements and positions are computed where the training says how: those of QM9
+    (`geozoo.data.QM9`), from positions or from the bonds of an SDF file.
 
     Args:
         spec: the data of its training; positions there are counted from the mean of each frame.
@@ -35,6 +39,8 @@ def structure_store(spec: GeometricSpec, structures: Sequence[Structure]) -> Gra
             and that are not there, or a charge or spin that its training did not have.
     """
     check_states([structure.state for structure in structures], spec.protocol)
+    if has_qm9_inputs(spec.protocol):
+        return qm9_inputs(spec.protocol, structures)
     if not spec.elements or spec.in_vectors or spec.dim != 3:
         raise ValueError(
             "the inputs of this model are more than elements and positions in space: predict for "

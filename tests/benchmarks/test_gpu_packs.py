@@ -19,7 +19,7 @@ from benchmarks.gpu.superpixels import parallel_graphs
 from benchmarks.gpu.unpack import MANIFEST, PackError, main, unpack
 from geozoo.data._qm9_bonds import find_bonds
 from geozoo.data._qm9_files import PROPERTIES, Molecule
-from geozoo.data._qm9_store import _make_store
+from geozoo.data._qm9_store import make_store
 from geozoo.data.superpixels import SlicOptions, slic_graphs
 
 
@@ -114,7 +114,7 @@ def molecules(count):
 def test_qm9_is_coded_by_its_decimals_and_restored_bit_for_bit(tmp_path):
     made = list(molecules(300))
     bonds, _, _ = find_bonds(made, "distance", lambda amount: None)
-    store = _make_store(made, bonds)
+    store = make_store(made, bonds)
     path = tmp_path / "data" / "qm9" / "prepared_distance.safetensors"
     store.save(path, metadata={"version": "1", "archive_bytes": "7"})
     write_pack(tmp_path / "data", tmp_path / "qm9.tar.xz")
