@@ -8,7 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from geozoo.data.atom_energies import AtomEnergies, compositions_of, shift_per_atom
+from geozoo.data.atom_energies import (
+    COMPOSITIONS,
+    AtomEnergies,
+    compositions_of,
+    shift_per_atom,
+)
 from geozoo.data.scalers import energy_force_statistics
 from geozoo.data.spec import GeometricSpec
 from geozoo.data.store import GraphStore
@@ -59,12 +64,13 @@ def energy_force_spec(
 
 def _statistics(
     store: GraphStore, train: Tensor, elements: tuple[int, ...], atoms: AtomEnergies | None
-) -> dict[str, float]:
+) -> dict[str, Any]:
     part = store.gather(train)
     found = energy_force_statistics(part.energy, part.forces)
-    if atoms is None or atoms.kind == "none":
-        return found
     compositions = compositions_of(store)[train]
+    if atoms is None or atoms.kind == "none":
+        # One shift for every graph holds for these alone, whatever their sums and differences are.
+        return {**found, COMPOSITIONS: compositions.unique(dim=0).to(torch.int64).tolist()}
     from ase.data import chemical_symbols
 
     values = [atoms.values.get(chemical_symbols[z], 0.0) if z else 0.0 for z in elements]

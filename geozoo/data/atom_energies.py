@@ -6,15 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from geozoo.data.store import GraphStore
 
 #: Prefix of the statistics, ``atom_energy_H``, in meV.
 PREFIX = "atom_energy_"
+#: Statistic: the compositions of the training part, where no energies of atoms explain others.
+COMPOSITIONS = "compositions"
 #: Of a composition, the share that may lie outside of a span by rounding.
 _ROUNDING = 1e-6
+#: Compositions that are compared at once.
+_AT_ONCE = 256
 
 
 class AtomEnergies(NamedTuple):
@@ -34,11 +38,25 @@ class AtomEnergies(NamedTuple):
         return {f"{PREFIX}{symbol}": value for symbol, value in self.values.items()}
 
 
+def count_elements(
+    x: Float[Tensor, "N C"], graph: Int[Tensor, " N"], num_graphs: int
+) -> Float[Tensor, "G C"]:
+    """How many atoms of each column of ``x`` every graph has, in float64.
+
+    Args:
+        x: one-hot of the element of every atom.
+        graph: the graph of every atom.
+        num_graphs: how many graphs there are.
+    """
+    x = x.to(torch.float64)
+    return x.new_zeros(num_graphs, x.shape[1]).index_add(0, graph, x)
+
+
 def compositions_of(store: GraphStore) -> Float[Tensor, "S C"]:
-    """How many atoms of each column of ``x`` every structure has, in float64."""
-    x = store.node["x"].to(torch.float64)
+    """As `count_elements`, for every structure of a store."""
     owner = torch.repeat_interleave(torch.arange(len(store)), store.num_nodes)
-    return x.new_zeros(len(store), x.shape[1]).index_add_(0, owner.to(x.device), x)
+    x = store.node["x"]
+    return count_elements(x, owner.to(x.device), len(store))
 
 
 def fit_atom_energies(
@@ -74,12 +92,49 @@ def is_in_span(
     return outside.abs().amax(1) <= _ROUNDING * compositions.sum(1).clamp_min(1.0)
 
 
+def is_determined(
+    compositions: Float[Tensor, "S C"],
+    span: Float[Tensor, "C C"],
+    anchor: Float[Tensor, " C"],
+    known: Float[Tensor, "K C"],
+) -> Bool[Tensor, " S"]:
+    """For which compositions energies hold.
+
+    Args:
+        compositions: atoms of each column of ``x``.
+        span: of `composition_span`, of compositions less the anchor.
+        anchor: a composition from which the span reaches; 0: the span itself.
+        known: where there are such, energies hold for these alone.
+    """
+    if len(known):
+        same = [(part[:, None] == known).all(2).any(1) for part in compositions.split(_AT_ONCE)]
+        return torch.cat(same)
+    return is_in_span(compositions - anchor, span)
+
+
+def column_numbers(
+    elements: Sequence[int], x: Float[Tensor, "N C"], z: Int[Tensor, " N"] | None
+) -> list[int]:
+    """The atomic number of each column, also of those that the training never had.
+
+    Args:
+        elements: atomic numbers of the columns; 0: an element that the training never had.
+        x: the one-hot of some atoms.
+        z: their atomic numbers; None: not known.
+    """
+    numbers = list(elements)
+    for column, number in enumerate(numbers):
+        if not number and z is not None and bool((found := x[:, column] > 0).any()):
+            numbers[column] = int(z[found][0])
+    return numbers
+
+
 def formula(composition: Sequence[float], elements: Sequence[int]) -> str:
     """A composition in words.
 
     Args:
         composition: atoms of each column.
-        elements: atomic number of each column; 0: an element that the training never had.
+        elements: atomic number of each column; 0: not known.
 
     >>> formula([6, 2, 1], [1, 6, 8])
     'H6C2O'
@@ -89,7 +144,7 @@ def formula(composition: Sequence[float], elements: Sequence[int]) -> str:
     parts = []
     for count, number in zip(composition, elements, strict=True):
         if count:
-            symbol = chemical_symbols[number] if number else "(new element)"
+            symbol = chemical_symbols[number] if number else "(unknown element)"
             parts.append(symbol + (str(int(count)) if count > 1 else ""))
     return "".join(parts)
 

@@ -69,8 +69,8 @@ class ExtXYZ(GraphDataModule):
             by ``config_type=IsolatedAtom``; such frames are not trained on. ``"atoms"``: fitted to
             the training part by least squares; they hold for sums and multiples of its
             compositions, and a potential refuses others. ``"none"``: none; every structure begins
-            from the mean energy of the training part. ``"auto"``: the first of the first three
-            that there is.
+            from the mean energy of the training part, and a potential refuses every composition
+            that this part does not have. ``"auto"``: the first of the first three that there is.
         atom_energies: energy of a free atom of every element, in ``energy_unit``, by symbol.
         fractions: sizes of the parts that are cut from ``path``; only their ratios count.
         split_seed: seed of that cut.

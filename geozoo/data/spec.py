@@ -202,7 +202,9 @@ class GeometricSpec(DataSpec):
             return found
         given = getattr(other, "elements", ())
         new = [z for own, z in zip(self.elements, given, strict=False) if z and z != own]
-        return [f"elements {new} (atomic numbers) are new to the model"] if new else []
+        known = sorted(filter(None, self.elements))
+        told = f"elements {new} (atomic numbers) are new to the model, which knows {known}"
+        return [told] if new else []
 
     def _sizes(self) -> dict[str, Any]:
         """Numbers of channels, dimension, level and lattice."""

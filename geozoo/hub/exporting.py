@@ -16,7 +16,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from geozoo.contracts import NeighborListed
 from geozoo.data import WindowBatch
-from geozoo.data.atom_energies import is_in_span
+from geozoo.data.atom_energies import is_determined
 from geozoo.geometry import PairedEdges
 from geozoo.hub.loading import TrainedModel
 from geozoo.tasks import Forecasting, Potential
@@ -105,13 +105,13 @@ def _potential_program(model: TrainedModel) -> ExportedProgram:
         raise ValueError(f"{model.name}: its network cannot be told its neighbours")
     given = [
         torch.tensor(model.spec.elements), task.atom_energies, task.energy_scale,
-        task.energy_shift, task.composition_span, task.shift_composition,
+        task.energy_shift, task.composition_span, task.shift_composition, task.known_compositions,
     ]  # fmt: skip
 
     def evaluate(
         values: list[Tensor], numbers: Tensor, pos: Tensor, pairs: Tensor
     ) -> tuple[Tensor, Tensor]:
-        elements, of_elements, scale, shift, span, anchor = values[len(state) :]
+        elements, of_elements, scale, shift, span, anchor, known = values[len(state) :]
         weights = dict(zip(state, values, strict=False))
         is_element = numbers.unsqueeze(1) == elements
         x, batch = is_element.to(pos.dtype), torch.zeros_like(numbers)
@@ -125,7 +125,7 @@ def _potential_program(model: TrainedModel) -> ExportedProgram:
         energy = scaled.detach().to(scale.dtype) * scale + shift + of_atoms
         composition = is_element.to(span.dtype).sum(0, keepdim=True)
         is_known = composition.sum() == numbers.shape[0]
-        is_settled = is_in_span(composition - anchor, span).all() | task.any_composition
+        is_settled = is_determined(composition, span, anchor, known).all() | task.any_composition
         nan = energy.new_full((), torch.nan)
         force = -gradient * scale.to(gradient.dtype)
         return (

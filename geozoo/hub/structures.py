@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,7 +56,8 @@ def structure_store(spec: GeometricSpec, structures: Sequence[Structure]) -> Gra
     unknown = sorted(set(numbers.tolist()) - columns.keys())
     if unknown:
         raise ValueError(
-            f"atomic numbers {unknown} are not among those of the training: {sorted(columns)}"
+            f"atomic numbers {unknown} are not among those of the training: {sorted(columns)} "
+            f"(new: {_symbols(unknown)}; known: {_symbols(columns)})"
         )
     column = torch.tensor([columns[z] for z in numbers.tolist()])
     pos = np.concatenate([each.pos - each.pos.mean(0) for each in structures])
@@ -66,6 +67,12 @@ def structure_store(spec: GeometricSpec, structures: Sequence[Structure]) -> Gra
         "z": torch.from_numpy(numbers),
     }
     return GraphStore(torch.tensor([len(each.numbers) for each in structures]), node=node)
+
+
+def _symbols(numbers: Iterable[int]) -> str:
+    from ase.data import chemical_symbols
+
+    return ", ".join(chemical_symbols[number] for number in sorted(numbers))
 
 
 def predict_store(

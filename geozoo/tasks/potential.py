@@ -11,13 +11,16 @@ from torch.nn import functional
 
 from geozoo.data import GeometricSpec, GraphBatch, GraphDataModule
 from geozoo.data.atom_energies import (
+    COMPOSITIONS,
     PREFIX,
+    column_numbers,
     composition_span,
     compositions_of,
-    formula,
-    is_in_span,
+    count_elements,
+    is_determined,
 )
 from geozoo.data.loader import Store
+from geozoo.tasks._compositions import undetermined
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks._shares import nodes_of
 from geozoo.tasks.geometric import GeometricTask
@@ -39,8 +42,9 @@ class Potential(GeometricTask):
     training data, held in float64: molecular energies are near 1e7 meV, where float32 steps are
     1 meV. They are buffers: whoever has the weights has the whole energy. The shift is 0 where
     there are energies of atoms, so that energies grow with the system; published recipes have a
-    shift instead, which holds for their one molecule. A prediction for a composition that the
-    training energies do not determine is refused (`any_composition`). The loss, in scaled units,
+    shift instead, which holds for the compositions of their training alone (statistic
+    ``compositions``). A prediction for a composition that the training energies do not determine is
+    refused (`any_composition`). The loss, in scaled units,
     is ``energy_weight`` times the mean squared energy error plus ``force_weight`` times the mean
     squared error of the force components (PONITA: 1/500 and 1). Metrics are in the data set's
     units: ``energy_mae`` and ``force_mae``, the latter per component.
@@ -75,6 +79,7 @@ class Potential(GeometricTask):
     atom_energies: Tensor
     composition_span: Tensor
     shift_composition: Tensor
+    known_compositions: Tensor
 
     def __init__(
         self,
@@ -116,6 +121,9 @@ class Potential(GeometricTask):
         span = torch.eye(spec.in_channels, dtype=torch.float64)
         self.register_buffer("composition_span", span)
         self.register_buffer("shift_composition", span.new_zeros(spec.in_channels))
+        known = torch.tensor(spec.statistics.get(COMPOSITIONS, []), dtype=torch.float64)
+        known = known.reshape(-1, spec.in_channels)
+        self.register_buffer("known_compositions", known, persistent=False)
         self.register_load_state_dict_pre_hook(_complete_state)
 
     def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
@@ -129,37 +137,53 @@ class Potential(GeometricTask):
         if self.spec.elements and "x" in store.node:
             compositions = compositions_of(store)
             self._learn_compositions(compositions[splits["train"]])
+            x, z = store.node["x"], store.node.get("z")
             for part in ("val", "test"):
-                self._check_compositions(compositions[splits[part]], f"the {part} part")
+                self._check_compositions(compositions[splits[part]], f"the {part} part", x, z)
         return super().prepare(datamodule, num_processes)
 
     def _learn_compositions(self, trained: Tensor) -> None:
         given = self.spec.protocol.get("energy_reference") in ("given", "isolated atoms")
-        seen = trained.any(0)
-        # Given energies of atoms hold for any composition of the elements that were trained on.
-        if given:
-            self.composition_span.copy_(torch.diag(seen.to(trained.dtype)))
+        has_shift = float(self.energy_shift) != 0.0
+        is_bare = not has_shift and not any(key.startswith(PREFIX) for key in self.spec.statistics)
+        if given or is_bare:
+            # Given energies of atoms hold for any composition of the elements that were trained on,
+            # and so does a network's own sum over atoms that nothing is added to.
+            self.composition_span.copy_(torch.diag(trained.any(0).to(trained.dtype)))
             return
-        if float(self.energy_shift) != 0.0:
+        if has_shift:
             # One shift for every graph: sums and multiples of compositions have another number of
-            # shifts, so that only differences may be added to a composition that was trained on.
+            # shifts. Data that say which compositions they have are held to these.
             self.shift_composition.copy_(trained[0])
         self.composition_span.copy_(composition_span(trained - self.shift_composition.cpu()))
 
-    def _check_compositions(self, compositions: Tensor, where: str) -> None:
-        """Refuse energies that the training does not determine."""
+    def _check_compositions(
+        self, compositions: Tensor, where: str, x: Tensor, z: Tensor | None
+    ) -> None:
+        """Refuse energies that the training does not determine.
+
+        Args:
+            compositions: ``[G, C]`` of the graphs.
+            where: what to call these graphs.
+            x: one-hot of the elements of their atoms, or of more.
+            z: atomic numbers of the same atoms, which name elements that the training never had.
+        """
         if self.any_composition:
             return
         compositions = compositions.to(self.composition_span.device)
-        fits = is_in_span(compositions - self.shift_composition, self.composition_span)
+        fits = self.is_determined(compositions)
         if bool(fits.all()):
             return
-        shown = [formula(row, self.spec.elements) for row in compositions[~fits].unique(dim=0)[:3]]
+        numbers = column_numbers(self.spec.elements, x, z)
+        odd, is_listed = compositions[~fits], len(self.known_compositions) > 0
         raise ValueError(
-            f"{where} holds {', '.join(shown)}: the training energies do not determine those of "
-            "such compositions. Train with energies of free atoms (dataset.atom_energies={H: ..., "
-            "...}, or frames with config_type=IsolatedAtom), or take any_composition=true, which "
-            "leaves the energies wrong by a constant of the composition"
+            f"{where} holds {undetermined(odd, self.spec.elements, numbers, is_listed)}"
+        )
+
+    def is_determined(self, compositions: Tensor) -> Tensor:
+        """For which compositions ``[G, C]`` the training determines energies, ``[G]``."""
+        return is_determined(
+            compositions, self.composition_span, self.shift_composition, self.known_compositions
         )
 
     def earlier_state(self, data: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -171,11 +195,17 @@ class Potential(GeometricTask):
 
     def atom_energy(self, batch: GraphBatch) -> Tensor:
         """The energy in meV of the free atoms of every graph ``[G]``, in float64."""
-        total = self.energy_shift.new_zeros(batch.num_graphs)
+        composition = self._composition(batch)
+        if composition is None:
+            return self.energy_shift.new_zeros(batch.num_graphs)
+        return composition @ self.atom_energies
+
+    def _composition(self, batch: GraphBatch) -> Tensor | None:
+        """Atoms of each element of every graph ``[G, C]``; None where columns are no elements."""
         x = batch.get("x")
         if x is None or not self.spec.elements:
-            return total
-        return total.index_add(0, batch.batch, x.double() @ self.atom_energies)
+            return None
+        return count_elements(x, batch.batch, batch.num_graphs)
 
     def compile_training(self, **options: Any) -> None:
         """See `GraphTask.compile_training`; here the whole step with its derivatives is traced.
@@ -231,13 +261,13 @@ class Potential(GeometricTask):
 
     def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
         """``energy [G]`` in float64 and ``force [N, dim]``, in the units of the data set."""
-        if self.spec.elements and batch.get("x") is not None:
-            columns = batch.x.double()
-            count = columns.new_zeros(batch.num_graphs, columns.shape[1])
-            self._check_compositions(count.index_add_(0, batch.batch, columns), "the input")
+        composition = self._composition(batch)
+        if composition is not None:
+            self._check_compositions(composition, "the input", batch.x, batch.get("z"))
         energy, force = self.scaled_energy_and_force(batch, create_graph=False)
         return {
-            "energy": energy.detach().double() * self.energy_scale + self._offset(batch),
+            "energy": energy.detach().double() * self.energy_scale
+            + self._offset(batch, composition),
             "force": force.detach() * self.energy_scale.to(force.dtype),
         }
 
@@ -246,9 +276,11 @@ class Potential(GeometricTask):
         energy = self._offset(batch)
         return {"energy": energy, "force": torch.zeros_like(batch.forces)}
 
-    def _offset(self, batch: GraphBatch) -> Tensor:
+    def _offset(self, batch: GraphBatch, composition: Tensor | None = None) -> Tensor:
         """The energy of every graph before the network, in meV."""
-        return self.atom_energy(batch) + self.energy_shift
+        if composition is None:
+            return self.atom_energy(batch) + self.energy_shift
+        return composition @ self.atom_energies + self.energy_shift
 
     def scaled_energy_and_force(
         self, batch: GraphBatch, *, create_graph: bool

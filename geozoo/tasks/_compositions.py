@@ -1,0 +1,55 @@
+"""Why a potential has no energy for some compositions, for the people who asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from geozoo.data.atom_energies import formula
+
+_ADVICE = (
+    "Train with energies of free atoms (dataset.atom_energies={H: ..., ...}, or frames with "
+    "config_type=IsolatedAtom), or take any_composition=true, which leaves the energies wrong by a "
+    "constant of the composition"
+)
+_SHOWN = 3
+
+
+def undetermined(
+    compositions: Tensor, elements: Sequence[int], numbers: Sequence[int], is_listed: bool
+) -> str:
+    """Which compositions the training does not determine, why, and what helps.
+
+    Args:
+        compositions: ``[S, C]`` atoms of each column.
+        elements: atomic number of each column; 0: an element that the training never had.
+        numbers: the same, with the numbers of those elements as far as they are known.
+        is_listed: whether energies hold for the compositions of the training alone, which has no
+            energies of free atoms.
+    """
+    rows = compositions.unique(dim=0)
+    shown = ", ".join(formula(row, numbers) for row in rows[:_SHOWN].tolist())
+    if len(rows) > _SHOWN:
+        shown += f" and {len(rows) - _SHOWN} more"
+    new = [k for k, number in enumerate(elements) if not number and bool(rows[:, k].any())]
+    if new:
+        names = _symbols([numbers[k] for k in new]) or "one of their elements"
+        return (
+            f"{shown}: the training part has no {names}, only {_symbols(elements)}, so that "
+            f"nothing is known of {names}. Train on structures with it, or leave these out"
+        )
+    why = "the training energies do not determine those of such compositions"
+    if is_listed:
+        why = (
+            "the model has no energies of free atoms, and its mean energy holds for the "
+            f"compositions of its training alone: {why}"
+        )
+    return f"{shown}: {why}. {_ADVICE}"
+
+
+def _symbols(numbers: Sequence[int]) -> str:
+    """Chemical symbols of those numbers that are known."""
+    from ase.data import chemical_symbols
+
+    return ", ".join(chemical_symbols[number] for number in sorted(numbers) if number)
