@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -11,9 +12,12 @@ from omegaconf import DictConfig
 from geozoo.cli._checkpoints import find_checkpoint
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import RunError
+from geozoo.data import DataSpec
 from geozoo.hub import Ensemble, ModelFileError, TrainedModel, load
 from geozoo.hub.description import FILE_NAME
 from geozoo.hub.runs import read_run
+
+_MISSING = ("zero_is_missing", "missing")
 
 
 def trained_models(words: str) -> TrainedModel | Ensemble:
@@ -70,6 +74,42 @@ def lay_out_elements(cfg: DictConfig, source: TrainedModel) -> None:
     It becomes part of the config, so that a continuation has the same columns.
     """
     lay_out_columns(cfg, getattr(source.spec, "elements", ()))
+
+
+def missing_rule(source: TrainedModel) -> dict[str, Any]:
+    """What stood for a missing reading in the training of a forecaster; empty: it is not known.
+
+    Keys are ``zero_is_missing`` and ``missing``, as a data set of series takes them.
+    """
+    reading = source.spec.protocol.get("reading") or {}
+    return {key: reading[key] for key in _MISSING if key in reading}
+
+
+def lay_out_readings(cfg: DictConfig, source: TrainedModel, words: Sequence[str]) -> None:
+    """Let the numbers that stood for missing readings in a training do so again, unless given.
+
+    They become part of the config, so that a continuation reads as well.
+
+    Args:
+        cfg: config whose data may have such keys.
+        source: the trained model.
+        words: overrides of the command line.
+    """
+    given = {word.partition("=")[0].lstrip("+") for word in words}
+    for key, value in missing_rule(source).items():
+        if key in cfg.dataset and f"dataset.{key}" not in given:
+            cfg.dataset[key] = value
+
+
+def reading_differences(source: TrainedModel, spec: DataSpec) -> str | None:
+    """How missing readings of some data differ from those of a training; None: they do not."""
+    here = spec.protocol.get("reading") or {}
+    apart = [
+        f"{key} is {here.get(key)} here and was {value} in the training of {source.name}"
+        for key, value in missing_rule(source).items()
+        if (here.get(key) or False) != (value or False)
+    ]
+    return f"missing readings: {'; '.join(apart)}" if apart else None
 
 
 def lay_out_columns(cfg: DictConfig, elements: Sequence[int]) -> None:

@@ -23,7 +23,12 @@ from geozoo.cli._interruptions import interruption_explained
 from geozoo.cli._metrics_file import gather_metrics
 from geozoo.cli._options import RunError
 from geozoo.cli._prepare import is_main_process
-from geozoo.cli._trained import lay_out_elements, trained_model
+from geozoo.cli._trained import (
+    lay_out_elements,
+    lay_out_readings,
+    reading_differences,
+    trained_model,
+)
 from geozoo.data import DataSpec, GraphDataModule
 from geozoo.hub import TrainedModel
 from geozoo.tasks import GraphTask
@@ -82,6 +87,7 @@ def train(
     seed_everything(cfg.seed, workers=True, verbose=False)
     if source is not None:
         lay_out_elements(cfg, source)
+        lay_out_readings(cfg, source, words["overrides"])
     datamodule = build_datamodule(cfg)
     spec = loaded_spec(datamodule)
     left = datamodule.model_tensors()
@@ -89,6 +95,7 @@ def train(
     cfg.model = complete_model(cfg.model, arguments, left=left)
     task = build_task(cfg, datamodule)
     began = None if source is None else take_weights(task, source)
+    apart = None if source is None else reading_differences(source, spec)
     adapted = add_adapters(task.model, cfg.adapter_rank, cfg.adapter_layers, cfg.adapter_trained)
     kept = freeze(task.model, cfg.freeze)
     task.record = _record(cfg, spec, words)
@@ -96,7 +103,7 @@ def train(
         folder.create()
         folder.write_start(cfg, info=task.record, splits=datamodule.splits)
         _LOG.info("run folder: %s", folder.path)
-        for told in filter(None, (began, adapted, kept)):
+        for told in filter(None, (began, apart, adapted, kept)):
             _LOG.info(told)
     trainer = build_trainer(cfg, folder, monitor=task.monitor, is_terminal=is_terminal)
     with interruption_explained(folder, cfg):

@@ -15,7 +15,7 @@ from geozoo.cli._build import build_datamodule
 from geozoo.cli._options import PROVIDED, RunError
 from geozoo.cli._overrides import apply_overrides
 from geozoo.cli._result import VARIANT_KEYS
-from geozoo.cli._trained import lay_out_elements, trained_model
+from geozoo.cli._trained import lay_out_elements, missing_rule, trained_model
 from geozoo.cli._training import Outcome, loaded_spec, num_parameters, test, test_cut, test_trainer
 from geozoo.cli._words import unknown_word
 from geozoo.data._file_contents import check_states, protocol_states
@@ -111,11 +111,10 @@ def _config(source: TrainedModel, changes: Sequence[str]) -> DictConfig:
 def _missing_readings(source: TrainedModel, given: Mapping[str, str]) -> list[str]:
     """What stood for a missing reading in training, where the other data ask for it."""
     known = _composed([given["dataset"]]).dataset
-    reading = source.spec.protocol.get("reading") or {}
     return [
-        f"dataset.{key}={reading[key]}"
-        for key in ("zero_is_missing", "missing")
-        if reading.get(key) and key in known and f"dataset.{key}" not in given
+        f"dataset.{key}={value}"
+        for key, value in missing_rule(source).items()
+        if value and key in known and f"dataset.{key}" not in given
     ]
 
 

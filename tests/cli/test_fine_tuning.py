@@ -124,3 +124,37 @@ def test_columns_of_other_elements_are_refused():
 
     with pytest.raises(RunError, match="column 1 of x is atomic number 6 in source and 8 here"):
         take_weights(Holder(1, 8, 0), Holder(1, 6, 7))
+
+
+def test_missing_readings_are_those_of_the_first_training(geozoo_train, tmp_path, caplog):
+    """Numbers that stood for missing readings do so again; what differs is said in a line."""
+    import datetime
+
+    rows = ["time,a,b,c"]
+    for step in range(300):
+        moment = datetime.datetime(2024, 6, 3) + datetime.timedelta(minutes=15 * step)
+        cells = [f"{50 + step % 24 + sensor}" for sensor in range(3)]
+        cells[step % 3] = "0" if step % 7 == 0 else cells[step % 3]
+        cells[1] = "-9999" if step % 11 == 0 else cells[1]
+        rows.append(",".join([f"{moment:%Y-%m-%d %H:%M}", *cells]))
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    words = (
+        "model=stid", "dataset=traffic_csv", f"dataset.path={tmp_path / 't.csv'}", "test=false",
+        "model.hidden_channels=8", "trainer.max_epochs=1", "trainer.accelerator=cpu",
+    )  # fmt: skip
+    rules = ("dataset.zero_is_missing=true", "dataset.missing=[-9999]")
+    assert geozoo_train(*words, *rules, "run_dir=first") == 0
+    first = trained_model(str(tmp_path / "first")).spec
+    assert geozoo_train(*words, "init_from=first", "run_dir=second") == 0
+    second = trained_model(str(tmp_path / "second")).spec
+    assert second.protocol["reading"] == first.protocol["reading"]
+    assert second.statistics == first.statistics
+    assert "missing readings" not in caplog.text
+    given = ("dataset.missing=[]", "init_from=first", "run_dir=third")
+    assert geozoo_train(*words, *given) == 0
+    third = trained_model(str(tmp_path / "third")).spec.protocol["reading"]
+    assert third["zero_is_missing"] and third["missing"] == []
+    assert (
+        "missing readings: missing is [] here and was [-9999] in the training of first"
+        in caplog.text
+    )
