@@ -92,7 +92,7 @@ def evaluation(run: str, changes: Sequence[str], *, is_terminal: bool = False) -
         ConfigError: for a change that does not fit a signature.
     """
     checkpoint = find_checkpoint(run)
-    record = read_record(checkpoint)
+    record = _run_record(checkpoint)
     cfg = OmegaConf.create(record["config"])
     apply_overrides(cfg, changes, allowed=_FREE, reason="a test keeps the model of its run")
     check(
@@ -107,6 +107,17 @@ def evaluation(run: str, changes: Sequence[str], *, is_terminal: bool = False) -
         record["command"] = f"{record['command']}; {again}"
         record["overrides"] = [*record["overrides"], *changes]
     return _tested(cfg, checkpoint, record, is_terminal=is_terminal)
+
+
+def _run_record(checkpoint: Path) -> dict[str, Any]:
+    """What a run wrote into a checkpoint, with the command and config of all that was run.
+
+    A continuation that finds no better epoch leaves the best checkpoint as the run before wrote it.
+    """
+    record, last = read_record(checkpoint), checkpoint.with_name("last.ckpt")
+    if checkpoint.name != "best.ckpt" or not last.is_file():
+        return record
+    return {**read_record(last), "metrics": record["metrics"]}
 
 
 def _tested(

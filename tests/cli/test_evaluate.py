@@ -159,3 +159,26 @@ def test_the_command_explains_a_fault(
         main()
     assert caught.value.code == 1
     assert "geozoo-evaluate: there is no checkpoint" in capsys.readouterr().err
+
+
+def test_the_record_of_a_continued_run_has_every_command(geozoo_train, tmp_path: Path) -> None:
+    """Also where the continuation found no better epoch, and left the best checkpoint as it was."""
+    from tiny_configs import TINY
+
+    from geozoo.cli._evaluation import evaluate
+    from geozoo.zoo.results import read_results
+
+    run = tmp_path / "run"
+    assert geozoo_train(*TINY, "trainer.max_epochs=1", "run_dir=run") == 0
+    best = (run / "checkpoints" / "best.ckpt").read_bytes()
+    assert geozoo_train("resume=run", "trainer.max_epochs=3") == 0
+    own = read_results(run / "result.csv")[0]
+    assert own.command.endswith("; geozoo-train resume=run trainer.max_epochs=3")
+    (run / "checkpoints" / "best.ckpt").write_bytes(best)
+    evaluate(str(run), [], save=True)
+    again = read_results(run / "result.csv")[0]
+    assert again.command == own.command and again.recipe == own.recipe
+    assert again.checkpoint == "best.ckpt, epoch 1"
+    evaluate(str(run), ["task.test_rotations=2"], save=True)
+    changed = read_results(run / "result.csv")[0]
+    assert changed.command == f"{own.command}; geozoo-evaluate '<run>' task.test_rotations=2"
