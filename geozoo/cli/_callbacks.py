@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import (
-    EMAWeightAveraging,
     ModelCheckpoint,
     RichProgressBar,
     Timer,
@@ -22,6 +21,7 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
+from geozoo.cli._averaging import WeightsAveraged
 from geozoo.cli._durations import duration
 from geozoo.cli._early_stopping import RunStopping
 from geozoo.cli._folder import RunFolder
@@ -60,10 +60,7 @@ def make_callbacks(
         ),
     ]
     if cfg.ema_decay is not None:
-        # Buffers are statistics and grids: they are copied, not averaged.
-        averaging = EMAWeightAveraging(decay=cfg.ema_decay, use_buffers=False)
-        averaging.decay = cfg.ema_decay  # type: ignore[attr-defined]  # for captured steps
-        callbacks.append(averaging)
+        callbacks.append(WeightsAveraged(cfg.ema_decay))
     if cfg.early_stopping_patience is not None:
         callbacks.append(RunStopping(monitor, cfg.early_stopping_patience))
     return callbacks
