@@ -152,10 +152,11 @@ def _predict_graphs(
     screen: Screen,
 ) -> str:
     structures = None
+    _check_words(options, source)
     if options.any_composition:
         allow_any_composition(model)
     if source.suffix in _STRUCTURES:
-        unit = options.length_unit or model.spec.protocol.get("length_unit_of_file", "angstrom")
+        unit = options.length_unit or _length_unit(model)
         if unit != "angstrom" or options.length_unit is not None:
             whose = "as given" if options.length_unit else "as in the files of the training"
             screen.note(f"positions are read in {unit}, {whose}; written in angstrom and eV")
@@ -174,10 +175,39 @@ def _predict_graphs(
     return f"{len(store)} graphs"
 
 
+def _check_words(options: PredictOptions, source: Path) -> None:
+    """Refuse words that would change nothing."""
+    words = list(options.table)
+    if source.suffix not in _STRUCTURES:
+        words += ["length_unit"] if options.length_unit else []
+        words += ["ignore_cell"] if options.ignore_cell else []
+    if words:
+        raise RunError(
+            f"{', '.join(words)} cannot be given for {source.name}: length_unit and ignore_cell "
+            "are for files of structures (arrays are in the units of the training, angstrom), "
+            f"{', '.join(_TABLE)} for tables of readings"
+        )
+
+
+def _length_unit(model: TrainedModel | Ensemble) -> str:
+    """The unit of positions in the files of the training."""
+    members = model.members if isinstance(model, Ensemble) else (model,)
+    units = {each.spec.protocol.get("length_unit_of_file", "angstrom") for each in members}
+    if len(units) > 1:
+        raise RunError(
+            "the models were trained on files with positions in different units, "
+            f"{' and '.join(sorted(units))}: give length_unit of the input"
+        )
+    return str(units.pop())
+
+
 def _predict_series(
     model: TrainedModel | Ensemble, source: Path, target: Path, options: PredictOptions,
     screen: Screen,
 ) -> str:  # fmt: skip
+    given = [name for name in (*_FLAGS, "length_unit") if getattr(options, name)]
+    if given:
+        raise RunError(f"{', '.join(given)} cannot be given for a forecaster")
     if source.suffix != ".csv" or target.suffix != ".csv":
         raise ValueError(
             "a forecaster takes readings in a .csv (first column times, one column a sensor) and "

@@ -26,6 +26,8 @@ from geozoo.zoo import ConfigError, check, compose
 
 #: Keys of a protocol that choose the problem and its parts, where the data set knows them.
 _CHOOSING = (*VARIANT_KEYS, "split")
+#: Keys of data that say how inputs are made, see `geozoo.data.GeometricSpec.inputs`.
+_INPUTS = ("features", "edges", "bonds")
 
 
 def evaluation_elsewhere(
@@ -139,8 +141,10 @@ def _own_data(source: TrainedModel, given: Mapping[str, str]) -> list[str]:
     if not name:
         raise RunError(f"{source.name} does not say what it was trained on; give dataset=...")
     known = _composed([f"dataset={name}"]).dataset
-    chosen = [key for key in _CHOOSING if key in known and protocol.get(key)]
-    words = [f"dataset.{k}={protocol[k]}" for k in chosen if f"dataset.{k}" not in given]
+    values = {key: protocol[key] for key in _CHOOSING if protocol.get(key)}
+    values |= {k: v for k, v in getattr(source.spec, "inputs", {}).items() if k in _INPUTS}
+    chosen = {k: v for k, v in values.items() if k in known and f"dataset.{k}" not in given}
+    words = [f"dataset.{key}={value}" for key, value in chosen.items()]
     return [f"dataset={name}", *words]
 
 

@@ -196,8 +196,13 @@ class GeometricSpec(DataSpec):
             raise ValueError("out_channels and out_vectors are both 0: nothing to predict")
 
     def differences(self, other: DataSpec) -> list[str]:
-        """See `DataSpec.differences`; data with an element that is new to the model differ too."""
+        """See `DataSpec.differences`; data with an element that is new to the model differ too.
+
+        So do graphs with edges for a model of every pair, and inputs that are computed otherwise.
+        """
         found = super().differences(other)
+        if self.family == other.family:
+            found += self._input_differences(other)
         if found or not self.elements:
             return found
         given = getattr(other, "elements", ())
@@ -205,6 +210,28 @@ class GeometricSpec(DataSpec):
         known = sorted(filter(None, self.elements))
         told = f"elements {new} (atomic numbers) are new to the model, which knows {known}"
         return [told] if new else []
+
+    def _input_differences(self, other: DataSpec) -> list[str]:
+        own, theirs = self.inputs, other.inputs
+        return [
+            f"{name} is {own[name]} for the model and {theirs[name]} here"
+            for name in own
+            if name in theirs and own[name] != theirs[name]
+        ]
+
+    @property
+    def inputs(self) -> dict[str, str | bool]:
+        """What is known of how the inputs are made, beyond their number.
+
+        Whether graphs have edges of their own; and of a data set whose columns and edges can be
+        made in several ways, its arguments ``features``, ``edges`` and, where it counts, ``bonds``.
+        """
+        known = {} if self.has_edges is None else {"edges of their own": self.has_edges}
+        known |= {key: self.protocol[key] for key in ("features", "edges") if key in self.protocol}
+        if known.get("features") == "chemistry" or known.get("edges") == "bonds":
+            # Behind the word is the version that found them.
+            known["bonds"] = str(self.protocol.get("bonds")).partition(" ")[0].rstrip("s")
+        return known
 
     def _sizes(self) -> dict[str, Any]:
         """Numbers of channels, dimension, level and lattice."""

@@ -15,6 +15,7 @@ from geozoo.data._file_contents import (
     report_contents,
     states_of_arrays,
 )
+from geozoo.data._qm9_inputs import has_qm9_inputs
 from geozoo.data.numpy_files import npz_names
 
 #: Arrays that say which nodes and edges make a graph.
@@ -32,7 +33,8 @@ def read_arrays(
             leading axes where the model has such inputs; with ``edge_index [S, 2, e]``, or
             ``[2, E]`` and ``num_edges [S]``, where the graphs of the training came with edges:
             senders and receivers, numbered within each graph, self-loops included if they were.
-        spec: the data of the model's training.
+        spec: the data of the model's training. Where the columns of ``x`` are elements, positions
+            are counted from the mean of each graph, as in training.
         dtype: precision of the inputs, that of the model but at least float32.
 
     Raises:
@@ -67,13 +69,36 @@ def read_arrays(
         if len(flat) != int(num_nodes.sum()):
             raise ValueError(f"{path}: {name} has {len(flat)} nodes, not {int(num_nodes.sum())}")
         kept = np.float64 if dtype == torch.float64 else np.float32
+        if name == "pos" and (spec.elements or has_qm9_inputs(spec.protocol)):
+            flat = _centred(flat.astype(np.float64), num_nodes)
         node[name] = torch.from_numpy(flat.astype(kept))
+    if spec.elements:
+        _check_one_hot(path, node["x"])
     edges = _edges(path, arrays, spec)
     if states:
         said = states_of_arrays(read_npz(path, states, is_reported=False), len(num_nodes))
         check_states(said, spec.protocol, "graph")
     report_contents(path.name, arrays, set(there) - arrays.keys())
     return GraphStore(torch.from_numpy(num_nodes), node=node, **edges)
+
+
+def _centred(pos: np.ndarray, num_nodes: np.ndarray) -> np.ndarray:
+    """Positions from the mean of each graph, whose rounding far from the origin would be coarse."""
+    owner = np.repeat(np.arange(len(num_nodes)), num_nodes)
+    total = np.zeros((len(num_nodes), pos.shape[1]))
+    np.add.at(total, owner, pos)
+    return pos - (total / np.maximum(num_nodes, 1)[:, None])[owner]
+
+
+def _check_one_hot(path: Path, x: torch.Tensor) -> None:
+    """Refuse columns of elements that name none or several."""
+    is_one = ((x == 0) | (x == 1)).all(1) & (x.sum(1) == 1)
+    if not bool(is_one.all()):
+        row = int(torch.nonzero(~is_one)[0, 0])
+        raise ValueError(
+            f"{path}: x must be the one-hot of the element, one 1 in each row, as this model knows "
+            f"elements by their columns; row {row} is {x[row].tolist()}"
+        )
 
 
 def _edges(path: Path, arrays: dict[str, np.ndarray], spec: GeometricSpec) -> dict[str, Any]:

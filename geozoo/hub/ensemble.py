@@ -113,6 +113,9 @@ _DIFFERENCES = {
     "units": lambda model: model.units,
     "inputs": lambda model: model.spec.model_arguments(),
     "elements": lambda model: getattr(model.spec, "elements", ()),
+    "way to make inputs": lambda model: getattr(model.spec, "inputs", {}),
+    "total charge": lambda model: model.spec.protocol.get("total_charge"),
+    "spin": lambda model: model.spec.protocol.get("spin"),
     "sensors": lambda model: model.spec.protocol.get("sensors"),
     "missing readings": lambda model: _missing_readings(model),
 }
