@@ -31,7 +31,7 @@ from geozoo.cli._trained import (
 )
 from geozoo.data import DataSpec, GraphDataModule
 from geozoo.hub import TrainedModel
-from geozoo.tasks import GraphTask
+from geozoo.tasks import GraphTask, Potential
 from geozoo.zoo.provenance import versions
 
 _LOG = logging.getLogger(__name__)
@@ -134,7 +134,16 @@ def loaded_spec(datamodule: GraphDataModule) -> DataSpec:
 def test(
     trainer: Trainer, task: GraphTask, datamodule: GraphDataModule
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Test metrics of the model and of the baseline, by name without ``test/``."""
+    """Test metrics of the model and of the baseline, by name without ``test/``.
+
+    Raises:
+        RunError: for a potential that has no energies for a composition of the test part.
+    """
+    if isinstance(task, Potential):
+        try:
+            task.check_part(datamodule, "test")
+        except ValueError as error:
+            raise RunError(f"dataset: {error}") from error
     (values,) = trainer.test(task, datamodule=datamodule, verbose=False)
 
     def part(prefix: str) -> dict[str, float]:

@@ -135,12 +135,26 @@ class Potential(GeometricTask):
         """
         store, splits = datamodule.store, datamodule.splits
         if self.spec.elements and "x" in store.node:
-            compositions = compositions_of(store)
-            self._learn_compositions(compositions[splits["train"]])
-            x, z = store.node["x"], store.node.get("z")
+            self._learn_compositions(compositions_of(store)[splits["train"]])
             for part in ("val", "test"):
-                self._check_compositions(compositions[splits[part]], f"the {part} part", x, z)
+                self.check_part(datamodule, part)
         return super().prepare(datamodule, num_processes)
+
+    def check_part(self, datamodule: GraphDataModule, part: str) -> None:
+        """Refuse data that have other compositions than the training determines, before any work.
+
+        Args:
+            datamodule: the data.
+            part: ``"val"`` or ``"test"``.
+
+        Raises:
+            ValueError: when a composition is not determined; names it.
+        """
+        store = datamodule.store
+        if self.spec.elements and "x" in store.node:
+            compositions = compositions_of(store)[datamodule.splits[part]]
+            x, z = store.node["x"], store.node.get("z")
+            self._check_compositions(compositions, f"the {part} part", x, z)
 
     def _learn_compositions(self, trained: Tensor) -> None:
         given = self.spec.protocol.get("energy_reference") in ("given", "isolated atoms")

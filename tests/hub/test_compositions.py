@@ -116,3 +116,23 @@ def test_batches_and_stores_are_counted_alike() -> None:
     found = count_elements(batch.x, batch.batch, 3)
     assert found.tolist() == [[4, 1, 0], [2, 0, 1], [4, 1, 0]]
     assert torch.equal(compositions_of(store)[[1, 0, 1]], found)
+
+
+def test_evaluate_refuses_compositions_before_any_work(without: Path, tmp_path, capsys) -> None:
+    from geozoo.cli._evaluation import evaluate
+
+    file = written(tmp_path / "a.xyz", ("OHHOHH",), 20)
+    with pytest.raises(SystemExit):
+        evaluate(str(without), ["dataset=extxyz", f"dataset.path={file}"])
+    captured = capsys.readouterr()
+    said = " ".join((captured.out + captured.err).split())
+    assert "dataset: the test part holds H4O2: the model has no energies of free atoms" in said
+    assert "Traceback" not in said
+
+
+def test_evaluate_on_another_file_is_no_other_split(without: Path, tmp_path: Path) -> None:
+    from geozoo.cli._transfer import evaluation_elsewhere
+
+    file = written(tmp_path / "a.xyz", ("OHH", "CHHHH"), 20, seed=5)
+    outcome = evaluation_elsewhere(str(without), ["dataset=extxyz", f"dataset.path={file}"])
+    assert outcome.facts["note"] == ""
