@@ -20,6 +20,8 @@ CHARGES, SPINS = "total_charge", "spin"
 _CHARGE_NAMES = ("charge", "total_charge", "net_charge", "tot_charge", "molecular_charge")
 _UNPAIRED_NAMES = ("uhf", "unpaired_electrons", "magmom")
 _SPIN_NAMES = ("spin", "multiplicity", "spin_multiplicity", "total_spin", *_UNPAIRED_NAMES)
+#: Words for a multiplicity, from 1 on.
+_MULTIPLETS = ("singlet", "doublet", "triplet", "quartet", "quintet", "sextet", "septet")
 #: Names of numbers of the atoms, whose sum is one of the structure.
 _CHARGES_OF_ATOMS = ("initial_charges", "charges")
 _SPINS_OF_ATOMS = ("initial_magmoms", "magmoms")
@@ -136,6 +138,8 @@ def _plain_name(key: Any) -> str:
 
 
 def _number(value: Any) -> float | None:
+    if isinstance(value, str) and value.lower() in _MULTIPLETS:
+        return 1.0 + _MULTIPLETS.index(value.lower())
     try:
         number = float(np.asarray(value, dtype=np.float64).reshape(()))
     except (TypeError, ValueError):

@@ -24,7 +24,7 @@ def sdf_molecules(path: Path) -> Iterator[tuple[Atoms, Bonds | None]]:
 
     Raises:
         FileNotFoundError: when the file is not there.
-        ValueError: for a molecule that cannot be read.
+        ValueError: for a molecule that cannot be read, or one that is drawn in the plane.
     """
     from rdkit import Chem, rdBase
 
@@ -35,6 +35,11 @@ def sdf_molecules(path: Path) -> Iterator[tuple[Atoms, Bonds | None]]:
     for number, molecule in enumerate(Chem.SDMolSupplier(str(path), **options)):
         if molecule is None or not molecule.GetNumConformers():
             raise ValueError(f"path: molecule {number} of {path} cannot be read")
+        if _is_drawing(molecule):
+            raise ValueError(
+                f"path: molecule {number} of {path} is a drawing (it says 2D), which has no "
+                "distances: give positions in space"
+            )
         atoms = _atoms_of(molecule)
         with rdBase.BlockLogs():
             is_sound = Chem.SanitizeMol(molecule, catchErrors=True) == 0
@@ -48,6 +53,12 @@ def sdf_molecules(path: Path) -> Iterator[tuple[Atoms, Bonds | None]]:
             f"positions (the first is molecule {bare[0]}): to a network these are not there. Add "
             "them, with positions", stacklevel=2,
         )  # fmt: skip
+
+
+def _is_drawing(molecule: Any) -> bool:
+    """Whether the file itself says that its coordinates are in two dimensions."""
+    line = molecule.GetProp("_MolFileInfo") if molecule.HasProp("_MolFileInfo") else ""
+    return bool(line[20:22] == "2D" and not molecule.GetConformer().Is3D())
 
 
 def _atoms_of(molecule: Any) -> Atoms:

@@ -143,6 +143,26 @@ def test_hydrogens_without_positions_are_told(tmp_path: Path) -> None:
         assert read_structures(tmp_path / "in.sdf")[0].numbers.tolist() == [6, 8]
 
 
+def test_a_drawing_is_no_structure(tmp_path: Path) -> None:
+    chem = pytest.importorskip("rdkit.Chem")
+    from rdkit.Chem import AllChem
+
+    water = chem.AddHs(chem.MolFromSmiles("O"))
+    for flat in (True, False):
+        if flat:
+            AllChem.Compute2DCoords(water)
+        else:  # flat in space
+            conformer = chem.Conformer(3)
+            conformer.SetPositions(np.array([[0.0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]]))
+            water.RemoveAllConformers()
+            water.AddConformer(conformer)
+        with chem.SDWriter(str(tmp_path / f"{flat}.sdf")) as writer:
+            writer.write(water)
+    with pytest.raises(ValueError, match=r"molecule 0 of .*True.sdf is a drawing"):
+        read_structures(tmp_path / "True.sdf")
+    assert len(read_structures(tmp_path / "False.sdf")[0].numbers) == 3
+
+
 def test_the_model_of_the_zoo_says_of_files_what_it_says_of_its_data(
     shared_folder: Path, tmp_path: Path
 ) -> None:

@@ -133,6 +133,7 @@ def test_molecules_of_an_sdf_file_say_what_is_read(said, tmp_path: Path) -> None
         (lambda a: a.info.update(Total_Charge=2.0, multiplicity=3), 2, 3),
         (lambda a: a.info.update(REF_charge=1, spin=0), 1, 0),
         (lambda a: a.info.update(uhf=1), None, 2),
+        (lambda a: a.info.update(spin="Triplet"), None, 3),
         (lambda a: a.set_initial_charges([0.5, 0.5, 0, 0]), 1, None),
         (lambda a: a.set_initial_charges([0.3, -0.3, 0, 0]), None, None),
         (lambda a: a.set_initial_magnetic_moments([1.0, 1.0, 0, 0]), None, 3),
