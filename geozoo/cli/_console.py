@@ -60,7 +60,12 @@ def configure_logging(screen: Screen, *, has_clock: bool = True) -> None:
         screen: where they go.
         has_clock: whether the time of day stands before each.
     """
-    lines = _Lines(screen, has_clock=has_clock)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[lines])
-    logging.getLogger("geozoo").setLevel(logging.INFO)
+    own = logging.getLogger("geozoo")
+    for former in [each for each in own.handlers if isinstance(each, _Lines)]:
+        own.removeHandler(former)
+    own.addHandler(_Lines(screen, has_clock=has_clock))
+    others = _Lines(screen, has_clock=has_clock)
+    others.addFilter(lambda record: not record.name.startswith("geozoo"))
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[others])
+    own.setLevel(logging.INFO)
     quiet_lightning()
