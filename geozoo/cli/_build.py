@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -88,6 +88,23 @@ def check_optimizer(cfg: DictConfig) -> None:
             make(optimizer, num_epochs=-1 if epochs is None else epochs)
 
 
+def check_trainer(cfg: DictConfig) -> None:
+    """Make a trainer, to name now what it would refuse after the data are read.
+
+    Raises:
+        ConfigError: for values that it does not take, devices and strategies that are not there.
+    """
+    with _faults_named("trainer"):
+        _make_trainer(cfg)(logger=False, enable_checkpointing=False, enable_progress_bar=False)
+
+
+def _make_trainer(cfg: DictConfig) -> Callable[..., Trainer]:
+    """The trainer of a config, still to be given loggers and callbacks."""
+    # The timer that measures a run ends it as well: Lightning takes only one.
+    others = [key for key in cfg.trainer if key != "max_time"]
+    return instantiate(OmegaConf.masked_copy(cfg.trainer, others), _convert_="all", _partial_=True)
+
+
 def _build_model(node: DictConfig, datamodule: GraphDataModule) -> nn.Module:
     wanted = [key for key in node if OmegaConf.is_missing(node, key)]
     tensors = datamodule.model_tensors()
@@ -109,12 +126,8 @@ def build_trainer(
         is_terminal: whether a progress bar can be drawn.
     """
     options: dict[str, Any] = {"default_root_dir": str(folder.path)}
-    # The timer that measures a run ends it as well: Lightning takes only one.
-    others = [key for key in cfg.trainer if key != "max_time"]
     with _faults_named("trainer"):
-        return instantiate(
-            OmegaConf.masked_copy(cfg.trainer, others), _convert_="all", _partial_=True
-        )(
+        return _make_trainer(cfg)(
             logger=_loggers(cfg),
             callbacks=make_callbacks(cfg, folder, monitor=monitor, is_terminal=is_terminal),
             enable_progress_bar=is_terminal,

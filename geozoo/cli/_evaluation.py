@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from lightning import seed_everything
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from geozoo.cli._build import build_datamodule, build_task
+from geozoo.cli._build import build_datamodule, build_task, check_trainer
 from geozoo.cli._checkpoints import (
     find_checkpoint,
     load_weights,
@@ -23,7 +23,9 @@ from geozoo.cli._console import configure_logging, faults_shown
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import PROVIDED, RunError, RunOptions
 from geozoo.cli._overrides import apply_overrides
+from geozoo.cli._paths import make_absolute, moved_files
 from geozoo.cli._report import report
+from geozoo.cli._resume import stored_config
 from geozoo.cli._screen import Screen
 from geozoo.cli._summary import show_summary
 from geozoo.cli._trained import lay_out_columns
@@ -93,8 +95,20 @@ def evaluation(run: str, changes: Sequence[str], *, is_terminal: bool = False) -
     """
     checkpoint = find_checkpoint(run)
     record = _run_record(checkpoint)
-    cfg = OmegaConf.create(record["config"])
+    folder = checkpoint.parent.parent
+    cfg = stored_config(record["config"], folder)
+    with moved_files(cfg, record["config"], folder):
+        _change(cfg, checkpoint, changes)
+        if changes:  # they are part of what made the numbers
+            again = shlex.join(["geozoo-evaluate", "<run>", *changes])
+            record["command"] = f"{record['command']}; {again}"
+            record["overrides"] = [*record["overrides"], *changes]
+        return _tested(cfg, checkpoint, record, is_terminal=is_terminal)
+
+
+def _change(cfg: DictConfig, checkpoint: Path, changes: Sequence[str]) -> None:
     apply_overrides(cfg, changes, allowed=_FREE, reason="a test keeps the model of its run")
+    make_absolute(cfg)
     check(
         cfg,
         root=RunOptions,
@@ -102,11 +116,7 @@ def evaluation(run: str, changes: Sequence[str], *, is_terminal: bool = False) -
         open_nodes=("model",),
         origin=lambda key: str(checkpoint),
     )
-    if changes:  # they are part of what made the numbers
-        again = shlex.join(["geozoo-evaluate", "<run>", *changes])
-        record["command"] = f"{record['command']}; {again}"
-        record["overrides"] = [*record["overrides"], *changes]
-    return _tested(cfg, checkpoint, record, is_terminal=is_terminal)
+    check_trainer(cfg)
 
 
 def _run_record(checkpoint: Path) -> dict[str, Any]:

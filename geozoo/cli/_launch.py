@@ -13,9 +13,10 @@ from geozoo.cli._checkpoints import read_record
 from geozoo.cli._console import configure_logging, faults_shown
 from geozoo.cli._ensemble_words import ensemble_words
 from geozoo.cli._folder import RunFolder, command_line
+from geozoo.cli._paths import moved_files
 from geozoo.cli._prepare import is_main_process, prepare
 from geozoo.cli._report import report
-from geozoo.cli._resume import folder_to_resume, relocate, resumed_config
+from geozoo.cli._resume import folder_to_resume, relocate, resumed_config, stored_config
 from geozoo.cli._screen import Screen
 from geozoo.cli._summary import show_sweep
 from geozoo.cli._training import Outcome, train
@@ -88,8 +89,8 @@ def _run(cfg: DictConfig, *, command: str, screen: Screen) -> Outcome:
     from hydra.core.hydra_config import HydraConfig
 
     choices = _choices()
-    pair = f"{choices['model']}-{choices['dataset']}"
-    folder = RunFolder(prepare(cfg, pair=pair, origins=hydra_origins(CONFIG_NAME)))
+    names = str(choices["model"]), str(choices["dataset"])
+    folder = RunFolder(prepare(cfg, names=names, origins=hydra_origins(CONFIG_NAME)))
     overrides = [plain_word(word) for word in HydraConfig.get().overrides.task]
     words = {"command": command, "choices": choices, "overrides": overrides}
     outcome = train(cfg, folder, words=words, is_terminal=screen.has_bars)
@@ -111,18 +112,20 @@ def _choices() -> dict[str, str | None]:
 
 
 def _resume(folder: RunFolder, words: Sequence[str], *, command: str, screen: Screen) -> None:
-    cfg = resumed_config(folder, words)
-    if is_main_process():
-        drop_unfinished(folder.checkpoints)
-        relocate(folder)
     before = read_record(folder.last)  # with what earlier continuations changed
     record = {
         "command": f"{before['command']}; {command}",
         "choices": before["choices"],
         "overrides": [*before["overrides"], *(w for w in words if not w.startswith("resume="))],
     }
-    is_terminal = screen.has_bars
-    outcome = train(cfg, folder, words=record, is_resumed=True, is_terminal=is_terminal)
+    cfg = stored_config(before["config"], folder.path)
+    with moved_files(cfg, before["config"], folder.path):
+        cfg = resumed_config(cfg, folder, words)
+        if is_main_process():
+            drop_unfinished(folder.checkpoints)
+            relocate(folder)
+        is_terminal = screen.has_bars
+        outcome = train(cfg, folder, words=record, is_resumed=True, is_terminal=is_terminal)
     report(outcome, screen)
 
 

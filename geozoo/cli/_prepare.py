@@ -8,35 +8,40 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from geozoo.cli._build import check_optimizer
+from geozoo.cli._build import check_optimizer, check_trainer
 from geozoo.cli._options import PROVIDED, RunError, RunOptions
-from geozoo.zoo import ConfigError, Origins, check
+from geozoo.cli._paths import make_absolute
+from geozoo.zoo import ConfigError, Origins, check, check_pair
 
 #: Tells processes that a launcher starts for further devices which folder the first one uses.
 _FOLDER_VARIABLE = "GEOZOO_RUN_DIR"
 
 
-def prepare(cfg: DictConfig, *, pair: str, origins: Origins) -> Path:
+def prepare(cfg: DictConfig, *, names: tuple[str, str], origins: Origins) -> Path:
     """Name the run folder and check the config.
 
     Args:
         cfg: the composed config; its ``run_dir`` is set.
-        pair: ``<model>-<dataset>``, for the folder's name.
+        names: of model and data set on the command line.
         origins: tells which file set a key.
 
     Returns:
         The run folder, which does not exist yet.
 
     Raises:
-        ConfigError: for a config that nothing could be built from.
+        ConfigError: for a config that nothing could be built from, or a model that cannot learn the
+            task of the data set.
         RunError: when the run folder given exists already.
     """
     _check_top(cfg)
-    folder = _name_folder(cfg, pair)
+    folder = _name_folder(cfg, "-".join(names))
     cfg.run_dir = str(folder)
     check(cfg, root=RunOptions, provided=PROVIDED, open_nodes=("model",), origin=origins)
+    make_absolute(cfg)
+    check_pair(cfg.model, cfg.dataset, cfg.task, names=names)
     _check_values(cfg, origins)
     check_optimizer(cfg)
+    check_trainer(cfg)
     return folder
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from geozoo.cli._build import check_trainer
 from geozoo.cli._checkpoint_files import AtomicCheckpoints
 from geozoo.cli._checkpoints import read_content
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import PROVIDED, RunError, RunOptions
 from geozoo.cli._overrides import apply_overrides
+from geozoo.cli._paths import make_absolute, replaced
 from geozoo.zoo import check
 
 #: What may differ in the continuation; anything else would make it another experiment.
@@ -38,12 +40,21 @@ def folder_to_resume(words: Sequence[str]) -> RunFolder | None:
     return folder
 
 
-def resumed_config(folder: RunFolder, words: Sequence[str]) -> DictConfig:
-    """The config of the last checkpoint with the few changes that a continuation allows.
+def stored_config(config: Mapping[str, Any], folder: Path) -> DictConfig:
+    """The config of a run's record, with the run folder where it is now.
 
     That is the config of the run with the changes of earlier continuations.
+    """
+    cfg = OmegaConf.create(dict(config))
+    plain = replaced(OmegaConf.to_container(cfg), str(cfg.run_dir), str(folder))
+    return OmegaConf.create(plain)  # loggers name the folder too
+
+
+def resumed_config(cfg: DictConfig, folder: RunFolder, words: Sequence[str]) -> DictConfig:
+    """A stored config with the few changes that a continuation allows.
 
     Args:
+        cfg: the stored config, which is changed.
         folder: the run folder.
         words: the command line.
 
@@ -51,12 +62,10 @@ def resumed_config(folder: RunFolder, words: Sequence[str]) -> DictConfig:
         RunError: for a word that would make it another experiment.
         ConfigError: for a change that does not fit a signature.
     """
-    cfg = OmegaConf.create(read_content(folder.last)["geozoo"]["config"])
-    moved = _replaced(OmegaConf.to_container(cfg), str(cfg.run_dir), str(folder.path))
-    cfg = OmegaConf.create(moved)  # loggers name the folder too
     changes = [word for word in words if not word.startswith("resume=")]
     reason = "a continuation keeps the config of its run"
     apply_overrides(cfg, changes, allowed=_FREE, reason=reason)
+    make_absolute(cfg)
     check(
         cfg,
         root=RunOptions,
@@ -64,6 +73,7 @@ def resumed_config(folder: RunFolder, words: Sequence[str]) -> DictConfig:
         open_nodes=("model",),
         origin=lambda key: str(folder.config),
     )
+    check_trainer(cfg)
     return cfg
 
 
@@ -78,14 +88,6 @@ def relocate(folder: RunFolder) -> None:
         if not name.startswith("ModelCheckpoint") or state.get("dirpath") in (None, here):
             continue
         before, changed = state["dirpath"], True
-        content["callbacks"][name] = _replaced(state, before, here)
+        content["callbacks"][name] = replaced(state, before, here)
     if changed:
         AtomicCheckpoints().save_checkpoint(content, folder.last)
-
-
-def _replaced(value: Any, before: str, after: str) -> Any:
-    if isinstance(value, str):
-        return after + value[len(before) :] if value.startswith(before) else value
-    if isinstance(value, dict):
-        return {_replaced(k, before, after): _replaced(v, before, after) for k, v in value.items()}
-    return value

@@ -11,7 +11,7 @@ from lightning import seed_everything
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from geozoo.cli._build import build_datamodule
+from geozoo.cli._build import build_datamodule, check_trainer
 from geozoo.cli._options import PROVIDED, RunError
 from geozoo.cli._overrides import apply_overrides
 from geozoo.cli._result import VARIANT_KEYS
@@ -23,6 +23,7 @@ from geozoo.hub import TrainedModel, rebuild_task
 from geozoo.hub.rebuilding import own_modules
 from geozoo.tasks import GraphTask
 from geozoo.zoo import ConfigError, check, compose
+from geozoo.zoo._pairs import misfit
 
 #: Keys of a protocol that choose the problem and its parts, where the data set knows them.
 _CHOOSING = (*VARIANT_KEYS, "split")
@@ -110,6 +111,11 @@ def _config(source: TrainedModel, changes: Sequence[str]) -> DictConfig:
         reason="the model stays",
     )  # fmt: skip
     check(OmegaConf.masked_copy(cfg, ["dataset", "task", "trainer"]), provided=PROVIDED)
+    check_trainer(cfg)
+    name = given["dataset"].partition("=")[2] if "dataset" in given else ""
+    network = OmegaConf.create(dict(source.description.model))
+    if reason := misfit(network, cfg.dataset, cfg.task, names=(source.name, name)):
+        raise RunError(f"{reason}. {source.name} cannot read this data")
     return cfg
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Int
@@ -45,6 +45,9 @@ class GraphDataModule(LightningDataModule):
     Args:
         loader: batch sizes, order and residence.
     """
+
+    #: Dimension of space, where it is known before the data are read; None: only they tell.
+    dim: ClassVar[int | None] = None
 
     def __init__(self, loader: LoaderOptions) -> None:
         super().__init__()

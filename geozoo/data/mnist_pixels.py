@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 
@@ -38,6 +39,8 @@ class MNISTPixels(GraphDataModule):
     Raises:
         ValueError: for a negative seed.
     """
+
+    dim: ClassVar[int] = 2
 
     def __init__(
         self,

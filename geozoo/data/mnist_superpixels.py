@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 
@@ -33,6 +34,8 @@ class _Digits(GraphDataModule):
     """
 
     name: str
+
+    dim: ClassVar[int] = 2
 
     def __init__(self, loader: LoaderOptions, *, split_seed: int, root: str | Path | None) -> None:
         super().__init__(loader)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -35,6 +35,8 @@ class Composition(nn.Module):
     [5.0, 3.0]
     """
 
+    #: Its outputs do not depend on the positions.
+    sees_positions: ClassVar[bool] = False
     weight: Tensor
     bias: Tensor
 

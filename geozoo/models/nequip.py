@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -55,6 +55,9 @@ class NequIP(PointNetwork):
     >>> model(torch.randn(4, 3), torch.randn(4, 2), batch).scalar.shape
     torch.Size([1, 1])
     """
+
+    #: Dimensions of space that it is made for.
+    dims: ClassVar[tuple[int, ...]] = (3,)
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +47,9 @@ class TensorNet(PointNetwork):
     >>> model(torch.randn(4, 3), torch.randn(4, 2), batch).vector.shape
     torch.Size([1, 1, 3])
     """
+
+    #: Dimensions of space that it is made for.
+    dims: ClassVar[tuple[int, ...]] = (3,)
 
     def __init__(
         self,

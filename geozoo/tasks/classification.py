@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,8 @@ class Classification(GeometricTask):
     """
 
     frequent: Tensor
+
+    outputs: ClassVar[tuple[str, ...]] = ("scalar",)
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -30,6 +30,8 @@ class Dynamics(GeometricTask):
     Raises:
         ValueError: if the data is not of level ``"node"`` or has no output vector.
     """
+
+    outputs: ClassVar[tuple[str, ...]] = ("vector",)
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float
@@ -56,6 +56,9 @@ class Forecasting(GraphTask):
         ValueError: for data of another family, or a word that is not known.
     """
 
+    #: What `geozoo.zoo.check_pair` holds against a model before any data is read.
+    family: ClassVar[str] = "forecasting"
+    fits_models: ClassVar[bool] = True
     spec: ForecastSpec
     shift: Tensor
     scale: Tensor

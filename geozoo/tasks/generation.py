@@ -64,6 +64,10 @@ class Generation(GraphTask):
 
     draws_on_cpu: ClassVar[bool] = True
 
+    #: What `geozoo.zoo.check_pair` holds against a model before any data is read.
+    family: ClassVar[str] = "geometric"
+    outputs: ClassVar[tuple[str, ...]] = ("scalar", "vector")
+    fits_models: ClassVar[bool] = False
     spec: GeometricSpec
 
     def __init__(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,10 @@ class GeometricTask(GraphTask):
             compute.
     """
 
+    #: What `geozoo.zoo.check_pair` holds against a model before any data is read.
+    family: ClassVar[str] = "geometric"
+    outputs: ClassVar[tuple[str, ...]] = ()
+    fits_models: ClassVar[bool] = False
     spec: GeometricSpec
 
     def __init__(

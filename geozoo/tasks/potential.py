@@ -73,6 +73,8 @@ class Potential(GeometricTask):
 
     keeps_statistics: ClassVar[bool] = False  # so that a 'true' half is noticed and refused
     validates_loss: ClassVar[bool] = True
+    outputs: ClassVar[tuple[str, ...]] = ("scalar",)
+    needs_positions: ClassVar[bool] = True
 
     energy_shift: Tensor
     energy_scale: Tensor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -40,6 +40,8 @@ class QuantileForecasting(Forecasting):
     Raises:
         ValueError: for other levels, or a model that is fitted instead of trained.
     """
+
+    fits_models: ClassVar[bool] = False
 
     def __init__(
         self, model: nn.Module, spec: ForecastSpec, *, quantiles: Sequence[float] = _LEVELS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,9 @@ class Regression(GeometricTask):
 
     shift: Tensor
     scale: Tensor
+
+    outputs: ClassVar[tuple[str, ...]] = ("scalar",)
+    fits_models: ClassVar[bool] = True
 
     def __init__(
         self,
