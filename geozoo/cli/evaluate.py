@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from geozoo.cli._extras import extras_named
 from geozoo.zoo.needs import with_needs
 
 _DESCRIPTION = "Test a checkpoint or a trained model, on its own data or on others."
@@ -39,6 +40,7 @@ def main() -> None:
         help="dataset=..., protocol=..., or key=value below dataset, task or trainer",
     )
     options = parser.parse_args(sys.argv[1:])
-    from geozoo.cli._evaluation import evaluate
+    with extras_named("geozoo-evaluate"):
+        from geozoo.cli._evaluation import evaluate
 
-    evaluate(options.run.removeprefix("checkpoint="), options.changes, save=options.save)
+        evaluate(options.run.removeprefix("checkpoint="), options.changes, save=options.save)

@@ -7,11 +7,16 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from geozoo import __version__
 from geozoo.cli._arguments import check_writable
+from geozoo.cli._extras import extras_named, missing_library
 from geozoo.cli._options import RunError
-from geozoo.cli._screen import Screen
 from geozoo.zoo.needs import with_needs
+
+if TYPE_CHECKING:
+    from geozoo.cli._screen import Screen
 
 _PROGRAM = "geozoo"
 #: Programs of their own, which read the remaining words themselves.
@@ -41,10 +46,20 @@ def main() -> None:
         import_module(f"geozoo.cli.{words[0]}").main()
         return
     options = _parser().parse_args(words)
+    with extras_named(f"{_PROGRAM} {options.command}"):
+        _run(options)
+
+
+def _run(options: argparse.Namespace) -> None:
+    """Run a command; a user error ends the program."""
+    from geozoo.cli._screen import Screen
+
     screen = Screen()
     try:
         options.run(options, screen)
     except (ValueError, OSError, ImportError, RunError) as error:
+        if missing_library(error):
+            raise
         screen.fail(_PROGRAM, str(error))
 
 
@@ -131,6 +146,7 @@ def _publish(options: argparse.Namespace, screen: Screen) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(_PROGRAM, description=__doc__)
+    parser.add_argument("--version", action="version", version=f"{_PROGRAM} {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, what in _PROGRAMS.items():
         commands.add_parser(name, help=what, add_help=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from geozoo.cli._extras import extras_named
 from geozoo.zoo.needs import with_needs
 
 _DESCRIPTION = "Draw molecules from a trained model and write them to a file."
@@ -31,6 +32,7 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("words", nargs="+", metavar="word=value")
     options = parser.parse_args(sys.argv[1:])
-    from geozoo.cli._sample import sample
+    with extras_named("geozoo-sample"):
+        from geozoo.cli._sample import sample
 
-    sample(options.words)
+        sample(options.words)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import sys
 
+from geozoo.cli._extras import extras_named
+
 
 def main() -> None:
     """Read the command line and run; ``--help`` says how.
 
     Libraries load when they are needed: help and misspelt words answer at once.
     """
-    words = sys.argv[1:]
+    with extras_named("geozoo-train"):
+        _main(sys.argv[1:])
+
+
+def _main(words: list[str]) -> None:
     if "--help" in words or "-h" in words:
         from geozoo.cli._help import print_help
 
