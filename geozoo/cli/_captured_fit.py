@@ -20,11 +20,13 @@ from lightning.pytorch.callbacks import (
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
-from geozoo.cli._callbacks import Progress, SeededEpochs, hardware_facts
+from geozoo.cli._callbacks import SeededEpochs, hardware_facts
 from geozoo.cli._captured_checks import check_captured, check_loader, limited
 from geozoo.cli._checkpoint_files import AtomicCheckpoints
 from geozoo.cli._checkpoints import read_content
 from geozoo.cli._options import RunError
+from geozoo.cli._progress import Progress
+from geozoo.cli._run_bar import RunBar
 from geozoo.data import GraphDataModule
 from geozoo.tasks import GraphTask, NonFiniteLossError
 from geozoo.tasks.captured import CapturedSteps, WeightAverage, prepare_optimizer
@@ -86,6 +88,7 @@ class CapturedFit:
         self._metrics: dict[str, float] = {}
         self._told = -math.inf
         self._progress = Progress()
+        self._bar = next((c for c in trainer.callbacks if isinstance(c, RunBar)), None)
         self._written = time.monotonic()
         self._best_content: dict[str, Any] | None = None
 
@@ -102,7 +105,7 @@ class CapturedFit:
         timer = self._callback(Timer)
         timer.on_train_start(self.trainer, self.task)
         epochs = self.trainer.max_epochs
-        with ThreadPoolExecutor(1) as worker:
+        with ThreadPoolExecutor(1) as worker, self._bar or nullcontext():
             coming: Future[_Epoch] | None = None
             while self.epoch < epochs:
                 made = self._prepared(self.epoch) if coming is None else coming.result()
@@ -111,6 +114,8 @@ class CapturedFit:
                 if self.epoch + 1 < epochs:
                     coming = worker.submit(self._prepared, self.epoch + 1)
                 self._train_epoch(steps, made)
+                if self._bar is not None:
+                    self._bar.show(f"epoch {self.epoch} of {epochs}", self.epoch, epochs)
                 is_over = self._is_over(timer)
                 if self._is_validated() or is_over:
                     self._validate()
@@ -205,10 +210,13 @@ class CapturedFit:
 
     def _tell(self, value: float) -> None:
         now, total = time.monotonic(), self.trainer.max_epochs
-        if now - self._told >= _PAUSE or self.epoch == total:
-            losses = {"train/loss": self._metrics.get("train/loss", math.nan)}
-            losses[self.task.monitor] = value
-            limit = self._callback(Timer).time_remaining()
+        losses = {"train/loss": self._metrics.get("train/loss", math.nan)}
+        losses[self.task.monitor] = value
+        limit = self._callback(Timer).time_remaining()
+        if self._bar is not None:
+            below = self._progress.parts(losses, self.epoch, total, limit)
+            self._bar.show(f"epoch {self.epoch} of {total}", self.epoch, total, below)
+        elif now - self._told >= _PAUSE or self.epoch == total:
             _LOG.info(self._progress.told(losses, self.epoch, total, limit))
             self._told = now
 

@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig, OmegaConf
 
 from geozoo.cli._build import build_datamodule, build_task, build_trainer, complete_model
-from geozoo.cli._callbacks import RunBar, drop_averaging, hardware_facts
+from geozoo.cli._callbacks import drop_averaging, hardware_facts
 from geozoo.cli._checkpoints import load_weights, read_content, trained_epochs
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._initial_weights import add_adapters, freeze, take_weights
@@ -23,6 +23,7 @@ from geozoo.cli._interruptions import interruption_explained
 from geozoo.cli._metrics_file import gather_metrics
 from geozoo.cli._options import RunError
 from geozoo.cli._prepare import is_main_process
+from geozoo.cli._run_bar import RunBar
 from geozoo.cli._trained import (
     lay_out_elements,
     lay_out_readings,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from geozoo.cli import _callbacks as module
+from geozoo.cli import _progress as module
 
 
 def lines(

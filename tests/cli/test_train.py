@@ -228,16 +228,6 @@ def test_a_run_ends_with_its_folder_and_what_to_do_with_it(
     assert (tmp_path / name / "summary.txt").read_text().splitlines()[-6:] == wanted
 
 
-def test_the_bar_counts_epochs_from_one() -> None:
-    from types import SimpleNamespace
-
-    from geozoo.cli._callbacks import RunBar
-
-    bar = RunBar()
-    bar._trainer = SimpleNamespace(max_epochs=24)
-    assert bar._get_train_description(2).strip() == "Epoch 3 of 24"
-
-
 def test_tensorboard_is_written_beside_the_csv(geozoo_train: Train, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     words = ("logger=tensorboard", "run_dir=t", "trainer.max_epochs=1")
