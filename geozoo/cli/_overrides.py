@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from geozoo.cli._arguments import key_values
 from geozoo.cli._options import RunError
 
 
@@ -22,11 +23,13 @@ def apply_overrides(
         reason: why others may not.
 
     Raises:
-        RunError: for a word that is no ``key=value`` or whose key may not change.
+        RunError: for a word that is no ``key=value`` or whose key may not change, or a key that is
+            given more than once.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException, OverrideParseException
 
+    key_values([word.lstrip("+") for word in words])
     parser = OverridesParser.create()
     for word in words:
         if not word.lstrip("+").startswith(allowed) or "=" not in word:

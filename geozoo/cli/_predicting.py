@@ -24,7 +24,10 @@ from geozoo.hub.forecasts import forecast
 from geozoo.hub.readings import read_readings
 from geozoo.hub.structures import allow_any_composition, predict_store, structure_store
 
-_STRUCTURES = (".xyz", ".extxyz", ".sdf", ".traj")
+#: Outputs that hold structures; an input may be any file that ASE reads.
+_STRUCTURES = (".xyz", ".extxyz")
+#: Inputs that are no structures.
+_NO_STRUCTURES = (".npz", ".csv")
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,7 @@ class PredictOptions:
     Attributes:
         checkpoint: name of a trained model, its folder, a run folder, or a checkpoint file; several
             with commas between for their mean and spread.
-        input: structures (``.xyz``, ``.extxyz``, ``.sdf``, ``.traj``), arrays (``.npz``) or
-            readings (``.csv``).
+        input: structures (any file that ASE reads), arrays (``.npz``) or readings (``.csv``).
         output: ``.extxyz``, ``.xyz``, ``.npz`` or ``.csv``.
         ignore_cell: use periodic structures as isolated ones.
         length_unit: of positions in a file of structures, ``angstrom`` or ``bohr``; None: that of
@@ -129,7 +131,7 @@ def predict(words: Sequence[str], screen: Screen) -> None:
     if target.suffix not in FORMATS:
         raise RunError(f"output must end with one of {', '.join(FORMATS)}, got {target}")
     check_writable("output", target)
-    if target.suffix in _STRUCTURES and source.suffix not in _STRUCTURES:
+    if target.suffix in _STRUCTURES and source.suffix in _NO_STRUCTURES:
         raise RunError(f"output {target.name} needs structures as input; write .npz or .csv")
     configure_logging(screen, has_clock=False)
     model = trained_models(options.checkpoint)
@@ -155,7 +157,7 @@ def _predict_graphs(
     _check_words(options, source)
     if options.any_composition:
         allow_any_composition(model)
-    if source.suffix in _STRUCTURES:
+    if source.suffix not in _NO_STRUCTURES:
         unit = options.length_unit or _length_unit(model)
         if unit != "angstrom" or options.length_unit is not None:
             whose = "as given" if options.length_unit else "as in the files of the training"
@@ -166,7 +168,8 @@ def _predict_graphs(
         store = read_arrays(source, model.spec, dtype=model.dtype)
     else:
         raise ValueError(
-            f"input: this model takes {', '.join((*_STRUCTURES, '.npz'))}, got {source.name}"
+            "input: this model takes structures (.xyz or any other file that ASE reads) or .npz, "
+            f"got {source.name}"
         )
     with progress_bar("Predicting", len(store)) as advance:
         values = predict_store(model, store, progress=advance)
@@ -178,7 +181,7 @@ def _predict_graphs(
 def _check_words(options: PredictOptions, source: Path) -> None:
     """Refuse words that would change nothing."""
     words = list(options.table)
-    if source.suffix not in _STRUCTURES:
+    if source.suffix in _NO_STRUCTURES:
         words += ["length_unit"] if options.length_unit else []
         words += ["ignore_cell"] if options.ignore_cell else []
     if words:

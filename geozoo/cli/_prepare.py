@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from geozoo.cli._options import PROVIDED, RunError, RunOptions
 from geozoo.cli._paths import make_absolute
 from geozoo.zoo import ConfigError, Origins, check, check_pair
 
+_LOG = logging.getLogger(__name__)
 #: Tells processes that a launcher starts for further devices which folder the first one uses.
 _FOLDER_VARIABLE = "GEOZOO_RUN_DIR"
 
@@ -42,7 +44,18 @@ def prepare(cfg: DictConfig, *, names: tuple[str, str], origins: Origins) -> Pat
     _check_values(cfg, origins)
     check_optimizer(cfg)
     check_trainer(cfg)
+    _warn_of_warmup(cfg)
     return folder
+
+
+def _warn_of_warmup(cfg: DictConfig) -> None:
+    """Warn where a training ends before its warm-up does: its rate is never the one given."""
+    epochs, warmup = cfg.trainer.get("max_epochs"), OmegaConf.select(cfg, "schedule.warmup_epochs")
+    if epochs is not None and 0 < epochs <= (warmup or 0):
+        _LOG.warning(
+            "schedule.warmup_epochs=%d is no shorter than the training, trainer.max_epochs=%d: the "
+            "learning rate never gets to optimizer.lr", warmup, epochs,
+        )  # fmt: skip
 
 
 def is_main_process() -> bool:

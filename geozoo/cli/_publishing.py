@@ -41,10 +41,10 @@ def publish(
         FileExistsError: when the folder is there and not empty.
     """
     checkpoint = find_checkpoint(run)
+    record, state = read_checkpoint(checkpoint)
     rows = read_results(RunFolder(checkpoint.parent.parent).result)
     if not rows:
         raise ValueError(f"{run} holds no result.csv. Test it first: geozoo evaluate --save {run}")
-    record, state = read_checkpoint(checkpoint)
     nodes = {key: record["config"][key] for key in ("model", "task")}
     own = own_modules(record["config"])
     network = rebuild_task(**nodes, data=record["data"], state=state, trusted=own)

@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from geozoo.cli._arguments import key_values
 from geozoo.cli._build import check_trainer
 from geozoo.cli._checkpoint_files import AtomicCheckpoints
 from geozoo.cli._checkpoints import read_content
@@ -25,11 +26,12 @@ def folder_to_resume(words: Sequence[str]) -> RunFolder | None:
     """The run folder that ``resume=<folder>`` names, or None without such a word.
 
     Raises:
-        RunError: when it is no run folder or has no checkpoint.
+        RunError: when it is no run folder or has no checkpoint, or several are named.
     """
     named = [word.partition("=")[2] for word in words if word.startswith("resume=")]
     if not named:
         return None
+    key_values([word for word in words if word.startswith("resume=")])
     folder = RunFolder(Path(named[-1]).expanduser().absolute())
     folder.read_config()
     if not folder.last.is_file():

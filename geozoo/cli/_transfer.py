@@ -11,9 +11,11 @@ from lightning import seed_everything
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from geozoo.cli._arguments import key_values
 from geozoo.cli._build import build_datamodule, check_trainer
 from geozoo.cli._options import PROVIDED, RunError
 from geozoo.cli._overrides import apply_overrides
+from geozoo.cli._paths import make_absolute
 from geozoo.cli._result import VARIANT_KEYS
 from geozoo.cli._trained import lay_out_elements, missing_rule, trained_model
 from geozoo.cli._training import Outcome, loaded_spec, num_parameters, test, test_cut, test_trainer
@@ -90,7 +92,7 @@ def _overlap(trained: Mapping[str, Any], tested: Mapping[str, Any]) -> str:
 
 def _config(source: TrainedModel, changes: Sequence[str]) -> DictConfig:
     """The config of the data and the trainer; of the task what the model says, and changes."""
-    given = {word.partition("=")[0]: word for word in changes}
+    given = {key: f"{key}={value}" for key, value in key_values(changes).items()}
     words = [word for word in changes if not word.startswith(("dataset=", "protocol=", "task."))]
     for word in words:
         if not word.startswith(("dataset.", "trainer.")):
@@ -111,6 +113,7 @@ def _config(source: TrainedModel, changes: Sequence[str]) -> DictConfig:
         reason="the model stays",
     )  # fmt: skip
     check(OmegaConf.masked_copy(cfg, ["dataset", "task", "trainer"]), provided=PROVIDED)
+    make_absolute(cfg)
     check_trainer(cfg)
     name = given["dataset"].partition("=")[2] if "dataset" in given else ""
     network = OmegaConf.create(dict(source.description.model))

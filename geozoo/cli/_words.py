@@ -6,10 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 from geozoo.zoo import compose, group_names, nearest
 
 GROUPS = ("model", "dataset", "task", "optimizer", "schedule", "trainer", "logger", "recipe")
+#: What submits a job and starts it.
+_SLURM_PROGRAMS = ("sbatch", "srun")
 
 
 def unknown_word(words: Sequence[str]) -> str | None:
@@ -26,8 +29,8 @@ def unknown_word(words: Sequence[str]) -> str | None:
     config_dir = _config_dir(words)
     for word in words:
         key, equals, value = word.partition("=")
-        if key == "hydra/launcher" and value.startswith("submitit") and not _has_submitit():
-            return f'{word} needs a launcher that is not installed: pip install "geozoo[slurm]"'
+        if key == "hydra/launcher" and (fault := _lacking_launcher(word, value)):
+            return fault
         if word.startswith(("-", "+", "~", "hydra/")) or not equals or "." in key or "@" in key:
             continue
         if key in GROUPS:
@@ -59,6 +62,18 @@ def options_first(words: Sequence[str]) -> list[str]:
         (options if is_option else rest).append(word)
         follows = word in _WITH_VALUE
     return options + rest
+
+
+def _lacking_launcher(word: str, launcher: str) -> str | None:
+    if launcher.startswith("submitit") and not _has_submitit():
+        return f'{word} needs a launcher that is not installed: pip install "geozoo[slurm]"'
+    absent = [name for name in _SLURM_PROGRAMS if which(name) is None]
+    if launcher == "submitit_slurm" and absent:
+        return (
+            f"{word} needs the programs of SLURM; {' and '.join(absent)} cannot be found. Start it "
+            "on a node of the cluster; hydra/launcher=submitit_local runs the jobs here"
+        )
+    return None
 
 
 def _has_submitit() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -18,6 +19,23 @@ if TYPE_CHECKING:
 
 #: Of torch.compile; "reduce-overhead" replays a step as one graph on a GPU (CUDA graphs).
 CompileMode = Literal["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
+
+
+#: The least value of numbers that Lightning does not check; null is no limit.
+_LEAST = {
+    "captured_steps": 1, "check_val_every_n_epoch": 1, "accumulate_grad_batches": 1,
+    "gradient_clip_val": 0, "log_every_n_steps": 0,
+}  # fmt: skip
+
+
+def _check_numbers(options: Mapping[str, Any]) -> None:
+    for name, least in _LEAST.items():
+        value = options.get(name)
+        if value is not None and not value >= least:
+            raise ValueError(f"{name} must be at least {least} or null, got {value!r}")
+    epochs = options.get("max_epochs")
+    if epochs is not None and epochs != -1 and epochs < 1:
+        raise ValueError(f"max_epochs must be at least 1, or -1 for no end, got {epochs!r}")
 
 
 def refuse_captured(checkpoint: str | Path | None) -> None:
@@ -49,7 +67,8 @@ class Trainer(lightning.Trainer):
         options: every argument of ``lightning.Trainer``.
 
     Raises:
-        ValueError: for another word than these as ``compile``.
+        ValueError: for another word than these as ``compile``, or a number out of range that
+            Lightning does not check.
     """
 
     def __init__(
@@ -60,8 +79,7 @@ class Trainer(lightning.Trainer):
         captured_steps: int | None = None,
         **options: Any,
     ) -> None:
-        if captured_steps is not None and captured_steps < 1:
-            raise ValueError(f"captured_steps must be at least 1 or null, got {captured_steps}")
+        _check_numbers({"captured_steps": captured_steps, **options})
         if not isinstance(compile, bool) and compile not in get_args(CompileMode):
             known = ", ".join(f'"{mode}"' for mode in get_args(CompileMode))
             raise ValueError(f"compile must be true, false or one of {known}, got {compile!r}")

@@ -38,8 +38,14 @@ def find_model(name_or_path: str | Path) -> Path:
     shipped = shipped_models()
     if str(name_or_path) in shipped:
         return shipped[str(name_or_path)]
-    if path.is_dir() or os.sep in str(name_or_path):
-        raise FileNotFoundError(f"{path} is no trained model: it has no {FILE_NAME}")
+    if path.is_dir():
+        raise FileNotFoundError(
+            f"{path} is no trained model and no run folder: it has no {FILE_NAME} and no "
+            "checkpoints/best.ckpt"
+        )
+    if path.exists() or os.sep in str(name_or_path):
+        what = "is no trained model" if path.exists() else "does not exist"
+        raise FileNotFoundError(f"{path.absolute()} {what}")
     near = nearest(str(name_or_path), shipped)
     hint = f" Did you mean {near}?" if near else ""
     known = ", ".join(shipped) or "none"

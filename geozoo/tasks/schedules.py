@@ -103,9 +103,11 @@ def multistep(
             warm-up.
     """
     del num_epochs
-    if list(milestones) != sorted(set(milestones)) or gamma <= 0:
+    rises = list(milestones) == sorted(set(milestones)) and all(each > 0 for each in milestones)
+    if not rises or not gamma > 0:
         raise ValueError(
-            f"milestones must rise and gamma be positive, got {list(milestones)} and {gamma}"
+            f"milestones must rise from 1 on and gamma be positive, got {list(milestones)} and "
+            f"{gamma}"
         )
     warmup = _warmup(warmup_epochs, warmup_start)
 
