@@ -29,7 +29,7 @@ def unknown_word(words: Sequence[str]) -> str | None:
     config_dir = _config_dir(words)
     for word in words:
         key, equals, value = word.partition("=")
-        if key == "hydra/launcher" and (fault := _lacking_launcher(word, value)):
+        if key == "hydra/launcher" and (fault := _lacking_launcher(word, value, words)):
             return fault
         if word.startswith(("-", "+", "~", "hydra/")) or not equals or "." in key or "@" in key:
             continue
@@ -64,10 +64,13 @@ def options_first(words: Sequence[str]) -> list[str]:
     return options + rest
 
 
-def _lacking_launcher(word: str, launcher: str) -> str | None:
+def _lacking_launcher(word: str, launcher: str, words: Sequence[str]) -> str | None:
+    """What a launcher lacks; SLURM is needed where jobs are started, not to show a config."""
     if launcher.startswith("submitit") and not _has_submitit():
         return f'{word} needs a launcher that is not installed: pip install "geozoo[slurm]"'
-    absent = [name for name in _SLURM_PROGRAMS if which(name) is None]
+    is_sweep = any(each in ("-m", "--multirun") or each.startswith("ensemble=") for each in words)
+    is_shown = any(each == "-c" or each.startswith(("--cfg", "--info")) for each in words)
+    absent = [name for name in _SLURM_PROGRAMS if which(name) is None and is_sweep and not is_shown]
     if launcher == "submitit_slurm" and absent:
         return (
             f"{word} needs the programs of SLURM; {' and '.join(absent)} cannot be found. Start it "

@@ -354,15 +354,15 @@ def test_a_key_is_given_once(energies, frames, tmp_path, geozoo):
 
 
 def test_any_file_that_ase_reads(energies, frames, tmp_path, geozoo):
-    for name in ("in.traj", "in.json"):
-        ase_io.write(tmp_path / name, ase_io.read(frames, index=":"))
-    words, energy = (f"checkpoint={energies}", f"output={tmp_path / 'o.npz'}"), []
-    for source in (frames, tmp_path / "in.traj", tmp_path / "in.json"):
+    ase_io.write(tmp_path / "in.json", ase_io.read(frames, index=":"))
+    words = f"checkpoint={energies}", f"output={tmp_path / 'o.npz'}"
+    energy = []
+    for source in (frames, tmp_path / "in.json"):
         code, said = geozoo(*words, f"input={source}")
         assert code == 0 and "3 graphs" in said, said
         with np.load(tmp_path / "o.npz") as arrays:
             energy.append(arrays["energy"])
-    np.testing.assert_allclose(energy[1:], [energy[0]] * 2, rtol=1e-9)
+    np.testing.assert_allclose(energy[0], energy[1], rtol=1e-9)
 
 
 def test_lengths_are_in_the_unit_of_the_training(tmp_path, geozoo):

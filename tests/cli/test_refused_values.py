@@ -89,8 +89,10 @@ def test_slurm_that_is_not_there(
     monkeypatch.setattr(_words, "which", lambda name: None)
     assert geozoo_train(*TINY, "-m", "seed=0,1", "hydra/launcher=submitit_slurm") == 2
     assert "needs the programs of SLURM; sbatch and srun cannot be found" in _said(capsys)
+    words = ["-m", "hydra/launcher=submitit_slurm"]
+    assert _words.unknown_word([*words, "--cfg", "job"]) is None
     monkeypatch.setattr(_words, "which", lambda name: f"/usr/bin/{name}")
-    assert _words.unknown_word(["hydra/launcher=submitit_slurm"]) is None
+    assert _words.unknown_word(words) is None
 
 
 def test_the_option_of_a_sweep_may_stand_anywhere(
