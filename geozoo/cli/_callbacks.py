@@ -22,6 +22,7 @@ from geozoo.cli._folder import RunFolder
 from geozoo.cli._freed_memory import FreedMemory
 from geozoo.cli._progress import ProgressLines
 from geozoo.cli._run_bar import RunBar
+from geozoo.contracts import direction_of
 from geozoo.zoo.provenance import device_name, peak_memory_bytes
 
 
@@ -43,7 +44,11 @@ def make_callbacks(
         FreedMemory(),
         RunBar(monitor) if is_terminal else ProgressLines(monitor),
         ModelCheckpoint(
-            folder.checkpoints, "best", monitor=monitor, mode="min", enable_version_counter=False
+            folder.checkpoints,
+            "best",
+            monitor=monitor,
+            mode=direction_of(monitor),
+            enable_version_counter=False,
         ),
         ModelCheckpoint(
             folder.checkpoints, "last", save_on_train_epoch_end=True, enable_version_counter=False

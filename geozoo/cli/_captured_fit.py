@@ -87,7 +87,7 @@ class CapturedFit:
         self._losses: list[tuple[int, int, float, dict[str, Tensor]]] = []
         self._metrics: dict[str, float] = {}
         self._told = -math.inf
-        self._progress = Progress()
+        self._progress = Progress(task.monitor)
         self._bar = next((c for c in trainer.callbacks if isinstance(c, RunBar)), None)
         self._written = time.monotonic()
         self._best_content: dict[str, Any] | None = None

@@ -9,6 +9,8 @@ from typing import Any
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 
+from geozoo.contracts import direction_of
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -19,12 +21,12 @@ class RunStopping(EarlyStopping):
     whose command is recorded. A continuation with another ``trainer.max_epochs`` goes on.
 
     Args:
-        monitor: metric of the validation, lower is better.
+        monitor: metric of the validation.
         patience: validations without a better one before the end.
     """
 
     def __init__(self, monitor: str, patience: int) -> None:
-        super().__init__(monitor, patience=patience, mode="min")
+        super().__init__(monitor, patience=patience, mode=direction_of(monitor))
         self._planned: int | None = None
 
     @property

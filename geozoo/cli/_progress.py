@@ -12,6 +12,7 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Timer
 
 from geozoo.cli._durations import duration
+from geozoo.contracts import direction_of
 
 _LOG = logging.getLogger(__name__)
 #: Lines about progress where there is no terminal.
@@ -22,12 +23,16 @@ class Progress:
     """How far a training is: its best validation so far, and the time that is left.
 
     Attributes:
-        best: the lowest value of the monitored metric; infinite before the first.
+        best: the best value of the monitored metric; infinite before the first.
         best_epoch: the epoch of it, counted from 1.
+
+    Args:
+        monitor: the metric; empty: none.
     """
 
-    def __init__(self) -> None:
-        self.best, self.best_epoch = math.inf, 0
+    def __init__(self, monitor: str = "") -> None:
+        self._sign = -1.0 if monitor and direction_of(monitor) == "max" else 1.0
+        self.best, self.best_epoch = self._sign * math.inf, 0
         self._began: tuple[float, int] | None = None
 
     def begin(self, epochs: int) -> None:
@@ -36,7 +41,7 @@ class Progress:
 
     def validated(self, value: float, epoch: int) -> None:
         """Take note of a validation after so many epochs."""
-        if value < self.best:
+        if self._sign * value < self._sign * self.best:
             self.best, self.best_epoch = value, epoch
 
     def told(self, losses: Mapping[str, float], epoch: int, total: int, limit: float | None) -> str:
@@ -82,7 +87,7 @@ class Watched(Callback):
 
     def __init__(self, monitor: str) -> None:
         super().__init__()
-        self.monitor, self.progress_so_far = monitor, Progress()
+        self.monitor, self.progress_so_far = monitor, Progress(monitor)
 
     @property
     def state_key(self) -> str:

@@ -10,7 +10,7 @@ small protocols: `Fitted`, `Calibrated`, `Conditioned`, `Lagged`, `NeighborListe
 """
 
 from geozoo.contracts.families import Forecaster, GeometricModel, family_of
-from geozoo.contracts.measures import MEASURES, Measure, measure_of
+from geozoo.contracts.measures import MEASURES, Measure, direction_of, measure_of
 from geozoo.contracts.optional import Calibrated, Conditioned, Fitted, Lagged, NeighborListed
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Lagged",
     "Measure",
     "NeighborListed",
+    "direction_of",
     "family_of",
     "measure_of",
 ]

@@ -60,6 +60,27 @@ MEASURES = {
 }
 
 
+def direction_of(monitor: str) -> Literal["min", "max"]:
+    """Whether the best checkpoint has the least or the largest value of a validation metric.
+
+    Args:
+        monitor: its name, ``"val/energy_mae"``.
+
+    Raises:
+        ValueError: for a measure of which neither more nor less is better.
+
+    >>> direction_of("val/loss"), direction_of("val/molecule_stability")
+    ('min', 'max')
+    """
+    measure = measure_of(monitor.removeprefix("val/"))
+    if measure.higher_is_better is None:
+        raise ValueError(
+            f"monitor: neither more nor less of {monitor} is better, so it cannot choose a "
+            "checkpoint"
+        )
+    return "max" if measure.higher_is_better else "min"
+
+
 def measure_of(metric: str) -> Measure:
     """The measure in the name of a metric.
 

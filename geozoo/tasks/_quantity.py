@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from geozoo.contracts import measure_of
+from geozoo.contracts import direction_of, measure_of
 
 
 @dataclass(frozen=True)
@@ -36,3 +36,20 @@ def metric_units(quantities: Sequence[Quantity], units: Mapping[str, str]) -> di
         for quantity in quantities
         for measure in quantity.measures
     }
+
+
+def checked_monitor(monitor: str | None, names: Sequence[str]) -> str:
+    """The metric that chooses the best checkpoint.
+
+    Args:
+        monitor: its name; None: the first.
+        names: what a validation computes.
+
+    Raises:
+        ValueError: for one that is not computed, or has no best value.
+    """
+    if monitor is not None and monitor not in names:
+        raise ValueError(f"monitor must be one of {', '.join(names)}; got {monitor!r}")
+    chosen = monitor or names[0]
+    direction_of(chosen)
+    return chosen

@@ -26,7 +26,7 @@ from geozoo.tasks._precision import (
     keep_eps_above_zero,
     match_precision,
 )
-from geozoo.tasks._quantity import Quantity, metric_units
+from geozoo.tasks._quantity import Quantity, checked_monitor, metric_units
 from geozoo.tasks._shares import BatchShares, Share, checked_loader
 from geozoo.tasks._worst import WorstCases, error_of_graphs
 from geozoo.tasks.parameter_groups import parameter_groups
@@ -52,7 +52,7 @@ class GraphTask(LightningModule):
         errors: makes the error measures; called once for each of validation, test and baseline.
         optimizer: makes the optimizer from parameter groups; None: Adam.
         schedule: makes the schedule from the optimizer and ``num_epochs``; None: constant rate.
-        monitor: the metric that chooses the best checkpoint, lower is better.
+        monitor: the metric that chooses the best checkpoint.
         seed: seed of whatever a task draws at random.
 
     Attributes:
@@ -66,7 +66,7 @@ class GraphTask(LightningModule):
         worst: the graphs of the last test (of this process) with the largest errors.
 
     Raises:
-        ValueError: for a ``monitor`` that the task does not compute, or a negative seed.
+        ValueError: for a ``monitor`` that is not computed or has no best value, or a negative seed.
     """
 
     validates_loss: ClassVar[bool] = False
@@ -95,9 +95,7 @@ class GraphTask(LightningModule):
         self.val_errors, self.test_errors, self.baseline_errors = errors(), errors(), errors()
         names = [f"val/{name}" for name in self.val_errors.names]
         names += ["val/loss"] if self.validates_loss else []
-        if monitor is not None and monitor not in names:
-            raise ValueError(f"monitor must be one of {', '.join(names)}; got {monitor!r}")
-        self.monitor = monitor or names[0]
+        self.monitor = checked_monitor(monitor, names)
         self.record: dict[str, Any] = {}
         self.parity = ParitySample(1)
         self.worst = WorstCases()

@@ -74,6 +74,17 @@ def test_the_time_left_begins_anew_and_ends_with_the_limit(monkeypatch: pytest.M
     assert progress.told({}, 7, 10, 20.0).endswith("best 0.5 in epoch 3, 20.0 s left")
 
 
+def test_more_of_a_score_is_better() -> None:
+    progress = module.Progress("val/molecule_stability")
+    for epoch, value in enumerate((10.0, 30.0, 20.0), 1):
+        progress.validated(value, epoch)
+    assert (progress.best, progress.best_epoch) == (30.0, 2)
+    again = module.Progress("val/molecule_stability")
+    again.load_state_dict(module.Progress("val/molecule_stability").state_dict())
+    again.validated(0.0, 1)
+    assert again.best == 0.0
+
+
 def test_lines_within_an_epoch_are_a_minute_apart(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,6 +111,16 @@ def test_a_batch_is_not_changed(name: str) -> None:
     assert all(torch.equal(batch.get(field), value) for field, value in before.items())
 
 
+def test_a_monitor_without_a_best_value_is_refused() -> None:
+    from geozoo.tasks._quantity import checked_monitor
+
+    names = ["val/speed_mae", "val/speed_coverage_80", "val/validity"]
+    assert checked_monitor(None, names) == "val/speed_mae"
+    assert checked_monitor("val/validity", names) == "val/validity"
+    with pytest.raises(ValueError, match="neither more nor less of val/speed_coverage_80 is bet"):
+        checked_monitor("val/speed_coverage_80", names)
+
+
 def test_a_monitor_that_nobody_computes_is_refused() -> None:
     with pytest.raises(ValueError, match="val/position_mse"):
         make_task("dynamics", monitor="val/energy_mae")
