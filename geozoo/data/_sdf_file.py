@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geozoo.data._qm9_bonds import Bonds, described_atoms
+from geozoo.data.damage import damage_named
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -35,12 +36,13 @@ def sdf_molecules(path: Path) -> Iterator[tuple[Atoms, Bonds | None]]:
     for number, molecule in enumerate(Chem.SDMolSupplier(str(path), **options)):
         if molecule is None or not molecule.GetNumConformers():
             raise ValueError(f"path: molecule {number} of {path} cannot be read")
-        if _is_drawing(molecule):
+        with damage_named(path, "no sdf file in UTF-8"):  # titles and data fields are texts
+            is_drawing, atoms = _is_drawing(molecule), _atoms_of(molecule)
+        if is_drawing:
             raise ValueError(
                 f"path: molecule {number} of {path} is a drawing (it says 2D), which has no "
                 "distances: give positions in space"
             )
-        atoms = _atoms_of(molecule)
         with rdBase.BlockLogs():
             is_sound = Chem.SanitizeMol(molecule, catchErrors=True) == 0
         implied = sum(a.GetTotalNumHs() for a in molecule.GetAtoms()) if is_sound else 0
