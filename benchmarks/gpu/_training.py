@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.gpu._job import Context, run_command
 from benchmarks.gpu._runs import pack_run, unpack_run
-from geozoo.cli._checkpoints import read_content
+from geozoo.cli._checkpoints import read_checkpoint
 from geozoo.cli._folder import RunFolder
 
 #: Seconds at the end for the test, the pictures and the packing.
@@ -56,23 +56,22 @@ def training(words: Sequence[str], *, tiny: Sequence[str] = ()) -> Callable[[Con
 
 def _elapsed(folder: RunFolder) -> float:
     """Seconds of training that a run has behind it."""
-    content = read_content(folder.last)
-    return float(content["callbacks"]["Timer"]["time_elapsed"]["train"])
+    return read_checkpoint(folder.last).seconds
 
 
 def _outcome(folder: RunFolder, status: int) -> dict[str, Any]:
     """What a run has to say: epochs, seconds, test errors as far as there are any."""
     row: dict[str, Any] = {"case": "training", "status": status}
     if folder.last.is_file():
-        content = read_content(folder.last)
+        last = read_checkpoint(folder.last)
         row |= {
-            "command": content["geozoo"]["command"],
-            "epochs": content["epoch"] + 1,
-            "max_epochs": content["geozoo"]["config"]["trainer"]["max_epochs"],
-            "steps": content["global_step"],
-            "train_time_s": _elapsed(folder),
-            "validation": content["geozoo"]["metrics"],
-            **content["callbacks"]["Hardware"],
+            "command": last.record["command"],
+            "epochs": last.epochs,
+            "max_epochs": last.record["config"]["trainer"]["max_epochs"],
+            "steps": last.steps,
+            "train_time_s": last.seconds,
+            "validation": last.record["metrics"],
+            **last.hardware,
         }
         row["ms_per_step"] = 1000 * row["train_time_s"] / max(1, row["steps"])
         row["is_whole"] = row["epochs"] >= row["max_epochs"]

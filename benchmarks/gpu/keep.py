@@ -78,11 +78,11 @@ def keep_run(folder: Path, job: str, runs: Path, state: Path) -> Path | None:
 
 def is_whole(run: Path) -> bool:
     """Whether all epochs of a run are done."""
-    from geozoo.cli._checkpoints import read_content
+    from geozoo.cli._checkpoints import read_checkpoint
     from geozoo.cli._folder import RunFolder
 
-    content = read_content(RunFolder(run).last)
-    return content["epoch"] + 1 >= content["geozoo"]["config"]["trainer"]["max_epochs"]
+    last = read_checkpoint(RunFolder(run).last)
+    return last.epochs >= last.record["config"]["trainer"]["max_epochs"]
 
 
 def table(rows: Iterable[tuple[str, dict[str, Any]]]) -> str:

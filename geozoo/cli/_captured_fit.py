@@ -23,7 +23,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from geozoo.cli._callbacks import SeededEpochs, hardware_facts
 from geozoo.cli._captured_checks import check_captured, check_loader, limited
 from geozoo.cli._checkpoint_files import AtomicCheckpoints
-from geozoo.cli._checkpoints import read_content
+from geozoo.cli._checkpoints import read_checkpoint
 from geozoo.cli._options import RunError
 from geozoo.cli._progress import Progress
 from geozoo.cli._run_bar import RunBar
@@ -263,8 +263,9 @@ class CapturedFit:
         return {"optimizer": _plain(self.optimizer.state_dict()), "schedule": schedule, **averaged}
 
     def _load(self, path: Path) -> None:
-        content = read_content(path)
-        if "captured" not in content:
+        checkpoint = read_checkpoint(path)
+        content = checkpoint.content
+        if not checkpoint.is_captured:
             raise RunError(
                 f"{path} was not written by captured steps: continue it without "
                 "trainer.captured_steps"

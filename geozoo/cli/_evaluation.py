@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,33 +11,22 @@ from lightning import seed_everything
 from omegaconf import DictConfig
 
 from geozoo.cli._build import build_datamodule, build_task, check_trainer
-from geozoo.cli._checkpoints import (
-    find_checkpoint,
-    load_weights,
-    read_content,
-    read_record,
-    trained_epochs,
-)
+from geozoo.cli._checkpoints import find_checkpoint, read_checkpoint
 from geozoo.cli._console import configure_logging, faults_shown
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import PROVIDED, RunError, RunOptions
+from geozoo.cli._outcome import Effort, RunOutcome
 from geozoo.cli._overrides import apply_overrides
 from geozoo.cli._paths import make_absolute, moved_files
 from geozoo.cli._report import report
 from geozoo.cli._resume import stored_config
 from geozoo.cli._screen import Screen
 from geozoo.cli._summary import show_summary
+from geozoo.cli._testing import cut_of, test_trainer, tested
 from geozoo.cli._trained import lay_out_columns
-from geozoo.cli._training import (
-    Outcome,
-    loaded_spec,
-    num_parameters,
-    test,
-    test_cut,
-    test_trainer,
-)
+from geozoo.cli._training import loaded_spec
 from geozoo.cli._transfer import evaluation_elsewhere
-from geozoo.data import DataSpec
+from geozoo.hub.checkpoints import Checkpoint
 from geozoo.hub.description import FILE_NAME
 from geozoo.zoo import check
 
@@ -81,7 +69,7 @@ def _is_published(word: str) -> bool:
     return is_name or (path / FILE_NAME).is_file() or path.name == FILE_NAME
 
 
-def evaluation(run: str, changes: Sequence[str], *, is_terminal: bool = False) -> Outcome:
+def evaluation(run: str, changes: Sequence[str], *, is_terminal: bool = False) -> RunOutcome:
     """The outcome of a test.
 
     Args:
@@ -93,17 +81,18 @@ def evaluation(run: str, changes: Sequence[str], *, is_terminal: bool = False) -
         RunError: when there is no such checkpoint, or a change is not allowed.
         ConfigError: for a change that does not fit a signature.
     """
-    checkpoint = find_checkpoint(run)
-    record = _run_record(checkpoint)
-    folder = checkpoint.parent.parent
+    checkpoint = read_checkpoint(find_checkpoint(run))
+    newest = _newest(checkpoint)
+    record = _run_record(checkpoint, newest)
+    folder = checkpoint.path.parent.parent
     cfg = stored_config(record["config"], folder)
     with moved_files(cfg, record["config"], folder):
-        _change(cfg, checkpoint, changes)
+        _change(cfg, checkpoint.path, changes)
         if changes:  # they are part of what made the numbers
             again = shlex.join(["geozoo-evaluate", "<run>", *changes])
             record["command"] = f"{record['command']}; {again}"
             record["overrides"] = [*record["overrides"], *changes]
-        return _tested(cfg, checkpoint, record, is_terminal=is_terminal)
+        return _tested(cfg, checkpoint, newest, record, is_terminal=is_terminal)
 
 
 def _change(cfg: DictConfig, checkpoint: Path, changes: Sequence[str]) -> None:
@@ -119,53 +108,41 @@ def _change(cfg: DictConfig, checkpoint: Path, changes: Sequence[str]) -> None:
     check_trainer(cfg)
 
 
-def _run_record(checkpoint: Path) -> dict[str, Any]:
+def _run_record(checkpoint: Checkpoint, newest: Checkpoint) -> dict[str, Any]:
     """What a run wrote into a checkpoint, with the command and config of all that was run.
 
     A continuation that finds no better epoch leaves the best checkpoint as the run before wrote it.
     """
-    record, last = read_record(checkpoint), checkpoint.with_name("last.ckpt")
-    if checkpoint.name != "best.ckpt" or not last.is_file():
-        return record
-    return {**read_record(last), "metrics": record["metrics"]}
+    return {**newest.record, "metrics": checkpoint.record["metrics"]}
+
+
+def _newest(checkpoint: Checkpoint) -> Checkpoint:
+    """The last checkpoint of the run whose best one this is; any other one is itself the newest."""
+    last = checkpoint.path.with_name("last.ckpt")
+    if checkpoint.path.name != "best.ckpt" or not last.is_file():
+        return checkpoint
+    return read_checkpoint(last)
 
 
 def _tested(
-    cfg: DictConfig, checkpoint: Path, record: dict[str, Any], *, is_terminal: bool
-) -> Outcome:
+    cfg: DictConfig, checkpoint: Checkpoint, newest: Checkpoint, record: dict[str, Any], *,
+    is_terminal: bool,
+) -> RunOutcome:  # fmt: skip
     seed_everything(cfg.seed, workers=True, verbose=False)
-    trained = DataSpec.from_dict(record["data"])
+    trained = checkpoint.spec
     lay_out_columns(cfg, getattr(trained, "elements", ()))
     datamodule = build_datamodule(cfg)
     if unlike := trained.differences(loaded_spec(datamodule)):
-        raise RunError(f"{checkpoint} cannot read this data: {'; '.join(unlike)}")
+        raise RunError(f"{checkpoint.path} cannot read this data: {'; '.join(unlike)}")
     task = build_task(cfg, datamodule)
     task.record = record
-    content = load_weights(task, checkpoint)
-    trainer = test_trainer(cfg, is_terminal=is_terminal)
-    started = time.perf_counter()
-    tested, baseline = test(trainer, task, datamodule)
-    facts = {
-        **_effort(checkpoint, content),
-        "best_epoch": trained_epochs(content),
-        "checkpoint": checkpoint.name,
-        "test_time_s": time.perf_counter() - started,
-        "parameters": num_parameters(task),
-        "test_cut": test_cut(trainer, datamodule),
-    }
-    val = {name.removeprefix("val/"): value for name, value in record["metrics"].items()}
-    folder = RunFolder(checkpoint.parent.parent)
-    return Outcome(folder, cfg, task, datamodule, tested, baseline, val, facts)
-
-
-def _effort(checkpoint: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """Length and hardware of the training, from the newest checkpoint in its folder."""
-    last = checkpoint.with_name("last.ckpt")
-    if last.is_file() and last != checkpoint:
-        content = read_content(last)
-    return {
-        "epochs": trained_epochs(content),
-        "steps": content["global_step"],
-        "train_time_s": content["callbacks"]["Timer"]["time_elapsed"]["train"],
-        **content["callbacks"]["Hardware"],
-    }
+    checkpoint.load_into(task)
+    result = tested(
+        test_trainer(cfg, is_terminal=is_terminal), task, datamodule,
+        checkpoint=checkpoint.path.name, best_epoch=checkpoint.epochs,
+    )  # fmt: skip
+    return RunOutcome(
+        folder=RunFolder(checkpoint.path.parent.parent), cfg=cfg, task=task, datamodule=datamodule,
+        tested=result, val=checkpoint.metrics, effort=Effort.of(newest),
+        val_cut=cut_of(cfg.trainer.get("limit_val_batches"), len(datamodule.val_dataloader())),
+    )  # fmt: skip

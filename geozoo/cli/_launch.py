@@ -9,17 +9,18 @@ from contextlib import contextmanager
 from omegaconf import DictConfig
 
 from geozoo.cli._checkpoint_files import drop_unfinished
-from geozoo.cli._checkpoints import read_record
+from geozoo.cli._checkpoints import read_checkpoint
 from geozoo.cli._console import configure_logging, faults_shown
 from geozoo.cli._ensemble_words import ensemble_words
 from geozoo.cli._folder import RunFolder, command_line
+from geozoo.cli._outcome import RunOutcome
 from geozoo.cli._paths import moved_files
 from geozoo.cli._prepare import is_main_process, prepare
 from geozoo.cli._report import report
 from geozoo.cli._resume import folder_to_resume, relocate, resumed_config, stored_config
 from geozoo.cli._screen import Screen
 from geozoo.cli._summary import show_sweep
-from geozoo.cli._training import Outcome, train
+from geozoo.cli._training import train
 from geozoo.cli._words import options_first
 from geozoo.zoo import CONFIG_NAME, forced_words, hydra_origins, plain_word, register_entries
 
@@ -62,7 +63,7 @@ class _Job:
 
     def __init__(self, command: str) -> None:
         self.command = command
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[RunOutcome] = []
 
     def __call__(self, cfg: DictConfig) -> None:
         """Run it; a fault that its user can mend ends the program."""
@@ -85,7 +86,7 @@ def _run_all(words: Sequence[str], *, command: str, screen: Screen) -> None:
         show_sweep(job.outcomes, screen)
 
 
-def _run(cfg: DictConfig, *, command: str, screen: Screen) -> Outcome:
+def _run(cfg: DictConfig, *, command: str, screen: Screen) -> RunOutcome:
     from hydra.core.hydra_config import HydraConfig
 
     choices = _choices()
@@ -112,7 +113,7 @@ def _choices() -> dict[str, str | None]:
 
 
 def _resume(folder: RunFolder, words: Sequence[str], *, command: str, screen: Screen) -> None:
-    before = read_record(folder.last)  # with what earlier continuations changed
+    before = read_checkpoint(folder.last).record  # with what earlier continuations changed
     record = {
         "command": f"{before['command']}; {command}",
         "choices": before["choices"],

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from geozoo.cli._outcome import RunOutcome
 from geozoo.cli._result import result_rows
-from geozoo.cli._training import Outcome
 from geozoo.zoo.published import Published, all_published
 from geozoo.zoo.results import Result, shown_number
 
@@ -29,9 +29,9 @@ class Literature:
     note: str = ""
 
 
-def literature(outcome: Outcome) -> Literature:
+def literature(outcome: RunOutcome) -> Literature:
     """The published numbers of a tested run."""
-    if not outcome.test:
+    if not outcome.tested.metrics:
         return Literature()
     record = outcome.task.record
     changed = _changes(outcome, result_rows(outcome)[0])
@@ -81,16 +81,16 @@ def _references(rows: Iterable[Published]) -> str:
     return "; ".join(dict.fromkeys(row.ref for row in rows))
 
 
-def _changes(outcome: Outcome, row: Result) -> str:
+def _changes(outcome: RunOutcome, row: Result) -> str:
     """How a run differs from the full training of its pair's published settings."""
-    choices, facts = outcome.task.record["choices"], outcome.facts
+    choices, done = outcome.task.record["choices"], outcome.effort.epochs
     recipe, *changes = row.recipe.split(", ", 1)
     told = list(changes)
     if choices.get("trainer", "default") != "default" or recipe.endswith(" without recipe"):
         told.insert(0, recipe)
     planned = outcome.cfg.trainer.get("max_epochs")
-    if planned is not None and 0 < facts["epochs"] < planned:
-        told.append(f"ended after {facts['epochs']} of {planned} epochs")
-    if facts["test_cut"]:
-        told.append(f"tested on {facts['test_cut']}")
+    if planned is not None and 0 < done < planned:
+        told.append(f"ended after {done} of {planned} epochs")
+    if outcome.tested.cut:
+        told.append(f"tested on {outcome.tested.cut}")
     return ", ".join(told)

@@ -13,9 +13,9 @@ from omegaconf import OmegaConf
 
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._literature import Literature, literature
+from geozoo.cli._outcome import RunOutcome
 from geozoo.cli._panels import split_panels
 from geozoo.cli._summary import metric_rows, run_facts, title
-from geozoo.cli._training import Outcome
 from geozoo.cli._usage import usage
 
 #: Pictures in the order in which they are looked at, with what they show.
@@ -32,7 +32,7 @@ _CAPTIONS = {
 }
 
 
-def write_page(outcome: Outcome) -> Path:
+def write_page(outcome: RunOutcome) -> Path:
     """Write the page of a finished run into its folder, and return where it is.
 
     Args:
@@ -71,7 +71,7 @@ def _when_and_where(folder: str) -> list[tuple[str, str]]:
 
 
 def _row(
-    name: str, test: str, val: str, baseline: str, unit: str, outcome: Outcome,
+    name: str, test: str, val: str, baseline: str, unit: str, outcome: RunOutcome,
     published: Literature,
 ) -> dict[str, Any]:  # fmt: skip
     return {

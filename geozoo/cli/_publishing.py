@@ -40,9 +40,9 @@ def publish(
         ValueError: for a run that was not tested: its numbers are part of a published model.
         FileExistsError: when the folder is there and not empty.
     """
-    checkpoint = find_checkpoint(run)
-    record, state = read_checkpoint(checkpoint)
-    rows = read_results(RunFolder(checkpoint.parent.parent).result)
+    checkpoint = read_checkpoint(find_checkpoint(run))
+    record, state = checkpoint.record, checkpoint.weights
+    rows = read_results(RunFolder(checkpoint.path.parent.parent).result)
     if not rows:
         raise ValueError(f"{run} holds no result.csv. Test it first: geozoo evaluate --save {run}")
     nodes = {key: record["config"][key] for key in ("model", "task")}

@@ -8,31 +8,31 @@ from geozoo.cli._class_plots import plot_confusion
 from geozoo.cli._forecast_plots import plot_forecast
 from geozoo.cli._metrics_file import read_metrics
 from geozoo.cli._molecules import plot_molecules
+from geozoo.cli._outcome import RunOutcome
 from geozoo.cli._page import write_page
 from geozoo.cli._plots import plot_errors, plot_loss, plot_parity
 from geozoo.cli._prepare import is_main_process
 from geozoo.cli._result import result_rows
 from geozoo.cli._screen import Screen
 from geozoo.cli._summary import show_summary
-from geozoo.cli._training import Outcome
 from geozoo.cli._worst_plots import plot_worst
 from geozoo.data import GraphDataModule, Traffic
 from geozoo.tasks import Classification, Forecasting, Generation
 from geozoo.zoo.results import write_results
 
 
-def report(outcome: Outcome, screen: Screen) -> None:
+def report(outcome: RunOutcome, screen: Screen) -> None:
     """Write result, pictures, page and summary of a finished run, and print the summary."""
     if not is_main_process():
         return
-    if outcome.test:  # first: a picture that fails must not cost the numbers
+    if outcome.tested.metrics:  # first: a picture that fails must not cost the numbers
         write_results(outcome.folder.result, result_rows(outcome))
     _draw(outcome)
     write_page(outcome)
     show_summary(outcome, screen)
 
 
-def _draw(outcome: Outcome) -> None:
+def _draw(outcome: RunOutcome) -> None:
     """The pictures of a run, as far as there is something to see."""
     folder, task = outcome.folder, outcome.task
     pairs, units = task.parity.pairs(), task.quantity_units()
@@ -41,9 +41,9 @@ def _draw(outcome: Outcome) -> None:
     plot_parity(pairs, folder.path / "parity.png", units=units)
     plot_errors(pairs, folder.path / "errors.png", units=units)
     plot_worst(task, outcome.datamodule.store, folder.path / "worst.png")
-    if isinstance(task, Forecasting) and outcome.test:
+    if isinstance(task, Forecasting) and outcome.tested.metrics:
         plot_forecast(task, folder.path, _coordinates(outcome.datamodule))
-    if isinstance(task, Classification) and outcome.test:
+    if isinstance(task, Classification) and outcome.tested.metrics:
         classes = task.spec.statistics.get("classes", range(task.spec.out_channels))
         counts = task.confusion.compute().cpu()
         plot_confusion(counts, folder.path / "confusion.png", classes=[str(c) for c in classes])

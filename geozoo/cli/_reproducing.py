@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from geozoo.cli._checkpoints import read_record
+from geozoo.cli._checkpoints import read_checkpoint
 from geozoo.cli._durations import duration
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import RunError
@@ -106,7 +106,7 @@ def _continuations(folder: RunFolder) -> int:
     """How many continuations with changes a run has begun."""
     if not folder.last.is_file():
         return 0
-    later = stages(without_places(read_record(folder.last)["command"]))[1:]
+    later = stages(without_places(read_checkpoint(folder.last).record["command"]))[1:]
     return sum(stage.startswith("geozoo-train ") for stage in later)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from geozoo.cli._training import Outcome
+from geozoo.cli._outcome import RunOutcome
 from geozoo.zoo.results import Result
 
 #: Keys that stand in other columns, or that change no number beyond rounding.
@@ -22,9 +22,9 @@ CUT = ", tested on "
 VARIANT_KEYS = ("variant", "molecule", "target")
 
 
-def result_rows(outcome: Outcome) -> list[Result]:
+def result_rows(outcome: RunOutcome) -> list[Result]:
     """One row per test metric, without published values."""
-    record, facts = outcome.task.record, outcome.facts
+    record, effort = outcome.task.record, outcome.effort
     data = record["data"]["protocol"]
     shared = {
         "recipe": recipe_name(record["choices"], _changes(record["overrides"], outcome)),
@@ -37,12 +37,12 @@ def result_rows(outcome: Outcome) -> list[Result]:
         "paper_ref": "",
         "commit": record["versions"]["commit"],
         "command": record["command"],
-        "device": facts["device"],
-        "wall_time_s": round(facts["train_time_s"], 1),
-        "peak_memory_mb": round(facts["peak_memory_mb"]),
+        "device": effort.device,
+        "wall_time_s": round(effort.train_time_s, 1),
+        "peak_memory_mb": round(effort.peak_memory_mb),
         "torch": record["versions"]["torch"],
         "date": date.today().isoformat(),
-        "checkpoint": _checkpoint(facts, outcome.cfg.trainer.get("max_epochs")),
+        "checkpoint": _checkpoint(outcome),
     }
     units = outcome.task.metric_units()
     return [
@@ -50,29 +50,31 @@ def result_rows(outcome: Outcome) -> list[Result]:
             metric=name,
             unit=units[name],
             value=value,
-            baseline=outcome.baseline[name],
+            baseline=outcome.tested.baseline[name],
             **shared,
         )
-        for name, value in outcome.test.items()
+        for name, value in outcome.tested.metrics.items()
     ]
 
 
-def _changes(overrides: Sequence[str], outcome: Outcome) -> list[str]:
+def _changes(overrides: Sequence[str], outcome: RunOutcome) -> list[str]:
     """What the command line changed; a time limit counts where it ended the training."""
     planned = outcome.cfg.trainer.get("max_epochs")
-    is_whole = planned is not None and outcome.facts["epochs"] >= planned
+    is_whole = planned is not None and outcome.effort.epochs >= planned
     return [word for word in overrides if not (is_whole and word.startswith("trainer.max_time="))]
 
 
-def _checkpoint(facts: Mapping[str, Any], planned: int | None) -> str:
+def _checkpoint(outcome: RunOutcome) -> str:
     """What was tested; of a training or a test that was cut short, also how much was done."""
-    text = facts["checkpoint"]
-    if facts["best_epoch"]:  # a model without parameters has no epochs
-        text += f", epoch {facts['best_epoch']}"
-    if planned is not None and 0 < facts["epochs"] < planned:
-        text += f", ended after {facts['epochs']} of {planned} epochs"
-    if facts["test_cut"]:
-        text += f"{CUT}{facts['test_cut']}"
+    tested, done = outcome.tested, outcome.effort.epochs
+    planned = outcome.cfg.trainer.get("max_epochs")
+    text = tested.checkpoint
+    if tested.best_epoch:  # a model without parameters has no epochs
+        text += f", epoch {tested.best_epoch}"
+    if planned is not None and 0 < done < planned:
+        text += f", ended after {done} of {planned} epochs"
+    if tested.cut:
+        text += f"{CUT}{tested.cut}"
     return text
 
 

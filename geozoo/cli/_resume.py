@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from geozoo.cli._arguments import key_values
 from geozoo.cli._build import check_trainer
 from geozoo.cli._checkpoint_files import AtomicCheckpoints
-from geozoo.cli._checkpoints import read_content
+from geozoo.cli._checkpoints import read_checkpoint
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import PROVIDED, RunError, RunOptions
 from geozoo.cli._overrides import apply_overrides
@@ -84,7 +84,7 @@ def relocate(folder: RunFolder) -> None:
 
     Lightning forgets the best validation when a checkpoint names another folder.
     """
-    content: dict[str, Any] = read_content(folder.last)
+    content = dict(read_checkpoint(folder.last).content)
     here, changed = str(folder.checkpoints), False
     for name, state in content.get("callbacks", {}).items():
         if not name.startswith("ModelCheckpoint") or state.get("dirpath") in (None, here):

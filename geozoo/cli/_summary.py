@@ -12,13 +12,13 @@ from rich.text import Text
 
 from geozoo.cli._durations import duration
 from geozoo.cli._folder import RunFolder
+from geozoo.cli._outcome import RunOutcome
 from geozoo.cli._screen import Screen
 from geozoo.cli._sheet import Sheet, facts
-from geozoo.cli._training import Outcome
 from geozoo.cli._usage import predict_command
 
 
-def show_summary(outcome: Outcome, screen: Screen, *, is_saved: bool = True) -> None:
+def show_summary(outcome: RunOutcome, screen: Screen, *, is_saved: bool = True) -> None:
     """Print the summary, and save it in the run folder.
 
     Args:
@@ -34,7 +34,7 @@ def show_summary(outcome: Outcome, screen: Screen, *, is_saved: bool = True) -> 
         outcome.folder.summary.write_text(text + "\n", encoding="utf-8")
 
 
-def summary(outcome: Outcome, width: int | None) -> list[Text]:
+def summary(outcome: RunOutcome, width: int | None) -> list[Text]:
     """Metrics in physical units, the run in short, and where things lie.
 
     Args:
@@ -46,7 +46,7 @@ def summary(outcome: Outcome, width: int | None) -> list[Text]:
     return [line for sheet in sheets for line in [*sheet.lines(width), Text()]]
 
 
-def next_steps(outcome: Outcome) -> list[str]:
+def next_steps(outcome: RunOutcome) -> list[str]:
     """The run folder on a line of its own, and the commands to go on with."""
     if outcome.folder is None:
         return []
@@ -56,75 +56,71 @@ def next_steps(outcome: Outcome) -> list[str]:
     return [*_folder_lines(outcome), "go on with:", *(f"  {each}" for each in commands)]
 
 
-def _folder_lines(outcome: Outcome) -> list[str]:
+def _folder_lines(outcome: RunOutcome) -> list[str]:
     folder = outcome.folder
     return (
         [] if folder is None else ["run folder of weights, curves and record:", _short(folder.path)]
     )
 
 
-def title(outcome: Outcome) -> str:
+def title(outcome: RunOutcome) -> str:
     """Network and data."""
     data = outcome.task.spec.protocol
     return f"{type(outcome.task.model).__name__} on {data.get('dataset', 'data')}"
 
 
-def run_facts(outcome: Outcome) -> list[tuple[str, str]]:
+def run_facts(outcome: RunOutcome) -> list[tuple[str, str]]:
     """The run in short: names and values."""
-    facts, network = outcome.facts, type(outcome.task.model).__name__
+    tested, effort, network = outcome.tested, outcome.effort, type(outcome.task.model).__name__
     told = [
         ("data", _protocol(outcome.task.spec.protocol)),
-        ("model", f"{network}, {facts['parameters']:,} parameters"),
+        ("model", f"{network}, {tested.parameters:,} parameters"),
     ]
-    if outcome.folder is None:
-        tested = f"{facts['checkpoint']}, {duration(facts['test_time_s'])}{_cut(facts)}"
-        return [*told, ("tested", tested), *([("note", facts["note"])] if facts["note"] else [])]
-    epoch = facts["best_epoch"]
+    cut = f"; NOT THE WHOLE TEST PART: {tested.cut}" if tested.cut else ""
+    if effort is None:
+        weights = f"{tested.checkpoint}, {duration(tested.seconds)}{cut}"
+        return [*told, ("tested", weights), *([("note", tested.note)] if tested.note else [])]
+    of_part = f"NOT THE WHOLE VALIDATION PART: {outcome.val_cut}"
+    epoch = f", from epoch {tested.best_epoch}" if tested.best_epoch else ""
     return [
         *told,
         (
             "training",
-            f"{facts['epochs']} epochs, {facts['steps']:,} steps, "
-            f"{duration(facts['train_time_s'])} on {facts['device']}",
+            f"{effort.epochs} epochs, {effort.steps:,} steps, "
+            f"{duration(effort.train_time_s)} on {effort.device}",
         ),
-        ("memory", f"{facts['peak_memory_mb']:,.0f} MB at most"),
-        (
-            "tested",
-            facts["checkpoint"] + (f", from epoch {epoch}" if epoch else "") + _cut(facts),
-        ),
+        ("memory", f"{effort.peak_memory_mb:,.0f} MB at most"),
+        *([("validated", of_part)] if outcome.val_cut and outcome.val else []),
+        ("tested", f"{tested.checkpoint}{epoch}{cut}"),
     ]
 
 
-def _cut(facts: Mapping[str, Any]) -> str:
-    """How much of the test part was tested, if it was not all of it."""
-    return f"; NOT THE WHOLE TEST PART: {facts['test_cut']}" if facts["test_cut"] else ""
-
-
-def metric_rows(outcome: Outcome) -> list[tuple[str, str, str, str, str]]:
+def metric_rows(outcome: RunOutcome) -> list[tuple[str, str, str, str, str]]:
     """Of every metric the name, test, validation and baseline values, and unit."""
-    parts = (outcome.test, outcome.val, outcome.baseline)
+    parts = (outcome.tested.metrics, outcome.val, outcome.tested.baseline)
     return [
         (name, *(_number(part.get(name)) for part in parts), unit)
         for name, unit in outcome.task.metric_units().items()
     ]
 
 
-def show_sweep(outcomes: Sequence[Outcome], screen: Screen) -> None:
+def show_sweep(outcomes: Sequence[RunOutcome], screen: Screen) -> None:
     """Print one line per run of a sweep, and mean and standard deviation over its runs."""
     units = outcomes[0].task.metric_units()
-    names = [name for name in units if all(name in outcome.test for outcome in outcomes)]
+    names = [name for name in units if all(name in outcome.tested.metrics for outcome in outcomes)]
     table = Sheet("run", *(f"{name} ({units[name]})" for name in names), title="test metrics")
     for outcome in outcomes:
-        table.add(outcome.folder.path.name, *(_number(outcome.test[name]) for name in names))
+        numbers = (_number(outcome.tested.metrics[name]) for name in names)
+        table.add(outcome.folder.path.name, *numbers)
     spread = []
     for name in names:
-        values = [outcome.test[name] for outcome in outcomes]
-        spread.append(f"{mean(values):.5g} ± {stdev(values):.2g}")
+        values = [outcome.tested.metrics[name] for outcome in outcomes]
+        spread.append(f"{mean(values):.5g} ± {_spread(stdev(values))}")
     table.add("mean ± standard deviation", *spread, style="bold")
     screen.show(table)
 
 
-def _metrics(outcome: Outcome) -> Sheet:
+def _metrics(outcome: RunOutcome) -> Sheet:
     names = ("metric", "test", "validation", "baseline", "unit")
     table = Sheet(*names, title=title(outcome))
     for name, *values, unit in metric_rows(outcome):
@@ -137,7 +133,9 @@ def _places(folder: RunFolder) -> Sheet:
     pictures = sorted(path.name for path in folder.path.glob("*.png"))
     page = f"{folder.page.name}, all of it in one file" if folder.page.is_file() else ""
     places = {
-        "weights": f"checkpoints/{folder.best.name}, checkpoints/{folder.last.name}",
+        "weights": ", ".join(
+            f"checkpoints/{path.name}" for path in (folder.best, folder.last) if path.is_file()
+        ),
         "curves": ", ".join(["metrics.csv", *pictures]),
         "page": page,
         "record": "config.yaml, run.json, splits.npz, result.csv, summary.txt",
@@ -161,6 +159,15 @@ def _protocol(data: Mapping[str, Any]) -> str:
     hashed = [f"split {str(digest)[:12]}"] if digest else []
     sizes = [" / ".join(counts)] if counts else []
     return "; ".join([str(part) for part in parts if part] + sizes + hashed)
+
+
+def _spread(value: float) -> str:
+    """Two digits of a standard deviation, without a power of ten where it is a plain number.
+
+    >>> _spread(544.3), _spread(0.0123)
+    ('540', '0.012')
+    """
+    return f"{float(f'{value:.2g}'):.6g}"
 
 
 def _number(value: float | None) -> str:

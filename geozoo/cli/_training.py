@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import get_class, instantiate
+from hydra.utils import get_class
 from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig, OmegaConf
 
 from geozoo.cli._build import build_datamodule, build_task, build_trainer, complete_model
 from geozoo.cli._callbacks import drop_averaging, hardware_facts
-from geozoo.cli._checkpoints import load_weights, read_content, trained_epochs
+from geozoo.cli._checkpoints import read_checkpoint
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._initial_weights import add_adapters, freeze, take_weights
 from geozoo.cli._interruptions import interruption_explained
 from geozoo.cli._metrics_file import gather_metrics
 from geozoo.cli._options import RunError
+from geozoo.cli._outcome import Effort, RunOutcome
 from geozoo.cli._prepare import is_main_process
-from geozoo.cli._run_bar import RunBar
+from geozoo.cli._testing import cut_of, tested
 from geozoo.cli._trained import (
     lay_out_elements,
     lay_out_readings,
@@ -32,41 +31,16 @@ from geozoo.cli._trained import (
 )
 from geozoo.data import DataSpec, GraphDataModule
 from geozoo.hub import TrainedModel
-from geozoo.tasks import GraphTask, Potential
+from geozoo.tasks import GraphTask
 from geozoo.zoo.provenance import versions
 
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a finished run has to say.
-
-    Attributes:
-        folder: the run folder; None for a test that belongs to no run.
-        cfg: the config, completed by the data.
-        task: the trained task, with the weights that were tested.
-        datamodule: the data that it was tested on.
-        test: test metrics by name, without ``test/``; empty if not tested.
-        baseline: the same metrics of the task's prediction without a model.
-        val: validation metrics of the best checkpoint's epoch.
-        facts: epochs, parameters, wall time, memory, device.
-    """
-
-    folder: RunFolder | None
-    cfg: DictConfig
-    task: GraphTask
-    datamodule: GraphDataModule
-    test: dict[str, float]
-    baseline: dict[str, float]
-    val: dict[str, float]
-    facts: dict[str, Any] = field(default_factory=dict)
-
-
 def train(
     cfg: DictConfig, folder: RunFolder, *, words: Mapping[str, Any], is_resumed: bool = False,
     is_terminal: bool = False,
-) -> Outcome:  # fmt: skip
+) -> RunOutcome:  # fmt: skip
     """Train, test the best checkpoint, and collect the result.
 
     Args:
@@ -132,45 +106,6 @@ def loaded_spec(datamodule: GraphDataModule) -> DataSpec:
         raise RunError(f"dataset: {error}") from error
 
 
-def test(
-    trainer: Trainer, task: GraphTask, datamodule: GraphDataModule
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Test metrics of the model and of the baseline, by name without ``test/``.
-
-    Raises:
-        RunError: for a potential that has no energies for a composition of the test part.
-    """
-    if isinstance(task, Potential):
-        try:
-            task.check_part(datamodule, "test")
-        except ValueError as error:
-            raise RunError(f"dataset: {error}") from error
-    (values,) = trainer.test(task, datamodule=datamodule, verbose=False)
-
-    def part(prefix: str) -> dict[str, float]:
-        return {name: float(values[f"{prefix}{name}"]) for name in task.test_errors.names}
-
-    return part("test/"), part("test/baseline_")
-
-
-def test_cut(trainer: Trainer, datamodule: GraphDataModule) -> str:
-    """Which part of the test part was tested, ``"2 of 25 batches"``; empty for all of it."""
-    limit, total = trainer.limit_test_batches, len(datamodule.test_dataloader())
-    tested = total if limit is None else limit if isinstance(limit, int) else int(limit * total)
-    return f"{tested} of {total} batches" if tested < total else ""
-
-
-def test_trainer(cfg: DictConfig, *, is_terminal: bool) -> Trainer:
-    """A Lightning Trainer that tests and leaves nothing behind."""
-    make = instantiate(cfg.trainer, _convert_="all", _partial_=True)
-    return make(
-        logger=False,
-        callbacks=[RunBar()] if is_terminal else [],
-        enable_checkpointing=False,
-        enable_progress_bar=is_terminal,
-    )
-
-
 def _fit(
     trainer: Trainer,
     task: GraphTask,
@@ -202,7 +137,7 @@ def _tell_finished(last: Path, planned: int | None, folder: RunFolder) -> None:
     Raises:
         RunError: for fewer epochs than are done.
     """
-    done = read_content(last)["epoch"] + 1
+    done = read_checkpoint(last).content["epoch"] + 1
     if planned is not None and 0 <= planned < done:
         raise RunError(
             f"trainer.max_epochs must be at least {done}, the epochs that {folder.path} has done, "
@@ -218,31 +153,31 @@ def _tell_finished(last: Path, planned: int | None, folder: RunFolder) -> None:
 def _finish(
     cfg: DictConfig, folder: RunFolder, trainer: Trainer, task: GraphTask,
     datamodule: GraphDataModule,
-) -> Outcome:  # fmt: skip
+) -> RunOutcome:  # fmt: skip
     timer = next(c for c in trainer.callbacks if isinstance(c, Timer))
-    facts = {
-        "epochs": _epochs_done(trainer, folder),
-        "steps": trainer.global_step,
-        "train_time_s": timer.time_elapsed("train"),
-    }
+    effort = Effort(
+        epochs=_epochs_done(trainer, folder), steps=trainer.global_step,
+        train_time_s=timer.time_elapsed("train"), **hardware_facts(trainer),
+    )  # fmt: skip
     drop_averaging(trainer)
-    best = folder.best if folder.best.exists() else folder.last
-    content = load_weights(task, best)
-    facts.update(best_epoch=trained_epochs(content), checkpoint=best.name)
-    val = {name.removeprefix("val/"): value for name, value in content["geozoo"]["metrics"].items()}
-    started = time.perf_counter()
-    tested, baseline = test(trainer, task, datamodule) if cfg.test else ({}, {})
-    facts["test_time_s"] = time.perf_counter() - started
-    facts["test_cut"] = test_cut(trainer, datamodule) if tested else ""
-    facts.update(hardware_facts(trainer), parameters=num_parameters(task))
-    return Outcome(folder, cfg, task, datamodule, tested, baseline, val, facts)
+    best = read_checkpoint(folder.best if folder.best.exists() else folder.last)
+    best.load_into(task)
+    result = tested(
+        trainer, task, datamodule, checkpoint=best.path.name, best_epoch=best.epochs,
+        is_run=bool(cfg.test),
+    )  # fmt: skip
+    val_cut = cut_of(trainer.limit_val_batches, len(datamodule.val_dataloader()))
+    return RunOutcome(
+        folder=folder, cfg=cfg, task=task, datamodule=datamodule, tested=result, val=best.metrics,
+        val_cut=val_cut, effort=effort,
+    )  # fmt: skip
 
 
 def _epochs_done(trainer: Trainer, folder: RunFolder) -> int:
     """Epochs of the whole run; Lightning counts one less where it has none left to train."""
     if not folder.last.is_file():
         return trainer.current_epoch
-    return max(trainer.current_epoch, trained_epochs(read_content(folder.last)))
+    return max(trainer.current_epoch, read_checkpoint(folder.last).epochs)
 
 
 def _record(cfg: DictConfig, spec: DataSpec, words: Mapping[str, Any]) -> dict[str, Any]:
@@ -252,8 +187,3 @@ def _record(cfg: DictConfig, spec: DataSpec, words: Mapping[str, Any]) -> dict[s
         "data": spec.to_dict(),
         "versions": versions(),
     }
-
-
-def num_parameters(task: GraphTask) -> int:
-    """Numbers that are trained."""
-    return sum(p.numel() for p in task.model.parameters())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,11 +13,13 @@ from omegaconf.errors import OmegaConfBaseException
 from geozoo.cli._arguments import key_values
 from geozoo.cli._build import build_datamodule, check_trainer
 from geozoo.cli._options import PROVIDED, RunError
+from geozoo.cli._outcome import RunOutcome
 from geozoo.cli._overrides import apply_overrides
 from geozoo.cli._paths import make_absolute
 from geozoo.cli._result import VARIANT_KEYS
+from geozoo.cli._testing import test_trainer, tested
 from geozoo.cli._trained import lay_out_elements, missing_rule, trained_model
-from geozoo.cli._training import Outcome, loaded_spec, num_parameters, test, test_cut, test_trainer
+from geozoo.cli._training import loaded_spec
 from geozoo.cli._words import unknown_word
 from geozoo.data._file_contents import check_states, protocol_states
 from geozoo.hub import TrainedModel, rebuild_task
@@ -35,7 +36,7 @@ _INPUTS = ("features", "edges", "bonds")
 
 def evaluation_elsewhere(
     word: str, changes: Sequence[str], *, is_terminal: bool = False
-) -> Outcome:
+) -> RunOutcome:
     """The outcome of a test of a model that stays as it is, statistics of its training included.
 
     Args:
@@ -60,15 +61,11 @@ def evaluation_elsewhere(
     _check_states(source, spec.protocol)
     task = _task(source, cfg, spec.to_dict()["protocol"])
     datamodule.serve(task.model)
-    started = time.perf_counter()
-    trainer = test_trainer(cfg, is_terminal=is_terminal)
-    tested, baseline = test(trainer, task, datamodule)
-    facts = {
-        "parameters": num_parameters(task), "checkpoint": source.name,
-        "test_time_s": time.perf_counter() - started, "test_cut": test_cut(trainer, datamodule),
-        "note": _overlap(source.spec.protocol, spec.protocol),
-    }  # fmt: skip
-    return Outcome(None, cfg, task, datamodule, tested, baseline, {}, facts)
+    result = tested(
+        test_trainer(cfg, is_terminal=is_terminal), task, datamodule, checkpoint=source.name,
+        note=_overlap(source.spec.protocol, spec.protocol),
+    )  # fmt: skip
+    return RunOutcome(folder=None, cfg=cfg, task=task, datamodule=datamodule, tested=result)
 
 
 def _check_states(source: TrainedModel, tested: Mapping[str, Any]) -> None:

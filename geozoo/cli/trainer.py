@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.strategies import Strategy
 
 from geozoo.cli._checkpoint_files import AtomicCheckpoints
-from geozoo.cli._checkpoints import read_content
+from geozoo.cli._checkpoints import read_checkpoint
 from geozoo.cli._options import RunError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def refuse_captured(checkpoint: str | Path | None) -> None:
     Raises:
         RunError: for such a checkpoint.
     """
-    if checkpoint is not None and "captured" in read_content(Path(checkpoint)):
+    if checkpoint is not None and read_checkpoint(Path(checkpoint)).is_captured:
         raise RunError(
             f"{checkpoint} was written by captured steps: continue it with trainer.captured_steps"
         )

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from geozoo.data import read_tensors
+from geozoo.hub.checkpoints import Checkpoint
 from geozoo.hub.description import FILE_NAME, Description, ModelFileError, Weights, file_sha256
 from geozoo.hub.rebuilding import own_modules, rebuild_task
-from geozoo.nn.low_rank import merge_low_rank_updates
 from geozoo.tasks import GraphTask
 from geozoo.tasks._precision import model_dtype
 
@@ -42,13 +41,8 @@ def read_run(
     Raises:
         ModelFileError: for a file that is no checkpoint of a run, or names other classes.
     """
-    try:
-        content = read_tensors(checkpoint)
-    except ValueError as error:
-        raise ModelFileError(f"{checkpoint} is no checkpoint of a run: {error}") from error
-    if not isinstance(content, dict) or not {"state_dict", "geozoo"} <= content.keys():
-        raise ModelFileError(f"{checkpoint} is no checkpoint of a run")
-    record, state = content["geozoo"], merge_low_rank_updates(content["state_dict"])
+    found = Checkpoint.read(checkpoint)
+    record, state = found.record, found.weights
     nodes = {key: record["config"][key] for key in ("model", "task")}
     if trusted is None:
         trusted = own_modules(nodes)

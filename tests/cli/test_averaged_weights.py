@@ -41,7 +41,7 @@ def test_averages_of_double_precision_are_double(steps, geozoo_train, tmp_path) 
     model = trained_model(str(tmp_path / "run_2"))
     assert model.dtype == torch.float64
     rows = read_results(tmp_path / "run_2" / "result.csv")
-    found = evaluation(str(tmp_path / "run_2"), []).test
+    found = evaluation(str(tmp_path / "run_2"), []).tested.metrics
     assert found == pytest.approx({row.metric: row.value for row in rows}, rel=1e-12)
 
 

@@ -49,4 +49,4 @@ def test_two_processes_make_one_run(configs: Path, tmp_path: Path) -> None:
     from geozoo.cli._evaluation import evaluation
 
     single = evaluation(str(folder), ["trainer.devices=1", "trainer.strategy=auto"])
-    assert single.test == pytest.approx(tested, rel=1e-6)
+    assert single.tested.metrics == pytest.approx(tested, rel=1e-6)

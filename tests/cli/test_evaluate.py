@@ -18,7 +18,7 @@ def _result(folder: Path) -> dict[str, float]:
 
 
 def test_the_best_checkpoint_gives_the_recorded_numbers(tiny_run: Path) -> None:
-    assert evaluation(str(tiny_run), []).test == pytest.approx(_result(tiny_run))
+    assert evaluation(str(tiny_run), []).tested.metrics == pytest.approx(_result(tiny_run))
 
 
 def test_a_checkpoint_alone_is_enough(tiny_run: Path, tmp_path: Path) -> None:
@@ -26,13 +26,13 @@ def test_a_checkpoint_alone_is_enough(tiny_run: Path, tmp_path: Path) -> None:
     expected = _result(tiny_run)
     shutil.rmtree(tiny_run)
     outcome = evaluation(f"{tmp_path / 'weights.ckpt'}", [])
-    assert outcome.test == pytest.approx(expected)
+    assert outcome.tested.metrics == pytest.approx(expected)
 
 
 def test_data_and_task_may_change(tiny_run: Path) -> None:
     other = evaluation(str(tiny_run), ["dataset.seed=5", "task.test_rotations=2"])
     assert other.cfg.dataset.seed == 5 and other.task.test_rotations == 2
-    assert other.test["position_mse"] != pytest.approx(_result(tiny_run)["position_mse"])
+    assert other.tested.metrics["position_mse"] != pytest.approx(_result(tiny_run)["position_mse"])
 
 
 def test_the_model_may_not(tiny_run: Path) -> None:

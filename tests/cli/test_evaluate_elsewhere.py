@@ -34,8 +34,8 @@ def test_the_data_of_the_training_give_the_numbers_of_the_run(forecaster, tmp_pa
     publish(str(forecaster), str(published), "small", "MIT", Screen(is_quiet=True))
     outcome = evaluation_elsewhere(str(published), SIMULATED)
     for row in read_results(forecaster / "result.csv"):
-        assert outcome.test[row.metric] == pytest.approx(row.value, rel=1e-6)
-    assert outcome.facts["note"] == ""
+        assert outcome.tested.metrics[row.metric] == pytest.approx(row.value, rel=1e-6)
+    assert outcome.tested.note == ""
 
 
 def test_another_protocol_measures_by_its_own_rules(forecaster):
@@ -43,7 +43,7 @@ def test_another_protocol_measures_by_its_own_rules(forecaster):
     outcome = evaluation_elsewhere(str(forecaster), [*SIMULATED, "protocol=dcrnn"])
     rules = outcome.task.spec.protocol["rules"]
     assert rules != given and "nonzero" in str(rules["masks"])
-    assert "some of it may be tested here" in outcome.facts["note"]
+    assert "some of it may be tested here" in outcome.tested.note
 
 
 def _with(word):
@@ -69,11 +69,11 @@ def test_what_stood_for_a_missing_reading_does_so_again(run_once, tmp_path):
     words = ("model=stid", "model.hidden_channels=8", "trainer.max_epochs=1")
     rules = ("dataset.zero_is_missing=true", "dataset.missing=[-9999]", "trainer.accelerator=cpu")
     run = run_once("trained", *table("empty.csv", ""), *rules, *words)
-    expected = evaluation_elsewhere(str(run), table("empty.csv", "")).test
+    expected = evaluation_elsewhere(str(run), table("empty.csv", "")).tested.metrics
     for missing in ("0", "-9999"):
-        assert evaluation_elsewhere(str(run), table("t.csv", missing)).test == expected
+        assert evaluation_elsewhere(str(run), table("t.csv", missing)).tested.metrics == expected
     changed = [*table("t.csv", "-9999"), "dataset.missing=[]"]
-    assert evaluation_elsewhere(str(run), changed).test["value_mae"] > 100
+    assert evaluation_elsewhere(str(run), changed).tested.metrics["value_mae"] > 100
 
 
 @pytest.mark.parametrize(

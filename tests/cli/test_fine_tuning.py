@@ -74,7 +74,7 @@ def test_adapters_train_updates_alone_and_leave_an_ordinary_network(
     # Tested again, by a network without updates, and resumed with them.
     (row, *_) = read_results(tmp_path / "again" / "result.csv")
     again = evaluation(str(tmp_path / "again"), [])
-    assert again.test[row.metric] == pytest.approx(row.value, rel=1e-5)
+    assert again.tested.metrics[row.metric] == pytest.approx(row.value, rel=1e-5)
     network = trained_model(str(tmp_path / "again")).model
     assert {f"model.{name}" for name in network.state_dict()} == set(weights(tiny_run))
     assert geozoo_train("resume=again", "trainer.max_epochs=3") == 0

@@ -64,7 +64,9 @@ def test_a_fitted_model_is_tested_again_from_its_checkpoint(run, monkeypatch, ca
     from geozoo.cli._evaluation import evaluation
 
     again = evaluation(str(folder), [])
-    assert again.test["flow_mae"] == pytest.approx(float(values(folder)["flow_mae"]["value"]))
+    assert again.tested.metrics["flow_mae"] == pytest.approx(
+        float(values(folder)["flow_mae"]["value"])
+    )
 
 
 def test_a_forecaster_is_refused_for_other_data(geozoo_train, capsys):

@@ -64,7 +64,8 @@ def test_what_differs_from_the_full_training(
 ) -> None:
     outcome = SimpleNamespace(
         task=SimpleNamespace(record={"choices": {"trainer": trainer}}),
-        facts={"epochs": epochs, "test_cut": cut},
+        effort=SimpleNamespace(epochs=epochs),
+        tested=SimpleNamespace(cut=cut),
         cfg=SimpleNamespace(trainer={"max_epochs": 9}),
     )
     assert _changes(outcome, replace(ROW, recipe=recipe)) == told

@@ -67,9 +67,9 @@ def test_another_working_directory_changes_nothing(
     project: Path, geozoo_train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    before = evaluation(str(project / "runs" / "first"), []).test
+    before = evaluation(str(project / "runs" / "first"), []).tested.metrics
     assert geozoo_train("resume=project/runs/first", "trainer.max_epochs=2") == 0
-    assert before.keys() == evaluation("project/runs/first", []).test.keys()
+    assert before.keys() == evaluation("project/runs/first", []).tested.metrics.keys()
 
 
 def test_a_moved_project_is_resumed_tested_used_and_published(
@@ -79,10 +79,10 @@ def test_a_moved_project_is_resumed_tested_used_and_published(
     import geozoo
     from geozoo.cli.main import main
 
-    before = evaluation("runs/first", []).test
+    before = evaluation("runs/first", []).tested.metrics
     monkeypatch.chdir(tmp_path)
     shutil.move(project, tmp_path / "moved")
-    assert evaluation("moved/runs/first", []).test == pytest.approx(before)
+    assert evaluation("moved/runs/first", []).tested.metrics == pytest.approx(before)
     caplog.clear()
     assert geozoo_train("resume=moved/runs/first", "trainer.max_epochs=2") == 0
     assert "dataset.path: there is no" in caplog.text and "moved/data/frames.xyz" in caplog.text
@@ -109,7 +109,7 @@ def test_a_run_whose_data_lie_beside_it_or_nowhere(
     other = tmp_path / "elsewhere"
     shutil.copytree(project / "runs" / "first", other / "run")
     shutil.move(project / "data" / "frames.xyz", other / "frames.xyz")
-    assert evaluation("elsewhere/run", []).test
+    assert evaluation("elsewhere/run", []).tested.metrics
     (other / "frames.xyz").unlink()
     with pytest.raises(RunError, match="looked for it also as") as told:
         evaluation("elsewhere/run", [])
@@ -121,9 +121,9 @@ def test_earlier_runs_with_relative_paths(
     project: Path, tmp_path: Path, geozoo_train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _rewritten(project / "runs" / "first", "data/frames.xyz")
-    assert evaluation("runs/first", []).test
+    assert evaluation("runs/first", []).tested.metrics
     monkeypatch.chdir(tmp_path)
-    assert evaluation("project/runs/first", []).test
+    assert evaluation("project/runs/first", []).tested.metrics
     assert geozoo_train("resume=project/runs/first", "trainer.max_epochs=2") == 0
 
 

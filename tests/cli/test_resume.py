@@ -83,7 +83,7 @@ def test_averaged_weights_are_validated_saved_and_tested(
     geozoo_train: Train, tmp_path: Path
 ) -> None:
     from geozoo.cli._build import build_datamodule, build_task
-    from geozoo.cli._checkpoints import load_weights
+    from geozoo.cli._checkpoints import read_checkpoint
     from geozoo.cli._folder import RunFolder
 
     assert geozoo_train(*TINY, "ema_decay=0.8", "run_dir=ema") == 0
@@ -94,7 +94,7 @@ def test_averaged_weights_are_validated_saved_and_tested(
     cfg = folder.read_config()
     data = build_datamodule(cfg)
     task = build_task(cfg, data)
-    load_weights(task, folder.best)
+    read_checkpoint(folder.best).load_into(task)
     for part, expected in (("val", content["geozoo"]["metrics"]["val/position_mse"]),
                            ("test", _result(folder.path, "position_mse"))):  # fmt: skip
         batch = data.store.gather(data.splits[part])

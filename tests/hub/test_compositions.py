@@ -135,4 +135,4 @@ def test_evaluate_on_another_file_is_no_other_split(without: Path, tmp_path: Pat
 
     file = written(tmp_path / "a.xyz", ("OHH", "CHHHH"), 20, seed=5)
     outcome = evaluation_elsewhere(str(without), ["dataset=extxyz", f"dataset.path={file}"])
-    assert outcome.facts["note"] == ""
+    assert outcome.tested.note == ""

@@ -69,7 +69,7 @@ def evaluated(run: Path, file: Path, *words: str) -> dict[str, float]:
     from geozoo.cli._transfer import evaluation_elsewhere
 
     files = (f"dataset.path={file}", f"dataset.test_path={beside(file)}")
-    return evaluation_elsewhere(str(run), ["dataset=extxyz", *files, *words]).test
+    return evaluation_elsewhere(str(run), ["dataset=extxyz", *files, *words]).tested.metrics
 
 
 def test_evaluate_uses_the_energies_of_the_training(trained, mixed: Path, tmp_path: Path) -> None:
@@ -239,7 +239,9 @@ def test_a_run_tested_on_another_file_keeps_its_columns(mixed: Path, tmp_path: P
     error = (predict_store(model, store)["energy"] - true).abs()
     outcome = evaluation(str(mixed), [f"dataset.path={file}"])
     index = outcome.datamodule.splits["test"]
-    assert outcome.test["energy_mae"] == pytest.approx(error[index].mean().item(), rel=1e-3)
+    assert outcome.tested.metrics["energy_mae"] == pytest.approx(
+        error[index].mean().item(), rel=1e-3
+    )
     frames[0].symbols[0] = "N"
     write(tmp_path / "new.xyz", frames, format="extxyz")
     with pytest.raises(RunError, match=r"lacks \['N'\], which the files hold"):
