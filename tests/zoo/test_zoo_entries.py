@@ -121,7 +121,7 @@ def test_precedence_is_entry_recipe_variant_command_line() -> None:
     assert composed().model.num_orientations == 16
     assert composed().trainer.max_epochs == 10000
     assert composed("trainer=quick").trainer.max_epochs < 100
-    assert composed("trainer=quick").model.num_orientations == 16
+    assert composed("trainer=quick").model.num_orientations == 6
     assert composed("trainer=quick", "trainer.max_epochs=3").trainer.max_epochs == 3
 
 
