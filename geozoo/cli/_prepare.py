@@ -77,7 +77,7 @@ def _name_folder(cfg: DictConfig, pair: str) -> Path:
     if not is_main_process() and _FOLDER_VARIABLE in os.environ:
         return Path(os.environ[_FOLDER_VARIABLE])
     if cfg.run_dir is not None:
-        folder = Path(cfg.run_dir).expanduser().absolute()
+        folder = Path(cfg.run_dir).expanduser().resolve()
         if folder.exists() and is_main_process():
             raise RunError(
                 f"the run folder {folder} exists already. To continue that run: resume={folder}; "
@@ -85,7 +85,7 @@ def _name_folder(cfg: DictConfig, pair: str) -> Path:
             )
     else:
         stamp = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_seed{cfg.seed}"
-        folder = _free(Path(cfg.runs).expanduser().absolute() / pair / stamp)
+        folder = _free(Path(cfg.runs).expanduser().resolve() / pair / stamp)
     os.environ[_FOLDER_VARIABLE] = str(folder)
     return folder
 

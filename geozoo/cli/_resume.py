@@ -32,7 +32,8 @@ def folder_to_resume(words: Sequence[str]) -> RunFolder | None:
     if not named:
         return None
     key_values([word for word in words if word.startswith("resume=")])
-    folder = RunFolder(Path(named[-1]).expanduser().absolute())
+    # Lightning compares real paths: under another name the folder would have lost its best.
+    folder = RunFolder(Path(named[-1]).expanduser().resolve())
     folder.read_config()
     if not folder.last.is_file():
         raise RunError(

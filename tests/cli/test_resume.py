@@ -122,6 +122,24 @@ def test_a_moved_run_folder_keeps_its_best(
     assert float(best["best_model_score"]) == pytest.approx(min(values))
 
 
+@pytest.mark.parametrize("word", ["link/old", "real/../real/old"])
+def test_a_run_under_another_name_keeps_its_best(
+    geozoo_train: Train, tmp_path: Path, killed_in: Callable[[int, int], None], word: str
+) -> None:
+    killed_in(2, 0)
+    assert geozoo_train(*TINY, "run_dir=real/old") == 1
+    (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)
+    before = torch.load(tmp_path / "real/old/checkpoints/last.ckpt", weights_only=True)
+    killed_in(-1, -1)
+    assert geozoo_train(f"resume={word}") == 0
+    states = read_last(tmp_path / "real" / "old")["callbacks"]
+    best = next(state for name, state in states.items() if "val/position_mse" in name)
+    former = next(s for name, s in before["callbacks"].items() if "val/position_mse" in name)
+    assert best["dirpath"] == former["dirpath"] == str(tmp_path / "real" / "old" / "checkpoints")
+    values = [float(row["val/position_mse"]) for row in read_rows(tmp_path / "real" / "old")]
+    assert float(best["best_model_score"]) == pytest.approx(min(values))
+
+
 def test_a_longer_run_may_be_asked_for(tiny_run: Path, geozoo_train: Train) -> None:
     assert geozoo_train(f"resume={tiny_run}", "trainer.max_epochs=6") == 0
     assert [int(row["epoch"]) for row in read_rows(tiny_run)] == list(range(1, 7))
