@@ -42,12 +42,18 @@ def main() -> None:
     """Read the command line and do what it says."""
     words = sys.argv[1:]
     if words and words[0] in _PROGRAMS:
-        sys.argv = [f"{_PROGRAM}-{words[0]}", *words[1:]]
+        sys.argv = [_program(words[0]), *words[1:]]
         import_module(f"geozoo.cli.{words[0]}").main()
         return
     options = _parser().parse_args(words)
     with extras_named(f"{_PROGRAM} {options.command}"):
         _run(options)
+
+
+def _program(word: str) -> str:
+    """The file of a program, which Lightning starts again for each further process."""
+    beside = Path(sys.argv[0]).with_name(f"{_PROGRAM}-{word}")
+    return str(beside) if beside.is_file() else beside.name
 
 
 def _run(options: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,15 @@ def test_a_launcher_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("geozoo.cli._words.find_spec", lambda name: None)
     fault = unknown_word(["-m", "hydra/launcher=submitit_slurm", "seed=0,1"])
     assert 'pip install "geozoo[slurm]"' in fault
+
+
+def test_a_program_is_a_file_that_can_be_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lightning starts further processes from it."""
+    from geozoo.cli.main import _program
+
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "geozoo"), "train"])
+    assert _program("train") == "geozoo-train"
+    (tmp_path / "geozoo-train").touch()
+    assert _program("train") == str(tmp_path / "geozoo-train")
