@@ -10,7 +10,7 @@ from contextlib import contextmanager
 EXTRAS = {
     "train": (
         "torch_geometric", "lightning", "torchmetrics", "hydra", "omegaconf", "jinja2",
-        "matplotlib", "pooch", "rich", "safetensors", "torchdiffeq", "e3nn",
+        "matplotlib", "pooch", "rich", "safetensors", "torchdiffeq", "e3nn", "PIL",
     ),
     "molecules": ("ase", "rdkit"),
     "images": ("skimage",),

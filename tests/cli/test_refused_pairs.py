@@ -44,7 +44,7 @@ def test_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     assert geozoo_train(*words) == 2
-    said = " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().err.split())
     assert message in said
     assert "touched" not in said
     assert not (tmp_path / "runs").exists()
@@ -55,7 +55,7 @@ def test_pairs_that_fit_go_on_to_the_data(
     model: str, dataset: str, geozoo_train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert geozoo_train(f"model={model}", f"dataset={dataset}") == 1
-    assert "was touched" in capsys.readouterr().out
+    assert "was touched" in capsys.readouterr().err
 
 
 def test_a_test_on_other_data_is_refused_as_well(capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,6 +63,6 @@ def test_a_test_on_other_data_is_refused_as_well(capsys: pytest.CaptureFixture[s
 
     with pytest.raises(SystemExit):
         evaluate("ponita-nbody_small", ["dataset=los_loop"])
-    said = " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().err.split())
     assert "takes graphs with positions; dataset=los_loop holds series" in said
     assert "touched" not in said

@@ -89,7 +89,7 @@ def test_training_sees_the_whole_molecule(tmp_path, length_unit, caplog):
     free = distances(molecule("CH3CH2OH").positions)
     for pos in store.node["pos"].view(10, 9, 3).double().numpy():
         np.testing.assert_allclose(distances(pos), free, atol=1e-5)
-    assert "not used: charge, dipole" in caplog.text
+    assert "not read: charge, dipole" in caplog.text
 
 
 def test_predictions_keep_the_cell(tmp_path):
