@@ -23,6 +23,7 @@ ROOMS = {
     "geozoo.data": "Data sets, stores, protocols",
     "geozoo.tasks": "What is learned, and how it is measured",
     "geozoo.metrics": "Measures",
+    "geozoo.contracts": "What a model offers, and what a measure means, as protocols",
     "geozoo.hub": "Trained models as files; `geozoo.load` is the `load` of this room",
     "geozoo.testing": "The contract that a layer of your own can be tested against",
 }
