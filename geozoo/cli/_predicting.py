@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from geozoo.cli._arguments import check_writable, key_values
 from geozoo.cli._console import configure_logging
+from geozoo.cli._forecast_files import write_forecast
 from geozoo.cli._options import RunError
 from geozoo.cli._prediction_files import FORMATS, Predictions, write_predictions
 from geozoo.cli._screen import Screen
@@ -19,7 +18,6 @@ from geozoo.cli._trained import trained_models
 from geozoo.data import GeometricSpec, progress_bar, read_structures
 from geozoo.hub import Ensemble, TrainedModel
 from geozoo.hub.arrays import read_arrays
-from geozoo.hub.ensemble import SPREAD
 from geozoo.hub.forecasts import forecast
 from geozoo.hub.readings import read_readings
 from geozoo.hub.structures import allow_any_composition, predict_store, structure_store
@@ -222,15 +220,5 @@ def _predict_series(
     for note in series.notes:
         screen.note(f"{source.name}: {note}")
     found = forecast(model, series)
-    names, values = list(found.sensor_ids), found.values
-    further = {f"_q{100 * level:g}": array for level, array in (found.quantiles or {}).items()}
-    if found.spread is not None:
-        further[SPREAD] = found.spread
-    for ending, array in further.items():
-        names += [f"{name}{ending}" for name in found.sensor_ids]
-        values = np.concatenate([values, array], 1)
-    lines = [",".join(["time", *names])]
-    for moment, row in zip(found.times, values, strict=True):
-        lines.append(",".join([str(moment), *(f"{value:.6g}" for value in row)]))
-    target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_forecast(found, target)
     return f"{len(found.times)} steps of {spec.interval} min after {series.times[-1]}"

@@ -107,7 +107,8 @@ def _with_channels(images: np.ndarray, path: Path, part: str) -> Tensor:
         )
     if min(images.shape[1 : 1 + axes]) < 2:
         raise ValueError(f"{path}: {part}_images needs two pixels a side, got {images.shape}")
-    values = images if images.dtype == np.uint8 else images.astype(np.float32)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite and is refused as that
+        values = images if images.dtype == np.uint8 else images.astype(np.float32)
     if not np.isfinite(values).all():
         raise ValueError(f"{path}: {part}_images holds NaN or infinite values")
     tensor = torch.from_numpy(np.ascontiguousarray(values))

@@ -83,8 +83,10 @@ def read_sensor_table(
         check_row_steps(path, times, interval)
     observed = rule.observed(cells.values)
     notes = (*cells.notes, *outlier_notes(cells.values[observed]))
+    with np.errstate(over="ignore"):  # what is too large becomes infinite and is refused as that
+        values = np.where(observed, cells.values, 0.0)[..., None].astype(np.float32)
     series = TrafficSeries(
-        values=np.where(observed, cells.values, 0.0)[..., None].astype(np.float32),
+        values=values,
         observed=observed,
         times=times,
         interval=interval,

@@ -102,7 +102,6 @@ class Result:
         return ", ".join([first, *kept])
 
 
-
 def shown_number(value: float, std: float | None) -> str:
     """Four digits of a number, with its standard deviation if there is one.
 

@@ -148,6 +148,7 @@ SPOILT = [
         "test_images.npy: it holds <U3, expected real",
     ),
     ("test_images", lambda v: v * np.nan, "test_images holds NaN"),
+    ("test_images", lambda v: v + 1e40, "test_images holds NaN or infinite"),
     ("test_images", lambda v: v[:, :1], "test_images needs two pixels a side"),
     ("test_images", lambda v: np.array([{"a": 1}]), "no npz file .*Python objects"),
 ]

@@ -1,5 +1,7 @@
 """A table of one's own: times, missing cells, roads, coordinates, weights."""
 
+import warnings
+
 import numpy as np
 import pytest
 from traffic_samples import write_lines
@@ -35,6 +37,14 @@ def test_times_missing_cells_and_gaps(table):
     closed = read_sensor_table(table, absent_rows="closed")
     assert len(closed.times) == 4 and "3 steps are absent between" in closed.notes[0]
     assert not read_sensor_table(table, zero_is_missing=True).observed[2, 2]
+
+
+def test_a_reading_too_large_for_its_precision_is_named(tmp_path):
+    path = write_lines(tmp_path / "mine.csv", *ROWS[:-1], "2024-01-01 01:30,10,1e40,12")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match="must be finite, got inf in step 3 .* sensor b"):
+            read_sensor_table(path, absent_rows="closed")
 
 
 def test_table_without_times(tmp_path):
