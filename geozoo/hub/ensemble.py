@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from geozoo.data import DataSpec
+from geozoo.data import DataSpec, WindowBatch
+from geozoo.hub._shared_readings import difference, shared_reading
 from geozoo.tasks import GraphTask
 
 if TYPE_CHECKING:
@@ -41,6 +44,12 @@ class Ensemble:
             for what in _DIFFERENCES:
                 if _DIFFERENCES[what](member) != _DIFFERENCES[what](first):
                     raise ValueError(f"{member.name} and {first.name} differ in their {what}")
+        for one, other in combinations(members, 2):
+            if what := difference(_reading(one), _reading(other)):
+                raise ValueError(
+                    f"{one.name} and {other.name} were trained on tables that were read in "
+                    f"different ways: {what}"
+                )
 
     @property
     def name(self) -> str:
@@ -54,13 +63,17 @@ class Ensemble:
 
     @property
     def spec(self) -> DataSpec:
-        """The data of the first member."""
-        return self.members[0].spec
+        """The data of the first member, and the rules by which all of them read a table."""
+        spec = self.members[0].spec
+        if not any(map(_reading, self.members)):
+            return spec
+        reading = shared_reading([_reading(member) for member in self.members])
+        return replace(spec, protocol={**spec.protocol, "reading": reading})
 
     @property
     def lags(self) -> tuple[int, ...]:
-        """Lags that a member asks for."""
-        return self.members[0].lags
+        """Lags that any member asks for, the shortest first; `predict` gives each its own."""
+        return tuple(sorted({lag for member in self.members for lag in member.lags}))
 
     @property
     def units(self) -> dict[str, str]:
@@ -97,8 +110,13 @@ class Ensemble:
         return self
 
     def predict(self, batch: Any) -> dict[str, Tensor]:
-        """The mean of every quantity, and under ``<name>_std`` the members' standard deviation."""
-        found = [member.predict(batch) for member in self.members]
+        """The mean of every quantity, and under ``<name>_std`` the members' standard deviation.
+
+        Args:
+            batch: see `TrainedModel.predict`; a batch with lags has those of `lags`, in that order.
+        """
+        lags = self.lags
+        found = [member.predict(_for_member(batch, lags, member)) for member in self.members]
         stacked = {name: torch.stack([each[name] for each in found]) for name in found[0]}
         spread = {f"{name}{SPREAD}": value.std(0) for name, value in stacked.items()}
         return {**{name: value.mean(0) for name, value in stacked.items()}, **spread}
@@ -117,11 +135,22 @@ _DIFFERENCES = {
     "total charge": lambda model: model.spec.protocol.get("total_charge"),
     "spin": lambda model: model.spec.protocol.get("spin"),
     "sensors": lambda model: model.spec.protocol.get("sensors"),
-    "missing readings": lambda model: _missing_readings(model),
+    "quantiles": lambda model: getattr(model.task, "levels", None),
 }
 
 
-def _missing_readings(model: TrainedModel) -> tuple[object, list[float]]:
-    """What stood for a missing reading in training."""
-    known = model.spec.protocol.get("reading") or {}
-    return known.get("zero_is_missing", False), list(known.get("missing", []))
+def _reading(model: TrainedModel) -> Mapping[str, Any]:
+    """How the table of a training was read; empty for other data."""
+    return model.spec.protocol.get("reading") or {}
+
+
+def _for_member(batch: Any, lags: tuple[int, ...], member: TrainedModel) -> Any:
+    """A batch with the lags that a member asks for, and no others."""
+    if not isinstance(batch, WindowBatch) or batch.lagged is None or member.lags == lags:
+        return batch
+    if not member.lags:
+        return batch.replace(lagged=None, lagged_observed=None)
+    places = [lags.index(lag) for lag in member.lags]
+    return batch.replace(
+        lagged=batch.lagged[:, places], lagged_observed=batch.lagged_observed[:, places]
+    )

@@ -10,6 +10,7 @@ import torch
 from geozoo.data import SeriesStore, TrafficSeries
 from geozoo.data._regular_grid import on_regular_grid
 from geozoo.data.traffic_series import day_of_week, slot_of_day
+from geozoo.hub._clock_offsets import minutes_apart
 from geozoo.hub.ensemble import SPREAD, Ensemble
 from geozoo.metrics import QUANTILES
 
@@ -56,6 +57,8 @@ def forecast(model: TrainedModel | Ensemble, series: TrafficSeries) -> Forecast:
         series = on_regular_grid(series)
     order = _order(spec.protocol.get("sensors"), series, spec.num_nodes)
     _check(spec, series)
+    for member in model.members if isinstance(model, Ensemble) else (model,):
+        _check_offsets(member.spec, series)
     # The steps to come have to be there, unobserved, for a window to end on the last reading.
     step = np.timedelta64(60 * spec.interval, "s")
     ahead = series.times[-1] + step * np.arange(1, spec.horizon + 1)
@@ -112,7 +115,6 @@ def _check(spec: object, series: TrafficSeries) -> None:
         raise ValueError(
             f"the model sees {spec.in_channels} features of a sensor, the series has {features}"
         )
-    _check_offsets(spec, series)
     if len(series.times) < spec.input_steps:
         raise ValueError(
             f"the model sees {spec.input_steps} steps, the series has {len(series.times)}"
@@ -129,14 +131,9 @@ def _check_offsets(spec: object, series: TrafficSeries) -> None:
     """Refuse a clock that is another one than in training by more than daylight saving."""
     trained = (spec.protocol.get("reading") or {}).get("utc_offsets", [])
     given = series.reading.get("utc_offsets", [])
-    apart = [abs(_minutes(a) - _minutes(b)) for a in trained for b in given]
-    if apart and min(apart) > 60:
+    apart = minutes_apart(trained, given)
+    if apart is not None and apart > 60:
         raise ValueError(
             f"{series.source}: its times are {' and '.join(given)} of UTC, those of the training "
             f"{' and '.join(trained)}; convert them, or give time_zone=Europe/Berlin, for example"
         )
-
-
-def _minutes(offset: str) -> int:
-    hours, minutes = offset[1:].split(":")
-    return (60 * int(hours) + int(minutes)) * (-1 if offset[0] == "-" else 1)

@@ -1,0 +1,123 @@
+"""Ensembles of forecasters: each member gets what it asks for, and all read one table alike."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import permutations
+
+import numpy as np
+import pytest
+from tiny_traffic import tiny_traffic
+from trained_samples import forecaster, trained
+
+from geozoo.hub import Ensemble
+from geozoo.hub.forecasts import forecast
+from geozoo.hub.readings import read_readings
+from geozoo.models import LastValue, SeasonalNaive, Stid
+from geozoo.tasks import Forecasting, QuantileForecasting
+
+
+def reading(**known):
+    """A forecaster that says how the table of its training was read."""
+    model = forecaster()
+    protocol = {**model.spec.protocol, "reading": known}
+    object.__setattr__(model.spec, "protocol", protocol)
+    return model
+
+
+def fixed(network):
+    """A network without weights as a trained model."""
+    return trained(Forecasting(network, tiny_traffic().spec))
+
+
+def test_every_member_gets_the_lags_that_it_asks_for():
+    series = tiny_traffic().series
+    members = [
+        fixed(LastValue(3)), fixed(SeasonalNaive(24)), fixed(SeasonalNaive(24, period="day")),
+        forecaster(),
+    ]  # fmt: skip
+    alone = np.stack([forecast(member, series).values for member in members])
+    assert len(np.unique(alone, axis=0)) == 4
+    for order in permutations(range(4)):
+        ensemble = Ensemble([members[place] for place in order])
+        assert ensemble.lags == (24, 168)
+        found = forecast(ensemble, series)
+        np.testing.assert_allclose(found.values, alone.mean(0), rtol=1e-5)
+        np.testing.assert_allclose(found.spread, alone.std(0, ddof=1), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "what"),
+    [
+        ({"absent_rows": "closed"}, {}, r"absent_rows \(closed and unobserved\)"),
+        ({"zero_is_missing": True}, {"missing": []}, r"zero_is_missing \(True and False\)"),
+        ({"missing": [-1, -9]}, {"missing": [-1]}, r"missing \(\[-9, -1\] and \[-1\]\)"),
+        ({"value_column": "flow"}, {"value_column": "speed"}, r"value_column \(flow and speed\)"),
+        ({"time_column": "utc"}, {"time_column": "local"}, r"time_column \(utc and local\)"),
+        (
+            {"time_zone": "Asia/Tokyo"}, {"time_zone": "Europe/Berlin"},
+            r"time_zone \(Asia/Tokyo and Europe/Berlin\)",
+        ),
+        (
+            {"utc_offsets": ["+07:00"]}, {"utc_offsets": ["+01:00", "+02:00"]},
+            r"UTC offsets \(\+07:00, \+01:00 and \+02:00\)",
+        ),
+        (
+            {"utc_offsets": ["+00:00"]},
+            {"utc_offsets": ["+01:00"], "time_zone": "Europe/Berlin"},
+            r"UTC offsets \(\+00:00, \+01:00\)",
+        ),
+    ],
+)  # fmt: skip
+def test_members_that_read_a_table_in_different_ways_are_refused(one, other, what):
+    with pytest.raises(ValueError, match=f"read in different ways: {what}"):
+        Ensemble([reading(**one), reading(**other)])
+    with pytest.raises(ValueError, match="read in different ways"):
+        Ensemble([reading(**other), reading(), reading(**one)])
+
+
+def test_what_one_member_knows_of_the_table_all_of_them_use():
+    members = [
+        reading(missing=[-1, -9], separator=";", time_format="%d/%m/%Y", drop=["weather"]),
+        reading(missing=[-9, -1], separator=",", drop=["id"], time_column="when"),
+        reading(missing=[-9, -1], time_zone="Europe/Berlin", utc_offsets=["+01:00"]),
+        reading(missing=[-9, -1], utc_offsets=["+01:00"]),
+    ]
+    for order in permutations(members):
+        assert Ensemble(order).spec.protocol["reading"] == {
+            "missing": [-9, -1], "time_format": "%d/%m/%Y", "drop": ["id", "weather"],
+            "time_column": "when", "time_zone": "Europe/Berlin", "utc_offsets": ["+01:00"],
+        }  # fmt: skip
+    assert Ensemble([reading(), reading()]).spec.protocol["reading"] == {}
+
+
+def test_a_table_is_read_alike_whatever_the_order(tmp_path):
+    lines = ["when;id;" + ";".join("abcde")]
+    lines += [f"2024-01-01 {hour:02}:00;x;" + ";".join("12345") for hour in range(8)]
+    (tmp_path / "in.csv").write_text("\n".join(lines))
+    members = [reading(separator=",", drop=["id"]), reading(separator=";", time_column="when")]
+    for order in permutations(members):
+        found = read_readings(tmp_path / "in.csv", Ensemble(order).spec)
+        assert found.series.sensor_ids == tuple("abcde")
+        assert found.series.values[0, :, 0].tolist() == [1, 2, 3, 4, 5]
+
+
+def test_the_clock_has_to_be_that_of_every_member():
+    series = dataclasses.replace(tiny_traffic().series, reading={"utc_offsets": ["+03:00"]})
+    members = [reading(utc_offsets=["+02:00"]), reading(utc_offsets=["+01:00"])]
+    for order in permutations(members):
+        with pytest.raises(ValueError, match=r"are \+03:00 of UTC, those of the training \+01:00"):
+            forecast(Ensemble(order), series)
+
+
+def test_members_with_other_quantiles_are_refused():
+    def made(*levels):
+        spec = tiny_traffic().spec
+        given = QuantileForecasting.model_arguments(spec, {"quantiles": levels})
+        wanted = ("num_nodes", "in_channels", "input_steps", "horizon", "steps_per_day")
+        network = Stid(**{name: given[name] for name in wanted}, hidden_channels=8)
+        return trained(QuantileForecasting(network, spec, quantiles=levels))
+
+    with pytest.raises(ValueError, match="differ in their quantiles"):
+        Ensemble([made(0.1, 0.5, 0.9), made(0.2, 0.5, 0.8)])
+    assert Ensemble([made(0.1, 0.5, 0.9), made(0.1, 0.5, 0.9)])
