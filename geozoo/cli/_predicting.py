@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from geozoo.cli._arguments import check_writable, key_values
+from geozoo.cli._arguments import check_writable, key_values, repeated_keys
 from geozoo.cli._console import configure_logging
 from geozoo.cli._forecast_files import write_forecast
 from geozoo.cli._options import RunError
@@ -55,13 +56,13 @@ class PredictOptions:
 
     @classmethod
     def from_words(cls, words: Sequence[str]) -> PredictOptions:
-        """Read ``key=value`` words.
+        """Read ``key=value`` words; those of ``table`` also as in training, ``dataset.missing``.
 
         Raises:
             RunError: for an unknown, missing or repeated key, or a flag that is neither true nor
                 false.
         """
-        given = key_values(words)
+        given = _without_prefix(key_values(words))
         needed = [option.name for option in fields(cls)][:3]
         known = [*needed, *_FLAGS, "length_unit", *_TABLE]
         unknown = [key for key in given if key not in known]
@@ -73,6 +74,16 @@ class PredictOptions:
         flags = {name: _flag(name, given.pop(name, "false")) for name in _FLAGS}
         unit = _text("length_unit", given.pop("length_unit", ""))
         return cls(**given, **flags, length_unit=unit, table=table)
+
+
+def _without_prefix(given: Mapping[str, str]) -> dict[str, str]:
+    """Words on a table by their bare names; what a training says of its table has the prefix."""
+    bare = {key: key.removeprefix(_PREFIX) for key in given}
+    names = {key: name if name in _TABLE else key for key, name in bare.items()}
+    if twice := repeated_keys(names.values()):
+        said = ", ".join(f"{name} and {_PREFIX}{name}" for name in twice)
+        raise RunError(f"given more than once: {said} are one word")
+    return {names[key]: value for key, value in given.items()}
 
 
 def _flag(name: str, value: str) -> bool:
@@ -89,14 +100,19 @@ def _numbers(name: str, value: str) -> list[float]:
 
 
 def _names(name: str, value: str) -> list[str]:
-    found = [each.strip().strip("'\"") for each in value.strip("[] ").split(",")]
-    return [each for each in found if each]
+    inside = value.strip("[] ")
+    # A comma inside of quotes belongs to a name.
+    quote = "'" if "'" in inside and '"' not in inside else '"'
+    found = next(csv.reader([inside], quotechar=quote, skipinitialspace=True), [])
+    return [each.strip() for each in found if each.strip()]
 
 
 def _text(name: str, value: str) -> str | None:
     return None if value in ("", "null") else value
 
 
+#: What may stand before a word on the form of a table.
+_PREFIX = "dataset."
 #: Words that are true or false.
 _FLAGS = ("ignore_cell", "any_composition")
 #: Words on the form of a table, and what reads each.
