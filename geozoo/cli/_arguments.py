@@ -48,3 +48,20 @@ def check_writable(argument: str, path: Path) -> None:
         raise RunError(f"{argument}: {path} cannot be written: {error.strerror}") from error
     if not existed:
         path.unlink()
+
+
+def check_not_input(argument: str, path: Path, inputs: Iterable[Path]) -> None:
+    """Make sure, before any work, that a file to be written is none of those that are read.
+
+    Args:
+        argument: that names the file, for the message.
+        path: the file; links count as what they lead to.
+        inputs: files that are read, whether they are there or not.
+
+    Raises:
+        RunError: when it is one of them.
+    """
+    for source in inputs:
+        if path.exists() and source.exists() and path.samefile(source):
+            what = f"{path} is" if path == source else f"{path} is {source},"
+            raise RunError(f"{argument}: {what} an input, which would be lost; name another file")

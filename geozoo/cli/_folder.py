@@ -77,6 +77,12 @@ class RunFolder:
         """Everything that there is to see of the run, in one file."""
         return self.path / "report.html"
 
+    @property
+    def files(self) -> list[Path]:
+        """The files that others read again, whether they are there or not; no pictures."""
+        record = [self.config, self.info, self.splits, self.metrics, self.result, self.summary]
+        return [*record, self.page, *sorted(self.checkpoints.glob("*"))]
+
     def create(self) -> None:
         """Make the folder.
 

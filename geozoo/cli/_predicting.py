@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from geozoo.cli._arguments import check_writable, key_values, repeated_keys
+from geozoo.cli._arguments import check_not_input, check_writable, key_values, repeated_keys
 from geozoo.cli._console import configure_logging
 from geozoo.cli._forecast_files import write_forecast
 from geozoo.cli._options import RunError
 from geozoo.cli._prediction_files import FORMATS, Predictions, write_predictions
 from geozoo.cli._screen import Screen
-from geozoo.cli._trained import trained_models
+from geozoo.cli._trained import model_files, trained_models
 from geozoo.data import GeometricSpec, progress_bar, read_structures
 from geozoo.hub import Ensemble, TrainedModel
 from geozoo.hub.arrays import read_arrays
@@ -134,7 +134,7 @@ def predict(words: Sequence[str], screen: Screen) -> None:
 
     Raises:
         RunError: for words that do not fit, a model that there is not, or an output that cannot be
-            written.
+            written or is a file that is read.
         FileNotFoundError: when there is no such input.
         ValueError: for an input that the model cannot take, or formats that do not fit.
     """
@@ -145,6 +145,7 @@ def predict(words: Sequence[str], screen: Screen) -> None:
     if target.suffix not in FORMATS:
         raise RunError(f"output must end with one of {', '.join(FORMATS)}, got {target}")
     check_writable("output", target)
+    check_not_input("output", target, [source, *model_files(options.checkpoint)])
     if target.suffix in _STRUCTURES and source.suffix in _NO_STRUCTURES:
         raise RunError(f"output {target.name} needs structures as input; write .npz or .csv")
     configure_logging(screen, has_clock=False)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from geozoo.cli._arguments import key_values
+from geozoo.cli._arguments import check_not_input, key_values
 from geozoo.cli._console import configure_logging, faults_shown
 from geozoo.cli._molecules import check_molecule_file, plot_molecules, write_molecules
 from geozoo.cli._options import RunError
 from geozoo.cli._screen import Screen
 from geozoo.cli._sheet import Sheet
-from geozoo.cli._trained import trained_model
+from geozoo.cli._trained import model_files, trained_model
 from geozoo.data import progress_bar
 from geozoo.metrics import generation_scores, molecule_bonds, molecule_smiles
 from geozoo.tasks import MAX_SAMPLES, Generation, SampledMolecules
@@ -80,6 +80,7 @@ def sample(words: Sequence[str]) -> None:
         options = SampleOptions.from_words(words)
         out = Path(options.out).expanduser().absolute()
         check_molecule_file(out)
+        check_not_input("out", out, model_files(options.checkpoint))
         task = _load(options)
         started = time.perf_counter()
         with progress_bar("Drawing molecules", options.n) as advance:

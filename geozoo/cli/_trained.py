@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import RunError
 from geozoo.data import DataSpec
 from geozoo.hub import Ensemble, ModelFileError, TrainedModel, load
-from geozoo.hub.description import FILE_NAME
+from geozoo.hub.description import FILE_NAME, Description
+from geozoo.hub.index import find_model
 from geozoo.hub.runs import read_run
 
 _MISSING = ("zero_is_missing", "missing")
@@ -45,6 +47,29 @@ def _members(word: str) -> list[str]:
     inside = sorted(path.iterdir())
     found = [p for p in inside if (p / FILE_NAME).is_file() or RunFolder(p).best.is_file()]
     return [str(p) for p in found] or [word]
+
+
+def model_files(words: str) -> list[Path]:
+    """The files of trained models, which nothing that is made of them may overwrite.
+
+    Args:
+        words: see `trained_models`; what names no model has no files.
+    """
+    found: list[Path] = []
+    for word in (word for each in words.split(",") for word in _members(each)):
+        path = Path(word).expanduser().absolute()
+        if path.is_file() and path.name != FILE_NAME:
+            found.append(path)
+            path = path.parent.parent  # of checkpoints/best.ckpt
+        if RunFolder(path).config.is_file():
+            found += RunFolder(path).files
+            continue
+        # Loading says what is wrong with a model.
+        with suppress(FileNotFoundError, ModelFileError):
+            description = find_model(word) / FILE_NAME
+            weights = Description.read(description).weights.file
+            found += [description, description.parent / weights]
+    return found
 
 
 def trained_model(word: str) -> TrainedModel:

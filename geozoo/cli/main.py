@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geozoo import __version__
-from geozoo.cli._arguments import check_writable
+from geozoo.cli._arguments import check_not_input, check_writable
 from geozoo.cli._extras import extras_named, missing_library
 from geozoo.cli._options import RunError
 from geozoo.zoo.needs import with_needs
@@ -134,11 +134,12 @@ def _predict(options: argparse.Namespace, screen: Screen) -> None:
 
 
 def _export(options: argparse.Namespace, screen: Screen) -> None:
-    from geozoo.cli._trained import trained_model
+    from geozoo.cli._trained import model_files, trained_model
     from geozoo.hub.exporting import save_program
 
     path = Path(options.output).expanduser().absolute()
     check_writable("output", path)
+    check_not_input("output", path, model_files(options.model))
     save_program(trained_model(options.model).to("cpu"), path, compiled=options.compiled)
     screen.result(path)
     screen.note(f"{path.stat().st_size / 2**20:.2f} MiB")
