@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 
-from geozoo.data import SeriesStore, TrafficSeries
+from geozoo.data import SeriesStore, TrafficSeries, WindowBatch
 from geozoo.data._regular_grid import on_regular_grid
-from geozoo.data.traffic_series import day_of_week, slot_of_day
+from geozoo.data.traffic_series import MINUTES_PER_DAY, day_of_week, slot_of_day
 from geozoo.hub._clock_offsets import minutes_apart
 from geozoo.hub.ensemble import SPREAD, Ensemble
 from geozoo.metrics import QUANTILES
 
 if TYPE_CHECKING:
     from geozoo.hub.loading import TrainedModel
+
+_LOG = logging.getLogger(__name__)
 
 
 class Forecast(NamedTuple):
@@ -46,14 +49,16 @@ def forecast(model: TrainedModel | Ensemble, series: TrafficSeries) -> Forecast:
     Args:
         model: a trained forecaster, or an ensemble of them.
         series: the sensors of its training, in any order, with at least as many steps as it sees
-            and a reading among these; older ones serve models that look back days.
+            and a reading among these; older ones serve models that look back days, and a warning
+            is logged where such a model lacks them.
 
     Raises:
         ValueError: for other sensors, another interval, another UTC offset than daylight saving
             explains, too few steps, or no reading among the last.
     """
     spec = model.spec
-    if (spec.protocol.get("reading") or {}).get("absent_rows") != "closed":
+    closed = (spec.protocol.get("reading") or {}).get("absent_rows") == "closed"
+    if not closed:
         series = on_regular_grid(series)
     order = _order(spec.protocol.get("sensors"), series, spec.num_nodes)
     _check(spec, series)
@@ -74,7 +79,9 @@ def forecast(model: TrainedModel | Ensemble, series: TrafficSeries) -> Forecast:
         input_steps=spec.input_steps, horizon=spec.horizon,
         lags=model.lags,
     )  # fmt: skip
-    found = model.predict(store.gather([windows - 1]))
+    batch = store.gather([windows - 1])
+    _warn_of_lags(model.lags, batch, series, closed=closed)
+    found = model.predict(batch)
     found = {name: value[0].cpu().numpy() for name, value in found.items()}
     names = tuple(series.sensor_ids[place] for place in order)
     quantiles = None
@@ -83,6 +90,33 @@ def forecast(model: TrainedModel | Ensemble, series: TrafficSeries) -> Forecast:
         quantiles = dict(zip(levels, found[f"{spec.target}{QUANTILES}"], strict=True))
     spread = found.get(f"{spec.target}{SPREAD}")
     return Forecast(ahead, found[spec.target], quantiles, spread, names)
+
+
+def _warn_of_lags(
+    lags: tuple[int, ...], batch: WindowBatch, series: TrafficSeries, *, closed: bool
+) -> None:
+    """Say which of the readings that a model looks back for it does not have."""
+    if batch.lagged_observed is None:
+        return
+    for lag, seen in zip(lags, batch.lagged_observed[0], strict=True):
+        if seen.all():
+            continue
+        early = max(0, min(lag - len(series.times), len(seen))) * seen.shape[1]
+        lacks = []
+        if early:
+            # The step after the last one needs the oldest of them.
+            first = series.times[-1] - np.timedelta64(60 * series.interval * (lag - 1), "s")
+            begin = f"have {lag} rows" if closed else f"begin at {first}"
+            lacks.append(f"{early} are from before the table, which would have to {begin} for them")
+        if empty := int((~seen).sum()) - early:
+            lacks.append(f"{empty} are missing in it" if early else f"{empty} are missing")
+        days = lag * series.interval / MINUTES_PER_DAY
+        back = f"{lag} steps ({days:g} day{'s' * (days != 1)})"
+        _LOG.warning(
+            f"{series.source or 'the series'}: of the {seen.numel()} readings {back} before the "
+            f"forecast, {' and '.join(lacks)}; the model forecasts without them (seasonal_naive "
+            "repeats the newest reading)"
+        )
 
 
 def _order(known: list[str] | None, series: TrafficSeries, count: int) -> list[int]:

@@ -121,3 +121,47 @@ def test_members_with_other_quantiles_are_refused():
     with pytest.raises(ValueError, match="differ in their quantiles"):
         Ensemble([made(0.1, 0.5, 0.9), made(0.2, 0.5, 0.8)])
     assert Ensemble([made(0.1, 0.5, 0.9), made(0.1, 0.5, 0.9)])
+
+
+def warnings_of(model, series, caplog):
+    """What is logged beside the forecast."""
+    caplog.clear()
+    with caplog.at_level("WARNING", logger="geozoo"):
+        forecast(model, series)
+    return caplog.messages
+
+
+def test_readings_that_a_model_looks_back_for_and_does_not_have_are_counted(caplog):
+    series, week = tiny_traffic(missing=0.0).series, fixed(SeasonalNaive(24))
+    assert warnings_of(week, series.part(slice(-168, None)), caplog) == []
+    assert warnings_of(forecaster(), series.part(slice(-40, None)), caplog) == []
+    assert warnings_of(week, series.part(slice(-40, None)), caplog) == [
+        "made in a test: of the 15 readings 168 steps (7 days) before the forecast, 15 are from "
+        "before the table, which would have to begin at 2024-01-02T00:00:00 for them; the model "
+        "forecasts without them (seasonal_naive repeats the newest reading)"
+    ]
+    assert series.part(slice(-168, None)).times[0] == np.datetime64("2024-01-02T00:00:00")
+    assert (
+        "5 are from before the table"
+        in warnings_of(week, series.part(slice(-167, None)), caplog)[0]
+    )
+    seen = series.observed.copy()
+    seen[[24, 25], 0] = False
+    gaps = dataclasses.replace(series, observed=seen, values=series.values * seen[..., None])
+    (said,) = warnings_of(week, gaps, caplog)
+    assert "of the 15 readings 168 steps (7 days) before the forecast, 2 are missing;" in said
+    (said,) = warnings_of(week, gaps.part(slice(-167, None)), caplog)
+    assert "5 are from before the table" in said and "for them and 1 are missing in it;" in said
+
+
+def test_short_tables_are_said_for_every_lag_of_an_ensemble(caplog):
+    series = tiny_traffic(missing=0.0).series.part(slice(-12, None))
+    day, week = fixed(SeasonalNaive(24, period="day")), fixed(SeasonalNaive(24))
+    said = warnings_of(Ensemble([week, day, forecaster()]), series, caplog)
+    assert ["24 steps (1 day)" in said[0], "168 steps (7 days)" in said[1]] == [True, True]
+    members = [fixed(SeasonalNaive(24)), fixed(SeasonalNaive(24))]
+    for member in members:
+        protocol = {**member.spec.protocol, "reading": {"absent_rows": "closed"}}
+        object.__setattr__(member.spec, "protocol", protocol)
+    (said,) = warnings_of(Ensemble(members), series, caplog)
+    assert "which would have to have 168 rows for them" in said
