@@ -264,11 +264,13 @@ def _make_store(frames: Frames, elements: Sequence[int]) -> GraphStore:
     column = torch.zeros(max(elements) + 1, dtype=torch.int64)
     column[list(elements)] = torch.arange(len(elements))
     z = torch.from_numpy(frames.numbers)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite and is refused as that
+        pos, forces = (part.astype(np.float32) for part in (frames.pos, frames.forces))
     node = {
-        "pos": torch.from_numpy(frames.pos.astype(np.float32)),
+        "pos": torch.from_numpy(pos),
         "x": torch.nn.functional.one_hot(column[z], len(elements)).to(torch.float32),
         "z": z,
-        "forces": torch.from_numpy(frames.forces.astype(np.float32)),
+        "forces": torch.from_numpy(forces),
     }
     energy = torch.from_numpy(frames.energy)
     graph = {"energy": energy, "frame": torch.arange(len(energy))}

@@ -71,7 +71,8 @@ def read_arrays(
         kept = np.float64 if dtype == torch.float64 else np.float32
         if name == "pos" and (spec.elements or has_qm9_inputs(spec.protocol)):
             flat = _centred(flat.astype(np.float64), num_nodes)
-        node[name] = torch.from_numpy(flat.astype(kept))
+        with np.errstate(over="ignore"):  # too large becomes infinite and is refused as that
+            node[name] = torch.from_numpy(flat.astype(kept))
     if spec.elements:
         _check_one_hot(path, node["x"])
     edges = _edges(path, arrays, spec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -240,6 +241,14 @@ def test_wrong_structures_are_named(tmp_path: Path, wrong, message: str) -> None
     ase_io.write(path, [*waters(3), wrong()])
     with pytest.raises(ValueError, match=f"wrong.traj, frame 3.*{message}"):
         read(path)
+
+
+def test_forces_too_large_for_their_precision_are_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "wrong.xyz", [*waters(), structure(forces=np.full((3, 3), 1e40))])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match="'forces' holds NaN or infinite values"):
+            read(path)
 
 
 def test_nan_positions_are_named(tmp_path: Path) -> None:

@@ -220,6 +220,7 @@ class TestArrays:
             ({"num_nodes": np.array([4.0])}, "whole numbers"),
             ({"num_nodes": np.array([-1, 13])}, "whole numbers"),
             ({"pos": np.full((3, 4, 3), np.nan)}, "NaN"),
+            ({"pos": np.full((3, 4, 3), 1e40)}, "'pos' holds NaN or infinite"),
             ({"pos": np.array([{}])}, "no npz file"),
         ],
     )
