@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +28,19 @@ from geozoo.cli._testing import cut_of, test_trainer, tested
 from geozoo.cli._trained import lay_out_columns
 from geozoo.cli._training import loaded_spec
 from geozoo.cli._transfer import evaluation_elsewhere
+from geozoo.data import DataSpec, GraphDataModule
+from geozoo.data._changed_data import changed_data
 from geozoo.hub.checkpoints import Checkpoint
 from geozoo.hub.description import FILE_NAME
 from geozoo.zoo import check
 
+_LOG = logging.getLogger(__name__)
 #: Words of a test on other data than those of the run.
 _ELSEWHERE = ("dataset=", "protocol=")
 #: What may differ from the run: the weights stay.
 _FREE = ("dataset.", "task.", "trainer.")
+#: Of these, what leaves the data as they are.
+_BATCHES = "dataset.loader."
 
 
 def evaluate(run: str, changes: Sequence[str], *, save: bool = False) -> None:
@@ -54,7 +61,7 @@ def evaluate(run: str, changes: Sequence[str], *, save: bool = False) -> None:
         is_elsewhere = _is_published(run) or any(w.startswith(_ELSEWHERE) for w in changes)
         if save and is_elsewhere:
             raise RunError("--save completes the record of a run, which has its own data")
-        test = evaluation_elsewhere if is_elsewhere else evaluation
+        test = evaluation_elsewhere if is_elsewhere else partial(evaluation, is_saved=save)
         outcome = test(run, changes, is_terminal=screen.has_bars)
         if save:
             report(outcome, screen)
@@ -69,16 +76,20 @@ def _is_published(word: str) -> bool:
     return is_name or (path / FILE_NAME).is_file() or path.name == FILE_NAME
 
 
-def evaluation(run: str, changes: Sequence[str], *, is_terminal: bool = False) -> RunOutcome:
+def evaluation(
+    run: str, changes: Sequence[str], *, is_terminal: bool = False, is_saved: bool = False
+) -> RunOutcome:
     """The outcome of a test.
 
     Args:
         run: run folder or checkpoint file.
         changes: as in `evaluate`.
         is_terminal: whether a progress bar can be drawn.
+        is_saved: whether the test becomes part of the record of the run.
 
     Raises:
-        RunError: when there is no such checkpoint, or a change is not allowed.
+        RunError: when there is no such checkpoint, or a change is not allowed; or the data of the
+            run have changed, for a test to be saved (for any other that is a warning and a note).
         ConfigError: for a change that does not fit a signature.
     """
     checkpoint = read_checkpoint(find_checkpoint(run))
@@ -92,7 +103,33 @@ def evaluation(run: str, changes: Sequence[str], *, is_terminal: bool = False) -
             again = shlex.join(["geozoo-evaluate", "<run>", *changes])
             record["command"] = f"{record['command']}; {again}"
             record["overrides"] = [*record["overrides"], *changes]
-        return _tested(cfg, checkpoint, newest, record, is_terminal=is_terminal)
+        datamodule = _own_data(cfg, checkpoint)
+        note = _note_of_changes(checkpoint, datamodule.spec, changes)
+        if note and is_saved:
+            raise RunError(f"dataset: {note}: such a test is no part of the record of the run")
+        if note:
+            _LOG.warning(note)
+        return _tested(
+            cfg, datamodule, checkpoint, newest, record, is_terminal=is_terminal, note=note
+        )
+
+
+def _own_data(cfg: DictConfig, checkpoint: Checkpoint) -> GraphDataModule:
+    """The data of a config, which the model can read."""
+    seed_everything(cfg.seed, workers=True, verbose=False)
+    trained = checkpoint.spec
+    lay_out_columns(cfg, getattr(trained, "elements", ()))
+    datamodule = build_datamodule(cfg)
+    if unlike := trained.differences(loaded_spec(datamodule)):
+        raise RunError(f"{checkpoint.path} cannot read this data: {'; '.join(unlike)}")
+    return datamodule
+
+
+def _note_of_changes(checkpoint: Checkpoint, spec: DataSpec, changes: Sequence[str]) -> str:
+    """That the data have changed under a run; empty where they have not, or were asked to."""
+    is_meant = any(w.startswith("dataset.") and not w.startswith(_BATCHES) for w in changes)
+    changed = "" if is_meant else changed_data(checkpoint.spec.protocol, spec.protocol)
+    return f"the data are not those of the training: {changed}" if changed else ""
 
 
 def _change(cfg: DictConfig, checkpoint: Path, changes: Sequence[str]) -> None:
@@ -125,21 +162,15 @@ def _newest(checkpoint: Checkpoint) -> Checkpoint:
 
 
 def _tested(
-    cfg: DictConfig, checkpoint: Checkpoint, newest: Checkpoint, record: dict[str, Any], *,
-    is_terminal: bool,
+    cfg: DictConfig, datamodule: GraphDataModule, checkpoint: Checkpoint, newest: Checkpoint,
+    record: dict[str, Any], *, is_terminal: bool, note: str,
 ) -> RunOutcome:  # fmt: skip
-    seed_everything(cfg.seed, workers=True, verbose=False)
-    trained = checkpoint.spec
-    lay_out_columns(cfg, getattr(trained, "elements", ()))
-    datamodule = build_datamodule(cfg)
-    if unlike := trained.differences(loaded_spec(datamodule)):
-        raise RunError(f"{checkpoint.path} cannot read this data: {'; '.join(unlike)}")
     task = build_task(cfg, datamodule)
     task.record = record
     checkpoint.load_into(task)
     result = tested(
         test_trainer(cfg, is_terminal=is_terminal), task, datamodule,
-        checkpoint=checkpoint.path.name, best_epoch=checkpoint.epochs,
+        checkpoint=checkpoint.path.name, best_epoch=checkpoint.epochs, note=note,
     )  # fmt: skip
     return RunOutcome(
         folder=RunFolder(checkpoint.path.parent.parent), cfg=cfg, task=task, datamodule=datamodule,

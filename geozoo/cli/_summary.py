@@ -77,9 +77,10 @@ def run_facts(outcome: RunOutcome) -> list[tuple[str, str]]:
         ("model", f"{network}, {tested.parameters:,} parameters"),
     ]
     cut = f"; NOT THE WHOLE TEST PART: {tested.cut}" if tested.cut else ""
+    note = [("note", tested.note)] if tested.note else []
     if effort is None:
         weights = f"{tested.checkpoint}, {duration(tested.seconds)}{cut}"
-        return [*told, ("tested", weights), *([("note", tested.note)] if tested.note else [])]
+        return [*told, ("tested", weights), *note]
     of_part = f"NOT THE WHOLE VALIDATION PART: {outcome.val_cut}"
     epoch = f", from epoch {tested.best_epoch}" if tested.best_epoch else ""
     return [
@@ -92,6 +93,7 @@ def run_facts(outcome: RunOutcome) -> list[tuple[str, str]]:
         ("memory", f"{effort.peak_memory_mb:,.0f} MB at most"),
         *([("validated", of_part)] if outcome.val_cut and outcome.val else []),
         ("tested", f"{tested.checkpoint}{epoch}{cut}"),
+        *note,
     ]
 
 

@@ -30,6 +30,7 @@ from geozoo.cli._trained import (
     trained_model,
 )
 from geozoo.data import DataSpec, GraphDataModule
+from geozoo.data._changed_data import changed_data
 from geozoo.hub import TrainedModel
 from geozoo.tasks import GraphTask
 from geozoo.zoo.provenance import versions
@@ -65,6 +66,8 @@ def train(
         lay_out_readings(cfg, source, words["overrides"])
     datamodule = build_datamodule(cfg)
     spec = loaded_spec(datamodule)
+    if is_resumed:
+        _check_same_data(folder, spec)
     left = datamodule.model_tensors()
     arguments = get_class(cfg.task["_target_"]).model_arguments(spec, cfg.task)
     cfg.model = complete_model(cfg.model, arguments, left=left)
@@ -104,6 +107,17 @@ def loaded_spec(datamodule: GraphDataModule) -> DataSpec:
         return datamodule.spec
     except (OSError, ValueError, ImportError) as error:
         raise RunError(f"dataset: {error}") from error
+
+
+def _check_same_data(folder: RunFolder, spec: DataSpec) -> None:
+    """Refuse to continue a run on data that have changed under it."""
+    before = read_checkpoint(folder.last).spec.protocol
+    if changed := changed_data(before, spec.protocol):
+        raise RunError(
+            f"dataset: the data are not those that {folder.path} was trained on: {changed}. On "
+            "other data it would be another training: put the former data back, or start a new run "
+            f"from its weights with init_from={folder.path}"
+        )
 
 
 def _fit(
