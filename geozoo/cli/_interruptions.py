@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -64,5 +65,5 @@ def _left(folder: RunFolder) -> str:
         return "No epoch was finished, so there is no checkpoint."
     return (
         f"The last good checkpoint is {folder.last}. "
-        f"To continue from it: geozoo-train resume={folder.path}"
+        f"To continue from it: geozoo-train {shlex.quote(f'resume={folder.path}')}"
     )

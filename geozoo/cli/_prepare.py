@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 from datetime import datetime
 from pathlib import Path
 
@@ -79,8 +80,9 @@ def _name_folder(cfg: DictConfig, pair: str) -> Path:
     if cfg.run_dir is not None:
         folder = Path(cfg.run_dir).expanduser().resolve()
         if folder.exists() and is_main_process():
+            again = shlex.quote(f"resume={folder}")
             raise RunError(
-                f"the run folder {folder} exists already. To continue that run: resume={folder}; "
+                f"the run folder {folder} exists already. To continue that run: {again}; "
                 "for a new one choose another run_dir, or leave it out"
             )
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from geozoo.cli._recording import public
 from geozoo.cli._result import variant_of
 from geozoo.cli._screen import Screen
 from geozoo.hub import load, write_model
+from geozoo.hub.description import valid_name
 from geozoo.hub.rebuilding import own_modules, rebuild_task
 from geozoo.tasks._precision import model_dtype
 from geozoo.zoo import entries
@@ -44,11 +46,13 @@ def publish(
     record, state = checkpoint.record, checkpoint.weights
     rows = read_results(RunFolder(checkpoint.path.parent.parent).result)
     if not rows:
-        raise ValueError(f"{run} holds no result.csv. Test it first: geozoo evaluate --save {run}")
+        raise ValueError(
+            f"{run} holds no result.csv. Test it first: geozoo evaluate --save {shlex.quote(run)}"
+        )
     nodes = {key: record["config"][key] for key in ("model", "task")}
     own = own_modules(record["config"])
     network = rebuild_task(**nodes, data=record["data"], state=state, trusted=own)
-    name = name or _name(record)
+    name = name or valid_name(_name(record))
     folder = Path(out or name).expanduser().absolute()
     description = write_model(
         folder,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def _check_same_data(folder: RunFolder, spec: DataSpec) -> None:
         raise RunError(
             f"dataset: the data are not those that {folder.path} was trained on: {changed}. On "
             "other data it would be another training: put the former data back, or start a new run "
-            f"from its weights with init_from={folder.path}"
+            f"from its weights with {shlex.quote(f'init_from={folder.path}')}"
         )
 
 
@@ -160,7 +161,8 @@ def _tell_finished(last: Path, planned: int | None, folder: RunFolder) -> None:
     if planned == done:
         _LOG.info(
             "this run was finished: %d of %d epochs are done, so nothing is trained. For more: "
-            "geozoo train resume=%s trainer.max_epochs=%d", done, planned, folder.path, 2 * done,
+            "geozoo train %s trainer.max_epochs=%d", done, planned,
+            shlex.quote(f"resume={folder.path}"), 2 * done,
         )  # fmt: skip
 
 

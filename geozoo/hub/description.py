@@ -133,6 +133,15 @@ class Description:
             raise ModelFileError(f"{path}: {error}") from error
 
 
+def valid_name(text: str) -> str:
+    """A name for a description like a text that may hold anything, such as that of a folder.
+
+    >>> valid_name("my run, lr=0.1"), valid_name("..."), valid_name("seed0")
+    ('my_run_lr_0.1', 'run', 'seed0')
+    """
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "_", text).lstrip("_.+-") or "run"
+
+
 def file_sha256(path: Path) -> str:
     """The checksum of a file."""
     with path.open("rb") as file:

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from geozoo.hub.checkpoints import Checkpoint
-from geozoo.hub.description import FILE_NAME, Description, ModelFileError, Weights, file_sha256
+from geozoo.hub.description import (
+    FILE_NAME,
+    Description,
+    ModelFileError,
+    Weights,
+    file_sha256,
+    valid_name,
+)
 from geozoo.hub.rebuilding import own_modules, rebuild_task
 from geozoo.tasks import GraphTask
 from geozoo.tasks._precision import model_dtype
@@ -51,7 +58,7 @@ def read_run(
     except ModelFileError as error:
         raise ModelFileError(f"{checkpoint}: {error}") from error
     weights = Weights(checkpoint.name, file_sha256(checkpoint), checkpoint.stat().st_size)
-    name = checkpoint.absolute().parent.parent.name or "run"
+    name = valid_name(checkpoint.absolute().parent.parent.name)
     precision = str(model_dtype(task.model)).removeprefix("torch.")
     options = {"data": record["data"], "weights": weights, "precision": precision}
     return Description(name, **nodes, **options), task
