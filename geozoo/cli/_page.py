@@ -51,8 +51,8 @@ def write_page(outcome: RunOutcome) -> Path:
         metrics=[_row(*row, outcome, published) for row in metric_rows(outcome)],
         chosen_by=outcome.task.monitor,
         published=published,
-        facts=[*_when_and_where(folder), *run_facts(outcome)],
-        usage=usage(outcome.task, folder),
+        facts=[*_when_and_where(folder, outcome), *run_facts(outcome)],
+        usage=usage(outcome.task, folder, is_tested=bool(outcome.tested.metrics)),
         pictures=_pictures(outcome.folder),
         config=OmegaConf.to_yaml(outcome.cfg, resolve=True),
         versions=json.dumps(record["versions"], indent=2),
@@ -61,11 +61,12 @@ def write_page(outcome: RunOutcome) -> Path:
     return outcome.folder.page
 
 
-def _when_and_where(folder: str) -> list[tuple[str, str]]:
-    """The time of this page, which is that of the test, and the run folder."""
+def _when_and_where(folder: str, outcome: RunOutcome) -> list[tuple[str, str]]:
+    """The time of this page, which is that of the test if there was one, and the run folder."""
+    end = "test" if outcome.tested.metrics else "training"
     now = datetime.now().astimezone()
     return [
-        ("date", now.strftime("%Y-%m-%d %H:%M %Z").strip() + ", end of the test"),
+        ("date", now.strftime("%Y-%m-%d %H:%M %Z").strip() + f", end of the {end}"),
         ("folder", folder),
     ]
 

@@ -16,6 +16,7 @@ from geozoo.cli._outcome import RunOutcome
 from geozoo.cli._screen import Screen
 from geozoo.cli._sheet import Sheet, facts
 from geozoo.cli._usage import predict_command
+from geozoo.tasks import Generation
 
 
 def show_summary(outcome: RunOutcome, screen: Screen, *, is_saved: bool = True) -> None:
@@ -52,8 +53,25 @@ def next_steps(outcome: RunOutcome) -> list[str]:
         return []
     run = shlex.quote(_short(outcome.folder.path))
     use = predict_command(outcome.task, run)
-    commands = [f"geozoo evaluate {run}", use, f"geozoo publish {run}"]
+    is_tested = bool(outcome.tested.metrics)
+    test = f"geozoo evaluate {run}" if is_tested else f"geozoo evaluate --save {run}"
+    commands = [test, use, f"geozoo publish {run}"]
     return [*_folder_lines(outcome), "go on with:", *(f"  {each}" for each in commands)]
+
+
+def ensemble_steps(outcomes: Sequence[RunOutcome]) -> list[str]:
+    """The commands that use the members of one folder as one model; none for what draws samples.
+
+    Args:
+        outcomes: of all members.
+    """
+    tasks = {each.folder.path.parent: each.task for each in outcomes if each.folder is not None}
+    commands = [
+        f"  {predict_command(task, shlex.quote(_short(folder)))}"
+        for folder, task in tasks.items()
+        if not isinstance(task, Generation)
+    ]
+    return ["use all members as one model:", *commands] if commands else []
 
 
 def _folder_lines(outcome: RunOutcome) -> list[str]:
@@ -92,9 +110,17 @@ def run_facts(outcome: RunOutcome) -> list[tuple[str, str]]:
         ),
         ("memory", f"{effort.peak_memory_mb:,.0f} MB at most"),
         *([("validated", of_part)] if outcome.val_cut and outcome.val else []),
-        ("tested", f"{tested.checkpoint}{epoch}{cut}"),
+        _test_fact(outcome, f"{tested.checkpoint}{epoch}{cut}"),
         *note,
     ]
+
+
+def _test_fact(outcome: RunOutcome, weights: str) -> tuple[str, str]:
+    """What was tested, or that nothing was."""
+    if outcome.tested.metrics:
+        return "tested", weights
+    kind = "best" if outcome.tested.checkpoint == "best.ckpt" else "last"
+    return "test", f"not tested; {kind} checkpoint {weights}"
 
 
 def metric_rows(outcome: RunOutcome) -> list[tuple[str, str, str, str, str]]:
@@ -110,6 +136,8 @@ def show_sweep(outcomes: Sequence[RunOutcome], screen: Screen) -> None:
     """Print one line per run of a sweep, and mean and standard deviation over its runs."""
     units = outcomes[0].task.metric_units()
     names = [name for name in units if all(name in outcome.tested.metrics for outcome in outcomes)]
+    if not names:  # nothing was tested
+        return
     table = Sheet("run", *(f"{name} ({units[name]})" for name in names), title="test metrics")
     for outcome in outcomes:
         numbers = (_number(outcome.tested.metrics[name]) for name in names)
@@ -146,8 +174,10 @@ def _places(folder: RunFolder) -> Sheet:
 
 
 def _short(path: Path) -> str:
+    """A path as it is typed here, which no command takes for an option or a home folder."""
     here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    text = str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    return str(path) if text.startswith(("-", "~")) else text
 
 
 def _protocol(data: Mapping[str, Any]) -> str:

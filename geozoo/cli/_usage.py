@@ -27,18 +27,21 @@ class Usage:
     python: str
 
 
-def usage(task: GraphTask, run: str) -> Usage:
+def usage(task: GraphTask, run: str, *, is_tested: bool = True) -> Usage:
     """What to do with the model of a run.
 
     Args:
         task: the task that was trained.
         run: its folder, as it is typed.
+        is_tested: whether its numbers are there; a model is not published before.
     """
     word = shlex.quote(run)
     use, takes, python = _by_kind(task, word)
     commands = [
         use,
-        (f"geozoo evaluate {word}", "test it again, or with dataset=... on other data"),
+        (f"geozoo evaluate {word}", "test it again, or with dataset=... on other data")
+        if is_tested
+        else (f"geozoo evaluate --save {word}", "test it, which publish needs"),
         (f"geozoo publish {word}", "weights and description in a folder to hand on"),
     ]
     config = (task.record or {}).get("config") or {}
