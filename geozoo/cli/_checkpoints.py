@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import RunError
 from geozoo.hub.checkpoints import Checkpoint
 from geozoo.hub.description import ModelFileError
+from geozoo.hub.runs import member_folders
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -22,12 +24,34 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise RunError(str(error)) from error
 
 
+def members(word: str) -> list[Path]:
+    """The runs and published models in a folder that is neither, as ``ensemble=`` leaves it."""
+    return [path for path in member_folders(Path(word).expanduser()) if path.is_dir()]
+
+
+def refuse_ensemble(word: str) -> None:
+    """Refuse a word that stands for several models where one is wanted.
+
+    Raises:
+        RunError: for a folder of runs, or a list with commas; names what it stands for.
+    """
+    is_list = "," in word and not Path(word).expanduser().exists()
+    found = list(map(str, members(word))) or (word.split(",") if is_list else [])
+    if found:
+        several = f"an ensemble of {len(found)} models" if len(found) > 1 else "a folder of a model"
+        raise RunError(
+            f"{word} is {several}; geozoo predict checkpoint=... and geozoo.load take it as one, "
+            f"this wants single models: {', '.join(map(shlex.quote, found))}"
+        )
+
+
 def find_checkpoint(run: str) -> Path:
     """The checkpoint file that a run folder (its best one) or a path names.
 
     Raises:
-        RunError: when there is none.
+        RunError: when there is none, or several.
     """
+    refuse_ensemble(run)
     path = Path(run).expanduser().absolute()
     if path.is_dir():
         path = RunFolder(path).best

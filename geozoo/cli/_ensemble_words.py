@@ -50,9 +50,19 @@ def ensemble_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
     rest = [word for word in words if not word.startswith((_KEY, "seed=", "run_dir="))]
     seeds = ",".join(str(int(seed) + member) for member in range(int(size)))
     stamp = f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-    folder = given.get("run_dir", f"${{runs}}/{_PAIR}/{stamp}_ensemble")
+    folder = _bare(given.get("run_dir", f"${{runs}}/{_PAIR}/{stamp}_ensemble"))
     multirun = [] if {"-m", "--multirun"} & set(rest) else ["-m"]
     return [*multirun, *rest, f"seed={seeds}"], [f"run_dir='{folder}/seed${{seed}}'"]
+
+
+def _bare(value: str) -> str:
+    """A value without the quotes of its own, to stand between single ones.
+
+    >>> _bare("'my ens'"), _bare('"ens"'), _bare("ens")
+    ('my ens', 'ens', 'ens')
+    """
+    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    return value[1:-1] if is_quoted else value
 
 
 def _key_of(word: str) -> str:

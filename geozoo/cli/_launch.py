@@ -19,7 +19,7 @@ from geozoo.cli._prepare import is_main_process, prepare
 from geozoo.cli._report import report
 from geozoo.cli._resume import folder_to_resume, relocate, resumed_config, stored_config
 from geozoo.cli._screen import Screen
-from geozoo.cli._summary import show_sweep
+from geozoo.cli._summary import ensemble_steps, show_sweep
 from geozoo.cli._training import train
 from geozoo.cli._words import options_first
 from geozoo.zoo import CONFIG_NAME, forced_words, hydra_origins, plain_word, register_entries
@@ -48,7 +48,10 @@ def launch(words: Sequence[str]) -> None:
         if folder is not None:
             _resume(folder, words, command=command, screen=screen)
             return
-    _run_all([*words, *places], command=command, screen=screen)
+    outcomes = _run_all([*words, *places], command=command, screen=screen)
+    if places and is_main_process():
+        for line in ensemble_steps(outcomes):
+            screen.result(line)
 
 
 class _Job:
@@ -72,8 +75,8 @@ class _Job:
             self.outcomes.append(_run(cfg, command=self.command, screen=screen))
 
 
-def _run_all(words: Sequence[str], *, command: str, screen: Screen) -> None:
-    """Let Hydra compose the configs and run each."""
+def _run_all(words: Sequence[str], *, command: str, screen: Screen) -> list[RunOutcome]:
+    """Let Hydra compose the configs and run each; the outcomes of this process."""
     import hydra
 
     register_entries()
@@ -84,6 +87,7 @@ def _run_all(words: Sequence[str], *, command: str, screen: Screen) -> None:
         )()
     if len(job.outcomes) > 1 and is_main_process():
         show_sweep(job.outcomes, screen)
+    return job.outcomes
 
 
 def _run(cfg: DictConfig, *, command: str, screen: Screen) -> RunOutcome:

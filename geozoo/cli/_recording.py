@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from geozoo.cli._checkpoints import refuse_ensemble
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._metrics_file import read_metrics
 from geozoo.cli._options import RunError
@@ -50,6 +51,8 @@ def record_runs(runs: Sequence[Path]) -> Path:
         RunError: where geozoo is no checkout but an installed package.
     """
     check_checkout()
+    for run in runs:
+        refuse_ensemble(str(run))
     folders = [RunFolder(run) for run in runs]
     tables = [_results(folder) for folder in folders]
     _check_alike(folders, tables)
@@ -89,7 +92,7 @@ def _results(folder: RunFolder) -> list[Result]:
         raise ValueError(
             f"{folder.path} was tested on {cut} alone (trainer.limit_test_batches): such numbers "
             "are not recorded. Test it on all of them: geozoo evaluate --save "
-            f"{folder.path} trainer.limit_test_batches=1.0"
+            f"{shlex.quote(str(folder.path))} trainer.limit_test_batches=1.0"
         )
     return [public(row) for row in rows]
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from geozoo.cli._arguments import key_values
 from geozoo.cli._build import check_trainer
 from geozoo.cli._checkpoint_files import AtomicCheckpoints
-from geozoo.cli._checkpoints import read_checkpoint
+from geozoo.cli._checkpoints import read_checkpoint, refuse_ensemble
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import PROVIDED, RunError, RunOptions
 from geozoo.cli._overrides import apply_overrides
@@ -32,6 +32,7 @@ def folder_to_resume(words: Sequence[str]) -> RunFolder | None:
     if not named:
         return None
     key_values([word for word in words if word.startswith("resume=")])
+    refuse_ensemble(named[-1])
     # Lightning compares real paths: under another name the folder would have lost its best.
     folder = RunFolder(Path(named[-1]).expanduser().resolve())
     folder.read_config()

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from geozoo.cli._checkpoints import find_checkpoint
+from geozoo.cli._checkpoints import find_checkpoint, members, refuse_ensemble
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import RunError
 from geozoo.data import DataSpec
@@ -26,27 +26,25 @@ def trained_models(words: str) -> TrainedModel | Ensemble:
     """The model of a word, or the ensemble of several; see `trained_model`.
 
     Args:
-        words: one or more with commas between; a folder of several runs or published models, as
+        words: one or more with commas between (a path that exists is one, whatever its name); a
+            folder of several runs or published models, as
             ``ensemble=`` leaves it, stands for all of them.
 
     Raises:
         RunError: when there is no such model, or they do not belong together.
     """
-    models = [trained_model(word) for each in words.split(",") for word in _members(each)]
+    models = [trained_model(word) for word in _each(words)]
     try:
         return models[0] if len(models) == 1 else Ensemble(models)
     except ValueError as error:
         raise RunError(str(error)) from error
 
 
-def _members(word: str) -> list[str]:
-    """The models in a folder that is none itself; else the word as it is."""
-    path = Path(word).expanduser()
-    if not path.is_dir() or (path / FILE_NAME).is_file() or RunFolder(path).config.is_file():
-        return [word]
-    inside = sorted(path.iterdir())
-    found = [p for p in inside if (p / FILE_NAME).is_file() or RunFolder(p).best.is_file()]
-    return [str(p) for p in found] or [word]
+def _each(words: str) -> list[str]:
+    """The models that words stand for, one by one."""
+    is_path = Path(words).expanduser().exists()
+    named = [words] if is_path else words.split(",")
+    return [str(member) for each in named for member in members(each) or [each]]
 
 
 def model_files(words: str) -> list[Path]:
@@ -56,7 +54,7 @@ def model_files(words: str) -> list[Path]:
         words: see `trained_models`; what names no model has no files.
     """
     found: list[Path] = []
-    for word in (word for each in words.split(",") for word in _members(each)):
+    for word in _each(words):
         path = Path(word).expanduser().absolute()
         if path.is_file() and path.name != FILE_NAME:
             found.append(path)
@@ -79,8 +77,9 @@ def trained_model(word: str) -> TrainedModel:
         word: name in the zoo's index, folder of a published model, run folder or checkpoint file.
 
     Raises:
-        RunError: when there is no such model, or it is damaged or foreign.
+        RunError: when there is no such model, or it is damaged or foreign, or there are several.
     """
+    refuse_ensemble(word)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     path = Path(word).expanduser()
     is_published = (path / FILE_NAME).is_file() or path.name == FILE_NAME

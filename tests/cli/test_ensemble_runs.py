@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 
+import numpy as np
 import pytest
+from screens import exit_code
 from tiny_configs import TINY
 
 from geozoo.cli._trained import trained_models
@@ -43,6 +46,40 @@ def test_the_folder_may_be_named(geozoo_train, tmp_path):
 def test_words_that_do_not_fit(words, message, geozoo_train, capsys):
     assert geozoo_train(*WORDS, *words) == 2
     assert message in " ".join("".join(capsys.readouterr()).split())
+
+
+@pytest.fixture
+def ensemble(geozoo_train, tmp_path, monkeypatch, capsys):
+    """A folder of two runs, and what was said at its end."""
+    assert geozoo_train(*WORDS, "ensemble=2", "run_dir='my ens'") == 0
+    return tmp_path / "my ens", capsys.readouterr().out
+
+
+def test_the_end_tells_how_all_members_are_used(ensemble, monkeypatch):
+    folder, said = ensemble
+    head, command = said.splitlines()[-2:]
+    assert head == "use all members as one model:"
+    words = shlex.split(command)
+    assert words[:3] == ["geozoo", "predict", f"checkpoint={folder.name}"]
+    pos = np.random.default_rng(0).normal(size=(2, 4, 3))
+    np.savez("graphs.npz", pos=pos, x=np.ones((2, 4, 1)), vec=np.zeros((2, 4, 1, 3)))
+    assert exit_code(monkeypatch, 200, *words[1:]) == 0
+    assert set(np.load("predictions.npz").files) >= {"position", "position_std"}
+
+
+def test_commands_of_one_model_name_the_members(ensemble, monkeypatch, capsys):
+    folder, _ = ensemble
+    pair = f"{folder}/seed0,{folder}/seed1"
+    for words in (
+        ("evaluate", folder), ("evaluate", f"checkpoint={folder}", "dataset=nbody"),
+        ("evaluate", pair), ("publish", folder), ("export", folder, "out.pt2"),
+        ("export", pair, "out.pt2"), ("train", f"resume={folder}"), ("record", folder),
+        ("sample", f"checkpoint={folder}", "out=m.sdf"),
+    ):  # fmt: skip
+        assert exit_code(monkeypatch, 200, *words) == 1
+        said = " ".join(capsys.readouterr().err.split())
+        assert "is an ensemble of 2 models; geozoo predict checkpoint=... and geozoo.load" in said
+        assert f"'{folder}/seed0', '{folder}/seed1'" in said
 
 
 def test_members_are_resumed_one_by_one(geozoo_train, capsys):
