@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import json
 import re
 import shutil
 import subprocess
@@ -15,12 +16,15 @@ import pytest
 from test_forecasting_runs import DATASET as TRAFFIC
 from tiny_configs import TINY
 
+from geozoo.zoo.results import read_results
+
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 #: Writes into the page how wide each picture turned out to be.
 PROBE = """<script>
 document.title = "widths " + [...document.images].map(i => i.id + i.naturalWidth).join(" ");
 </script>"""
 #: The page 400 pixels wide; tells its width, its smallest text and the width of its pictures.
+#: Of the table of metrics also what its box hides, and the units that are shown.
 NARROW = """<!DOCTYPE html><iframe id="f" style="border:0;width:400px" srcdoc="CONTENT"></iframe>
 <script>
 f.addEventListener("load", () => {
@@ -30,6 +34,13 @@ f.addEventListener("load", () => {
   const sizes = texts.map(e => parseFloat(f.contentWindow.getComputedStyle(e).fontSize));
   document.title = ["narrow", page.documentElement.scrollWidth, Math.min(...sizes),
     ...[...page.images].map(i => i.clientWidth)].join(" ");
+  const box = page.querySelector(".scroll"), style = f.contentWindow.getComputedStyle;
+  const cells = [...page.querySelectorAll("#metrics td")].filter(e => e.clientWidth);
+  const ends = cells.map(e => e.getBoundingClientRect().left + e.scrollWidth);
+  const units = [...page.querySelectorAll("#metrics tbody td:first-child")].map(
+    e => style(e, "::after").content.replaceAll('"', ""));
+  document.body.dataset.table = JSON.stringify(
+    [box.scrollWidth - box.clientWidth, Math.max(...ends), cells.length, units]);
 });
 </script>"""
 
@@ -137,9 +148,16 @@ def test_a_browser_shows_every_picture(kind, request, tmp_path):
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no chromium here")
+@pytest.mark.parametrize("is_published", [False, True])
 @pytest.mark.parametrize("kind", ["tiny_run", "forecast_run"])
-def test_a_telephone_shows_the_page_without_scrolling_sideways(kind, request, tmp_path):
+def test_a_telephone_shows_the_page_without_scrolling_sideways(
+    kind, is_published, request, tmp_path
+):
     page = request.getfixturevalue(kind) / "report.html"
+    if is_published:  # as the page has it where there is a published number
+        source = page.read_text(encoding="utf-8")
+        cell = '<td data-of="published">0.00043 ± 0.00002</td><td data-of="validation"'
+        page.write_text(source.replace('<td data-of="validation"', cell), encoding="utf-8")
     framed = tmp_path / "framed.html"  # no window of a browser is as narrow as that
     content = html.escape(page.read_text(encoding="utf-8"))
     framed.write_text(NARROW.replace("CONTENT", content), encoding="utf-8")
@@ -148,6 +166,11 @@ def test_a_telephone_shows_the_page_without_scrolling_sideways(kind, request, tm
     width, smallest, *pictures = map(float, told)
     assert width <= 400 and smallest >= 14
     assert all(340 < picture <= 400 for picture in pictures)  # a panel a line
+    table = json.loads(html.unescape(re.search(r'data-table="([^"]+)"', shown)[1]))
+    hidden, right, cells, units = table
+    metrics = len(read_results(page.parent / "result.csv"))
+    assert hidden == 0 and right <= 400 and cells == (4 + is_published) * metrics
+    assert units == [f" ({row.unit})" for row in read_results(page.parent / "result.csv")]
 
 
 def _browse(home: Path, *words: str) -> str:
