@@ -126,7 +126,10 @@ def main() -> None:
         if (run / "result.csv").is_file():
             from geozoo.cli._recording import record_runs
 
-            sys.stdout.write(f"recorded in {record_runs([run])}\n")
+            try:
+                sys.stdout.write(f"recorded in {record_runs([run]).path}\n")
+            except ValueError as error:  # the other jobs are kept all the same
+                sys.stderr.write(f"not recorded: {error}\n")
 
 
 if __name__ == "__main__":

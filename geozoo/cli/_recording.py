@@ -7,7 +7,7 @@ import hashlib
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from geozoo.cli._checkpoints import refuse_ensemble
@@ -36,18 +36,32 @@ _PATH = re.compile(r"""(?<![\w./:~-])(?:~|[A-Za-z]:(?=[\\/]))?[\\/](?![/\\])[^,;
                    r"""|(?<=:)/(?!/)[^,;\]})'"]*""")  # fmt: skip
 
 
-def record_runs(runs: Sequence[Path]) -> Path:
+@dataclass(frozen=True)
+class Recorded:
+    """What was written of some runs.
+
+    Attributes:
+        path: the results file.
+        rows: the rows, one a metric.
+        curves: the files of the curves.
+    """
+
+    path: Path
+    rows: Sequence[Result]
+    curves: Sequence[Path]
+
+
+def record_runs(runs: Sequence[Path], *, force: bool = False) -> Recorded:
     """Append runs to ``models/<model>/results.csv``, with a curve for each.
 
     Args:
         runs: run folders that differ in the seed alone.
-
-    Returns:
-        The results file.
+        force: take runs of code that no commit holds.
 
     Raises:
         ValueError: when a folder holds no result or that of a part of the test part, its model is
-            not in the zoo, the runs do not belong together, or one command does not make them all.
+            not in the zoo, no commit holds its code, the runs do not belong together, or one
+            command does not make them all.
         RunError: where geozoo is no checkout but an installed package.
     """
     check_checkout()
@@ -56,6 +70,8 @@ def record_runs(runs: Sequence[Path]) -> Path:
     folders = [RunFolder(run) for run in runs]
     tables = [_results(folder) for folder in folders]
     _check_alike(folders, tables)
+    if not force:
+        _check_commits(folders, tables)
     home = _model_folder(folders[0])
     published = all_published()
     by_metric = zip(*tables, strict=True)
@@ -65,7 +81,19 @@ def record_runs(runs: Sequence[Path]) -> Path:
     ]
     rows = [replace(row, curve=" ".join(curves)) for row in rows]
     add_results(home / "results.csv", rows)
-    return home / "results.csv"
+    return Recorded(home / "results.csv", rows, [home / name for name in curves if name])
+
+
+def _check_commits(folders: Sequence[RunFolder], tables: Sequence[Sequence[Result]]) -> None:
+    """Make sure that others can have the code of every run."""
+    for folder, rows in zip(folders, tables, strict=True):
+        commit = rows[0].commit
+        if not commit or commit.endswith("-dirty"):
+            raise ValueError(
+                f"{folder.path} is a run of code that no commit holds (commit {commit!r}), so its "
+                "numbers could not be made again: commit, and run it anew; geozoo record --force "
+                "takes it as it is"
+            )
 
 
 def _check_alike(folders: Sequence[RunFolder], tables: Sequence[Sequence[Result]]) -> None:

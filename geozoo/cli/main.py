@@ -78,7 +78,15 @@ def _list(options: argparse.Namespace, screen: Screen) -> None:
 def _record(options: argparse.Namespace, screen: Screen) -> None:
     from geozoo.cli._recording import record_runs
 
-    screen.result(record_runs([Path(run) for run in options.runs]))
+    recorded = record_runs([Path(run) for run in options.runs], force=options.force)
+    screen.result(recorded.path)
+    for row in recorded.rows:
+        place = " ".join(filter(None, (row.dataset, row.variant)))
+        screen.note(
+            f"  {row.recipe} on {place}, seeds {row.seeds}: {row.metric} {row.value:.5g} {row.unit}"
+        )
+    for curve in recorded.curves:
+        screen.result(curve)
     _cards(options, screen)
 
 
@@ -163,6 +171,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     record = _add(commands, "record", _record, "append finished runs to the results of a model")
     record.add_argument("runs", nargs="+", help="run folders that differ in the seed alone")
+    record.add_argument(
+        "--force", action="store_true", help="also of code that no commit holds (-dirty)"
+    )
     _add(commands, "cards", _cards, "regenerate the results tables of the cards")
     results = _add(commands, "results", _results, "recorded runs with their ids")
     results.add_argument("words", nargs="*", help="of id, model, recipe, data, device: all occur")

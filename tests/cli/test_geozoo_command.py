@@ -165,6 +165,35 @@ def test_runs_that_cannot_be_recorded(
     assert not (home / "results.csv").exists()
 
 
+@pytest.mark.parametrize("commit", ["0123456789ab-dirty", ""])
+def test_a_run_of_code_without_a_commit_is_recorded_only_by_force(
+    commit: str, three_runs: list[Path], home: Path, command: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    result = three_runs[0] / "result.csv"
+    result.write_text(result.read_text().replace("0123456789ab", commit))
+    with pytest.raises(SystemExit):
+        command("record", *three_runs)
+    said = " ".join("".join(capsys.readouterr()).split())
+    assert f"run0 is a run of code that no commit holds (commit '{commit}')" in said
+    assert not (home / "results.csv").exists()
+    command("record", "--force", three_runs[0])
+    assert {row.commit for row in read_results(home / "results.csv")} == {commit}
+
+
+def test_what_was_recorded_is_told(
+    three_runs: list[Path], home: Path, command: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    command("record", three_runs[0])
+    written, said = capsys.readouterr()
+    rows = read_results(home / "results.csv")
+    files = (home / "results.csv", home / rows[0].curve, Path("models/tiny/README.md"))
+    assert written == "".join(f"{path}\n" for path in files)
+    for row in rows:
+        assert f"on tiny dynamics, seeds 0: {row.metric} {row.value:.5g} {row.unit}" in said
+
+
 def run_geozoo(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
     """Run ``geozoo`` in this process; gives the exit code."""
     return exit_code(monkeypatch, 200, *words)
