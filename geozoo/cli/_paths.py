@@ -85,6 +85,12 @@ def _places(stored: Path, before: Path, folder: Path) -> list[Path]:
     return list(dict.fromkeys(places))
 
 
+def reads_own_files(cfg: DictConfig) -> bool:
+    """Whether the data are read from files that the user names, not simulated or downloaded."""
+    named = {key for key in path_values(cfg) if key.startswith("dataset.")}
+    return bool(named - {"dataset.root"})
+
+
 def replaced(value: object, before: str, after: str) -> object:
     """Plain data in which every text that begins with one folder begins with another."""
     if isinstance(value, str):

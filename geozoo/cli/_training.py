@@ -22,6 +22,7 @@ from geozoo.cli._interruptions import interruption_explained
 from geozoo.cli._metrics_file import gather_metrics
 from geozoo.cli._options import RunError
 from geozoo.cli._outcome import Effort, RunOutcome
+from geozoo.cli._paths import reads_own_files
 from geozoo.cli._prepare import is_main_process
 from geozoo.cli._testing import cut_of, tested
 from geozoo.cli._trained import (
@@ -68,7 +69,7 @@ def train(
     datamodule = build_datamodule(cfg)
     spec = loaded_spec(datamodule)
     if is_resumed:
-        _check_same_data(folder, spec)
+        _check_same_data(cfg, folder, spec)
     left = datamodule.model_tensors()
     arguments = get_class(cfg.task["_target_"]).model_arguments(spec, cfg.task)
     cfg.model = complete_model(cfg.model, arguments, left=left)
@@ -110,10 +111,16 @@ def loaded_spec(datamodule: GraphDataModule) -> DataSpec:
         raise RunError(f"dataset: {error}") from error
 
 
-def _check_same_data(folder: RunFolder, spec: DataSpec) -> None:
-    """Refuse to continue a run on data that have changed under it."""
-    before = read_checkpoint(folder.last).spec.protocol
-    if changed := changed_data(before, spec.protocol):
+def _check_same_data(cfg: DictConfig, folder: RunFolder, spec: DataSpec) -> None:
+    """Refuse to continue a run on other data in the user's files.
+
+    Data that are simulated or prepared may differ in their last bits on another machine, which is
+    only said.
+    """
+    changed = changed_data(read_checkpoint(folder.last).spec.protocol, spec.protocol)
+    if changed and not reads_own_files(cfg):
+        _LOG.warning("dataset: the data are not to the last bit those of the training: %s", changed)
+    elif changed:
         raise RunError(
             f"dataset: the data are not those that {folder.path} was trained on: {changed}. On "
             "other data it would be another training: put the former data back, or start a new run "
