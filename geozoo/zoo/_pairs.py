@@ -6,12 +6,10 @@ import pkgutil
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from geozoo.zoo._annotations import parameters_of
+from geozoo.contracts import Fitted, family_of
 from geozoo.zoo._check import ConfigError
 from geozoo.zoo._entries import Entry, configs_folder, entries, standard_task
 
-#: An argument of ``forward`` that only models of a family have.
-_FAMILY_OF_ARGUMENT = {"pos": "geometric", "time": "forecasting"}
 _TAKES = {"geometric": "takes graphs with positions", "forecasting": "forecasts series"}
 _HOLDS = {"geometric": "holds graphs with positions", "forecasting": "holds series of sensors"}
 #: The key that gives a model outputs of a kind. A model with one of them alone has no others.
@@ -73,7 +71,7 @@ def misfit(
         return f"{of_model} has no {lacking} outputs; {of_data} (task {what}) asks for them"
     if _known(kind, "needs_positions") and _known(network, "sees_positions") is False:
         return f"{of_model} does not see positions; {of_data} (task {what}) needs forces"
-    if hasattr(network, "fit") and _known(kind, "fits_models") is False:
+    if _is_fitted(network) and _known(kind, "fits_models") is False:
         return f"{of_model} is fitted, not trained; {of_data} (task {what}) needs a trained model"
     dims, dim = _known(network, "dims"), _known(module, "dim")
     if dims and dim and dim not in dims:
@@ -81,10 +79,16 @@ def misfit(
     return None
 
 
+def _is_fitted(network: Callable[..., Any] | None) -> bool:
+    return isinstance(network, type) and issubclass(network, Fitted)
+
+
 def _family_of_model(network: Callable[..., Any] | None) -> str | None:
-    forward = getattr(network, "forward", None)
-    arguments = parameters_of(forward) if forward else {}
-    return next((f for name, f in _FAMILY_OF_ARGUMENT.items() if name in arguments), None)
+    """The family of a class; None for one that says none, which its task then judges."""
+    try:
+        return family_of(network) if isinstance(network, type) else None
+    except (AttributeError, TypeError):
+        return None
 
 
 def _family_of_data(name: str) -> str | None:
