@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:  # lists of the zoo import this package, and answer without torch
@@ -76,6 +77,28 @@ class Forecaster(Protocol):
 
 _GEOMETRIC = ("pos", "x", "batch", "edge_index")
 _GEOMETRIC_KEYWORDS = ("vec", "num_graphs")
+
+
+#: The constructor argument that gives a geometric model outputs of a kind.
+OUTPUT_ARGUMENTS = {"scalar": "out_channels", "vector": "out_vectors"}
+
+
+def lacking_outputs(arguments: Collection[str], wanted: Iterable[str]) -> str | None:
+    """The first kind of outputs that a model cannot have; None: it can have all.
+
+    A model with one of the arguments alone has no outputs of the other kind; one without either may
+    return what it likes.
+
+    Args:
+        arguments: names of its constructor's arguments.
+        wanted: kinds of outputs, ``"scalar"`` or ``"vector"``.
+
+    >>> lacking_outputs(["out_channels", "dim"], ["scalar", "vector"])
+    'vector'
+    """
+    if not any(key in arguments for key in OUTPUT_ARGUMENTS.values()):
+        return None
+    return next((kind for kind in wanted if OUTPUT_ARGUMENTS[kind] not in arguments), None)
 
 
 def family_of(model: Any) -> Family:

@@ -8,14 +8,12 @@ from dataclasses import asdict, dataclass, field
 from inspect import Parameter, signature
 from typing import Any, ClassVar, Literal, get_args
 
+from geozoo.contracts.families import OUTPUT_ARGUMENTS, lacking_outputs
 from geozoo.data._whole_numbers import check_whole
 from geozoo.geometry import check_lattice
 
 Level = Literal["graph", "node"]
 _COUNTS = ("in_channels", "in_vectors", "out_channels", "out_vectors")
-#: Arguments that count the outputs of a model. A model with one of them alone has no outputs of
-#: the other kind; one without either may return what it likes.
-_OUTPUTS = {"out_channels": "scalar", "out_vectors": "vector"}
 
 
 def check_outputs(name: str, arguments: Collection[str], sizes: Mapping[str, Any]) -> None:
@@ -29,14 +27,14 @@ def check_outputs(name: str, arguments: Collection[str], sizes: Mapping[str, Any
     Raises:
         ValueError: if the data have scalar or vector outputs and the model has only the other kind.
     """
-    if not any(key in arguments for key in _OUTPUTS):
-        return
-    for key, what in _OUTPUTS.items():
-        if sizes.get(key) and key not in arguments:
-            raise ValueError(
-                f"{name} has no {what} outputs, of which the data set has {sizes[key]} for each "
-                f"node or graph ({key}): choose another model"
-            )
+    wanted = [kind for kind, key in OUTPUT_ARGUMENTS.items() if sizes.get(key)]
+    kind = lacking_outputs(arguments, wanted)
+    if kind is not None:
+        key = OUTPUT_ARGUMENTS[kind]
+        raise ValueError(
+            f"{name} has no {kind} outputs, of which the data set has {sizes[key]} for each node "
+            f"or graph ({key}): choose another model"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,12 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from geozoo.contracts import Fitted, family_of
+from geozoo.contracts.families import lacking_outputs
 from geozoo.zoo._check import ConfigError
 from geozoo.zoo._entries import Entry, configs_folder, entries, standard_task
 
 _TAKES = {"geometric": "takes graphs with positions", "forecasting": "forecasts series"}
 _HOLDS = {"geometric": "holds graphs with positions", "forecasting": "holds series of sensors"}
-#: The key that gives a model outputs of a kind. A model with one of them alone has no others.
-_OUTPUTS = {"scalar": "out_channels", "vector": "out_vectors"}
 
 
 def check_pair(
@@ -67,7 +66,8 @@ def misfit(
     what = getattr(kind, "__name__", "")
     if data and wanted and data != wanted:
         return f"task {what} {_TAKES[wanted]}; {of_data} {_HOLDS[data]}"
-    if lacking := _lacking_outputs(model, _known(kind, "outputs") or ()):
+    keys = {str(key) for key in model.keys()}  # noqa: SIM118  (a DictConfig denies missing ones)
+    if lacking := lacking_outputs(keys, _known(kind, "outputs") or ()):
         return f"{of_model} has no {lacking} outputs; {of_data} (task {what}) asks for them"
     if _known(kind, "needs_positions") and _known(network, "sees_positions") is False:
         return f"{of_model} does not see positions; {of_data} (task {what}) needs forces"
@@ -97,14 +97,6 @@ def _family_of_data(name: str) -> str | None:
         if entry.name == name:
             return _known(_target(_task_of(entry)), "family")
     return None
-
-
-def _lacking_outputs(model: Mapping[str, Any], wanted: Collection[str]) -> str | None:
-    """The kind of outputs that a model cannot have; it may have any if its config names none."""
-    keys = {str(key) for key in model.keys()}  # noqa: SIM118  (a DictConfig denies missing ones)
-    if keys.isdisjoint(_OUTPUTS.values()):
-        return None
-    return next((kind for kind in wanted if _OUTPUTS[kind] not in keys), None)
 
 
 def _known(target: Any, name: str) -> Any:
