@@ -24,6 +24,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise RunError(str(error)) from error
 
 
+def listed(words: str) -> list[str]:
+    """The models of a list with commas; a path that exists is one, whatever its name.
+
+    >>> listed("run_0,run_1")
+    ['run_0', 'run_1']
+    """
+    return [words] if Path(words).expanduser().exists() else words.split(",")
+
+
 def members(word: str) -> list[Path]:
     """The runs and published models in a folder that is neither, as ``ensemble=`` leaves it."""
     return [path for path in member_folders(Path(word).expanduser()) if path.is_dir()]
@@ -35,8 +44,8 @@ def refuse_ensemble(word: str) -> None:
     Raises:
         RunError: for a folder of runs, or a list with commas; names what it stands for.
     """
-    is_list = "," in word and not Path(word).expanduser().exists()
-    found = list(map(str, members(word))) or (word.split(",") if is_list else [])
+    named = listed(word)
+    found = list(map(str, members(word))) or (named if len(named) > 1 else [])
     if found:
         several = f"an ensemble of {len(found)} models" if len(found) > 1 else "a folder of a model"
         raise RunError(

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from geozoo.cli._checkpoints import find_checkpoint, members, refuse_ensemble
+from geozoo.cli._checkpoints import find_checkpoint, listed, members, refuse_ensemble
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._options import RunError
 from geozoo.data import DataSpec
@@ -42,9 +42,7 @@ def trained_models(words: str) -> TrainedModel | Ensemble:
 
 def _each(words: str) -> list[str]:
     """The models that words stand for, one by one."""
-    is_path = Path(words).expanduser().exists()
-    named = [words] if is_path else words.split(",")
-    return [str(member) for each in named for member in members(each) or [each]]
+    return [str(member) for each in listed(words) for member in members(each) or [each]]
 
 
 def model_files(words: str) -> list[Path]:
