@@ -29,7 +29,6 @@ from geozoo.cli._trained import lay_out_columns
 from geozoo.cli._training import loaded_spec
 from geozoo.cli._transfer import evaluation_elsewhere
 from geozoo.data import DataSpec, GraphDataModule
-from geozoo.data._changed_data import changed_data
 from geozoo.hub.checkpoints import Checkpoint
 from geozoo.hub.description import FILE_NAME
 from geozoo.zoo import check
@@ -128,7 +127,7 @@ def _own_data(cfg: DictConfig, checkpoint: Checkpoint) -> GraphDataModule:
 def _note_of_changes(checkpoint: Checkpoint, spec: DataSpec, changes: Sequence[str]) -> str:
     """That the data have changed under a run; empty where they have not, or were asked to."""
     is_meant = any(w.startswith("dataset.") and not w.startswith(_BATCHES) for w in changes)
-    changed = "" if is_meant else changed_data(checkpoint.spec.protocol, spec.protocol)
+    changed = "" if is_meant else spec.record.changed_since(checkpoint.spec.record)
     return f"the data are not those of the training: {changed}" if changed else ""
 
 

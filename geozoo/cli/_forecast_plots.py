@@ -52,7 +52,7 @@ def _plot_series(series: Tensor, path: Path, *, unit: str, task: Forecasting) ->
     """
     num_sensors = series.shape[-1]
     chosen = np.unique(np.linspace(0, num_sensors - 1, _SENSORS).round().astype(int))
-    names = task.spec.protocol.get("sensors", range(num_sensors))
+    names = task.spec.record.sensors or range(num_sensors)
     panels = Panels(len(chosen))
     horizon = task.spec.horizon
     for panel, sensor in zip(panels.axes, chosen.tolist(), strict=True):

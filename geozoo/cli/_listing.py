@@ -6,10 +6,10 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-from geozoo.cli._result import variant_of
 from geozoo.cli._screen import Screen
 from geozoo.cli._sheet import Column, Sheet, facts
 from geozoo.contracts import measure_of
+from geozoo.data import DataRecord
 from geozoo.hub import Description, shipped_models
 from geozoo.hub.description import FILE_NAME
 from geozoo.zoo import Entry, entries, nearest, recipes, standard_task, zoo_folder
@@ -90,10 +90,9 @@ def measured(description: Description) -> str:
 
 def data_and_protocol(description: Description) -> str:
     """Data set and variant, and the name of the split: ``rmd17 ethanol, official-01``."""
-    protocol = description.data["protocol"]
-    data = " ".join(filter(None, (str(protocol["dataset"]), variant_of(protocol))))
-    rules = protocol.get("rules") or {}
-    return f"{data}, {rules.get('name') or protocol['split']}"
+    record = DataRecord.from_dict(description.data["protocol"])
+    rules = record.series.rules if record.series else {}
+    return f"{f'{record.dataset} {record.problem}'.strip()}, {rules.get('name') or record.split}"
 
 
 def _show_recipes(screen: Screen) -> None:

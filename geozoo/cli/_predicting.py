@@ -210,7 +210,9 @@ def _check_words(options: PredictOptions, source: Path) -> None:
 def _length_unit(model: TrainedModel | Ensemble) -> str:
     """The unit of positions in the files of the training."""
     members = model.members if isinstance(model, Ensemble) else (model,)
-    units = {each.spec.protocol.get("length_unit_of_file", "angstrom") for each in members}
+    units = {
+        getattr(each.spec.record.structures, "length_unit_of_file", "angstrom") for each in members
+    }
     if len(units) > 1:
         raise RunError(
             "the models were trained on files with positions in different units, "

@@ -11,8 +11,8 @@ from typing import Any
 from geozoo.cli._checkpoints import find_checkpoint, read_checkpoint
 from geozoo.cli._folder import RunFolder
 from geozoo.cli._recording import public
-from geozoo.cli._result import variant_of
 from geozoo.cli._screen import Screen
+from geozoo.data import DataRecord
 from geozoo.hub import load, write_model
 from geozoo.hub.description import valid_name
 from geozoo.hub.rebuilding import own_modules, rebuild_task
@@ -79,9 +79,9 @@ def publish(
 
 def _name(record: dict[str, Any]) -> str:
     """Model and data: ``ponita-nbody_small``, ``ponita-rmd17_aspirin``, ``stid-los_loop``."""
-    protocol = record["data"]["protocol"]
-    dataset = str(protocol.get("dataset", record["choices"]["dataset"]))
-    variant = variant_of(protocol)
+    trained_on = DataRecord.from_dict(record["data"]["protocol"])
+    dataset = trained_on.dataset or str(record["choices"]["dataset"])
+    variant = trained_on.problem
     data = variant if variant.startswith(dataset) else "_".join(filter(None, (dataset, variant)))
     return f"{record['choices']['model']}-{data}"
 

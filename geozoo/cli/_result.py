@@ -18,19 +18,17 @@ _TOLD_ELSEWHERE = (
 
 #: Before the part of the test batches that was tested, in the column ``checkpoint``.
 CUT = ", tested on "
-#: Of a data set with several problems, the key of the protocol that names the problem.
-VARIANT_KEYS = ("variant", "molecule", "target")
 
 
 def result_rows(outcome: RunOutcome) -> list[Result]:
     """One row per test metric, without published values."""
     record, effort = outcome.task.record, outcome.effort
-    data = record["data"]["protocol"]
+    data = outcome.task.spec.record
     shared = {
         "recipe": recipe_name(record["choices"], _changes(record["overrides"], outcome)),
-        "dataset": str(data.get("dataset", record["choices"]["dataset"])),
-        "variant": variant_of(data),
-        "split": split_label(data),
+        "dataset": data.dataset or str(record["choices"]["dataset"]),
+        "variant": data.problem,
+        "split": data.split_label,
         "std": None,
         "seeds": str(outcome.cfg.seed),
         "paper_value": None,
@@ -93,18 +91,6 @@ def recipe_name(choices: Mapping[str, Any], overrides: Sequence[str]) -> str:
     return ", ".join([name, *changes])
 
 
-def variant_of(data: Mapping[str, Any]) -> str:
-    """Of a protocol, the word that names the problem; empty where there is one alone."""
-    return str(next((data[key] for key in VARIANT_KEYS if data.get(key)), ""))
-
-
 def _is_change(word: str) -> bool:
     key = word.partition("=")[0]
     return key not in _TOLD_ELSEWHERE and not key.startswith("logger.")
-
-
-def split_label(data: Mapping[str, Any]) -> str:
-    """Name, source and hash of the split."""
-    parts = [str(data[name]) for name in ("source", "split") if data.get(name)]
-    digest = data.get("split_hash")
-    return ", ".join(parts) + (f" ({str(digest)[:12]})" if digest else "")

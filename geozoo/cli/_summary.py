@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
 
 from rich.text import Text
 
@@ -16,6 +15,8 @@ from geozoo.cli._outcome import RunOutcome
 from geozoo.cli._screen import Screen
 from geozoo.cli._sheet import Sheet, facts
 from geozoo.cli._usage import predict_command
+from geozoo.data import DataRecord
+from geozoo.data.protocol import PARTS
 from geozoo.tasks import Generation
 
 
@@ -83,15 +84,14 @@ def _folder_lines(outcome: RunOutcome) -> list[str]:
 
 def title(outcome: RunOutcome) -> str:
     """Network and data."""
-    data = outcome.task.spec.protocol
-    return f"{type(outcome.task.model).__name__} on {data.get('dataset', 'data')}"
+    return f"{type(outcome.task.model).__name__} on {outcome.task.spec.record.dataset or 'data'}"
 
 
 def run_facts(outcome: RunOutcome) -> list[tuple[str, str]]:
     """The run in short: names and values."""
     tested, effort, network = outcome.tested, outcome.effort, type(outcome.task.model).__name__
     told = [
-        ("data", _protocol(outcome.task.spec.protocol)),
+        ("data", _data_facts(outcome.task.spec.record)),
         ("model", f"{network}, {tested.parameters:,} parameters"),
     ]
     cut = f"; NOT THE WHOLE TEST PART: {tested.cut}" if tested.cut else ""
@@ -180,15 +180,10 @@ def _short(path: Path) -> str:
     return str(path) if text.startswith(("-", "~")) else text
 
 
-def _protocol(data: Mapping[str, Any]) -> str:
-    parts = [data.get(name) for name in ("variant", "molecule", "source", "split")]
-    counts = [
-        f"{data[f'num_{part}']} {part}"
-        for part in ("train", "val", "test")
-        if f"num_{part}" in data
-    ]
-    digest = data.get("split_hash")
-    hashed = [f"split {str(digest)[:12]}"] if digest else []
+def _data_facts(record: DataRecord) -> str:
+    parts = [record.variant, record.molecule, record.source, record.split]
+    counts = [f"{record.sizes[part]} {part}" for part in PARTS if part in record.sizes]
+    hashed = [f"split {record.split_hash[:12]}"] if record.split_hash else []
     sizes = [" / ".join(counts)] if counts else []
     return "; ".join([str(part) for part in parts if part] + sizes + hashed)
 

@@ -103,7 +103,7 @@ def missing_rule(source: TrainedModel) -> dict[str, Any]:
 
     Keys are ``zero_is_missing`` and ``missing``, as a data set of series takes them.
     """
-    reading = source.spec.protocol.get("reading") or {}
+    reading = source.spec.record.reading
     return {key: reading[key] for key in _MISSING if key in reading}
 
 
@@ -125,7 +125,7 @@ def lay_out_readings(cfg: DictConfig, source: TrainedModel, words: Sequence[str]
 
 def reading_differences(source: TrainedModel, spec: DataSpec) -> str | None:
     """How missing readings of some data differ from those of a training; None: they do not."""
-    here = spec.protocol.get("reading") or {}
+    here = spec.record.reading
     apart = [
         f"{key} is {here.get(key)} here and was {value} in the training of {source.name}"
         for key, value in missing_rule(source).items()

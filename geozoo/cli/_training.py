@@ -32,7 +32,6 @@ from geozoo.cli._trained import (
     trained_model,
 )
 from geozoo.data import DataSpec, GraphDataModule
-from geozoo.data._changed_data import changed_data
 from geozoo.hub import TrainedModel
 from geozoo.tasks import GraphTask
 from geozoo.zoo.provenance import versions
@@ -117,7 +116,7 @@ def _check_same_data(cfg: DictConfig, folder: RunFolder, spec: DataSpec) -> None
     Data that are simulated or prepared may differ in their last bits on another machine, which is
     only said.
     """
-    changed = changed_data(read_checkpoint(folder.last).spec.protocol, spec.protocol)
+    changed = spec.record.changed_since(read_checkpoint(folder.last).spec.record)
     if changed and not reads_own_files(cfg):
         _LOG.warning("dataset: the data are not to the last bit those of the training: %s", changed)
     elif changed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from hydra.errors import HydraException
 from lightning import seed_everything
@@ -16,20 +15,20 @@ from geozoo.cli._options import PROVIDED, RunError
 from geozoo.cli._outcome import RunOutcome
 from geozoo.cli._overrides import apply_overrides
 from geozoo.cli._paths import make_absolute
-from geozoo.cli._result import VARIANT_KEYS
 from geozoo.cli._testing import test_trainer, tested
 from geozoo.cli._trained import lay_out_elements, missing_rule, trained_model
 from geozoo.cli._training import loaded_spec
 from geozoo.cli._words import unknown_word
-from geozoo.data._file_contents import check_states, protocol_states
+from geozoo.data import DataRecord, StructureFiles
+from geozoo.data._file_contents import check_states, states_of_record
 from geozoo.hub import TrainedModel, rebuild_task
 from geozoo.hub.rebuilding import own_modules
 from geozoo.tasks import GraphTask
 from geozoo.zoo import ConfigError, check, compose
 from geozoo.zoo._pairs import misfit
 
-#: Keys of a protocol that choose the problem and its parts, where the data set knows them.
-_CHOOSING = (*VARIANT_KEYS, "split")
+#: Fields of a record that choose the problem and its parts, where the data set has such arguments.
+_CHOOSING = ("variant", "molecule", "target", "split")
 #: Keys of data that say how inputs are made, see `geozoo.data.GeometricSpec.inputs`.
 _INPUTS = ("features", "edges", "bonds")
 
@@ -58,31 +57,32 @@ def evaluation_elsewhere(
     spec = loaded_spec(datamodule)
     if unlike := source.spec.differences(spec):
         raise RunError(f"{source.name} cannot read this data: {'; '.join(unlike)}")
-    _check_states(source, spec.protocol)
-    task = _task(source, cfg, spec.to_dict()["protocol"])
+    _check_states(source, spec.record)
+    task = _task(source, cfg, spec.record)
     datamodule.serve(task.model)
     result = tested(
         test_trainer(cfg, is_terminal=is_terminal), task, datamodule, checkpoint=source.name,
-        note=_overlap(source.spec.protocol, spec.protocol),
+        note=_overlap(source.spec.record, spec.record),
     )  # fmt: skip
     return RunOutcome(folder=None, cfg=cfg, task=task, datamodule=datamodule, tested=result)
 
 
-def _check_states(source: TrainedModel, tested: Mapping[str, Any]) -> None:
+def _check_states(source: TrainedModel, tested: DataRecord) -> None:
     """Refuse molecules of a charge or spin that the model was not trained on, where both say it."""
     try:
-        check_states(protocol_states(tested), source.spec.protocol, "kind of structure")
+        check_states(states_of_record(tested), source.spec.record, "kind of structure")
     except ValueError as error:
         raise RunError(f"{source.name} cannot read this data: {error}") from error
 
 
-def _overlap(trained: Mapping[str, Any], tested: Mapping[str, Any]) -> str:
+def _overlap(trained: DataRecord, tested: DataRecord) -> str:
     """A warning where another split of the same data may test what the model was trained on."""
-    files = [set(p.get("file_hashes", {}).values()) for p in (trained, tested)]
+    structures = [record.structures or StructureFiles() for record in (trained, tested)]
+    files = [set(each.file_hashes.values()) for each in structures]
     if all(files) and not files[0] & files[1]:
         return ""
-    same = all(trained.get(key) == tested.get(key) for key in ("dataset", *VARIANT_KEYS))
-    if same and trained.get("split_hash") != tested.get("split_hash"):
+    same = (trained.dataset, trained.problem) == (tested.dataset, tested.problem)
+    if same and trained.split_hash != tested.split_hash:
         return "another split of the data it was trained on: some of it may be tested here"
     return ""
 
@@ -145,23 +145,23 @@ def _composed(words: Sequence[str]) -> DictConfig:
 
 def _own_data(source: TrainedModel, given: Mapping[str, str]) -> list[str]:
     """The words that choose the data of the training."""
-    protocol = source.spec.protocol
-    name = protocol.get("dataset")
+    record = source.spec.record
+    name = record.dataset
     if not name:
         raise RunError(f"{source.name} does not say what it was trained on; give dataset=...")
     known = _composed([f"dataset={name}"]).dataset
-    values = {key: protocol[key] for key in _CHOOSING if protocol.get(key)}
+    values = {key: value for key in _CHOOSING if (value := getattr(record, key))}
     values |= {k: v for k, v in getattr(source.spec, "inputs", {}).items() if k in _INPUTS}
     chosen = {k: v for k, v in values.items() if k in known and f"dataset.{k}" not in given}
     words = [f"dataset.{key}={value}" for key, value in chosen.items()]
     return [f"dataset={name}", *words]
 
 
-def _task(source: TrainedModel, cfg: DictConfig, protocol: Mapping[str, Any]) -> GraphTask:
+def _task(source: TrainedModel, cfg: DictConfig, record: DataRecord) -> GraphTask:
     """The task of the model, which measures by the rules of the new data."""
     node = OmegaConf.to_container(cfg.task, resolve=True)
     nodes = {"model": source.description.model, "task": node}
     return rebuild_task(
-        **nodes, data={**source.description.data, "protocol": protocol},
+        **nodes, data={**source.description.data, "protocol": record.to_dict()},
         state=source.task.state_dict(), trusted=own_modules(nodes),
     )  # fmt: skip

@@ -53,7 +53,7 @@ def _draw_windows(
     truth = batch.y.masked_fill(~batch.y_observed, nan).cpu()
     errors = (forecast - truth).abs().nanmean(1).nan_to_num(-1.0)
     unit, interval = task.spec.units["y"], task.spec.interval
-    names = task.spec.protocol.get("sensors", range(seen.shape[-1]))
+    names = task.spec.record.sensors or range(seen.shape[-1])
     before = interval * np.arange(1 - seen.shape[1], 1)
     ahead = interval * np.arange(1, truth.shape[1] + 1)
     for number, sensor in enumerate(errors.argmax(1).tolist()):

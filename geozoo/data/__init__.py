@@ -31,6 +31,7 @@ from geozoo.data.numpy_files import read_npy, read_npz
 from geozoo.data.protocol import PROTOCOLS, ForecastProtocol, forecast_protocol
 from geozoo.data.qm9 import QM9, QM9_TARGETS
 from geozoo.data.qm9_generation import QM9Generation
+from geozoo.data.record import DataRecord, MoleculeInputs, SeriesRecord, StructureFiles
 from geozoo.data.rmd17 import RMD17
 from geozoo.data.sampler import EpochBatchSampler
 from geozoo.data.scalers import energy_force_statistics, mean_and_std
@@ -61,6 +62,7 @@ __all__ = [
     "QM9_TARGETS",
     "RMD17",
     "SIMULATOR_VERSION",
+    "DataRecord",
     "DataSpec",
     "ForecastProtocol",
     "ForecastSpec",
@@ -81,6 +83,7 @@ __all__ = [
     "MNISTPixels",
     "MNISTSlic",
     "MNISTSuperpixels",
+    "MoleculeInputs",
     "NBody",
     "NBodyOptions",
     "NBodyState",
@@ -89,6 +92,8 @@ __all__ = [
     "SeriesStore",
     "SlicOptions",
     "Structure",
+    "SeriesRecord",
+    "StructureFiles",
     "Traffic",
     "TrafficCSV",
     "TrafficOptions",

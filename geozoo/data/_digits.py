@@ -6,6 +6,7 @@ import torch
 
 from geozoo.data.datamodule import LoadedData
 from geozoo.data.image_store import ImageStore
+from geozoo.data.record import DataRecord
 from geozoo.data.spec import GeometricSpec
 from geozoo.data.splits import random_split, split_hash
 from geozoo.data.store import GraphStore
@@ -29,13 +30,13 @@ def digit_data(
         num_train, {"train": 1 - _VALIDATION, "val": _VALIDATION}, seed=split_seed
     )
     splits["test"] = torch.arange(num_train, len(store))
-    protocol = {
-        "dataset": name,
-        "split": f"official test part; a tenth of the rest validates, seed {split_seed}",
-        "split_hash": split_hash(splits),
-        "source": source,
-        **{f"num_{part}": len(index) for part, index in splits.items()},
-    }
+    record = DataRecord(
+        dataset=name,
+        source=source,
+        split=f"official test part; a tenth of the rest validates, seed {split_seed}",
+        split_hash=split_hash(splits),
+        sizes={part: len(index) for part, index in splits.items()},
+    )
     spec = GeometricSpec(
         level="graph",
         dim=2,
@@ -46,6 +47,6 @@ def digit_data(
         lattice=store.shape if isinstance(store, ImageStore) else None,
         units={"pos": "pixel", "x": "1", "y": "1"},
         statistics={"classes": [str(digit) for digit in range(10)]},
-        protocol=protocol,
+        record=record,
     )
     return LoadedData(store, splits, spec)

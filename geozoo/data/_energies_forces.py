@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from geozoo.data.atom_energies import (
     compositions_of,
     shift_per_atom,
 )
+from geozoo.data.record import DataRecord
 from geozoo.data.scalers import energy_force_statistics
 from geozoo.data.spec import GeometricSpec
 from geozoo.data.store import GraphStore
@@ -24,7 +24,7 @@ def energy_force_spec(
     train: Tensor,
     *,
     elements: tuple[int, ...],
-    protocol: Mapping[str, Any],
+    record: DataRecord,
     atoms: AtomEnergies | None = None,
 ) -> GeometricSpec:
     """Describe graphs of atoms with one energy each and a force on every atom.
@@ -35,7 +35,7 @@ def energy_force_spec(
         train: ``[S]`` graphs of the training part, whose statistics count.
         elements: atomic number of each column of ``x``; of one that the training part never has,
             the description says 0, as no model can have learned it.
-        protocol: what makes a number comparable.
+        record: what makes a number comparable.
         atoms: energies of free atoms, by the symbols of the columns. The shift is then one per
             atom (0 for fitted energies, which leave none), so that energies grow with the system;
             None: one shift for every graph, the mean energy.
@@ -58,7 +58,7 @@ def energy_force_spec(
             "frame": "1",
         },
         statistics=_statistics(store, train, elements, atoms),
-        protocol=protocol,
+        record=record,
     )
 
 

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from geozoo.data.record import DataRecord, StructureFiles
+
 if TYPE_CHECKING:
     from ase import Atoms
 
 _LOG = logging.getLogger(__name__)
 _LISTED = 12
-#: Keys of a protocol: charges and spins of the structures of a training, where all say theirs.
+#: Fields of `StructureFiles`: charges and spins, where every structure of a training has one.
 CHARGES, SPINS = "total_charge", "spin"
 #: Names, in lower case, of a number of the whole structure.
 _CHARGE_NAMES = ("charge", "total_charge", "net_charge", "tot_charge", "molecular_charge")
@@ -147,15 +149,16 @@ def _number(value: Any) -> float | None:
     return number if np.isfinite(number) else None
 
 
-def state_protocol(states: Sequence[ElectronicState]) -> dict[str, list[float]]:
+def recorded_states(states: Sequence[ElectronicState]) -> dict[str, list[float]]:
     """Total charges and spins of all structures, each where every structure says its own."""
     found = {CHARGES: {s.charge for s in states}, SPINS: {s.spin for s in states}}
     return {key: sorted(values) for key, values in found.items() if values and None not in values}
 
 
-def protocol_states(protocol: Mapping[str, Any]) -> list[ElectronicState]:
-    """A state for each charge and spin that a protocol of data records."""
-    charges, spins = protocol.get(CHARGES) or [None], protocol.get(SPINS) or [None]
+def states_of_record(record: DataRecord) -> list[ElectronicState]:
+    """A state for each combination of the recorded charges and spins."""
+    known = record.structures or StructureFiles()
+    charges, spins = known.total_charge or [None], known.spin or [None]
     key = "as the files say"
     return [ElectronicState(charge, spin, key, key) for charge in charges for spin in spins]
 
@@ -164,7 +167,7 @@ def check_training_states(states: Sequence[ElectronicState]) -> None:
     """Warn of charges or spins that differ among the structures of one training.
 
     A network that does not read them sees the same molecule with two energies. One charge for all
-    is part of what is learnt, and recorded (`state_protocol`).
+    is part of what is learnt, and recorded (`recorded_states`).
     """
     for name, field, _, _ in _KINDS:
         values = {getattr(state, field) for state in states}
@@ -177,13 +180,13 @@ def check_training_states(states: Sequence[ElectronicState]) -> None:
 
 
 def check_states(
-    states: Sequence[ElectronicState], protocol: Mapping[str, Any], where: str = "structure"
+    states: Sequence[ElectronicState], record: DataRecord, where: str = "structure"
 ) -> None:
     """Refuse charges and spins that a model was not trained on; warn where nobody knows.
 
     Args:
         states: of the structures to predict for.
-        protocol: of the model's training.
+        record: of the data of the model's training.
         where: what to call a structure, before its number.
 
     Raises:
@@ -191,7 +194,7 @@ def check_states(
             structure has another one.
     """
     for name, field, key_field, recorded in _KINDS:
-        trained: Collection[float] = protocol.get(recorded) or ()
+        trained: Collection[float] = getattr(record.structures, recorded, None) or ()
         values = [getattr(state, field) for state in states]
         # Two conventions of a closed shell, 0 and 1, are one state.
         plain = not trained or not all(_is_dangerous(field, v) for v in trained)
@@ -240,7 +243,7 @@ def _and(values: Collection[float]) -> str:
     return " and ".join(f"{value:g}" for value in values)
 
 
-#: Name for people, fields of `ElectronicState`, key of a protocol.
+#: Name for people, fields of `ElectronicState`, field of `StructureFiles`.
 _KINDS = (
     ("total charge", "charge", "charge_key", CHARGES), ("spin", "spin", "spin_key", SPINS),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 from geozoo.data._qm9_bonds import Bonds, bonds_from_distances, hydrogens_of_nearest
 from geozoo.data._qm9_files import ELEMENTS, PROPERTIES, Molecule
 from geozoo.data._qm9_store import make_store, number_of_hydrogens
+from geozoo.data.record import DataRecord, MoleculeInputs
 from geozoo.data.store import GraphStore
 
 if TYPE_CHECKING:
@@ -45,12 +46,14 @@ def edges_of(store: GraphStore, edges: Edges) -> dict[str, Any]:
     return {"edge_index": both, "num_edges": 2 * store.num_edges}
 
 
-def has_qm9_inputs(protocol: Mapping[str, Any]) -> bool:
-    """Whether a training says that its inputs were those of `QM9`, and which."""
-    return protocol.get("dataset") == "qm9" and {"features", "edges", "bonds"} <= protocol.keys()
+def inputs_of_qm9(record: DataRecord) -> MoleculeInputs | None:
+    """How the inputs of a training on `QM9` were computed; None: other data, or not recorded."""
+    inputs = record.inputs
+    is_complete = inputs and None not in (inputs.features, inputs.edges, inputs.bonds)
+    return inputs if record.dataset == "qm9" and is_complete else None
 
 
-def qm9_inputs(protocol: Mapping[str, Any], structures: Sequence[Structure]) -> GraphStore:
+def qm9_inputs(inputs: MoleculeInputs, structures: Sequence[Structure]) -> GraphStore:
     """The inputs of a model of QM9 for some molecules, computed as those of its training.
 
     Bonds of a training with ``bonds=distance`` come from distances. Those of a training with rdkit
@@ -58,7 +61,7 @@ def qm9_inputs(protocol: Mapping[str, Any], structures: Sequence[Structure]) -> 
     nearest heavy atom, as in training, which is enough for ``features=pyg``.
 
     Args:
-        protocol: of the training.
+        inputs: those of the training, see `inputs_of_qm9`.
         structures: the molecules.
 
     Raises:
@@ -78,24 +81,24 @@ def qm9_inputs(protocol: Mapping[str, Any], structures: Sequence[Structure]) -> 
         for place, each in enumerate(structures)
     ]
     bonds = [
-        _bonds(protocol, each, structure.bonds)
+        _bonds(inputs, each, structure.bonds)
         for each, structure in zip(molecules, structures, strict=True)
     ]
     whole = make_store(molecules, bonds)
     pos = np.concatenate([molecule.pos - molecule.pos.mean(0) for molecule in molecules])
     node = {
         "pos": torch.from_numpy(pos),
-        "x": node_features(whole, protocol["features"]),
+        "x": node_features(whole, inputs.features),
         "z": whole.node["z"].long(),
     }
-    return GraphStore(whole.num_nodes, node, **edges_of(whole, protocol["edges"]))
+    return GraphStore(whole.num_nodes, node, **edges_of(whole, inputs.edges))
 
 
-def _bonds(protocol: Mapping[str, Any], molecule: Molecule, given: Bonds | None) -> Bonds:
+def _bonds(inputs: MoleculeInputs, molecule: Molecule, given: Bonds | None) -> Bonds:
     """The bonds of a molecule by the rule of the training."""
-    if not str(protocol["bonds"]).startswith("rdkit"):
+    if not str(inputs.bonds).startswith("rdkit"):
         return bonds_from_distances(molecule)
-    features, edges, where = protocol["features"], protocol["edges"], f"molecule {molecule.number}"
+    features, edges, where = inputs.features, inputs.edges, f"molecule {molecule.number}"
     if given is not None:
         heavy = molecule.z > 1
         if features == "chemistry" and not given.hybridization[heavy].any() and heavy.any():

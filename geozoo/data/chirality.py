@@ -8,6 +8,7 @@ import torch
 from geozoo.data._seeds import check_seed
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
+from geozoo.data.record import DataRecord
 from geozoo.data.spec import GeometricSpec
 from geozoo.data.splits import split_hash
 from geozoo.data.store import GraphStore
@@ -63,17 +64,17 @@ class Chirality(GraphDataModule):
         store = GraphStore(torch.full((len(pos),), _KINDS), node, {"y": label})
         parts = torch.arange(len(pos)).split(list(sizes.values()))
         splits = dict(zip(sizes, parts, strict=True))
-        protocol = {
-            "dataset": "chirality",
-            "source": f"generated v{_VERSION}, seed {self.seed}",
-            "split": "in order",
-            "split_hash": split_hash(splits),
-            **{f"num_{part}": size for part, size in sizes.items()},
-        }
+        record = DataRecord(
+            dataset="chirality",
+            source=f"generated v{_VERSION}, seed {self.seed}",
+            split="in order",
+            split_hash=split_hash(splits),
+            sizes=sizes,
+        )
         spec = GeometricSpec(
             level="graph", dim=3, in_channels=_KINDS, out_channels=2, vector_fields=("pos",),
             units={"pos": "length", "x": "1", "y": "1"},
-            statistics={"classes": ["left", "right"]}, protocol=protocol,
+            statistics={"classes": ["left", "right"]}, record=record,
         )  # fmt: skip
         return LoadedData(store, splits, spec)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from geozoo.data._ase_frames import FrameOptions, Frames, read_frames
 from geozoo.data._energies_forces import energy_force_spec
-from geozoo.data._file_contents import check_training_states, state_protocol
+from geozoo.data._file_contents import ElectronicState, check_training_states, recorded_states
 from geozoo.data._seeds import check_seed
 from geozoo.data.atom_energies import (
     AtomEnergies,
@@ -25,6 +25,7 @@ from geozoo.data.atom_energies import (
 )
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
+from geozoo.data.record import DataRecord, StructureFiles
 from geozoo.data.splits import random_split, split_hash
 from geozoo.data.store import GraphStore
 from geozoo.data.units import energy_factor
@@ -135,10 +136,9 @@ class ExtXYZ(GraphDataModule):
         store = _make_store(frames, elements)
         _warn_of_unseen_species(store, splits["train"], elements)
         atoms = self._atom_energies(store, splits["train"], elements, frames.isolated)
-        protocol = self._protocol(splits, _symbols(elements), atoms.kind)
-        protocol |= state_protocol(frames.states)
+        record = self._record(splits, _symbols(elements), atoms.kind, frames.states)
         spec = energy_force_spec(
-            store, splits["train"], elements=elements, protocol=protocol, atoms=atoms
+            store, splits["train"], elements=elements, record=record, atoms=atoms
         )
         return LoadedData(store, splits, spec)
 
@@ -190,22 +190,30 @@ class ExtXYZ(GraphDataModule):
         pairs = zip(_symbols(elements), fit.tolist(), strict=True)
         return AtomEnergies({name: value for name, value in pairs if name in species}, "fitted")
 
-    def _protocol(
-        self, splits: Mapping[str, Tensor], species: Sequence[str], kind: str
-    ) -> dict[str, Any]:
+    def _record(
+        self,
+        splits: Mapping[str, Tensor],
+        species: Sequence[str],
+        kind: str,
+        states: Sequence[ElectronicState],
+    ) -> DataRecord:
         hashes = {part: _file_hash(path) for part, path in self.paths.items()}
-        return {
-            "dataset": "extxyz",
-            "files": {part: path.name for part, path in self.paths.items()},
-            "file_hashes": hashes,
-            "species": list(species),
-            "energy_unit_of_file": self.options.energy_unit,
-            "length_unit_of_file": self.options.length_unit,
-            "energy_reference": kind,
-            "split": f"seed {self.split_seed}" if len(self.paths) < 3 else "separate files",
-            "split_hash": split_hash(splits),
-            **{f"num_{part}": len(index) for part, index in splits.items()},
-        }
+        structures = StructureFiles(
+            files={part: path.name for part, path in self.paths.items()},
+            file_hashes=hashes,
+            species=list(species),
+            energy_unit_of_file=self.options.energy_unit,
+            length_unit_of_file=self.options.length_unit,
+            energy_reference=kind,
+            **recorded_states(states),
+        )
+        return DataRecord(
+            dataset="extxyz",
+            split=f"seed {self.split_seed}" if len(self.paths) < 3 else "separate files",
+            split_hash=split_hash(splits),
+            structures=structures,
+            sizes={part: len(index) for part, index in splits.items()},
+        )
 
 
 def _paths(given: Mapping[str, str | Path | None]) -> dict[str, Path]:

@@ -13,6 +13,7 @@ from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.image_store import ImageStore
 from geozoo.data.loader import LoaderOptions
 from geozoo.data.numpy_files import read_npz
+from geozoo.data.record import DataRecord
 from geozoo.data.spec import GeometricSpec
 from geozoo.data.splits import split_hash
 
@@ -72,20 +73,20 @@ class LabelledImages(GraphDataModule):
 
     def _spec(self, store: ImageStore, splits: dict[str, Tensor], channels: int) -> GeometricSpec:
         classes = max(int(store.graph["y"].max()) + 1, 2)
-        protocol = {
-            "dataset": "labelled_images",
-            "source": self.path.name,
-            "source_hash": hashlib.sha256(self.path.read_bytes()).hexdigest()[:16],
-            "split": "that of the file",
-            "split_hash": split_hash(splits),
-            **{f"num_{part}": len(rows) for part, rows in splits.items()},
-        }
+        record = DataRecord(
+            dataset="labelled_images",
+            source=self.path.name,
+            source_hash=hashlib.sha256(self.path.read_bytes()).hexdigest()[:16],
+            split="that of the file",
+            split_hash=split_hash(splits),
+            sizes={part: len(rows) for part, rows in splits.items()},
+        )
         return GeometricSpec(
             level="graph", dim=len(store.shape), in_channels=channels,
             out_channels=classes, vector_fields=("pos",), lattice=store.shape,
             units={"pos": "pixel", "x": "1", "y": "1"},
             statistics={"classes": [str(number) for number in range(classes)]},
-            protocol=protocol,
+            record=record,
         )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from geozoo.data._seeds import check_seed
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
 from geozoo.data.nbody_simulator import SIMULATOR_VERSION, NBodyState
+from geozoo.data.record import DataRecord
 from geozoo.data.spec import GeometricSpec
 from geozoo.data.splits import split_hash
 from geozoo.data.store import GraphStore
@@ -132,9 +133,9 @@ class NBody(GraphDataModule):
             out_vectors=1,
             vector_fields=("pos", "vec", "y"),
             units={"pos": "length", "x": "charge", "vec": "length/time", "y": "length"},
-            protocol=self._protocol(store, splits),
+            record=self._record(store, splits),
         )
-        _LOG.info("n-body data: %s", spec.protocol["source"])
+        _LOG.info("n-body data: %s", spec.record.source)
         return LoadedData(store, splits, spec)
 
     def _counts(self) -> dict[str, int]:
@@ -148,19 +149,19 @@ class NBody(GraphDataModule):
         path = generated_path(self.folder, part, count=count, seed=self.seed)
         return read_generated(path, count=count, frames=frames)
 
-    def _protocol(self, store: GraphStore, splits: Mapping[str, Tensor]) -> dict[str, Any]:
+    def _record(self, store: GraphStore, splits: Mapping[str, Tensor]) -> DataRecord:
         generated = f"generated, seed {self.seed}, simulator v{SIMULATOR_VERSION}"
         digest = hashlib.sha256(b"".join(t.numpy().tobytes() for t in store.node.values()))
-        return {
-            "dataset": "nbody",
-            "variant": self.variant,
-            "source": "official" if self.is_official else generated,
-            "frames": list(FRAMES[self.variant]),
-            "split": "the parts of the generator, each from its first trajectory on",
-            "split_hash": split_hash(splits),
-            "data_hash": digest.hexdigest()[:12],
-            **{f"num_{part}": len(index) for part, index in splits.items()},
-        }
+        return DataRecord(
+            dataset="nbody",
+            variant=self.variant,
+            source="official" if self.is_official else generated,
+            split="the parts of the generator, each from its first trajectory on",
+            split_hash=split_hash(splits),
+            data_hash=digest.hexdigest()[:12],
+            sizes={part: len(index) for part, index in splits.items()},
+            other={"frames": list(FRAMES[self.variant])},
+        )
 
 
 def _make_store(states: list[NBodyState]) -> GraphStore:

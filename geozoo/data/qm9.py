@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from torch import Tensor
 
@@ -17,6 +17,7 @@ from geozoo.data._seeds import check_seed
 from geozoo.data._words import check_word
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
+from geozoo.data.record import DataRecord, MoleculeInputs
 from geozoo.data.scalers import mean_and_std
 from geozoo.data.spec import GeometricSpec
 from geozoo.data.splits import split_hash
@@ -131,23 +132,21 @@ class QM9(GraphDataModule):
             elements=tuple(ELEMENTS.values()) if self.features == "elements" else (),
             units={"pos": "angstrom", "x": "1", "z": "1", self.target: unit, "number": "1"},
             statistics={f"{self.target}_shift": shift, f"{self.target}_scale": scale},
-            protocol=self._protocol(splits, header, graph["number"]),
+            record=self._record(splits, header, graph["number"]),
         )
         return LoadedData(store, splits, spec)
 
-    def _protocol(
+    def _record(
         self, splits: Mapping[str, Tensor], header: Mapping[str, str], numbers: Tensor
-    ) -> dict[str, Any]:
+    ) -> DataRecord:
         """Molecules are named by their number in QM9, which any copy of the data agrees on."""
         parts = {part: numbers[index] for part, index in splits.items()}
-        return {
-            "dataset": "qm9",
-            "target": self.target,
-            "split": split_name(self.split, self.split_seed),
-            "split_hash": split_hash(parts),
-            "data_hash": header["data_hash"],
-            "features": self.features,
-            "edges": self.edges,
-            "bonds": header["bonds"],
-            **{f"num_{part}": len(index) for part, index in splits.items()},
-        }
+        return DataRecord(
+            dataset="qm9",
+            target=self.target,
+            split=split_name(self.split, self.split_seed),
+            split_hash=split_hash(parts),
+            data_hash=header["data_hash"],
+            inputs=MoleculeInputs(features=self.features, edges=self.edges, bonds=header["bonds"]),
+            sizes={part: len(index) for part, index in splits.items()},
+        )

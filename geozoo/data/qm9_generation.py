@@ -16,6 +16,7 @@ from geozoo.data._seeds import check_seed
 from geozoo.data._words import check_word
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
+from geozoo.data.record import DataRecord, MoleculeInputs
 from geozoo.data.spec import GeometricSpec
 from geozoo.data.splits import split_hash
 from geozoo.data.store import GraphStore
@@ -92,15 +93,15 @@ class QM9Generation(GraphDataModule):
         )
         splits = self.source.splits(self.split, len(store), seed=self.split_seed)
         sizes = torch.bincount(whole.num_nodes[splits["train"]])
-        protocol = {
-            "dataset": "qm9_generation",
-            "split": split_name(self.split, self.split_seed),
-            "split_hash": split_hash({part: ids[index] for part, index in splits.items()}),
-            "data_hash": header["data_hash"],
-            "number": self.number,
-            "bonds": header["bonds"],
-            **{f"num_{part}": len(index) for part, index in splits.items()},
-        }
+        record = DataRecord(
+            dataset="qm9_generation",
+            split=split_name(self.split, self.split_seed),
+            split_hash=split_hash({part: ids[index] for part, index in splits.items()}),
+            data_hash=header["data_hash"],
+            inputs=MoleculeInputs(bonds=header["bonds"]),
+            sizes={part: len(index) for part, index in splits.items()},
+            other={"number": self.number},
+        )
         spec = GeometricSpec(
             level="node",
             dim=3,
@@ -110,6 +111,6 @@ class QM9Generation(GraphDataModule):
             vector_fields=("pos",),
             units={"pos": "angstrom", "x": "1", "z": "1", "qm9": "1"},
             statistics={"sizes": sizes.tolist(), "elements": list(ELEMENTS.values())},
-            protocol=protocol,
+            record=record,
         )
         return LoadedData(store, splits, spec)

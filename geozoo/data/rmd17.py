@@ -23,6 +23,7 @@ from geozoo.data._rmd17_files import (
 from geozoo.data._words import check_word
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
+from geozoo.data.record import DataRecord
 from geozoo.data.splits import check_split, split_hash
 from geozoo.data.store import GraphStore
 from geozoo.data.units import KCAL_MOL_TO_MEV
@@ -132,15 +133,15 @@ class RMD17(GraphDataModule):
                 stacklevel=2,
             )
         store, splits = _make_store(arrays, rows, path)
-        protocol = {
-            "dataset": "rmd17",
-            "molecule": self.molecule,
-            "split": self.split,
-            "split_hash": split_hash(_frame_numbers(rows, arrays)),
-            **{f"num_{part}": len(index) for part, index in rows.items()},
-        }
+        record = DataRecord(
+            dataset="rmd17",
+            molecule=self.molecule,
+            split=self.split,
+            split_hash=split_hash(_frame_numbers(rows, arrays)),
+            sizes={part: len(index) for part, index in rows.items()},
+        )
         spec = energy_force_spec(
-            store, splits["train"], elements=tuple(range(_NUM_ELEMENTS)), protocol=protocol
+            store, splits["train"], elements=tuple(range(_NUM_ELEMENTS)), record=record
         )
         return LoadedData(store, splits, spec)
 

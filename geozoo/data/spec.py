@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from geozoo.contracts.families import OUTPUT_ARGUMENTS, lacking_outputs
 from geozoo.data._whole_numbers import check_whole
+from geozoo.data.record import DataRecord
 from geozoo.geometry import check_lattice
 
 Level = Literal["graph", "node"]
@@ -39,7 +40,7 @@ def check_outputs(name: str, arguments: Collection[str], sizes: Mapping[str, Any
 
 @dataclass(frozen=True, kw_only=True)
 class DataSpec(ABC):
-    """Units, statistics and protocol of a data set of any family.
+    """Units, statistics and record of a data set of any family.
 
     It is plain data (strings, numbers, lists, dicts), so it can be written into a checkpoint
     that loads with ``weights_only=True`` and into a run folder as YAML or JSON.
@@ -47,14 +48,14 @@ class DataSpec(ABC):
     Attributes:
         units: unit of each field; ``"1"`` for pure numbers.
         statistics: numbers measured on the training part only.
-        protocol: what has to agree before two results may be compared: source of the data,
-            name, hash and sizes of the split.
+        record: what has to agree before two results may be compared: which data, how they were
+            split, and how they were read.
         family: the kind of data: what a batch holds and how a model is called.
     """
 
     units: Mapping[str, str] = field(default_factory=dict)
     statistics: Mapping[str, Any] = field(default_factory=dict)
-    protocol: Mapping[str, Any] = field(default_factory=dict)
+    record: DataRecord = field(default_factory=DataRecord)
     family: ClassVar[str]
 
     @abstractmethod
@@ -111,9 +112,13 @@ class DataSpec(ABC):
         return {**self._sizes(), "target": target, "unit of the target": unit}
 
     def to_dict(self) -> dict[str, Any]:
-        """The family and all fields as plain dicts, lists, strings and numbers."""
+        """The family and all fields as plain dicts, lists, strings and numbers.
+
+        The record is stored as ``protocol``, the name that runs and models of all versions have.
+        """
         plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-        return {"family": self.family, **plain}
+        del plain["record"]
+        return {"family": self.family, **plain, "protocol": self.record.to_dict()}
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> DataSpec:
@@ -125,11 +130,11 @@ class DataSpec(ABC):
         families = {kind.family: kind for kind in (GeometricSpec, ForecastSpec)}
         rest = dict(values)
         family = rest.pop("family", None)
+        record = DataRecord.from_dict(rest.pop("protocol", {}))
         if family not in families:
             raise ValueError(f"family must be one of {tuple(families)}, got {family!r}")
-        return families[family](
-            **{key: tuple(v) if isinstance(v, list) else v for key, v in rest.items()}
-        )
+        plain = {key: tuple(v) if isinstance(v, list) else v for key, v in rest.items()}
+        return families[family](**plain, record=record)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,10 +230,14 @@ class GeometricSpec(DataSpec):
         made in several ways, its arguments ``features``, ``edges`` and, where it counts, ``bonds``.
         """
         known = {} if self.has_edges is None else {"edges of their own": self.has_edges}
-        known |= {key: self.protocol[key] for key in ("features", "edges") if key in self.protocol}
-        if known.get("features") == "chemistry" or known.get("edges") == "bonds":
+        made = self.record.inputs
+        if made is None:
+            return known
+        chosen = {"features": made.features, "edges": made.edges}
+        known |= {key: value for key, value in chosen.items() if value is not None}
+        if made.features == "chemistry" or made.edges == "bonds":
             # Behind the word is the version that found them.
-            known["bonds"] = str(self.protocol.get("bonds")).partition(" ")[0].rstrip("s")
+            known["bonds"] = str(made.bonds).partition(" ")[0].rstrip("s")
         return known
 
     def _sizes(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from geozoo.data._series_statistics import part_statistics
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
 from geozoo.data.protocol import PARTS, ForecastProtocol
+from geozoo.data.record import DataRecord, SeriesRecord
 from geozoo.data.semantic_graph import dtw_distances, mean_day
 from geozoo.data.spec import ForecastSpec
 from geozoo.data.splits import split_hash
@@ -152,7 +153,7 @@ class Traffic(GraphDataModule):
             target=series.features[0],
             units={"y": series.units[0], **dict(zip(series.features, series.units, strict=True))},
             statistics=part_statistics(series, splits, rules),
-            protocol=self._record(series, splits),
+            record=self._record(series, splits),
         )
         return LoadedData(store, splits, spec)
 
@@ -267,20 +268,23 @@ class Traffic(GraphDataModule):
             observed=series.observed[span],
         )
 
-    def _record(self, series: TrafficSeries, splits: dict[str, Tensor]) -> dict[str, Any]:
+    def _record(self, series: TrafficSeries, splits: dict[str, Tensor]) -> DataRecord:
         digest = hashlib.sha256(series.values.tobytes() + series.observed.tobytes())
-        return {
-            "dataset": self.name,
-            "source": series.source,
-            "split": self.protocol.describe(),
-            "split_hash": split_hash(splits),
-            "data_hash": digest.hexdigest()[:12],
-            "rules": self.protocol.to_dict(),
-            "graphs": {"spatial": self.graphs.spatial, "semantic": self.graphs.semantic},
-            "steps": len(series.times),
-            "first": str(series.times[0]),
-            "sensors": list(series.sensor_ids),
-            "notes": list(series.notes),
-            "reading": dict(series.reading),
-            **{f"num_{part}": len(index) for part, index in splits.items()},
-        }
+        record = SeriesRecord(
+            rules=self.protocol.to_dict(),
+            graphs={"spatial": self.graphs.spatial, "semantic": self.graphs.semantic},
+            steps=len(series.times),
+            first=str(series.times[0]),
+            sensors=list(series.sensor_ids),
+            notes=list(series.notes),
+            reading=dict(series.reading),
+        )
+        return DataRecord(
+            dataset=self.name,
+            source=series.source,
+            split=self.protocol.describe(),
+            split_hash=split_hash(splits),
+            data_hash=digest.hexdigest()[:12],
+            series=record,
+            sizes={part: len(index) for part, index in splits.items()},
+        )

@@ -19,7 +19,7 @@ def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
     """What lets two models see other numbers in the same table; None: nothing.
 
     Args:
-        one: ``protocol["reading"]`` of a model.
+        one: `geozoo.data.DataRecord.reading` of a model.
         other: that of another.
     """
     for name, default in _RULES.items():
@@ -47,7 +47,7 @@ def shared_reading(readings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The rules by which all of some models read a table, whatever their order.
 
     Args:
-        readings: ``protocol["reading"]`` of each, of which no two have a `difference`.
+        readings: `geozoo.data.DataRecord.reading` of each, of which no two have a `difference`.
     """
     shared: dict[str, Any] = {}
     for name in (*_RULES, *_PLACES, *_WRITING):

@@ -15,7 +15,7 @@ from geozoo.data._file_contents import (
     report_contents,
     states_of_arrays,
 )
-from geozoo.data._qm9_inputs import has_qm9_inputs
+from geozoo.data._qm9_inputs import inputs_of_qm9
 from geozoo.data.numpy_files import npz_names
 
 #: Arrays that say which nodes and edges make a graph.
@@ -69,7 +69,7 @@ def read_arrays(
         if len(flat) != int(num_nodes.sum()):
             raise ValueError(f"{path}: {name} has {len(flat)} nodes, not {int(num_nodes.sum())}")
         kept = np.float64 if dtype == torch.float64 else np.float32
-        if name == "pos" and (spec.elements or has_qm9_inputs(spec.protocol)):
+        if name == "pos" and (spec.elements or inputs_of_qm9(spec.record)):
             flat = _centred(flat.astype(np.float64), num_nodes)
         with np.errstate(over="ignore"):  # too large becomes infinite and is refused as that
             node[name] = torch.from_numpy(flat.astype(kept))
@@ -78,7 +78,7 @@ def read_arrays(
     edges = _edges(path, arrays, spec)
     if states:
         said = states_of_arrays(read_npz(path, states, is_reported=False), len(num_nodes))
-        check_states(said, spec.protocol, "graph")
+        check_states(said, spec.record, "graph")
     report_contents(path.name, arrays, set(there) - arrays.keys())
     return GraphStore(torch.from_numpy(num_nodes), node=node, **edges)
 

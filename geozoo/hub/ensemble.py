@@ -68,7 +68,7 @@ class Ensemble:
         if not any(map(_reading, self.members)):
             return spec
         reading = shared_reading([_reading(member) for member in self.members])
-        return replace(spec, protocol={**spec.protocol, "reading": reading})
+        return replace(spec, record=spec.record.with_reading(reading))
 
     @property
     def lags(self) -> tuple[int, ...]:
@@ -132,16 +132,16 @@ _DIFFERENCES = {
     "inputs": lambda model: model.spec.model_arguments(),
     "elements": lambda model: getattr(model.spec, "elements", ()),
     "way to make inputs": lambda model: getattr(model.spec, "inputs", {}),
-    "total charge": lambda model: model.spec.protocol.get("total_charge"),
-    "spin": lambda model: model.spec.protocol.get("spin"),
-    "sensors": lambda model: model.spec.protocol.get("sensors"),
+    "total charge": lambda model: getattr(model.spec.record.structures, "total_charge", None),
+    "spin": lambda model: getattr(model.spec.record.structures, "spin", None),
+    "sensors": lambda model: model.spec.record.sensors,
     "quantiles": lambda model: getattr(model.task, "levels", None),
 }
 
 
 def _reading(model: TrainedModel) -> Mapping[str, Any]:
     """How the table of a training was read; empty for other data."""
-    return model.spec.protocol.get("reading") or {}
+    return model.spec.record.reading
 
 
 def _for_member(batch: Any, lags: tuple[int, ...], member: TrainedModel) -> Any:

@@ -57,10 +57,10 @@ def forecast(model: TrainedModel | Ensemble, series: TrafficSeries) -> Forecast:
             explains, too few steps, or no reading among the last.
     """
     spec = model.spec
-    closed = (spec.protocol.get("reading") or {}).get("absent_rows") == "closed"
+    closed = spec.record.reading.get("absent_rows") == "closed"
     if not closed:
         series = on_regular_grid(series)
-    order = _order(spec.protocol.get("sensors"), series, spec.num_nodes)
+    order = _order(spec.record.sensors, series, spec.num_nodes)
     _check(spec, series)
     for member in model.members if isinstance(model, Ensemble) else (model,):
         _check_offsets(member.spec, series)
@@ -163,7 +163,7 @@ def _check(spec: object, series: TrafficSeries) -> None:
 
 def _check_offsets(spec: object, series: TrafficSeries) -> None:
     """Refuse a clock that is another one than in training by more than daylight saving."""
-    trained = (spec.protocol.get("reading") or {}).get("utc_offsets", [])
+    trained = spec.record.reading.get("utc_offsets", [])
     given = series.reading.get("utc_offsets", [])
     apart = minutes_apart(trained, given)
     if apart is not None and apart > 60:

@@ -45,7 +45,7 @@ def read_readings(
             and place.
     """
     changes = dict(changes or {})
-    known = dict(spec.protocol.get("reading") or {})
+    known = dict(spec.record.reading)
     merged = {**known, **changes}
     rule: dict[str, Any] = {
         "zero_is_missing": bool(merged.get("zero_is_missing", False)),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from geozoo.data import GeometricSpec, GraphStore, Structure
 from geozoo.data._file_contents import check_states
-from geozoo.data._qm9_inputs import has_qm9_inputs, qm9_inputs
+from geozoo.data._qm9_inputs import inputs_of_qm9, qm9_inputs
 from geozoo.hub.batch_size import BatchSize
 from geozoo.tasks import Potential
 
@@ -38,9 +38,9 @@ def structure_store(spec: GeometricSpec, structures: Sequence[Structure]) -> Gra
         ValueError: for a model with other inputs, an element that it never saw, bonds that it needs
             and that are not there, or a charge or spin that its training did not have.
     """
-    check_states([structure.state for structure in structures], spec.protocol)
-    if has_qm9_inputs(spec.protocol):
-        return qm9_inputs(spec.protocol, structures)
+    check_states([structure.state for structure in structures], spec.record)
+    if (inputs := inputs_of_qm9(spec.record)) is not None:
+        return qm9_inputs(inputs, structures)
     if not spec.elements or spec.in_vectors or spec.dim != 3:
         raise ValueError(
             "the inputs of this model are more than elements and positions in space: predict for "

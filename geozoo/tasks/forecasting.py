@@ -87,7 +87,7 @@ class Forecasting(GraphTask):
         ):
             if value not in allowed:
                 raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
-        rules = spec.protocol["rules"]
+        rules = spec.record.rules
         steps = reported_steps(rules["reported_minutes"], spec)
         words = ["", *(f"_{word}" for word in steps.values())]
         measures = tuple(f"{measure}{word}" for word in words for measure in FORECAST_MEASURES)

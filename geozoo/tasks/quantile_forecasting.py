@@ -51,7 +51,7 @@ class QuantileForecasting(Forecasting):
         if isinstance(model, Fitted):
             raise ValueError("quantiles need a model that is trained by gradients, not fitted")
         super().__init__(model, spec, **options)
-        mask = spec.protocol["rules"]["masks"]["mae"]
+        mask = spec.record.rules["masks"]["mae"]
         for name in ("val_errors", "test_errors", "baseline_errors"):
             setattr(self, name, QuantileErrors(getattr(self, name), self.levels, mask=mask))
 

@@ -105,7 +105,7 @@ def test_runs_without_hashes_go_on(
 
     def hashed(self: TinyData) -> object:
         loaded = load(self)
-        loaded.spec.protocol["data_hash"] = "1"
+        object.__setattr__(loaded.spec.record, "data_hash", "1")
         return loaded
 
     monkeypatch.setattr(TinyData, "load", hashed)
@@ -123,7 +123,7 @@ def test_simulated_data_may_differ_in_their_last_bits(
 
     def hashed(self: TinyData) -> object:
         loaded = load(self)
-        loaded.spec.protocol["data_hash"] = next(hashes)
+        object.__setattr__(loaded.spec.record, "data_hash", next(hashes))
         return loaded
 
     monkeypatch.setattr(TinyData, "load", hashed)

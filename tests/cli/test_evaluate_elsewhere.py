@@ -39,9 +39,9 @@ def test_the_data_of_the_training_give_the_numbers_of_the_run(forecaster, tmp_pa
 
 
 def test_another_protocol_measures_by_its_own_rules(forecaster):
-    given = evaluation_elsewhere(str(forecaster), SIMULATED).task.spec.protocol["rules"]
+    given = evaluation_elsewhere(str(forecaster), SIMULATED).task.spec.record.rules
     outcome = evaluation_elsewhere(str(forecaster), [*SIMULATED, "protocol=dcrnn"])
-    rules = outcome.task.spec.protocol["rules"]
+    rules = outcome.task.spec.record.rules
     assert rules != given and "nonzero" in str(rules["masks"])
     assert "some of it may be tested here" in outcome.tested.note
 

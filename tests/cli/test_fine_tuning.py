@@ -147,12 +147,12 @@ def test_missing_readings_are_those_of_the_first_training(geozoo_train, tmp_path
     first = trained_model(str(tmp_path / "first")).spec
     assert geozoo_train(*words, "init_from=first", "run_dir=second") == 0
     second = trained_model(str(tmp_path / "second")).spec
-    assert second.protocol["reading"] == first.protocol["reading"]
+    assert second.record.reading == first.record.reading
     assert second.statistics == first.statistics
     assert "missing readings" not in caplog.text
     given = ("dataset.missing=[]", "init_from=first", "run_dir=third")
     assert geozoo_train(*words, *given) == 0
-    third = trained_model(str(tmp_path / "third")).spec.protocol["reading"]
+    third = trained_model(str(tmp_path / "third")).spec.record.reading
     assert third["zero_is_missing"] and third["missing"] == []
     assert (
         "missing readings: missing is [] here and was [-9999] in the training of first"

@@ -11,6 +11,7 @@ import pytest
 from screens import exit_code
 from tiny_traffic import tiny_traffic
 
+from geozoo.data import DataRecord, StructureFiles
 from geozoo.hub import load, write_model
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "hub"))
@@ -260,7 +261,7 @@ def trained_on(tmp_path):
     def make(**reading):
         model = forecaster()
         spec = model.spec
-        object.__setattr__(spec, "protocol", {**spec.protocol, "reading": reading})
+        object.__setattr__(spec, "record", spec.record.with_reading(reading))
         given = {k: v for k, v in spec.model_arguments().items() if k != "adjacency"}
         folder = tmp_path / f"model_{len(list(tmp_path.glob('model_*')))}"
         return written(model, folder, **given, hidden_channels=8)
@@ -373,8 +374,8 @@ def test_lengths_are_in_the_unit_of_the_training(tmp_path, geozoo):
     forces = {}
     for unit in ("angstrom", "bohr"):
         model = potential()
-        protocol = {**model.spec.protocol, "length_unit_of_file": unit}
-        object.__setattr__(model.spec, "protocol", protocol)
+        structures = StructureFiles(length_unit_of_file=unit)
+        object.__setattr__(model.spec, "record", DataRecord(structures=structures))
         folder = written(model, tmp_path / f"in_{unit}", **model.spec.model_arguments() | SIZES)
         out = tmp_path / f"{unit}_out.xyz"
         code, said = geozoo(f"checkpoint={folder}", f"input={tmp_path / unit}.xyz", f"output={out}")

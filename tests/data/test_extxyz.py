@@ -52,8 +52,8 @@ def test_specification(file: Path) -> None:
     names = {"energy_shift", "energy_scale", "energy_shift_per_atom"}
     assert set(spec.statistics) == names | {"atom_energy_H", "atom_energy_O"}
     assert spec.statistics["energy_shift"] == spec.statistics["energy_shift_per_atom"] == 0
-    assert spec.protocol["species"] == ["H", "O"]
-    assert spec.protocol["num_train"] == 8
+    assert spec.record.structures.species == ["H", "O"]
+    assert spec.record.sizes["train"] == 8
 
 
 @pytest.mark.parametrize("energy_unit", ["eV", "meV", "kcal/mol", "kJ/mol", "hartree"])
@@ -100,7 +100,7 @@ def test_an_at_sign_belongs_to_the_name(tmp_path: Path) -> None:
 def test_split_is_seeded_and_its_fractions_are_ratios(file: Path) -> None:
     first, same = read(file), read(file, fractions={"train": 8, "val": 1, "test": 1})
     other = read(file, split_seed=1)
-    hashes = [module.spec.protocol["split_hash"] for module in (first, same, other)]
+    hashes = [module.spec.record.split_hash for module in (first, same, other)]
     assert hashes[0] == hashes[1] != hashes[2]
     assert {part: len(index) for part, index in first.splits.items()} == {
         "train": 8,
@@ -166,12 +166,12 @@ def test_molecules_of_different_composition(tmp_path: Path) -> None:
     assert energy[0].item() == pytest.approx(1e3 * mixed()[0].calc.results["energy"], rel=1e-12)
     assert energy[0].item() == pytest.approx(fit["O"] + 2 * fit["H"], abs=50)
     assert energy[1].item() == pytest.approx(fit["N"] + 3 * fit["H"], abs=50)
-    assert module.spec.protocol["energy_reference"] == "fitted"
+    assert module.spec.record.structures.energy_reference == "fitted"
     raw = read(path, energy_reference="none")
     assert raw.spec.statistics["energy_shift"] == pytest.approx(
         raw.store.graph["energy"][raw.splits["train"]].mean().item()
     )
-    assert raw.spec.protocol["energy_reference"] == "none"
+    assert raw.spec.record.structures.energy_reference == "none"
 
 
 def test_reference_energies_come_from_the_training_part(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_slic_data_set(tmp_path: Path) -> None:
     assert (data.spec.dim, data.spec.out_channels, data.spec.target) == (2, 10, "y")
     test = data.store.gather(data.splits["test"])
     assert test.y.tolist() == digits(10, seed=10)[1].tolist()
-    assert "30 segments, compactness 0.25, 3 neighbours" in data.spec.protocol["source"]
+    assert "30 segments, compactness 0.25, 3 neighbours" in data.spec.record.source
 
 
 @pytest.mark.usefixtures("own_digits")

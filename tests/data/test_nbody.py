@@ -61,14 +61,14 @@ def test_specification(official) -> None:
         "lattice": None,
     }
     assert spec.vector_fields == ("pos", "vec", "y")
-    assert spec.protocol["source"] == "official"
-    assert spec.protocol["frames"] == [30, 40]
-    assert spec.protocol["num_train"] == 3
+    assert spec.record.source == "official"
+    assert spec.record.other["frames"] == [30, 40]
+    assert spec.record.sizes["train"] == 3
 
 
 def test_auto_simulates_without_official_files(tmp_path: Path, small: None) -> None:
     module = NBody(loader=LOADER, root=tmp_path, num_train=4, seed=5)
-    assert module.spec.protocol["source"] == "generated, seed 5, simulator v1"
+    assert module.spec.record.source == "generated, seed 5, simulator v1"
     expected = simulate(initial_state(4, seed=(5, 0)), KNOWN)
     batch = module.store.gather(module.splits["train"])
     torch.testing.assert_close(
@@ -92,7 +92,7 @@ def test_simulated_files_are_used_again(
     monkeypatch.setattr("geozoo.data._nbody_files.simulate", refuse)
     other = NBody(loader=LOADER, root=tmp_path, num_train=4, variant="nbody_small_out_dist")
     assert NBody(loader=LOADER, root=tmp_path, num_train=4).spec == first
-    assert other.spec.protocol["data_hash"] != first.protocol["data_hash"]
+    assert other.spec.record.data_hash != first.record.data_hash
     with pytest.raises(AssertionError, match="simulated again"):
         _ = NBody(loader=LOADER, root=tmp_path, num_train=4, seed=44).spec
 

@@ -104,13 +104,13 @@ def test_bonds_are_edges_in_both_directions(root: Path, bonds: str) -> None:
         (0, 1), (0, 2), (1, 0), (2, 0), (3, 4), (3, 5), (4, 3), (5, 3),
     ]  # fmt: skip
     known = {"rdkit": "rdkit ", "distance": "distances"}
-    assert module.spec.protocol["bonds"].startswith(known[bonds])
+    assert module.spec.record.inputs.bonds.startswith(known[bonds])
 
 
 def test_distances_decide_where_smiles_and_geometry_disagree(tmp_path: Path) -> None:
     write_qm9(tmp_path, changed={1: content(1).replace("O\tO\t\n", "N\tN\t\n")})
     module = qm9(tmp_path, bonds="rdkit", edges="bonds")
-    assert module.spec.protocol["bonds"].endswith("distances for 1")
+    assert module.spec.record.inputs.bonds.endswith("distances for 1")
     assert module.store.gather([0]).edge_index.shape == (2, 4)
 
 
@@ -134,9 +134,9 @@ def test_named_splits_are_the_published_permutations(
 
 
 def test_split_hash_does_not_depend_on_the_order_of_the_archive(root: Path) -> None:
-    before = qm9(root).spec.protocol
-    assert qm9(root).spec.protocol == before
-    assert qm9(root, split_seed=1).spec.protocol["split_hash"] != before["split_hash"]
+    before = qm9(root).spec.record
+    assert qm9(root).spec.record == before
+    assert qm9(root, split_seed=1).spec.record.split_hash != before.split_hash
 
 
 def test_prepared_file_is_made_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,7 +269,7 @@ def test_shared_official_files(shared_folder: Path, tmp_path: Path) -> None:
     methane = module.store.gather([0])
     assert methane.z.tolist() == [6, 1, 1, 1, 1]
     assert methane.u0_atom.item() == pytest.approx(-0.631066 * 1e3 * EV, abs=0.02)
-    assert module.spec.protocol["bonds"].startswith(("rdkit", "distances"))
+    assert module.spec.record.inputs.bonds.startswith(("rdkit", "distances"))
 
 
 def test_units_hold_the_constant_that_the_tables_use() -> None:

@@ -62,8 +62,8 @@ def test_a_curve_of_data_efficiency_takes_the_first_training_rows(root: Path) ->
     )
     for name in ("val", "test"):
         assert torch.equal(frames["part"][part.splits[name]], frames["whole"][whole.splits[name]])
-    assert part.spec.protocol["num_train"] == 7
-    assert part.spec.protocol["split_hash"] != whole.spec.protocol["split_hash"]
+    assert part.spec.record.sizes["train"] == 7
+    assert part.spec.record.split_hash != whole.spec.record.split_hash
     with pytest.raises(ValueError, match="num_train must be at most 50.*got 51"):
         _ = ethanol(root, num_train=51).spec
 
@@ -96,12 +96,12 @@ def test_specification(root: Path) -> None:
     assert spec.vector_fields == ("pos", "forces")
     assert spec.units["energy"] == "meV"
     assert spec.units["forces"] == "meV/angstrom"
-    assert spec.protocol["split"] == "official-01"
-    assert spec.protocol["molecule"] == "ethanol"
+    assert spec.record.split == "official-01"
+    assert spec.record.molecule == "ethanol"
 
 
 def test_split_hash_names_frames_not_rows(root: Path) -> None:
-    before = ethanol(root).spec.protocol["split_hash"]
+    before = ethanol(root).spec.record.split_hash
     # the same frames in another order, with index lists that follow
     arrays = make_arrays()
     order = np.random.default_rng(3).permutation(NUM_FRAMES)
@@ -112,7 +112,7 @@ def test_split_hash_names_frames_not_rows(root: Path) -> None:
     for part, start in (("train", 0), ("test", 100)):
         path = root / "rmd17" / "splits" / f"index_{part}_01.csv"
         np.savetxt(path, place[start : start + 100], fmt="%d")
-    assert ethanol(root).spec.protocol["split_hash"] == before
+    assert ethanol(root).spec.record.split_hash == before
 
 
 def test_every_100th() -> None:
@@ -136,13 +136,13 @@ def test_every_100_reads_a_complete_file(root: Path) -> None:
     write_unpacked(root / "rmd17", make_arrays(99_950))
     module = ethanol(root, split="every-100")
     assert module.store.graph["frame"][module.splits["val"]].tolist() == list(range(0, 99950, 2000))
-    assert module.spec.protocol["num_test"] == 98_950
+    assert module.spec.record.sizes["test"] == 98_950
 
 
 @pytest.mark.parametrize("name", ["salicylic", "salicylic_acid", "salicylic acid"])
 def test_names_of_salicylic_acid(tmp_path: Path, name: str) -> None:
     write_unpacked(tmp_path / "rmd17", make_arrays(), "salicylic")
-    assert ethanol(tmp_path, molecule=name).spec.protocol["molecule"] == "salicylic"
+    assert ethanol(tmp_path, molecule=name).spec.record.molecule == "salicylic"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from geozoo.data import GeometricSpec
+from geozoo.data import DataRecord, GeometricSpec
 
 
 def test_model_arguments_are_exactly_the_sizes() -> None:
@@ -30,7 +30,7 @@ def test_dict_round_trip_through_json() -> None:
         vector_fields=("pos",),
         units={"pos": "angstrom"},
         statistics={"energy_shift": -1.25},
-        protocol={"split": "official-01", "num_train": 950},
+        record=DataRecord(split="official-01", sizes={"train": 950}),
     )
     assert GeometricSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
 

@@ -72,9 +72,9 @@ def test_a_model_gets_the_lags_that_it_asks_for():
 
 
 def test_record_names_the_protocol_and_the_data():
-    record = tiny_traffic().spec.protocol
-    assert record["split"].startswith("stsgcn")
-    assert record["data_hash"] != make(Changed).spec.protocol["data_hash"]
+    record = tiny_traffic().spec.record
+    assert record.split.startswith("stsgcn")
+    assert record.data_hash != make(Changed).spec.record.data_hash
 
 
 def test_wrong_parts_are_refused():

@@ -148,8 +148,8 @@ def test_isolated_atoms_of_a_file_are_its_references(trained, tmp_path: Path) ->
     write(tmp_path / "with_atoms.xyz", frames, format="extxyz")
     run = trained("isolated", tmp_path / "with_atoms.xyz", "test=false")
     model = trained_model(str(run))
-    assert model.spec.protocol["energy_reference"] == "isolated atoms"
-    assert model.spec.protocol["num_train"] == 16
+    assert model.spec.record.structures.energy_reference == "isolated atoms"
+    assert model.spec.record.sizes["train"] == 16
     assert model.spec.statistics["atom_energy_O"] == pytest.approx(1e3 * FREE["O"])
     # given energies of atoms hold for every composition
     other = structure_of(frame("OOHCC", rng), "other")

@@ -20,8 +20,8 @@ from geozoo.tasks import Forecasting, QuantileForecasting
 def reading(**known):
     """A forecaster that says how the table of its training was read."""
     model = forecaster()
-    protocol = {**model.spec.protocol, "reading": known}
-    object.__setattr__(model.spec, "protocol", protocol)
+    record = model.spec.record.with_reading(known)
+    object.__setattr__(model.spec, "record", record)
     return model
 
 
@@ -84,11 +84,11 @@ def test_what_one_member_knows_of_the_table_all_of_them_use():
         reading(missing=[-9, -1], utc_offsets=["+01:00"]),
     ]
     for order in permutations(members):
-        assert Ensemble(order).spec.protocol["reading"] == {
+        assert Ensemble(order).spec.record.reading == {
             "missing": [-9, -1], "time_format": "%d/%m/%Y", "drop": ["id", "weather"],
             "time_column": "when", "time_zone": "Europe/Berlin", "utc_offsets": ["+01:00"],
         }  # fmt: skip
-    assert Ensemble([reading(), reading()]).spec.protocol["reading"] == {}
+    assert Ensemble([reading(), reading()]).spec.record.reading == {}
 
 
 def test_a_table_is_read_alike_whatever_the_order(tmp_path):
@@ -161,7 +161,7 @@ def test_short_tables_are_said_for_every_lag_of_an_ensemble(caplog):
     assert ["24 steps (1 day)" in said[0], "168 steps (7 days)" in said[1]] == [True, True]
     members = [fixed(SeasonalNaive(24)), fixed(SeasonalNaive(24))]
     for member in members:
-        protocol = {**member.spec.protocol, "reading": {"absent_rows": "closed"}}
-        object.__setattr__(member.spec, "protocol", protocol)
+        record = member.spec.record.with_reading({"absent_rows": "closed"})
+        object.__setattr__(member.spec, "record", record)
     (said,) = warnings_of(Ensemble(members), series, caplog)
     assert "which would have to have 168 rows for them" in said

@@ -292,8 +292,8 @@ class TestForecasts:
         )  # fmt: skip
         found, expected = forecast(model, absent), forecast(model, unobserved)
         np.testing.assert_array_equal(found.values, expected.values)
-        protocol = {**model.spec.protocol, "reading": {"absent_rows": "closed"}}
-        object.__setattr__(model.spec, "protocol", protocol)
+        record = model.spec.record.with_reading({"absent_rows": "closed"})
+        object.__setattr__(model.spec, "record", record)
         closed = dataclasses.replace(
             absent, times=series.times[2:], values=absent.values, observed=absent.observed
         )

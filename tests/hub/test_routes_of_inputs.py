@@ -13,7 +13,7 @@ import pytest
 import torch
 from trained_samples import ELEMENTS, SIZES, molecule, potential, trained
 
-from geozoo.data import GeometricSpec, Structure
+from geozoo.data import DataRecord, GeometricSpec, Structure, StructureFiles
 from geozoo.hub import Ensemble, TrainedModel, write_model
 from geozoo.hub.arrays import read_arrays
 from geozoo.hub.structures import predict_store, structure_store
@@ -28,8 +28,9 @@ def one_hot(numbers: np.ndarray) -> np.ndarray:
     return np.eye(4)[[ELEMENTS.index(z) for z in numbers]]
 
 
-def with_protocol(model: TrainedModel, **protocol: object) -> TrainedModel:
-    model.task.spec = replace(model.spec, protocol=protocol)
+def with_record(model: TrainedModel, **known: object) -> TrainedModel:
+    record = DataRecord(structures=StructureFiles(**known))
+    model.task.spec = replace(model.spec, record=record)
     return model
 
 
@@ -145,8 +146,8 @@ def test_units_of_an_ensemble_are_one_or_given(predict, tmp_path: Path) -> None:
     numbers, pos = molecule()
     ase.io.write(tmp_path / "a.xyz", ase.Atoms(numbers, pos), format="extxyz")
     models = {
-        "a": with_protocol(potential(), length_unit_of_file="bohr"),
-        "b": with_protocol(potential(), length_unit_of_file="angstrom"),
+        "a": with_record(potential(), length_unit_of_file="bohr"),
+        "b": with_record(potential(), length_unit_of_file="angstrom"),
     }
     code, said = predict(models, tmp_path / "a.xyz")
     assert code == 1 and "positions in different units, angstrom and bohr: give length_unit" in said

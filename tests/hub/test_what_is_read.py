@@ -16,7 +16,15 @@ import pytest
 from ase.calculators.singlepoint import SinglePointCalculator
 from trained_samples import dynamics, molecule, potential
 
-from geozoo.data import ExtXYZ, LoaderOptions, read_npz, read_sensor_table, read_structures
+from geozoo.data import (
+    DataRecord,
+    ExtXYZ,
+    LoaderOptions,
+    StructureFiles,
+    read_npz,
+    read_sensor_table,
+    read_structures,
+)
 from geozoo.data._file_contents import state_of
 from geozoo.hub.arrays import read_arrays
 from geozoo.hub.calculator import GeozooCalculator
@@ -155,11 +163,11 @@ def test_a_charge_that_nobody_reads_is_warned_of_or_refused(tmp_path: Path) -> N
     texts = [str(each.message) for each in found]
     assert texts[0].startswith("structure 1 has a total charge of 1 (charge), which the model does")
     assert texts[1].startswith("structure 1 has a spin of 2 (spin), which the model does not read")
-    protocol = {"total_charge": [0.0], "spin": [1.0]}
-    spec = replace(model.spec, protocol=protocol)
+    known = StructureFiles(total_charge=[0.0], spin=[1.0])
+    spec = replace(model.spec, record=DataRecord(structures=known))
     with pytest.raises(ValueError, match="trained on a total charge of 0 alone"):
         structure_store(spec, ion)
-    cation = replace(model.spec, protocol={"total_charge": [1.0]})
+    cation = replace(model.spec, record=DataRecord(structures=StructureFiles(total_charge=[1.0])))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         closed = read_structures(
@@ -198,12 +206,12 @@ def test_training_records_charges_and_warns_where_they_differ(tmp_path: Path) ->
         ]
         return ExtXYZ(path=written(tmp_path / f"{name}.xyz", frames), loader=loader).spec
 
-    assert spec("ions", 10 * [1]).protocol["total_charge"] == [1.0]
-    assert spec("neutral", 10 * [0]).protocol["total_charge"] == [0.0]
+    assert spec("ions", 10 * [1]).record.structures.total_charge == [1.0]
+    assert spec("neutral", 10 * [0]).record.structures.total_charge == [0.0]
     with pytest.warns(UserWarning, match="have a total charge of 0, 1, which no network here"):
-        assert spec("both", 5 * [0, 1]).protocol["total_charge"] == [0.0, 1.0]
+        assert spec("both", 5 * [0, 1]).record.structures.total_charge == [0.0, 1.0]
     with pytest.warns(UserWarning, match="have a total charge of 1, none"):
-        assert "total_charge" not in spec("some", 5 * [1, None]).protocol
+        assert spec("some", 5 * [1, None]).record.structures.total_charge is None
 
 
 def test_predict_says_it_on_standard_error(tmp_path, monkeypatch, capsys) -> None:
@@ -237,14 +245,17 @@ def test_evaluate_knows_of_charges(tmp_path: Path) -> None:
     from geozoo.cli._options import RunError
     from geozoo.cli._transfer import _check_states
 
-    def source(**protocol: object) -> SimpleNamespace:
-        return SimpleNamespace(name="m", spec=SimpleNamespace(protocol=protocol))
+    def record(**known: object) -> DataRecord:
+        return DataRecord(structures=StructureFiles(**known))
+
+    def source(**known: object) -> SimpleNamespace:
+        return SimpleNamespace(name="m", spec=SimpleNamespace(record=record(**known)))
 
     with pytest.raises(RunError, match="m cannot read this data: kind of structure 1 has a total"):
-        _check_states(source(total_charge=[0.0]), {"total_charge": [0.0, 1.0], "spin": [1.0]})
+        _check_states(source(total_charge=[0.0]), record(total_charge=[0.0, 1.0], spin=[1.0]))
     with pytest.warns(UserWarning, match="total charge of 1 .as the files say."):
-        _check_states(source(), {"total_charge": [1.0]})
+        _check_states(source(), record(total_charge=[1.0]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        _check_states(source(total_charge=[1.0], spin=[2.0]), {"total_charge": [1], "spin": [2]})
-        _check_states(source(), {})
+        _check_states(source(total_charge=[1.0], spin=[2.0]), record(total_charge=[1], spin=[2]))
+        _check_states(source(), DataRecord())

@@ -1,0 +1,225 @@
+"""What has to agree before two results may be compared: the record of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Self
+
+#: Before the number of samples of a part, in the keys of a stored record.
+_SIZE = "num_"
+
+
+class _Part:
+    """A group of entries that only some data sets have; absent where all of them are."""
+
+    @classmethod
+    def taken_from(cls, values: dict[str, Any]) -> Self | None:
+        """Take the entries of this group out of a stored record; None: it has none of them."""
+        names = [each.name for each in fields(cls)]  # type: ignore[arg-type]
+        found = {name: values.pop(name) for name in names if name in values}
+        return cls(**found) if found else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoleculeInputs(_Part):
+    """How the inputs of molecules were computed.
+
+    Attributes:
+        features: the columns of ``x``, see `geozoo.data.QM9`; None: there is no choice.
+        edges: ``"complete"`` or ``"bonds"``; None: there is no choice.
+        bonds: what found the bonds, with its version, such as ``"rdkit 2025.9.1"``.
+    """
+
+    features: str | None = None
+    edges: str | None = None
+    bonds: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StructureFiles(_Part):
+    """The structure files that were read.
+
+    Attributes:
+        files: name of the file of each part.
+        file_hashes: hash of each.
+        species: symbols of the elements, one for each column of ``x``.
+        energy_unit_of_file: unit of energies there.
+        length_unit_of_file: unit of positions there.
+        energy_reference: where energies of free atoms come from, see `geozoo.data.AtomEnergies`.
+        total_charge: charges in elementary charges that occur, where every structure has one.
+        spin: spins that occur, where every structure has one.
+    """
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    file_hashes: Mapping[str, str] = field(default_factory=dict)
+    species: list[str] = field(default_factory=list)
+    energy_unit_of_file: str = ""
+    length_unit_of_file: str = "angstrom"
+    energy_reference: str = ""
+    total_charge: list[float] | None = None
+    spin: list[float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesRecord(_Part):
+    """The sensor series, and the rules of the forecast.
+
+    Attributes:
+        rules: the protocol, `geozoo.data.ForecastProtocol.to_dict`.
+        graphs: kind of the ``spatial`` and of the ``semantic`` graph.
+        steps: length of the series.
+        first: time of its first step, ISO 8601.
+        sensors: names, in the order of the columns.
+        notes: what was changed in reading.
+        reading: how a table was read, see `geozoo.data.TableForm`; empty for other files.
+    """
+
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    graphs: Mapping[str, str] = field(default_factory=dict)
+    steps: int | None = None
+    first: str | None = None
+    sensors: list[str] | None = None
+    notes: list[str] = field(default_factory=list)
+    reading: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRecord:
+    """Which data, how they were split, and how they were read.
+
+    Two results may be compared where their records agree. It is plain data and is stored with
+    every run and model as a flat mapping (`to_dict`), which keeps its layout from version to
+    version.
+
+    Attributes:
+        dataset: name of the data set; empty: not known.
+        variant: of several problems in one data set, the one chosen.
+        molecule: the same, for data sets with one problem per molecule.
+        target: the same, for data sets with one problem per target.
+        source: where the data come from, such as ``"official"`` or a file name.
+        split: how the parts were chosen.
+        split_hash: hash of the samples of all parts.
+        data_hash: hash of the values.
+        source_hash: hash of the file.
+        sizes: number of samples of each part.
+        inputs: how inputs of molecules were computed; None: not a matter of choice.
+        structures: the structure files; None: other data.
+        series: sensor series and rules of the forecast; None: other data.
+        other: further entries, of data sets that geozoo does not know or of other versions.
+
+    >>> DataRecord(dataset="rmd17", molecule="ethanol", sizes={"train": 950}).to_dict()
+    {'dataset': 'rmd17', 'molecule': 'ethanol', 'num_train': 950}
+    """
+
+    dataset: str = ""
+    variant: str | None = None
+    molecule: str | None = None
+    target: str | None = None
+    source: str | None = None
+    split: str = ""
+    split_hash: str | None = None
+    data_hash: str | None = None
+    source_hash: str | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    inputs: MoleculeInputs | None = None
+    structures: StructureFiles | None = None
+    series: SeriesRecord | None = None
+    other: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def problem(self) -> str:
+        """The problem chosen among several; empty where there is only one."""
+        return str(self.variant or self.molecule or self.target or "")
+
+    @property
+    def split_label(self) -> str:
+        """Source, name and hash of the split in one line, as it stands in tables of results."""
+        parts = [str(text) for text in (self.source, self.split) if text]
+        return ", ".join(parts) + (f" ({self.split_hash[:12]})" if self.split_hash else "")
+
+    @property
+    def reading(self) -> Mapping[str, Any]:
+        """`SeriesRecord.reading`; empty for other data."""
+        return self.series.reading if self.series else {}
+
+    @property
+    def sensors(self) -> list[str] | None:
+        """`SeriesRecord.sensors`; None for other data."""
+        return self.series.sensors if self.series else None
+
+    @property
+    def rules(self) -> Mapping[str, Any]:
+        """`SeriesRecord.rules`.
+
+        Raises:
+            ValueError: for data that are not sensor series.
+        """
+        if self.series is None or not self.series.rules:
+            raise ValueError(
+                "the record of the data set has no rules of a forecast (DataRecord.series.rules): "
+                "protocols are made by geozoo.data.forecast_protocol"
+            )
+        return self.series.rules
+
+    def with_reading(self, reading: Mapping[str, Any]) -> Self:
+        """The record of the same series with another `SeriesRecord.reading`."""
+        return replace(self, series=replace(self.series or SeriesRecord(), reading=reading))
+
+    def changed_since(self, before: DataRecord) -> str:
+        """Which hash differs from an earlier record of the same data; empty where none does.
+
+        Hashes that one of them lacks, as records of earlier versions do, are not compared.
+
+        >>> now = DataRecord(structures=StructureFiles(file_hashes={"train": "1b"}))
+        >>> now.changed_since(DataRecord(structures=StructureFiles(file_hashes={"train": "0a"})))
+        'the train file has the hash 1b, and had 0a'
+        """
+        earlier, files = before.structures or StructureFiles(), self.structures or StructureFiles()
+        here = files.file_hashes
+        found = [
+            f"the {part} file {files.files.get(part, '')}".rstrip()
+            + f" has the hash {here[part]}, and had {digest}"
+            for part, digest in earlier.file_hashes.items()
+            if here.get(part, digest) != digest
+        ]
+        if found:
+            return "; ".join(found)
+        for what, new, old in (
+            (f"the file {self.source or ''} has", self.source_hash, before.source_hash),
+            ("the values of the data have", self.data_hash, before.data_hash),
+            ("the parts have", self.split_hash, before.split_hash),
+        ):
+            if None not in (new, old) and new != old:
+                return f"{what} the hash {new}, and had {old}"
+        return ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The flat mapping of plain values that is stored; entries without a value are left out."""
+        values = asdict(self)
+        sizes = {f"{_SIZE}{part}": size for part, size in values.pop("sizes").items()}
+        groups = [values.pop(name) or {} for name in _GROUPS]
+        other = values.pop("other")
+        flat = values | {key: value for group in groups for key, value in group.items()}
+        return (
+            {key: value for key, value in flat.items() if value not in (None, "")} | other | sizes
+        )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`, for records of every version."""
+        rest = dict(values)
+        sizes = {
+            key.removeprefix(_SIZE): rest.pop(key)
+            for key in list(rest)
+            if key.startswith(_SIZE) and isinstance(rest[key], int)
+        }
+        groups = {name: group.taken_from(rest) for name, group in _GROUPS.items()}
+        plain = {each.name for each in fields(cls)} - {*_GROUPS, "sizes", "other"}
+        known = {name: rest.pop(name) for name in plain if name in rest}
+        return cls(**known, **groups, sizes=sizes, other=rest)  # type: ignore[arg-type]
+
+
+_GROUPS: dict[str, type[_Part]] = {
+    "inputs": MoleculeInputs, "structures": StructureFiles, "series": SeriesRecord,
+}  # fmt: skip
