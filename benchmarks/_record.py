@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from geozoo.zoo.provenance import device_name, versions
+from geozoo.machine.provenance import device_name, versions
 
 FOLDER = Path(__file__).parent / "results"
 

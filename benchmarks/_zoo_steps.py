@@ -12,8 +12,8 @@ import yaml
 from torch import Tensor, nn
 
 from benchmarks._case import Built, Case, size
+from geozoo.config import zoo_folder
 from geozoo.tasks.potential import energy_and_force
-from geozoo.zoo import zoo_folder
 
 POTENTIALS = ("ponita", "egnn", "schnet", "painn", "segnn", "nequip", "tensornet")
 MOVERS = ("ponita", "egnn", "painn", "segnn", "nequip", "tensornet")

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from benchmarks._record import record
 from geozoo.data import GraphStore, data_folder
-from geozoo.data._qm9_store import prepare_store, prepared_path
+from geozoo.data.molecules._qm9_store import prepare_store, prepared_path
 from geozoo.metrics import molecule_bonds
 
 #: Molecules judged at once.

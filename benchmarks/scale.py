@@ -31,7 +31,7 @@ from rich.table import Table
 from benchmarks._memory import forget_largest, largest_mib, resident_mib
 from benchmarks._record import FOLDER, record
 from benchmarks._sweeps import SWEEPS
-from geozoo.cli._freed_memory import keep_freed_memory
+from geozoo.runs.freed_memory import keep_freed_memory
 
 PICTURE = FOLDER / "scale.png"
 

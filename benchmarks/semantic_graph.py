@@ -24,8 +24,8 @@ from torch import Tensor
 
 from benchmarks._record import record
 from geozoo.data import LoaderOptions, Pems, RoadGraphs, forecast_protocol
-from geozoo.data.semantic_graph import dtw_distances
-from geozoo.geometry import semantic_adjacency
+from geozoo.data.traffic import semantic_adjacency
+from geozoo.data.traffic.semantic_graph import dtw_distances
 
 RADIUS = 6
 RULES = ("closest", "released")

@@ -25,9 +25,9 @@ import torch
 from hydra.utils import instantiate
 
 from benchmarks._record import record
-from geozoo.cli._build import build_datamodule, build_task, complete_model
+from geozoo.config import compose
+from geozoo.runs.build import build_datamodule, build_task, complete_model
 from geozoo.tasks import GraphTask
-from geozoo.zoo import compose
 
 #: The published sizes of PONITA on molecules and digits.
 PUBLISHED = (

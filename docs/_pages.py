@@ -25,6 +25,7 @@ ROOMS = {
     "geozoo.metrics": "Measures",
     "geozoo.contracts": "What a model offers, and what a measure means, as protocols",
     "geozoo.hub": "Trained models as files; `geozoo.load` is the `load` of this room",
+    "geozoo.checks": "Checks of arguments",
     "geozoo.testing": "The contract that a layer of your own can be tested against",
 }
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 import geozoo
-from geozoo.data.traffic_simulator import TrafficOptions, simulate_traffic
+from geozoo.data.traffic.simulator import TrafficOptions, simulate_traffic
 from geozoo.geometry import (
     normalized_adjacency,
     r2s1_invariants,

@@ -1,6 +1,6 @@
 """A row of results, for tests."""
 
-from geozoo.zoo.results import Result
+from geozoo.results.rows import Result
 
 ROW = Result(
     recipe="ponita-rmd17", dataset="rmd17", variant="aspirin", split="official-01 (abc)",

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from geozoo.data import LoaderOptions, RoadGraphs, Traffic, TrafficSeries, forecast_protocol
-from geozoo.data.traffic_series import clock
+from geozoo.data.traffic.series import clock
 from geozoo.models import GramODE
 
 

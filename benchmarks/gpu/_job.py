@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from geozoo.zoo.provenance import device_name, versions
+from geozoo.machine.provenance import device_name, versions
 
 #: The checkout, and the records of all jobs.
 ROOT = Path(__file__).resolve().parents[2]

@@ -70,7 +70,7 @@ def stage_rmd17(layout: Path, data: Path) -> None:
 
 def stage_qm9(layout: Path, data: Path) -> None:
     """The prepared file alone, with bonds from distances."""
-    from geozoo.data._qm9_store import prepare_store, prepared_path
+    from geozoo.data.molecules._qm9_store import prepare_store, prepared_path
 
     archive, excluded = (layout / name for name in ("dsgdb9nsd.xyz.tar.bz2", "uncharacterized.txt"))
     prepare_store(data / "qm9", archive, excluded, "distance")
@@ -162,9 +162,9 @@ def _coded(path: Path, name: str) -> tuple[str, bytes]:
 
 def qm9_constants() -> tuple[list[float], Mapping[int, list[float]]]:
     """What geozoo multiplies QM9's properties with, and its energies of free atoms."""
-    from geozoo.data._qm9_files import FREE_ATOMS
-    from geozoo.data._qm9_store import _ENERGIES, COLUMNS
-    from geozoo.data.units import energy_factor
+    from geozoo.data.molecules._qm9_files import FREE_ATOMS
+    from geozoo.data.molecules._qm9_store import _ENERGIES, COLUMNS
+    from geozoo.data.molecules.units import energy_factor
 
     hartree = energy_factor("hartree") / energy_factor("eV")
     factors = [hartree if each.removesuffix("_atom") in _ENERGIES else 1.0 for each in COLUMNS]

@@ -11,8 +11,8 @@ from typing import Any
 
 from benchmarks.gpu._job import Context, run_command
 from benchmarks.gpu._runs import pack_run, unpack_run
-from geozoo.cli._checkpoints import read_checkpoint
-from geozoo.cli._folder import RunFolder
+from geozoo.runs.checkpoints import read_checkpoint
+from geozoo.runs.folder import RunFolder
 
 #: Seconds at the end for the test, the pictures and the packing.
 _END = 45.0

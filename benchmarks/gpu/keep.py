@@ -78,8 +78,8 @@ def keep_run(folder: Path, job: str, runs: Path, state: Path) -> Path | None:
 
 def is_whole(run: Path) -> bool:
     """Whether all epochs of a run are done."""
-    from geozoo.cli._checkpoints import read_checkpoint
-    from geozoo.cli._folder import RunFolder
+    from geozoo.runs.checkpoints import read_checkpoint
+    from geozoo.runs.folder import RunFolder
 
     last = read_checkpoint(RunFolder(run).last)
     return last.epochs >= last.record["config"]["trainer"]["max_epochs"]
@@ -124,7 +124,7 @@ def main() -> None:
             continue
         sys.stdout.write(f"the run of {job} is in {run}\n")
         if (run / "result.csv").is_file():
-            from geozoo.cli._recording import record_runs
+            from geozoo.runs.recording import record_runs
 
             try:
                 sys.stdout.write(f"recorded in {record_runs([run]).path}\n")

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from geozoo.data import GraphStore, LoaderOptions, MNISTSlic
-from geozoo.data.superpixels import SlicOptions, slic_graphs
+from geozoo.data.images.superpixels import SlicOptions, slic_graphs
 
 #: Images of a process at once: a multiple of those whose neighbours geozoo searches at once.
 BLOCK = 2500
@@ -29,7 +29,7 @@ BLOCK = 2500
 def parallel_graphs(
     images: np.ndarray, options: SlicOptions, advance: Callable[[int], None] = lambda amount: None
 ) -> GraphStore:
-    """What `geozoo.data.superpixels.slic_graphs` returns, made in as many processes as cores."""
+    """What `geozoo.data.slic_graphs` returns, made in as many processes as cores."""
     blocks = [images[start : start + BLOCK] for start in range(0, len(images), BLOCK)]
     workers = min(len(blocks), os.cpu_count() or 1)
     parts = []
@@ -56,7 +56,7 @@ def _cut(images: np.ndarray, options: SlicOptions) -> tuple[np.ndarray, ...]:
 def main() -> int:
     begun = time.monotonic()
     data = MNISTSlic(loader=LoaderOptions(batch_size=96), download=False)
-    with mock.patch("geozoo.data.mnist_superpixels.slic_graphs", parallel_graphs):
+    with mock.patch("geozoo.data.images.mnist_superpixels.slic_graphs", parallel_graphs):
         data.prepare_data()
     sys.stdout.write(f"{data.prepared.name} is there after {time.monotonic() - begun:.0f} s\n")
     return 0

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 
 from rich.text import Text
 
-from geozoo.cli._options import RunError
 from geozoo.cli._quiet import quiet_lightning
-from geozoo.cli._screen import Screen
-from geozoo.zoo import ConfigError
+from geozoo.config import ConfigError
+from geozoo.report.screen import Screen
+from geozoo.runs.errors import RunError
 
 _USAGE_FAULT, _RUN_FAULT = 2, 1
 

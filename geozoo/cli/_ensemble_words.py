@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from geozoo.cli._arguments import repeated_keys
-from geozoo.zoo import ConfigError
+from geozoo.config import ConfigError
+from geozoo.runs.arguments import repeated_keys
 
 _KEY = "ensemble="
 #: Keys that are read here, before Hydra.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from geozoo.cli._screen import Screen
-from geozoo.cli._sheet import facts
-from geozoo.zoo import entries, group_names, recipes, trainer_variants
-from geozoo.zoo.needs import needed_extras, needs
+from geozoo.config import entries, group_names, recipes, trainer_variants
+from geozoo.config.needs import needed_extras, needs
+from geozoo.report.screen import Screen
+from geozoo.report.sheet import facts
 
 _EXAMPLES = (
     ("geozoo-train trainer=quick", "minutes on a CPU: PONITA on the N-body data"),

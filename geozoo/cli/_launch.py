@@ -8,21 +8,21 @@ from contextlib import contextmanager
 
 from omegaconf import DictConfig
 
-from geozoo.cli._checkpoint_files import drop_unfinished
-from geozoo.cli._checkpoints import read_checkpoint
 from geozoo.cli._console import configure_logging, faults_shown
 from geozoo.cli._ensemble_words import ensemble_words
-from geozoo.cli._folder import RunFolder, command_line
-from geozoo.cli._outcome import RunOutcome
-from geozoo.cli._paths import moved_files
-from geozoo.cli._prepare import is_main_process, prepare
-from geozoo.cli._report import report
-from geozoo.cli._resume import folder_to_resume, relocate, resumed_config, stored_config
-from geozoo.cli._screen import Screen
-from geozoo.cli._summary import ensemble_steps, show_sweep
-from geozoo.cli._training import train
-from geozoo.cli._words import options_first
-from geozoo.zoo import CONFIG_NAME, forced_words, hydra_origins, plain_word, register_entries
+from geozoo.config import CONFIG_NAME, forced_words, hydra_origins, plain_word, register_entries
+from geozoo.config.arguments import options_first
+from geozoo.report.screen import Screen
+from geozoo.report.summary import ensemble_steps, show_sweep
+from geozoo.report.write import report
+from geozoo.runs.checkpoint_files import drop_unfinished
+from geozoo.runs.checkpoints import read_checkpoint
+from geozoo.runs.folder import RunFolder, command_line
+from geozoo.runs.outcome import RunOutcome
+from geozoo.runs.paths import moved_files
+from geozoo.runs.prepare import is_main_process, prepare
+from geozoo.runs.resume import folder_to_resume, relocate, resumed_config, stored_config
+from geozoo.runs.training import train
 
 _PROGRAM = "geozoo-train"
 

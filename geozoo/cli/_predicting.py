@@ -9,19 +9,19 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from geozoo.cli._arguments import check_not_input, check_writable, key_values, repeated_keys
 from geozoo.cli._console import configure_logging
 from geozoo.cli._forecast_files import write_forecast
-from geozoo.cli._options import RunError
 from geozoo.cli._prediction_files import FORMATS, Predictions, write_predictions
-from geozoo.cli._screen import Screen
-from geozoo.cli._trained import model_files, trained_models
 from geozoo.data import GeometricSpec, progress_bar, read_structures
 from geozoo.hub import Ensemble, TrainedModel
 from geozoo.hub.arrays import read_arrays
 from geozoo.hub.forecasts import forecast
 from geozoo.hub.readings import read_readings
 from geozoo.hub.structures import allow_any_composition, predict_store, structure_store
+from geozoo.report.screen import Screen
+from geozoo.runs.arguments import check_not_input, check_writable, key_values, repeated_keys
+from geozoo.runs.errors import RunError
+from geozoo.runs.trained import model_files, trained_models
 
 #: Outputs that hold structures; an input may be any file that ASE reads.
 _STRUCTURES = (".xyz", ".extxyz")

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from geozoo.cli._checkpoints import find_checkpoint, read_checkpoint
-from geozoo.cli._folder import RunFolder
-from geozoo.cli._recording import public
-from geozoo.cli._screen import Screen
+from geozoo.config import entries
 from geozoo.data import DataRecord
 from geozoo.hub import load, write_model
 from geozoo.hub.description import valid_name
 from geozoo.hub.rebuilding import own_modules, rebuild_task
+from geozoo.report.screen import Screen
+from geozoo.results.rows import Result, read_results
+from geozoo.runs.checkpoints import find_checkpoint, read_checkpoint
+from geozoo.runs.folder import RunFolder
+from geozoo.runs.recording import public
 from geozoo.tasks._precision import model_dtype
-from geozoo.zoo import entries
-from geozoo.zoo.results import Result, read_results
 
 _LICENCE = re.compile(r"^(?:\| *licence *\||- \*\*Licence\*\*:) *(.+?) *\|?$", re.MULTILINE)
 

@@ -8,17 +8,17 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from geozoo.cli._checkpoints import read_checkpoint
-from geozoo.cli._durations import duration
-from geozoo.cli._folder import RunFolder
-from geozoo.cli._options import RunError
-from geozoo.cli._recording import without_places
-from geozoo.cli._screen import Screen
-from geozoo.cli._sheet import Sheet
-from geozoo.zoo.ledger import Run, find_run
-from geozoo.zoo.provenance import commit, device_name
-from geozoo.zoo.reproduction import Comparison, commands_of, compare, stages, tolerance_of
-from geozoo.zoo.results import over_seeds, read_results
+from geozoo.machine.provenance import commit, device_name
+from geozoo.report.screen import Screen
+from geozoo.report.sheet import Sheet
+from geozoo.results.ledger import Run, find_run
+from geozoo.results.reproduction import Comparison, commands_of, compare, stages, tolerance_of
+from geozoo.results.rows import over_seeds, read_results
+from geozoo.runs.checkpoints import read_checkpoint
+from geozoo.runs.durations import duration
+from geozoo.runs.errors import RunError
+from geozoo.runs.folder import RunFolder
+from geozoo.runs.recording import without_places
 
 #: What a repeated run prints is about the verdict, which alone was asked for.
 _STANDARD_ERROR = 2

@@ -8,15 +8,15 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from geozoo.cli._arguments import check_not_input, key_values
 from geozoo.cli._console import configure_logging, faults_shown
-from geozoo.cli._molecules import check_molecule_file, plot_molecules, write_molecules
-from geozoo.cli._options import RunError
-from geozoo.cli._screen import Screen
-from geozoo.cli._sheet import Sheet
-from geozoo.cli._trained import model_files, trained_model
 from geozoo.data import progress_bar
 from geozoo.metrics import generation_scores, molecule_bonds, molecule_smiles
+from geozoo.report.molecules import check_molecule_file, plot_molecules, write_molecules
+from geozoo.report.screen import Screen
+from geozoo.report.sheet import Sheet
+from geozoo.runs.arguments import check_not_input, key_values
+from geozoo.runs.errors import RunError
+from geozoo.runs.trained import model_files, trained_model
 from geozoo.tasks import MAX_SAMPLES, Generation, SampledMolecules
 
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from geozoo.cli._extras import extras_named
-from geozoo.zoo.needs import with_needs
+from geozoo.config.needs import with_needs
 
 _DESCRIPTION = "Test a checkpoint or a trained model, on its own data or on others."
 _EPILOG = """\

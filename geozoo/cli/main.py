@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geozoo import __version__
-from geozoo.cli._arguments import check_not_input, check_writable
 from geozoo.cli._extras import extras_named, missing_library
-from geozoo.cli._options import RunError
-from geozoo.zoo.needs import with_needs
+from geozoo.config.needs import with_needs
+from geozoo.runs.arguments import check_not_input, check_writable
+from geozoo.runs.errors import RunError
 
 if TYPE_CHECKING:
-    from geozoo.cli._screen import Screen
+    from geozoo.report.screen import Screen
 
 _PROGRAM = "geozoo"
 #: Programs of their own, which read the remaining words themselves.
@@ -58,7 +58,7 @@ def _program(word: str) -> str:
 
 def _run(options: argparse.Namespace) -> None:
     """Run a command; a user error ends the program."""
-    from geozoo.cli._screen import Screen
+    from geozoo.report.screen import Screen
 
     screen = Screen()
     try:
@@ -70,13 +70,13 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _list(options: argparse.Namespace, screen: Screen) -> None:
-    from geozoo.cli._listing import show_entries
+    from geozoo.report.listing import show_entries
 
     show_entries(screen, options.section)
 
 
 def _record(options: argparse.Namespace, screen: Screen) -> None:
-    from geozoo.cli._recording import record_runs
+    from geozoo.runs.recording import record_runs
 
     recorded = record_runs([Path(run) for run in options.runs], force=options.force)
     screen.result(recorded.path)
@@ -91,8 +91,8 @@ def _record(options: argparse.Namespace, screen: Screen) -> None:
 
 
 def _cards(options: argparse.Namespace, screen: Screen) -> None:
-    from geozoo.cli._listing import write_cards
-    from geozoo.cli._recording import check_checkout
+    from geozoo.report.listing import write_cards
+    from geozoo.runs.recording import check_checkout
 
     check_checkout()
     for card in (written := write_cards()):
@@ -102,15 +102,15 @@ def _cards(options: argparse.Namespace, screen: Screen) -> None:
 
 
 def _results(options: argparse.Namespace, screen: Screen) -> None:
-    from geozoo.cli._ledger import show_results
+    from geozoo.report.ledger_table import show_results
 
     show_results(options.words, screen)
 
 
 def _table(options: argparse.Namespace, screen: Screen) -> None:
-    from geozoo.cli._table_formats import draw_tables, show_tables
-    from geozoo.zoo import table_text
-    from geozoo.zoo.benchmark_table import benchmark_tables
+    from geozoo.report.table_formats import draw_tables, show_tables
+    from geozoo.results import table_text
+    from geozoo.results.benchmark_table import benchmark_tables
 
     if options.picture:
         check_writable("--picture", Path(options.picture))
@@ -142,8 +142,8 @@ def _predict(options: argparse.Namespace, screen: Screen) -> None:
 
 
 def _export(options: argparse.Namespace, screen: Screen) -> None:
-    from geozoo.cli._trained import model_files, trained_model
     from geozoo.hub.exporting import save_program
+    from geozoo.runs.trained import model_files, trained_model
 
     path = Path(options.output).expanduser().absolute()
     check_writable("output", path)

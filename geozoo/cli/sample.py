@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from geozoo.cli._extras import extras_named
-from geozoo.zoo.needs import with_needs
+from geozoo.config.needs import with_needs
 
 _DESCRIPTION = "Draw molecules from a trained model and write them to a file."
 _EPILOG = """\

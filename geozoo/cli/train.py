@@ -22,7 +22,7 @@ def _main(words: list[str]) -> None:
 
         print_help()
         return
-    from geozoo.cli._words import unknown_word
+    from geozoo.config.arguments import unknown_word
 
     fault = unknown_word(words)
     if fault:

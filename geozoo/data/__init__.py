@@ -1,56 +1,90 @@
 """Data sets of graphs: stores, batches, splits, statistics and Lightning data modules."""
 
-from geozoo.data._ase_frames import Structure, read_structures, structure_of
-from geozoo.data._folders import atomic_path, data_folder
-from geozoo.data._missing_readings import outlying_values
-from geozoo.data._progress import progress_bar
-from geozoo.data._table_cells import TableForm
 from geozoo.data.augmentation import rotate_batch
 from geozoo.data.batch import GraphBatch
-from geozoo.data.chirality import Chirality
-from geozoo.data.damage import damage_named, read_csv_rows, read_tensors
 from geozoo.data.datamodule import GraphDataModule, LoadedData
-from geozoo.data.download import RemoteFile, fetch, is_offline, remote_files
-from geozoo.data.extxyz import ExtXYZ
 from geozoo.data.fields import FIELDS, Field
-from geozoo.data.image_store import ImageStore, pixel_positions
-from geozoo.data.labelled_images import LabelledImages
+from geozoo.data.images import (
+    ImageStore,
+    LabelledImages,
+    MNISTPixels,
+    MNISTSlic,
+    MNISTSuperpixels,
+    SlicOptions,
+    pixel_positions,
+    slic_graphs,
+)
 from geozoo.data.loader import GraphDataset, GraphLoader, LoaderOptions
-from geozoo.data.mnist_pixels import MNISTPixels
-from geozoo.data.mnist_superpixels import MNISTSlic, MNISTSuperpixels
-from geozoo.data.nbody import NBody
-from geozoo.data.nbody_simulator import (
+from geozoo.data.molecules import (
+    KCAL_MOL_TO_MEV,
+    QM9,
+    QM9_TARGETS,
+    RMD17,
+    ExtXYZ,
+    QM9Generation,
+    Structure,
+    bond_orders,
+    energy_factor,
+    length_factor,
+    read_structures,
+    structure_of,
+)
+from geozoo.data.particles import (
     SIMULATOR_VERSION,
+    Chirality,
+    NBody,
     NBodyOptions,
     NBodyState,
     initial_state,
     simulate,
     total_energy,
 )
-from geozoo.data.numpy_files import read_npy, read_npz
-from geozoo.data.protocol import PROTOCOLS, ForecastProtocol, forecast_protocol
-from geozoo.data.qm9 import QM9, QM9_TARGETS
-from geozoo.data.qm9_generation import QM9Generation
 from geozoo.data.record import DataRecord, MoleculeInputs, SeriesRecord, StructureFiles
-from geozoo.data.rmd17 import RMD17
 from geozoo.data.sampler import EpochBatchSampler
 from geozoo.data.scalers import energy_force_statistics, mean_and_std
-from geozoo.data.semantic_graph import dtw_distances, mean_day
-from geozoo.data.sensor_table import read_sensor_table
 from geozoo.data.spec import DataSpec, ForecastSpec, GeometricSpec
 from geozoo.data.splits import check_split, every_nth, random_split, read_index_file, split_hash
 from geozoo.data.store import GraphStore
-from geozoo.data.superpixels import SlicOptions, slic_graphs
-from geozoo.data.traffic import RoadGraphs, Traffic
-from geozoo.data.traffic_archives import LoopSpeeds, Pems
-from geozoo.data.traffic_series import TrafficSeries
-from geozoo.data.traffic_simulator import TrafficOptions, simulate_traffic
-from geozoo.data.traffic_synthetic import TrafficSynthetic
-from geozoo.data.traffic_tables import LosLoop, TrafficCSV
-from geozoo.data.units import KCAL_MOL_TO_MEV, energy_factor, length_factor
-from geozoo.data.windows import SeriesStore, WindowBatch
+from geozoo.data.traffic import (
+    PROTOCOLS,
+    ForecastProtocol,
+    LoopSpeeds,
+    LosLoop,
+    Pems,
+    RoadGraphs,
+    SeriesStore,
+    TableForm,
+    Traffic,
+    TrafficCSV,
+    TrafficOptions,
+    TrafficSeries,
+    TrafficSynthetic,
+    WindowBatch,
+    distances_from_coordinates,
+    distances_from_edges,
+    dtw_distances,
+    forecast_protocol,
+    mean_day,
+    outlying_values,
+    read_sensor_table,
+    released_gaussian_adjacency,
+    semantic_adjacency,
+    simulate_traffic,
+    threshold_gaussian_adjacency,
+)
+from geozoo.files.download import RemoteFile, fetch, is_offline, remote_files
+from geozoo.files.errors import damage_named, read_csv_rows, read_tensors
+from geozoo.files.folders import atomic_path, data_folder
+from geozoo.files.numpy_arrays import read_npy, read_npz
+from geozoo.files.progress import progress_bar
 
 __all__ = [
+    "bond_orders",
+    "distances_from_coordinates",
+    "distances_from_edges",
+    "released_gaussian_adjacency",
+    "semantic_adjacency",
+    "threshold_gaussian_adjacency",
     "FIELDS",
     "Field",
     "Chirality",

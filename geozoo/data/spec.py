@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from inspect import Parameter, signature
 from typing import Any, ClassVar, Literal, get_args
 
+from geozoo.checks import check_whole
 from geozoo.contracts.families import OUTPUT_ARGUMENTS, lacking_outputs
-from geozoo.data._whole_numbers import check_whole
 from geozoo.data.record import DataRecord
 from geozoo.geometry import check_lattice
 

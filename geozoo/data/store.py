@@ -16,8 +16,8 @@ from torch import Tensor
 from geozoo.data._layout import GraphIndex, Ragged, as_index
 from geozoo.data._layout import check_fields as _check_fields
 from geozoo.data.batch import GraphBatch
-from geozoo.data.damage import damage_named
-from geozoo.data.tensor_file import write_tensors
+from geozoo.files.errors import damage_named
+from geozoo.files.safetensors_file import write_tensors
 
 if TYPE_CHECKING:
     from torch_geometric.data import Batch, Data

@@ -1,6 +1,11 @@
 """Rotations, orientation grids, invariants of point pairs, and graphs built from positions."""
 
-from geozoo.geometry.bonds import bond_orders
+from geozoo.geometry.adjacency import (
+    normalized_adjacency,
+    random_walk_adjacency,
+    scaled_laplacian,
+    symmetrized,
+)
 from geozoo.geometry.graphs import (
     PairedEdges,
     complete_graph,
@@ -37,17 +42,6 @@ from geozoo.geometry.rank_two import (
     weigh_parts,
 )
 from geozoo.geometry.rotations import random_rotations
-from geozoo.geometry.sensor_graphs import (
-    distances_from_coordinates,
-    distances_from_edges,
-    normalized_adjacency,
-    random_walk_adjacency,
-    released_gaussian_adjacency,
-    scaled_laplacian,
-    semantic_adjacency,
-    symmetrized,
-    threshold_gaussian_adjacency,
-)
 
 __all__ = [
     "PART_SIZES",
@@ -55,15 +49,12 @@ __all__ = [
     "SPHERE_GRIDS",
     "antipodal_order",
     "arrow_parts",
-    "bond_orders",
     "check_lattice",
     "circle_grid",
     "complete_graph",
     "complete_pairs",
     "directed_edges",
     "distance_invariants",
-    "distances_from_coordinates",
-    "distances_from_edges",
     "frame_invariants",
     "full_tensor",
     "knn_graph",
@@ -81,15 +72,35 @@ __all__ = [
     "radius_pairs",
     "random_rotations",
     "random_walk_adjacency",
-    "released_gaussian_adjacency",
     "scaled_laplacian",
     "se3_invariants",
-    "semantic_adjacency",
     "sphere_grid",
     "stencil_offsets",
     "symmetrized",
     "tensor_part_norms",
     "tensor_product_parts",
-    "threshold_gaussian_adjacency",
     "weigh_parts",
 ]
+
+#: Functions that are now in `geozoo.data`.
+_MOVED = (
+    "bond_orders",
+    "distances_from_coordinates",
+    "distances_from_edges",
+    "released_gaussian_adjacency",
+    "semantic_adjacency",
+    "threshold_gaussian_adjacency",
+)
+
+
+def __getattr__(name: str) -> object:
+    """Find a function under the name that it had here in earlier versions."""
+    if name not in _MOVED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import warnings
+    from importlib import import_module
+
+    warnings.warn(
+        f"geozoo.geometry.{name} is now geozoo.data.{name}", DeprecationWarning, stacklevel=2
+    )
+    return getattr(import_module("geozoo.data"), name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from geozoo.hub._clock_offsets import minutes_apart
+from geozoo.data.traffic._utc_offsets import minutes_apart
 
 #: Rules that decide which numbers a network sees, and what holds where a model does not say.
 _RULES: dict[str, Any] = {"zero_is_missing": False, "missing": [], "absent_rows": "unobserved"}

@@ -9,14 +9,10 @@ import numpy as np
 import torch
 
 from geozoo.data import GeometricSpec, GraphStore, read_npz
-from geozoo.data._file_contents import (
-    check_states,
-    is_state_name,
-    report_contents,
-    states_of_arrays,
-)
-from geozoo.data._qm9_inputs import inputs_of_qm9
-from geozoo.data.numpy_files import npz_names
+from geozoo.data.molecules._electronic_states import check_states, is_state_name, states_of_arrays
+from geozoo.data.molecules._qm9_inputs import inputs_of_qm9
+from geozoo.files.contents import report_contents
+from geozoo.files.numpy_arrays import npz_names
 
 #: Arrays that say which nodes and edges make a graph.
 _OF_GRAPHS = ("num_nodes", "edge_index", "num_edges")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from geozoo.zoo.out_of_memory import is_out_of_memory
-from geozoo.zoo.provenance import peak_memory_bytes
+from geozoo.machine.out_of_memory import is_out_of_memory
+from geozoo.machine.provenance import peak_memory_bytes
 
 _FIRST, _LARGEST = 8, 1024
 #: Share of the free memory that a batch may take before batches stop growing.

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from geozoo.data import DataSpec, read_tensors
 from geozoo.hub.description import ModelFileError
-from geozoo.nn.low_rank import merge_low_rank_updates
 from geozoo.tasks import GraphTask
 from geozoo.tasks._precision import match_precision
+from geozoo.tasks.low_rank import merge_low_rank_updates
 
 _NEEDED = ("state_dict", "geozoo", "epoch")
 

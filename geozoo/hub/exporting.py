@@ -16,7 +16,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from geozoo.contracts import NeighborListed
 from geozoo.data import WindowBatch
-from geozoo.data.atom_energies import is_determined
+from geozoo.data.molecules.atom_energies import is_determined
 from geozoo.geometry import PairedEdges
 from geozoo.hub.loading import TrainedModel
 from geozoo.tasks import Forecasting, Potential

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from geozoo.data import SeriesStore, TrafficSeries, WindowBatch
-from geozoo.data._regular_grid import on_regular_grid
-from geozoo.data.traffic_series import MINUTES_PER_DAY, day_of_week, slot_of_day
-from geozoo.hub._clock_offsets import minutes_apart
+from geozoo.data.traffic._regular_grid import on_regular_grid
+from geozoo.data.traffic._utc_offsets import minutes_apart
+from geozoo.data.traffic.series import MINUTES_PER_DAY, day_of_week, slot_of_day
 from geozoo.hub.ensemble import SPREAD, Ensemble
 from geozoo.metrics import QUANTILES
 

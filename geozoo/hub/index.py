@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from geozoo.config import entries, nearest
 from geozoo.hub.description import FILE_NAME
-from geozoo.zoo import entries, nearest
 
 #: Folder of trained models in the folder of their network.
 FOLDER = "trained"

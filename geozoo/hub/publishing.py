@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from geozoo.data.tensor_file import write_tensors
+from geozoo.files.safetensors_file import write_tensors
 from geozoo.hub.description import Description, Weights, file_sha256
 
 WEIGHTS_NAME = "model.safetensors"

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from geozoo.data import GeometricSpec, GraphStore, Structure
-from geozoo.data._file_contents import check_states
-from geozoo.data._qm9_inputs import inputs_of_qm9, qm9_inputs
+from geozoo.data.molecules._electronic_states import check_states
+from geozoo.data.molecules._qm9_inputs import inputs_of_qm9, qm9_inputs
 from geozoo.hub.batch_size import BatchSize
 from geozoo.tasks import Potential
 

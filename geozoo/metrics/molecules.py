@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from geozoo.geometry import bond_orders, complete_pairs
+from geozoo.data.molecules import bond_orders
+from geozoo.geometry import complete_pairs
 from geozoo.ops import scatter
 
 #: Sum of bond orders that makes an atom stable, by atomic number.

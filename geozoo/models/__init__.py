@@ -3,10 +3,12 @@
 from geozoo.models._outputs import GeometricOutput
 from geozoo.models.agcrn import AGCRN
 from geozoo.models.composition import Composition
+from geozoo.models.conversion.gram_ode_weights import load_gram_ode_weights
+from geozoo.models.conversion.ponita_weights import load_reference_weights
+from geozoo.models.conversion.tabulation import Tabulated, tabulate
 from geozoo.models.dcrnn import DCRNN
 from geozoo.models.egnn import EGNN
 from geozoo.models.gram_ode import GramODE
-from geozoo.models.gram_ode_weights import load_gram_ode_weights
 from geozoo.models.graph_wavenet import GraphWaveNet
 from geozoo.models.historical_average import HistoricalAverage
 from geozoo.models.last_value import LastValue
@@ -14,7 +16,6 @@ from geozoo.models.nequip import NequIP
 from geozoo.models.painn import PaiNN
 from geozoo.models.per_sensor_linear import PerSensorLinear
 from geozoo.models.ponita import Ponita
-from geozoo.models.ponita_weights import load_reference_weights
 from geozoo.models.schnet import SchNet
 from geozoo.models.seasonal_naive import SeasonalNaive
 from geozoo.models.segnn import SEGNN
@@ -22,7 +23,6 @@ from geozoo.models.staeformer import STAEformer
 from geozoo.models.stgcn import STGCN
 from geozoo.models.stgode import StgODE
 from geozoo.models.stid import Stid
-from geozoo.models.tabulation import Tabulated, tabulate
 from geozoo.models.tensornet import TensorNet
 from geozoo.models.vector_autoregression import VectorAutoregression
 

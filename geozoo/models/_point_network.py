@@ -8,10 +8,10 @@ from typing import Literal
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from geozoo.checks import check_radius
 from geozoo.geometry import complete_pairs, directed_edges, radius_pairs
 from geozoo.models._inputs import check_channels, check_graphs
 from geozoo.models._outputs import GeometricOutput
-from geozoo.nn._checks import check_radius
 from geozoo.ops import scatter
 
 

@@ -8,13 +8,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from geozoo.checks import check_positive
 from geozoo.models._forecast_inputs import (
     check_adjacencies,
     check_windows,
     with_clock,
 )
 from geozoo.nn import LearnedGraph, SpatioTemporalBlock
-from geozoo.nn._checks import check_positive
 
 #: Makes a block for so many sensors and input channels.
 BlockMaker = Callable[[int, int], SpatioTemporalBlock]

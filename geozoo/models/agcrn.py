@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from geozoo.checks import check_positive
 from geozoo.models._forecast_inputs import check_windows
 from geozoo.nn import AdaptiveGraphConv
-from geozoo.nn._checks import check_positive
 
 
 class AGCRN(nn.Module):

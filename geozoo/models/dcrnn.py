@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from geozoo.checks import check_positive
 from geozoo.geometry import random_walk_adjacency
 from geozoo.models._forecast_inputs import check_adjacency, check_windows, with_clock
 from geozoo.nn import DiffusionConv
-from geozoo.nn._checks import check_positive
 
 
 class DCRNN(nn.Module):

@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from geozoo.checks import check_positive
 from geozoo.models._point_network import PointNetwork
 from geozoo.nn import EGNNConv, PolynomialWindow
-from geozoo.nn._checks import check_positive
 from geozoo.ops import safe_norm
 
 

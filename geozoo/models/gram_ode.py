@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from geozoo.checks import check_positive
 from geozoo.models._two_graphs import TwoGraphForecaster
 from geozoo.nn import MultiODEBlock, SensorAttention, SpatioTemporalBlock, TemporalConv
-from geozoo.nn._checks import check_positive
 from geozoo.ode import Integrator
 
 #: A start beyond it overflows float32 within a layer.

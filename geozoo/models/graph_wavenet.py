@@ -7,10 +7,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from geozoo.checks import check_positive
 from geozoo.geometry import random_walk_adjacency
 from geozoo.models._forecast_inputs import check_adjacency, check_windows, with_clock
 from geozoo.nn import DiffusionConv, GatedTemporalConv, LearnedGraph
-from geozoo.nn._checks import check_positive
 
 
 class GraphWaveNet(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.nn._checks import check_positive
+from geozoo.checks import check_positive
 
 
 class LastValue(nn.Module):

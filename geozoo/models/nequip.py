@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
+from geozoo.checks import check_positive
 from geozoo.models._point_network import PointNetwork
 from geozoo.models._steerable import (
     check_space,
@@ -15,7 +16,6 @@ from geozoo.models._steerable import (
     split_outputs,
 )
 from geozoo.nn import BesselBasis, PolynomialWindow
-from geozoo.nn._checks import check_positive
 from geozoo.nn.steerable import TensorProductConv, every_irrep, load_o3, make_gate, reachable
 
 

@@ -6,9 +6,9 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from geozoo.checks import check_positive
 from geozoo.models._point_network import PointNetwork
 from geozoo.nn import BesselBasis, CosineWindow, GatedVectors, PaiNNConv
-from geozoo.nn._checks import check_positive
 from geozoo.ops import length_and_direction
 
 

@@ -10,12 +10,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from geozoo.checks import check_not_negative, check_positive
 from geozoo.geometry import PairedEdges, check_lattice
 from geozoo.models._inputs import check_channels, check_condition, check_graphs
 from geozoo.models._neighborhoods import find_neighbors, neighborhood_geometry
 from geozoo.models._outputs import GeometricOutput
 from geozoo.models._ponita_choices import make_representation, resolve_backend
-from geozoo.nn._checks import check_not_negative, check_positive
 from geozoo.nn.conv import ConvNeXtBlock
 from geozoo.nn.representation._base import Geometry
 from geozoo.ops import scatter

@@ -6,9 +6,9 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from geozoo.checks import check_positive
 from geozoo.models._point_network import PointNetwork
 from geozoo.nn import ContinuousFilterConv, CosineWindow, GaussianBasis
-from geozoo.nn._checks import check_positive
 from geozoo.nn.conv.continuous_filter_conv import shifted_softplus
 from geozoo.ops import safe_norm
 

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from geozoo.checks import check_positive
 from geozoo.models._point_network import PointNetwork
 from geozoo.models._steerable import (
     check_space,
@@ -17,7 +18,6 @@ from geozoo.models._steerable import (
     split_outputs,
 )
 from geozoo.nn import PolynomialWindow
-from geozoo.nn._checks import check_positive
 from geozoo.nn.steerable import SteerableLinear, load_o3, natural_irreps
 from geozoo.ops import safe_norm, scatter
 

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from geozoo.checks import check_positive
 from geozoo.models._forecast_inputs import check_windows, clock_of
-from geozoo.nn._checks import check_positive
 
 
 class STAEformer(nn.Module):

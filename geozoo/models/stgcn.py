@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from geozoo.checks import check_positive
 from geozoo.geometry import scaled_laplacian, symmetrized
 from geozoo.models._forecast_inputs import check_adjacency, check_windows
 from geozoo.nn import ChebyshevConv, GatedTemporalConv
-from geozoo.nn._checks import check_positive
 
 
 class STGCN(nn.Module):

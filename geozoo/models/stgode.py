@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from geozoo.checks import check_positive
 from geozoo.models._two_graphs import TwoGraphForecaster
 from geozoo.nn import SpatioTemporalBlock, TemporalConv, TensorODE
-from geozoo.nn._checks import check_positive
 from geozoo.ode import Integrator
 
 #: A step beyond it overflows float32.

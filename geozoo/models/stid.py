@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from geozoo.checks import check_positive
 from geozoo.models._forecast_inputs import clock_of
-from geozoo.nn._checks import check_positive
 
 
 class Stid(nn.Module):

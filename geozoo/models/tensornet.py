@@ -7,10 +7,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from geozoo.checks import check_positive
 from geozoo.geometry import PART_SIZES, arrow_parts, tensor_part_norms, weigh_parts
 from geozoo.models._point_network import PointNetwork
 from geozoo.nn import CosineWindow, ExponentialBasis, PartwiseLinear, TensorConv
-from geozoo.nn._checks import check_positive
 from geozoo.ops import length_and_direction, scatter
 
 

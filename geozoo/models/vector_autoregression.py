@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from geozoo.nn._checks import check_positive
+from geozoo.checks import check_positive
 
 
 class VectorAutoregression(nn.Module):

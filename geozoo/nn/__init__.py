@@ -36,7 +36,6 @@ from geozoo.nn.embedding import (
     PolynomialWindow,
 )
 from geozoo.nn.graph import AdaptiveGraphConv, ChebyshevConv, DiffusionConv
-from geozoo.nn.low_rank import LowRankUpdate
 from geozoo.nn.readout import lift_to_orientations, project_from_orientations
 from geozoo.nn.representation import (
     BundleRepresentation,
@@ -70,7 +69,6 @@ __all__ = [
     "KernelBasis",
     "LearnedGraph",
     "LocalODE",
-    "LowRankUpdate",
     "MessageFilter",
     "MultiODEBlock",
     "NodeODE",
@@ -93,3 +91,18 @@ __all__ = [
     "lift_to_orientations",
     "project_from_orientations",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Find a class under the name that it had here in earlier versions."""
+    if name != "LowRankUpdate":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import warnings
+    from importlib import import_module
+
+    warnings.warn(
+        "geozoo.nn.LowRankUpdate is now geozoo.tasks.LowRankUpdate",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return getattr(import_module("geozoo.tasks"), name)

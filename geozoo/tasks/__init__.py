@@ -9,6 +9,7 @@ from geozoo.tasks.dynamics import Dynamics
 from geozoo.tasks.forecasting import Forecasting
 from geozoo.tasks.generation import Generation
 from geozoo.tasks.geometric import GeometricTask
+from geozoo.tasks.low_rank import LowRankUpdate
 from geozoo.tasks.parameter_groups import parameter_groups
 from geozoo.tasks.potential import Potential
 from geozoo.tasks.quantile_forecasting import QuantileForecasting
@@ -16,6 +17,7 @@ from geozoo.tasks.regression import Regression
 from geozoo.tasks.schedules import constant, cosine_warmup, multistep
 
 __all__ = [
+    "LowRankUpdate",
     "MAX_SAMPLES",
     "SampledMolecules",
     "Classification",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from geozoo.data.atom_energies import formula
+from geozoo.data.molecules.atom_energies import formula
 
 _ADVICE = (
     "Train with energies of free atoms (dataset.atom_energies={H: ..., ...}, or frames with "

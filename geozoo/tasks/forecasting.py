@@ -56,7 +56,7 @@ class Forecasting(GraphTask):
         ValueError: for data of another family, or a word that is not known.
     """
 
-    #: What `geozoo.zoo.check_pair` holds against a model before any data is read.
+    #: What `geozoo.config.check_pair` holds against a model before any data is read.
     family: ClassVar[str] = "forecasting"
     fits_models: ClassVar[bool] = True
     spec: ForecastSpec

@@ -64,7 +64,7 @@ class Generation(GraphTask):
 
     draws_on_cpu: ClassVar[bool] = True
 
-    #: What `geozoo.zoo.check_pair` holds against a model before any data is read.
+    #: What `geozoo.config.check_pair` holds against a model before any data is read.
     family: ClassVar[str] = "geometric"
     outputs: ClassVar[tuple[str, ...]] = ("scalar", "vector")
     fits_models: ClassVar[bool] = False

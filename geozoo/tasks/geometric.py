@@ -43,7 +43,7 @@ class GeometricTask(GraphTask):
             compute.
     """
 
-    #: What `geozoo.zoo.check_pair` holds against a model before any data is read.
+    #: What `geozoo.config.check_pair` holds against a model before any data is read.
     family: ClassVar[str] = "geometric"
     outputs: ClassVar[tuple[str, ...]] = ()
     fits_models: ClassVar[bool] = False

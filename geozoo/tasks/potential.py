@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from geozoo.data import GeometricSpec, GraphBatch, GraphDataModule
-from geozoo.data.atom_energies import (
+from geozoo.data.loader import Store
+from geozoo.data.molecules.atom_energies import (
     COMPOSITIONS,
     PREFIX,
     column_numbers,
@@ -19,7 +20,6 @@ from geozoo.data.atom_energies import (
     count_elements,
     is_determined,
 )
-from geozoo.data.loader import Store
 from geozoo.tasks._compositions import undetermined
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks._shares import nodes_of

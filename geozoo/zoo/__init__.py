@@ -1,65 +1,15 @@
-"""The zoo: its entries, the check of their configs, and the record of their results."""
+"""The name that `geozoo.config` had in earlier versions, kept for programs that import it."""
 
-from geozoo.zoo._compose import CONFIG_NAME, compose, forced_words, plain_word
-from geozoo.zoo._entries import (
-    Entry,
-    Recipe,
-    configs_folder,
-    entries,
-    group_names,
-    recipes,
-    register_entries,
-    standard_task,
-    trainer_variants,
-    zoo_folder,
-)
-from geozoo.zoo._words import nearest
-
-__all__ = [
-    "CONFIG_NAME",
-    "ConfigError",
-    "Entry",
-    "Layer",
-    "Origins",
-    "Recipe",
-    "check",
-    "check_pair",
-    "compose",
-    "configs_folder",
-    "entries",
-    "fill_missing",
-    "forced_words",
-    "group_names",
-    "hydra_origins",
-    "nearest",
-    "path_values",
-    "places_of_key",
-    "plain_word",
-    "recipes",
-    "register_entries",
-    "standard_task",
-    "trainer_variants",
-    "zoo_folder",
-]
-
-#: Names whose modules import omegaconf; they load when first asked for, so ``--help`` stays fast.
-_LAZY = {
-    "ConfigError": "_check",
-    "check": "_check",
-    "check_pair": "_pairs",
-    "places_of_key": "_check",
-    "fill_missing": "_filling",
-    "path_values": "_paths",
-    "Layer": "_origins",
-    "Origins": "_origins",
-    "hydra_origins": "_origins",
-}
+from geozoo.config import __all__
 
 
 def __getattr__(name: str) -> object:
-    """Import a lazy name."""
-    if name not in _LAZY:
+    """Look the name up in `geozoo.config`."""
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+    import warnings
 
-    return getattr(import_module(f"geozoo.zoo.{_LAZY[name]}"), name)
+    from geozoo import config
+
+    warnings.warn("geozoo.zoo is now geozoo.config", DeprecationWarning, stacklevel=2)
+    return getattr(config, name)

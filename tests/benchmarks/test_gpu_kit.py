@@ -18,7 +18,8 @@ from benchmarks.gpu.__main__ import JOBS
 from benchmarks.gpu._job import ROOT
 from benchmarks.gpu._runs import PIECE, pack_run, pieces_of, unpack_run
 from benchmarks.gpu._steps import CASES, Plan, plans, unrecorded_first
-from geozoo.data import LoaderOptions, MNISTSlic, _mnist_files
+from geozoo.data import LoaderOptions, MNISTSlic
+from geozoo.data.images import _mnist_files
 
 
 def rehearse(job: str, out: Path, *words: str, data: Path | None = None) -> list[dict]:

@@ -17,10 +17,10 @@ from benchmarks.gpu._qm9_pack import QM9_SUFFIX
 from benchmarks.gpu._wheels import needs
 from benchmarks.gpu.superpixels import parallel_graphs
 from benchmarks.gpu.unpack import MANIFEST, PackError, main, unpack
-from geozoo.data._qm9_bonds import find_bonds
-from geozoo.data._qm9_files import PROPERTIES, Molecule
-from geozoo.data._qm9_store import make_store
-from geozoo.data.superpixels import SlicOptions, slic_graphs
+from geozoo.data.images.superpixels import SlicOptions, slic_graphs
+from geozoo.data.molecules._qm9_bonds import find_bonds
+from geozoo.data.molecules._qm9_files import PROPERTIES, Molecule
+from geozoo.data.molecules._qm9_store import make_store
 
 
 def write_tar(path, members):

@@ -33,7 +33,7 @@ def geozoo_train(
     """Run ``geozoo-train`` in this process, in an empty folder; gives the exit code."""
     monkeypatch.chdir(tmp_path)
     # Whatever state the working tree is in.
-    monkeypatch.setattr("geozoo.zoo.provenance.commit", lambda: "0123456789ab")
+    monkeypatch.setattr("geozoo.machine.provenance.commit", lambda: "0123456789ab")
 
     def run(*words: str) -> int:
         from geozoo.cli.train import main

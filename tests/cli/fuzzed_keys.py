@@ -42,7 +42,7 @@ def keys_of(words: list[str], node: str) -> list[str]:
     """The keys below a node of a composed config that hold a value; "": those outside all nodes."""
     from omegaconf import DictConfig, OmegaConf
 
-    from geozoo.zoo import compose
+    from geozoo.config import compose
 
     def leaves(config: DictConfig, path: str) -> Iterator[str]:
         for key in config:

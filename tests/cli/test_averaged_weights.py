@@ -8,9 +8,9 @@ import pytest
 import torch
 from tiny_configs import TINY
 
-from geozoo.cli._evaluation import evaluation
-from geozoo.cli._trained import trained_model
-from geozoo.zoo.results import read_results
+from geozoo.results.rows import read_results
+from geozoo.runs.evaluation import evaluation
+from geozoo.runs.trained import trained_model
 
 WORDS = ("trainer.precision=64-true", "schedule=constant", "trainer.limit_train_batches=1")
 

@@ -11,7 +11,7 @@ import torch
 from run_comparison import assert_equal, read_last, read_rows
 from tiny_configs import TINY
 
-from geozoo.cli._captured_fit import CapturedFit
+from geozoo.runs.captured_fit import CapturedFit
 
 Train = Callable[..., int]
 WORDS = (*TINY, "schedule.warmup_epochs=2", "trainer.check_val_every_n_epoch=2")

@@ -12,7 +12,7 @@ import pytest
 from ase.io import read, write
 from tiny_configs import TINY
 
-from geozoo.cli._evaluation import evaluation
+from geozoo.runs.evaluation import evaluation
 
 Train = Callable[..., int]
 _SHORT = ("trainer.accelerator=cpu", "trainer.max_epochs=1", "run_dir=run")

@@ -46,7 +46,7 @@ def test_two_processes_make_one_run(configs: Path, tmp_path: Path) -> None:
     assert last["global_step"] == 4  # 20 graphs, 2 x 5 in a step, 2 epochs
     with (folder / "result.csv").open(newline="") as file:
         tested = {row["metric"]: float(row["value"]) for row in csv.DictReader(file)}
-    from geozoo.cli._evaluation import evaluation
+    from geozoo.runs.evaluation import evaluation
 
     single = evaluation(str(folder), ["trainer.devices=1", "trainer.strategy=auto"])
     assert single.tested.metrics == pytest.approx(tested, rel=1e-6)

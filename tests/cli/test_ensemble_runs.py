@@ -10,8 +10,8 @@ import pytest
 from screens import exit_code
 from tiny_configs import TINY
 
-from geozoo.cli._trained import trained_models
 from geozoo.hub import Ensemble
+from geozoo.runs.trained import trained_models
 
 WORDS = (*TINY, "trainer.max_epochs=1")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from geozoo.cli._evaluation import evaluation
-from geozoo.cli._options import RunError
-from geozoo.zoo import ConfigError
+from geozoo.config import ConfigError
+from geozoo.runs.errors import RunError
+from geozoo.runs.evaluation import evaluation
 
 
 def _result(folder: Path) -> dict[str, float]:
@@ -46,8 +46,8 @@ def test_a_run_folder_is_a_trained_model(tiny_run: Path) -> None:
     import torch
 
     import geozoo
-    from geozoo.cli._trained import trained_model
     from geozoo.hub import Ensemble, ModelFileError
+    from geozoo.runs.trained import trained_model
 
     expected = trained_model(str(tiny_run))
     batch = evaluation(str(tiny_run), []).datamodule.calibration_batch()
@@ -166,7 +166,7 @@ def test_the_record_of_a_continued_run_has_every_command(geozoo_train, tmp_path:
     from tiny_configs import TINY
 
     from geozoo.cli._evaluation import evaluate
-    from geozoo.zoo.results import read_results
+    from geozoo.results.rows import read_results
 
     run = tmp_path / "run"
     assert geozoo_train(*TINY, "trainer.max_epochs=1", "run_dir=run") == 0

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from geozoo.cli._options import RunError
 from geozoo.cli._publishing import publish
-from geozoo.cli._transfer import evaluation_elsewhere
-from geozoo.zoo import ConfigError
-from geozoo.zoo.results import read_results
+from geozoo.config import ConfigError
+from geozoo.results.rows import read_results
+from geozoo.runs.errors import RunError
+from geozoo.runs.transfer import evaluation_elsewhere
 
 SIMULATED = (
     "dataset=traffic_synthetic", "dataset.num_sensors=6", "dataset.num_days=15",
@@ -28,7 +28,7 @@ def forecaster(run_once, tmp_path, monkeypatch) -> Path:
 
 
 def test_the_data_of_the_training_give_the_numbers_of_the_run(forecaster, tmp_path):
-    from geozoo.cli._screen import Screen
+    from geozoo.report.screen import Screen
 
     published = tmp_path / "published"
     publish(str(forecaster), str(published), "small", "MIT", Screen(is_quiet=True))

@@ -8,9 +8,9 @@ import pytest
 import torch
 from tiny_configs import TINY
 
-from geozoo.cli._evaluation import evaluation
-from geozoo.cli._trained import trained_model
-from geozoo.zoo.results import read_results
+from geozoo.results.rows import read_results
+from geozoo.runs.evaluation import evaluation
+from geozoo.runs.trained import trained_model
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
@@ -113,8 +113,8 @@ def test_adapters_that_do_not_fit(words, message, tiny_run, geozoo_train, tmp_pa
 
 
 def test_columns_of_other_elements_are_refused():
-    from geozoo.cli._initial_weights import take_weights
-    from geozoo.cli._options import RunError
+    from geozoo.runs.errors import RunError
+    from geozoo.runs.initial_weights import take_weights
 
     class Holder:
         """Something with a description of data."""

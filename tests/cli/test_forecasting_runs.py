@@ -6,7 +6,7 @@ import sys
 import pytest
 from tiny_traffic import TinyTraffic
 
-from geozoo.zoo import entries
+from geozoo.config import entries
 
 DATASET = """\
 defaults:
@@ -61,7 +61,7 @@ def test_the_baseline_column_is_the_last_value(run):
 
 def test_a_fitted_model_is_tested_again_from_its_checkpoint(run, monkeypatch, capsys):
     _, folder = run("historical_average")
-    from geozoo.cli._evaluation import evaluation
+    from geozoo.runs.evaluation import evaluation
 
     again = evaluation(str(folder), [])
     assert again.tested.metrics["flow_mae"] == pytest.approx(
@@ -76,8 +76,8 @@ def test_a_forecaster_is_refused_for_other_data(geozoo_train, capsys):
 
 
 def test_recipes_of_a_task_serve_its_data_sets():
-    from geozoo.zoo import recipes
-    from geozoo.zoo._entries import standard_task
+    from geozoo.config import recipes
+    from geozoo.config._entries import standard_task
 
     served = {e.name for e in entries("dataset") if standard_task(e) == "forecasting"}
     shared = {recipe.variant for recipe in recipes() if recipe.model == "stid"}

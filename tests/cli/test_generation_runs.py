@@ -88,7 +88,7 @@ def test_validation_draws_with_the_weights_that_are_saved(
 
 
 def test_molecules_with_double_bonds_are_drawn(tmp_path: Path) -> None:
-    from geozoo.cli._molecules import plot_molecules
+    from geozoo.report.molecules import plot_molecules
 
     x, y = 0.667, 1.23
     ethene = torch.tensor(

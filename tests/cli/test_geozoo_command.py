@@ -13,9 +13,9 @@ from result_samples import ROW
 from screens import exit_code
 from tiny_configs import TINY
 
-from geozoo.zoo.published import Published
-from geozoo.zoo.results import read_results
-from geozoo.zoo.tables import BEGIN, END
+from geozoo.results.cards import BEGIN, END
+from geozoo.results.published import Published
+from geozoo.results.rows import read_results
 
 Train = Callable[..., int]
 
@@ -43,8 +43,9 @@ def three_runs(run_once: Callable[..., Path]) -> list[Path]:
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, home: Path) -> Callable[..., None]:
     """Run ``geozoo`` on the zoo of `home`."""
-    from geozoo.cli import _listing, main
-    from geozoo.zoo import _entries
+    from geozoo.cli import main
+    from geozoo.config import _entries
+    from geozoo.report import listing as _listing
 
     def run(*words: object) -> None:
         with monkeypatch.context() as patch:
@@ -88,8 +89,8 @@ def test_the_card_follows_the_rows(
 
 
 def test_long_curves_are_thinned_and_keep_the_last_epoch(home: Path, tmp_path: Path) -> None:
-    from geozoo.cli._folder import RunFolder
-    from geozoo.cli._recording import _write_curve
+    from geozoo.runs.folder import RunFolder
+    from geozoo.runs.recording import _write_curve
 
     lines = [f"{epoch},{epoch},0.5,0.1" for epoch in range(1001)]
     (tmp_path / "metrics.csv").write_text("epoch,step,train/loss,val/a\n" + "\n".join(lines))
@@ -100,8 +101,8 @@ def test_long_curves_are_thinned_and_keep_the_last_epoch(home: Path, tmp_path: P
 
 
 def test_a_run_with_many_changes_has_a_curve_too(home: Path, tmp_path: Path) -> None:
-    from geozoo.cli._folder import RunFolder
-    from geozoo.cli._recording import _write_curve
+    from geozoo.runs.folder import RunFolder
+    from geozoo.runs.recording import _write_curve
 
     (tmp_path / "metrics.csv").write_text("epoch,step,train/loss,val/a\n0,0,0.5,0.1\n")
     rows = [replace(ROW, recipe=f"x, {'model.words=1, ' * 30}y={end}") for end in (1, 2)]
@@ -110,7 +111,7 @@ def test_a_run_with_many_changes_has_a_curve_too(home: Path, tmp_path: Path) -> 
 
 
 def test_no_folder_of_the_machine_is_recorded() -> None:
-    from geozoo.cli._recording import public
+    from geozoo.runs.recording import public
 
     row = replace(
         ROW,
@@ -133,7 +134,8 @@ def test_no_folder_of_the_machine_is_recorded() -> None:
 def test_an_installed_package_records_nothing(
     word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from geozoo.cli import _recording, main
+    from geozoo.cli import main
+    from geozoo.runs import recording as _recording
 
     installed = tmp_path / "lib" / "site-packages" / "geozoo" / "_zoo"
     monkeypatch.setattr(_recording, "zoo_folder", lambda: installed)
@@ -233,11 +235,11 @@ def recorded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:  # fmt: skip
     """The three runs as the only record."""
-    from geozoo.zoo import Entry
+    from geozoo.config import Entry
 
     command("record", *three_runs)
     tiny = Entry("model", "tiny", home, "a model for tests")
-    monkeypatch.setattr("geozoo.zoo.ledger.entries", lambda kind: [tiny])
+    monkeypatch.setattr("geozoo.results.ledger.entries", lambda kind: [tiny])
     return home
 
 
@@ -278,7 +280,7 @@ def test_a_continued_run_is_recorded_and_made_again_with_its_continuations(
     geozoo_train, command, home, tmp_path, monkeypatch, capsys
 ):
     from geozoo.cli import _reproducing
-    from geozoo.zoo import Entry
+    from geozoo.config import Entry
 
     assert geozoo_train(*TINY, "trainer.max_epochs=2", "run_dir=run") == 0
     assert geozoo_train("resume=run", "trainer.max_epochs=3") == 0
@@ -292,7 +294,7 @@ def test_a_continued_run_is_recorded_and_made_again_with_its_continuations(
     )
     assert str(tmp_path) not in row.command.partition(";")[2]
     monkeypatch.setattr(
-        "geozoo.zoo.ledger.entries", lambda kind: [Entry("model", "tiny", home, "for tests")]
+        "geozoo.results.ledger.entries", lambda kind: [Entry("model", "tiny", home, "for tests")]
     )
     calls = []
 
@@ -339,7 +341,7 @@ def test_a_test_of_a_part_is_marked_and_not_recorded(
 
 def test_an_interrupted_repetition_is_resumed(recorded, tmp_path, monkeypatch):
     from geozoo.cli import _reproducing
-    from geozoo.zoo.ledger import read_ledger
+    from geozoo.results.ledger import read_ledger
 
     (run,) = read_ledger()
     calls = []

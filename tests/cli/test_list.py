@@ -7,9 +7,9 @@ import json
 import pytest
 from screens import printed
 
+from geozoo.config import entries, recipes
 from geozoo.hub import shipped_models
 from geozoo.hub.description import FILE_NAME
-from geozoo.zoo import entries, recipes
 
 
 def test_the_list_is_short_and_has_sections(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ def test_a_model_without_a_group_is_listed_too(tmp_path, monkeypatch) -> None:
     folder = tmp_path / "models" / "mine"
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text("# Node behind model=mine: my own.\n{}\n")
-    monkeypatch.setattr("geozoo.zoo._entries.zoo_folder", lambda: tmp_path)
+    monkeypatch.setattr("geozoo.config._entries.zoo_folder", lambda: tmp_path)
     lines = printed(monkeypatch, None, "list", "models")
     assert lines[0].startswith("models, others") and lines[1].split()[0] == "mine"
 

@@ -10,8 +10,8 @@ from result_samples import ROW
 from test_page import Seen
 from tiny_configs import TINY
 
-from geozoo.cli._literature import _changes, beside
-from geozoo.zoo.published import Published
+from geozoo.report.literature import _changes, beside
+from geozoo.results.published import Published
 
 PAPER = Published(
     "Ponita", ROW.dataset, ROW.variant, ROW.split, ROW.metric, ROW.unit, 0.5, 0.02,
@@ -85,8 +85,8 @@ def test_the_page_shows_what_can_be_compared(changed, geozoo_train, tmp_path, mo
         "A paper",
         "paper",
     )
-    monkeypatch.setattr("geozoo.cli._literature.all_published", lambda: [paper])
-    monkeypatch.setattr("geozoo.cli._literature._changes", lambda *_: changed)
+    monkeypatch.setattr("geozoo.report.literature.all_published", lambda: [paper])
+    monkeypatch.setattr("geozoo.report.literature._changes", lambda *_: changed)
     assert geozoo_train(*TINY, "trainer.max_epochs=1", "run_dir=r") == 0
     text = Seen(tmp_path / "r" / "report.html").text
     assert "A paper" in text

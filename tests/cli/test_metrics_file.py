@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from geozoo.cli._folder import RunFolder
-from geozoo.cli._metrics_file import curve, gather_metrics, read_metrics
+from geozoo.runs.folder import RunFolder
+from geozoo.runs.metrics_file import curve, gather_metrics, read_metrics
 
 HEAD = "epoch,step,train/loss,val/a\n"
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from geozoo.cli._evaluation import evaluation
-from geozoo.cli._options import RunError
+from geozoo.runs.errors import RunError
+from geozoo.runs.evaluation import evaluation
 
 Train = Callable[..., int]
 SMALL = (

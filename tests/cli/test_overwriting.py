@@ -11,7 +11,7 @@ from screens import exit_code
 from test_predict import readings, written
 
 from geozoo.cli._sample import sample
-from geozoo.cli._trained import model_files
+from geozoo.runs.trained import model_files
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "hub"))
 from trained_samples import forecaster

@@ -16,7 +16,7 @@ import pytest
 from test_forecasting_runs import DATASET as TRAFFIC
 from tiny_configs import TINY
 
-from geozoo.zoo.results import read_results
+from geozoo.results.rows import read_results
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 #: Writes into the page how wide each picture turned out to be.

@@ -113,7 +113,7 @@ def test_molecules_that_break_the_rules_of_valence_are_read(energies, tmp_path, 
     pytest.importorskip("rdkit")
     import torch
 
-    from geozoo.cli._molecules import write_molecules
+    from geozoo.report.molecules import write_molecules
     from geozoo.tasks import SampledMolecules
 
     ring = torch.linspace(0, 5.2, 6)

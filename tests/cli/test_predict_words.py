@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from geozoo.cli._options import RunError
 from geozoo.cli._predicting import PredictOptions
+from geozoo.runs.errors import RunError
 
 FILES = ("checkpoint=c", "input=i.csv", "output=o.csv")
 #: Every word on a table, as it is typed and as it is understood.

@@ -10,9 +10,9 @@ import pytest
 from run_comparison import assert_same_run, read_last
 from tiny_configs import TINY
 
-from geozoo.cli._recording import _check_alike, _results, without_places
-from geozoo.zoo.ledger import read_ledger
-from geozoo.zoo.reproduction import commands_of, stages
+from geozoo.results.ledger import read_ledger
+from geozoo.results.reproduction import commands_of, stages
+from geozoo.runs.recording import _check_alike, _results, without_places
 
 Train = Callable[..., int]
 
@@ -73,7 +73,7 @@ def test_a_run_ended_by_its_time_counts_all_its_epochs(geozoo_train: Train, tmp_
 def test_seeds_that_were_continued_otherwise_are_not_averaged(
     geozoo_train: Train, tmp_path: Path
 ) -> None:
-    from geozoo.cli._folder import RunFolder
+    from geozoo.runs.folder import RunFolder
 
     folders = [RunFolder(tmp_path / name) for name in ("a", "b")]
     for seed, folder in enumerate(folders):
@@ -87,6 +87,6 @@ def test_seeds_that_were_continued_otherwise_are_not_averaged(
 
 
 def _results_of(folder: Path) -> list:
-    from geozoo.cli._folder import RunFolder
+    from geozoo.runs.folder import RunFolder
 
     return _results(RunFolder(folder))

@@ -83,7 +83,7 @@ def test_a_warm_up_that_is_longer_than_the_training_is_a_warning(
 def test_slurm_that_is_not_there(
     geozoo_train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from geozoo.cli import _words
+    from geozoo.config import arguments as _words
 
     monkeypatch.setattr(_words, "_has_submitit", lambda: True)
     monkeypatch.setattr(_words, "which", lambda name: None)

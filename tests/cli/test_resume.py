@@ -63,7 +63,7 @@ def test_two_halves_are_the_whole(
 def test_a_run_in_double_precision_goes_on_and_is_tested_in_it(
     geozoo_train: Train, tmp_path: Path, killed_in: Callable[[int, int], None]
 ) -> None:
-    from geozoo.cli._trained import trained_model
+    from geozoo.runs.trained import trained_model
 
     words = (*TINY, "trainer.precision=64-true", "trainer.check_val_every_n_epoch=2")
     assert geozoo_train(*words, "run_dir=whole") == 0
@@ -82,9 +82,9 @@ def test_a_run_in_double_precision_goes_on_and_is_tested_in_it(
 def test_averaged_weights_are_validated_saved_and_tested(
     geozoo_train: Train, tmp_path: Path
 ) -> None:
-    from geozoo.cli._build import build_datamodule, build_task
-    from geozoo.cli._checkpoints import read_checkpoint
-    from geozoo.cli._folder import RunFolder
+    from geozoo.runs.build import build_datamodule, build_task
+    from geozoo.runs.checkpoints import read_checkpoint
+    from geozoo.runs.folder import RunFolder
 
     assert geozoo_train(*TINY, "ema_decay=0.8", "run_dir=ema") == 0
     folder = RunFolder(tmp_path / "ema")

@@ -12,8 +12,8 @@ from screens import exit_code
 from tiny_configs import TINY
 
 import geozoo
-from geozoo.cli._trained import trained_models
 from geozoo.hub import Ensemble
+from geozoo.runs.trained import trained_models
 
 
 def _commands(folder: Path) -> list[list[str]]:

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 import geozoo
-from geozoo.cli._evaluation import evaluation
 from geozoo.cli.main import main
-from geozoo.zoo.results import read_results
+from geozoo.results.rows import read_results
+from geozoo.runs.evaluation import evaluation
 
 STORED = Path(__file__).resolve().parents[1] / "stored"
 FORMATS = sorted(path.name for path in STORED.iterdir() if path.is_dir())

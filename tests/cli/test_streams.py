@@ -11,7 +11,7 @@ import pytest
 from screens import are_whole, exit_code
 from tiny_configs import TINY
 
-from geozoo.zoo.results import read_results
+from geozoo.results.rows import read_results
 
 Train = Callable[..., int]
 BOX = set("│┃─━┏╭╰")

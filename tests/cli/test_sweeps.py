@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tiny_configs import TINY
 
-from geozoo.zoo.results import read_results
+from geozoo.results.rows import read_results
 
 SWEEP = ("-m", *TINY, "trainer.max_epochs=1")
 

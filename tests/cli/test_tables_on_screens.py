@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from screens import are_whole, printed
 
-from geozoo.cli._ledger import main_metrics
-from geozoo.cli._sheet import Column, Sheet, facts
+from geozoo.config import entries, recipes
 from geozoo.hub import shipped_models
-from geozoo.zoo import entries, recipes
-from geozoo.zoo.benchmark_table import benchmark_tables
-from geozoo.zoo.ledger import read_ledger, select_runs
-from geozoo.zoo.results import shown_number
-from geozoo.zoo.table_text import cells_of, head
+from geozoo.report.ledger_table import main_metrics
+from geozoo.report.sheet import Column, Sheet, facts
+from geozoo.results.benchmark_table import benchmark_tables
+from geozoo.results.ledger import read_ledger, select_runs
+from geozoo.results.rows import shown_number
+from geozoo.results.table_text import cells_of, head
 
 WIDTHS = (40, 80, 120, None)
 

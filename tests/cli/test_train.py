@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from run_comparison import read_last
 from tiny_configs import TINY
 
-from geozoo.zoo import recipes
+from geozoo.config import recipes
 
 Train = Callable[..., int]
 

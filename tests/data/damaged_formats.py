@@ -14,11 +14,11 @@ from rmd17_samples import make_arrays, write_unpacked
 from traffic_samples import five_minutes, write_frame, write_graph, write_lines
 
 from geozoo.data import GraphStore, read_index_file, read_npy, read_npz, read_sensor_table
-from geozoo.data._dcrnn_files import find_dcrnn, read_dcrnn
-from geozoo.data._mnist_files import read_mnist
-from geozoo.data._pems_files import read_pems
-from geozoo.data._qm9_files import check_free_atoms, read_archive, read_excluded
-from geozoo.data._rmd17_files import read_molecule, unpack
+from geozoo.data.images._mnist_files import read_mnist
+from geozoo.data.molecules._qm9_files import check_free_atoms, read_archive, read_excluded
+from geozoo.data.molecules._rmd17_files import read_molecule, unpack
+from geozoo.data.traffic._dcrnn_files import find_dcrnn, read_dcrnn
+from geozoo.data.traffic._pems_files import read_pems
 
 _IDS = ("400001", "400017", "400030")
 
@@ -64,7 +64,7 @@ def _qm9(name: str) -> Callable[[Path], Path]:
 
 
 def _free_atoms(path: Path) -> None:
-    from geozoo.data._qm9_files import ELEMENTS, FREE_ATOMS
+    from geozoo.data.molecules._qm9_files import ELEMENTS, FREE_ATOMS
 
     rows = [f"{s} 0.0 {' '.join(map(str, FREE_ATOMS[z]))}" for s, z in ELEMENTS.items()]
     write_lines(path, *rows)
@@ -93,7 +93,7 @@ def _superpixels(folder: Path) -> Path:
 
 
 def _check_superpixels(folder: Path) -> None:
-    from geozoo.data._pyg_superpixels import _check
+    from geozoo.data.images._pyg_superpixels import _check
 
     _check(folder / "raw" / "MNISTSuperpixels.pt")
 
@@ -171,7 +171,7 @@ def _frames(path: Path) -> None:
 
 
 def _read_frames(folder: Path) -> None:
-    from geozoo.data._ase_frames import FrameOptions, read_frames
+    from geozoo.data.molecules._ase_frames import FrameOptions, read_frames
 
     read_frames(folder / "frames.xyz", FrameOptions("eV", "angstrom", None, None, False))
 
@@ -207,8 +207,8 @@ def _checkpoint(path: Path) -> None:
 
 
 def _read_checkpoint(folder: Path) -> None:
-    from geozoo.cli._checkpoints import read_checkpoint
-    from geozoo.cli._options import RunError
+    from geozoo.runs.checkpoints import read_checkpoint
+    from geozoo.runs.errors import RunError
 
     try:
         read_checkpoint(folder / "last.ckpt")
@@ -246,8 +246,8 @@ def _run(name: str) -> Callable[[Path], Path]:
 
 
 def _read_run(folder: Path) -> None:
-    from geozoo.cli._folder import RunFolder
-    from geozoo.cli._options import RunError
+    from geozoo.runs.errors import RunError
+    from geozoo.runs.folder import RunFolder
 
     try:
         RunFolder(folder).read_config()

@@ -54,7 +54,7 @@ SETS |= {"chirality": lambda folder: Chirality(loader=LOADER)}
 def test_data_sets_hold_to_the_register(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("geozoo.data.nbody._NUM_EVALUATION", 6)
+    monkeypatch.setattr("geozoo.data.particles.nbody._NUM_EVALUATION", 6)
     data = SETS[name](tmp_path)
     batch = data.store.gather([0, 1])
     rows = {"node": batch.num_nodes, "graph": 2}

@@ -34,14 +34,15 @@ def qm9(root: Path) -> Any:
 
 
 def digits(root: Path) -> Any:
-    from geozoo.data import LoaderOptions, MNISTSlic, _mnist_files
+    from geozoo.data import LoaderOptions, MNISTSlic
+    from geozoo.data.images import _mnist_files
 
     _mnist_files.read_mnist = functools.partial(_mnist_files.read_mnist, is_known=False)
     return MNISTSlic(loader=LoaderOptions(**LOADER), root=root)
 
 
 def molecule(root: Path) -> Any:
-    from geozoo.data import _rmd17_files
+    from geozoo.data.molecules import _rmd17_files
 
     packed = root / "rmd17" / "rmd17.tar.bz2"
     digest = hashlib.sha256(packed.read_bytes()).hexdigest()

@@ -12,7 +12,7 @@ from nbody_samples import write_official
 from rmd17_samples import ethanol, make_arrays, write_unpacked
 
 from geozoo.data import LabelledImages, LoaderOptions, NBody
-from geozoo.data._pems_files import read_pems
+from geozoo.data.traffic._pems_files import read_pems
 
 Arrays = dict[str, np.ndarray]
 LOADER = LoaderOptions(batch_size=4)
@@ -117,7 +117,7 @@ def strange(values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 def test_arrays_that_are_something_else_are_refused(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("geozoo.data.nbody._NUM_EVALUATION", 6)
+    monkeypatch.setattr("geozoo.data.particles.nbody._NUM_EVALUATION", 6)
     kind, tried, problems = SETS[name], 0, []
     good = kind.arrays(tmp_path)
     kind.load(tmp_path, good)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from geozoo.data.traffic_series import TrafficSeries, clock
+from geozoo.data.traffic.series import TrafficSeries, clock
 
 
 def series(steps=12, sensors=3, **changes):

@@ -10,14 +10,14 @@ import torch
 from energy_samples import MIX, WORDS, Trained, frame, written
 from trained_samples import SIZES
 
-from geozoo.cli._trained import trained_model
 from geozoo.data import GeometricSpec, GraphStore, structure_of
-from geozoo.data.atom_energies import compositions_of, count_elements
+from geozoo.data.molecules.atom_energies import compositions_of, count_elements
 from geozoo.hub import load
 from geozoo.hub.exporting import export_program
 from geozoo.hub.publishing import write_model
 from geozoo.hub.structures import predict_store, structure_store
 from geozoo.models import Ponita
+from geozoo.runs.trained import trained_model
 from geozoo.tasks import Potential
 
 #: Four compositions that do not lie in a plane: any other one is a sum of differences of these.
@@ -131,7 +131,7 @@ def test_evaluate_refuses_compositions_before_any_work(without: Path, tmp_path, 
 
 
 def test_evaluate_on_another_file_is_no_other_split(without: Path, tmp_path: Path) -> None:
-    from geozoo.cli._transfer import evaluation_elsewhere
+    from geozoo.runs.transfer import evaluation_elsewhere
 
     file = written(tmp_path / "a.xyz", ("OHH", "CHHHH"), 20, seed=5)
     outcome = evaluation_elsewhere(str(without), ["dataset=extxyz", f"dataset.path={file}"])

@@ -12,12 +12,12 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read, write
 from energy_samples import FREE, MIX, WORDS, Trained, frame, written
 
-from geozoo.cli._trained import trained_model
 from geozoo.data import structure_of
 from geozoo.hub import Ensemble, load
 from geozoo.hub.calculator import GeozooCalculator
 from geozoo.hub.exporting import export_program
 from geozoo.hub.structures import predict_store, structure_store
+from geozoo.runs.trained import trained_model
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def beside(file: Path) -> Path:
 
 
 def evaluated(run: Path, file: Path, *words: str) -> dict[str, float]:
-    from geozoo.cli._transfer import evaluation_elsewhere
+    from geozoo.runs.transfer import evaluation_elsewhere
 
     files = (f"dataset.path={file}", f"dataset.test_path={beside(file)}")
     return evaluation_elsewhere(str(run), ["dataset=extxyz", *files, *words]).tested.metrics
@@ -228,8 +228,8 @@ def test_columns_of_elements_are_those_of_the_model(trained, tmp_path: Path) -> 
 
 
 def test_a_run_tested_on_another_file_keeps_its_columns(mixed: Path, tmp_path: Path) -> None:
-    from geozoo.cli._evaluation import evaluation
-    from geozoo.cli._options import RunError
+    from geozoo.runs.errors import RunError
+    from geozoo.runs.evaluation import evaluation
 
     file = written(tmp_path / "fewer.xyz", ("OHH",), 20)
     model = trained_model(str(mixed))

@@ -91,7 +91,7 @@ def test_inputs_of_the_same_shape_and_another_meaning(first, second, message, ki
 
 
 def test_evaluate_makes_the_inputs_of_the_training(kinds) -> None:
-    from geozoo.cli._transfer import _own_data
+    from geozoo.runs.transfer import _own_data
 
     def words(name: str) -> list[str]:
         return _own_data(regression(kinds[name]), {})[1:]

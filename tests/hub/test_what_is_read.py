@@ -25,7 +25,7 @@ from geozoo.data import (
     read_sensor_table,
     read_structures,
 )
-from geozoo.data._file_contents import state_of
+from geozoo.data.molecules._electronic_states import state_of
 from geozoo.hub.arrays import read_arrays
 from geozoo.hub.calculator import GeozooCalculator
 from geozoo.hub.structures import structure_store
@@ -109,7 +109,7 @@ def test_tables_say_what_is_read(said, tmp_path: Path) -> None:
 def test_tables_of_hdf5_say_what_is_read(said, tmp_path: Path) -> None:
     pandas, h5py = pytest.importorskip("pandas"), pytest.importorskip("h5py")
     pytest.importorskip("tables")
-    from geozoo.data._pandas_hdf import read_fixed_frame
+    from geozoo.files.pandas_hdf import read_fixed_frame
 
     times = pandas.date_range("2024-01-01", periods=4, freq="5min")
     frame = pandas.DataFrame(np.ones((4, 2)), index=times, columns=["a", "b"])
@@ -242,8 +242,8 @@ def test_arrays_that_are_not_read_may_hold_anything(said, tmp_path: Path) -> Non
 def test_evaluate_knows_of_charges(tmp_path: Path) -> None:
     from types import SimpleNamespace
 
-    from geozoo.cli._options import RunError
-    from geozoo.cli._transfer import _check_states
+    from geozoo.runs.errors import RunError
+    from geozoo.runs.transfer import _check_states
 
     def record(**known: object) -> DataRecord:
         return DataRecord(structures=StructureFiles(**known))

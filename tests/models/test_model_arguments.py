@@ -7,10 +7,10 @@ import torch
 from omegaconf import OmegaConf
 from test_model_contract import ENTRIES, is_geometric, read
 
-from geozoo.cli._build import complete_model
+from geozoo.config import ConfigError
 from geozoo.contracts import Fitted
 from geozoo.data import ForecastSpec, GeometricSpec
-from geozoo.zoo import ConfigError
+from geozoo.runs.build import complete_model
 
 FORECASTERS = [name for name in ENTRIES if not is_geometric(name)]
 #: Graphs are tensors of the data, not part of its description.

@@ -7,8 +7,8 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
+from geozoo.checks import check_positive, check_shape
 from geozoo.geometry import PairedEdges
-from geozoo.nn._checks import check_positive, check_shape
 from geozoo.nn.conv.stencil import Stencil, convolve_stencil
 from geozoo.nn.embedding.spline import SplineTerms
 from geozoo.ops import SortedEdges, kernel_sum, scatter, weighted_sum

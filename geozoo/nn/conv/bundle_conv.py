@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from geozoo.nn._checks import check_shape
+from geozoo.checks import check_shape
 from geozoo.nn.conv._kernel import KernelConv, check_edge_basis
 from geozoo.ops import scatter
 

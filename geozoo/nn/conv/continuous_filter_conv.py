@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from geozoo.nn._checks import check_edges, check_positive, check_shape
+from geozoo.checks import check_edges, check_positive, check_shape
 from geozoo.ops import weighted_sum
 
 #: ln 2, by which the softplus is shifted so that it is 0 at 0.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from geozoo.nn._checks import check_positive
+from geozoo.checks import check_positive
 from geozoo.ops import gelu_linear
 
 

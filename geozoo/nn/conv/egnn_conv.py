@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.nn._checks import check_positive, check_shape
+from geozoo.checks import check_positive, check_shape
 from geozoo.ops import scatter
 
 #: Gain of the last weights of the displacement, which begins close to nothing.

@@ -7,8 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from geozoo.checks import check_positive, check_shape
 from geozoo.geometry import PairedEdges
-from geozoo.nn._checks import check_positive, check_shape
 from geozoo.nn.conv._kernel import (
     Edges,
     KernelConv,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from geozoo.checks import check_shape
 from geozoo.geometry import PairedEdges
-from geozoo.nn._checks import check_shape
 from geozoo.nn.conv._kernel import Edges, KernelConv, check_edge_basis, convolve
 from geozoo.nn.conv.stencil import Stencil
 from geozoo.ops import SortedEdges

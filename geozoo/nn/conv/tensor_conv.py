@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from geozoo.checks import check_edges, check_positive, check_shape
 from geozoo.geometry import PART_SIZES, tensor_part_norms, tensor_product_parts, weigh_parts
-from geozoo.nn._checks import check_edges, check_positive, check_shape
 from geozoo.ops import scatter
 
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from geozoo.nn._checks import check_positive, check_shape
+from geozoo.checks import check_positive, check_shape
 from geozoo.nn.attention import SensorAttention
 from geozoo.nn.dynamics.node_ode import NodeODE
 from geozoo.ode import Integrator

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, cast
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from geozoo.nn._checks import check_positive, check_shape
+from geozoo.checks import check_positive, check_shape
 from geozoo.nn.dynamics.edge_ode import EdgeForm, EdgeODE
 from geozoo.nn.dynamics.fusion import GatedAggregation, MessageFilter, ResidualUpdate
 from geozoo.nn.dynamics.local_ode import LocalODE

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from geozoo.nn._checks import check_positive, check_shape, checked_times
+from geozoo.checks import check_positive, check_shape, checked_times
 from geozoo.nn.dynamics._node_equation import channel_matrix, node_equation
 from geozoo.nn.graph._propagate import propagate
 from geozoo.nn.temporal.temporal_attention import attend_to_steps

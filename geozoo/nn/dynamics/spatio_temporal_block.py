@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from geozoo.nn._checks import check_shape
+from geozoo.checks import check_shape
 from geozoo.nn.dynamics.multi_ode_block import MultiODEBlock
 from geozoo.nn.dynamics.tensor_ode import TensorODE
 from geozoo.nn.temporal import TemporalConv

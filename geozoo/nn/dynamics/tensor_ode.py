@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from geozoo.nn._checks import check_positive, check_shape, checked_times
+from geozoo.checks import check_positive, check_shape, checked_times
 from geozoo.nn.dynamics._bounded_matrix import bounded_matrix
 from geozoo.nn.graph._propagate import propagate
 from geozoo.ode import Integrator

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from geozoo.nn._checks import check_last_axis, check_positive
+from geozoo.checks import check_last_axis, check_positive
 from geozoo.nn.embedding.polynomial import PolynomialFeatures
 from geozoo.ops import gelu, gelu_linear
 

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from geozoo.nn._checks import check_positive
+from geozoo.checks import check_positive
 
 #: Nodes beyond each end of the table, from which its coefficients take their boundary: its
 #: influence falls by 0.27 from node to node.

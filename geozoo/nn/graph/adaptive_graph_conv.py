@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from geozoo.nn._checks import check_positive, check_shape
+from geozoo.checks import check_positive, check_shape
 
 
 class AdaptiveGraphConv(nn.Module):

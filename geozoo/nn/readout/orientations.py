@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from geozoo.nn._checks import check_lifted, check_shape
+from geozoo.checks import check_lifted, check_shape
 
 
 def lift_to_orientations(

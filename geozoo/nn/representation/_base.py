@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from geozoo.checks import check_not_negative, check_shape
 from geozoo.geometry import PairedEdges
-from geozoo.nn._checks import check_not_negative, check_shape
 from geozoo.nn.conv import Stencil
 from geozoo.nn.embedding import KernelBasis, PolynomialWindow, SplineTerms
 from geozoo.ops import SortedEdges, safe_norm

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from geozoo.checks import check_lifted, check_positive
 from geozoo.geometry import (
     SPHERE_GRIDS,
     circle_grid,
@@ -15,7 +16,6 @@ from geozoo.geometry import (
     r3s2_invariants,
     sphere_grid,
 )
-from geozoo.nn._checks import check_lifted, check_positive
 from geozoo.nn.conv import BundleConv, FiberBundleConv
 from geozoo.nn.embedding import KernelBasis
 from geozoo.nn.readout import lift_to_orientations, project_from_orientations

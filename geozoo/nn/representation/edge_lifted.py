@@ -7,13 +7,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from geozoo.checks import check_lifted
 from geozoo.geometry import (
     complete_graph,
     orientation_invariants,
     r2s1_invariants,
     r3s2_invariants,
 )
-from geozoo.nn._checks import check_lifted
 from geozoo.nn.conv import PointConv
 from geozoo.nn.representation._base import Geometry, Representation, conditioned
 from geozoo.ops import offsets, ragged_arange, safe_norm, scatter

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from geozoo.checks import check_lifted
 from geozoo.geometry import frame_invariants, platonic_rotations
-from geozoo.nn._checks import check_lifted
 from geozoo.nn.conv import FiberBundleConv
 from geozoo.nn.embedding import KernelBasis
 from geozoo.nn.representation._base import Geometry, Representation, conditioned

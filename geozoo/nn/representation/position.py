@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from geozoo.checks import check_lifted
 from geozoo.geometry import distance_invariants
-from geozoo.nn._checks import check_lifted
 from geozoo.nn.conv import PointConv
 from geozoo.nn.representation._base import Geometry, Representation, conditioned, loop_invariants
 

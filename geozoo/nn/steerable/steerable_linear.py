@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from geozoo.nn._checks import check_shape
+from geozoo.checks import check_shape
 from geozoo.nn.steerable.irreps import load_o3, make_gate, reachable
 
 

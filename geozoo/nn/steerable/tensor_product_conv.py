@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.nn._checks import check_edges, check_not_negative, check_positive, check_shape
+from geozoo.checks import check_edges, check_not_negative, check_positive, check_shape
 from geozoo.nn.steerable.irreps import load_o3
 from geozoo.ops import scatter
 

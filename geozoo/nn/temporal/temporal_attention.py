@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from geozoo.nn._checks import check_positive, check_shape
+from geozoo.checks import check_positive, check_shape
 
 
 class TemporalAttention(nn.Module):

@@ -1,0 +1,26 @@
+"""Checks of arguments: one function per kind, with one wording for all packages."""
+
+from geozoo.checks.shapes import check_edges, check_last_axis, check_lifted, check_shape
+from geozoo.checks.values import (
+    check_choice,
+    check_not_negative,
+    check_positive,
+    check_radius,
+    check_seed,
+    check_whole,
+    checked_times,
+)
+
+__all__ = [
+    "check_choice",
+    "check_edges",
+    "check_last_axis",
+    "check_lifted",
+    "check_not_negative",
+    "check_positive",
+    "check_radius",
+    "check_seed",
+    "check_shape",
+    "check_whole",
+    "checked_times",
+]

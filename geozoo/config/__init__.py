@@ -1,0 +1,65 @@
+"""Entries of the zoo, and the composition and check of their configs."""
+
+from geozoo.config._compose import CONFIG_NAME, compose, forced_words, plain_word
+from geozoo.config._entries import (
+    Entry,
+    Recipe,
+    configs_folder,
+    entries,
+    group_names,
+    recipes,
+    register_entries,
+    standard_task,
+    trainer_variants,
+    zoo_folder,
+)
+from geozoo.config._nearest import nearest
+
+__all__ = [
+    "CONFIG_NAME",
+    "ConfigError",
+    "Entry",
+    "Layer",
+    "Origins",
+    "Recipe",
+    "check",
+    "check_pair",
+    "compose",
+    "configs_folder",
+    "entries",
+    "fill_missing",
+    "forced_words",
+    "group_names",
+    "hydra_origins",
+    "nearest",
+    "path_values",
+    "places_of_key",
+    "plain_word",
+    "recipes",
+    "register_entries",
+    "standard_task",
+    "trainer_variants",
+    "zoo_folder",
+]
+
+#: Names whose modules import omegaconf; they load when first asked for, so ``--help`` stays fast.
+_LAZY = {
+    "ConfigError": "_check",
+    "check": "_check",
+    "check_pair": "_pairs",
+    "places_of_key": "_check",
+    "fill_missing": "_filling",
+    "path_values": "_paths",
+    "Layer": "_origins",
+    "Origins": "_origins",
+    "hydra_origins": "_origins",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a lazy name."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"geozoo.config.{_LAZY[name]}"), name)

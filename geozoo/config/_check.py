@@ -1,0 +1,198 @@
+"""Holding a composed config against the signatures of what it will build."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from geozoo.config._annotations import (
+    UNDECIDED,
+    Built,
+    describe,
+    fits,
+    parameter_types,
+    parameters_of,
+)
+from geozoo.config._nearest import nearest
+
+#: Keys of a ``_target_`` node that Hydra itself reads.
+_HYDRA_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
+Origin = Callable[[str], str]
+
+
+class ConfigError(ValueError):
+    """Keys or values of a config that nothing could be built from; says which, where and why."""
+
+
+def check(
+    cfg: DictConfig,
+    *,
+    root: Callable[..., Any] | None = None,
+    provided: Mapping[str, Collection[str]] | None = None,
+    open_nodes: Collection[str] = (),
+    origin: Origin | None = None,
+) -> None:
+    """Compare every ``_target_`` node of a config with the signature of its target.
+
+    Nothing is built. All faults are collected, so one run shows all of them: unknown keys (with
+    the nearest known one), missing keys, values of a wrong type, targets that cannot be imported.
+
+    Args:
+        cfg: the composed config.
+        root: callable whose parameters are the allowed top-level keys and their types; None: the
+            top level is not checked.
+        provided: for a node, the parameters that the program passes itself; the config may
+            neither set nor miss them.
+        open_nodes: nodes in which ``???`` is allowed because the data will fill it.
+        origin: tells the file that set a key; None: not told.
+
+    Raises:
+        ConfigError: with one line per fault that names key, file and expected type.
+
+    >>> check(OmegaConf.create({"node": {"_target_": "fractions.Fraction", "numerator": 3}}))
+    """
+    checker = _Checker(cfg, provided or {}, open_nodes, origin or (lambda key: ""))
+    if root is not None:
+        checker.arguments(cfg, "", root)
+    else:
+        checker.children(cfg, "")
+    if checker.faults:
+        raise ConfigError("\n".join(checker.faults))
+
+
+class _Checker:
+    """One walk over a config."""
+
+    def __init__(
+        self, cfg: DictConfig, provided: Mapping[str, Collection[str]],
+        open_nodes: Collection[str], origin: Origin,
+    ) -> None:  # fmt: skip
+        self.cfg = cfg
+        self.provided, self.open_nodes, self.origin = provided, open_nodes, origin
+        self.faults: list[str] = []
+
+    def fault(self, key: str, text: str) -> None:
+        where = self.origin(key)
+        self.faults.append(f"{key}: {text}" + (f" [{where}]" if where else ""))
+
+    def children(self, node: DictConfig, path: str) -> None:
+        """Check what lies below a node that is no call itself."""
+        for key in node:
+            self.value(node, key, _join(path, key))
+
+    def value(self, node: DictConfig | ListConfig, key: Any, path: str) -> Any:
+        """The plain value of a key, its own nodes checked; undecided if it has a fault."""
+        if OmegaConf.is_missing(node, key):
+            if not path.startswith(tuple(f"{name}." for name in self.open_nodes)):
+                self.fault(path, f"needs a value; give it with {path}=...")
+            return UNDECIDED
+        try:
+            value = node[key]
+        except OmegaConfBaseException as error:
+            self.fault(path, f"cannot be resolved: {str(error).splitlines()[0]}")
+            return UNDECIDED
+        if isinstance(value, DictConfig) and "_target_" in value:
+            return self.call(value, path)
+        if isinstance(value, DictConfig):
+            return {name: self.value(value, name, _join(path, name)) for name in value}
+        if isinstance(value, ListConfig):
+            return [self.value(value, i, f"{path}[{i}]") for i in range(len(value))]
+        return value
+
+    def call(self, node: DictConfig, path: str) -> Any:
+        """Check a ``_target_`` node and return what stands for its result."""
+        target = self.target(node, path)
+        if target is None:
+            return UNDECIDED
+        is_partial = bool(node.get("_partial_", False))
+        self.arguments(node, path, target, is_partial=is_partial)
+        return Built(target, is_partial)
+
+    def target(self, node: DictConfig, path: str) -> Callable[..., Any] | None:
+        name = node["_target_"]
+        try:
+            found = pkgutil.resolve_name(name)
+        except (ImportError, ValueError, AttributeError, TypeError) as error:
+            self.fault(_join(path, "_target_"), f"cannot import {name!r}: {error}")
+            return None
+        if not callable(found):
+            self.fault(_join(path, "_target_"), f"{name!r} is no class or function")
+            return None
+        return found
+
+    def arguments(
+        self, node: DictConfig, path: str, target: Callable[..., Any], *, is_partial: bool = False
+    ) -> None:
+        """Bind the keys of a node to the parameters of its target."""
+        parameters = parameters_of(target)
+        hints = parameter_types(target)
+        own = self.provided.get(path, ())
+        whole = _name(target) if path else "the top level"
+        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        named = [
+            n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        ]
+        for key in (str(key) for key in node if key not in _HYDRA_KEYS):
+            full = _join(path, key)
+            value = self.value(node, key, full)
+            if key in own:
+                self.fault(full, "is set by the program, not by the config")
+            elif key in named:
+                self.type(full, value, hints.get(key, Any))
+            elif not takes_any:
+                near = nearest(key, [name for name in named if name not in own])
+                hint = f"; did you mean {near} ({describe(hints.get(near, Any))})?" if near else ""
+                if not near and (places := places_of_key(self.cfg, key, full)):
+                    hint = f"; did you mean {' or '.join(places)}?"
+                self.fault(full, f"unknown key of {whole}{hint}")
+        if not is_partial:
+            for name in named:
+                if name not in node.keys() and name not in own and _is_required(parameters[name]):
+                    kind = describe(hints.get(name, Any))
+                    self.fault(_join(path, name), f"is missing; {whole} needs it ({kind})")
+
+    def type(self, path: str, value: Any, annotation: Any) -> None:
+        if fits(value, annotation):
+            return
+        shown = f"{type(value).__name__} {value!r}" if value is not None else "null"
+        if isinstance(value, Built):
+            shown = _name(value.target) + (" (partial)" if value.is_partial else "")
+        self.fault(path, f"expected {describe(annotation)}, got {shown}")
+
+
+def places_of_key(node: DictConfig, key: str, unknown: str = "", path: str = "") -> list[str]:
+    """Where in a config a key stands, as dotted paths.
+
+    Args:
+        node: the config.
+        key: the key.
+        unknown: a path that does not count.
+        path: path of the node itself.
+    """
+    found = []
+    for name in node:
+        full = _join(path, name)
+        if name == key and full != unknown:
+            found.append(full)
+        child = node._get_node(name)
+        if isinstance(child, DictConfig) and not child._is_none() and not child._is_missing():
+            found += places_of_key(child, key, unknown, full)
+    return found
+
+
+def _join(path: str, key: Any) -> str:
+    return f"{path}.{key}" if path else str(key)
+
+
+def _name(target: Any) -> str:
+    module = getattr(target, "__module__", "")
+    return f"{module.split('.')[0]}.{getattr(target, '__qualname__', target)}"
+
+
+def _is_required(parameter: inspect.Parameter) -> bool:
+    return parameter.default is parameter.empty

@@ -1,0 +1,128 @@
+"""Which models fit which data sets, told from their classes and configs before any data is read."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from geozoo.config._check import ConfigError
+from geozoo.config._entries import Entry, configs_folder, entries, standard_task
+from geozoo.contracts import Fitted, family_of
+from geozoo.contracts.families import lacking_outputs
+
+_TAKES = {"geometric": "takes graphs with positions", "forecasting": "forecasts series"}
+_HOLDS = {"geometric": "holds graphs with positions", "forecasting": "holds series of sensors"}
+
+
+def check_pair(
+    model: Mapping[str, Any], dataset: Mapping[str, Any], task: Mapping[str, Any], *,
+    names: tuple[str, str],
+) -> None:  # fmt: skip
+    """Refuse a model that cannot learn the task of a data set, before any data is read.
+
+    Args:
+        model: config node of the model.
+        dataset: config node of the data set.
+        task: config node of the task.
+        names: of model and data set on the command line.
+
+    Raises:
+        ConfigError: with the reason, the models that fit the data set and the data sets that fit
+            the model.
+    """
+    reason = misfit(model, dataset, task, names=names)
+    if reason is None:
+        return
+    own = [e.name for e in entries("model") if misfit(_node(e), dataset, task, names=names) is None]
+    data = [
+        entry.name
+        for entry in entries("dataset")
+        if misfit(model, _node(entry), _task_of(entry), names=(names[0], entry.name)) is None
+    ]
+    raise ConfigError(
+        f"{reason}. Models that fit dataset={names[1]}: {_listed(own)}; "
+        f"data sets that fit model={names[0]}: {_listed(data)}"
+    )
+
+
+def misfit(
+    model: Mapping[str, Any], dataset: Mapping[str, Any], task: Mapping[str, Any], *,
+    names: tuple[str, str],
+) -> str | None:  # fmt: skip
+    """Why a model cannot learn the task of a data set; None where nothing is known against it.
+
+    Args:
+        model: config node of the model.
+        dataset: config node of the data set.
+        task: config node of the task.
+        names: of model and data set, for the reason.
+    """
+    of_model, of_data = f"model={names[0]}", f"dataset={names[1]}"
+    network, module, kind = (_target(node) for node in (model, dataset, task))
+    own, data, wanted = _family_of_model(network), _family_of_data(names[1]), _known(kind, "family")
+    if own and (data or wanted) and own != (data or wanted):
+        return f"{of_model} {_TAKES[own]}; {of_data} {_HOLDS[data or wanted]}"
+    what = getattr(kind, "__name__", "")
+    if data and wanted and data != wanted:
+        return f"task {what} {_TAKES[wanted]}; {of_data} {_HOLDS[data]}"
+    keys = {str(key) for key in model.keys()}  # noqa: SIM118  (a DictConfig denies missing ones)
+    if lacking := lacking_outputs(keys, _known(kind, "outputs") or ()):
+        return f"{of_model} has no {lacking} outputs; {of_data} (task {what}) asks for them"
+    if _known(kind, "needs_positions") and _known(network, "sees_positions") is False:
+        return f"{of_model} does not see positions; {of_data} (task {what}) needs forces"
+    if _is_fitted(network) and _known(kind, "fits_models") is False:
+        return f"{of_model} is fitted, not trained; {of_data} (task {what}) needs a trained model"
+    dims, dim = _known(network, "dims"), _known(module, "dim")
+    if dims and dim and dim not in dims:
+        return f"{of_model} needs positions in {dims[0]} dimensions; {of_data} has {dim}"
+    return None
+
+
+def _is_fitted(network: Callable[..., Any] | None) -> bool:
+    return isinstance(network, type) and issubclass(network, Fitted)
+
+
+def _family_of_model(network: Callable[..., Any] | None) -> str | None:
+    """The family of a class; None for one that says none, which its task then judges."""
+    try:
+        return family_of(network) if isinstance(network, type) else None
+    except (AttributeError, TypeError):
+        return None
+
+
+def _family_of_data(name: str) -> str | None:
+    """The family of an entry's standard task; None for a data set that is no entry."""
+    for entry in entries("dataset"):
+        if entry.name == name:
+            return _known(_target(_task_of(entry)), "family")
+    return None
+
+
+def _known(target: Any, name: str) -> Any:
+    return getattr(target, name, None)
+
+
+def _target(node: Mapping[str, Any]) -> Callable[..., Any] | None:
+    """The class of a node; None where a library that it needs is not installed."""
+    try:
+        found: Callable[..., Any] = pkgutil.resolve_name(str(node.get("_target_")))
+    except (ImportError, ValueError, AttributeError):
+        return None
+    return found
+
+
+def _node(entry: Entry) -> Mapping[str, Any]:
+    from omegaconf import OmegaConf
+
+    return OmegaConf.load(entry.config)
+
+
+def _task_of(entry: Entry) -> Mapping[str, Any]:
+    from omegaconf import OmegaConf
+
+    return OmegaConf.load(configs_folder() / "task" / f"{standard_task(entry)}.yaml")
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(names) or "none of the zoo"

@@ -1,0 +1,60 @@
+"""Which keys of a config are paths: those whose parameter is annotated as one."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import pkgutil
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from geozoo.config._annotations import parameter_types
+
+
+def path_values(cfg: DictConfig, *, root: Callable[..., Any] | None = None) -> dict[str, str]:
+    """The value of every key of a config that stands for a path; keys without a value are left out.
+
+    Args:
+        cfg: the composed config.
+        root: callable whose parameters are the top-level keys; None: the top level has no paths.
+
+    >>> node = {"_target_": "geozoo.data.LabelledImages", "path": "images.npz", "loader": None}
+    >>> path_values(OmegaConf.create({"dataset": node}))
+    {'dataset.path': 'images.npz'}
+    """
+    found: dict[str, str] = {}
+    _collect(cfg, "", root, found)
+    return found
+
+
+def _collect(
+    node: DictConfig, path: str, target: Callable[..., Any] | None, found: dict[str, str]
+) -> None:
+    hints = {} if target is None else parameter_types(target)
+    for key in node:
+        if OmegaConf.is_missing(node, key):
+            continue
+        value, full = node[key], f"{path}.{key}" if path else str(key)
+        if isinstance(value, DictConfig):
+            _collect(value, full, _target(value), found)
+        elif isinstance(value, str) and _is_path(hints.get(str(key))):
+            found[full] = value
+
+
+def _target(node: DictConfig) -> Callable[..., Any] | None:
+    name = node.get("_target_")
+    try:
+        target: Callable[..., Any] | None = None if name is None else pkgutil.resolve_name(name)
+    except (ImportError, ValueError, AttributeError):
+        return None  # the check of the config reports it
+    return target
+
+
+def _is_path(annotation: Any) -> bool:
+    """Whether a path is among the types of an annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, pathlib.PurePath | os.PathLike):
+        return True
+    return any(_is_path(option) for option in typing.get_args(annotation))

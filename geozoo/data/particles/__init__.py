@@ -1,0 +1,23 @@
+"""Particles: the N-body benchmark with its simulator, and chirality."""
+
+from geozoo.data.particles.chirality import Chirality
+from geozoo.data.particles.nbody import NBody
+from geozoo.data.particles.nbody_simulator import (
+    SIMULATOR_VERSION,
+    NBodyOptions,
+    NBodyState,
+    initial_state,
+    simulate,
+    total_energy,
+)
+
+__all__ = [
+    "Chirality",
+    "NBody",
+    "NBodyOptions",
+    "NBodyState",
+    "SIMULATOR_VERSION",
+    "initial_state",
+    "simulate",
+    "total_energy",
+]

@@ -1,0 +1,151 @@
+"""Traffic data in plain tables: Los-loop, and a user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from geozoo.data.loader import LoaderOptions
+from geozoo.data.traffic._table_cells import TableForm
+from geozoo.data.traffic.base import RoadGraphs, Traffic
+from geozoo.data.traffic.protocol import ForecastProtocol
+from geozoo.data.traffic.sensor_table import AbsentRows, read_sensor_table
+from geozoo.data.traffic.series import TrafficSeries
+from geozoo.files.download import fetch, remote_files
+from geozoo.files.folders import data_folder
+
+
+class LosLoop(Traffic):
+    """One week of speeds of 207 loop detectors in Los Angeles, and the weights between them.
+
+    The part of METR-LA that was published with T-GCN (Zhao et al. 2019, arXiv 1811.05320):
+    ``los_speed.csv`` and ``los_adj.csv``, 2012-03-01 to 2012-03-07, 5-minute steps, mph. Missing
+    readings were filled by linear interpolation by its authors, so nothing is marked as missing.
+
+    ======== ================ =========================================
+    field    shape            meaning
+    ======== ================ =========================================
+    ``x``    ``[B,T,207,1]``  speed, mph
+    ``y``    ``[B,H,207]``    speed, mph
+    ======== ================ =========================================
+
+    Args:
+        loader: batch sizes, order and residence.
+        protocol: see `Traffic`.
+        graphs: see `Traffic`.
+        root: folder of all data sets; the files lie in its subfolder ``los_loop``.
+        download: whether missing files may be fetched.
+    """
+
+    name = "los_loop"
+    folder: Path
+
+    def __init__(
+        self,
+        *,
+        loader: LoaderOptions,
+        protocol: ForecastProtocol,
+        graphs: RoadGraphs,
+        root: str | Path | None = None,
+        download: bool = True,
+    ) -> None:
+        super().__init__(loader, protocol=protocol, graphs=graphs)
+        self.folder, self.download = data_folder(self.name, root), download
+
+    def prepare_data(self) -> None:
+        """Fetch the files that are not there."""
+        for file in remote_files(self.name).values():
+            fetch(file, self.folder, download=self.download)
+
+    def read(self) -> TrafficSeries:
+        """Read both tables."""
+        return read_sensor_table(
+            self.folder / "los_speed.csv",
+            start="2012-03-01",
+            interval=5,
+            feature="speed",
+            unit="mph",
+            adjacency=self.folder / "los_adj.csv",
+        )
+
+
+class TrafficCSV(Traffic):
+    """A table of your own: rows are steps, columns are sensors.
+
+    Steps without a row are unobserved, and windows in which nothing was observed among the inputs,
+    or nothing among the targets, are left out of all parts.
+
+    Args:
+        path: the csv file, see `geozoo.data.read_sensor_table` for its form.
+        loader: batch sizes, order and residence.
+        protocol: see `Traffic`.
+        graphs: see `Traffic`.
+        interval: minutes from a row to the next; None: from the column of times.
+        start: local time of the first row, for a table without times.
+        feature: what the sensors measure.
+        unit: in which unit.
+        zero_is_missing: whether 0 stands for a missing reading.
+        missing: further numbers that stand for a missing reading, such as -9999.
+        absent_rows: ``"unobserved"``: a step without a row is one without readings; ``"closed"``:
+            the rows count as consecutive steps, whatever time lies between.
+        adjacency: csv of weights, or None.
+        edges: csv of roads ``from,to,cost``, or None.
+        coordinates: csv of ``sensor_id,latitude,longitude``, or None.
+        separator: sign between cells; None: as the header has it. See `TableForm`, as for the rest.
+        decimal: sign of decimals.
+        time_column: name of the column of times.
+        clock_column: name of the column of clock times, where the other has only the date.
+        time_format: how times are written, for ``datetime.strptime``, or ``"unix"``.
+        time_zone: zone to whose local clock times with a UTC offset are converted.
+        drop: names of columns to leave out.
+        sensor_column: column of sensor ids, for a table with a row for each time and sensor.
+        value_column: column of readings, for such a table.
+    """
+
+    name = "traffic_csv"
+
+    def __init__(
+        self,
+        *,
+        path: str | Path,
+        loader: LoaderOptions,
+        protocol: ForecastProtocol,
+        graphs: RoadGraphs,
+        interval: int | None = None,
+        start: str | None = None,
+        feature: str = "value",
+        unit: str = "1",
+        zero_is_missing: bool = False,
+        missing: Sequence[float] = (),
+        absent_rows: AbsentRows = "unobserved",
+        adjacency: str | Path | None = None,
+        edges: str | Path | None = None,
+        coordinates: str | Path | None = None,
+        separator: str | None = None,
+        decimal: str | None = None,
+        time_column: str | None = None,
+        clock_column: str | None = None,
+        time_format: str | None = None,
+        time_zone: str | None = None,
+        drop: Sequence[str] = (),
+        sensor_column: str | None = None,
+        value_column: str | None = None,
+    ) -> None:
+        super().__init__(loader, protocol=protocol, graphs=graphs)
+        self.path = Path(path)
+        self.options: dict[str, Any] = {
+            "interval": interval, "start": start, "feature": feature, "unit": unit,
+            "zero_is_missing": zero_is_missing, "missing": tuple(missing),
+            "absent_rows": absent_rows,
+            "form": TableForm(
+                separator, decimal, time_column, time_format, time_zone, drop=tuple(drop),
+                sensor_column=sensor_column, value_column=value_column, clock_column=clock_column,
+            ),
+            "adjacency": adjacency, "edges": edges, "coordinates": coordinates,
+        }  # fmt: skip
+        self.leaves_out_blind_windows = absent_rows == "unobserved"
+
+    def read(self) -> TrafficSeries:
+        """Read the table and what goes with it."""
+        return read_sensor_table(self.path, **self.options)

@@ -1,0 +1,123 @@
+"""Arrays from files of numpy that somebody else has written."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from geozoo.files.contents import report_contents
+from geozoo.files.errors import damage_named
+
+_NO_ARCHIVE = "no npz file of plain arrays"
+
+
+def read_npz(
+    path: str | Path, names: Sequence[str] | None = None, *, optional: Sequence[str] = (),
+    is_reported: bool = True,
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """The arrays of real numbers of an ``.npz`` file, never unpickled.
+
+    No array takes more memory than the file has bytes for it, whatever size it declares.
+
+    Args:
+        path: the file.
+        names: arrays that must be there; None: all that are.
+        optional: arrays that are read where they are there.
+        is_reported: whether the log names arrays that are there and not read.
+
+    Raises:
+        FileNotFoundError: when it is not there.
+        ValueError: naming the file, when it is damaged, no such file, or lacks an array.
+    """
+    path = Path(path)
+    with damage_named(path, _NO_ARCHIVE), _archive(path) as archive:
+        members = _members(archive)
+        wanted = list(members) if names is None else list(names)
+        missing = [name for name in wanted if name not in members]
+        if missing:
+            raise ValueError(
+                f"it lacks {', '.join(missing)}; it has {', '.join(members) or 'nothing'}"
+            )
+        wanted += [name for name in optional if name in members and name not in wanted]
+        if is_reported and (unread := members.keys() - wanted):
+            report_contents(path.name, wanted, unread)
+        return {name: _member(archive, members[name]) for name in wanted}
+
+
+def npz_names(path: str | Path) -> list[str]:
+    """Names of the arrays of an ``.npz`` file, whatever they hold.
+
+    Raises:
+        FileNotFoundError: when it is not there.
+        ValueError: naming the file, when it is damaged or no such file.
+    """
+    path = Path(path)
+    with damage_named(path, _NO_ARCHIVE), _archive(path) as archive:
+        return list(_members(archive))
+
+
+def read_npy(path: str | Path, *, mmap: bool = False) -> np.ndarray:
+    """The array of real numbers of an ``.npy`` file, never unpickled.
+
+    Args:
+        path: the file.
+        mmap: leave the data in the file and read pages as they are needed.
+
+    Raises:
+        FileNotFoundError: when it is not there.
+        ValueError: naming the file, when it is damaged or no such file.
+    """
+    path = Path(path)
+    with damage_named(path, "not a complete .npy file of numbers"):
+        with path.open("rb") as file:
+            _check_size(file, path.stat().st_size)
+        return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+
+
+def _members(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Names of the arrays, and of their files."""
+    return {name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")}
+
+
+def _archive(path: Path) -> zipfile.ZipFile:
+    with path.open("rb") as file:
+        if file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX:
+            raise ValueError("it is a single array, not an npz file")
+    return zipfile.ZipFile(path)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    info = archive.getinfo(name)
+    try:
+        with archive.open(info) as file:
+            _check_size(file, info.file_size)
+        with archive.open(info) as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
+            while file.read(1 << 20):  # to the end, where the checksum is compared
+                pass
+            return array
+    except Exception as error:  # as in damage_named
+        raise ValueError(f"{name}: {str(error) or type(error).__name__}") from error
+
+
+def _check_size(file: IO[bytes], size: int) -> None:
+    """Refuse a header that declares another size than the file has, before memory is taken."""
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    elif version == (2, 0):
+        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+    else:
+        raise ValueError(f"format {version[0]}.{version[1]} is not read")
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects, which are not read")
+    if dtype.kind not in "biuf":
+        raise ValueError(f"it holds {dtype}, expected real numbers")
+    declared, there = math.prod(shape) * dtype.itemsize, size - file.tell()
+    if min(shape, default=0) < 0 or declared != there:
+        raise ValueError(f"it declares {dtype} of shape {shape} and has {there} bytes for it")

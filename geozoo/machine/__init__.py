@@ -1,0 +1,1 @@
+"""The machine and software under a run: versions, device, memory."""

@@ -1,0 +1,1 @@
+"""Functions on finished networks: published weights, kernels read from tables."""

@@ -1,0 +1,1 @@
+"""Reports of runs: plots, the HTML page, and tables on the screen."""

@@ -1,0 +1,201 @@
+"""The screen at the end of a run."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean, stdev
+
+from rich.text import Text
+
+from geozoo.data import DataRecord
+from geozoo.data.traffic.protocol import PARTS
+from geozoo.report.screen import Screen
+from geozoo.report.sheet import Sheet, facts
+from geozoo.report.usage import predict_command
+from geozoo.runs.durations import duration
+from geozoo.runs.folder import RunFolder
+from geozoo.runs.outcome import RunOutcome
+from geozoo.tasks import Generation
+
+
+def show_summary(outcome: RunOutcome, screen: Screen, *, is_saved: bool = True) -> None:
+    """Print the summary, and save it in the run folder.
+
+    Args:
+        outcome: the finished run.
+        screen: where it is printed.
+        is_saved: whether ``summary.txt`` is written.
+    """
+    after = next_steps(outcome) if is_saved else _folder_lines(outcome)
+    for line in [*summary(outcome, screen.width), *after]:
+        screen.result(line)
+    if is_saved:
+        text = "\n".join(map(str, [*summary(outcome, None), *after]))
+        outcome.folder.summary.write_text(text + "\n", encoding="utf-8")
+
+
+def summary(outcome: RunOutcome, width: int | None) -> list[Text]:
+    """Metrics in physical units, the run in short, and where things lie.
+
+    Args:
+        outcome: the finished run.
+        width: columns of the screen; None: there is no screen.
+    """
+    sheets = [_metrics(outcome), facts(*run_facts(outcome))]
+    sheets += [] if outcome.folder is None else [_places(outcome.folder)]
+    return [line for sheet in sheets for line in [*sheet.lines(width), Text()]]
+
+
+def next_steps(outcome: RunOutcome) -> list[str]:
+    """The run folder on a line of its own, and the commands to go on with."""
+    if outcome.folder is None:
+        return []
+    run = shlex.quote(_short(outcome.folder.path))
+    use = predict_command(outcome.task, run)
+    is_tested = bool(outcome.tested.metrics)
+    test = f"geozoo evaluate {run}" if is_tested else f"geozoo evaluate --save {run}"
+    commands = [test, use, f"geozoo publish {run}"]
+    return [*_folder_lines(outcome), "go on with:", *(f"  {each}" for each in commands)]
+
+
+def ensemble_steps(outcomes: Sequence[RunOutcome]) -> list[str]:
+    """The commands that use the members of one folder as one model; none for what draws samples.
+
+    Args:
+        outcomes: of all members.
+    """
+    tasks = {each.folder.path.parent: each.task for each in outcomes if each.folder is not None}
+    commands = [
+        f"  {predict_command(task, shlex.quote(_short(folder)))}"
+        for folder, task in tasks.items()
+        if not isinstance(task, Generation)
+    ]
+    return ["use all members as one model:", *commands] if commands else []
+
+
+def _folder_lines(outcome: RunOutcome) -> list[str]:
+    folder = outcome.folder
+    return (
+        [] if folder is None else ["run folder of weights, curves and record:", _short(folder.path)]
+    )
+
+
+def title(outcome: RunOutcome) -> str:
+    """Network and data."""
+    return f"{type(outcome.task.model).__name__} on {outcome.task.spec.record.dataset or 'data'}"
+
+
+def run_facts(outcome: RunOutcome) -> list[tuple[str, str]]:
+    """The run in short: names and values."""
+    tested, effort, network = outcome.tested, outcome.effort, type(outcome.task.model).__name__
+    told = [
+        ("data", _data_facts(outcome.task.spec.record)),
+        ("model", f"{network}, {tested.parameters:,} parameters"),
+    ]
+    cut = f"; NOT THE WHOLE TEST PART: {tested.cut}" if tested.cut else ""
+    note = [("note", tested.note)] if tested.note else []
+    if effort is None:
+        weights = f"{tested.checkpoint}, {duration(tested.seconds)}{cut}"
+        return [*told, ("tested", weights), *note]
+    of_part = f"NOT THE WHOLE VALIDATION PART: {outcome.val_cut}"
+    epoch = f", from epoch {tested.best_epoch}" if tested.best_epoch else ""
+    return [
+        *told,
+        (
+            "training",
+            f"{effort.epochs} epochs, {effort.steps:,} steps, "
+            f"{duration(effort.train_time_s)} on {effort.device}",
+        ),
+        ("memory", f"{effort.peak_memory_mb:,.0f} MB at most"),
+        *([("validated", of_part)] if outcome.val_cut and outcome.val else []),
+        _test_fact(outcome, f"{tested.checkpoint}{epoch}{cut}"),
+        *note,
+    ]
+
+
+def _test_fact(outcome: RunOutcome, weights: str) -> tuple[str, str]:
+    """What was tested, or that nothing was."""
+    if outcome.tested.metrics:
+        return "tested", weights
+    kind = "best" if outcome.tested.checkpoint == "best.ckpt" else "last"
+    return "test", f"not tested; {kind} checkpoint {weights}"
+
+
+def metric_rows(outcome: RunOutcome) -> list[tuple[str, str, str, str, str]]:
+    """Of every metric the name, test, validation and baseline values, and unit."""
+    parts = (outcome.tested.metrics, outcome.val, outcome.tested.baseline)
+    return [
+        (name, *(_number(part.get(name)) for part in parts), unit)
+        for name, unit in outcome.task.metric_units().items()
+    ]
+
+
+def show_sweep(outcomes: Sequence[RunOutcome], screen: Screen) -> None:
+    """Print one line per run of a sweep, and mean and standard deviation over its runs."""
+    units = outcomes[0].task.metric_units()
+    names = [name for name in units if all(name in outcome.tested.metrics for outcome in outcomes)]
+    if not names:  # nothing was tested
+        return
+    table = Sheet("run", *(f"{name} ({units[name]})" for name in names), title="test metrics")
+    for outcome in outcomes:
+        numbers = (_number(outcome.tested.metrics[name]) for name in names)
+        table.add(outcome.folder.path.name, *numbers)
+    spread = []
+    for name in names:
+        values = [outcome.tested.metrics[name] for outcome in outcomes]
+        spread.append(f"{mean(values):.5g} ± {_spread(stdev(values))}")
+    table.add("mean ± standard deviation", *spread, style="bold")
+    screen.show(table)
+
+
+def _metrics(outcome: RunOutcome) -> Sheet:
+    names = ("metric", "test", "validation", "baseline", "unit")
+    table = Sheet(*names, title=title(outcome))
+    for name, *values, unit in metric_rows(outcome):
+        is_chosen = outcome.task.monitor == f"val/{name}"
+        table.add(name, *values, unit, style="bold" if is_chosen else "")
+    return table
+
+
+def _places(folder: RunFolder) -> Sheet:
+    pictures = sorted(path.name for path in folder.path.glob("*.png"))
+    page = f"{folder.page.name}, all of it in one file" if folder.page.is_file() else ""
+    places = {
+        "weights": ", ".join(
+            f"checkpoints/{path.name}" for path in (folder.best, folder.last) if path.is_file()
+        ),
+        "curves": ", ".join(["metrics.csv", *pictures]),
+        "page": page,
+        "record": "config.yaml, run.json, splits.npz, result.csv, summary.txt",
+    }
+    return facts(*((name, text) for name, text in places.items() if text))
+
+
+def _short(path: Path) -> str:
+    """A path as it is typed here, which no command takes for an option or a home folder."""
+    here = Path.cwd()
+    text = str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    return str(path) if text.startswith(("-", "~")) else text
+
+
+def _data_facts(record: DataRecord) -> str:
+    parts = [record.variant, record.molecule, record.source, record.split]
+    counts = [f"{record.sizes[part]} {part}" for part in PARTS if part in record.sizes]
+    hashed = [f"split {record.split_hash[:12]}"] if record.split_hash else []
+    sizes = [" / ".join(counts)] if counts else []
+    return "; ".join([str(part) for part in parts if part] + sizes + hashed)
+
+
+def _spread(value: float) -> str:
+    """Two digits of a standard deviation, without a power of ten where it is a plain number.
+
+    >>> _spread(544.3), _spread(0.0123)
+    ('540', '0.012')
+    """
+    return f"{float(f'{value:.2g}'):.6g}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.5g}"

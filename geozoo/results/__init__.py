@@ -1,0 +1,1 @@
+"""Recorded runs and published numbers: rows, ledger, tables of the cards."""

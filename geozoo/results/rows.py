@@ -1,0 +1,201 @@
+"""Results as rows of data: ``result.csv`` of a run, ``results.csv`` of a model."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from pathlib import Path
+from statistics import mean, stdev
+
+from geozoo.contracts import measure_of
+
+
+@dataclass(frozen=True)
+class Result:
+    """One metric of one or several equal runs; the names are the columns of the files.
+
+    Attributes:
+        recipe: the settings, ``ponita-nbody_quick``.
+        dataset: name of the data set.
+        variant: molecule, or variant of the data.
+        split: protocol: name of the split, source and hash.
+        metric: ``force_mae``.
+        unit: physical unit.
+        value: the number, mean over the seeds.
+        std: standard deviation over the seeds; None for one.
+        seeds: the seeds, with blanks between.
+        paper_value: the published number under the same protocol, if there is one.
+        paper_ref: where that stands.
+        commit: commit of the code.
+        command: the command line.
+        device: the hardware.
+        wall_time_s: seconds of training, mean over the seeds; 0 for a model that is not trained,
+            None if it was not measured.
+        peak_memory_mb: largest memory of the training in MB; None if it was not measured.
+        torch: version of torch.
+        date: day of the run.
+        checkpoint: name of the tested checkpoint and its epoch.
+        curve: file of the validation curve, from the model's folder.
+        baseline: the error of the task's prediction without a model, on the same test part.
+        tolerance: share of the value by which a reproduction may differ; None: the rule of
+            `geozoo.results.reproduction.tolerance_of`.
+    """
+
+    recipe: str
+    dataset: str
+    variant: str
+    split: str
+    metric: str
+    unit: str
+    value: float
+    std: float | None
+    seeds: str
+    paper_value: float | None
+    paper_ref: str
+    commit: str
+    command: str
+    device: str
+    wall_time_s: float | None
+    peak_memory_mb: float | None
+    torch: str
+    date: str
+    checkpoint: str
+    curve: str = ""
+    baseline: float | None = None
+    tolerance: float | None = None
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What makes two rows the same measurement: a newer one replaces the older."""
+        return (self.recipe, self.dataset, self.variant, self.split, self.metric, self.seeds)
+
+    @property
+    def is_detail(self) -> bool:
+        """Whether the metric says little beside the others of its run."""
+        return not measure_of(self.metric).is_headline
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the model was trained, by epochs and for a time that was measured."""
+        return bool(self.wall_time_s)
+
+    @property
+    def training_length(self) -> str:
+        """How long the training was: ``12 min``, ``40 s``, or a dash for no time on record."""
+        seconds = self.wall_time_s
+        if not seconds:
+            return NOTHING
+        minutes = round(seconds / 60)
+        return f"{minutes} min" if seconds >= 59.5 else f"{max(seconds, 0.1):.2g} s"
+
+    @property
+    def training(self) -> str:
+        """Length and hardware of the training, or a dash."""
+        return f"{self.training_length}, {self.device}" if self.is_trained else NOTHING
+
+    @property
+    def tested(self) -> str:
+        """The tested checkpoint and its epoch; of a model without a training no epoch."""
+        first, *others = self.checkpoint.split(", ")
+        kept = others if self.is_trained else [o for o in others if not o.startswith("epoch ")]
+        return ", ".join([first, *kept])
+
+
+def shown_number(value: float, std: float | None) -> str:
+    """Four digits of a number, with its standard deviation if there is one.
+
+    >>> shown_number(0.0066056, 0.00032)
+    '0.006606 ± 0.0003'
+    """
+    return f"{value:.4g}" + (f" ± {std:.1g}" if std is not None else "")
+
+
+#: In the place of what was not measured, or is not there.
+NOTHING = "–"
+_NUMBERS = ("value", "std", "paper_value", "wall_time_s", "peak_memory_mb", "baseline", "tolerance")
+
+
+def read_results(path: Path) -> list[Result]:
+    """The rows of a results file; none if there is no file.
+
+    Raises:
+        ValueError: when its columns are not those of `Result`.
+    """
+    return [Result(**row) for row in read_rows(path, Result)]
+
+
+def write_results(path: Path, results: Iterable[Result]) -> None:
+    """Write a results file."""
+    names = [field.name for field in fields(Result)]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(
+            {name: "" if value is None else value for name, value in asdict(result).items()}
+            for result in results
+        )
+
+
+def add_results(path: Path, results: Sequence[Result]) -> None:
+    """Add rows to a results file; a row with the key of an older one takes its place."""
+    new = {result.key for result in results}
+    kept = [result for result in read_results(path) if result.key not in new]
+    ordered = sorted([*kept, *results], key=lambda result: result.key)
+    write_results(path, ordered)
+
+
+def over_seeds(results: Sequence[Result]) -> Result:
+    """One row for the same metric of runs that differ in the seed alone.
+
+    Raises:
+        ValueError: when they differ in anything else that matters, or a seed comes twice.
+    """
+    first = results[0]
+    for name in ("recipe", "dataset", "variant", "split", "metric", "unit"):
+        values = sorted({getattr(result, name) for result in results})
+        if len(values) > 1:
+            raise ValueError(f"runs to be averaged must have the same {name}, got {values}")
+    seeds = [result.seeds for result in results]
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"runs to be averaged must have different seeds, got {seeds}")
+    if len(results) == 1:
+        return first
+    values = [result.value for result in results]
+    times = [result.wall_time_s for result in results]
+    peaks = [result.peak_memory_mb for result in results]
+    return replace(
+        first,
+        value=mean(values),
+        std=stdev(values),
+        seeds=" ".join(sorted(seeds, key=int)),
+        wall_time_s=None if None in times else mean(times),
+        peak_memory_mb=None if None in peaks else max(peaks),
+    )
+
+
+def read_rows(path: Path, kind: type) -> list[dict[str, object]]:
+    """The rows of a CSV file as arguments of a dataclass; none if there is no file.
+
+    Raises:
+        ValueError: when its columns are not the fields.
+    """
+    if not path.is_file():
+        return []
+    names = [field.name for field in fields(kind)]
+    # Columns with a default are younger than some files.
+    needed = {field.name for field in fields(kind) if field.default is MISSING}
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if not needed <= set(reader.fieldnames or []) <= set(names):
+            raise ValueError(f"{path} must have the columns {names}, got {reader.fieldnames}")
+        return [
+            {name: _parsed(name, text) for name, text in row.items() if name is not None}
+            for row in reader
+        ]
+
+
+def _parsed(name: str, text: str) -> object:
+    if name not in _NUMBERS:
+        return text
+    return float(text) if text else None

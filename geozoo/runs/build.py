@@ -1,0 +1,159 @@
+"""Objects from a checked config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from lightning import Trainer
+from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from geozoo.config import ConfigError, fill_missing
+from geozoo.data import DataSpec, GraphDataModule
+from geozoo.data.spec import check_outputs
+from geozoo.runs.callbacks import make_callbacks
+from geozoo.runs.folder import RunFolder
+from geozoo.tasks import GraphTask
+
+
+def build_datamodule(cfg: DictConfig) -> GraphDataModule:
+    """The data module; it has not touched its data yet."""
+    with _faults_named("dataset"):
+        return instantiate(cfg.dataset, _convert_="all")
+
+
+def complete_model(
+    node: DictConfig, sizes: Mapping[str, Any], *, left: Collection[str] = ()
+) -> DictConfig:
+    """The config of a model with what the data set of it.
+
+    Args:
+        node: the config of the model.
+        sizes: what the data set (`geozoo.data.DataSpec.model_arguments`).
+        left: keys that stay ``???``: tensors of the data.
+
+    Raises:
+        ConfigError: for a ``???`` that nothing fills, or a model without the outputs of the data.
+    """
+    with _faults_named("model"):
+        # Keys of a node are told from their list: `in` denies those that are missing.
+        check_outputs(str(node.get("_target_", "")), set(node), sizes)
+    return fill_missing(node, sizes, left=left)
+
+
+def build_task(cfg: DictConfig, datamodule: GraphDataModule) -> GraphTask:
+    """The task around a new model.
+
+    Args:
+        cfg: the config; keys of its model that are ``???`` are tensors of the data.
+        datamodule: the data, which learns what the model asks of it.
+    """
+    with _faults_named("model"):
+        model = _build_model(cfg.model, datamodule)
+    datamodule.serve(model)
+    return _build_task(cfg, model, datamodule.spec)
+
+
+def _build_task(cfg: DictConfig, model: nn.Module, spec: DataSpec) -> GraphTask:
+    with _faults_named("task"):
+        task = instantiate(cfg.task, _partial_=True, _convert_="all")(
+            model=model,
+            spec=spec,
+            optimizer=instantiate(cfg.optimizer, _convert_="all"),
+            schedule=instantiate(cfg.schedule, _convert_="all"),
+        )
+    return task
+
+
+def check_optimizer(cfg: DictConfig) -> None:
+    """Make optimizer and schedule for a parameter, to name now what they would refuse in the fit.
+
+    Raises:
+        ConfigError: for values that one of them does not take.
+    """
+    parameter = nn.Parameter(torch.zeros(2, 2))
+    epochs = cfg.trainer.get("max_epochs")
+    with _faults_named("optimizer"):
+        optimizer = instantiate(cfg.optimizer, _convert_="all")([{"params": [parameter]}])
+    with _faults_named("schedule"):
+        make = instantiate(cfg.schedule, _convert_="all")
+        if make is not None:
+            make(optimizer, num_epochs=-1 if epochs is None else epochs)
+
+
+def check_trainer(cfg: DictConfig) -> None:
+    """Make a trainer, to name now what it would refuse after the data are read.
+
+    Raises:
+        ConfigError: for values that it does not take, devices and strategies that are not there.
+    """
+    with _faults_named("trainer"):
+        _make_trainer(cfg)(logger=False, enable_checkpointing=False, enable_progress_bar=False)
+
+
+def _make_trainer(cfg: DictConfig) -> Callable[..., Trainer]:
+    """The trainer of a config, still to be given loggers and callbacks."""
+    # The timer that measures a run ends it as well: Lightning takes only one.
+    others = [key for key in cfg.trainer if key != "max_time"]
+    return instantiate(OmegaConf.masked_copy(cfg.trainer, others), _convert_="all", _partial_=True)
+
+
+def _build_model(node: DictConfig, datamodule: GraphDataModule) -> nn.Module:
+    wanted = [key for key in node if OmegaConf.is_missing(node, key)]
+    tensors = datamodule.model_tensors()
+    plain = OmegaConf.masked_copy(node, [key for key in node if key not in wanted])
+    return instantiate(plain, _partial_=True, _convert_="all")(
+        **{key: tensors[key]() for key in wanted}
+    )
+
+
+def build_trainer(
+    cfg: DictConfig, folder: RunFolder, *, monitor: str, is_terminal: bool
+) -> Trainer:
+    """The Lightning Trainer with loggers and callbacks.
+
+    Args:
+        cfg: the config.
+        folder: the run folder.
+        monitor: the metric that chooses the best checkpoint.
+        is_terminal: whether a progress bar can be drawn.
+    """
+    options: dict[str, Any] = {"default_root_dir": str(folder.path)}
+    with _faults_named("trainer"):
+        return _make_trainer(cfg)(
+            logger=_loggers(cfg),
+            callbacks=make_callbacks(cfg, folder, monitor=monitor, is_terminal=is_terminal),
+            enable_progress_bar=is_terminal,
+            **options,
+        )
+
+
+@contextmanager
+def _faults_named(node: str) -> Iterator[None]:
+    """Name the node whose values a constructor refuses."""
+    try:
+        yield
+    except (
+        ValueError,
+        TypeError,
+        ImportError,
+        InstantiationException,
+        MisconfigurationException,
+    ) as error:
+        # Hydra wraps what a constructor raised; an error of our own says more than its cause.
+        told = error.__cause__ if isinstance(error, InstantiationException) else None
+        raise ConfigError(f"{node}: {told or error}") from error
+
+
+def _loggers(cfg: DictConfig) -> list[Logger]:
+    loggers = list(instantiate(cfg.logger, _convert_="all").values())
+    if not any(isinstance(logger, CSVLogger) for logger in loggers):
+        loggers.append(CSVLogger(cfg.run_dir, name="csv"))
+    return loggers

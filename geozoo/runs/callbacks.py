@@ -1,0 +1,168 @@
+"""The callbacks of a run."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import (
+    ModelCheckpoint,
+    Timer,
+    WeightAveraging,
+)
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig, OmegaConf
+
+from geozoo.contracts import direction_of
+from geozoo.machine.provenance import device_name, peak_memory_bytes
+from geozoo.runs.averaging import WeightsAveraged
+from geozoo.runs.early_stopping import RunStopping
+from geozoo.runs.folder import RunFolder
+from geozoo.runs.freed_memory import FreedMemory
+from geozoo.runs.progress import ProgressLines
+from geozoo.runs.run_bar import RunBar
+
+
+def make_callbacks(
+    cfg: DictConfig, folder: RunFolder, *, monitor: str, is_terminal: bool
+) -> list[Callback]:
+    """Checkpoints, averaging, early stopping and progress, as the config wants them.
+
+    Args:
+        cfg: the config.
+        folder: where checkpoints go.
+        monitor: the metric that chooses the best checkpoint.
+        is_terminal: whether a progress bar can be drawn.
+    """
+    callbacks: list[Callback] = [
+        SeededEpochs(cfg.seed),
+        _timer(cfg.trainer.get("max_time")),
+        Hardware(),
+        FreedMemory(),
+        RunBar(monitor) if is_terminal else ProgressLines(monitor),
+        ModelCheckpoint(
+            folder.checkpoints,
+            "best",
+            monitor=monitor,
+            mode=direction_of(monitor),
+            enable_version_counter=False,
+        ),
+        ModelCheckpoint(
+            folder.checkpoints, "last", save_on_train_epoch_end=True, enable_version_counter=False
+        ),
+    ]
+    if cfg.ema_decay is not None:
+        callbacks.append(WeightsAveraged(cfg.ema_decay))
+    if cfg.early_stopping_patience is not None:
+        callbacks.append(RunStopping(monitor, cfg.early_stopping_patience))
+    return callbacks
+
+
+class RunTimer(Timer):
+    """Measures a training, ends it after an epoch when its time is up, and has that one validated.
+
+    The last epoch is validated whatever ``check_val_every_n_epoch`` says: otherwise the weights
+    that a training ends with could never be chosen. An epoch from which a run is ended can be
+    continued exactly.
+
+    Args:
+        duration: as of Lightning's ``Timer``; None: no limit.
+    """
+
+    _usual: int | None = None
+
+    def __init__(self, duration: Any) -> None:
+        super().__init__(duration=duration, interval="epoch")
+
+    @property
+    def state_key(self) -> str:
+        """The key of the state in a checkpoint."""
+        return "Timer"
+
+    def on_train_batch_end(self, trainer: Trainer, *args: Any, **options: Any) -> None:
+        """Have the epoch validated if it is the last one; its last batch is done."""
+        every = trainer.check_val_every_n_epoch
+        if not trainer.is_last_batch or every is None:
+            return
+        done = trainer.current_epoch + 1
+        if done % every and (done == trainer.max_epochs or self._is_over(trainer)):
+            self._usual, trainer.check_val_every_n_epoch = every, 1
+
+    def on_train_epoch_end(self, trainer: Trainer, *args: Any, **options: Any) -> None:
+        """End the training after a validated epoch, if its time is up."""
+        every = trainer.check_val_every_n_epoch
+        if every is None or (trainer.current_epoch + 1) % every == 0:
+            super().on_train_epoch_end(trainer, *args, **options)
+
+    def on_train_end(self, trainer: Trainer, *args: Any, **options: Any) -> None:
+        """Stop the clock; not before are checkpoints of the last epoch written."""
+        super().on_train_end(trainer, *args, **options)
+        if self._usual is not None:
+            trainer.check_val_every_n_epoch, self._usual = self._usual, None
+
+    def _is_over(self, trainer: Trainer) -> bool:
+        """Whether the time is up, by the clock of the first process."""
+        remaining = self.time_remaining()
+        return remaining is not None and bool(trainer.strategy.broadcast(remaining <= 0))
+
+
+def _timer(max_time: Any) -> RunTimer:
+    """Measures the training and ends it."""
+    plain = OmegaConf.to_container(max_time) if isinstance(max_time, DictConfig) else max_time
+    if plain is None or isinstance(plain, str | dict):
+        with contextlib.suppress(MisconfigurationException, TypeError, OverflowError):
+            timer = RunTimer(plain)
+            if plain is None or timer.time_remaining() > 0:
+                return timer
+    raise ValueError(f"max_time must be DD:HH:MM:SS or {{hours: 1, minutes: 30}}, got {plain!r}")
+
+
+def drop_averaging(trainer: Trainer) -> None:
+    """Take the averaging out after training: it would replace tested weights by its own."""
+    trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, WeightAveraging)]
+
+
+class SeededEpochs(Callback):
+    """Seeds torch at every epoch, so that dropout of a resumed run repeats too.
+
+    Args:
+        seed: seed of the run.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Seed from the run's seed, the epoch and the rank."""
+        self.seed_epoch(trainer.current_epoch, trainer.global_rank)
+
+    def seed_epoch(self, epoch: int, rank: int) -> None:
+        """Seed torch for an epoch of a process."""
+        numbers = (self.seed, epoch, rank)
+        torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
+
+
+class Hardware(Callback):
+    """Notes in every checkpoint where the training runs and how much memory it has taken so far."""
+
+    _trainer: Trainer | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Remember whose memory it is."""
+        self._trainer = trainer
+
+    def state_dict(self) -> dict[str, Any]:
+        """The name of the device and the largest memory until now."""
+        return {} if self._trainer is None else hardware_facts(self._trainer)
+
+
+def hardware_facts(trainer: Trainer) -> dict[str, Any]:
+    """Name of the device as ``device``, and ``peak_memory_mb`` so far."""
+    name = device_name(trainer.strategy.root_device)
+    return {
+        "device": f"{trainer.world_size} x {name}" if trainer.world_size > 1 else name,
+        "peak_memory_mb": peak_memory_bytes(trainer.strategy.root_device) / 2**20,
+    }

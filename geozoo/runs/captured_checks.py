@@ -1,0 +1,65 @@
+"""What a training by captured steps refuses: the options that its loop does not know."""
+
+from __future__ import annotations
+
+import torch
+from lightning import Trainer
+from lightning.pytorch.callbacks import EarlyStopping
+
+from geozoo.data.loader import GraphLoader
+from geozoo.runs.errors import RunError
+from geozoo.tasks import GraphTask
+
+_PRECISIONS = ("32-true", "64-true", "bf16-mixed")
+
+
+def check_captured(trainer: Trainer, task: GraphTask) -> None:
+    """Refuse what an ordinary training knows and this loop does not.
+
+    Raises:
+        RunError: naming the option.
+    """
+    patience = [c.patience for c in trainer.callbacks if isinstance(c, EarlyStopping)]
+    clipping = str(getattr(trainer.gradient_clip_algorithm, "value", None) or "norm")
+    rules = {
+        "trainer.devices": (trainer.world_size, (1,)),
+        "trainer.accumulate_grad_batches": (trainer.accumulate_grad_batches, (1,)),
+        "trainer.precision": (trainer.precision, _PRECISIONS),
+        "trainer.gradient_clip_algorithm": (clipping, ("norm",)),
+        "trainer.max_steps": (trainer.max_steps, (-1,)),
+        "trainer.val_check_interval": (trainer.val_check_interval, (1.0, None)),
+        "trainer.fast_dev_run": (bool(trainer.fast_dev_run), (False,)),
+        "trainer.overfit_batches": (trainer.overfit_batches, (0.0,)),
+        "early_stopping_patience": (patience[0] if patience else None, (None,)),
+    }
+    for name, (found, allowed) in rules.items():
+        if found not in allowed:
+            known = " or ".join("null" if each is None else str(each) for each in allowed)
+            raise RunError(f"{name} must be {known} with captured steps, got {found}")
+    if (trainer.max_epochs or 0) < 1:
+        found = trainer.max_epochs
+        raise RunError(f"trainer.max_epochs must be at least 1 with captured steps, got {found}")
+    if not task.is_trained:
+        raise RunError("model has no parameters to train: leave trainer.captured_steps out")
+
+
+def check_loader(loader: GraphLoader, device: torch.device, limit: float | int) -> None:
+    """Refuse data that are elsewhere than the model, and an epoch without batches.
+
+    Raises:
+        RunError: naming the option.
+    """
+    if loader.store.device.type != device.type:
+        raise RunError(
+            "captured steps gather on the device of the training, but the data stay in main "
+            "memory: set dataset.loader.resident=device, or leave trainer.captured_steps out"
+        )
+    if limited(len(loader), limit) < 1:
+        raise RunError(
+            f"trainer.limit_train_batches={limit} leaves none of {len(loader)} batches to train on"
+        )
+
+
+def limited(length: int, limit: float | int) -> int:
+    """How many of so many batches a limit of Lightning's leaves."""
+    return min(length, limit) if isinstance(limit, int) else int(length * limit)

@@ -1,0 +1,142 @@
+"""What a run leaves behind."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+
+from geozoo.data import damage_named
+from geozoo.runs.errors import RunError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names of the files in a run folder.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved config."""
+        return self.path / "config.yaml"
+
+    @property
+    def info(self) -> Path:
+        """Command, versions, commit, and the description of the data."""
+        return self.path / "run.json"
+
+    @property
+    def splits(self) -> Path:
+        """Positions of the graphs of every part."""
+        return self.path / "splits.npz"
+
+    @property
+    def metrics(self) -> Path:
+        """Losses and metrics by epoch, counted from 1."""
+        return self.path / "metrics.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of ``best.ckpt`` and ``last.ckpt``."""
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint with the best validation."""
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """The newest checkpoint."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def result(self) -> Path:
+        """One row per test metric."""
+        return self.path / "result.csv"
+
+    @property
+    def summary(self) -> Path:
+        """The summary printed at the end."""
+        return self.path / "summary.txt"
+
+    @property
+    def page(self) -> Path:
+        """Everything that there is to see of the run, in one file."""
+        return self.path / "report.html"
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that others read again, whether they are there or not; no pictures."""
+        record = [self.config, self.info, self.splits, self.metrics, self.result, self.summary]
+        return [*record, self.page, *sorted(self.checkpoints.glob("*"))]
+
+    def create(self) -> None:
+        """Make the folder.
+
+        Raises:
+            RunError: when it exists, or cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True)
+        except FileExistsError:
+            raise RunError(f"the run folder {self.path} exists already") from None
+        except OSError as error:
+            raise RunError(f"run_dir: the folder cannot be made: {error}") from error
+
+    def write_start(
+        self,
+        cfg: DictConfig,
+        *,
+        info: Mapping[str, Any],
+        splits: Mapping[str, Any],
+    ) -> None:
+        """Write what is known before training."""
+        OmegaConf.save(cfg, self.config, resolve=True)
+        self.info.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
+        np.savez(self.splits, **{part: np.asarray(index) for part, index in splits.items()})
+
+    def read_config(self) -> DictConfig:
+        """The resolved config.
+
+        Raises:
+            RunError: when this is no run folder.
+        """
+        if not self.config.is_file():
+            raise RunError(f"{self.path} is no run folder: it has no config.yaml")
+        with _damage_told(self.config, "no YAML"):
+            config = OmegaConf.load(self.config)
+        if not isinstance(config, DictConfig):
+            raise RunError(f"{self.config} holds no keys")
+        return config
+
+    def read_info(self) -> dict[str, Any]:
+        """Command, versions and data description."""
+        with _damage_told(self.info, "no JSON"):
+            return json.loads(self.info.read_text(encoding="utf-8"))
+
+
+@contextmanager
+def _damage_told(path: Path, what: str) -> Iterator[None]:
+    try:
+        with damage_named(path, what):
+            yield
+    except (ValueError, FileNotFoundError) as error:
+        raise RunError(str(error)) from error
+
+
+def command_line(words: Sequence[str]) -> str:
+    """The words of a command as they can be typed again."""
+    return shlex.join(words)

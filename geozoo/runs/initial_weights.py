@@ -1,0 +1,132 @@
+"""Beginning from the weights of another run: all trained, some kept, or small updates of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from torch import nn
+
+from geozoo.hub import TrainedModel
+from geozoo.runs.errors import RunError
+from geozoo.tasks import GraphTask
+from geozoo.tasks.low_rank import add_low_rank_updates
+
+_MAX_NAMED = 6
+
+
+def take_weights(task: GraphTask, source: TrainedModel) -> str:
+    """Give a new network the weights of a trained one, as far as name and shape agree.
+
+    Shift and scale of the new data stay: the trained network continues in scaled units.
+
+    Args:
+        task: the new task.
+        source: the trained model.
+
+    Returns:
+        What was taken and what is new, for the log.
+
+    Raises:
+        RunError: if nothing fits, or a column of the input stands for another element.
+    """
+    _check_elements(task, source)
+    own, given = task.model.state_dict(), source.model.state_dict()
+    fitting = {k: v for k, v in given.items() if k in own and own[k].shape == v.shape}
+    trained = {name for name, _ in task.model.named_parameters()}
+    if not trained & fitting.keys():
+        raise RunError(
+            f"init_from: no weights of {source.name} ({type(source.model).__name__}) fit into "
+            f"{type(task.model).__name__}: names or shapes differ"
+        )
+    task.model.load_state_dict({**own, **fitting})
+    new = sorted(own.keys() - fitting.keys())
+    told = f"{len(fitting)} of {len(own)} tensors from {source.name}"
+    return told + (f"; new: {_listed(new)}" if new else "")
+
+
+def freeze(model: nn.Module, patterns: Sequence[str]) -> str | None:
+    """Keep the parameters with some names as they are.
+
+    Args:
+        model: the network.
+        patterns: of names, with ``*`` and ``?``: ``blocks.0.*``.
+
+    Returns:
+        How much stays, for the log; None without patterns.
+
+    Raises:
+        RunError: for a pattern that no parameter has, or when nothing is left to train.
+    """
+    if not patterns:
+        return None
+    for parameter in _matching(model, patterns, "freeze"):
+        parameter.requires_grad_(False)
+    parameters = list(model.parameters())
+    kept = sum(p.numel() for p in parameters if not p.requires_grad)
+    total = sum(p.numel() for p in parameters)
+    if kept == total:
+        raise RunError("freeze: no parameter is left to train")
+    return f"{kept:,} of {total:,} parameters stay as they are"
+
+
+def add_adapters(
+    model: nn.Module, rank: int | None, layers: Sequence[str], trained: Sequence[str]
+) -> str | None:
+    """Train updates of low rank of linear maps, and keep what they update as it is.
+
+    Args:
+        model: the network, with the weights to begin from.
+        rank: rank of the updates; None: no updates.
+        layers: names of the linear maps that get one, with ``*`` and ``?``.
+        trained: names of further parameters that are trained as they are, such as ``*.bias``.
+
+    Returns:
+        How much is trained, for the log; None without updates.
+
+    Raises:
+        RunError: for a pattern that nothing has, or a rank below one.
+    """
+    if rank is None:
+        return None
+    also = {id(p) for p in _matching(model, trained, "adapter_trained")}
+    for parameter in model.parameters():
+        parameter.requires_grad_(id(parameter) in also)
+    try:
+        names = add_low_rank_updates(model, rank, chosen=lambda name: _fits(name, layers))
+    except ValueError as error:
+        raise RunError(f"adapter_rank, adapter_layers: {error}") from error
+    count = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return f"{count:,} parameters are trained: updates of rank {rank} of {len(names)} linear maps"
+
+
+def _fits(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _matching(model: nn.Module, patterns: Sequence[str], key: str) -> list[nn.Parameter]:
+    """The parameters with some names; every pattern must have one."""
+    parameters = dict(model.named_parameters())
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in parameters):
+            known = sorted({".".join(name.split(".")[:2]) for name in parameters})
+            raise RunError(f"{key}: no parameter is called {pattern!r}; there are {_listed(known)}")
+    return [parameter for name, parameter in parameters.items() if _fits(name, patterns)]
+
+
+def _check_elements(task: GraphTask, source: TrainedModel) -> None:
+    """Refuse weights that know another element by the same column."""
+    pairs = zip(
+        getattr(source.spec, "elements", ()), getattr(task.spec, "elements", ()), strict=False
+    )
+    for column, (theirs, ours) in enumerate(pairs):
+        if theirs and ours and theirs != ours:
+            raise RunError(
+                f"init_from: column {column} of x is atomic number {theirs} in {source.name} and "
+                f"{ours} here; give the data the same order of elements (dataset.species)"
+            )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _MAX_NAMED
+    return ", ".join(names[:_MAX_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,48 @@
+"""Changes to the config of an earlier run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from geozoo.runs.arguments import key_values
+from geozoo.runs.errors import RunError
+
+
+def apply_overrides(
+    cfg: DictConfig, words: Sequence[str], *, allowed: tuple[str, ...], reason: str
+) -> None:
+    """Set keys of a config, in place.
+
+    Args:
+        cfg: the config.
+        words: ``key=value`` in Hydra's grammar.
+        allowed: beginnings of the keys that may change, such as ``"trainer."``.
+        reason: why others may not.
+
+    Raises:
+        RunError: for a word that is no ``key=value`` or whose key may not change, or a key that is
+            given more than once.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException, OverrideParseException
+
+    key_values([word.lstrip("+") for word in words])
+    parser = OverridesParser.create()
+    for word in words:
+        if not word.lstrip("+").startswith(allowed) or "=" not in word:
+            groups = " and ".join(name.rstrip(".") for name in allowed)
+            raise RunError(
+                f"{word!r} cannot be given here: {reason}; only keys of {groups} may change"
+            )
+        try:
+            override = parser.parse_override(word)
+        except OverrideParseException as error:
+            raise RunError(f"{word!r} is no key=value: {error}") from error
+        try:
+            OmegaConf.update(cfg, override.key_or_group, override.value(), force_add=True)
+        except (HydraException, OmegaConfBaseException) as error:
+            told = str(error).partition("\n")[0]
+            raise RunError(f"{word!r} does not fit the config: {told}") from error

@@ -1,0 +1,126 @@
+"""From a composed config to a checked one with a run folder's name, before data is touched."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+from datetime import datetime
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from geozoo.config import ConfigError, Origins, check, check_pair
+from geozoo.config.options import PROVIDED, RunOptions
+from geozoo.runs.build import check_optimizer, check_trainer
+from geozoo.runs.errors import RunError
+from geozoo.runs.paths import make_absolute
+
+_LOG = logging.getLogger(__name__)
+#: Tells processes that a launcher starts for further devices which folder the first one uses.
+_FOLDER_VARIABLE = "GEOZOO_RUN_DIR"
+
+
+def prepare(cfg: DictConfig, *, names: tuple[str, str], origins: Origins) -> Path:
+    """Name the run folder and check the config.
+
+    Args:
+        cfg: the composed config; its ``run_dir`` is set.
+        names: of model and data set on the command line.
+        origins: tells which file set a key.
+
+    Returns:
+        The run folder, which does not exist yet.
+
+    Raises:
+        ConfigError: for a config that nothing could be built from, or a model that cannot learn the
+            task of the data set.
+        RunError: when the run folder given exists already.
+    """
+    _check_top(cfg)
+    folder = _name_folder(cfg, "-".join(names))
+    cfg.run_dir = str(folder)
+    check(cfg, root=RunOptions, provided=PROVIDED, open_nodes=("model",), origin=origins)
+    make_absolute(cfg)
+    check_pair(cfg.model, cfg.dataset, cfg.task, names=names)
+    _check_values(cfg, origins)
+    check_optimizer(cfg)
+    check_trainer(cfg)
+    _warn_of_warmup(cfg)
+    return folder
+
+
+def _warn_of_warmup(cfg: DictConfig) -> None:
+    """Warn where a training ends before its warm-up does: its rate is never the one given."""
+    epochs, warmup = cfg.trainer.get("max_epochs"), OmegaConf.select(cfg, "schedule.warmup_epochs")
+    if epochs is not None and 0 < epochs <= (warmup or 0):
+        _LOG.warning(
+            "schedule.warmup_epochs=%d is no shorter than the training, trainer.max_epochs=%d: the "
+            "learning rate never gets to optimizer.lr", warmup, epochs,
+        )  # fmt: skip
+
+
+def is_main_process() -> bool:
+    """Whether this is the process that writes: rank 0."""
+    from lightning.pytorch.utilities import rank_zero_only
+
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def _check_top(cfg: DictConfig) -> None:
+    """The two keys that are needed before the full check."""
+    for key in ("runs", "run_dir"):
+        value = OmegaConf.select(cfg, key)
+        if not (isinstance(value, str) or (key == "run_dir" and value is None)):
+            raise ConfigError(f"{key}: expected the name of a folder, got {value!r}")
+
+
+def _name_folder(cfg: DictConfig, pair: str) -> Path:
+    if not is_main_process() and _FOLDER_VARIABLE in os.environ:
+        return Path(os.environ[_FOLDER_VARIABLE])
+    if cfg.run_dir is not None:
+        folder = Path(cfg.run_dir).expanduser().resolve()
+        if folder.exists() and is_main_process():
+            again = shlex.quote(f"resume={folder}")
+            raise RunError(
+                f"the run folder {folder} exists already. To continue that run: {again}; "
+                "for a new one choose another run_dir, or leave it out"
+            )
+    else:
+        stamp = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_seed{cfg.seed}"
+        folder = _free(Path(cfg.runs).expanduser().resolve() / pair / stamp)
+    os.environ[_FOLDER_VARIABLE] = str(folder)
+    return folder
+
+
+def _free(folder: Path) -> Path:
+    """This folder, or the first of ``<folder>_2``, ``<folder>_3``, ... that does not exist."""
+    candidate, number = folder, 1
+    while candidate.exists():
+        number += 1
+        candidate = folder.with_name(f"{folder.name}_{number}")
+    return candidate
+
+
+def _check_values(cfg: DictConfig, origins: Origins) -> None:
+    """Values of the right type that cannot work."""
+    rules = {
+        "seed": (0 <= cfg.seed < 2**32, "must be in 0..4294967295"),  # numpy's seeds
+        "ema_decay": (cfg.ema_decay is None or 0 <= cfg.ema_decay < 1, "must be in [0, 1)"),
+        "early_stopping_patience": (
+            cfg.early_stopping_patience is None or cfg.early_stopping_patience >= 1,
+            "must be at least 1",
+        ),
+        # A weight without a gradient, as of a row that no batch names, would be 0 / 0.
+        "optimizer.eps": (
+            OmegaConf.select(cfg, "optimizer.eps", default=1.0) != 0,
+            "must not be 0",
+        ),
+    }
+    faults = [
+        f"{key}: {text}, got {OmegaConf.select(cfg, key)!r} [{origins(key)}]"
+        for key, (is_good, text) in rules.items()
+        if not is_good
+    ]
+    if faults:
+        raise ConfigError("\n".join(faults))

@@ -1,0 +1,96 @@
+"""The rows of a finished run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from geozoo.results.rows import Result
+from geozoo.runs.outcome import RunOutcome
+
+#: Keys that stand in other columns, or that change no number beyond rounding.
+_TOLD_ELSEWHERE = (
+    "model", "dataset", "trainer", "recipe", "logger", "seed", "runs", "run_dir",
+    "dataset.molecule", "dataset.target", "dataset.variant", "dataset.split", "dataset.root",
+    "trainer.accelerator", "trainer.captured_steps",
+)  # fmt: skip
+
+#: Before the part of the test batches that was tested, in the column ``checkpoint``.
+CUT = ", tested on "
+
+
+def result_rows(outcome: RunOutcome) -> list[Result]:
+    """One row per test metric, without published values."""
+    record, effort = outcome.task.record, outcome.effort
+    data = outcome.task.spec.record
+    shared = {
+        "recipe": recipe_name(record["choices"], _changes(record["overrides"], outcome)),
+        "dataset": data.dataset or str(record["choices"]["dataset"]),
+        "variant": data.problem,
+        "split": data.split_label,
+        "std": None,
+        "seeds": str(outcome.cfg.seed),
+        "paper_value": None,
+        "paper_ref": "",
+        "commit": record["versions"]["commit"],
+        "command": record["command"],
+        "device": effort.device,
+        "wall_time_s": round(effort.train_time_s, 1),
+        "peak_memory_mb": round(effort.peak_memory_mb),
+        "torch": record["versions"]["torch"],
+        "date": date.today().isoformat(),
+        "checkpoint": _checkpoint(outcome),
+    }
+    units = outcome.task.metric_units()
+    return [
+        Result(
+            metric=name,
+            unit=units[name],
+            value=value,
+            baseline=outcome.tested.baseline[name],
+            **shared,
+        )
+        for name, value in outcome.tested.metrics.items()
+    ]
+
+
+def _changes(overrides: Sequence[str], outcome: RunOutcome) -> list[str]:
+    """What the command line changed; a time limit counts where it ended the training."""
+    planned = outcome.cfg.trainer.get("max_epochs")
+    is_whole = planned is not None and outcome.effort.epochs >= planned
+    return [word for word in overrides if not (is_whole and word.startswith("trainer.max_time="))]
+
+
+def _checkpoint(outcome: RunOutcome) -> str:
+    """What was tested; of a training or a test that was cut short, also how much was done."""
+    tested, done = outcome.tested, outcome.effort.epochs
+    planned = outcome.cfg.trainer.get("max_epochs")
+    text = tested.checkpoint
+    if tested.best_epoch:  # a model without parameters has no epochs
+        text += f", epoch {tested.best_epoch}"
+    if planned is not None and 0 < done < planned:
+        text += f", ended after {done} of {planned} epochs"
+    if tested.cut:
+        text += f"{CUT}{tested.cut}"
+    return text
+
+
+def recipe_name(choices: Mapping[str, Any], overrides: Sequence[str]) -> str:
+    """The recipe with its variant, ``ponita-nbody_quick``, and what the command line changed.
+
+    >>> recipe_name({"recipe@_global_": "ponita-nbody_quick"}, ["seed=1", "model.num_layers=3"])
+    'ponita-nbody_quick, model.num_layers=3'
+    """
+    variant = choices.get("recipe@_global_") or choices.get("recipe")
+    if variant in (None, "none"):
+        name = f"{choices['model']}-{choices['dataset']} without recipe"
+    else:
+        name = str(variant).removesuffix("_default")
+    changes = [word for word in overrides if _is_change(word)]
+    return ", ".join([name, *changes])
+
+
+def _is_change(word: str) -> bool:
+    key = word.partition("=")[0]
+    return key not in _TOLD_ELSEWHERE and not key.startswith("logger.")

@@ -1,0 +1,211 @@
+"""One run from its config to its result."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import get_class
+from lightning import Trainer, seed_everything
+from lightning.pytorch.callbacks import Timer
+from omegaconf import DictConfig, OmegaConf
+
+from geozoo.data import DataSpec, GraphDataModule
+from geozoo.hub import TrainedModel
+from geozoo.machine.provenance import versions
+from geozoo.runs.build import build_datamodule, build_task, build_trainer, complete_model
+from geozoo.runs.callbacks import drop_averaging, hardware_facts
+from geozoo.runs.checkpoints import read_checkpoint
+from geozoo.runs.errors import RunError
+from geozoo.runs.folder import RunFolder
+from geozoo.runs.initial_weights import add_adapters, freeze, take_weights
+from geozoo.runs.interruptions import interruption_explained
+from geozoo.runs.metrics_file import gather_metrics
+from geozoo.runs.outcome import Effort, RunOutcome
+from geozoo.runs.paths import reads_own_files
+from geozoo.runs.prepare import is_main_process
+from geozoo.runs.testing import cut_of, tested
+from geozoo.runs.trained import (
+    lay_out_elements,
+    lay_out_readings,
+    reading_differences,
+    trained_model,
+)
+from geozoo.tasks import GraphTask
+
+_LOG = logging.getLogger(__name__)
+
+
+def train(
+    cfg: DictConfig, folder: RunFolder, *, words: Mapping[str, Any], is_resumed: bool = False,
+    is_terminal: bool = False,
+) -> RunOutcome:  # fmt: skip
+    """Train, test the best checkpoint, and collect the result.
+
+    Args:
+        cfg: a checked config.
+        folder: the run folder, new or (when resumed) with a last checkpoint.
+        words: ``command``, ``choices`` (model, dataset, recipe, ...) and ``overrides``, for the
+            record.
+        is_resumed: continue from the last checkpoint.
+        is_terminal: whether a progress bar can be drawn.
+
+    Raises:
+        RunError: when the loss is no number any more, or the user interrupts; or the weights to
+            begin from do not fit.
+    """
+    if cfg.adapter_rank is not None and cfg.init_from is None:
+        raise RunError("adapter_rank: updates need weights that they update; give init_from")
+    is_tuned = cfg.init_from is not None and not is_resumed
+    source = _source(str(cfg.init_from)) if is_tuned else None
+    seed_everything(cfg.seed, workers=True, verbose=False)
+    if source is not None:
+        lay_out_elements(cfg, source)
+        lay_out_readings(cfg, source, words["overrides"])
+    datamodule = build_datamodule(cfg)
+    spec = loaded_spec(datamodule)
+    if is_resumed:
+        _check_same_data(cfg, folder, spec)
+    left = datamodule.model_tensors()
+    arguments = get_class(cfg.task["_target_"]).model_arguments(spec, cfg.task)
+    cfg.model = complete_model(cfg.model, arguments, left=left)
+    task = build_task(cfg, datamodule)
+    began = None if source is None else take_weights(task, source)
+    apart = None if source is None else reading_differences(source, spec)
+    adapted = add_adapters(task.model, cfg.adapter_rank, cfg.adapter_layers, cfg.adapter_trained)
+    kept = freeze(task.model, cfg.freeze)
+    task.record = _record(cfg, spec, words)
+    if is_main_process() and not is_resumed:
+        folder.create()
+        folder.write_start(cfg, info=task.record, splits=datamodule.splits)
+        _LOG.info("run folder: %s", folder.path)
+        for told in filter(None, (began, apart, adapted, kept)):
+            _LOG.info(told)
+    trainer = build_trainer(cfg, folder, monitor=task.monitor, is_terminal=is_terminal)
+    with interruption_explained(folder, cfg):
+        try:
+            _fit(trainer, task, datamodule, folder, last=folder.last if is_resumed else None)
+            return _finish(cfg, folder, trainer, task, datamodule)
+        finally:  # not before the test, which uses the logger too
+            if is_main_process():
+                gather_metrics(folder)
+
+
+def _source(word: str) -> TrainedModel:
+    """The model to begin from."""
+    try:
+        return trained_model(word)
+    except RunError as error:
+        raise RunError(f"init_from: {error}") from error
+
+
+def loaded_spec(datamodule: GraphDataModule) -> DataSpec:
+    """The description of the data, which is read or downloaded for it."""
+    try:
+        return datamodule.spec
+    except (OSError, ValueError, ImportError) as error:
+        raise RunError(f"dataset: {error}") from error
+
+
+def _check_same_data(cfg: DictConfig, folder: RunFolder, spec: DataSpec) -> None:
+    """Refuse to continue a run on other data in the user's files.
+
+    Data that are simulated or prepared may differ in their last bits on another machine, which is
+    only said.
+    """
+    changed = spec.record.changed_since(read_checkpoint(folder.last).spec.record)
+    if changed and not reads_own_files(cfg):
+        _LOG.warning("dataset: the data are not to the last bit those of the training: %s", changed)
+    elif changed:
+        raise RunError(
+            f"dataset: the data are not those that {folder.path} was trained on: {changed}. On "
+            "other data it would be another training: put the former data back, or start a new run "
+            f"from its weights with {shlex.quote(f'init_from={folder.path}')}"
+        )
+
+
+def _fit(
+    trainer: Trainer,
+    task: GraphTask,
+    datamodule: GraphDataModule,
+    folder: RunFolder,
+    *,
+    last: Path | None,
+) -> None:
+    parts = trainer.world_size * trainer.accumulate_grad_batches
+    try:
+        done = task.prepare(datamodule, parts) if last is None else None
+    except ValueError as error:
+        raise RunError(f"dataset: {error}") from error
+    if done is not None:
+        _LOG.info(done)
+    if last is not None:
+        _tell_finished(last, trainer.max_epochs, folder)
+    if task.is_trained:
+        trainer.fit(task, datamodule=datamodule, ckpt_path=last, weights_only=True)
+        return
+    trainer.validate(task, datamodule=datamodule, verbose=False)
+    for path in (folder.best, folder.last):
+        trainer.save_checkpoint(path)
+
+
+def _tell_finished(last: Path, planned: int | None, folder: RunFolder) -> None:
+    """Log that a continued run was finished before, if it was.
+
+    Raises:
+        RunError: for fewer epochs than are done.
+    """
+    done = read_checkpoint(last).content["epoch"] + 1
+    if planned is not None and 0 <= planned < done:
+        raise RunError(
+            f"trainer.max_epochs must be at least {done}, the epochs that {folder.path} has done, "
+            f"got {planned}"
+        )
+    if planned == done:
+        _LOG.info(
+            "this run was finished: %d of %d epochs are done, so nothing is trained. For more: "
+            "geozoo train %s trainer.max_epochs=%d", done, planned,
+            shlex.quote(f"resume={folder.path}"), 2 * done,
+        )  # fmt: skip
+
+
+def _finish(
+    cfg: DictConfig, folder: RunFolder, trainer: Trainer, task: GraphTask,
+    datamodule: GraphDataModule,
+) -> RunOutcome:  # fmt: skip
+    timer = next(c for c in trainer.callbacks if isinstance(c, Timer))
+    effort = Effort(
+        epochs=_epochs_done(trainer, folder), steps=trainer.global_step,
+        train_time_s=timer.time_elapsed("train"), **hardware_facts(trainer),
+    )  # fmt: skip
+    drop_averaging(trainer)
+    best = read_checkpoint(folder.best if folder.best.exists() else folder.last)
+    best.load_into(task)
+    result = tested(
+        trainer, task, datamodule, checkpoint=best.path.name, best_epoch=best.epochs,
+        is_run=bool(cfg.test),
+    )  # fmt: skip
+    val_cut = cut_of(trainer.limit_val_batches, len(datamodule.val_dataloader()))
+    return RunOutcome(
+        folder=folder, cfg=cfg, task=task, datamodule=datamodule, tested=result, val=best.metrics,
+        val_cut=val_cut, effort=effort,
+    )  # fmt: skip
+
+
+def _epochs_done(trainer: Trainer, folder: RunFolder) -> int:
+    """Epochs of the whole run; Lightning counts one less where it has none left to train."""
+    if not folder.last.is_file():
+        return trainer.current_epoch
+    return max(trainer.current_epoch, read_checkpoint(folder.last).epochs)
+
+
+def _record(cfg: DictConfig, spec: DataSpec, words: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **words,
+        "config": OmegaConf.to_container(cfg, resolve=True),
+        "data": spec.to_dict(),
+        "versions": versions(),
+    }

@@ -1,0 +1,168 @@
+"""A test of a trained model on any data of the zoo that it can read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hydra.errors import HydraException
+from lightning import seed_everything
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from geozoo.config import ConfigError, check, compose
+from geozoo.config._pairs import misfit
+from geozoo.config.arguments import unknown_word
+from geozoo.config.options import PROVIDED
+from geozoo.data import DataRecord, StructureFiles
+from geozoo.data.molecules._electronic_states import check_states, states_of_record
+from geozoo.hub import TrainedModel, rebuild_task
+from geozoo.hub.rebuilding import own_modules
+from geozoo.runs.arguments import key_values
+from geozoo.runs.build import build_datamodule, check_trainer
+from geozoo.runs.errors import RunError
+from geozoo.runs.outcome import RunOutcome
+from geozoo.runs.overrides import apply_overrides
+from geozoo.runs.paths import make_absolute
+from geozoo.runs.testing import test_trainer, tested
+from geozoo.runs.trained import lay_out_elements, missing_rule, trained_model
+from geozoo.runs.training import loaded_spec
+from geozoo.tasks import GraphTask
+
+#: Fields of a record that choose the problem and its parts, where the data set has such arguments.
+_CHOOSING = ("variant", "molecule", "target", "split")
+#: Keys of data that say how inputs are made, see `geozoo.data.GeometricSpec.inputs`.
+_INPUTS = ("features", "edges", "bonds")
+
+
+def evaluation_elsewhere(
+    word: str, changes: Sequence[str], *, is_terminal: bool = False
+) -> RunOutcome:
+    """The outcome of a test of a model that stays as it is, statistics of its training included.
+
+    Args:
+        word: trained model of the zoo, run folder or checkpoint.
+        changes: ``dataset=name`` (left out: the data that it was trained on; numbers that stood
+            for missing readings in training do so again, unless given), ``protocol=name`` of a
+            forecast, and ``key=value`` below ``dataset``, ``task`` or ``trainer``.
+        is_terminal: whether a progress bar can be drawn.
+
+    Raises:
+        RunError: when there is no such model, or it cannot read the data.
+        ConfigError: for a key that is not known.
+    """
+    source = trained_model(word)
+    cfg = _config(source, changes)
+    seed_everything(cfg.seed, workers=True, verbose=False)
+    lay_out_elements(cfg, source)
+    datamodule = build_datamodule(cfg)
+    spec = loaded_spec(datamodule)
+    if unlike := source.spec.differences(spec):
+        raise RunError(f"{source.name} cannot read this data: {'; '.join(unlike)}")
+    _check_states(source, spec.record)
+    task = _task(source, cfg, spec.record)
+    datamodule.serve(task.model)
+    result = tested(
+        test_trainer(cfg, is_terminal=is_terminal), task, datamodule, checkpoint=source.name,
+        note=_overlap(source.spec.record, spec.record),
+    )  # fmt: skip
+    return RunOutcome(folder=None, cfg=cfg, task=task, datamodule=datamodule, tested=result)
+
+
+def _check_states(source: TrainedModel, tested: DataRecord) -> None:
+    """Refuse molecules of a charge or spin that the model was not trained on, where both say it."""
+    try:
+        check_states(states_of_record(tested), source.spec.record, "kind of structure")
+    except ValueError as error:
+        raise RunError(f"{source.name} cannot read this data: {error}") from error
+
+
+def _overlap(trained: DataRecord, tested: DataRecord) -> str:
+    """A warning where another split of the same data may test what the model was trained on."""
+    structures = [record.structures or StructureFiles() for record in (trained, tested)]
+    files = [set(each.file_hashes.values()) for each in structures]
+    if all(files) and not files[0] & files[1]:
+        return ""
+    same = (trained.dataset, trained.problem) == (tested.dataset, tested.problem)
+    if same and trained.split_hash != tested.split_hash:
+        return "another split of the data it was trained on: some of it may be tested here"
+    return ""
+
+
+def _config(source: TrainedModel, changes: Sequence[str]) -> DictConfig:
+    """The config of the data and the trainer; of the task what the model says, and changes."""
+    given = {key: f"{key}={value}" for key, value in key_values(changes).items()}
+    words = [word for word in changes if not word.startswith(("dataset=", "protocol=", "task."))]
+    for word in words:
+        if not word.startswith(("dataset.", "trainer.")):
+            raise RunError(
+                f"{word!r} cannot be given here: the model stays; dataset, protocol and keys of "
+                "dataset, task and trainer may change"
+            )
+    if "protocol" in given:
+        words.append(f"dataset.protocol.name={given['protocol'].partition('=')[2]}")
+    if "dataset" in given:
+        words += [given["dataset"], *_missing_readings(source, given)]
+    else:
+        words += _own_data(source, given)
+    cfg = _composed(words)
+    cfg.task = OmegaConf.create(dict(source.description.task))
+    apply_overrides(
+        cfg, [word for word in changes if word.startswith("task.")], allowed=("task.",),
+        reason="the model stays",
+    )  # fmt: skip
+    check(OmegaConf.masked_copy(cfg, ["dataset", "task", "trainer"]), provided=PROVIDED)
+    make_absolute(cfg)
+    check_trainer(cfg)
+    name = given["dataset"].partition("=")[2] if "dataset" in given else ""
+    network = OmegaConf.create(dict(source.description.model))
+    if reason := misfit(network, cfg.dataset, cfg.task, names=(source.name, name)):
+        raise RunError(f"{reason}. {source.name} cannot read this data")
+    return cfg
+
+
+def _missing_readings(source: TrainedModel, given: Mapping[str, str]) -> list[str]:
+    """What stood for a missing reading in training, where the other data ask for it."""
+    known = _composed([given["dataset"]]).dataset
+    return [
+        f"dataset.{key}={value}"
+        for key, value in missing_rule(source).items()
+        if value and key in known and f"dataset.{key}" not in given
+    ]
+
+
+def _composed(words: Sequence[str]) -> DictConfig:
+    """The config of some overrides, without a recipe.
+
+    Raises:
+        ConfigError: for an entry that there is not, or what is no override.
+    """
+    if fault := unknown_word(words):
+        raise ConfigError(fault)
+    try:
+        return compose("recipe=none", *words)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(str(error).strip().partition("\n")[0]) from error
+
+
+def _own_data(source: TrainedModel, given: Mapping[str, str]) -> list[str]:
+    """The words that choose the data of the training."""
+    record = source.spec.record
+    name = record.dataset
+    if not name:
+        raise RunError(f"{source.name} does not say what it was trained on; give dataset=...")
+    known = _composed([f"dataset={name}"]).dataset
+    values = {key: value for key in _CHOOSING if (value := getattr(record, key))}
+    values |= {k: v for k, v in getattr(source.spec, "inputs", {}).items() if k in _INPUTS}
+    chosen = {k: v for k, v in values.items() if k in known and f"dataset.{k}" not in given}
+    words = [f"dataset.{key}={value}" for key, value in chosen.items()]
+    return [f"dataset={name}", *words]
+
+
+def _task(source: TrainedModel, cfg: DictConfig, record: DataRecord) -> GraphTask:
+    """The task of the model, which measures by the rules of the new data."""
+    node = OmegaConf.to_container(cfg.task, resolve=True)
+    nodes = {"model": source.description.model, "task": node}
+    return rebuild_task(
+        **nodes, data={**source.description.data, "protocol": record.to_dict()},
+        state=source.task.state_dict(), trusted=own_modules(nodes),
+    )  # fmt: skip

@@ -1,0 +1,153 @@
+"""Pictures of a run: their panels, and what a graph is drawn with."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.quiver import Quiver
+from PIL import Image
+
+from geozoo.data import GraphBatch
+from geozoo.report.panels import Panels, panels_label, split_panels, write_labelled
+from geozoo.report.plots import loss_panels, plot_loss
+from geozoo.report.structure_plots import DrawnVector, draw_structure
+
+WATER = torch.tensor([[0.0, 0.0, 0.1173], [0.0, 0.7572, -0.4692], [0.0, -0.7572, -0.4692]])
+MOLECULES = {"pos": "angstrom", "x": "1", "z": "1"}
+
+
+def _water() -> GraphBatch:
+    tensors = {"pos": WATER, "z": torch.tensor([8, 1, 1]), "batch": torch.zeros(3).long()}
+    levels = {"pos": "node", "z": "node", "batch": "node"}
+    return GraphBatch(tensors, levels=levels, num_graphs=1)
+
+
+def _drawn(batch: GraphBatch, units: dict[str, str], vector: DrawnVector | None = None) -> object:
+    (panel,) = Panels(1, rect=(0.1, 0.2, 0.8, 0.6)).axes
+    task = SimpleNamespace(spec=SimpleNamespace(units=units, lattice=None))
+    draw_structure(panel, batch, slice(0, len(batch.pos)), task, vector)
+    return panel
+
+
+def _legend(panel: object) -> list[str]:
+    from matplotlib.legend import Legend
+
+    found = [each for each in panel.get_children() if isinstance(each, Legend)]
+    return [text.get_text() for each in found for text in each.get_texts()]
+
+
+def test_panels_come_apart_as_they_were_drawn(tmp_path: Path) -> None:
+    panels = Panels(4)
+    for number, axes in enumerate(panels.axes):
+        axes.set_title(f"panel {number}")
+    panels.axes[3].set_facecolor("red")
+    panels.save(tmp_path / "four.png")
+    parts = split_panels(tmp_path / "four.png")
+    assert [title for title, _ in parts] == [f"panel {number}" for number in range(4)]
+    pictures = [np.asarray(Image.open(io.BytesIO(content))) for _, content in parts]
+    assert {picture.shape for picture in pictures} == {(464, 544, 3)}
+    red = [((picture == [255, 0, 0]).all(-1)).mean() for picture in pictures]
+    assert red[:3] == [0, 0, 0] and red[3] > 0.5
+
+
+def test_pictures_of_others_stay_whole_unless_they_say_more(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    Image.new("RGB", (40, 20)).save(content, "PNG")
+    (tmp_path / "whole.png").write_bytes(content.getvalue())
+    assert split_panels(tmp_path / "whole.png") == [("", content.getvalue())]
+    write_labelled(content.getvalue(), panels_label(1, 2, ["a", "b"]), tmp_path / "two.png")
+    assert [title for title, _ in split_panels(tmp_path / "two.png")] == ["a", "b"]
+
+
+def test_horizons_are_lines_of_one_panel(tmp_path: Path) -> None:
+    metrics = ["flow_mae", "flow_mae_15min", "flow_mae_60min", "flow_mape", "flow_mape_15min"]
+    rows = [
+        {"epoch": str(epoch), "train/loss": "1.0", **{f"val/{name}": "2.0" for name in metrics}}
+        for epoch in (1, 2)
+    ]
+    panels = loss_panels(rows)
+    assert {name: sorted(lines) for name, lines in panels.items()} == {
+        "loss": ["training"],
+        "flow_mae": ["15 min", "60 min", "all steps"],
+        "flow_mape": ["15 min", "all steps"],
+    }
+    assert panels["loss"]["training"] == ([1, 2], [1.0, 1.0])
+    plot_loss(rows, tmp_path / "loss.png", units={"flow_mae": "mph"})
+    assert len(split_panels(tmp_path / "loss.png")) == 3
+
+
+def test_loss_of_training_and_validation_share_a_panel() -> None:
+    panels = loss_panels(
+        [{"epoch": "1", "train/loss": "1", "val/loss": "2", "val/energy_mae": "3"}]
+    )
+    assert sorted(panels["loss"]) == ["training", "validation"]
+    assert list(panels) == ["loss", "energy_mae"]
+
+
+def test_a_molecule_has_symbols_bonds_a_scale_and_a_legend() -> None:
+    pytest.importorskip("ase")
+    panel = _drawn(_water(), MOLECULES)
+    assert sorted(text.get_text() for text in panel.texts) == ["0.5 angstrom", "H", "H", "O"]
+    assert sum(line.get_gid() == "bond" for line in panel.lines) == 2  # none between hydrogens
+    (bar,) = [line for line in panel.lines if line.get_gid() == "scale bar"]
+    assert np.ptp(bar.get_xdata()) == pytest.approx(0.5)
+    assert _legend(panel) == ["H", "O"]
+
+
+def test_without_ase_the_picture_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("geozoo.report.structure_plots.find_spec", lambda name: None)
+    panel = _drawn(_water(), MOLECULES)
+    assert _legend(panel)[-1] == "numbers: elements; bonds need ase"
+    assert not [line for line in panel.lines if line.get_gid() == "bond"]
+
+
+def test_arrows_have_a_scale_in_their_unit() -> None:
+    forces = torch.tensor([[0.0, 0.0, 300.0], [0.0, 100.0, 0.0], [0.0, 0.0, 0.0]])
+    vector = DrawnVector("force", "meV/angstrom", forces / 2, forces, is_place=False)
+    panel = _drawn(_water(), MOLECULES, vector)
+    assert "0.5 angstrom\narrows: 200 meV/angstrom a bar" in [t.get_text() for t in panel.texts]
+    assert _legend(panel)[-2:] == ["force, target", "force, prediction"]
+    (low, high), (left, right) = panel.get_ylim(), panel.get_xlim()
+    box = panel.get_window_extent()
+    assert (right - left) / (high - low) == pytest.approx(box.width / box.height)
+
+
+def test_a_large_structure_has_arrows_where_the_errors_are_largest() -> None:
+    pos = torch.rand(80, 3, generator=torch.Generator().manual_seed(0)) * 20
+    batch = GraphBatch({"pos": pos}, levels={"pos": "node"}, num_graphs=1)
+    forces = torch.arange(80.0)[:, None].repeat(1, 3)
+    vector = DrawnVector("force", "", forces, torch.zeros(80, 3), is_place=False)
+    panel = _drawn(batch, {"pos": "angstrom"}, vector)
+    assert {len(each.U) for each in panel.collections if isinstance(each, Quiver)} == {12}
+    assert any("arrows of the 12 worst nodes" in text.get_text() for text in panel.texts)
+
+
+def test_a_single_epoch_has_its_own_tick(tmp_path: Path) -> None:
+    rows = [{"epoch": "1", "train/loss": "2", "val/a": "3"}]
+    plot_loss(rows, tmp_path / "loss.png", units={})
+    assert [title for title, _ in split_panels(tmp_path / "loss.png")] == ["loss", "a"]
+
+
+def test_a_prediction_without_bounds_is_drawn_as_far_as_it_goes() -> None:
+    forces = torch.zeros(3, 3)
+    endless = forces.clone()
+    endless[0, 0] = torch.inf
+    panel = _drawn(_water(), MOLECULES, DrawnVector("force", "", endless, forces, is_place=False))
+    assert np.isfinite([*panel.get_xlim(), *panel.get_ylim()]).all()
+    panel.figure.canvas.draw()
+
+
+def test_positions_to_come_are_drawn_where_they_are() -> None:
+    pos = torch.tensor([[0.0, 0.0, 0.0], [4.0, 0.0, 0.0], [0.0, 3.0, 0.0]])
+    tensors = {"pos": pos, "x": torch.tensor([[1.0], [-1.0], [1.0]])}
+    batch = GraphBatch(tensors, levels={"pos": "node", "x": "node"}, num_graphs=1)
+    vector = DrawnVector("position", "length", pos + 1.0, pos + 2.0, is_place=True)
+    panel = _drawn(batch, {"pos": "length", "x": "charge"}, vector)
+    assert "1 length units" in [text.get_text() for text in panel.texts]
+    told = ["charge -1", "charge 1", "input (pale)", "target", "prediction"]
+    assert _legend(panel) == told
