@@ -15,20 +15,25 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from geozoo import geometry
 from geozoo.contracts import Lagged
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
 from geozoo.data.record import DataRecord, SeriesRecord
 from geozoo.data.spec import ForecastSpec
 from geozoo.data.splits import split_hash
-from geozoo.data.traffic import sensor_graphs
 from geozoo.data.traffic._missing_readings import SUSPECT
 from geozoo.data.traffic._series_statistics import part_statistics
 from geozoo.data.traffic.protocol import PARTS, ForecastProtocol
 from geozoo.data.traffic.semantic_graph import dtw_distances, mean_day
+from geozoo.data.traffic.sensor_graphs import (
+    distances_from_coordinates,
+    released_gaussian_adjacency,
+    semantic_adjacency,
+    threshold_gaussian_adjacency,
+)
 from geozoo.data.traffic.series import TrafficSeries
 from geozoo.data.traffic.windows import SeriesStore
+from geozoo.geometry import normalized_adjacency, symmetrized
 
 _LOG = logging.getLogger(__name__)
 Spatial = Literal["auto", "given", "gaussian", "threshold", "coordinates", "none"]
@@ -206,8 +211,8 @@ class Traffic(GraphDataModule):
         """
         return {
             "road_adjacency": self.spatial_graph,
-            "spatial_adjacency": lambda: geometry.normalized_adjacency(self.spatial_graph()),
-            "semantic_adjacency": lambda: geometry.normalized_adjacency(self.semantic_graph()),
+            "spatial_adjacency": lambda: normalized_adjacency(self.spatial_graph()),
+            "semantic_adjacency": lambda: normalized_adjacency(self.semantic_graph()),
         }
 
     def spatial_graph(self) -> Float[Tensor, "N N"]:
@@ -242,19 +247,17 @@ class Traffic(GraphDataModule):
             )
         given = torch.from_numpy(np.asarray(has[rule], dtype=np.float64))
         if rule == "gaussian":
-            return sensor_graphs.released_gaussian_adjacency(geometry.symmetrized(given, how="min"))
+            return released_gaussian_adjacency(symmetrized(given, how="min"))
         if rule == "threshold":
-            return sensor_graphs.threshold_gaussian_adjacency(given)
+            return threshold_gaussian_adjacency(given)
         if rule == "coordinates":
-            return sensor_graphs.threshold_gaussian_adjacency(
-                sensor_graphs.distances_from_coordinates(given)
-            )
-        return geometry.symmetrized(given, how="max")
+            return threshold_gaussian_adjacency(distances_from_coordinates(given))
+        return symmetrized(given, how="max")
 
     def semantic_graph(self) -> Float[Tensor, "N N"]:
         """The graph of similar days, not normalised; the distances are cached by content."""
         distances = torch.from_numpy(dtw_distances(self.mean_day(), folder=self.folder))
-        return sensor_graphs.semantic_adjacency(
+        return semantic_adjacency(
             distances, rule=self.graphs.semantic, neighbors=self.graphs.neighbors
         )
 
