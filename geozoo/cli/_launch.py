@@ -21,7 +21,7 @@ from geozoo.runs.folder import RunFolder, command_line
 from geozoo.runs.outcome import RunOutcome
 from geozoo.runs.paths import moved_files
 from geozoo.runs.prepare import is_main_process, prepare
-from geozoo.runs.resume import folder_to_resume, relocate, resumed_config, stored_config
+from geozoo.runs.resume import EarlierRun, folder_to_resume, relocate, resumed_config, stored_config
 from geozoo.runs.training import train
 
 _PROGRAM = "geozoo-train"
@@ -117,7 +117,8 @@ def _choices() -> dict[str, str | None]:
 
 
 def _resume(folder: RunFolder, words: Sequence[str], *, command: str, screen: Screen) -> None:
-    before = read_checkpoint(folder.last).record  # with what earlier continuations changed
+    checkpoint = read_checkpoint(folder.last)
+    before = checkpoint.record  # with what earlier continuations changed
     record = {
         "command": f"{before['command']}; {command}",
         "choices": before["choices"],
@@ -128,9 +129,10 @@ def _resume(folder: RunFolder, words: Sequence[str], *, command: str, screen: Sc
         cfg = resumed_config(cfg, folder, words)
         if is_main_process():
             drop_unfinished(folder.checkpoints)
-            relocate(folder)
-        is_terminal = screen.has_bars
-        outcome = train(cfg, folder, words=record, is_resumed=True, is_terminal=is_terminal)
+            relocate(folder, checkpoint)
+        earlier, is_terminal = EarlierRun.of(checkpoint), screen.has_bars
+        del checkpoint, before  # a training need not hold its first weights
+        outcome = train(cfg, folder, words=record, earlier=earlier, is_terminal=is_terminal)
     report(outcome, screen)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from geozoo.config import check
 from geozoo.config.options import PROVIDED, RunOptions
+from geozoo.data import DataRecord
+from geozoo.hub.checkpoints import Checkpoint
 from geozoo.runs.arguments import key_values
 from geozoo.runs.build import check_trainer
 from geozoo.runs.checkpoint_files import AtomicCheckpoints
-from geozoo.runs.checkpoints import read_checkpoint, refuse_ensemble
+from geozoo.runs.checkpoints import refuse_ensemble
 from geozoo.runs.errors import RunError
 from geozoo.runs.folder import RunFolder
 from geozoo.runs.overrides import apply_overrides
@@ -82,12 +85,34 @@ def resumed_config(cfg: DictConfig, folder: RunFolder, words: Sequence[str]) -> 
     return cfg
 
 
-def relocate(folder: RunFolder) -> None:
-    """Let the last checkpoint name files where the run folder is now, if it was moved.
+@dataclass(frozen=True)
+class EarlierRun:
+    """What a continuation needs to know of the run so far.
+
+    Attributes:
+        data: record of the data that it was trained on.
+        epochs: epochs done.
+    """
+
+    data: DataRecord
+    epochs: int
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> EarlierRun:
+        """Take it from the last checkpoint, without the weights."""
+        return cls(checkpoint.spec.record, checkpoint.content["epoch"] + 1)
+
+
+def relocate(folder: RunFolder, checkpoint: Checkpoint) -> None:
+    """Rewrite the paths in the last checkpoint if the run folder was moved.
 
     Lightning forgets the best validation when a checkpoint names another folder.
+
+    Args:
+        folder: the run folder, where it is now.
+        checkpoint: its last checkpoint.
     """
-    content = dict(read_checkpoint(folder.last).content)
+    content = dict(checkpoint.content)
     here, changed = str(folder.checkpoints), False
     for name, state in content.get("callbacks", {}).items():
         if not name.startswith("ModelCheckpoint") or state.get("dirpath") in (None, here):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from hydra.utils import get_class
@@ -27,6 +26,7 @@ from geozoo.runs.metrics_file import gather_metrics
 from geozoo.runs.outcome import Effort, RunOutcome
 from geozoo.runs.paths import reads_own_files
 from geozoo.runs.prepare import is_main_process
+from geozoo.runs.resume import EarlierRun
 from geozoo.runs.testing import cut_of, tested
 from geozoo.runs.trained import (
     lay_out_elements,
@@ -40,8 +40,8 @@ _LOG = logging.getLogger(__name__)
 
 
 def train(
-    cfg: DictConfig, folder: RunFolder, *, words: Mapping[str, Any], is_resumed: bool = False,
-    is_terminal: bool = False,
+    cfg: DictConfig, folder: RunFolder, *, words: Mapping[str, Any],
+    earlier: EarlierRun | None = None, is_terminal: bool = False,
 ) -> RunOutcome:  # fmt: skip
     """Train, test the best checkpoint, and collect the result.
 
@@ -50,7 +50,7 @@ def train(
         folder: the run folder, new or (when resumed) with a last checkpoint.
         words: ``command``, ``choices`` (model, dataset, recipe, ...) and ``overrides``, for the
             record.
-        is_resumed: continue from the last checkpoint.
+        earlier: the run so far, to continue from its last checkpoint; None: a new run.
         is_terminal: whether a progress bar can be drawn.
 
     Raises:
@@ -59,7 +59,7 @@ def train(
     """
     if cfg.adapter_rank is not None and cfg.init_from is None:
         raise RunError("adapter_rank: updates need weights that they update; give init_from")
-    is_tuned = cfg.init_from is not None and not is_resumed
+    is_tuned = cfg.init_from is not None and earlier is None
     source = _source(str(cfg.init_from)) if is_tuned else None
     seed_everything(cfg.seed, workers=True, verbose=False)
     if source is not None:
@@ -67,8 +67,8 @@ def train(
         lay_out_readings(cfg, source, words["overrides"])
     datamodule = build_datamodule(cfg)
     spec = loaded_spec(datamodule)
-    if is_resumed:
-        _check_same_data(cfg, folder, spec)
+    if earlier is not None:
+        _check_same_data(cfg, folder, spec.record.changed_since(earlier.data))
     left = datamodule.model_tensors()
     arguments = get_class(cfg.task["_target_"]).model_arguments(spec, cfg.task)
     cfg.model = complete_model(cfg.model, arguments, left=left)
@@ -78,7 +78,7 @@ def train(
     adapted = add_adapters(task.model, cfg.adapter_rank, cfg.adapter_layers, cfg.adapter_trained)
     kept = freeze(task.model, cfg.freeze)
     task.record = _record(cfg, spec, words)
-    if is_main_process() and not is_resumed:
+    if is_main_process() and earlier is None:
         folder.create()
         folder.write_start(cfg, info=task.record, splits=datamodule.splits)
         _LOG.info("run folder: %s", folder.path)
@@ -87,7 +87,7 @@ def train(
     trainer = build_trainer(cfg, folder, monitor=task.monitor, is_terminal=is_terminal)
     with interruption_explained(folder, cfg):
         try:
-            _fit(trainer, task, datamodule, folder, last=folder.last if is_resumed else None)
+            _fit(trainer, task, datamodule, folder, earlier)
             return _finish(cfg, folder, trainer, task, datamodule)
         finally:  # not before the test, which uses the logger too
             if is_main_process():
@@ -110,13 +110,12 @@ def loaded_spec(datamodule: GraphDataModule) -> DataSpec:
         raise RunError(f"dataset: {error}") from error
 
 
-def _check_same_data(cfg: DictConfig, folder: RunFolder, spec: DataSpec) -> None:
+def _check_same_data(cfg: DictConfig, folder: RunFolder, changed: str) -> None:
     """Refuse to continue a run on other data in the user's files.
 
     Data that are simulated or prepared may differ in their last bits on another machine, which is
     only said.
     """
-    changed = spec.record.changed_since(read_checkpoint(folder.last).spec.record)
     if changed and not reads_own_files(cfg):
         _LOG.warning("dataset: the data are not to the last bit those of the training: %s", changed)
     elif changed:
@@ -128,23 +127,20 @@ def _check_same_data(cfg: DictConfig, folder: RunFolder, spec: DataSpec) -> None
 
 
 def _fit(
-    trainer: Trainer,
-    task: GraphTask,
-    datamodule: GraphDataModule,
-    folder: RunFolder,
-    *,
-    last: Path | None,
-) -> None:
+    trainer: Trainer, task: GraphTask, datamodule: GraphDataModule, folder: RunFolder,
+    earlier: EarlierRun | None,
+) -> None:  # fmt: skip
     parts = trainer.world_size * trainer.accumulate_grad_batches
     try:
-        done = task.prepare(datamodule, parts) if last is None else None
+        done = task.prepare(datamodule, parts) if earlier is None else None
     except ValueError as error:
         raise RunError(f"dataset: {error}") from error
     if done is not None:
         _LOG.info(done)
-    if last is not None:
-        _tell_finished(last, trainer.max_epochs, folder)
+    if earlier is not None:
+        _tell_finished(earlier.epochs, trainer.max_epochs, folder)
     if task.is_trained:
+        last = None if earlier is None else folder.last
         trainer.fit(task, datamodule=datamodule, ckpt_path=last, weights_only=True)
         return
     trainer.validate(task, datamodule=datamodule, verbose=False)
@@ -152,13 +148,12 @@ def _fit(
         trainer.save_checkpoint(path)
 
 
-def _tell_finished(last: Path, planned: int | None, folder: RunFolder) -> None:
+def _tell_finished(done: int, planned: int | None, folder: RunFolder) -> None:
     """Log that a continued run was finished before, if it was.
 
     Raises:
         RunError: for fewer epochs than are done.
     """
-    done = read_checkpoint(last).content["epoch"] + 1
     if planned is not None and 0 <= planned < done:
         raise RunError(
             f"trainer.max_epochs must be at least {done}, the epochs that {folder.path} has done, "
