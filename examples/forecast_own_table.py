@@ -1,11 +1,12 @@
-"""From a table of readings to the next hour.
+"""From a table of readings to a forecast of the next hour.
 
     python examples/forecast_own_table.py --folder /tmp/roads --epochs 10
 
-1. Write the readings as a table: first column times, one column a sensor, empty where one is
-   missing. Here a simulated network stands for yours.
-2. Train a forecaster on it with the command line, and publish it.
-3. Give it the last hour; it answers with the next one, with times. Compare with what came.
+1. Write the readings as a table: times in the first column, one column per sensor, empty cells
+   for missing readings. Here a simulated network stands in for yours.
+2. Train a forecaster on it from the command line, and publish it.
+3. Give it the last hour; it returns a forecast of the next one, with timestamps. Compare the
+   forecast with the ground truth.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from geozoo.data import TrafficOptions, TrafficSeries, simulate_traffic
 
 
 def write_table(path: Path, series: TrafficSeries, steps: slice) -> None:
-    """Some steps of a series as a table."""
+    """Write some steps of a series as a table."""
     part = series.part(steps)
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -40,7 +41,7 @@ def geozoo(words: str) -> None:
 
 
 def main() -> None:
-    """Do the three steps."""
+    """Run the three steps."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("roads"))
     parser.add_argument("--epochs", type=int, default=10)

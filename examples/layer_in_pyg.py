@@ -1,9 +1,9 @@
-"""A layer of geozoo inside an ordinary PyTorch Geometric model.
+"""A geozoo layer inside an ordinary PyTorch Geometric model.
 
     python examples/layer_in_pyg.py
 
 `PointConv` is PONITA's convolution without orientations: its kernel is a function of the distance.
-Here it stands between PyG's own layers and takes PyG's batches as they are.
+Here it is combined with PyG's own layers and operates on PyG batches directly.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from geozoo.nn import KernelBasis, PointConv
 
 
 class DistanceModel(nn.Module):
-    """PyG's MLP, a convolution of geozoo, PyG's pooling."""
+    """PyG's MLP, a geozoo convolution, PyG's pooling."""
 
     def __init__(self, in_channels: int, channels: int = 32, basis: int = 16) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class DistanceModel(nn.Module):
         self.readout = MLP([channels, channels, 1], norm=None)
 
     def forward(self, data: Batch) -> Tensor:
-        """One number for each graph ``[G]``."""
+        """One value per graph ``[G]``."""
         sender, receiver = data.edge_index
         distance = (data.pos[sender] - data.pos[receiver]).norm(dim=-1, keepdim=True)
         hidden = self.embed(data.x)
@@ -36,7 +36,7 @@ class DistanceModel(nn.Module):
 
 
 def random_graph(size: int) -> Data:
-    """Points at random, every one joined with every other; to learn: their radius of gyration."""
+    """A fully connected graph of random points; the target is their radius of gyration."""
     pos = torch.randn(size, 3)
     edge_index = (~torch.eye(size, dtype=torch.bool)).nonzero().T
     spread = (pos - pos.mean(0)).square().sum(-1).mean().sqrt()
@@ -44,7 +44,7 @@ def random_graph(size: int) -> Data:
 
 
 def main() -> None:
-    """Train on random clouds."""
+    """Train on random point clouds."""
     torch.manual_seed(0)
     graphs = Batch.from_data_list([random_graph(4 + k % 5) for k in range(256)])
     model = DistanceModel(1)

@@ -1,9 +1,10 @@
-"""A network of your own from the layers of geozoo, and proof that it is equivariant.
+"""A custom network built from geozoo layers, with a test that it is equivariant.
 
     python examples/model_from_layers.py
 
-Every particle gets a scalar and a vector. Rotating the input rotates the vectors and leaves the
-scalars: nothing in the network says so, it follows from what the convolutions are given.
+It predicts a scalar and a vector per particle. Rotating the input rotates the vectors and leaves
+the scalars unchanged: this is not imposed on the outputs, but follows from the invariants that
+the convolutions take as input.
 """
 
 from __future__ import annotations
@@ -25,18 +26,18 @@ from geozoo.testing import assert_equivariant
 
 
 class Output(NamedTuple):
-    """A scalar ``[N]`` and a vector ``[N, 3]`` of every particle."""
+    """A scalar ``[N]`` and a vector ``[N, 3]`` per particle."""
 
     scalar: Tensor
     vector: Tensor
 
 
 class MyModel(nn.Module):
-    """Two blocks on the orientations of a grid at every point."""
+    """Two blocks on a grid of orientations at every point."""
 
     def __init__(self, channels: int = 16, basis: int = 32) -> None:
         super().__init__()
-        # The vertices of an icosahedron: exactly equivariant under the rotations that keep it.
+        # The vertices of an icosahedron: exactly equivariant under its rotational symmetries.
         self.register_buffer("grid", sphere_grid(12, "platonic"))
         self.spatial_basis = KernelBasis(2, channels, basis, degree=2)
         self.fiber_basis = KernelBasis(1, channels, basis, degree=2)
@@ -48,10 +49,10 @@ class MyModel(nn.Module):
         self.readout = nn.Linear(channels, 2)
 
     def forward(self, pos: Tensor, x: Tensor, batch: Tensor) -> Output:
-        """From positions ``[N, 3]``, features ``[N, 1]`` and the graph of each particle ``[N]``."""
+        """Map positions ``[N, 3]``, features ``[N, 1]`` and graph indices ``[N]`` to outputs."""
         grid, edge_index = self.grid.to(pos.dtype), complete_graph(batch)
         step = (pos[edge_index[0]] - pos[edge_index[1]]).unsqueeze(1)
-        # What tells one class of equivalent pairs from another, and nothing else:
+        # Only invariants that identify the equivalence class of a pair:
         neighborhood = {
             "basis": self.spatial_basis(r3s2_invariants(step, grid)),
             "fiber_basis": self.fiber_basis(orientation_invariants(grid.unsqueeze(1), grid)),
@@ -60,12 +61,12 @@ class MyModel(nn.Module):
         hidden = self.embed(x).unsqueeze(1).expand(-1, len(grid), -1)
         for block in self.blocks:
             hidden = block(hidden, **neighborhood)
-        out = self.readout(hidden)  # a number and a length for every orientation of every point
+        out = self.readout(hidden)  # a scalar and a magnitude per orientation and point
         return Output(out[..., 0].mean(1), out[..., 1] @ grid / len(grid))
 
 
 def main() -> None:
-    """Show that the model is what it should be."""
+    """Run the model and test its equivariance."""
     torch.manual_seed(0)
     model = MyModel().double()
     inputs = {

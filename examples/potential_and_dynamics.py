@@ -3,9 +3,9 @@
     python examples/potential_and_dynamics.py --folder /tmp/copper --epochs 80
 
 1. Write the data as an extended-XYZ file, as any electronic-structure code can. Here ASE's EMT
-   potential stands for it, and the molecule is a cluster of four copper atoms.
-2. Train a potential on it with the command line, and publish it.
-3. Use it as a calculator in ASE: molecular dynamics that conserves energy.
+   potential provides energies and forces, for a cluster of four copper atoms.
+2. Train a potential on it from the command line, and publish it.
+3. Use it as an ASE calculator for molecular dynamics that conserves energy.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from geozoo.hub.calculator import GeozooCalculator
 
 
 def write_data(path: Path, num_frames: int = 300) -> Atoms:
-    """Frames of a hot cluster with their energies and forces; returns the cold cluster."""
+    """Write frames of a hot cluster with energies and forces; return the relaxed cluster."""
     random = np.random.default_rng(0)
     cluster = Atoms("Cu4", [[0, 0, 0], [2.3, 0, 0], [1.15, 2.0, 0], [1.15, 0.7, 1.9]])
     cluster.calc = EMT()
@@ -57,7 +57,7 @@ def geozoo(words: str) -> None:
 
 
 def run_dynamics(cold: Atoms, model: Path, picoseconds: float) -> np.ndarray:
-    """Total energy along a trajectory at constant energy, eV, every 10 steps of 2 fs."""
+    """Total energy in eV along an NVE trajectory, every 10 steps of 2 fs."""
     atoms = cold.copy()
     atoms.calc = GeozooCalculator(model, dtype="float64")
     speed = np.sqrt(300 * units.kB / atoms.get_masses())[:, None]
@@ -70,7 +70,7 @@ def run_dynamics(cold: Atoms, model: Path, picoseconds: float) -> np.ndarray:
 
 
 def main() -> None:
-    """Do the three steps."""
+    """Run the three steps."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("copper"))
     parser.add_argument("--epochs", type=int, default=80)

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # torchdiffeq 0.2.5 with torch 2.13.0 (CPU), Python 3.11, Linux x86-64.
 #
-# odeint checks that the times rise strictly and then rounds them to the dtype of the state. With a
-# bfloat16 state float32 times that are 1/1000 apart become equal in pairs after the check: a fixed-step
-# solver makes about half of its steps with a length of zero and the others with twice the length, and
-# says nothing. A float16 or float32 state gets all 1000 steps.
+# odeint checks that the times are strictly increasing and then rounds them to the dtype of the state.
+# With a bfloat16 state, float32 times that are 1/1000 apart become equal in pairs after the check: a
+# fixed-step solver silently takes about half of its steps with length zero and the others with twice
+# the length. With a float16 or float32 state it takes all 1000 steps.
 #
-# One would expect the times to keep their own dtype, or an error.
+# Expected: the times keep their own dtype, or an error is raised.
 #
-# Output seen:
+# Observed output:
 #   torch.float32: 1000 steps, 1000 distinct times
 #   torch.bfloat16: 1000 steps, 507 distinct times
 set -euo pipefail
