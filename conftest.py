@@ -1,4 +1,4 @@
-"""What every doctest may use without importing it."""
+"""Names available to every doctest without an import."""
 
 from __future__ import annotations
 

@@ -1,19 +1,19 @@
-"""Time, memory and work of the library's own forms, side by side.
+"""Time, memory and FLOPs of the library's own variants, side by side.
 
     python -m benchmarks                              # all cases
     python -m benchmarks nbody aspirin --rounds 9 --record
     python -m benchmarks qm9 --variants textbook recompute --threads 2
     python -m benchmarks --list
 
-The variants of a case run in turn (A B A B ...) within one process, on the same input and the same
-weights; losses and parameter gradients are compared with those of the first. Medians and ranges are
-shown, and ratios by pairs. Peak memory is what steps need beyond the built variant: resident memory
-of a fresh child process on a CPU, allocated memory on a GPU; ``of tensors``: the same with a malloc
-that gives free blocks back at once. ``GFLOP`` counts matrix products and convolutions, ``GB`` what
-all operations would read and write, were each run by itself; ``of peak`` is the time of the
-products at the machine's measured rate, as a share of the time. Variants for a GPU (``triton``,
-``compiled``, ``cuda_graphs``) run on a CPU only if they are named. ``--record``
-keeps the figures in ``benchmarks/results/steps.jsonl``.
+The variants of a case run alternately (A B A B ...) within one process, on the same input and with
+the same weights; losses and parameter gradients are compared with those of the first. Medians and
+ranges are shown, and pairwise ratios. Peak memory is what the steps need beyond the built variant:
+resident memory of a fresh child process on a CPU, allocated memory on a GPU; ``of tensors`` is the
+same with a malloc that returns free blocks at once. ``GFLOP`` counts matrix products and
+convolutions, ``GB`` what all operations would read and write if each ran by itself; ``of peak`` is
+the time of the products at the machine's measured throughput, as a share of the wall time. Variants
+for a GPU (``triton``, ``compiled``, ``cuda_graphs``) run on a CPU only if requested by name.
+``--record`` appends the measurements to ``benchmarks/results/steps.jsonl``.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ CASES = {case.name: case for room in _ROOMS for case in room.CASES}
 
 
 def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """All figures of a case."""
+    """All measurements of a case."""
     case, device = CASES[name], torch.device(options.device)
     variants = case.chosen(options.variants, device)
-    # Memory first, while this process holds nothing that a variant might lack.
+    # Memory first, while this process holds no memory that a variant might need.
     memory = {v: peak_mib(case, v, device, options.threads) for v in variants}
     peaks = measured_peaks(device)
     rows = time_case(case, variants, device, options.rounds)
@@ -71,7 +71,7 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def table(found: dict[str, Any]) -> Table:
-    """A line for each variant."""
+    """One line per variant."""
     machine = f"{found['peak_gflops']:.0f} GFLOP/s, {found['peak_gbytes_s']:.0f} GB/s"
     title = f"{found['case']}: {found['about']}\nmachine: {machine}"
     memory = ("MiB", "less", "of tensors", "less")

@@ -1,4 +1,4 @@
-"""What is measured: cases, each with variants that do the same work."""
+"""The benchmark cases, each with variants that do the same work."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-#: Work that returns a number, which may still be on its way on a GPU.
+#: Work that returns a number, which may still be computing on a GPU.
 Step = Callable[[], float | Tensor]
-#: How torch.compile makes the variants of these names.
+#: Options of torch.compile for the variants with these names.
 MODES = {"compiled": "default", "cuda_graphs": "reduce-overhead"}
 
-#: Whether cases are built at the size of a rehearsal.
+#: Whether cases are built at rehearsal size.
 REHEARSAL = {"small": False}
 
 
 def size(whole: int, small: int) -> int:
-    """A size of a case, or the one that a rehearsal takes instead."""
+    """The size of a case, or a small one for rehearsals."""
     return small if REHEARSAL["small"] else whole
 
 
@@ -27,8 +27,8 @@ class Built(NamedTuple):
     """A variant that is ready to run.
 
     Attributes:
-        step: does the work once and returns a number by which variants are compared.
-        model: whose parameter gradients are compared too; None: there is none.
+        step: does the work once and returns a value that is compared between variants.
+        model: the model whose parameter gradients are compared too; None: no model.
     """
 
     step: Step
@@ -37,14 +37,14 @@ class Built(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """Work to be measured.
+    """A benchmark case.
 
     Attributes:
-        name: what to call it on the command line.
-        about: sizes, in a line.
-        variants: name and builder of each form; the first is the one the others are compared with.
-        items: graphs or windows of a step.
-        on_gpu: variants that are left out on a CPU unless they are named.
+        name: its name on the command line.
+        about: its size, in one line.
+        variants: name and builder of each variant; the first is the reference for the others.
+        items: graphs or windows per step.
+        on_gpu: variants that are skipped on a CPU unless requested by name.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Case:
     on_gpu: tuple[str, ...] = ()
 
     def chosen(self, names: list[str] | None, device: torch.device) -> list[str]:
-        """The variants of these names; None: all that suit the device."""
+        """The variants with these names; None: all that suit the device."""
         left_out = () if device.type == "cuda" else self.on_gpu
         names = names or [name for name in self.variants if name not in left_out]
         return [name for name in self.variants if name in names]

@@ -1,4 +1,4 @@
-"""How much work a step is, by formula: operations of products, and bytes of all operations."""
+"""The work of a step: FLOPs of matrix products, and memory traffic of all operations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 class _ByteCounter(TorchDispatchMode):
-    """Sums the bytes that every operation reads and writes, were each run by itself."""
+    """Sums the bytes that all operations read and write, as if each ran by itself."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ def _convolution_backward(
     grad_shape: Sequence[int], x_shape: Sequence[int], weight_shape: Sequence[int], *rest: Any,
     **_: Any,
 ) -> int:  # fmt: skip
-    """Operations of a convolution's derivatives; torch's own count forgets about groups."""
+    """FLOPs of a convolution's derivatives; torch's own count ignores groups."""
     forward = 2 * math.prod(grad_shape) * math.prod(weight_shape[1:])
     by_x, by_weight, _ = rest[-1]
     return forward * (by_x + by_weight)
@@ -44,7 +44,7 @@ _COUNTED = {torch.ops.aten.convolution_backward: _convolution_backward}
 
 
 class _Whole:
-    """In place of torch's counts by module, whose hooks refuse positions that gradients end at."""
+    """Replaces torch's counts per module, whose hooks refuse positions that require gradients."""
 
     parents = frozenset({"Global"})
 
@@ -56,7 +56,7 @@ class _Whole:
 
 
 def counted(step: Callable[[], float]) -> dict[str, float]:
-    """GFLOP of matrix products and convolutions in a step, and GB of all its operations."""
+    """GFLOP of matrix products and convolutions in a step, and GB of memory traffic in total."""
     flops = FlopCounterMode(display=False, custom_mapping=_COUNTED)
     flops.mod_tracker = _Whole()
     with flops:
@@ -67,5 +67,5 @@ def counted(step: Callable[[], float]) -> dict[str, float]:
 
 
 def floor_seconds(counts: dict[str, float], peaks: dict[str, float]) -> float:
-    """Seconds that the products of a step take at the measured peak."""
+    """Seconds that the matrix products of a step take at the measured peak."""
     return counts["gflop"] / peaks["peak_gflops"]

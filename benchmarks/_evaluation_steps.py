@@ -1,4 +1,4 @@
-"""Energies and forces of a ready model: exact kernels against kernels from tables."""
+"""Energies and forces of a trained model: exact kernels against tabulated kernels."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from benchmarks._case import Built, Case
 from geozoo.models import Ponita, tabulate
 
 GRAPHS, ATOMS, RADIUS = 16, 21, 5.0
-#: Cells of the tables along each axis; None: no tables.
+#: Cells of the tables along each axis; None: exact kernels.
 POINTS = {"exact": None, "tabulated_64": 64, "tabulated_256": 256}
 
 
 def evaluation(form: str, device: torch.device) -> Built:
-    """Energies and forces of 16 molecules of 21 atoms, nothing kept for training."""
+    """Energies and forces of 16 molecules of 21 atoms, without storing anything for training."""
     torch.manual_seed(0)
     model = Ponita(9, 1, num_orientations=20, radius=RADIUS)
     points = POINTS[form]

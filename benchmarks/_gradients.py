@@ -1,4 +1,4 @@
-"""Comparing two forms of a model by the gradients of their parameters."""
+"""Compare two variants of a model by their parameter gradients."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def parameter_gradient(model: nn.Module) -> Tensor:
-    """All parameter gradients in one row."""
+    """All parameter gradients concatenated into one vector."""
     return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
 

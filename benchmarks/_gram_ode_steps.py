@@ -1,4 +1,4 @@
-"""Training steps of GRAM-ODE: tensors of pairs, factorised edges, recomputed blocks."""
+"""Training steps of GRAM-ODE: pairwise tensors, factorised edges, recomputed blocks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from geozoo.models import GramODE
 from geozoo.ode import Integrator
 from geozoo.tasks._compiled import CompiledModel
 
-#: What the variants say to the network.
+#: Arguments of the network for each variant.
 FORMS: dict[str, dict[str, Any]] = {
     "textbook": {"backend": "textbook"},
     "torchdiffeq": {"backend": "textbook"},
@@ -28,7 +28,7 @@ BATCH = 8
 
 
 class _Torchdiffeq(Integrator):
-    """Euler's steps by torchdiffeq instead of our own."""
+    """Euler steps by torchdiffeq instead of our own."""
 
     def states(self, func: Any, y0: Any, times: Any, adjoint_params: Any = None) -> Any:
         grid = torch.tensor(times, dtype=y0.dtype, device=y0.device)
@@ -36,7 +36,7 @@ class _Torchdiffeq(Integrator):
 
 
 def step_of(sensors: int, form: str, device: torch.device) -> Built:
-    """Mean absolute error of 8 windows; no dropout, to compare forms."""
+    """Mean absolute error of 8 windows; without dropout, so that variants can be compared."""
     torch.manual_seed(0)
     sensors, batch = size(sensors, 6), size(BATCH, 2)
     graph = road_graph(sensors)
@@ -59,7 +59,7 @@ def step_of(sensors: int, form: str, device: torch.device) -> Built:
 
 
 def road_graph(sensors: int) -> torch.Tensor:
-    """A dense matrix whose rows have the sums of a normalised road graph."""
+    """A dense matrix with the row sums of a normalised road graph."""
     graph = torch.rand(sensors, sensors)
     return 0.4 * (torch.eye(sensors) + graph / graph.sum(1, keepdim=True))
 
@@ -70,5 +70,5 @@ def _case(sensors: int, *forms: str) -> Case:
     return Case(f"gram_ode_{sensors}", about, variants, BATCH, ON_GPU)
 
 
-#: At 883 sensors the tensors of pairs do not fit into common memories.
+#: At 883 sensors the pairwise tensors do not fit into typical memory.
 CASES = [_case(170, *FORMS), _case(307, *FORMS), _case(883, "recompute")]

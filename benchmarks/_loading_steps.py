@@ -1,4 +1,4 @@
-"""Batches without a model: our store and loader beside the loader of PyTorch Geometric."""
+"""Data loading without a model: our store and loader against PyTorch Geometric's loader."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _loader() -> Iterable[object]:
 
 
 def _epoch(make: Callable[[], Iterable[object]], device: torch.device) -> Built:
-    """One pass over all graphs, on the CPU without worker processes; returns how many batches."""
+    """One pass over all graphs, on the CPU without workers; returns the number of batches."""
     loader = make()
     return Built(lambda: float(sum(1 for _ in loader)))
 

@@ -1,4 +1,4 @@
-"""What the machine can do at best: products of matrices and copies, measured."""
+"""The measured peaks of the machine: matrix products and copies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 
 def seconds_of(work: Callable[[], object], device: torch.device) -> float:
-    """Seconds that a piece of work takes, the device's queue included."""
+    """Wall time of a piece of work, including the device's queue."""
     start = time.perf_counter()
     work()
     if device.type == "cuda":
@@ -19,7 +19,7 @@ def seconds_of(work: Callable[[], object], device: torch.device) -> float:
 
 
 def measured_peaks(device: torch.device, rounds: int = 7) -> dict[str, float]:
-    """Largest float32 GFLOP/s of a square product and GB/s (read and written) of a copy."""
+    """Peak float32 GFLOP/s of a square matrix product and GB/s (read and written) of a copy."""
     size = 2048 if device.type == "cpu" else 8192
     left, right = torch.randn(2, size, size, device=device)
     source = torch.randn(1 << (26 if device.type == "cpu" else 28), device=device)

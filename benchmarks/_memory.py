@@ -13,7 +13,7 @@ import torch
 
 from benchmarks._case import Case
 
-#: Steps of a measurement: the second one has the gradients of the first in memory.
+#: Steps per measurement: the second one holds the gradients of the first in memory.
 STEPS = 2
 
 
@@ -21,9 +21,9 @@ def peak_mib(case: Case, variant: str, device: torch.device, threads: int) -> di
     """MiB that training steps need beyond the built variant.
 
     Returns:
-        ``"mib"``; on a CPU moreover ``"mib_of_tensors"``, where malloc gives every large block back
-        to the system as soon as it is free. The difference are holes: glibc before 2.38 cannot
-        fill the hole of an aligned block with another one of that size.
+        ``"mib"``; on a CPU also ``"mib_of_tensors"``, measured with a malloc that returns every
+        large block to the system as soon as it is free. The difference is fragmentation: glibc
+        before 2.38 cannot reuse the hole left by an aligned block for another one of that size.
     """
     if device.type == "cuda":
         return {"mib": _allocated(case, variant, device)}
@@ -57,8 +57,8 @@ def _resident(name: str, variant: str, steps: int, threads: int, setting: dict[s
 
 
 def child(case: Case, variant: str, steps: int) -> None:
-    """Make some steps and write the MiB that they need beyond what is resident before them."""
-    # Threads and code that torch loads at its first product belong to no variant.
+    """Run some steps and write the MiB that they need beyond what was resident before."""
+    # Threads and code that torch loads at its first product are not part of any variant.
     left = torch.randn(512, 512, requires_grad=True)
     (left @ left).sum().backward()
     built = case.variants[variant](torch.device("cpu"))
@@ -70,25 +70,25 @@ def child(case: Case, variant: str, steps: int) -> None:
 
 
 def forget_largest() -> None:
-    """Let `largest_mib` begin again, where the system can: building may need more than a step."""
+    """Reset `largest_mib`, where the system can: building may need more than a step."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def largest_mib() -> float:
-    """Largest resident MiB of this process so far."""
+    """Peak resident MiB of this process so far."""
     found = _status("VmHWM")
-    # The figure of getrusage starts from what the parent held when it was forked.
+    # The value of getrusage starts from the memory of the parent at the fork.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 if found is None else found
 
 
 def resident_mib() -> float:
-    """Resident MiB of this process now; where the system does not say, the largest so far."""
+    """Resident MiB of this process now; the peak so far if the system does not report it."""
     return resident_mib_of("self") or largest_mib()
 
 
 def resident_mib_of(process: str) -> float | None:
-    """Resident MiB of the process of a number; None where the system does not say."""
+    """Resident MiB of the process with this id; None if the system does not report it."""
     return _status("VmRSS", process)
 
 

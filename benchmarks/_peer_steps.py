@@ -1,6 +1,6 @@
-"""Other libraries on the same work: energies and forces of 5 molecules, and GRAM-ODE's solves.
+"""Other libraries on the same work: energies and forces of 5 molecules, and GRAM-ODE's ODE solves.
 
-These are other networks: their times say what a step of theirs costs, not who predicts better.
+These are different networks: their wall times show what a step costs, not which predicts better.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def dimenet(device: torch.device) -> Built:
 
 
 def e3nn_layers(device: torch.device) -> Built:
-    """Five layers as NequIP has them, of e3nn's parts: 64 channels, l up to 2, all pairs."""
+    """Five NequIP-like layers built from e3nn: 64 channels, l up to 2, all pairs."""
     species, batch, edges = _molecules(device)
     model = _TensorProductNetwork().to(device)
     return _potential(model, lambda pos: model(species, pos, batch, edges))
@@ -132,7 +132,7 @@ def _potential(model: nn.Module, energies: Energies) -> Built:
     def step() -> float:
         model.zero_grad()
         moved = pos.clone().requires_grad_()
-        # The counter of operations does not take a leaf as the input of a module.
+        # The FLOP counter does not accept a leaf as the input of a module.
         energy = energies(moved.clone())
         (gradient,) = torch.autograd.grad(energy.sum(), moved, create_graph=True)
         (energy.square().mean() / 500 + gradient.square().mean()).backward()

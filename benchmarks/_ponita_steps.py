@@ -1,4 +1,4 @@
-"""Training steps of PONITA: the textbook form, the form that is chosen by itself, and others."""
+"""Training steps of PONITA: the textbook form, the automatic backend, and others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from geozoo.tasks._compiled import CompiledModel, TracedStep
 from geozoo.tasks._neighbors import with_neighbors
 from geozoo.tasks.potential import energy_and_force
 
-#: What the variants say to the network.
+#: Arguments of the network for each variant.
 FORMS: dict[str, dict[str, Any]] = {
     "textbook": {"backend": "textbook"},
     "fast": {"backend": "auto"},
@@ -73,7 +73,7 @@ def aspirin(form: str, device: torch.device) -> Built:
 
 
 def qm9(form: str, device: torch.device) -> Built:
-    """One number of 24 molecules of 18 atoms."""
+    """One scalar output for each of 24 molecules of 18 atoms."""
     torch.manual_seed(0)
     model = Ponita(
         11, 1, hidden_channels=size(256, 8), num_layers=size(9, 1), num_orientations=16,
@@ -83,7 +83,7 @@ def qm9(form: str, device: torch.device) -> Built:
 
 
 def superpixels(form: str, device: torch.device) -> Built:
-    """24 graphs of 75 nodes, each with its 8 nearest ones as neighbours."""
+    """24 graphs of 75 nodes, each connected to its 8 nearest neighbours."""
     torch.manual_seed(0)
     model = Ponita(
         1, 10, dim=2, num_orientations=10, multiple_readouts=False,
@@ -100,7 +100,7 @@ def superpixels(form: str, device: torch.device) -> Built:
 
 
 def pixels(form: str, device: torch.device) -> Built:
-    """8 images of 28 x 28 pixels, each turned its own way."""
+    """8 images of 28 x 28 pixels, each with its own rotation."""
     torch.manual_seed(0)
     model = Ponita(
         1, 10, dim=2, hidden_channels=16, basis_channels=16, num_layers=3, degree=2,
@@ -115,7 +115,7 @@ def pixels(form: str, device: torch.device) -> Built:
 def _clouds(
     graphs: int, nodes: int, dim: int, channels: int, device: torch.device
 ) -> dict[str, Any]:
-    """Random points with random features."""
+    """Random point clouds with random features."""
     pos, x = 2 * torch.randn(graphs * nodes, dim), torch.randn(graphs * nodes, channels)
     batch = torch.arange(graphs, device=device).repeat_interleave(nodes)
     return {"pos": pos.to(device), "x": x.to(device), "batch": batch, "num_graphs": graphs}

@@ -1,4 +1,4 @@
-"""Where measurements are kept: ``benchmarks/results/<benchmark>.jsonl``, a line for each."""
+"""Storage of measurements: ``benchmarks/results/<benchmark>.jsonl``, one line each."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ FOLDER = Path(__file__).parent / "results"
 
 
 def record(benchmark: str, row: Mapping[str, Any], *, device: str = "cpu") -> None:
-    """Append a measurement with the day, the device and the versions.
+    """Append a measurement with the date, the device and the versions.
 
     Args:
-        benchmark: name of the module that measures.
-        row: what it found.
-        device: where it ran, as torch names it.
+        benchmark: name of the measuring module.
+        row: the measurement.
+        device: where it ran, in torch's notation.
     """
     FOLDER.mkdir(exist_ok=True)
     day = date.today().isoformat()

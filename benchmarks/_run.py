@@ -1,4 +1,4 @@
-"""A training by ``train.py`` in a process of its own, and what it says of itself."""
+"""A training run of ``train.py`` in its own process, and the results it reports."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _ROOT = Path(__file__).parents[1]
 
 
 def train_command(words: list[str], folder: Path) -> list[str]:
-    """The command that trains with these words in a folder."""
+    """The command that trains with these overrides in a folder."""
     return [sys.executable, str(_ROOT / "train.py"), *words, f"run_dir={folder}"]
 
 
 def train_py(words: list[str], folder: Path, *, threads: int | None = None) -> dict[str, Any]:
-    """Train and return the test errors, seconds of training and peak memory.
+    """Train and return the test errors, training time in seconds and peak memory.
 
     Args:
-        words: the words of ``train.py``.
+        words: the arguments of ``train.py``.
         folder: the run folder.
-        threads: threads of each process; None: as the environment says.
+        threads: threads per process; None: as set in the environment.
 
     Raises:
-        RuntimeError: when the training fails, with the end of what it wrote.
+        RuntimeError: if the training fails, with the end of its output.
     """
     environment = dict(os.environ)
     if threads is not None:

@@ -1,4 +1,4 @@
-"""From the command to the summary of a training of one step, in a fresh process."""
+"""From the command to the summary of a one-step training run, in a fresh process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WORDS = ["model=ponita", "dataset=nbody", "trainer=quick", "trainer.max_epochs=1
 
 
 def _run(command: list[str], device: torch.device) -> Built:
-    """A command whose data are simulated and kept in a folder of its own."""
+    """A command whose data are simulated and cached in its own folder."""
     folder = Path(tempfile.mkdtemp(prefix="geozoo-benchmark-"))
     environment = os.environ | {"GEOZOO_DATA": str(folder / "data"), "GEOZOO_OFFLINE": "1"}
 

@@ -1,4 +1,4 @@
-"""Training steps whose size can be chosen, for pictures of time and memory against the work."""
+"""Training steps of variable size, for plots of time and memory against problem size."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from benchmarks._case import Built
 from benchmarks._gram_ode_steps import road_graph
 from geozoo.models import GramODE, Ponita
 
-#: Neighbours of an atom, itself not counted, in the sweep over atoms.
+#: Neighbours per atom, excluding itself, in the sweep over atoms.
 NEIGHBORS = 20
 
 
 def atoms(count: int) -> Built:
-    """One system of constant density, each atom with about 20 neighbours within the radius."""
+    """One system of constant density, each atom with about 20 neighbours within the cutoff."""
     density = 1.0
     radius = (3 * (NEIGHBORS + 1) / (4 * torch.pi * density)) ** (1 / 3)
     model = Ponita(9, 1, num_orientations=20, radius=radius)
@@ -26,17 +26,17 @@ def atoms(count: int) -> Built:
 
 
 def graphs(count: int) -> Built:
-    """So many molecules of 18 atoms, complete graphs, 16 orientations."""
+    """A batch of molecules of 18 atoms, complete graphs, 16 orientations."""
     return _step(Ponita(11, 1, num_orientations=16), _clouds(count, 18, 11, 3.0))
 
 
 def orientations(count: int) -> Built:
-    """5 molecules of 21 atoms on so many orientations."""
+    """5 molecules of 21 atoms with the given number of orientations."""
     return _step(Ponita(9, 1, num_orientations=count), _clouds(5, 21, 9, 3.0))
 
 
 def sensors(count: int) -> Built:
-    """One window of so many sensors, blocks evaluated again in the backward pass."""
+    """One window of the given number of sensors, with blocks recomputed in the backward pass."""
     graph = road_graph(count)
     model = GramODE(graph, graph.T, in_channels=3, dropout=0.0, recompute=True)
     x, target = torch.randn(1, 12, count, 3), torch.randn(1, 12, count)
@@ -52,12 +52,12 @@ def sensors(count: int) -> Built:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A quantity that grows.
+    """A sweep over one size.
 
     Attributes:
-        build: gives the training step of a size.
-        sizes: sizes, rising.
-        label: of the axis.
+        build: returns the training step for a size.
+        sizes: sizes, increasing.
+        label: axis label.
         about: what is measured.
     """
 

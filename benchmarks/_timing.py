@@ -1,4 +1,4 @@
-"""Variants in turn, A B A B ..., on the same input and the same weights."""
+"""Variants run alternately, A B A B ..., on the same input and with the same weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks._machine import seconds_of
 def time_case(
     case: Case, variants: list[str], device: torch.device, rounds: int
 ) -> dict[str, dict[str, Any]]:
-    """Figures of each variant: seconds, ratio to the first by pairs, differences, counts."""
+    """Measurements of each variant: seconds, pairwise ratio to the first, differences, counts."""
     built = {name: case.variants[name](device) for name in variants}
     rows = _compared(built, device)
     seconds: dict[str, list[float]] = {name: [] for name in variants}
@@ -37,7 +37,7 @@ def time_case(
 
 
 def _compared(built: dict[str, Built], device: torch.device) -> dict[str, dict[str, Any]]:
-    """First step of each variant, which also warms it up, against that of the first one."""
+    """First step of each variant, also its warm-up, compared with that of the first variant."""
     rows: dict[str, dict[str, Any]] = {}
     values, gradients = {}, {}
     for name, variant in built.items():

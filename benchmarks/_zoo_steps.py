@@ -1,4 +1,4 @@
-"""Training steps of the zoo's models as configured, on the batches that they are compared with."""
+"""Training steps of the zoo's models as configured, on the batches used to compare them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SENSORS, WINDOWS, STEPS_PER_DAY = 207, 8, 288
 
 
 def model_of(name: str, **given: Any) -> nn.Module:
-    """The network of an entry: its configured arguments, and what a data set would say."""
+    """The network of an entry: its configured arguments, and those that a dataset would set."""
     import geozoo.models
 
     text = (zoo_folder() / "models" / name / "config.yaml").read_text()
@@ -63,7 +63,7 @@ def mover(name: str, device: torch.device) -> Built:
     """Positions of 100 systems of 5 bodies."""
     data = {"in_channels": 1, "in_vectors": 1, "out_channels": 0, "out_vectors": 1, "dim": 3}
     options = {"num_orientations": 16, "lattice": None}
-    if name in ("painn", "nequip", "tensornet"):  # every pair of the five
+    if name in ("painn", "nequip", "tensornet"):  # all pairs of the five
         options |= {"radius": 20.0, "num_neighbors": 4.0}
     model = model_of(name, **data, **options, level="node").to(device)
     graphs = size(100, 2)
@@ -77,7 +77,7 @@ def mover(name: str, device: torch.device) -> Built:
 
 
 def forecaster(name: str, device: torch.device) -> Built:
-    """An hour ahead for `WINDOWS` windows of 207 sensors."""
+    """A one-hour horizon for `WINDOWS` windows of 207 sensors."""
     sensors, windows = size(SENSORS, 5), size(WINDOWS, 2)
     road = 0.4 * (torch.eye(sensors) + torch.rand(sensors, sensors) / sensors)
     data = {

@@ -1,11 +1,11 @@
-"""Training on two processes against one with the same whole batch: time and result.
+"""Training on two processes against one with the same global batch: wall time and result.
 
     python -m benchmarks.data_parallel                   # PONITA on N-body, published size
     python -m benchmarks.data_parallel --rounds 3 --record
 
-One process with one thread, two processes with one thread each (gloo), one process with two
-threads, in turn; the batch of all processes together is the same, and so should be the error. The
-efficiency is the time of one process with one thread over twice that of the other two.
+One process with one thread, two processes with one thread each (gloo), and one process with two
+threads run in turn; the global batch is the same, and so should be the error. The efficiency is the
+wall time of one process with one thread divided by twice that of each of the other two.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ WORDS = (
     "model=ponita dataset=nbody dataset.num_train=2000 trainer.max_epochs=1 trainer.accelerator=cpu"
 ).split()
 BATCH = 100
-#: Processes and threads of each.
+#: Processes and threads of each setup.
 WAYS = {"one thread": (1, 1), "two processes": (2, 1), "two threads": (1, 2)}
 
 
 def measured(rounds: int) -> dict[str, Any]:
-    """Seconds, errors and efficiencies of all ways."""
+    """Wall times, errors and efficiencies of all setups."""
     rows: dict[str, dict[str, Any]] = {way: {"seconds": []} for way in WAYS}
     for _ in range(rounds):
         for way, (processes, threads) in WAYS.items():
@@ -50,7 +50,7 @@ def measured(rounds: int) -> dict[str, Any]:
 
 
 def table(found: dict[str, Any]) -> Table:
-    """A line for each way."""
+    """One line per setup."""
     first = next(iter(found["ways"].values()))
     shown = Table("", "seconds of training", "efficiency", *first["test"], title=found["words"])
     for way, row in found["ways"].items():

@@ -1,12 +1,12 @@
-"""Molecular dynamics at constant energy: how well a trained potential keeps it.
+"""Molecular dynamics at constant energy: how well a trained potential conserves it.
 
     python -m benchmarks.energy_conservation ponita-rmd17_ethanol --molecule CH3CH2OH --record
 
-The molecule (a name of ASE's G2 set, or a structure file) is relaxed, gets velocities of a
-temperature without drift and rotation, and moves by velocity Verlet. Told are the largest deviation
-of the total energy from its start, the slope of a line through it, both per atom, and beside them
-how much energy goes to and fro between potential and motion. Forces that are no gradient of the
-energy, or a cut-off that is not smooth, show as a slope.
+The molecule (a name from ASE's G2 set, or a structure file) is relaxed, gets thermal velocities
+without net translation and rotation, and is propagated by velocity Verlet. Reported are the largest
+deviation of the total energy from its initial value, the drift (slope of a linear fit), both per
+atom, and for scale the range of the kinetic energy. Forces that are not the gradient of the
+energy, or a cutoff that is not smooth, cause a drift.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from benchmarks._record import record
 from geozoo.data import progress_bar
 from geozoo.hub.calculator import GeozooCalculator
 
-#: Steps between two looks at the energy.
+#: Steps between samples of the energy.
 _EVERY = 10
 
 
@@ -42,7 +42,7 @@ def relaxed(name: str, model: str, dtype: str) -> Atoms:
 
 
 def trajectory(atoms: Atoms, options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
-    """Total and kinetic energy in meV an atom along a trajectory."""
+    """Total and kinetic energy in meV per atom along a trajectory."""
     speed = np.sqrt(options.kelvin * units.kB / atoms.get_masses())[:, None]
     atoms.set_velocities(speed * np.random.default_rng(0).normal(size=(len(atoms), 3)))
     Stationary(atoms)
@@ -60,7 +60,7 @@ def trajectory(atoms: Atoms, options: argparse.Namespace) -> tuple[np.ndarray, n
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """All figures of a trajectory."""
+    """All measurements of a trajectory."""
     atoms = relaxed(options.molecule, options.model, options.dtype)
     started = time.perf_counter()
     total, kinetic = trajectory(atoms, options)

@@ -1,11 +1,11 @@
 """Equivariance error of PONITA against the number and kind of orientations, as a table.
 
-    python -m benchmarks.equivariance_error            # add --record to keep the figures
+    python -m benchmarks.equivariance_error            # add --record to store the measurements
 
-An untrained network of 5 layers (hidden 32, basis 64) in float64 sees random clouds of 10 points,
-turned by random rotations. The error is the root mean square change of the output under a rotation,
-relative to the root mean square of the output's spread over clouds (vectors: of the output); mean
-over three initialisations. ``--record`` keeps the figures in
+An untrained network of 5 layers (hidden 32, basis 64) in float64 is applied to random clouds of 10
+points, rotated at random. The error is the root mean square change of the output under a rotation,
+relative to the root mean square of the output's spread over clouds (vectors: of the output),
+averaged over three initialisations. ``--record`` appends the measurements to
 ``benchmarks/results/equivariance_error.jsonl``.
 """
 
@@ -24,7 +24,7 @@ CLOUDS, POINTS, ROTATIONS, SEEDS = 8, 10, 8, (0, 1, 2)
 
 
 def error(seed: int, rotations: torch.Tensor, **options: object) -> tuple[float, float]:
-    """Relative error of a scalar and, where there is one, of a vector output per graph."""
+    """Relative error of a scalar and, if there is one, of a vector output per graph."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     vectors = 0 if options.get("representation") == "position" else 1
@@ -88,7 +88,7 @@ def _row(
 
 
 def markdown(rows: list[dict[str, object]]) -> str:
-    """The table of the card."""
+    """The table on the card."""
     lines = ["| grid | orientations | rotations | scalar | vector |", "|---|---|---|---|---|"]
     for row in rows:
         values = [f"{v:.1e}" if isinstance(v, float) else "-" if v is None else str(v)

@@ -1,13 +1,13 @@
-"""What the GRAM-ODE paper leaves open, decided on validation data by short trainings.
+"""Choices that the GRAM-ODE paper leaves open, decided on validation data by short training runs.
 
     python -m benchmarks.gram_ode_choices                         # pems_bay_67, seed 0
-    python -m benchmarks.gram_ode_choices --seeds 0 1 --record    # keep the figures
+    python -m benchmarks.gram_ode_choices --seeds 0 1 --record    # store the measurements
 
-Every choice is trained by the ordinary command (``model=gram_ode dataset=... trainer=quick``) for
-the same few steps from the same seeds. Each differs in one thing from the variant "paper" with the
-learned matrix started as in the published program (standard normal); only "released" is all of the
-published program at once. Compared is the error over the whole validation part after the last step.
-The test part is never read. ``--record`` keeps the figures in
+Every choice is trained with the ordinary command (``model=gram_ode dataset=... trainer=quick``) for
+the same few steps from the same seeds. Each differs in one respect from the variant "paper" with
+the learned matrix initialised as in the released code (standard normal); only "released" uses all
+choices of the released code at once. The metric is the error over the whole validation set after
+the last step. The test set is never read. ``--record`` appends the measurements to
 ``benchmarks/results/gram_ode_choices.jsonl``.
 """
 
@@ -40,7 +40,7 @@ CHOICES: dict[str, list[str]] = {
 
 
 def train(choice: str, seed: int, options: argparse.Namespace) -> dict[str, float]:
-    """Validation errors after the last step of a training in a process of its own."""
+    """Validation errors after the last step of a training run in its own process."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable, str(TRAIN), "model=gram_ode", "trainer=quick",
@@ -57,7 +57,7 @@ def train(choice: str, seed: int, options: argparse.Namespace) -> dict[str, floa
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """A line for each choice: mean over seeds of the error over all steps ahead, and each seed."""
+    """One line per choice: error over all horizons, averaged over seeds, and for each seed."""
     lines = [f"{'choice':<28} {'MAE':>7}  seeds"]
     for choice in dict.fromkeys(row["choice"] for row in rows):
         found = [row["errors"] for row in rows if row["choice"] == choice]

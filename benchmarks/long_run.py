@@ -1,13 +1,13 @@
-"""A training of hours, watched from outside: does its memory grow, do its steps slow down?
+"""A training run of several hours, monitored from outside: does memory grow, do steps slow down?
 
     python -m benchmarks.long_run --record model=ponita dataset=rmd17 trainer.max_epochs=30
-    python -m benchmarks.long_run --draw                  # the picture of the newest record
+    python -m benchmarks.long_run --draw                  # plot the newest record
 
-The words after the options are those of ``train.py``. Resident memory is read every few seconds;
-the time of a step is that between two rows of the run's metrics, so that validation and checkpoints
-count; the test at the end does not. Told are the growth of memory after the first tenth of the time
-(slope of a straight line) and how the steps of the last quarter compare with those of the second.
-``--record`` keeps the figures in ``benchmarks/results/long_run.jsonl`` and draws
+The arguments after the options are those of ``train.py``. Resident memory is read every few
+seconds; the time per step is that between two rows of the run's metrics, so validation and
+checkpoints count; the test at the end does not. Reported are the growth of memory after the first
+tenth of the time (slope of a linear fit) and the steps of the last quarter compared with those of
+the second. ``--record`` appends the measurements to ``benchmarks/results/long_run.jsonl`` and plots
 ``benchmarks/results/long_run.png``.
 """
 
@@ -32,9 +32,9 @@ PICTURE = FOLDER / "long_run.png"
 
 
 def steps_so_far(folder: Path) -> int:
-    """Training steps of a run that its metrics tell of."""
+    """Training steps of a run, according to its metrics."""
     told = []
-    # The logger's files while it trains, the run's own when it has ended.
+    # The logger's files during training, the run's own once it has ended.
     for metrics in [*folder.glob("csv/version_*/metrics.csv"), *folder.glob("metrics.csv")]:
         with metrics.open(encoding="utf-8", newline="") as file:
             told += [int(row["step"]) for row in csv.DictReader(file) if row.get("train/loss")]
@@ -42,10 +42,10 @@ def steps_so_far(folder: Path) -> int:
 
 
 def watch(words: list[str], folder: Path, seconds: float) -> list[tuple[float, float, int]]:
-    """Train in a process of its own and look at it every few seconds until it ends.
+    """Train in a separate process and sample it every few seconds until it ends.
 
     Returns:
-        Seconds since its start, resident MiB, steps made; one for each look.
+        Seconds since the start, resident MiB, steps taken; one entry per sample.
 
     Raises:
         RuntimeError: if the training fails.
@@ -65,10 +65,10 @@ def watch(words: list[str], folder: Path, seconds: float) -> list[tuple[float, f
 
 
 def figures(looks: list[tuple[float, float, int]]) -> dict[str, Any]:
-    """Growth of memory and of the time of a step.
+    """Growth of memory and of the time per step.
 
     Raises:
-        ValueError: for a run of fewer than nine epochs, whose quarters say nothing.
+        ValueError: for a run of fewer than nine epochs, whose quarters are too short.
     """
     elapsed, resident, steps = (np.array(values) for values in zip(*looks, strict=True))
     epochs = np.flatnonzero(np.diff(steps, prepend=0))
@@ -102,7 +102,7 @@ def figures(looks: list[tuple[float, float, int]]) -> dict[str, Any]:
 
 
 def draw(row: dict[str, Any], path: Path) -> None:
-    """Memory and time of a step against the hours of a run."""
+    """Plot memory and time per step against the hours of a run."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,12 +1,12 @@
-"""What mutation testing found: mutants killed in each room, and a list of those that survived.
+"""Results of mutation testing: mutants killed in each package, and a list of the survivors.
 
     mutmut run --max-children 2                 # hours; see CONTRIBUTING.md
     python -m benchmarks.mutants --record
 
-Reads ``mutants/`` in the root of the project, of a run that is complete. The survivors go to
-``benchmarks/results/surviving_mutants.csv``, each with a judgement: one that is there already for
-the same change stays, one of a regular kind (`KINDS`) is filled in, the others are left for a
-person to write. The counts go to ``benchmarks/results/mutants.jsonl``.
+Reads ``mutants/`` in the root of the project, from a complete run. The survivors go to
+``benchmarks/results/surviving_mutants.csv``, each with a verdict: an existing verdict for the same
+change is kept, one of a regular kind (`KINDS`) is filled in, the others are left for a person to
+write. The counts go to ``benchmarks/results/mutants.jsonl``.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ COLUMNS = ("function", "before", "after", "judgement")
 
 
 class Survivor(NamedTuple):
-    """A change that no test noticed.
+    """A mutant that no test detected.
 
     Attributes:
-        function: dotted name of what was changed.
-        before: the lines as they are.
-        after: the lines as they were then.
+        function: dotted name of the mutated function.
+        before: the original lines.
+        after: the mutated lines.
     """
 
     function: str
@@ -43,7 +43,7 @@ def _without(pattern: str) -> Callable[[str], str]:
     return lambda line: re.sub(r",?\s*\)", ")", re.sub(pattern, "", line))
 
 
-#: Regular kinds: a judgement, and what makes both lines equal where it applies.
+#: Regular kinds: a verdict, and what makes both lines equal where it applies.
 KINDS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("same program: a type or device that its place has anyway, as tests run on one device",
      _without(r",?\s*(dtype|device|memory_format)=[\w.]+(\(\))?|\.to\([\w.]*\)")),
@@ -63,14 +63,14 @@ def _speaks(line: str) -> bool:
 
 
 def _unsaid(line: str) -> str:
-    """The line without its words: all of an error, names of arguments and axes of a check."""
+    """The line without its wording: text of an error, names of arguments and axes of a check."""
     if re.match(r"raise |f?[\"']|None$", line):
         return ""
     return re.sub(r"(?<=check_)(\w+\()None", r'\1"name"', re.sub(r'"[^"]*"', '"name"', line))
 
 
 def judge(survivor: Survivor) -> str:
-    """Return the judgement of a regular kind, or nothing."""
+    """Return the verdict of a regular kind, or nothing."""
     for judgement, plain in KINDS:
         if plain(survivor.before) == plain(survivor.after):
             return judgement
@@ -78,7 +78,7 @@ def judge(survivor: Survivor) -> str:
 
 
 def outcomes() -> Iterator[tuple[str, str, str]]:
-    """Yield name, file and outcome of every mutant, as mutmut tells them."""
+    """Yield name, file and outcome of every mutant, as reported by mutmut."""
     from mutmut.mutation.data import SourceFileMutationData
     from mutmut.stats import status_by_exit_code
     from mutmut.utils.file_utils import walk_mutatable_files
@@ -91,7 +91,7 @@ def outcomes() -> Iterator[tuple[str, str, str]]:
 
 
 def survivor(name: str, path: str) -> Survivor:
-    """Return what a mutant changed."""
+    """Return the change that a mutant makes."""
     from mutmut.mutation.diff_apply import get_diff_for_mutant
 
     changes = {"-": "", "+": ""}
@@ -103,7 +103,7 @@ def survivor(name: str, path: str) -> Survivor:
 
 
 def judged() -> dict[Survivor, str]:
-    """Return the judgements of the list as it is."""
+    """Return the verdicts of the existing list."""
     if not SURVIVORS.exists():
         return {}
     with SURVIVORS.open(encoding="utf-8", newline="") as file:
@@ -112,7 +112,7 @@ def judged() -> dict[Survivor, str]:
 
 
 def write(survivors: list[Survivor]) -> Counter[str]:
-    """Write the list, sorted by name; return how many there are of each judgement."""
+    """Write the list, sorted by name; return the number of mutants per verdict."""
     known = judged()
     rows = [(*each, known.get(each) or judge(each)) for each in sorted(set(survivors))]
     with SURVIVORS.open("w", encoding="utf-8", newline="") as file:
@@ -122,7 +122,7 @@ def write(survivors: list[Survivor]) -> Counter[str]:
 
 
 def main() -> None:
-    """Count, list and say what is left to judge."""
+    """Count, list and report what is left to judge."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--record", action="store_true", help="keep the counts")
     wanted = parser.parse_args()
@@ -139,7 +139,7 @@ def main() -> None:
         )
     kinds = write(survivors)
     for room, counts in rooms.items():
-        noticed = counts["killed"] + counts["timeout"]  # a test that never ends has noticed
+        noticed = counts["killed"] + counts["timeout"]  # a test that never ends has detected it
         print(f"{room}: {dict(counts)}, {noticed / counts.total():.1%} noticed")
     print(f"{SURVIVORS}: {dict(kinds)}; {kinds['']} without a judgement")
     if wanted.record:

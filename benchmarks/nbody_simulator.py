@@ -1,8 +1,8 @@
-"""Time to simulate the N-body data set: 3000, 2000 and 2000 trajectories up to frame 40.
+"""Time to simulate the N-body dataset: 3000, 2000 and 2000 trajectories up to frame 40.
 
-    python -m benchmarks.nbody_simulator               # add --record to keep the figure
+    python -m benchmarks.nbody_simulator               # add --record to store the measurement
 
-``--record`` keeps it in ``benchmarks/results/nbody_simulator.jsonl``.
+``--record`` appends it to ``benchmarks/results/nbody_simulator.jsonl``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def seconds_to_prepare() -> float:
 
 
 def main() -> None:
-    """Measure and show."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--record", action="store_true", help="keep the figure")
     options = parser.parse_args()

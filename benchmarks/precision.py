@@ -1,10 +1,10 @@
-"""What a precision changes: the same short training in each, its test errors and its time.
+"""Effect of the precision: the same short training in each, its test errors and wall time.
 
     python -m benchmarks.precision                       # N-body and simulated traffic
     python -m benchmarks.precision model=ponita dataset=nbody trainer=quick trainer.max_epochs=12
     python -m benchmarks.precision --precisions 32-true bf16-mixed 64-true --record
 
-The words after the options are those of ``train.py``. ``--record`` keeps the figures in
+The arguments after the options are those of ``train.py``. ``--record`` appends the measurements to
 ``benchmarks/results/precision.jsonl``.
 """
 
@@ -21,7 +21,7 @@ from rich.table import Table
 from benchmarks._record import record
 from benchmarks._run import train_py
 
-#: Trainings of a few minutes.
+#: Training runs of a few minutes.
 PAIRS = [
     "model=ponita dataset=nbody trainer=quick trainer.max_epochs=8",
     "model=gram_ode dataset=traffic_synthetic trainer=quick trainer.max_epochs=4",
@@ -29,7 +29,7 @@ PAIRS = [
 
 
 def compare(words: list[str], precisions: list[str]) -> dict[str, Any]:
-    """Test errors and seconds of training in each precision."""
+    """Test errors and training time in seconds for each precision."""
     rows = {}
     for precision in precisions:
         with tempfile.TemporaryDirectory() as folder:
@@ -40,7 +40,7 @@ def compare(words: list[str], precisions: list[str]) -> dict[str, Any]:
 
 
 def table(found: dict[str, Any]) -> Table:
-    """A line for each precision."""
+    """One line per precision."""
     first = next(iter(found["precisions"].values()))
     shown = Table("", *first["test"], "seconds of training", title=found["words"])
     for precision, row in found["precisions"].items():

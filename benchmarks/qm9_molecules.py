@@ -1,12 +1,11 @@
-"""What the QM9 card says: preparation, the two sources of bonds, stability of real molecules.
+"""The figures on the QM9 card: preparation, the two sources of bonds, stability of real molecules.
 
     python -m benchmarks.qm9_molecules             # needs the files of QM9 in the data folder
     python -m benchmarks.qm9_molecules --record
 
-The archive is prepared twice from the beginning, with bonds by rdkit and by distances, in a folder
-that is thrown away. Bonds are compared pair by pair; the evaluator of generated molecules is
-applied to all real ones. ``--record`` keeps the figures in
-``benchmarks/results/qm9_molecules.jsonl``.
+The archive is prepared twice from scratch, with bonds by rdkit and by distances, in a temporary
+folder. Bonds are compared pair by pair; the evaluator of generated molecules is applied to all real
+ones. ``--record`` appends the measurements to ``benchmarks/results/qm9_molecules.jsonl``.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ from geozoo.data import GraphStore, data_folder
 from geozoo.data.molecules._qm9_store import prepare_store, prepared_path
 from geozoo.metrics import molecule_bonds
 
-#: Molecules judged at once.
+#: Molecules evaluated per batch.
 CHUNK = 5000
 
 
 def prepare(source: Path, folder: Path, bonds: str) -> tuple[GraphStore, dict[str, Any]]:
-    """The prepared store, and how long it took to make and takes to open."""
+    """The prepared store, and how long preparing and opening it take."""
     start = time.perf_counter()
     files = (source / "dsgdb9nsd.xyz.tar.bz2", source / "uncharacterized.txt")
     prepare_store(folder, *files, bonds)
@@ -50,7 +49,7 @@ def prepare(source: Path, folder: Path, bonds: str) -> tuple[GraphStore, dict[st
 
 
 def bond_keys(store: GraphStore) -> tuple[Tensor, Tensor]:
-    """A number for each bond that names it in all of QM9, and its molecule."""
+    """A number for each bond that identifies it in all of QM9, and its molecule."""
     molecule = torch.repeat_interleave(torch.arange(len(store)), store.num_edges)
     first, second = store.edge_index.sort(0).values
     return molecule * 10_000 + first * 100 + second, molecule
@@ -72,7 +71,7 @@ def differences(rdkit: GraphStore, distance: GraphStore) -> dict[str, int]:
 
 
 def stability(store: GraphStore) -> dict[str, float]:
-    """Per cent of the atoms and of the molecules that the evaluator calls stable."""
+    """Percentages of atoms and of molecules that the evaluator considers stable."""
     atoms, molecules = [], []
     for part in torch.arange(len(store)).split(CHUNK):
         batch = store.gather(part)

@@ -1,14 +1,14 @@
-"""Time and memory of a training step against the size of its work.
+"""Wall time and memory of a training step against problem size.
 
     python -m benchmarks.scale                        # all sweeps, to the limits below
     python -m benchmarks.scale atoms sensors --record
-    python -m benchmarks.scale --draw                 # the picture of the newest records
+    python -m benchmarks.scale --draw                 # plot the newest records
 
-Every size is measured in a fresh process: the quickest of up to three steps after a first one, and
-what it needs in resident memory beyond the built model. A sweep ends with its sizes or where a
-process takes too long or too much, and says which. Exponents are those of a straight line through
-the upper half of the points, both axes logarithmic. ``--record`` keeps the figures in
-``benchmarks/results/scale.jsonl`` and draws ``benchmarks/results/scale.png``.
+Every size is measured in a fresh process: the fastest of up to three steps after a warm-up step,
+and the resident memory needed beyond the built model. A sweep ends after its last size or where a
+process exceeds the time or memory limit, and reports which. Exponents are slopes of a linear fit
+through the upper half of the points, both axes logarithmic. ``--record`` appends the measurements
+to ``benchmarks/results/scale.jsonl`` and plots ``benchmarks/results/scale.png``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PICTURE = FOLDER / "scale.png"
 
 def child(name: str, size: int, gib: float) -> None:
     """Measure one size in this process and write it as JSON."""
-    keep_freed_memory()  # as trainings do
+    keep_freed_memory()  # as in training
     resource.setrlimit(resource.RLIMIT_DATA, (int((gib + 0.5) * 2**30),) * 2)
     torch.manual_seed(0)
     try:
@@ -61,7 +61,7 @@ def child(name: str, size: int, gib: float) -> None:
 
 
 def measured(name: str, size: int, options: argparse.Namespace) -> dict[str, Any]:
-    """The figures of one size, or the fault that ended it."""
+    """The measurements of one size, or the failure that ended it."""
     command = [sys.executable, "-m", "benchmarks.scale", "--child", name, str(size)]
     limits = ["--gib", str(options.gib), "--threads", str(options.threads)]
     try:
@@ -108,7 +108,7 @@ def exponents(points: list[dict[str, float]]) -> dict[str, float]:
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
-    """Time and memory of every sweep, with the fitted exponents."""
+    """Plot time and memory of every sweep, with the fitted exponents."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,12 +1,12 @@
-"""Exact dynamic time warping between sensors: time, edges, and what an approximation would change.
+"""Exact dynamic time warping between sensors: wall time, edges, and the effect of an approximation.
 
     python -m benchmarks.semantic_graph                       # pems08_tail, 170 sensors
     python -m benchmarks.semantic_graph --record
 
-The published GRAM-ODE program compares mean days by the package fastdtw with radius 6. Where that
-is installed (``pip install fastdtw``; geozoo does not need it) its distances are computed beside
-the exact ones, and the edges that differ are counted under both rules. ``--record`` keeps the
-figures in ``benchmarks/results/semantic_graph.jsonl``.
+The released GRAM-ODE code compares mean daily profiles by the package fastdtw with radius 6. If it
+is installed (``pip install fastdtw``; geozoo does not need it), its distances are computed as well,
+and the edges that differ from the exact ones are counted under both rules. ``--record`` appends the
+measurements to ``benchmarks/results/semantic_graph.jsonl``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RULES = ("closest", "released")
 
 
 def approximate(days: np.ndarray) -> np.ndarray | None:
-    """Distances of all pairs by fastdtw, or None without it."""
+    """Distances of all pairs by fastdtw, or None if it is not installed."""
     try:
         fastdtw = importlib.import_module("fastdtw").fastdtw
     except ImportError:
@@ -47,7 +47,7 @@ def approximate(days: np.ndarray) -> np.ndarray | None:
 
 
 def edges(distances: np.ndarray, rule: str, neighbors: int) -> Tensor:
-    """Which pairs, each counted once, the rule links."""
+    """The pairs that the rule links, each counted once."""
     graph = semantic_adjacency(torch.from_numpy(distances), rule=rule, neighbors=neighbors)
     return torch.triu(graph > 0, 1)
 
@@ -61,7 +61,7 @@ def measure(dataset: Pems) -> dict[str, Any]:
     start = time.perf_counter()
     nearly = approximate(days)
     if nearly is not None:
-        # Two detectors may report the same: a pair at no distance has no relative excess.
+        # Two detectors may report the same values: at zero distance there is no relative excess.
         apart = np.triu(exact > 0, 1)
         excess = nearly[apart] / exact[apart] - 1
         row |= {

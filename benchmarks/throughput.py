@@ -1,13 +1,13 @@
-"""Training throughput of a pair at the full size of its recipe, and the share of it in data.
+"""Training throughput of a model and dataset at full recipe size, and the share of data loading.
 
     python -m benchmarks.throughput model=ponita dataset=qm9 dataset.target=alpha
     python -m benchmarks.throughput model=ponita dataset=qm9 recipe=ponita-qm9_position --record
     python -m benchmarks.throughput --list | xargs -L1 python -m benchmarks.throughput
 
-Words are those of ``train.py``. Batches come from the loader of the real data, and a step is that
-of a training without its logging: rotation, loss, gradient, clipping, optimiser. Medians over the
-steps after the first one; memory is the largest of the process, data included. ``--record`` keeps
-the figures in ``benchmarks/results/throughput.jsonl``.
+The arguments are those of ``train.py``. Batches come from the loader of the real data, and a step
+is a training step without logging: random rotation, loss, gradient, clipping, optimiser. Medians
+over the steps after the first one; memory is the peak of the process, data included. ``--record``
+appends the measurements to ``benchmarks/results/throughput.jsonl``.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def prepared_task(words: list[str]) -> tuple[GraphTask, Iterator[Any], int, Any]
 
 
 def measure(words: list[str], steps: int) -> dict[str, Any]:
-    """Seconds of a batch and of a step, and what follows from them."""
+    """Seconds per batch and per step, and quantities derived from them."""
     task, batches, size, optimizer = prepared_task(words)
     data_s, step_s = [], []
     for number in range(steps + 1):

@@ -1,4 +1,4 @@
-"""Pages that are made when the site is built: cards, examples, the interface."""
+"""Pages generated when the site is built: cards, examples, API reference."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-#: Where they are written; nothing in there is kept in git.
+#: Output folder; not tracked by git.
 MADE = Path(__file__).resolve().parent / "made"
-#: Rooms whose public names are the interface, with what they hold.
+#: Packages whose public names form the API, with their contents.
 ROOMS = {
     "geozoo.nn": "Layers",
-    "geozoo.models": "Networks",
-    "geozoo.ops": "Operations that the layers are made of",
+    "geozoo.models": "Models",
+    "geozoo.ops": "Operations that layers are built from",
     "geozoo.geometry": "Rotations, grids, invariants, graphs",
-    "geozoo.ode": "Solvers of differential equations",
-    "geozoo.diffusion": "Denoising diffusion of points",
-    "geozoo.data": "Data sets, stores, protocols",
-    "geozoo.tasks": "What is learned, and how it is measured",
-    "geozoo.metrics": "Measures",
-    "geozoo.contracts": "What a model offers, and what a measure means, as protocols",
-    "geozoo.hub": "Trained models as files; `geozoo.load` is the `load` of this room",
+    "geozoo.ode": "ODE solvers",
+    "geozoo.diffusion": "Denoising diffusion on point clouds",
+    "geozoo.data": "Datasets, stores, protocols",
+    "geozoo.tasks": "Training tasks: losses, metrics, outputs",
+    "geozoo.metrics": "Metrics",
+    "geozoo.contracts": "Interfaces of models and meaning of metrics, as protocols",
+    "geozoo.hub": "Trained models as files; `geozoo.load` is the `load` of this package",
     "geozoo.checks": "Checks of arguments",
-    "geozoo.testing": "The contract that a layer of your own can be tested against",
+    "geozoo.testing": "The contract against which your own layers can be tested",
 }
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 _TITLE = re.compile(r'"""(.+?)[.\n"]')
 
 
 def write_pages() -> None:
-    """Write all of them anew."""
+    """Write all generated pages."""
     for kind in ("models", "datasets"):
         for card in sorted((ROOT / kind).glob("*/README.md")):
             _write(f"{kind}/{card.parent.name}.md", _linked(card, up="../"))
@@ -45,7 +45,7 @@ def write_pages() -> None:
 
 
 def _write(name: str, content: str) -> None:
-    """Write a page, unless it is there as it is: what has not changed is not built again."""
+    """Write a page unless it is unchanged, so that Sphinx does not rebuild it."""
     path = MADE / name
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.is_file() or path.read_text(encoding="utf-8") != content:
@@ -53,7 +53,7 @@ def _write(name: str, content: str) -> None:
 
 
 def _linked(source: Path, *, up: str) -> str:
-    """A card whose links to other cards lead to their pages; what is no page stays a name."""
+    """A card whose links to other cards lead to their pages; other links become plain text."""
 
     def replace(found: re.Match[str]) -> str:
         picture, text, target, anchor = found.groups()
@@ -69,7 +69,7 @@ def _linked(source: Path, *, up: str) -> str:
 
 
 def _example(path: Path) -> str:
-    """A script, to be read from top to bottom."""
+    """A script as a page."""
     code = path.read_text(encoding="utf-8")
     found = _TITLE.search(code)
     title = found[1] if found else path.stem
@@ -77,7 +77,7 @@ def _example(path: Path) -> str:
 
 
 def _interface(room: str, what: str) -> str:
-    """Every public name of a room with its docstring."""
+    """Every public name of a package with its docstring."""
     module = import_module(room)
     names = sorted((n for n in module.__all__ if not n.startswith("_")), key=str.lower)
     parts = [_entry(room, name, getattr(module, name)) for name in names]

@@ -1,10 +1,10 @@
-"""The pictures of the documentation, computed by the library itself.
+"""The figures of the documentation, computed by the library itself.
 
     python docs/make_pictures.py            # writes docs/pictures/*.png
 
 Nothing is drawn by hand: pairs get the invariants of `geozoo.geometry`, the kernel is that of the
-trained model that comes with the zoo, errors are those of the benchmark's record, and the features
-of sensors flow by `geozoo.nn.NodeODE`.
+trained model that ships with the zoo, errors are those of the benchmark's record, and the features
+of sensors evolve by `geozoo.nn.NodeODE`.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from geozoo.ode import Integrator
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "pictures"
-#: Layers of the comparison, and steps of the solver for each.
+#: Number of layers compared, and solver steps per layer.
 _DEPTH, _SUBSTEPS = 64, 4
 
 
 def main(folder: Path = FOLDER) -> list[Path]:
-    """Write every picture; returns their files."""
+    """Write every figure; return their files."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, draw in PICTURES.items():
@@ -55,7 +55,7 @@ def figure(columns: int, *, width: float = 3.9, height: float = 3.6) -> tuple[Fi
 
 
 def equivalent_pairs() -> Figure:
-    """Pairs of points with orientations, one colour for each class of equal invariants."""
+    """Pairs of points with orientations, one colour per equivalence class."""
     made, (panel,) = figure(1, width=7.0, height=4.0)
     kinds = {"C0": (1.0, 0.6), "C1": (1.0, -0.6), "C3": (0.3, 1.2)}
     places = [(0.0, 0.0, 0.2), (2.9, 0.7, 2.1), (0.9, 3.0, 4.0), (3.6, 3.3, 5.4)]
@@ -80,7 +80,7 @@ def equivalent_pairs() -> Figure:
 
 
 def shared_kernel() -> Figure:
-    """A trained kernel at three orientations: one function of the invariants, turned along."""
+    """A trained kernel at three orientations: one function of the invariants, rotated along."""
     model = geozoo.load("ponita-nbody_small").model
     axis = torch.linspace(-4, 4, 161)
     y, x = torch.meshgrid(axis, axis, indexing="ij")
@@ -134,7 +134,7 @@ def grid_error() -> Figure:
 
 
 def flowing_features() -> Figure:
-    """An impulse at one sensor that a node ODE carries along the roads, and what stays of it."""
+    """An impulse at one sensor that a node ODE propagates along the roads, and its decay."""
     series = simulate_traffic(TrafficOptions(num_sensors=60, num_days=15))
     listed = torch.from_numpy(series.distances).isfinite().double().fill_diagonal_(0.0)
     graph = normalized_adjacency(symmetrized(listed, how="max"))
@@ -150,7 +150,7 @@ def flowing_features() -> Figure:
 
 
 def _flow(graph: Tensor, start: Tensor, depth: int) -> list[Tensor]:
-    """The states of a node ODE that has not learned anything yet, at depths 0, 1, ..."""
+    """The states of an untrained node ODE at depths 0, 1, ..."""
     if depth == 0:
         return [start]
     times = torch.linspace(0, depth, _SUBSTEPS * depth + 1).tolist()
@@ -161,7 +161,7 @@ def _flow(graph: Tensor, start: Tensor, depth: int) -> list[Tensor]:
 
 
 def _draw_depth(panel: Axes, graph: Tensor) -> None:
-    """How different sensors stay: layers of averaging, and the ODE with its source term."""
+    """How different sensor features remain: averaging layers, and the ODE with its source term."""
     generator = torch.Generator().manual_seed(0)
     start = torch.randn(1, len(graph), 1, 1, dtype=torch.float64, generator=generator)
     average = graph / graph.sum(1, keepdim=True)

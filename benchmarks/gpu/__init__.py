@@ -1,1 +1,1 @@
-"""The GPU kit: what travels to a bare GPU machine, and the jobs that run there."""
+"""The GPU kit: files to copy to a bare GPU machine, and the jobs that run there."""

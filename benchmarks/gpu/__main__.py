@@ -31,7 +31,7 @@ _FEW_SAMPLES = (*_FEW_GRAPHS, "task.test_samples=4")
 _ASPIRIN = ("model=ponita", "dataset.molecule=aspirin", "trainer.captured_steps=10", *_RMD17)
 _ETHANOL = ("model=tensornet", "dataset.molecule=ethanol", *_RMD17)
 _ALPHA = ("dataset=qm9", "dataset.target=alpha", *_QM9)
-# The published one has formal charges, which need rdkit: too large to travel.
+# The published setting has formal charges, which need rdkit: too large to copy.
 _GENERATION = ("dataset=qm9_generation", "dataset.number=atomic_number", *_QM9)
 
 
@@ -68,7 +68,7 @@ def main() -> None:
         return
     job = JOBS[options.job]
     options.out.mkdir(parents=True, exist_ok=True)
-    # A rehearsal goes on only with what it is given.
+    # A rehearsal resumes only from what it is given.
     state = options.state or (options.out / "state" if options.rehearse else Context.state)
     context = Context(
         options.job, options.out.resolve(), options.seconds or job.seconds, options.rehearse,

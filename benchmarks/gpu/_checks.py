@@ -6,7 +6,7 @@ import sys
 
 from benchmarks.gpu._job import Context, run_command
 
-#: Files with tests of the mark ``gpu``.
+#: Files with tests marked ``gpu``.
 FILES = (
     "tests/ops/test_kernel_sum.py",
     "tests/tasks/test_waiting.py",

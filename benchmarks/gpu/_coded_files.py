@@ -1,4 +1,4 @@
-"""Files of arrays (.npy, stored .npz, .safetensors, .h5) coded array by array, else unchanged."""
+"""Array files (.npy, stored .npz, .safetensors, .h5), encoded array by array, else unchanged."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import numpy as np
 
 from benchmarks.gpu._coding import Spec, decode, encode
 
-#: Ends the name of a coded file.
+#: Suffix of an encoded file.
 SUFFIX = ".coded"
-#: Smaller arrays stay as they are.
+#: Smaller arrays are left unchanged.
 _SMALLEST = 4096
 _TYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "I16": "<i2"}
 
 
 class Place(NamedTuple):
-    """Where the bytes of an array lie in a file."""
+    """Where the bytes of an array are in a file."""
 
     start: int
     dtype: np.dtype
@@ -30,12 +30,12 @@ class Place(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The byte behind the array."""
+        """The byte after the array."""
         return self.start + self.dtype.itemsize * int(np.prod(self.shape))
 
 
 def encode_file(path: Path) -> bytes | None:
-    """The coded content of a file; None where no array is known in it."""
+    """The encoded content of a file; None if no array is recognised in it."""
     places = sorted(place for place in find_arrays(path) if place.end - place.start >= _SMALLEST)
     if not places:
         return None
@@ -60,7 +60,7 @@ def encode_file(path: Path) -> bytes | None:
 
 
 def decode_file(coded: bytes) -> bytes:
-    """The content of the file that `encode_file` was given."""
+    """The original content that was passed to `encode_file`."""
     chunks = []
     for spec, data in split(coded):
         if "raw" in spec:
@@ -71,7 +71,7 @@ def decode_file(coded: bytes) -> bytes:
 
 
 def join(specs: list[Spec], chunks: list[bytes]) -> bytes:
-    """One string of bytes: length of the specs as JSON, these, the chunks."""
+    """One byte string: length of the specs as JSON, the specs, the chunks."""
     head = json.dumps(specs).encode()
     return b"".join([struct.pack("<Q", len(head)), head, *chunks])
 
@@ -89,7 +89,7 @@ def split(coded: bytes) -> Iterator[tuple[Spec, bytes]]:
 
 
 def find_arrays(path: Path) -> list[Place]:
-    """The arrays of a file of numbers of two bytes and more."""
+    """The arrays of a file whose items have two or more bytes."""
     if path.suffix == ".npy":
         return [_npy(path, 0)]
     if path.suffix == ".npz":
@@ -109,7 +109,7 @@ def _npy(path: Path, start: int) -> Place:
 
 
 def _npz(path: Path) -> list[Place]:
-    """Arrays of an archive that holds them uncompressed."""
+    """Arrays of an archive that stores them uncompressed."""
     with zipfile.ZipFile(path) as archive, path.open("rb") as file:
         starts = []
         for info in archive.infolist():
@@ -133,7 +133,7 @@ def _safetensors(path: Path) -> list[Place]:
 
 
 def _h5(path: Path) -> list[Place]:
-    """Contiguous numbers of an HDF5 file."""
+    """Contiguous numeric datasets of an HDF5 file."""
     import h5py
 
     found: list[Place] = []

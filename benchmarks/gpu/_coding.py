@@ -1,6 +1,6 @@
-"""Reversible codings of arrays that leave less for xz to do: byte planes, decimals, float bits.
+"""Reversible encodings of arrays that compress better with xz: byte planes, decimals, float bits.
 
-Every coding is exact: ``decode(*encode(array))`` has the bits of ``array``.
+Every encoding is exact: ``decode(*encode(array))`` has the bits of ``array``.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-#: What `decode` needs beside the bytes; becomes JSON.
+#: What `decode` needs besides the bytes; stored as JSON.
 Spec = dict[str, Any]
 _MOST_DIGITS = 10
 _ORDERS: tuple[Literal["C", "F"], ...] = ("C", "F")
-#: Whole numbers up to here are exact in float64.
+#: Integers up to here are exact in float64.
 _EXACT = 1 << 53
 
 
 def encode(array: np.ndarray) -> tuple[Spec, bytes]:
-    """Code an array, by decimals where these are short, in the better of both memory orders."""
+    """Encode an array, as decimals where these are short, in the better of both memory orders."""
     if array.dtype == np.float64 and array.size:
         digits = decimal_digits(array)
         if digits is not None:
@@ -29,10 +29,10 @@ def encode(array: np.ndarray) -> tuple[Spec, bytes]:
 
 
 def decode(spec: Spec, data: bytes) -> np.ndarray:
-    """The array that `encode` was given.
+    """The array that was passed to `encode`.
 
     Raises:
-        ValueError: when the data are not as long as the spec says.
+        ValueError: if the data are not as long as the spec says.
     """
     if "digits" in spec:
         whole, rest = (_unpack(part, chunk) for part, chunk in _parts(spec, data))
@@ -43,7 +43,7 @@ def decode(spec: Spec, data: bytes) -> np.ndarray:
 
 
 def decimal_digits(values: np.ndarray) -> int | None:
-    """Fewest digits after the point that write nearly all values exactly; None: more than 10."""
+    """Smallest number of decimals that writes nearly all values exactly; None: more than 10."""
     sample = values.ravel()[:: max(1, values.size // 20_000)]
     for digits in range(_MOST_DIGITS + 1):
         with np.errstate(invalid="ignore", over="ignore"):
@@ -55,7 +55,7 @@ def decimal_digits(values: np.ndarray) -> int | None:
 
 
 def bits_between(guess: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """How far the bits of float64 values are from those of a guess, int64 (with wrap-around)."""
+    """Distance between the bits of float64 values and those of a guess, int64 with wrap-around."""
     return values.view(np.int64) - guess.view(np.int64)
 
 
@@ -65,7 +65,7 @@ def add_bits(guess: np.ndarray, difference: np.ndarray) -> np.ndarray:
 
 
 def pack_whole(values: np.ndarray) -> tuple[Spec, bytes]:
-    """Code whole numbers, signed ones folded, as the fewest byte planes."""
+    """Encode integers, zigzag-folded if signed, in as few byte planes as possible."""
     folded = values if values.dtype.kind == "u" else _zigzag(values.astype(np.int64))
     size = next(k for k in (1, 2, 4, 8) if int(folded.max(initial=0)) < 1 << 8 * k)
     spec = {"size": size, "count": folded.size, "signed": values.dtype.kind != "u"}
@@ -115,7 +115,7 @@ def _from_decimals(whole: np.ndarray, digits: int) -> np.ndarray:
 
 
 def _to_whole(array: np.ndarray) -> np.ndarray:
-    """The bits as unsigned numbers; of float32 with the sign last, so that a byte is exponent."""
+    """The bits as unsigned integers; float32 with the sign last, so one byte is the exponent."""
     bits = np.ascontiguousarray(array).view(f"<u{array.dtype.itemsize}")
     return bits << 1 | bits >> 31 if array.dtype == np.float32 else bits
 
@@ -147,12 +147,12 @@ def _unpack(spec: Spec, data: bytes) -> np.ndarray:
 
 
 def _parts(spec: Spec, data: bytes) -> Iterator[tuple[Spec, bytes]]:
-    """Each part of a coding with its bytes."""
+    """Each part of an encoding with its bytes."""
     return split_parts(spec["parts"], data)
 
 
 def split_parts(specs: Sequence[Spec], data: bytes) -> Iterator[tuple[Spec, bytes]]:
-    """Specs of `pack_whole` that follow one another, each with its bytes."""
+    """Consecutive specs of `pack_whole`, each with its bytes."""
     start = 0
     for spec in specs:
         end = start + spec["size"] * spec["count"]

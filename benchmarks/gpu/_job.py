@@ -1,4 +1,4 @@
-"""What every job of the GPU kit has at hand: time, folder, device, records."""
+"""Shared by all jobs of the GPU kit: time limit, folder, device, records."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ RECORDS = ROOT / "benchmarks" / "results" / "gpu.jsonl"
 
 @dataclass
 class Context:
-    """A job in progress.
+    """A running job.
 
     Attributes:
         job: its name.
-        out: folder of what it leaves.
-        seconds: how long it may take.
-        rehearse: tiny sizes, on whatever device there is.
-        words: further words of a training.
-        state: where run folders of earlier occasions lie, in pieces.
-        started: when it began, on the monotonic clock.
+        out: output folder.
+        seconds: its time limit.
+        rehearse: tiny sizes, on any device.
+        words: additional arguments of a training run.
+        state: folder with the packed run folders of earlier jobs.
+        started: start time, on the monotonic clock.
     """
 
     job: str
@@ -46,21 +46,21 @@ class Context:
 
     @property
     def device(self) -> torch.device:
-        """The GPU; in a rehearsal the CPU where there is none."""
+        """The GPU; in a rehearsal the CPU if there is none."""
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     @property
     def left(self) -> float:
-        """Seconds until the job must be over."""
+        """Seconds until the job must end."""
         return self.seconds - (time.monotonic() - self.started)
 
     def say(self, text: str) -> None:
-        """A line for the log, with the seconds since the start."""
+        """Write a log line with the seconds since the start."""
         sys.stdout.write(f"[{time.monotonic() - self.started:6.1f} s] {text}\n")
         sys.stdout.flush()
 
     def keep(self, row: Mapping[str, Any]) -> None:
-        """Append a record to ``<job>.jsonl``, on the disk at once."""
+        """Append a record to ``<job>.jsonl``, flushed to disk at once."""
         about = {"job": self.job, "rehearsal": self.rehearse, **machine(), "date": today()}
         with (self.out / f"{self.job}.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({**row, **about}) + "\n")
@@ -71,9 +71,9 @@ class Job:
     """A job of the queue.
 
     Attributes:
-        about: what it does, in a line.
-        seconds: how long it may take, of the ten minutes that a command has.
-        run: does it.
+        about: what it does, in one line.
+        seconds: its time limit, out of the ten minutes per command.
+        run: runs it.
     """
 
     about: str
@@ -96,18 +96,18 @@ def machine() -> dict[str, Any]:
 
 
 def today() -> str:
-    """The day of the record."""
+    """The date of the record."""
     return date.today().isoformat()
 
 
 def run_command(command: list[str], context: Context, *, log: str, seconds: float) -> int:
-    """Run a command with a time limit, its output on the screen and in a log; its exit status.
+    """Run a command with a time limit, output to screen and log; return its exit status.
 
     Args:
-        command: program and words.
+        command: program and arguments.
         context: of the job.
-        log: name of the file in the folder of the job.
-        seconds: after which it is ended (status 124).
+        log: name of the log file in the job's folder.
+        seconds: time limit after which it is stopped (status 124).
     """
     context.say(f"+ {' '.join(command)}")
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "110"}
@@ -129,7 +129,7 @@ _DRIVER: list[str] = []
 
 
 def _driver() -> str:
-    """Version of the driver; nothing where there is none."""
+    """Driver version; empty if there is none."""
     if not _DRIVER:
         command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
         try:

@@ -1,4 +1,4 @@
-"""Time, memory and dearest kernels of a step on a GPU."""
+"""Wall time, memory and most expensive kernels of a step on a GPU."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 Step = Callable[[], "float | Tensor"]
-#: Products of float32 matrices, and autocast, of each precision.
+#: Float32 matmul precision and autocast dtype for each precision.
 PRECISIONS = {"float32": "highest", "tf32": "high", "bf16": "high"}
-#: Groups of steps that are timed, and seconds that all of them fill.
+#: Number of timed groups of steps, and their total duration in seconds.
 _GROUPS, _FILLED = 5, 0.6
 _WARM_UP = 3
 _DEAREST = 10
 
 
 def in_precision(step: Step, precision: str, device: torch.device) -> Step:
-    """The step with products in this precision, which holds for the process until the next one."""
+    """The step with matrix products in this precision, which the process keeps until changed."""
     torch.set_float32_matmul_precision(PRECISIONS[precision])
     torch.backends.cudnn.allow_tf32 = precision != "float32"
 
@@ -37,7 +37,7 @@ def in_precision(step: Step, precision: str, device: torch.device) -> Step:
 
 
 def captured(step: Step, device: torch.device) -> Step:
-    """The step as a CUDA graph that is replayed; the step itself where there is no GPU."""
+    """The step as a replayed CUDA graph; the step itself if there is no GPU."""
     if device.type != "cuda":
         return step
     stream = torch.cuda.Stream()
@@ -58,15 +58,14 @@ def captured(step: Step, device: torch.device) -> Step:
 
 
 def measured(step: Step, device: torch.device, *, once: bool = False) -> dict[str, Any]:
-    """Median seconds of a step with their range.
+    """Median seconds per step, with their range.
 
-    Steps follow each other without a wait in between; each of five groups is timed by events of the
-    device.
+    Steps run back to back without synchronisation; each of five groups is timed by device events.
 
     Args:
         step: the work.
-        device: where it is done.
-        once: only a step without a warm-up, to see whether it runs at all.
+        device: where it runs.
+        once: a single step without warm-up, to see whether it runs at all.
     """
     if once:
         seconds = _timed(step, 1, device)
@@ -88,12 +87,12 @@ def measured(step: Step, device: torch.device, *, once: bool = False) -> dict[st
 
 
 def peak_mib(device: torch.device) -> float | None:
-    """MiB allocated at most since `forget_peak`; None on a CPU."""
+    """Peak MiB allocated since `forget_peak`; None on a CPU."""
     return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else None
 
 
 def forget_peak(device: torch.device) -> None:
-    """Give free memory back and begin to measure anew."""
+    """Release free memory and reset the peak."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.empty_cache()
@@ -101,7 +100,7 @@ def forget_peak(device: torch.device) -> None:
 
 
 def dearest_kernels(step: Step, device: torch.device, *, steps: int = 3) -> list[dict[str, Any]]:
-    """The operations whose own kernels take most of the device's time, per step."""
+    """The operations whose own kernels take most of the device time, per step."""
     kinds = [ProfilerActivity.CPU]
     if device.type == "cuda":
         kinds.append(ProfilerActivity.CUDA)
@@ -129,7 +128,7 @@ def dearest_kernels(step: Step, device: torch.device, *, steps: int = 3) -> list
 
 
 def peaks(device: torch.device, *, small: bool) -> dict[str, float]:
-    """TFLOP/s of a large product in each precision, TB/s (read and written) of a copy."""
+    """TFLOP/s of a large matrix product in each precision, TB/s (read and written) of a copy."""
     size = 512 if small else 8192
     found = {}
     for precision, setting in PRECISIONS.items():

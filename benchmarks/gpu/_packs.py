@@ -1,4 +1,4 @@
-"""How each data set becomes a pack: from the shared data to official files to a small archive."""
+"""How each dataset becomes a pack: from the shared data to official files to a small archive."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from benchmarks.gpu._coded_files import SUFFIX, encode_file
 from benchmarks.gpu._qm9_pack import QM9_SUFFIX, encode_qm9
 from benchmarks.gpu.unpack import MANIFEST
 
-#: Of the form of packs; another one makes them anew.
+#: Version of the pack format; a new version rebuilds all packs.
 VERSION = "1"
-#: Molecules of rMD17 that travel.
+#: Molecules of rMD17 that are copied.
 MOLECULES = ("aspirin", "ethanol")
 #: Frames of an N-body trajectory that a task reads; the others become NaN.
 _FRAMES = (20, 30, 40)
-#: Of xz: no alignment, since coded data are single bytes.
+#: xz options: no alignment, since encoded data are single bytes.
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 3, "lp": 0, "pb": 0}]
 
 
 class Recipe(NamedTuple):
-    """What a pack is made of.
+    """The sources of a pack.
 
     Attributes:
-        layout: name of the data set in ``shared/tools/official_layouts.py``.
-        sources: folder of the shared data that it is made of.
+        layout: name of the dataset in ``shared/tools/official_layouts.py``.
+        sources: folder of the shared data from which it is built.
         stage: copies what geozoo reads from the layout's folder into a data folder.
     """
 
@@ -46,7 +46,7 @@ class Recipe(NamedTuple):
 
 
 def stage_nbody(layout: Path, data: Path) -> None:
-    """The arrays that are read, numbers in the frames that are needed alone."""
+    """The arrays that are read, with values only in the frames that are needed."""
     (data / "nbody").mkdir(parents=True)
     for path in sorted(layout.glob("*.npy")):
         if path.name.startswith(("loc_", "vel_")):
@@ -59,7 +59,7 @@ def stage_nbody(layout: Path, data: Path) -> None:
 
 
 def stage_rmd17(layout: Path, data: Path) -> None:
-    """The arrays of some molecules, without compression of their own, and the split."""
+    """The arrays of some molecules, uncompressed, and the split."""
     (data / "rmd17" / "npz_data").mkdir(parents=True)
     for molecule in MOLECULES:
         name = f"npz_data/rmd17_{molecule}.npz"
@@ -69,7 +69,7 @@ def stage_rmd17(layout: Path, data: Path) -> None:
 
 
 def stage_qm9(layout: Path, data: Path) -> None:
-    """The prepared file alone, with bonds from distances."""
+    """Only the prepared file, with bonds from distances."""
     from geozoo.data.molecules._qm9_store import prepare_store, prepared_path
 
     archive, excluded = (layout / name for name in ("dsgdb9nsd.xyz.tar.bz2", "uncharacterized.txt"))
@@ -79,7 +79,7 @@ def stage_qm9(layout: Path, data: Path) -> None:
 
 
 def stage_mnist(layout: Path, data: Path) -> None:
-    """The images, unpacked since xz packs them better than gzip does."""
+    """The images, unpacked since xz compresses them better than gzip does."""
     import gzip
 
     (data / "mnist").mkdir(parents=True)
@@ -89,13 +89,13 @@ def stage_mnist(layout: Path, data: Path) -> None:
 
 def _stage_all(folder: str) -> Callable[[Path, Path], None]:
     def stage(layout: Path, data: Path) -> None:
-        """All files of the layout but the note of the tool that wrote them."""
+        """All files of the layout except the note of the tool that wrote them."""
         shutil.copytree(layout, data / folder, ignore=shutil.ignore_patterns("README.txt"))
 
     return stage
 
 
-#: In the order in which they are taken along while there is room.
+#: In the order in which they are included while space allows.
 RECIPES: dict[str, Recipe] = {
     "nbody": Recipe("nbody", "data/nbody", stage_nbody),
     "rmd17": Recipe("rmd17", "data/molecules/rmd17", stage_rmd17),
@@ -107,13 +107,13 @@ RECIPES: dict[str, Recipe] = {
 
 
 def missing(name: str, shared: Path) -> Path | None:
-    """What of the shared data a pack lacks, if anything."""
+    """Shared data that a pack lacks, if any."""
     needed = (shared / "tools" / "official_layouts.py", shared / RECIPES[name].sources)
     return next((path for path in needed if not path.exists()), None)
 
 
 def source_key(name: str, shared: Path) -> str:
-    """Sixteen digits that change with the content of the sources or the form of packs."""
+    """Sixteen digits that change with the content of the sources or the pack format."""
     digest = hashlib.sha256(f"{VERSION} {MOLECULES} {_FRAMES} {_FILTERS}".encode())
     for path in sorted((shared / RECIPES[name].sources).rglob("*")):
         if path.is_file():
@@ -122,7 +122,7 @@ def source_key(name: str, shared: Path) -> str:
 
 
 def make_pack(name: str, shared: Path, pack: Path) -> None:
-    """Write the official files of a data set aside and pack what geozoo reads of them."""
+    """Write the official files of a dataset to a temporary folder and pack what geozoo reads."""
     recipe = RECIPES[name]
     tool = shared / "tools" / "official_layouts.py"
     with tempfile.TemporaryDirectory(prefix="geozoo-pack-") as work:
@@ -136,7 +136,7 @@ def make_pack(name: str, shared: Path, pack: Path) -> None:
 
 
 def write_pack(data: Path, pack: Path) -> None:
-    """Pack all files below a folder: coded where that helps, with their checksums, by xz."""
+    """Pack all files below a folder: encoded where that helps, with their checksums, by xz."""
     paths = sorted(path for path in data.rglob("*") if path.is_file())
     names = {path: path.relative_to(data).as_posix() for path in paths}
     sums = {names[path]: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
@@ -153,7 +153,7 @@ def write_pack(data: Path, pack: Path) -> None:
 
 
 def _coded(path: Path, name: str) -> tuple[str, bytes]:
-    """Name and content of the member for a file."""
+    """Name and content of the archive member for a file."""
     if path.name == "prepared_distance.safetensors":
         return name + QM9_SUFFIX, encode_qm9(path, *qm9_constants())
     coded = encode_file(path)
@@ -161,7 +161,7 @@ def _coded(path: Path, name: str) -> tuple[str, bytes]:
 
 
 def qm9_constants() -> tuple[list[float], Mapping[int, list[float]]]:
-    """What geozoo multiplies QM9's properties with, and its energies of free atoms."""
+    """The conversion factors that geozoo applies to QM9, and its isolated-atom energies."""
     from geozoo.data.molecules._qm9_files import FREE_ATOMS
     from geozoo.data.molecules._qm9_store import _ENERGIES, COLUMNS
     from geozoo.data.molecules.units import energy_factor

@@ -1,4 +1,4 @@
-"""The prepared file of QM9, coded: published decimals for properties, bonds by their later atom."""
+"""The prepared file of QM9, encoded: published decimals for properties, bonds by later atom."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from benchmarks.gpu._coding import (
     unpack_whole,
 )
 
-#: Ends the name of the coded file.
+#: Suffix of the encoded file.
 QM9_SUFFIX = ".qm9"
 #: Digits after the point of the properties in the order of the file, in their published units.
 _DIGITS = (5, 5, 5, 4, 2, 4, 4, 4, 4, 6, 6, 6, 6, 6, 3)
-#: A property told from another one of the same molecule: column, columns to add, to subtract.
+#: A property derived from others of the same molecule: column, columns to add, to subtract.
 _TOLD = {7: ((6,), (5,)), 11: ((10,), ()), 12: ((11,), ()), 13: ((10,), ())}
 Arrays = dict[str, np.ndarray]
 
 
 def encode_qm9(path: Path, factors: list[float], atoms: Mapping[int, list[float]]) -> bytes:
-    """The coded content of a prepared file, checked to be restored bit for bit.
+    """The encoded content of a prepared file, verified to be restored bit for bit.
 
     Args:
         path: ``prepared_distance.safetensors``.
         factors: of each of the 19 properties, from its published unit to that of the file.
-        atoms: the four energies of the free atom of each element, in the published unit.
+        atoms: the four isolated-atom energies of each element, in the published unit.
     """
     content = path.read_bytes()
     arrays = dict(_arrays(content))
@@ -61,10 +61,10 @@ def encode_qm9(path: Path, factors: list[float], atoms: Mapping[int, list[float]
 
 
 def decode_qm9(coded: bytes) -> bytes:
-    """The prepared file that `encode_qm9` was given."""
+    """The prepared file that was passed to `encode_qm9`."""
     (_, head), *fields = split(coded)
     arrays: Arrays = {}
-    # Those that are told from others come last.
+    # Derived columns come last.
     for spec, data in sorted(fields, key=lambda field: field[0]["name"] in _RESTORE):
         restore = _RESTORE.get(spec["name"])
         given = (spec["array"], data)
@@ -73,7 +73,7 @@ def decode_qm9(coded: bytes) -> bytes:
 
 
 def _arrays(content: bytes) -> Iterator[tuple[str, np.ndarray]]:
-    """The arrays of a safetensors file in the order in which they lie there."""
+    """The arrays of a safetensors file in file order."""
     start = 8 + struct.unpack("<Q", content[:8])[0]
     header = json.loads(content[8:start])
     header.pop("__metadata__", None)
@@ -87,7 +87,7 @@ def _arrays(content: bytes) -> Iterator[tuple[str, np.ndarray]]:
 def _properties(
     values: np.ndarray, arrays: Arrays, factors: list[float], atoms: Mapping[int, list[float]]
 ) -> tuple[Spec, bytes]:
-    """Decimals of 15 columns, and what the bits of all 19 are beside those made of them."""
+    """Decimals of 15 columns, and the bitwise difference of all 19 from those derived from them."""
     whole = np.stack([
         np.rint(values[:, column] / factors[column] * 10.0**digits).astype(np.int64)
         for column, digits in enumerate(_DIGITS)
@@ -120,7 +120,7 @@ def _less_told(whole: np.ndarray, column: int) -> np.ndarray:
 
 
 def _made_of(whole: np.ndarray, spec: Spec, arrays: Arrays) -> np.ndarray:
-    """All 19 columns ``[19, S]`` as geozoo makes them of published decimals."""
+    """All 19 columns ``[19, S]`` as geozoo derives them from published decimals."""
     values = [column / 10.0**digits for column, digits in zip(whole, _DIGITS, strict=True)]
     owner = np.repeat(np.arange(len(arrays["num_nodes"])), arrays["num_nodes"])
     free: list[np.ndarray] = [np.zeros(1)] * 4
@@ -132,7 +132,7 @@ def _made_of(whole: np.ndarray, spec: Spec, arrays: Arrays) -> np.ndarray:
 
 
 def _positions(arrays: Arrays) -> tuple[Spec, bytes]:
-    """All atoms but the last of each molecule, and its bits beside minus the sum of the others."""
+    """Positions of all atoms but the last, and bits of the last relative to minus their sum."""
     pos, last = arrays["node.pos"], np.cumsum(arrays["num_nodes"]) - 1
     others = np.delete(pos, last, 0)
     guess = _last_atoms(others, arrays["num_nodes"])
@@ -153,7 +153,7 @@ def _restored_positions(spec: Spec, data: bytes, arrays: Arrays) -> np.ndarray:
 
 
 def _last_atoms(others: np.ndarray, num_nodes: np.ndarray) -> np.ndarray:
-    """Where the last atom is if the mean is zero, by whole numbers, whose sum has one value."""
+    """Position of the last atom if the mean is zero, in integers, whose sum is unambiguous."""
     whole = np.rint(others.astype(np.float64) * float(1 << 40)).astype(np.int64)
     total = np.concatenate([np.zeros((1, 3), np.int64), whole.cumsum(0)])
     ends = np.cumsum(num_nodes - 1)
@@ -161,7 +161,7 @@ def _last_atoms(others: np.ndarray, num_nodes: np.ndarray) -> np.ndarray:
 
 
 def _edges(arrays: Arrays) -> tuple[Spec, bytes]:
-    """Of each atom how many earlier ones it is bonded to, and these, less the one before."""
+    """For each atom, the number of earlier atoms bonded to it, and their differences to it."""
     first, second = arrays["edge_index"]
     start = np.cumsum(arrays["num_nodes"]) - arrays["num_nodes"]
     shift = np.repeat(start, arrays["num_edges"])

@@ -1,4 +1,4 @@
-"""Run folders in pieces small enough to travel."""
+"""Run folders split into small pieces for transfer."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-#: Bytes of a piece; files that come back may have 16 MiB.
+#: Bytes per piece; returned files may have up to 16 MiB.
 PIECE = 15 * 2**20
-#: Of a run folder, what is drawn or made from the rest.
+#: Files of a run folder that are derived from the rest.
 _LEFT_OUT = (".png", ".html")
 
 
@@ -18,7 +18,7 @@ def pack_run(folder: Path, out: Path, name: str) -> list[Path]:
 
     Args:
         folder: the run folder.
-        out: where the pieces go.
+        out: output folder of the pieces.
         name: of the run.
 
     Returns:
@@ -42,12 +42,12 @@ def pack_run(folder: Path, out: Path, name: str) -> list[Path]:
 
 
 def pieces_of(folder: Path, name: str) -> list[Path]:
-    """The pieces of a run somewhere below a folder, in order."""
+    """The pieces of a run anywhere below a folder, in order."""
     return sorted(folder.rglob(f"{name}.tar.xz.*"), key=lambda path: int(path.suffix[1:]))
 
 
 def unpack_run(source: Path, name: str, folder: Path) -> bool:
-    """Restore a run folder from its pieces; False where there are none."""
+    """Restore a run folder from its pieces; False if there are none."""
     pieces = pieces_of(source, name)
     if not pieces:
         return False

@@ -1,4 +1,4 @@
-"""Job ``steps``: training steps of the zoo in several forms and precisions."""
+"""Job ``steps``: training steps of the zoo in several variants and precisions."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ CASES = {case.name: case for room in _ROOMS for case in room.CASES}
 
 
 class Plan(NamedTuple):
-    """A measurement.
+    """A planned measurement.
 
     Attributes:
         case: its name.
         form: variant of the case.
-        precision: of the products.
+        precision: of the matrix products.
         is_captured: whether the step is replayed as a CUDA graph.
     """
 
@@ -57,7 +57,7 @@ _RIVALS = ("zoo_nbody", "zoo_aspirin", "zoo_traffic")
 
 
 def plans() -> Iterator[Plan]:
-    """All measurements, the most wanted first; the job takes as many as its time allows."""
+    """All measurements, by priority; the job runs as many as its time allows."""
     yield from _of_a_case("nbody")
     yield Plan("nbody", "compiled", "tf32", True)
     for case in _MAIN:
@@ -90,7 +90,7 @@ def _of_rivals(*, is_captured: bool) -> Iterator[Plan]:
 
 
 class Measurements:
-    """Makes the measurements and keeps what they are compared with.
+    """Runs the measurements and keeps their references.
 
     Args:
         context: of the job.
@@ -103,7 +103,7 @@ class Measurements:
         self.gradients: dict[str, torch.Tensor] = {}
 
     def make(self, plan: Plan) -> dict[str, Any]:
-        """The figures of a plan."""
+        """The measurements of a plan."""
         case = CASES[plan.case]
         forget_peak(self.device)
         built = case.variants[plan.form](self.device)
@@ -125,7 +125,7 @@ class Measurements:
         return row | self._shares(plan, row["seconds"])
 
     def _difference(self, plan: Plan, gradient: torch.Tensor) -> dict[str, float]:
-        """How far the gradient is from that of the plain float32 form of a case."""
+        """Relative difference of the gradient from that of the plain float32 variant of a case."""
         if plan.is_reference:
             self.gradients[plan.case] = gradient.clone()
         if plan.case not in self.gradients:
@@ -147,7 +147,7 @@ class Measurements:
 
 
 def unrecorded_first(found: Iterable[Plan]) -> list[Plan]:
-    """The plans in their order, those behind that an occasion before has measured."""
+    """The plans in their order, with those already recorded moved to the end."""
     lines = RECORDS.read_text(encoding="utf-8").splitlines() if RECORDS.is_file() else []
     rows = [json.loads(line) for line in lines]
     known = {tuple(row.get(name) for name in Plan._fields) for row in rows if "seconds" in row}
@@ -155,10 +155,10 @@ def unrecorded_first(found: Iterable[Plan]) -> list[Plan]:
 
 
 def run(context: Context) -> None:
-    """Measure until the time is up; what fails is recorded with its reason."""
+    """Measure until the time is up; failures are recorded with their reason."""
     REHEARSAL["small"] = context.rehearse
     if context.rehearse:
-        torch.set_num_threads(1)  # small work, and others on the machine
+        torch.set_num_threads(1)  # small work, and other jobs on the machine
     measurements = Measurements(context)
     context.say(", ".join(f"{k} {v:.3g}" for k, v in measurements.peaks.items()))
     for plan in unrecorded_first(plans()):

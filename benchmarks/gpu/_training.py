@@ -1,4 +1,4 @@
-"""Jobs that train by ``train.py``, each from where the occasion before it ended."""
+"""Jobs that train with ``train.py``, each resuming where the previous one stopped."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from benchmarks.gpu._runs import pack_run, unpack_run
 from geozoo.runs.checkpoints import read_checkpoint
 from geozoo.runs.folder import RunFolder
 
-#: Seconds at the end for the test, the pictures and the packing.
+#: Seconds reserved at the end for the test, the plots and packing.
 _END = 45.0
-#: Words of every rehearsal, and of one of PONITA.
+#: Arguments of every rehearsal, and of one of PONITA.
 _SHORT = (
     "model.hidden_channels=8", "model.num_layers=1", "trainer.max_epochs=2",
     "trainer.check_val_every_n_epoch=1",
@@ -27,11 +27,11 @@ SMALL_PONITA = ("model.basis_channels=8", "model.num_orientations=6")
 
 
 def training(words: Sequence[str], *, tiny: Sequence[str] = ()) -> Callable[[Context], None]:
-    """A job that trains with these words as long as its time allows.
+    """A job that trains with these arguments as long as its time allows.
 
     Args:
-        words: of ``train.py``.
-        tiny: further words of a rehearsal.
+        words: arguments of ``train.py``.
+        tiny: additional arguments of a rehearsal.
     """
 
     def run(context: Context) -> None:
@@ -55,12 +55,12 @@ def training(words: Sequence[str], *, tiny: Sequence[str] = ()) -> Callable[[Con
 
 
 def _elapsed(folder: RunFolder) -> float:
-    """Seconds of training that a run has behind it."""
+    """Seconds that a run has been trained so far."""
     return read_checkpoint(folder.last).seconds
 
 
 def _outcome(folder: RunFolder, status: int) -> dict[str, Any]:
-    """What a run has to say: epochs, seconds, test errors as far as there are any."""
+    """Results of a run: epochs, seconds, and test errors if there are any."""
     row: dict[str, Any] = {"case": "training", "status": status}
     if folder.last.is_file():
         last = read_checkpoint(folder.last)

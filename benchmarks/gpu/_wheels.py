@@ -10,7 +10,7 @@ from email.parser import HeaderParser
 from pathlib import Path
 from zipfile import ZipFile
 
-#: What travels. Without a version of each: two of one package stop the whole installation.
+#: Packages to copy. No versions: two of one package stop the whole installation.
 WHEELS = {
     "hydra-core": "1.3.8",
     "omegaconf": "2.3.1",
@@ -20,9 +20,9 @@ WHEELS = {
     "ase": "3.29.0",
     "vesin": "0.6.2",
 }
-#: Of these PyPI has the source alone.
+#: PyPI has only source distributions of these.
 _SOURCES = ("antlr4-python3-runtime",)
-#: What the above need and the machine has.
+#: Dependencies of the above that the machine has.
 ON_MACHINE = {"matplotlib", "numpy", "packaging", "pyyaml", "requests", "scipy"}
 ON_MACHINE |= {"typing-extensions"}
 _PYTHON = "3.12"
@@ -36,10 +36,10 @@ _PLATFORMS = (
 
 
 def collect_wheels(folder: Path, say: Callable[[str], None]) -> None:
-    """Download the wheels that are not there, and remove those of other versions.
+    """Download the missing wheels, and remove those of other versions.
 
     Raises:
-        RuntimeError: when a wheel needs a package that neither travels nor is on the machine.
+        RuntimeError: if a wheel needs a package that is neither copied nor on the machine.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted(folder.glob("*.whl")):

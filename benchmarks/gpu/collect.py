@@ -1,10 +1,10 @@
-"""Fill ``.gpu`` with what a bare machine without a network needs: wheels, packed data, the commit.
+"""Fill ``.gpu`` with what a bare machine without network access needs: wheels, packed data, commit.
 
     python -m benchmarks.gpu.collect [--only wheels|data] [--data nbody rmd17] [--out .gpu]
 
-Data come from the shared data (``$GEOZOO_SHARED``, or ``../shared`` beside the checkout); packs
-that were made are kept in ``~/.cache/geozoo_gpu`` and made anew only when their sources change.
-What is there already is left alone; packs that are not asked for are removed from the folder.
+Data come from the shared data (``$GEOZOO_SHARED``, or ``../shared`` next to the checkout); finished
+packs are cached in ``~/.cache/geozoo_gpu`` and rebuilt only when their sources change. Existing
+files are left alone; packs that are not requested are removed from the folder.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from benchmarks.gpu._wheels import collect_wheels
 from benchmarks.gpu.unpack import PACK_SUFFIX
 
 ROOT = Path(__file__).resolve().parents[2]
-#: What may travel in all; the machine takes 64 MiB.
+#: Limit on the total size; the machine accepts 64 MiB.
 LIMIT = 60 << 20
 
 
 class TooLargeError(RuntimeError):
-    """The tree and what is collected exceed the limit together; the message names the sizes."""
+    """Working tree and collected files together exceed the limit; the message gives the sizes."""
 
 
 def say(text: str) -> None:
@@ -42,7 +42,7 @@ def shared_folder() -> Path:
 
 
 def tree_bytes(root: Path, out: Path) -> int:
-    """Size of the files that travel: tracked, and untracked but not ignored, without ``out``."""
+    """Size of the files to copy: tracked, and untracked but not ignored, without ``out``."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     done = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
     paths = {root / name for name in done.stdout.split("\0") if name}
@@ -56,10 +56,10 @@ def folder_bytes(folder: Path) -> int:
 
 
 def check_size(sizes: Mapping[str, int], limit: int) -> None:
-    """Refuse what is too large to travel.
+    """Refuse what is too large to copy.
 
     Raises:
-        TooLargeError: naming the total and its parts, when it exceeds the limit.
+        TooLargeError: naming the total and its parts, if it exceeds the limit.
     """
     total = sum(sizes.values())
     if total > limit:
@@ -70,7 +70,7 @@ def check_size(sizes: Mapping[str, int], limit: int) -> None:
 
 
 def choose(names: Sequence[str], sizes: Mapping[str, int], room: int) -> list[str]:
-    """The packs that fit, each taken in the given order where there is room for it."""
+    """The packs that fit, considered in the given order."""
     chosen: list[str] = []
     for name in names:
         if sizes[name] <= room:
@@ -80,9 +80,9 @@ def choose(names: Sequence[str], sizes: Mapping[str, int], room: int) -> list[st
 
 
 def cached_packs(names: Sequence[str], shared: Path, cache: Path, folder: Path) -> dict[str, Path]:
-    """Packs by name, made where they are not yet.
+    """Packs by name, built if missing.
 
-    One without sources stays as it lies in the folder, or is left out where it does not.
+    A pack without sources is kept as it is in the folder, or left out if it is not there.
     """
     packs: dict[str, Path] = {}
     for name in names:
@@ -106,7 +106,7 @@ def cached_packs(names: Sequence[str], shared: Path, cache: Path, folder: Path) 
 
 
 def place_packs(packs: Mapping[str, Path], chosen: Sequence[str], folder: Path) -> None:
-    """Have the chosen packs in a folder, and no others."""
+    """Put the chosen packs into a folder, and no others."""
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {f"{name}{PACK_SUFFIX}": packs[name] for name in chosen}
     for path in folder.glob(f"*{PACK_SUFFIX}"):
@@ -118,7 +118,7 @@ def place_packs(packs: Mapping[str, Path], chosen: Sequence[str], folder: Path) 
 
 
 def collect_data(out: Path, names: Sequence[str] | None, cache: Path) -> None:
-    """Put packs into ``out/data``: those that are named, or all that there is room for."""
+    """Put packs into ``out/data``: those requested, or as many as fit."""
     packs = cached_packs(names or list(RECIPES), shared_folder(), cache, out / "data")
     sizes = {name: path.stat().st_size for name, path in packs.items()}
     room = LIMIT - tree_bytes(ROOT, out) - folder_bytes(out) + folder_bytes(out / "data")
@@ -130,14 +130,14 @@ def collect_data(out: Path, names: Sequence[str] | None, cache: Path) -> None:
 
 
 def write_commit(out: Path) -> None:
-    """Write which commit this is, since .git does not travel."""
+    """Write the commit hash to a file, since .git is not copied."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     (out / "commit").write_text(done.stdout, encoding="utf-8")
 
 
 def report(out: Path) -> dict[str, int]:
-    """Print the sizes of all that travels; sizes of its parts."""
+    """Print the sizes of everything to be copied, by part."""
     for path in sorted(path for path in out.rglob("*") if path.is_file()):
         say(f"{path.stat().st_size:>12,}  {path.relative_to(out)}")
     sizes = {"tree": tree_bytes(ROOT, out)}

@@ -1,12 +1,12 @@
-"""Take what a job left into the project: records, the state of a training, its result.
+"""File the output of a job: records, the state of a training run, its result.
 
     python -m benchmarks.gpu.keep FOLDER
 
-``FOLDER`` is where the files of a job came back, with all folders below it. Records go to
-``benchmarks/results/gpu.jsonl`` and get an id, by which ``QUEUE.md`` names them; the table of a
-job is printed. A training's run folder goes to ``runs/gpu/<job>`` and its state to
-``benchmarks/gpu/state``, from where the next occasion goes on; its test errors become rows of
-``models/<model>/results.csv``, marked with the epochs that were done (`geozoo record`).
+``FOLDER`` holds the returned files of a job, with all subfolders. Records go to
+``benchmarks/results/gpu.jsonl`` and get an id, by which ``QUEUE.md`` refers to them; the table of a
+job is printed. The run folder of a training job goes to ``runs/gpu/<job>`` and its state to
+``benchmarks/gpu/state``, from where the next job resumes; its test errors become rows of
+``models/<model>/results.csv``, marked with the epochs completed (`geozoo record`).
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ STATE = ROOT / "benchmarks" / "gpu" / "state"
 
 
 def record_id(line: str) -> str:
-    """Six digits that name a record by its content."""
+    """Six digits that identify a record by its content."""
     return hashlib.sha256(line.encode()).hexdigest()[:6]
 
 
 def read_records(folder: Path) -> dict[str, dict[str, Any]]:
-    """The records below a folder by their id, without those of rehearsals."""
+    """The records below a folder by their id, excluding rehearsals."""
     found: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.rglob("*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -43,7 +43,7 @@ def read_records(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def add_records(rows: dict[str, dict[str, Any]], path: Path) -> list[str]:
-    """Append the records that the file does not have yet; their ids."""
+    """Append the records that are not in the file yet; return their ids."""
     known = set()
     if path.is_file():
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -57,9 +57,9 @@ def add_records(rows: dict[str, dict[str, Any]], path: Path) -> list[str]:
 
 
 def keep_run(folder: Path, job: str, runs: Path, state: Path) -> Path | None:
-    """Restore the run of a job, keep its state for the next occasion; its folder, if there is one.
+    """Restore the run of a job and keep its state for the next one; return its folder, if any.
 
-    A run that is whole needs no state any more.
+    A finished run needs no state any more.
     """
     pieces = pieces_of(folder, job)
     if not pieces:
@@ -77,7 +77,7 @@ def keep_run(folder: Path, job: str, runs: Path, state: Path) -> Path | None:
 
 
 def is_whole(run: Path) -> bool:
-    """Whether all epochs of a run are done."""
+    """Whether all epochs of a run are completed."""
     from geozoo.runs.checkpoints import read_checkpoint
     from geozoo.runs.folder import RunFolder
 
@@ -86,7 +86,7 @@ def is_whole(run: Path) -> bool:
 
 
 def table(rows: Iterable[tuple[str, dict[str, Any]]]) -> str:
-    """A line of each record: id, case, milliseconds, memory, shares of the peaks."""
+    """One line per record: id, case, milliseconds, memory, shares of the peaks."""
     lines = [f"{'id':6} {'case':42} {'ms':>9} {'MiB':>6} {'products':>8} {'copy':>6}"]
     for key, row in rows:
         words = [row.get("case"), row.get("form"), row.get("precision")]
@@ -128,7 +128,7 @@ def main() -> None:
 
             try:
                 sys.stdout.write(f"recorded in {record_runs([run]).path}\n")
-            except ValueError as error:  # the other jobs are kept all the same
+            except ValueError as error:  # the other jobs are filed all the same
                 sys.stderr.write(f"not recorded: {error}\n")
 
 

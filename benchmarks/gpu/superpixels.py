@@ -1,8 +1,8 @@
-"""Make the prepared file of ``mnist_superpixels_slic`` in all cores; geozoo makes it in one.
+"""Create the prepared file of ``mnist_superpixels_slic`` on all cores; geozoo uses one.
 
     GEOZOO_DATA=... python -m benchmarks.gpu.superpixels
 
-The file is the one that ``train.py dataset=mnist_superpixels_slic`` would make first.
+The file is the one that ``train.py dataset=mnist_superpixels_slic`` would create first.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ import torch
 from geozoo.data import GraphStore, LoaderOptions, MNISTSlic
 from geozoo.data.images.superpixels import SlicOptions, slic_graphs
 
-#: Images of a process at once: a multiple of those whose neighbours geozoo searches at once.
+#: Images per chunk: a multiple of those whose neighbours geozoo searches at once.
 BLOCK = 2500
 
 
 def parallel_graphs(
     images: np.ndarray, options: SlicOptions, advance: Callable[[int], None] = lambda amount: None
 ) -> GraphStore:
-    """What `geozoo.data.slic_graphs` returns, made in as many processes as cores."""
+    """The output of `geozoo.data.slic_graphs`, computed with one process per core."""
     blocks = [images[start : start + BLOCK] for start in range(0, len(images), BLOCK)]
     workers = min(len(blocks), os.cpu_count() or 1)
     parts = []
@@ -46,7 +46,7 @@ def parallel_graphs(
 
 
 def _cut(images: np.ndarray, options: SlicOptions) -> tuple[np.ndarray, ...]:
-    """Arrays rather than tensors, which would travel through shared memory."""
+    """Arrays rather than tensors, which would be passed through shared memory."""
     store = slic_graphs(images, options)
     assert store.edge_index is not None and store.num_edges is not None
     tensors = (store.num_nodes, store.num_edges, store.node["pos"], store.node["x"])

@@ -1,9 +1,9 @@
-"""Restore the data that travelled: packs of `benchmarks.gpu.collect` into a data folder.
+"""Restore the copied data: packs of `benchmarks.gpu.collect` into a data folder.
 
 python -m benchmarks.gpu.unpack .gpu/data TARGET
 
-Needs nothing but Python and numpy. Packs are unpacked side by side, and every file is compared
-with the checksum that it had when it was packed.
+Needs only Python and numpy. Packs are unpacked in parallel, and every file is verified
+against the checksum that it had when it was packed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from benchmarks.gpu._coded_files import SUFFIX, decode_file
 from benchmarks.gpu._qm9_pack import QM9_SUFFIX, decode_qm9
 
-#: Ends the name of a pack.
+#: Suffix of a pack.
 PACK_SUFFIX = ".tar.xz"
 #: The member with the checksums of all files.
 MANIFEST = "manifest.json"
@@ -30,11 +30,11 @@ _DECODERS = {SUFFIX: decode_file, QM9_SUFFIX: decode_qm9}
 
 
 class PackError(RuntimeError):
-    """A pack cannot be unpacked; the message names it and says why."""
+    """A pack cannot be unpacked; the message names it and the reason."""
 
 
 def unpack(pack: Path, target: Path) -> int:
-    """Restore the files of a pack below a folder, which no member can leave; how many bytes.
+    """Restore the files of a pack below a folder, which no member can leave; return their bytes.
 
     Raises:
         PackError: for a corrupt pack, or one with members that point outside the folder.
@@ -52,7 +52,7 @@ def unpack(pack: Path, target: Path) -> int:
 
 
 def _restore(folder: Path, name: str, checksum: str, target: Path) -> int:
-    """Decode a file where it is coded, compare it, and move it to its place."""
+    """Decode a file if it is encoded, verify it, and move it into place."""
     source = (folder / name).resolve()
     if not source.is_relative_to(folder):
         raise ValueError(f"{name} of its manifest points outside")
@@ -70,7 +70,7 @@ def _restore(folder: Path, name: str, checksum: str, target: Path) -> int:
 
 
 def unpack_all(packs: Path, target: Path) -> dict[str, int]:
-    """Restore all packs of a folder in parallel processes; bytes by name of the pack.
+    """Restore all packs of a folder in parallel processes; return bytes by name of the pack.
 
     Raises:
         PackError: for a pack that cannot be unpacked.
