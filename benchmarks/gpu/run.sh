@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prepares a bare machine without a network and runs one job of the queue:
+# Prepares a bare machine without network access and runs one job of the queue:
 #   bash benchmarks/gpu/run.sh JOB [--rehearse] [--seconds N] [--words KEY=VALUE ...]
 # Wheels and data come from .gpu (python -m benchmarks.gpu.collect); records go to $OUT.
 set -euo pipefail
