@@ -12,6 +12,7 @@ from geozoo.checks import check_positive
 from geozoo.models._two_graphs import TwoGraphForecaster
 from geozoo.nn import MultiODEBlock, SensorAttention, SpatioTemporalBlock, TemporalConv
 from geozoo.ode import Integrator
+from geozoo.ops import textbook
 
 #: A start beyond it overflows float32 within a layer.
 _LARGEST_STD = 1e3
@@ -147,7 +148,6 @@ class GramODE(TwoGraphForecaster):
         convolution: dict[str, Any] = {
             "channels": (hidden_channels, bottleneck_channels, hidden_channels),
             "dropout": dropout, "skip_when_equal_width": variant == "released",
-            "fused": backend != "textbook",
         }  # fmt: skip
 
         def make_block(num_nodes: int, channels: int) -> SpatioTemporalBlock:
@@ -165,12 +165,12 @@ class GramODE(TwoGraphForecaster):
             learned_graph_channels=learned_graph_channels, use_time=use_time,
             steps_per_day=steps_per_day,
         )  # fmt: skip
+        self.backend = backend
         self.readout = SensorAttention(
             input_steps * hidden_channels * 2 * num_branches,
             readout_heads * (hidden_channels // 2),
             horizon,
             readout_heads,
-            fused=backend != "textbook",
         )
 
     def forward(
@@ -185,9 +185,10 @@ class GramODE(TwoGraphForecaster):
         Raises:
             ValueError: for another shape, or a time that is needed and missing.
         """
-        outputs = self.branch_outputs(x, time)
-        # The published order of the readout's inputs: step, channel, and the branch fastest.
-        return self.readout(torch.stack(outputs, -1).flatten(2)).transpose(1, 2)
+        with textbook(when=self.backend == "textbook"):
+            outputs = self.branch_outputs(x, time)
+            # The published order of the readout's inputs: step, channel, and the branch fastest.
+            return self.readout(torch.stack(outputs, -1).flatten(2)).transpose(1, 2)
 
 
 def _check_widths(input_steps: int, horizon: int, hidden_channels: int, readout_heads: int) -> None:

@@ -8,7 +8,6 @@ from typing import Literal
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from geozoo.checks import check_not_negative, check_positive
 from geozoo.geometry import PairedEdges, check_lattice
@@ -18,7 +17,7 @@ from geozoo.models._outputs import GeometricOutput
 from geozoo.models._ponita_choices import make_representation, resolve_backend
 from geozoo.nn.conv import ConvNeXtBlock
 from geozoo.nn.representation._base import Geometry
-from geozoo.ops import scatter
+from geozoo.ops import recomputed, scatter, textbook
 
 
 class Ponita(nn.Module):
@@ -136,7 +135,6 @@ class Ponita(nn.Module):
             "degree": degree,
             "radius": radius,
             "condition_channels": condition_channels,
-            "fused": backend != "textbook",
         }
         orientation = {
             "num_orientations": num_orientations,
@@ -156,7 +154,6 @@ class Ponita(nn.Module):
                 hidden_channels,
                 widening=widening,
                 layer_scale=layer_scale,
-                fused=backend != "textbook",
             )
             for _ in range(num_layers)
         )
@@ -196,7 +193,8 @@ class Ponita(nn.Module):
             IndexError: if ``edge_index`` names a node that does not exist.
         """
         step = _forward_again if self.recompute and torch.is_grad_enabled() else _forward
-        return self._run(pos, x, batch, edge_index, vec, num_graphs, condition, step)
+        with textbook(when=self.backend == "textbook"):
+            return self._run(pos, x, batch, edge_index, vec, num_graphs, condition, step)
 
     def neighbors(
         self,
@@ -253,7 +251,8 @@ class Ponita(nn.Module):
         """
         if bool(self.calibrated):
             raise RuntimeError("the model is calibrated already (buffer `calibrated` is true)")
-        output = self._run(pos, x, batch, edge_index, vec, num_graphs, condition, _calibrate)
+        with textbook(when=self.backend == "textbook"):
+            output = self._run(pos, x, batch, edge_index, vec, num_graphs, condition, _calibrate)
         self.calibrated.fill_(True)
         return output
 
@@ -311,9 +310,7 @@ def _forward(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tens
 
 def _forward_again(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tensor:
     """As `_forward`; what the backward pass needs of it is evaluated there, from its inputs."""
-    return checkpoint(
-        _forward, block, features, geometry, use_reentrant=False, preserve_rng_state=False
-    )
+    return recomputed(_forward, block, features, geometry, keeps_random=False)
 
 
 def _calibrate(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tensor:

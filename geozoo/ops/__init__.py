@@ -1,5 +1,6 @@
 """Tensor operations that every room may use: reductions over edges, ragged ranges, norms."""
 
+from geozoo.ops._textbook import is_textbook, recomputed, textbook
 from geozoo.ops._tracing import is_traced
 from geozoo.ops.gelu import gelu, gelu_linear
 from geozoo.ops.kernel_sum import kernel_sum
@@ -15,15 +16,18 @@ __all__ = [
     "SortedEdges",
     "gelu",
     "gelu_linear",
+    "is_textbook",
     "is_traced",
     "kernel_sum",
     "length_and_direction",
     "offsets",
     "ragged_arange",
+    "recomputed",
     "rowwise",
     "safe_norm",
     "scatter",
     "smooth_sinc",
     "sort_edges",
+    "textbook",
     "weighted_sum",
 ]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from geozoo.ops._textbook import is_textbook
 from geozoo.ops._tracing import is_autocast, is_traced
 
 #: Numbers that are worked on at a time on a CPU, so that they stay in its cache.
@@ -28,7 +29,7 @@ def gelu(x: Tensor) -> Tensor:
     >>> gelu(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.8413])
     """
-    return functional.gelu(x) if is_traced() else _Gelu.apply(x)
+    return functional.gelu(x) if is_traced() or is_textbook() else _Gelu.apply(x)
 
 
 def gelu_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -44,7 +45,7 @@ def gelu_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     >>> gelu_linear(torch.tensor([0.0, 1.0]), torch.tensor([[1.0, 2.0]]))
     tensor([1.6827])
     """
-    if is_traced() or is_autocast(x):
+    if is_traced() or is_textbook() or is_autocast(x):
         return functional.linear(functional.gelu(x), weight, bias)
     return _GeluLinear.apply(x, weight, bias)
 

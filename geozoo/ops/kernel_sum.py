@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from geozoo.ops._textbook import is_textbook
 from geozoo.ops._tracing import is_autocast, is_traced
 from geozoo.ops.sorted_edges import SortedEdges
 from geozoo.ops.weighted_sum import weighted_sum
@@ -46,13 +47,17 @@ def kernel_sum(
         ValueError: if shapes do not fit together.
     """
     _check(basis, weight, x, edges)
-    if is_traced() or is_autocast(x) or not _has_triton(x.device.type):
+    if _is_plain(x) or not _has_triton(x.device.type):
         kernel = functional.linear(basis, weight)
         return weighted_sum(kernel, x, [(edges.source, edges.target)], edges.num_nodes)
     from geozoo.ops._triton_sum import KernelSum
 
     dtype = torch.promote_types(basis.dtype, torch.promote_types(weight.dtype, x.dtype))
     return KernelSum.apply(basis.to(dtype), weight.to(dtype), x.to(dtype), edges)
+
+
+def _is_plain(x: Tensor) -> bool:
+    return is_traced() or is_textbook() or is_autocast(x)
 
 
 @lru_cache

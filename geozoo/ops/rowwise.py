@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from geozoo.ops._textbook import is_textbook
 from geozoo.ops._tracing import is_autocast, is_traced
 
 #: Bytes of the first tensor that are worked on at a time, so that a few such fit a core's cache.
@@ -48,7 +49,7 @@ def rowwise(expression: Expression, *tensors: Tensor, shared: tuple[Tensor, ...]
             "tensors must agree in their first two axes, got "
             + ", ".join(str(tuple(tensor.shape)) for tensor in tensors)
         )
-    if is_traced() or first.device.type != "cpu" or is_autocast(first):
+    if is_traced() or is_textbook() or first.device.type != "cpu" or is_autocast(first):
         return expression(*tensors, *shared)
     # Asked last: a tracer would hold on to the sizes for which the answer is the same.
     if first.numel() * first.element_size() <= CHUNK_BYTES:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from geozoo.ops._textbook import is_textbook
 from geozoo.ops._tracing import is_traced
 from geozoo.ops.scatter import scatter
 
@@ -58,7 +59,7 @@ def weighted_sum(weight: Tensor, x: Tensor, routes: list[Route], num_targets: in
                 f"a route must have as many sources as targets, at most {len(weight)}, got shapes "
                 f"{tuple(source.shape)} and {tuple(target.shape)}"
             )
-    if is_traced():
+    if is_traced() or is_textbook():
         parts = [(weight[: s.shape[0]] * x.index_select(0, s), t) for s, t in routes]
         return sum(scatter(part, target, num_targets) for part, target in parts)
     dtype = torch.promote_types(weight.dtype, x.dtype)

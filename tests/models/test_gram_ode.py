@@ -259,7 +259,11 @@ def test_the_textbook_form_is_equal(options):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("options", [{}, {"variant": "released"}, {"backend": "general"}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"variant": "released"}, {"backend": "general"}, {"backend": "textbook"}],
+    ids=str,
+)
 def test_recomputed_blocks_change_nothing(options):
     with torch.random.fork_rng(devices=[]):
         plain, plain_state = trained(build(dropout=0.3, **options))

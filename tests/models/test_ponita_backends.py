@@ -5,6 +5,7 @@ import torch
 from ponita_cases import batch_of, build
 
 from geozoo.geometry import complete_graph, radius_graph
+from geozoo.ops import textbook as as_written
 
 #: name -> (sizes of the graphs, cut-off, positions as a function of the random ones)
 SCENES = {
@@ -163,3 +164,25 @@ def test_backends_agree_on_edges_of_the_caller(representation, depthwise, dim, e
     assert len(found) == len(expected)
     for actual, value in zip(found, expected, strict=True):
         torch.testing.assert_close(actual, value, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("backend", ["fused", "textbook"])
+def test_a_model_within_the_textbook_context_is_the_textbook_model(backend):
+    model, textbook = both("bundle", backend=backend)
+    inputs = batch_of([4, 2], model=model)
+    expected = derivatives(textbook, inputs)
+    with as_written():
+        found = derivatives(model, inputs)
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("backend", ["fused", "textbook"])
+def test_recomputed_blocks_are_recomputed_in_their_form(backend):
+    plain = build("bundle", backend=backend)
+    again = build("bundle", backend=backend, recompute=True)
+    again.load_state_dict(plain.state_dict())
+    inputs = batch_of([4, 2], model=plain)
+    for model in (plain, again):
+        model(**inputs).scalar.square().sum().backward()
+    for one, other in zip(plain.parameters(), again.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-12, atol=1e-12)

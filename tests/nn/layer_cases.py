@@ -12,9 +12,11 @@ from torch.nn.utils import parametrize
 
 import geozoo.nn as layers
 from geozoo.geometry import platonic_rotations
+from geozoo.ops import textbook
 
 EDGES = torch.tensor([[0, 1, 2, 3, 0, 1, 4, 3, 2], [1, 0, 1, 3, 3, 2, 2, 4, 2]])
 BATCH = torch.zeros(5, dtype=torch.int64)
+Form = Callable[[nn.Module], nn.Module]
 
 
 @dataclasses.dataclass
@@ -70,6 +72,18 @@ def pointwise(make: Callable[[], Any], name: str, value: Tensor, **more: Any) ->
     return Case(make, {name: value}, (name,), node_inputs=(name,), any_depth=(name,), **more)
 
 
+class AsWritten(nn.Module):
+    """A layer that computes its equations as they are written."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, *args: Any, **inputs: Any) -> Any:
+        with textbook():
+            return self.layer(*args, **inputs)
+
+
 class Through(nn.Module):
     """A representation from inputs to outputs: lift, one convolution, project."""
 
@@ -116,12 +130,12 @@ def convnext(**options: float) -> Case:
     return convolution(lambda: layers.ConvNeXtBlock(point_conv(), 4, 4, widening=2, **options), ())
 
 
-def fiber_conv(**options: bool) -> Case:
-    return convolution(lambda: layers.FiberBundleConv(4, 4, 3, **options), (3,), **FIBER)
+def fiber_conv(form: Form = lambda layer: layer) -> Case:
+    return convolution(lambda: form(layers.FiberBundleConv(4, 4, 3)), (3,), **FIBER)
 
 
-def kernel_basis(fused: bool) -> Case:
-    return pointwise(lambda: layers.KernelBasis(2, 4, 3, fused=fused), "invariants", random(5, 2))
+def kernel_basis(form: Form = lambda layer: layer) -> Case:
+    return pointwise(lambda: form(layers.KernelBasis(2, 4, 3)), "invariants", random(5, 2))
 
 
 FIBER = {"fiber_basis": random(3, 3, 3, seed=4)}
@@ -138,12 +152,12 @@ def updated_linear() -> nn.Module:
 CASES: dict[str, dict[str, Callable[[], Case]]] = {
     "PointConv": {
         "depthwise": lambda: convolution(point_conv, ()),
-        "textbook": lambda: convolution(lambda: point_conv(fused=False), ()),
+        "textbook": lambda: convolution(lambda: AsWritten(point_conv()), ()),
         "full": lambda: convolution(lambda: point_conv(2, groups=1), ()),
     },
     "FiberBundleConv": {
         "depthwise": fiber_conv,
-        "textbook": lambda: fiber_conv(fused=False),
+        "textbook": lambda: fiber_conv(AsWritten),
         "full": lambda: convolution(
             lambda: layers.FiberBundleConv(4, 2, 3, groups=1), (3,), **FIBER
         ),
@@ -154,8 +168,8 @@ CASES: dict[str, dict[str, Callable[[], Case]]] = {
     },
     "ConvNeXtBlock": {"plain": convnext, "scaled": lambda: convnext(layer_scale=0.5)},
     "KernelBasis": {
-        "textbook": lambda: kernel_basis(False),
-        "fused": lambda: kernel_basis(True),
+        "plain": kernel_basis,
+        "textbook": lambda: kernel_basis(AsWritten),
     },
     "LowRankUpdate": {
         "linear": lambda: pointwise(updated_linear, "input", random(5, 2), any_width=("input",))

@@ -119,11 +119,7 @@ def test_inputs_are_lifted_to_points_and_averaged_at_nodes():
     ],
     ids=["edges", "frames", "positions", "bundle", "whole bundle"],
 )
-def test_convolutions_are_depthwise_or_full_and_in_the_chosen_form(build):
+def test_convolutions_are_depthwise_or_full(build):
     representation = build()
-    assert representation.fused and representation.basis.fused
-    for fused in (True, False):
-        representation.fused = fused
-        for depthwise, groups in ((True, 4), (False, 1)):
-            conv = representation.make_conv(4, depthwise=depthwise)
-            assert (conv.groups, conv.fused) == (groups, fused)
+    for depthwise, groups in ((True, 4), (False, 1)):
+        assert representation.make_conv(4, depthwise=depthwise).groups == groups

@@ -2,15 +2,16 @@
 
 import importlib
 
-import ode_textbook as textbook
+import ode_textbook
 import pytest
 import torch
-from layer_cases import random, seeded
+from layer_cases import AsWritten, random, seeded
 from sensor_layer_cases import spread
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import geozoo.nn as layers
 from geozoo.ode import Integrator
+from geozoo.ops import textbook
 
 rowwise = importlib.import_module("geozoo.ops.rowwise")
 WINDOWS, NODES, STEPS, CHANNELS = 2, 5, 6, 4
@@ -54,23 +55,23 @@ DETACH = pytest.mark.parametrize("detach_initial", [False, True])
 
 
 @DETACH
-@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("as_written", [True, False])
 @pytest.mark.parametrize(
     ("groups", "own", "times"), [(1, False, 1), (1, False, 3), (2, True, 2), (6, False, 3)]
 )
-def test_node_ode_is_its_equation(groups, own, times, detach_initial, fused):
+def test_node_ode_is_its_equation(groups, own, times, detach_initial, as_written):
     options = {"groups": groups, "times": range(times + 1), "detach_initial": detach_initial}
-    options["fused"] = fused
     module = make(lambda: layers.NodeODE(NODES, CHANNELS, **options))
     weights = inputs(STEPS // groups, *((groups,) if own else ()))
-    compare(module, textbook.node_ode, [random(WINDOWS, NODES, STEPS, CHANNELS), *weights])
+    with textbook(when=as_written):
+        compare(module, ode_textbook.node_ode, [random(WINDOWS, NODES, STEPS, CHANNELS), *weights])
 
 
 @pytest.mark.parametrize("times", [(0.0, 1.0), (0.0, 0.5, 2.0)])
 def test_tensor_ode_is_its_equation(times):
     module = make(lambda: layers.TensorODE(NODES, CHANNELS, STEPS, times=times))
     x, adjacency = random(WINDOWS, NODES, STEPS, CHANNELS), 0.5 * random(NODES, NODES, seed=1)
-    compare(module, textbook.tensor_ode, [x, adjacency])
+    compare(module, ode_textbook.tensor_ode, [x, adjacency])
 
 
 def test_learned_graph_is_its_equation():
@@ -103,7 +104,7 @@ def test_mask_adds_or_multiplies():
 @pytest.mark.parametrize("form", ["factorised", "general"])
 def test_edge_ode_is_its_equation(form, detach_initial):
     module = make(lambda: layers.EdgeODE(NODES, CHANNELS, form=form, detach_initial=detach_initial))
-    compare(module, textbook.edge_ode, [random(WINDOWS, NODES, STEPS), *inputs(STEPS)])
+    compare(module, ode_textbook.edge_ode, [random(WINDOWS, NODES, STEPS), *inputs(STEPS)])
 
 
 @DETACH
@@ -143,7 +144,7 @@ def test_block_is_its_equations(variant, backend, pieces, monkeypatch):
     module.filter.clip.data.fill_(2.0)
     x = random(WINDOWS, NODES, STEPS, CHANNELS)
     given = [x, 0.3 * random(NODES, NODES, seed=1)]
-    compare(module, textbook.multi_ode_block, given, 1e-11)
+    compare(module, ode_textbook.multi_ode_block, given, 1e-11)
 
 
 def test_steps_of_the_local_modules_are_in_the_order_said():
@@ -163,7 +164,7 @@ def test_fused_attention_is_the_textbook_one(sizes):
     x = random(3, 70, 6).requires_grad_()
     values = [x, *module.parameters()]
     outcomes = []
-    for y in (module(x), textbook.sensor_attention(module, x)):
+    for y in (module(x), ode_textbook.sensor_attention(module, x)):
         outcomes.append([y, *torch.autograd.grad((y * random(*y.shape, seed=4)).sum(), values)])
     assert_equal(*outcomes)
 
@@ -205,7 +206,7 @@ ADJOINT = {
     "node": (lambda **o: layers.NodeODE(NODES, CHANNELS, **o), (NODES, 3, CHANNELS)),
     "node, a rate each": (lambda **o: layers.NodeODE(NODES, CHANNELS, groups=3, **o), None),
     "node as written": (
-        lambda **o: layers.NodeODE(NODES, CHANNELS, groups=3, fused=False, **o), None
+        lambda **o: AsWritten(layers.NodeODE(NODES, CHANNELS, groups=3, **o)), None
     ),
     "edge": (lambda **o: layers.EdgeODE(NODES, CHANNELS, **o), (NODES, 3)),
     "tensor": (lambda **o: layers.TensorODE(NODES, CHANNELS, 3, **o), (NODES, 3, CHANNELS)),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from geozoo.checks import check_positive, check_shape
+from geozoo.ops import is_textbook
 
 
 class SensorAttention(nn.Module):
@@ -27,14 +28,14 @@ class SensorAttention(nn.Module):
         heads: number of heads.
         mix: without (False), every sensor returns its own value: no attention, and no queries and
             keys.
-        fused: by a kernel that keeps no ``[N, N]`` scores in memory; False: as written.
 
     Raises:
         ValueError: if a size is below 1 or the heads do not divide the channels.
 
     Note:
         The kernel that needs no ``[N, N]`` scores in memory has no second derivative. For that, run
-        forward and backward under ``torch.nn.attention.sdpa_kernel(SDPBackend.MATH)``.
+        it within `geozoo.ops.textbook`, or forward and backward under
+        ``torch.nn.attention.sdpa_kernel(SDPBackend.MATH)``.
 
     Reference:
         A. Vaswani et al., Attention Is All You Need, NeurIPS 2017, section 3.2; Liu et al., TMLR
@@ -49,7 +50,6 @@ class SensorAttention(nn.Module):
         heads: int,
         *,
         mix: bool = True,
-        fused: bool = True,
     ) -> None:
         super().__init__()
         sizes = {"key_channels": key_channels, "value_channels": value_channels}
@@ -57,7 +57,7 @@ class SensorAttention(nn.Module):
         for name, size in sizes.items():
             if size % heads:
                 raise ValueError(f"heads must divide {name} ({size}), got {heads}")
-        self.in_channels, self.heads, self.mix, self.fused = in_channels, heads, mix, fused
+        self.in_channels, self.heads, self.mix = in_channels, heads, mix
         if mix:
             self.query = nn.Linear(in_channels, key_channels)
             self.key = nn.Linear(in_channels, key_channels)
@@ -79,7 +79,7 @@ class SensorAttention(nn.Module):
             projection(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for projection in (self.query, self.key, self.value)
         )
-        if not self.fused:
+        if is_textbook():
             scores = torch.softmax(query @ key.mT / math.sqrt(query.shape[-1]), -1)
             return (scores @ value).transpose(1, 2).flatten(2)
         # The fused kernels want one width for all three: zeros are cheaper than the [N, N] scores

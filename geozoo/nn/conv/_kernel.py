@@ -24,8 +24,6 @@ def convolve(
     edges: Edges,
     full: bool,
     loop_basis: Tensor | None = None,
-    *,
-    fused: bool = True,
 ) -> Tensor:
     """Convolve in the form that the edges are given in.
 
@@ -37,14 +35,13 @@ def convolve(
             lattice, or sorted edges, whose depthwise sums go through `geozoo.ops.kernel_sum`.
         full: whether a row is a matrix.
         loop_basis: basis values of self-loops; see `convolve_pairs`.
-        fused: whether depthwise sums go through `geozoo.ops.weighted_sum`.
     """
     if isinstance(edges, SortedEdges):
         if isinstance(kernel, nn.Linear) and not full:
             return kernel_sum(basis, kernel.weight, x, edges)
         edges = torch.stack([edges.source, edges.target])
     loop_kernel = None if loop_basis is None else kernel(loop_basis)
-    return _convolve_rows(kernel(basis), x, edges, full, loop_kernel, fused=fused)
+    return _convolve_rows(kernel(basis), x, edges, full, loop_kernel)
 
 
 def _convolve_rows(
@@ -53,12 +50,10 @@ def _convolve_rows(
     edges: Tensor | PairedEdges | Stencil,
     full: bool,
     loop_kernel: Tensor | None,
-    *,
-    fused: bool,
 ) -> Tensor:
     if isinstance(edges, Stencil):
         return convolve_stencil(kernel, x, edges, full)
-    if loop_kernel is None and (full or not fused):
+    if loop_kernel is None and full:
         return convolve_edges(kernel, x, edges, full)
     if loop_kernel is None:
         return weighted_sum(kernel, x, [(edges[0], edges[1])], x.shape[0])
@@ -152,14 +147,12 @@ class KernelConv(nn.Module):
         basis_channels: int,
         *,
         groups: int | None = None,
-        fused: bool = True,
     ) -> None:
         super().__init__()
         check_positive(
             in_channels=in_channels, out_channels=out_channels, basis_channels=basis_channels
         )
         self.groups = in_channels if groups is None else groups
-        self.fused = fused
         self.in_channels, self.basis_channels = in_channels, basis_channels
         width = kernel_width(in_channels, out_channels, self.groups)
         self.kernel = nn.Linear(basis_channels, width, bias=False)

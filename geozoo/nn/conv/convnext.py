@@ -6,7 +6,6 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from geozoo.checks import check_positive
 from geozoo.ops import gelu_linear
@@ -26,7 +25,6 @@ class ConvNeXtBlock(nn.Module):
         out_channels: channels of the convolution's and the block's output.
         widening: factor of the perceptron's hidden width.
         layer_scale: initial value of the learned factor per channel; None: no factor.
-        fused: evaluate by `geozoo.ops.gelu_linear`, which keeps less in memory; False: as written.
 
     Raises:
         ValueError: for sizes below 1, or a layer scale that is not finite.
@@ -43,13 +41,11 @@ class ConvNeXtBlock(nn.Module):
         *,
         widening: int = 4,
         layer_scale: float | None = None,
-        fused: bool = True,
     ) -> None:
         super().__init__()
         check_positive(in_channels=in_channels, out_channels=out_channels, widening=widening)
         if layer_scale is not None and not math.isfinite(layer_scale):
             raise ValueError(f"layer_scale must be finite, got {layer_scale!r}")
-        self.fused = fused
         self.conv = conv
         self.norm = nn.LayerNorm(out_channels)
         self.linear_1 = nn.Linear(out_channels, widening * out_channels)
@@ -69,10 +65,7 @@ class ConvNeXtBlock(nn.Module):
 
     def _mix(self, x: Tensor, convolved: Tensor) -> Tensor:
         out = self.linear_1(self.norm(convolved))
-        if self.fused:
-            out = gelu_linear(out, self.linear_2.weight, self.linear_2.bias)
-        else:
-            out = self.linear_2(functional.gelu(out))
+        out = gelu_linear(out, self.linear_2.weight, self.linear_2.bias)
         if self.layer_scale is not None:
             out = self.layer_scale * out
         return x + out if self.residual else out

@@ -41,8 +41,6 @@ class FiberBundleConv(KernelConv):
         basis_channels: number K of basis functions, of both bases.
         groups: ``in_channels`` for one weight per channel (depthwise, the default); 1 for a full
             matrix per pair in the fibre step, after a depthwise spatial step.
-        fused: sum over neighbours by `geozoo.ops.weighted_sum`, which keeps no message; False: as
-            the equation is written. Equal.
 
     Raises:
         ValueError: for sizes below 1, if ``groups`` is neither, or depthwise sizes differ.
@@ -58,11 +56,10 @@ class FiberBundleConv(KernelConv):
         basis_channels: int,
         *,
         groups: int | None = None,
-        fused: bool = True,
     ) -> None:
         check_positive(out_channels=out_channels)
         # The spatial step is depthwise in every case; `groups` is that of the fibre step.
-        super().__init__(in_channels, in_channels, basis_channels, fused=fused)
+        super().__init__(in_channels, in_channels, basis_channels)
         self.groups = in_channels if groups is None else groups
         width = kernel_width(in_channels, out_channels, self.groups)
         self.fiber_kernel = nn.Linear(basis_channels, width, bias=False)
@@ -105,7 +102,7 @@ class FiberBundleConv(KernelConv):
     ) -> Tensor:
         check_shape("x", x, "N O C", None, None, self.in_channels)
         check_edge_basis(basis, edge_index, "O", x.shape[1], self.basis_channels)
-        return convolve(self.kernel, basis, x, edge_index, False, loop_basis, fused=self.fused)
+        return convolve(self.kernel, basis, x, edge_index, False, loop_basis)
 
     def _fiber(self, y: Tensor, fiber_basis: Tensor) -> Tensor:
         count = y.shape[1]

@@ -26,8 +26,6 @@ class PointConv(KernelConv):
         basis_channels: number K of basis functions.
         groups: ``in_channels`` for one weight per channel (depthwise, the default); 1 for a full
             matrix per pair, with ``in_channels`` times the work.
-        fused: sum over neighbours by `geozoo.ops.weighted_sum`, which keeps no message; False: as
-            the equation is written. Equal; only depthwise.
 
     Raises:
         ValueError: for sizes below 1, if ``groups`` is neither, or depthwise sizes differ.
@@ -70,4 +68,4 @@ class PointConv(KernelConv):
         check_shape("x", x, "N C", None, self.in_channels)
         check_edge_basis(basis, edge_index, "", self.basis_channels)
         full = self.groups == 1
-        return convolve(self.kernel, basis, x, edge_index, full, loop_basis, fused=self.fused)
+        return convolve(self.kernel, basis, x, edge_index, full, loop_basis)

@@ -13,6 +13,7 @@ from torch.nn import functional
 from geozoo.checks import check_positive, check_shape
 from geozoo.nn.dynamics._factorised_edges import factorised_edge_step
 from geozoo.ode import Integrator
+from geozoo.ops import is_textbook
 
 EdgeForm = Literal["auto", "factorised", "general"]
 
@@ -89,7 +90,7 @@ class EdgeODE(nn.Module):
         for name, weight in (("left", left), ("right", right)):
             check_shape(name, weight, "T T", signal.shape[2], signal.shape[2])
         rate = torch.sigmoid(self.alpha) / 2
-        if self.form == "factorised":
+        if self.form == "factorised" and not is_textbook():
             return factorised_edge_step(
                 signal, graph, left, right, rate, self.projection.weight, self.projection.bias,
                 detach_initial=self.detach_initial,

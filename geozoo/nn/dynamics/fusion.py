@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from geozoo.checks import check_positive, check_shape
-from geozoo.ops import rowwise
+from geozoo.ops import is_textbook, rowwise
 
 
 class MessageFilter(nn.Module):
@@ -23,16 +23,15 @@ class MessageFilter(nn.Module):
         signed: use the learned number as it is, as the published code does. If it is negative, the
             two limits are applied one after the other, which gives g - c everywhere. Otherwise
             (False) the band has width :math:`|c|`.
-        fused: evaluate by `geozoo.ops.rowwise`; False: as written.
 
     Reference:
         Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (message filtering; standard normal start
         as in the published code).
     """
 
-    def __init__(self, *, signed: bool = False, fused: bool = True) -> None:
+    def __init__(self, *, signed: bool = False) -> None:
         super().__init__()
-        self.signed, self.fused = signed, fused
+        self.signed = signed
         self.clip = nn.Parameter(torch.randn(1))
 
     def forward(
@@ -50,8 +49,6 @@ class MessageFilter(nn.Module):
         check_shape("state", state, "B N T C", None, None, None, None)
         check_shape("center", center, "B N T C", *state.shape)
         width = self.clip if self.signed else self.clip.abs()
-        if not self.fused:
-            return _limited(state, center, width)
         return rowwise(_limited, state, center, shared=(width,))
 
 
@@ -65,7 +62,6 @@ class GatedAggregation(nn.Module):
 
     Args:
         mode: ``"gated"`` or ``"sum"``.
-        fused: see `MessageFilter`.
 
     Raises:
         ValueError: for another mode.
@@ -74,11 +70,11 @@ class GatedAggregation(nn.Module):
         Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (aggregation layer).
     """
 
-    def __init__(self, mode: Literal["gated", "sum"] = "gated", *, fused: bool = True) -> None:
+    def __init__(self, mode: Literal["gated", "sum"] = "gated") -> None:
         super().__init__()
         if mode not in ("gated", "sum"):
             raise ValueError(f'mode must be "gated" or "sum", got {mode!r}')
-        self.mode, self.fused = mode, fused
+        self.mode = mode
 
     def forward(
         self,
@@ -101,7 +97,7 @@ class GatedAggregation(nn.Module):
             check_shape("every branch", branch, "B N T C", *branches[0].shape)
         if self.mode == "sum":
             return sum(branches[1:], start=branches[0])
-        if not self.fused:
+        if is_textbook():
             terms = [p * torch.sigmoid(q) for p, q in itertools.permutations(branches, 2)]
             return sum(terms[1:], start=terms[0]) / len(terms)
         return rowwise(_gated, *branches)
@@ -116,7 +112,6 @@ class ResidualUpdate(nn.Module):
     Args:
         channels: number C of channels.
         use_gate: without (False), z = ReLU(v_1 y), and there is neither W nor v_0.
-        fused: see `MessageFilter`.
 
     Raises:
         ValueError: for fewer than one channel.
@@ -126,10 +121,10 @@ class ResidualUpdate(nn.Module):
         as in the published code).
     """
 
-    def __init__(self, channels: int, *, use_gate: bool = True, fused: bool = True) -> None:
+    def __init__(self, channels: int, *, use_gate: bool = True) -> None:
         super().__init__()
         check_positive(channels=channels)
-        self.channels, self.fused = channels, fused
+        self.channels = channels
         self.scales = nn.Parameter(torch.randn(1 + use_gate))
         self.gate = nn.Linear(channels, channels) if use_gate else None
 
@@ -148,8 +143,6 @@ class ResidualUpdate(nn.Module):
         check_shape("merged", merged, "B N T C", None, None, None, self.channels)
         check_shape("residual", residual, "B N T C", *merged.shape)
         given = (merged,) if self.gate is None else (merged, self.gate(residual))
-        if not self.fused:
-            return _updated(*given, self.scales)
         return rowwise(_updated, *given, shared=(self.scales,))
 
 

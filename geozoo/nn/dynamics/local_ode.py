@@ -34,7 +34,6 @@ class LocalODE(nn.Module):
         use_attention: without (False), a summary is a linear map of the sensor's own window.
         integrator: solver and its tolerances.
         detach_initial: see `NodeODE`.
-        fused: see `NodeODE` and `geozoo.nn.SensorAttention`.
 
     Raises:
         ValueError: for sizes below 1 or that do not divide, or an unknown order.
@@ -56,7 +55,6 @@ class LocalODE(nn.Module):
         use_attention: bool = True,
         integrator: Integrator = Integrator(),  # noqa: B008
         detach_initial: bool = False,
-        fused: bool = True,
     ) -> None:
         super().__init__()
         check_positive(channels=channels, heads=heads, steps=steps, piece_steps=piece_steps)
@@ -72,7 +70,6 @@ class LocalODE(nn.Module):
             self.pieces * channels,
             heads,
             mix=use_attention,
-            fused=fused,
         )
         self.ode = NodeODE(
             num_nodes,
@@ -81,7 +78,6 @@ class LocalODE(nn.Module):
             times=range(piece_steps + 1),
             integrator=integrator,
             detach_initial=detach_initial,
-            fused=fused,
         )
 
     def forward(

@@ -15,6 +15,7 @@ from geozoo.nn.dynamics.node_ode import NodeODE
 from geozoo.nn.dynamics.spatial_mask import SpatialMask
 from geozoo.nn.temporal import TemporalAttention
 from geozoo.ode import Integrator
+from geozoo.ops import textbook
 
 #: How a block is evaluated.
 Backend = Literal["auto", "factorised", "general", "textbook"]
@@ -131,13 +132,13 @@ class MultiODEBlock(nn.Module):
         _check_modules(self.modules_used, aggregation)
         self.num_nodes, self.channels, self.steps = num_nodes, channels, steps
         self.use_shared_weights = use_shared_weights
-        fused, edge_form = _resolve_backend(backend)
+        self.as_written, edge_form = _resolve_backend(backend)
         solving: dict[str, Any] = {
             "integrator": integrator, "detach_initial": rules.detach_initial,
         }  # fmt: skip
         self.global_ode: NodeODE | None = None
         if use_global:
-            self.global_ode = NodeODE(num_nodes, channels, fused=fused, **solving)
+            self.global_ode = NodeODE(num_nodes, channels, **solving)
         self.edge_ode: EdgeODE | None = None
         if use_edge:
             self.edge_ode = EdgeODE(num_nodes, channels, form=edge_form, **solving)
@@ -145,15 +146,15 @@ class MultiODEBlock(nn.Module):
         if use_local:
             self.local_ode = LocalODE(
                 num_nodes, channels, steps, piece_steps=PIECE_STEPS, heads=local_heads,
-                order=rules.local_order, use_attention=use_local_attention, fused=fused, **solving,
+                order=rules.local_order, use_attention=use_local_attention, **solving,
             )  # fmt: skip
         self._make_weights({"mode": rules.spatial_mask, "std": rules.mask_std})
         filtered = use_filter and use_global and use_local
-        self.filter = MessageFilter(signed=rules.signed_filter, fused=fused) if filtered else None
+        self.filter = MessageFilter(signed=rules.signed_filter) if filtered else None
         self.global_map = nn.Linear(channels, channels) if use_global else None
         self.local_map = nn.Linear(channels, channels) if use_local else None
-        self.aggregation = GatedAggregation(aggregation, fused=fused)
-        self.update = ResidualUpdate(channels, use_gate=use_update_gate, fused=fused)
+        self.aggregation = GatedAggregation(aggregation)
+        self.update = ResidualUpdate(channels, use_gate=use_update_gate)
 
     def _make_weights(self, start: dict[str, Any]) -> None:
         """Make the spatial and temporal weights that the modules share, or one set for each."""
@@ -197,7 +198,13 @@ class MultiODEBlock(nn.Module):
             ValueError: for another shape.
         """
         check_shape("x", x, "B N T C", None, self.num_nodes, self.steps, self.channels)
-        weights = self._weights(adjacency)
+        with textbook(when=self.as_written):
+            return self.update(self.aggregation(**self._states(x, self._weights(adjacency))), x)
+
+    def _states(
+        self, x: Tensor, weights: dict[str, tuple[Tensor, Tensor, Tensor]]
+    ) -> dict[str, Tensor]:
+        """The states of the modules, by the names that the aggregation gives them."""
         states: dict[str, Tensor] = {}
         if self.global_ode is not None and self.global_map is not None:
             (center,) = self.global_ode(x, *weights["global"])
@@ -209,7 +216,7 @@ class MultiODEBlock(nn.Module):
             if self.filter is not None:
                 local = self.filter(local, center)
             states["local_state"] = self.local_map(local)
-        return self.update(self.aggregation(**states), x)
+        return states
 
 
 def _rules_of(variant: str) -> _Rules:
@@ -219,14 +226,14 @@ def _rules_of(variant: str) -> _Rules:
 
 
 def _resolve_backend(backend: str) -> tuple[bool, EdgeForm]:
-    """Whether layers merge what they can, and the form of the edge module."""
+    """Whether all equations are computed as written, and the form of the edge module."""
     if backend == "textbook":
-        return False, "general"
+        return True, "general"
     if backend not in ("auto", "factorised", "general"):
         raise ValueError(
             f'backend must be "auto", "factorised", "general" or "textbook", got {backend!r}'
         )
-    return True, cast(EdgeForm, backend)
+    return False, cast(EdgeForm, backend)
 
 
 def _check_modules(used: tuple[str, ...], aggregation: str) -> None:

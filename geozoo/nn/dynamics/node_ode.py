@@ -14,6 +14,7 @@ from geozoo.nn.dynamics._node_equation import channel_matrix, node_equation
 from geozoo.nn.graph._propagate import propagate
 from geozoo.nn.temporal.temporal_attention import attend_to_steps
 from geozoo.ode import Integrator
+from geozoo.ops import is_textbook
 
 
 class NodeODE(nn.Module):
@@ -35,8 +36,6 @@ class NodeODE(nn.Module):
         times: times of the solver, the first being that of the input.
         integrator: solver and its tolerances.
         detach_initial: hold h_0 constant in the backward pass, as the published code does.
-        fused: weights once per call, all modules at once, terms merged; False: the equation as
-            written.
 
     Raises:
         ValueError: for sizes below 1 or fewer than two times.
@@ -55,13 +54,12 @@ class NodeODE(nn.Module):
         times: Sequence[float] = (0.0, 1.0),
         integrator: Integrator = Integrator(),  # noqa: B008
         detach_initial: bool = False,
-        fused: bool = True,
     ) -> None:
         super().__init__()
         check_positive(num_nodes=num_nodes, channels=channels, groups=groups)
         self.num_nodes, self.channels, self.groups = num_nodes, channels, groups
         self.times = checked_times(times)
-        self.integrator, self.detach_initial, self.fused = integrator, detach_initial, fused
+        self.integrator, self.detach_initial = integrator, detach_initial
         self.alpha = nn.Parameter(torch.full((groups, num_nodes), 0.8))
         self.weight = nn.Parameter(torch.eye(channels).repeat(groups, 1, 1))
         self.diagonal = nn.Parameter(torch.ones(groups, channels))
@@ -88,7 +86,7 @@ class NodeODE(nn.Module):
         if h.shape[2] % self.groups:
             raise ValueError(f"h must have a multiple of {self.groups} steps, got {h.shape[2]}")
         self._check_weights(h.shape[2] // self.groups, graph, left, right)
-        if not self.fused:
+        if is_textbook():
             return self._as_written(h, graph, left, right)
         # The channel matrix with the three plain decays on its diagonal.
         decay = 3 * torch.eye(self.channels, dtype=h.dtype, device=h.device)

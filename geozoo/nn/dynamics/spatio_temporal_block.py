@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from geozoo.checks import check_shape
 from geozoo.nn.dynamics.multi_ode_block import MultiODEBlock
 from geozoo.nn.dynamics.tensor_ode import TensorODE
 from geozoo.nn.temporal import TemporalConv
+from geozoo.ops import recomputed
 
 
 class SpatioTemporalBlock(nn.Module):
@@ -69,7 +69,7 @@ class SpatioTemporalBlock(nn.Module):
         check_shape("x", x, "B N T in", *self.input_shape)
         # The normalisation stays outside: run twice, it would update its statistics twice.
         if self.recompute and self.training:
-            features = checkpoint(self._features, x, adjacency, use_reentrant=False)
+            features = recomputed(self._features, x, adjacency, keeps_random=True)
         else:
             features = self._features(x, adjacency)
         return self.norm(features)

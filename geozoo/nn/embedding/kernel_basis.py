@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from geozoo.checks import check_last_axis, check_positive
 from geozoo.nn.embedding.polynomial import PolynomialFeatures
-from geozoo.ops import gelu, gelu_linear
+from geozoo.ops import gelu, gelu_linear, is_textbook
 
 
 class KernelBasis(nn.Module):
@@ -24,8 +24,6 @@ class KernelBasis(nn.Module):
         hidden_channels: width of the first linear map.
         basis_channels: number K of basis functions.
         degree: degree D of the polynomial features.
-        fused: evaluate each monomial once, with the sum of the weights of its copies, and second
-            derivatives by `geozoo.ops.gelu`; False: as the equation is written. Equal.
 
     Raises:
         ValueError: for sizes below 1.
@@ -40,15 +38,12 @@ class KernelBasis(nn.Module):
         hidden_channels: int,
         basis_channels: int,
         degree: int = 3,
-        *,
-        fused: bool = True,
     ) -> None:
         super().__init__()
         check_positive(
             num_invariants=num_invariants, hidden_channels=hidden_channels,
             basis_channels=basis_channels, degree=degree,
         )  # fmt: skip
-        self.fused = fused
         self.features = PolynomialFeatures(num_invariants, degree)
         self.linear_1 = nn.Linear(self.features.out_features, hidden_channels)
         self.linear_2 = nn.Linear(hidden_channels, basis_channels)
@@ -60,10 +55,10 @@ class KernelBasis(nn.Module):
             ValueError: for another number of invariants.
         """
         check_last_axis("invariants", invariants, "d", self.features.in_features)
-        if not self.fused:
-            hidden = functional.gelu(self.linear_1(self.features(invariants)))
-            return functional.gelu(self.linear_2(hidden))
-        weight = self.features.merge(self.linear_1.weight)
-        monomials = self.features.distinct(invariants)
-        hidden = functional.linear(monomials, weight, self.linear_1.bias)
+        if is_textbook():
+            hidden = self.linear_1(self.features(invariants))
+        else:  # each monomial once, with the sum of the weights of its copies
+            weight = self.features.merge(self.linear_1.weight)
+            monomials = self.features.distinct(invariants)
+            hidden = functional.linear(monomials, weight, self.linear_1.bias)
         return gelu(gelu_linear(hidden, self.linear_2.weight, self.linear_2.bias))

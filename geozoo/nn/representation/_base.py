@@ -44,7 +44,6 @@ class Representation(nn.Module):
         degree: degree of the polynomial features.
         radius: cut-off of the window, in the unit of the positions; None for none.
         condition_channels: further numbers per node on which the spatial basis depends.
-        fused: see `KernelBasis` and the convolutions.
     """
 
     #: Whether one kernel row can serve both directions of a pair.
@@ -62,7 +61,6 @@ class Representation(nn.Module):
         degree: int,
         radius: float | None,
         condition_channels: int = 0,
-        fused: bool = True,
     ) -> None:
         super().__init__()
         if dim not in (2, 3):
@@ -70,11 +68,8 @@ class Representation(nn.Module):
         check_not_negative(condition_channels=condition_channels)
         self.dim = dim
         self.basis_channels = basis_channels
-        self.fused = fused
         num_invariants += condition_channels
-        self.basis = KernelBasis(
-            num_invariants, hidden_channels, basis_channels, degree, fused=fused
-        )
+        self.basis = KernelBasis(num_invariants, hidden_channels, basis_channels, degree)
         self.window = PolynomialWindow(radius)
 
     def geometry(

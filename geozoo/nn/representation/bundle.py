@@ -41,7 +41,6 @@ class BundleRepresentation(Representation):
         degree: degree of the polynomial features.
         radius: cut-off of the window; None for none.
         condition_channels: further numbers per node on which the spatial basis depends.
-        fused: see `KernelBasis` and the convolutions.
 
     Raises:
         ValueError: if the grid does not lie on the sphere or has another size.
@@ -65,7 +64,6 @@ class BundleRepresentation(Representation):
         degree: int,
         radius: float | None,
         condition_channels: int = 0,
-        fused: bool = True,
     ) -> None:
         fiber_invariants = 2 if orientation_kind == "se2" else 1
         super().__init__(
@@ -76,7 +74,6 @@ class BundleRepresentation(Representation):
             degree=degree,
             radius=radius,
             condition_channels=condition_channels,
-            fused=fused,
         )
         points = _make_grid(dim, num_orientations, grid)
         # Kept in float64 and cast where used, so that `model.double()` has the exact grid.
@@ -87,7 +84,7 @@ class BundleRepresentation(Representation):
         self.on_lattice = separable
         self.shares_pairs = separable and _is_antipodal(points)
         self.fiber_basis = (
-            KernelBasis(fiber_invariants, hidden_channels, basis_channels, degree, fused=fused)
+            KernelBasis(fiber_invariants, hidden_channels, basis_channels, degree)
             if separable
             else None
         )
@@ -150,7 +147,7 @@ class BundleRepresentation(Representation):
         """Return a `FiberBundleConv`, or a `BundleConv` if not separable."""
         layer = FiberBundleConv if self.separable else BundleConv
         groups = channels if depthwise else 1
-        return layer(channels, channels, self.basis_channels, groups=groups, fused=self.fused)
+        return layer(channels, channels, self.basis_channels, groups=groups)
 
 
 def _make_grid(dim: int, num_orientations: int, grid: str | Tensor) -> Tensor:

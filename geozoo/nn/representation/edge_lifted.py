@@ -38,7 +38,6 @@ class EdgeLiftedRepresentation(Representation):
         degree: degree of the polynomial features.
         radius: cut-off of the window; None for none.
         condition_channels: further numbers per node on which the spatial basis depends.
-        fused: see `KernelBasis` and the convolutions.
 
     Reference:
         Bekkers et al., ICLR 2024, section 5 (point clouds in position-orientation space).
@@ -56,7 +55,6 @@ class EdgeLiftedRepresentation(Representation):
         degree: int,
         radius: float | None,
         condition_channels: int = 0,
-        fused: bool = True,
         interaction: Literal["edges", "complete"] = "edges",
     ) -> None:
         super().__init__(
@@ -67,7 +65,6 @@ class EdgeLiftedRepresentation(Representation):
             degree=degree,
             radius=radius,
             condition_channels=condition_channels,
-            fused=fused,
         )
         if interaction not in ("edges", "complete"):
             raise ValueError(f'interaction must be "edges" or "complete", got {interaction!r}')
@@ -138,7 +135,7 @@ class EdgeLiftedRepresentation(Representation):
     def make_conv(self, channels: int, *, depthwise: bool) -> PointConv:
         """Return a `PointConv`."""
         groups = channels if depthwise else 1
-        return PointConv(channels, channels, self.basis_channels, groups=groups, fused=self.fused)
+        return PointConv(channels, channels, self.basis_channels, groups=groups)
 
 
 def _simple_edges(edge_index: Tensor, pos: Tensor) -> tuple[Tensor, Tensor]:

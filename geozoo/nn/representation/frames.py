@@ -30,7 +30,6 @@ class FrameRepresentation(Representation):
         degree: degree of the polynomial features.
         radius: cut-off of the window; None for none.
         condition_channels: further numbers per node on which the spatial basis depends.
-        fused: see `KernelBasis` and the convolutions.
 
     Raises:
         ValueError: for another number of frames.
@@ -50,7 +49,6 @@ class FrameRepresentation(Representation):
         degree: int,
         radius: float | None,
         condition_channels: int = 0,
-        fused: bool = True,
     ) -> None:
         if num_frames not in _POLYHEDRA:
             known = ", ".join(map(str, _POLYHEDRA))
@@ -63,11 +61,10 @@ class FrameRepresentation(Representation):
             degree=degree,
             radius=radius,
             condition_channels=condition_channels,
-            fused=fused,
         )
         # Kept in float64 and cast where used, so that `model.double()` has the exact grid.
         self.register_buffer("frames", platonic_rotations(_POLYHEDRA[num_frames]))
-        self.fiber_basis = KernelBasis(9, hidden_channels, basis_channels, degree, fused=fused)
+        self.fiber_basis = KernelBasis(9, hidden_channels, basis_channels, degree)
 
     def geometry(
         self,
@@ -127,6 +124,4 @@ class FrameRepresentation(Representation):
     def make_conv(self, channels: int, *, depthwise: bool) -> FiberBundleConv:
         """Return a `FiberBundleConv`."""
         groups = channels if depthwise else 1
-        return FiberBundleConv(
-            channels, channels, self.basis_channels, groups=groups, fused=self.fused
-        )
+        return FiberBundleConv(channels, channels, self.basis_channels, groups=groups)

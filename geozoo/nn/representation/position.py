@@ -22,7 +22,6 @@ class PositionRepresentation(Representation):
         degree: degree of the polynomial features.
         radius: cut-off of the window; None for none.
         condition_channels: further numbers per node on which the spatial basis depends.
-        fused: see `KernelBasis` and the convolutions.
 
     Reference:
         Bekkers et al., ICLR 2024, section 3.1 (R^n).
@@ -39,7 +38,6 @@ class PositionRepresentation(Representation):
         degree: int,
         radius: float | None,
         condition_channels: int = 0,
-        fused: bool = True,
     ) -> None:
         super().__init__(
             dim,
@@ -49,7 +47,6 @@ class PositionRepresentation(Representation):
             degree=degree,
             radius=radius,
             condition_channels=condition_channels,
-            fused=fused,
         )
 
     def geometry(
@@ -89,4 +86,4 @@ class PositionRepresentation(Representation):
     def make_conv(self, channels: int, *, depthwise: bool) -> PointConv:
         """Return a `PointConv`."""
         groups = channels if depthwise else 1
-        return PointConv(channels, channels, self.basis_channels, groups=groups, fused=self.fused)
+        return PointConv(channels, channels, self.basis_channels, groups=groups)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from geozoo.checks import check_positive, check_shape
+from geozoo.ops import is_textbook
 
 #: Standard deviation of the initial weights.
 _SPREAD = 0.01
@@ -36,7 +37,6 @@ class TemporalConv(nn.Module):
         dropout: probability of dropping an activation after each level.
         skip_when_equal_width: where input and output are equally wide, return ReLU(x) and have no
             parameters. The published code of GRAM-ODE does so by an operator precedence slip.
-        fused: by one convolution; False: the sum as written.
 
     Raises:
         ValueError: for sizes below 1 or a probability outside [0, 1).
@@ -55,7 +55,6 @@ class TemporalConv(nn.Module):
         kernel_size: int = 2,
         dropout: float = 0.2,
         skip_when_equal_width: bool = False,
-        fused: bool = True,
     ) -> None:
         super().__init__()
         if not channels:
@@ -68,7 +67,7 @@ class TemporalConv(nn.Module):
         self.skipped = skip_when_equal_width and in_channels == channels[-1]
         widths = [] if self.skipped else [in_channels, *channels]
         self.levels = nn.ModuleList(
-            _CausalLevel(widths[level], widths[level + 1], kernel_size, 2**level, fused)
+            _CausalLevel(widths[level], widths[level + 1], kernel_size, 2**level)
             for level in range(len(widths) - 1)
         )
         self.dropout = nn.Dropout(dropout)
@@ -99,17 +98,17 @@ class _CausalLevel(nn.Module):
     """One dilated causal convolution along axis 2; tap K - 1 is the present."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int, dilation: int, fused: bool
+        self, in_channels: int, out_channels: int, kernel_size: int, dilation: int
     ) -> None:
         super().__init__()
-        self.dilation, self.fused = dilation, fused
+        self.dilation = dilation
         bound = 1 / math.sqrt(in_channels * kernel_size)
         self.weight = nn.Parameter(_SPREAD * torch.randn(kernel_size, out_channels, in_channels))
         self.bias = nn.Parameter(torch.empty(out_channels).uniform_(-bound, bound))
 
     def forward(self, x: Tensor) -> Tensor:
         past = len(self.weight) - 1
-        if not self.fused:
+        if is_textbook():
             lags = [(past - tap) * self.dilation for tap in range(past + 1)]
             padded = functional.pad(x, (0, 0, lags[0], 0))
             shifted = [padded[:, :, lags[0] - lag :][:, :, : x.shape[2]] for lag in lags]
