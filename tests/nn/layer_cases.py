@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
 import geozoo.nn as layers
 from geozoo.geometry import platonic_rotations
@@ -141,14 +140,6 @@ def kernel_basis(form: Form = lambda layer: layer) -> Case:
 FIBER = {"fiber_basis": random(3, 3, 3, seed=4)}
 
 
-def updated_linear() -> nn.Module:
-    """A linear map whose update is not zero any more."""
-    layer, update = nn.Linear(2, 3), layers.LowRankUpdate(3, 2, rank=1)
-    nn.init.normal_(update.up)
-    parametrize.register_parametrization(layer, "weight", update)
-    return layer
-
-
 CASES: dict[str, dict[str, Callable[[], Case]]] = {
     "PointConv": {
         "depthwise": lambda: convolution(point_conv, ()),
@@ -170,9 +161,6 @@ CASES: dict[str, dict[str, Callable[[], Case]]] = {
     "KernelBasis": {
         "plain": kernel_basis,
         "textbook": lambda: kernel_basis(AsWritten),
-    },
-    "LowRankUpdate": {
-        "linear": lambda: pointwise(updated_linear, "input", random(5, 2), any_width=("input",))
     },
     "PolynomialFeatures": {
         "cubic": lambda: pointwise(lambda: layers.PolynomialFeatures(2, 3), "x", random(5, 2))
