@@ -31,15 +31,14 @@ def check_shape(name: str, tensor: Tensor, axes: str, *sizes: int | None) -> Non
         raise ValueError(f"{name} must have shape ({wanted}), got {tuple(tensor.shape)}")
 
 
-def check_edges(edge_index: Tensor, basis: Tensor, basis_channels: int, window: Tensor) -> None:
+def check_edges(num_edges: int, basis: Tensor, basis_channels: int, window: Tensor) -> None:
     """Check what convolutions with a radial filter are told of every edge.
 
     Raises:
         ValueError: for another shape.
     """
-    check_shape("edge_index", edge_index, "2 E", 2, None)
-    check_shape("basis", basis, "E K", edge_index.shape[1], basis_channels)
-    check_shape("window", window, "E", edge_index.shape[1])
+    check_shape("basis", basis, "E K", num_edges, basis_channels)
+    check_shape("window", window, "E", num_edges)
 
 
 def check_lifted(

@@ -18,6 +18,42 @@ from geozoo.ops import offsets, ragged_arange
 EdgeIndex = Int[Tensor, "2 E"]
 
 
+def edge_vectors(
+    pos: Float[Tensor, "N dim"],
+    sender: Int[Tensor, " E"],
+    receiver: Int[Tensor, " E"],
+    shift: Float[Tensor, "E dim"] | None = None,
+) -> Float[Tensor, "E dim"]:
+    r"""Return the way from the receiver to the sender of each edge.
+
+    .. math:: r_{ij} = p_j + s_{ij} - p_i
+
+    for the edge j -> i. The one place in the library where positions of two ends are subtracted.
+
+    Args:
+        pos: positions.
+        sender: node j of each edge.
+        receiver: node i of each edge.
+        shift: what is added to the sender's position, such as the lattice vectors that lead to the
+            image that is meant in a periodic cell, in the unit of ``pos``; None: nothing.
+
+    Raises:
+        ValueError: if ``shift`` has another shape.
+
+    >>> edge_vectors(torch.tensor([[1.0], [4.0]]), torch.tensor([1]), torch.tensor([0]))
+    tensor([[3.]])
+    """
+    vectors = pos.index_select(0, sender) - pos.index_select(0, receiver)
+    if shift is None:
+        return vectors
+    if shift.shape != vectors.shape:
+        raise ValueError(
+            f"shift must have shape (E={vectors.shape[0]}, dim={vectors.shape[1]}), got "
+            f"{tuple(shift.shape)}"
+        )
+    return vectors + shift
+
+
 def _counts(batch: Tensor, num_graphs: int | None, num_pairs: int | None = None) -> Tensor:
     if num_pairs is not None and num_graphs is not None:  # then nothing has to be asked
         return batch.new_zeros(num_graphs).index_add(0, batch, torch.ones_like(batch))
@@ -162,7 +198,7 @@ def radius_pairs(
         raise ValueError(f"radius must be positive, got {radius!r}")
     _check_finite(pos)
     pairs = complete_pairs(batch, num_graphs)
-    squared = (pos[pairs[0]] - pos[pairs[1]]).detach().square().sum(-1)
+    squared = edge_vectors(pos.detach(), pairs[0], pairs[1]).square().sum(-1)
     return pairs[:, squared < radius * radius]
 
 
@@ -198,7 +234,7 @@ def knn_graph(
     _check_finite(pos)
     edge_index = complete_graph(batch, num_graphs, self_loops=False)
     sender, receiver = edge_index
-    distance = (pos[sender] - pos[receiver]).detach().square().sum(-1)
+    distance = edge_vectors(pos.detach(), sender, receiver).square().sum(-1)
     # Two stable sorts order by receiver, then distance, then sender: ties fall the same way always.
     order = distance.argsort(stable=True)
     order = order[receiver[order].argsort(stable=True)]

@@ -154,7 +154,7 @@ def _edges(network: nn.Module, pairs: Tensor) -> PairedEdges:
     """
     if getattr(network, "radius", None) is not None:
         raise ValueError("a cut-off cannot be exported yet: which pairs are near depends on values")
-    if getattr(network, "backend", None) != "shared":
+    if not getattr(network, "shares_kernels", False):
         raise ValueError('only networks with backend="shared" can be exported yet')
     return PairedEdges(pairs, pairs.shape[1], None)
 

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from geozoo.data.molecules import bond_orders
-from geozoo.geometry import complete_pairs
+from geozoo.geometry import complete_pairs, edge_vectors
 from geozoo.ops import scatter
 
 #: Sum of bond orders that makes an atom stable, by atomic number.
@@ -52,7 +52,7 @@ def molecule_bonds(
         E. Hoogeboom et al., ICML 2022, arXiv:2203.17003, appendix E.
     """
     pairs = complete_pairs(batch, num_graphs)
-    distance = (pos[pairs[0]] - pos[pairs[1]]).norm(dim=-1)
+    distance = edge_vectors(pos, pairs[0], pairs[1]).norm(dim=-1)
     order = bond_orders(distance, z[pairs[0]], z[pairs[1]])
     pairs, order = pairs[:, order > 0], order[order > 0]
     total = scatter(order, pairs[0], len(z)) + scatter(order, pairs[1], len(z))

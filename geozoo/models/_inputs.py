@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from geozoo.geometry import PairedEdges
+from geozoo.nn.edges import Edges, GivenEdges, as_edges
 from geozoo.ops import is_traced
 
 
@@ -39,17 +39,19 @@ def check_condition(condition: Tensor | None, num_graphs: int, channels: int) ->
 
 
 def check_graphs(
-    pos: Tensor, x: Tensor | None, batch: Tensor, edge_index: Tensor | PairedEdges | None,
+    pos: Tensor, x: Tensor | None, batch: Tensor, edge_index: GivenEdges | None,
     vec: Tensor | None,
     *, dim: int, in_channels: int, in_vectors: int,
-) -> None:  # fmt: skip
+) -> Edges | None:  # fmt: skip
     """Check the shapes of a batch of graphs, and on the CPU that its edges join its nodes.
+
+    Return the edges, if there are any.
 
     Args:
         pos: positions ``[N, dim]``.
         x: scalar features ``[N, in_channels]``; not looked at for ``in_channels`` 0.
         batch: graph of each node ``[N]``.
-        edge_index: senders and receivers ``[2, E]``, pairs, or None.
+        edge_index: senders and receivers ``[2, E]``, or edges of `geozoo.nn.edges`, or None.
         vec: vector features ``[N, in_vectors, dim]``; not looked at for ``in_vectors`` 0.
         dim: dimension of space.
         in_channels: number of scalar features.
@@ -66,18 +68,20 @@ def check_graphs(
         _check_shape("x", x, (num_nodes, in_channels))
     if in_vectors:
         _check_shape("vec", vec, (num_nodes, in_vectors, dim))
-    if isinstance(edge_index, PairedEdges):
-        edge_index = edge_index.pairs
-    if edge_index is not None:
-        _check_shape("edge_index", edge_index, (2, edge_index.shape[-1]))
-        _check_nodes(edge_index, num_nodes)
+    if edge_index is None:
+        return None
+    edges = as_edges(edge_index)
+    _check_nodes(edges, num_nodes)
+    return edges
 
 
-def _check_nodes(edge_index: Tensor, num_nodes: int) -> None:
+def _check_nodes(edges: Edges, num_nodes: int) -> None:
     # On an accelerator this look would wait for the device; the gather itself complains there.
-    if edge_index.device.type != "cpu" or is_traced() or not edge_index.numel():
+    every = [ends for ends in edges.ends if ends.device.type == "cpu" and ends.numel()]
+    if is_traced() or not every:
         return
-    least, most = int(edge_index.min()), int(edge_index.max())
+    least = min(int(ends.min()) for ends in every)
+    most = max(int(ends.max()) for ends in every)
     if least < 0 or most >= num_nodes:
         raise IndexError(f"edge_index must name nodes 0 to {num_nodes - 1}, got {least} to {most}")
 

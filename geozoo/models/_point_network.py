@@ -12,6 +12,7 @@ from geozoo.checks import check_radius
 from geozoo.geometry import complete_pairs, directed_edges, radius_pairs
 from geozoo.models._inputs import check_channels, check_graphs
 from geozoo.models._outputs import GeometricOutput
+from geozoo.nn.edges import DirectedEdges, GivenEdges, as_directed
 from geozoo.ops import scatter
 
 
@@ -60,7 +61,7 @@ class PointNetwork(nn.Module):
         pos: Float[Tensor, "N dim"],
         x: Float[Tensor, "N S"] | None,
         vec: Float[Tensor, "N V dim"] | None,
-        edge_index: Int[Tensor, "2 E"],
+        edges: DirectedEdges,
     ) -> tuple[Tensor | None, Tensor | None]:
         """Return scalars ``[N, out_channels]`` and vectors ``[N, out_vectors, dim]`` of nodes.
 
@@ -68,7 +69,7 @@ class PointNetwork(nn.Module):
             pos: positions.
             x: scalar features, or None without such.
             vec: vector features, or None without such.
-            edge_index: senders and receivers.
+            edges: who sends to whom.
         """
 
     def forward(
@@ -76,7 +77,7 @@ class PointNetwork(nn.Module):
         pos: Float[Tensor, "N dim"],
         x: Float[Tensor, "N S"] | None,
         batch: Int[Tensor, " N"],
-        edge_index: Int[Tensor, "2 E"] | None = None,
+        edge_index: GivenEdges | None = None,
         *,
         vec: Float[Tensor, "N V dim"] | None = None,
         num_graphs: int | None = None,
@@ -87,8 +88,8 @@ class PointNetwork(nn.Module):
             pos: positions.
             x: scalar features, or None if ``in_channels`` is 0.
             batch: graph of each node, sorted.
-            edge_index: senders and receivers, used as they are; None: every pair of different nodes
-                of a graph, within ``radius`` if there is one.
+            edge_index: senders and receivers, or edges of `geozoo.nn.edges`, used as they are;
+                None: every pair of different nodes of a graph, within ``radius`` if there is one.
             vec: vector features, or None if ``in_vectors`` is 0.
             num_graphs: number of graphs; None: up to the last one that has a node.
 
@@ -96,13 +97,13 @@ class PointNetwork(nn.Module):
             ValueError: if a shape is wrong.
             IndexError: if ``edge_index`` names a node that does not exist.
         """
-        check_graphs(
+        given = check_graphs(
             pos, x, batch, edge_index, vec,
             dim=self.dim, in_channels=self.in_channels, in_vectors=self.in_vectors,
         )  # fmt: skip
         if num_graphs is None:
             num_graphs = int(batch[-1]) + 1 if batch.numel() else 0
-        edges = self.neighbors(pos, batch, edge_index, num_graphs=num_graphs)
+        edges = self.neighbors(pos, batch, given, num_graphs=num_graphs)
         outputs = self.evaluate(
             pos, x if self.in_channels else None, vec if self.in_vectors else None, edges
         )
@@ -116,16 +117,16 @@ class PointNetwork(nn.Module):
         self,
         pos: Float[Tensor, "N dim"],
         batch: Int[Tensor, " N"],
-        edge_index: Int[Tensor, "2 E"] | None = None,
+        edge_index: GivenEdges | None = None,
         *,
         num_graphs: int | None = None,
         num_pairs: int | None = None,
-    ) -> Int[Tensor, "2 E"]:
+    ) -> DirectedEdges:
         """Return the edges that `forward` uses; see `Ponita.neighbors`."""
         if edge_index is not None:
-            return edge_index
+            return as_directed(edge_index, pos.shape[0])
         if self.radius is None:
             pairs = complete_pairs(batch, num_graphs, num_pairs=num_pairs)
         else:
             pairs = radius_pairs(pos.detach(), self.radius, batch, num_graphs)
-        return directed_edges(pairs, len(batch), self_loops=False)
+        return DirectedEdges(directed_edges(pairs, len(batch), self_loops=False))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from geozoo.nn.representation import (
     BundleRepresentation,
     EdgeLiftedRepresentation,
@@ -10,6 +12,35 @@ from geozoo.nn.representation import (
 )
 from geozoo.nn.representation._base import Representation
 
+
+class Form(NamedTuple):
+    """In which of the equal forms kernels are evaluated.
+
+    Attributes:
+        on_lattice: a row for each step of the lattice, where positions need no derivatives.
+        pairs_found: a row for both directions of the pairs that a model finds itself.
+        pairs_given: the same for edges of the caller, where each has its reversed one.
+        sorts: edges are sorted, for kernels that are evaluated while they are summed.
+        as_written: every equation as it is written.
+        tabulated: the backend of a model whose kernels are read from tables.
+    """
+
+    on_lattice: bool = False
+    pairs_found: bool = False
+    pairs_given: bool = False
+    sorts: bool = False
+    as_written: bool = False
+    tabulated: str = "fused"
+
+
+#: What the words of the argument ``backend`` stand for.
+FORMS = {
+    "lattice": Form(on_lattice=True, pairs_given=True),
+    "shared": Form(pairs_found=True, pairs_given=True, tabulated="shared"),
+    "fused": Form(),
+    "textbook": Form(as_written=True, tabulated="textbook"),
+    "triton": Form(sorts=True),
+}
 _NEEDS = {
     "lattice": 'the argument lattice and a representation other than "bundle_full" and "edges"',
     "triton": 'a representation other than "bundle_full" and "edges"',

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
+from geozoo.nn.edges import DirectedEdges
 from geozoo.nn.steerable import load_o3
 from geozoo.ops import length_and_direction
 
@@ -45,15 +46,13 @@ def split_outputs(
 
 
 def edge_harmonics(
-    pos: Float[Tensor, "N 3"], edge_index: Int[Tensor, "2 E"], degree: int
+    pos: Float[Tensor, "N 3"], edges: DirectedEdges, degree: int
 ) -> tuple[Float[Tensor, " E"], Float[Tensor, "E H"]]:
-    """Distances and harmonics of the arms from receivers to senders.
+    """Distances and harmonics of the vectors of edges.
 
     Two points at the same place have no direction: all but the first harmonic are 0.
     """
-    sender, receiver = edge_index
-    arm = pos.index_select(0, sender) - pos.index_select(0, receiver)
-    distance, direction = length_and_direction(arm)
+    distance, direction = length_and_direction(edges.vectors(pos))
     return distance, _harmonics(direction, degree)
 
 

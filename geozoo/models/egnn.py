@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from geozoo.checks import check_positive
 from geozoo.models._point_network import PointNetwork
 from geozoo.nn import EGNNConv, PolynomialWindow
+from geozoo.nn.edges import DirectedEdges
 from geozoo.ops import safe_norm
 
 
@@ -86,7 +87,7 @@ class EGNN(PointNetwork):
             )  # fmt: skip
 
     def evaluate(
-        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edge_index: Tensor
+        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edges: DirectedEdges
     ) -> tuple[Tensor | None, Tensor | None]:
         """Return scalars and displacements; see `PointNetwork.evaluate`."""
         parts = [] if x is None else [x]
@@ -95,13 +96,11 @@ class EGNN(PointNetwork):
         h, place = self.embedding(torch.cat(parts, -1)), pos
         products = None
         if self.products:
-            products = x.index_select(0, edge_index[0]) * x.index_select(0, edge_index[1])
+            products = x.index_select(0, edges.sender) * x.index_select(0, edges.receiver)
         weight = None
         if self.window is not None:
-            sender, receiver = edge_index
-            arm = pos.index_select(0, sender) - pos.index_select(0, receiver)
-            weight = self.window(safe_norm(arm))
+            weight = self.window(safe_norm(edges.vectors(pos)))
         for layer in self.layers:
-            h, place = layer(h, place, edge_index, edge_attr=products, edge_weight=weight, vec=vec)
+            h, place = layer(h, place, edges, edge_attr=products, edge_weight=weight, vec=vec)
         scalar = None if self.readout is None else self.readout(h)
         return scalar, (place - pos).unsqueeze(1) if self.out_vectors else None

@@ -16,6 +16,7 @@ from geozoo.models._steerable import (
     split_outputs,
 )
 from geozoo.nn import BesselBasis, PolynomialWindow
+from geozoo.nn.edges import DirectedEdges
 from geozoo.nn.steerable import TensorProductConv, every_irrep, load_o3, make_gate, reachable
 
 
@@ -110,10 +111,10 @@ class NequIP(PointNetwork):
         self.readout = o3.Linear(current, outputs)
 
     def evaluate(
-        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edge_index: Tensor
+        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edges: DirectedEdges
     ) -> tuple[Tensor | None, Tensor | None]:
         """Return scalars and vectors; see `PointNetwork.evaluate`."""
-        distance, harmonics = edge_harmonics(pos, edge_index, self.degree)
+        distance, harmonics = edge_harmonics(pos, edges, self.degree)
         basis, window = self.basis(distance), self.window(distance)
         attribute = pos.new_ones(len(pos), 1) if x is None else x
         h = self.embedding(join_features(attribute, vec))
@@ -122,5 +123,5 @@ class NequIP(PointNetwork):
         for conv, connect, gate in zip(
             self.convolutions, self.connections, self.gates, strict=True
         ):
-            h = gate(conv(h, harmonics, basis, window, edge_index) + connect(h, attribute))
+            h = gate(conv(h, harmonics, basis, window, edges) + connect(h, attribute))
         return split_outputs(self.readout(h), self.out_channels, self.out_vectors)

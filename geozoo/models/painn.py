@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from geozoo.checks import check_positive
 from geozoo.models._point_network import PointNetwork
 from geozoo.nn import BesselBasis, CosineWindow, GatedVectors, PaiNNConv
+from geozoo.nn.edges import DirectedEdges
 from geozoo.ops import length_and_direction
 
 
@@ -82,19 +83,17 @@ class PaiNN(PointNetwork):
             )
 
     def evaluate(
-        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edge_index: Tensor
+        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edges: DirectedEdges
     ) -> tuple[Tensor | None, Tensor | None]:
         """Return scalars and vectors; see `PointNetwork.evaluate`."""
-        sender, receiver = edge_index
-        arm = pos.index_select(0, sender) - pos.index_select(0, receiver)
-        distance, direction = length_and_direction(arm)
+        distance, direction = length_and_direction(edges.vectors(pos))
         basis, window = self.basis(distance), self.window(distance)
         s = self.embedding(pos.new_ones(len(pos), 1) if x is None else x)
         v = pos.new_zeros(*pos.shape, self.hidden_channels)
         if self.vectors is not None:
             v = self.vectors(vec.transpose(1, 2))
         for layer in self.layers:
-            s, v = layer(s, v, basis, window, direction, edge_index)
+            s, v = layer(s, v, basis, window, direction, edges)
         scalar = None if self.readout is None else self.readout(s)
         return scalar, self._vectors(s, v)
 

@@ -10,12 +10,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from geozoo.checks import check_not_negative, check_positive
-from geozoo.geometry import PairedEdges, check_lattice
+from geozoo.geometry import check_lattice
 from geozoo.models._inputs import check_channels, check_condition, check_graphs
-from geozoo.models._neighborhoods import find_neighbors, neighborhood_geometry
+from geozoo.models._neighborhoods import find_edges, neighborhood_geometry
 from geozoo.models._outputs import GeometricOutput
-from geozoo.models._ponita_choices import make_representation, resolve_backend
+from geozoo.models._ponita_choices import FORMS, Form, make_representation, resolve_backend
 from geozoo.nn.conv import ConvNeXtBlock
+from geozoo.nn.edges import Edges, GivenEdges
 from geozoo.nn.representation._base import Geometry
 from geozoo.ops import recomputed, scatter, textbook
 
@@ -164,12 +165,22 @@ class Ponita(nn.Module):
         self.recompute = recompute
         self.register_buffer("calibrated", torch.tensor(False))
 
+    @property
+    def form(self) -> Form:
+        """What the word of `backend` stands for."""
+        return FORMS[self.backend]
+
+    @property
+    def shares_kernels(self) -> bool:
+        """Whether both directions of a pair have one kernel row, so that pairs can be given."""
+        return self.form.pairs_found
+
     def forward(
         self,
         pos: Float[Tensor, "N dim"],
         x: Float[Tensor, "N S"] | None,
         batch: Int[Tensor, " N"],
-        edge_index: Int[Tensor, "2 E"] | PairedEdges | None = None,
+        edge_index: GivenEdges | None = None,
         *,
         vec: Float[Tensor, "N V dim"] | None = None,
         num_graphs: int | None = None,
@@ -181,9 +192,9 @@ class Ponita(nn.Module):
             pos: positions.
             x: scalar features, or None if ``in_channels`` is 0.
             batch: graph of each node, sorted.
-            edge_index: senders and receivers, used as they are (self-loops are edges like others);
-                None: every pair of a graph, or every pair within ``radius``, with self-loops; or
-                what `neighbors` returned.
+            edge_index: senders and receivers, used as they are (self-loops are edges like others),
+                or edges of `geozoo.nn.edges`, such as `neighbors` returns; None: every pair of a
+                graph, or every pair within ``radius``, with self-loops.
             vec: vector features, or None if ``in_vectors`` is 0.
             num_graphs: number of graphs; None: up to the last one that has a node.
             condition: what the kernels of each graph depend on, ``condition_channels`` numbers.
@@ -193,18 +204,18 @@ class Ponita(nn.Module):
             IndexError: if ``edge_index`` names a node that does not exist.
         """
         step = _forward_again if self.recompute and torch.is_grad_enabled() else _forward
-        with textbook(when=self.backend == "textbook"):
+        with textbook(when=self.form.as_written):
             return self._run(pos, x, batch, edge_index, vec, num_graphs, condition, step)
 
     def neighbors(
         self,
         pos: Float[Tensor, "N dim"],
         batch: Int[Tensor, " N"],
-        edge_index: Int[Tensor, "2 E"] | PairedEdges | None = None,
+        edge_index: GivenEdges | None = None,
         *,
         num_graphs: int | None = None,
         num_pairs: int | None = None,
-    ) -> Int[Tensor, "2 E"] | PairedEdges | None:
+    ) -> Edges | None:
         """Return what `forward` would find out about the edges, for its ``edge_index``.
 
         To be called outside of what a compiler records: the answer's shape depends on values. None
@@ -218,10 +229,10 @@ class Ponita(nn.Module):
             num_pairs: pairs of different nodes of one graph, each once. Complete graphs are then
                 listed without waiting for the device.
         """
-        if edge_index is None and self.backend == "lattice":
+        if edge_index is None and self.form.on_lattice:
             return None
-        return find_neighbors(
-            self.representation, self.backend, pos.detach(), batch, edge_index,
+        return find_edges(
+            self.representation, self.form, pos.detach(), batch, edge_index,
             num_graphs=_num_graphs(batch, num_graphs), radius=self.radius,
             conditioned=self.condition_channels > 0, num_pairs=num_pairs,
         )  # fmt: skip
@@ -251,7 +262,7 @@ class Ponita(nn.Module):
         """
         if bool(self.calibrated):
             raise RuntimeError("the model is calibrated already (buffer `calibrated` is true)")
-        with textbook(when=self.backend == "textbook"):
+        with textbook(when=self.form.as_written):
             output = self._run(pos, x, batch, edge_index, vec, num_graphs, condition, _calibrate)
         self.calibrated.fill_(True)
         return output
@@ -261,7 +272,7 @@ class Ponita(nn.Module):
         pos: Tensor,
         x: Tensor | None,
         batch: Tensor,
-        edge_index: Tensor | PairedEdges | None,
+        edge_index: GivenEdges | None,
         vec: Tensor | None,
         num_graphs: int | None,
         condition: Tensor | None,
@@ -274,7 +285,7 @@ class Ponita(nn.Module):
         num_graphs = _num_graphs(batch, num_graphs)
         check_condition(condition, num_graphs, self.condition_channels)
         geometry = neighborhood_geometry(
-            self.representation, self.backend, pos, batch, edge_index, num_graphs=num_graphs,
+            self.representation, self.form, pos, batch, edge_index, num_graphs=num_graphs,
             radius=self.radius, lattice=self.lattice, condition=condition,
         )  # fmt: skip
         lifted = self.representation.lift(

@@ -10,6 +10,7 @@ from geozoo.checks import check_positive
 from geozoo.models._point_network import PointNetwork
 from geozoo.nn import ContinuousFilterConv, CosineWindow, GaussianBasis
 from geozoo.nn.conv.continuous_filter_conv import shifted_softplus
+from geozoo.nn.edges import DirectedEdges
 from geozoo.ops import safe_norm
 
 
@@ -66,15 +67,14 @@ class SchNet(PointNetwork):
         self.readout_2 = nn.Linear(half, out_channels)
 
     def evaluate(
-        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edge_index: Tensor
+        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edges: DirectedEdges
     ) -> tuple[Tensor | None, Tensor | None]:
         """Return scalars; see `PointNetwork.evaluate`."""
-        sender, receiver = edge_index
-        distance = safe_norm(pos.index_select(0, sender) - pos.index_select(0, receiver))
+        distance = safe_norm(edges.vectors(pos))
         basis, window = self.basis(distance), self.window(distance)
         h = self.embedding(x)
         for block in self.blocks:
-            h = h + block(h, basis, window, edge_index)
+            h = h + block(h, basis, window, edges)
         return self.readout_2(shifted_softplus(self.readout_1(h))), None
 
 
@@ -88,6 +88,6 @@ class _Interaction(nn.Module):
         self.linear_2 = nn.Linear(channels, channels)
         self.linear_3 = nn.Linear(channels, channels)
 
-    def forward(self, h: Tensor, basis: Tensor, window: Tensor, edge_index: Tensor) -> Tensor:
-        out = self.conv(self.linear_1(h), basis, window, edge_index)
+    def forward(self, h: Tensor, basis: Tensor, window: Tensor, edges: DirectedEdges) -> Tensor:
+        out = self.conv(self.linear_1(h), basis, window, edges)
         return self.linear_3(shifted_softplus(self.linear_2(out)))

@@ -18,6 +18,7 @@ from geozoo.models._steerable import (
     split_outputs,
 )
 from geozoo.nn import PolynomialWindow
+from geozoo.nn.edges import DirectedEdges
 from geozoo.nn.steerable import SteerableLinear, load_o3, natural_irreps
 from geozoo.ops import safe_norm, scatter
 
@@ -119,11 +120,11 @@ class SEGNN(PointNetwork):
         )
 
     def evaluate(
-        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edge_index: Tensor
+        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edges: DirectedEdges
     ) -> tuple[Tensor | None, Tensor | None]:
         """Return scalars and vectors; see `PointNetwork.evaluate`."""
-        sender, receiver = edge_index
-        distance, edge = edge_harmonics(pos, edge_index, self.attribute_degree)
+        sender, receiver = edges.sender, edges.receiver
+        distance, edge = edge_harmonics(pos, edges, self.attribute_degree)
         weight = self.window(distance).unsqueeze(-1)
         node = self._node_attributes(edge, weight, receiver, len(pos))
         if vec is not None:

@@ -11,6 +11,7 @@ from geozoo.checks import check_positive
 from geozoo.geometry import PART_SIZES, arrow_parts, tensor_part_norms, weigh_parts
 from geozoo.models._point_network import PointNetwork
 from geozoo.nn import CosineWindow, ExponentialBasis, PartwiseLinear, TensorConv
+from geozoo.nn.edges import DirectedEdges
 from geozoo.ops import length_and_direction, scatter
 
 
@@ -97,16 +98,14 @@ class TensorNet(PointNetwork):
             self.arrows = nn.Linear(width, out_vectors, bias=False)
 
     def evaluate(
-        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edge_index: Tensor
+        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edges: DirectedEdges
     ) -> tuple[Tensor | None, Tensor | None]:
         """Return scalars and vectors; see `PointNetwork.evaluate`."""
-        sender, receiver = edge_index
-        arm = pos.index_select(0, sender) - pos.index_select(0, receiver)
-        distance, direction = length_and_direction(arm)
+        distance, direction = length_and_direction(edges.vectors(pos))
         basis, window = self.basis(distance), self.window(distance)
-        tensor = self._first(pos, x, vec, basis, window, direction, edge_index)
+        tensor = self._first(pos, x, vec, basis, window, direction, edges)
         for layer in self.layers:
-            tensor = layer(tensor, basis, window, edge_index)
+            tensor = layer(tensor, basis, window, edges)
         s = self.lengths(self.last_norm(tensor_part_norms(tensor).flatten(1)))
         scalar = None if self.readout is None else self.readout(s)
         if self.arrows is None or self.gate is None:
@@ -116,9 +115,9 @@ class TensorNet(PointNetwork):
 
     def _first(
         self, pos: Tensor, x: Tensor | None, vec: Tensor | None, basis: Tensor, window: Tensor,
-        direction: Tensor, edge_index: Tensor,
+        direction: Tensor, edges: DirectedEdges,
     ) -> Tensor:  # fmt: skip
-        sender, receiver = edge_index
+        sender, receiver = edges.sender, edges.receiver
         h = self.embedding(pos.new_ones(len(pos), 1) if x is None else x)
         # W [h_i, h_j] of every edge, from one product for every node.
         to_receiver, to_sender = self.pair.weight.chunk(2, 1)

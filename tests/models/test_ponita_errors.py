@@ -86,7 +86,7 @@ def test_edges_to_nodes_that_do_not_exist_are_refused(representation, row, node)
 
 def test_edges_must_have_two_rows():
     model = build()
-    with pytest.raises(ValueError, match=r"edge_index must have shape \(2, 3\), got \(3, 3\)"):
+    with pytest.raises(ValueError, match=r"edge_index must have shape \(2, E\), got \(3, 3\)"):
         model(**batch_of([4, 3], model=model) | {"edge_index": torch.zeros(3, 3).long()})
 
 

@@ -74,7 +74,7 @@ def test_points_and_their_pairs_are_those_of_the_definition(dim, kind, interacti
     geometry = representation.geometry(pos, EDGES, BATCH, condition=condition)
     assert geometry.point_nodes.tolist() == [node for _, node in points]
     torch.testing.assert_close(geometry.point_orientations, arrows)
-    found = [tuple(pair) for pair in geometry.neighborhood["edge_index"].T.tolist()]
+    found = [tuple(pair) for pair in geometry.neighborhood["edge_index"].index.T.tolist()]
     assert sorted(found) == sorted(pairs) and geometry.num_nodes == 9
     torch.testing.assert_close(
         geometry.neighborhood["basis"], torch.stack([pairs[pair] for pair in found])

@@ -62,8 +62,7 @@ def tabulate(model: Ponita, *, max_distance: float | None = None, points: int = 
     grid = SplineGrid(lower, [limit] * dim, points)
     tabled, weight = copy.deepcopy(model), model.embedding.weight
     tabled.representation.basis = grid.to(weight.device)
-    if tabled.backend in ("lattice", "triton"):
-        tabled.backend = "fused"
+    tabled.backend = tabled.form.tabulated
     worst = 0.0
     places = _inside(exact, limit, dim)
     for block, source in zip(tabled.blocks, exact.blocks, strict=True):

@@ -7,8 +7,8 @@ from geozoo.nn.conv.egnn_conv import EGNNConv
 from geozoo.nn.conv.fiber_bundle_conv import FiberBundleConv
 from geozoo.nn.conv.painn_conv import GatedVectors, PaiNNConv
 from geozoo.nn.conv.point_conv import PointConv
-from geozoo.nn.conv.stencil import Stencil
 from geozoo.nn.conv.tensor_conv import PartwiseLinear, TensorConv
+from geozoo.nn.edges import Stencil
 
 __all__ = [
     "BundleConv",

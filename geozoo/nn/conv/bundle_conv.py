@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from geozoo.checks import check_shape
 from geozoo.nn.conv._kernel import KernelConv, check_edge_basis
+from geozoo.nn.edges import GivenEdges, as_directed
 from geozoo.ops import scatter
 
 
@@ -37,21 +38,21 @@ class BundleConv(KernelConv):
         self,
         x: Float[Tensor, "N O C"],
         basis: Float[Tensor, "E O O K"],
-        edge_index: Int[Tensor, "2 E"],
+        edge_index: GivenEdges,
     ) -> Float[Tensor, "N O out"]:
         """Return the convolved features; axes 1 and 2 of ``basis``: receiving, sending."""
         return self._sum(x, basis, edge_index) + self.bias
 
-    def _sum(self, x: Tensor, basis: Tensor, edge_index: Tensor) -> Tensor:
+    def _sum(self, x: Tensor, basis: Tensor, edge_index: GivenEdges) -> Tensor:
         check_shape("x", x, "N O C", None, None, self.in_channels)
         count = x.shape[1]
-        check_edge_basis(basis, edge_index, "O O", count, count, self.basis_channels)
-        sender, receiver = edge_index
+        edges = as_directed(edge_index, x.shape[0])
+        check_edge_basis(basis, edges, "O O", count, count, self.basis_channels)
         kernel = self.kernel(basis) / count
-        neighbor = x.index_select(0, sender)
+        neighbor = x.index_select(0, edges.sender)
         if self.groups == 1:
             matrix = kernel.unflatten(-1, (-1, self.in_channels))
             message = torch.einsum("eopcd,epd->eoc", matrix, neighbor)
         else:
             message = torch.einsum("eopc,epc->eoc", kernel, neighbor)
-        return scatter(message, receiver, x.shape[0])
+        return scatter(message, edges.receiver, x.shape[0])

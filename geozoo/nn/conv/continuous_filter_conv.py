@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from geozoo.checks import check_edges, check_positive, check_shape
+from geozoo.nn.edges import GivenEdges, as_directed
 from geozoo.ops import weighted_sum
 
 #: ln 2, by which the softplus is shifted so that it is 0 at 0.
@@ -47,7 +48,7 @@ class ContinuousFilterConv(nn.Module):
         x: Float[Tensor, "N C"],
         basis: Float[Tensor, "E K"],
         window: Float[Tensor, " E"],
-        edge_index: Int[Tensor, "2 E"],
+        edge_index: GivenEdges,
     ) -> Float[Tensor, "N C"]:
         """Return the convolved features.
 
@@ -55,12 +56,13 @@ class ContinuousFilterConv(nn.Module):
             x: features.
             basis: functions of the distance of each edge.
             window: weight of each edge, 0 at the cut-off.
-            edge_index: senders and receivers.
+            edge_index: senders and receivers, or edges of `geozoo.nn.edges`.
 
         Raises:
             ValueError: for another shape.
         """
         check_shape("x", x, "N C", None, self.channels)
-        check_edges(edge_index, basis, self.linear_1.in_features, window)
+        edges = as_directed(edge_index, x.shape[0])
+        check_edges(edges.index.shape[1], basis, self.linear_1.in_features, window)
         kernel = self.linear_2(shifted_softplus(self.linear_1(basis))) * window.unsqueeze(-1)
-        return weighted_sum(kernel, x, [(edge_index[0], edge_index[1])], x.shape[0])
+        return weighted_sum(kernel, x, [(edges.sender, edges.receiver)], x.shape[0])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from geozoo.checks import check_positive, check_shape
+from geozoo.nn.edges import GivenEdges, as_directed
 from geozoo.ops import scatter
 
 #: Gain of the last weights of the displacement, which begins close to nothing.
@@ -81,7 +82,7 @@ class EGNNConv(nn.Module):
         self,
         h: Float[Tensor, "N C"],
         pos: Float[Tensor, "N dim"],
-        edge_index: Int[Tensor, "2 E"],
+        edge_index: GivenEdges,
         *,
         edge_attr: Float[Tensor, "E A"] | None = None,
         edge_weight: Float[Tensor, " E"] | None = None,
@@ -92,7 +93,7 @@ class EGNNConv(nn.Module):
         Args:
             h: features.
             pos: positions.
-            edge_index: senders and receivers, without self-loops.
+            edge_index: senders and receivers, without self-loops, or edges of `geozoo.nn.edges`.
             edge_attr: numbers of the edges, if the layer has ``edge_channels``.
             edge_weight: weight of every edge; None: 1.
             vec: vectors of the nodes, if the layer has ``num_vectors``.
@@ -102,9 +103,8 @@ class EGNNConv(nn.Module):
         """
         check_shape("h", h, "N C", None, self.channels)
         check_shape("pos", pos, "N dim", len(h), None)
-        check_shape("edge_index", edge_index, "2 E", 2, None)
-        sender, receiver = edge_index
-        arm = pos.index_select(0, receiver) - pos.index_select(0, sender)
+        edges = as_directed(edge_index, h.shape[0])
+        sender, receiver, arm = edges.sender, edges.receiver, edges.vectors(pos)
         parts = [h.index_select(0, receiver), h.index_select(0, sender)]
         parts.append(arm.square().sum(-1, keepdim=True))
         if self.edge_channels:
@@ -121,7 +121,8 @@ class EGNNConv(nn.Module):
             return h + self.update(torch.cat([h, total], -1)), pos
         arm = arm * weight.unsqueeze(-1)
         degree = scatter(weight, receiver, len(pos)).clamp_min(1.0).unsqueeze(-1)
-        moved = pos + scatter(arm * self.displacement(message), receiver, len(pos)) / degree
+        # The vectors lead to the senders, points are pushed away from these.
+        moved = pos - scatter(arm * self.displacement(message), receiver, len(pos)) / degree
         moved = moved + self._drift(h, vec, pos.shape[1])
         return h + self.update(torch.cat([h, total], -1)), moved
 

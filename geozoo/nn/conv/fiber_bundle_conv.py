@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from geozoo.checks import check_positive, check_shape
-from geozoo.geometry import PairedEdges
 from geozoo.nn.conv._kernel import (
-    Edges,
     KernelConv,
     calibration_scale,
     check_basis,
     check_edge_basis,
-    convolve,
     kernel_width,
 )
-from geozoo.nn.conv.stencil import Stencil
-from geozoo.ops import SortedEdges
+from geozoo.nn.edges import GivenEdges, Kernel, as_edges
 
 
 class FiberBundleConv(KernelConv):
@@ -69,7 +65,7 @@ class FiberBundleConv(KernelConv):
         self,
         x: Float[Tensor, "N O C"],
         basis: Float[Tensor, "E O K"],
-        edge_index: Int[Tensor, "2 E"] | PairedEdges | Stencil | SortedEdges,
+        edge_index: GivenEdges,
         fiber_basis: Float[Tensor, "O O K"],
         *,
         loop_basis: Float[Tensor, "1 K"] | None = None,
@@ -79,9 +75,8 @@ class FiberBundleConv(KernelConv):
         Args:
             x: features of the bundle.
             basis: spatial basis values of each edge and receiving orientation.
-            edge_index: senders and receivers; or, for points on a lattice, the stencil to whose
-                steps the rows of the basis ``[R, D, O, K]`` belong (see `Stencil`); or sorted
-                edges, for `geozoo.ops.kernel_sum`.
+            edge_index: senders and receivers, or edges of `geozoo.nn.edges`, to whose rows those of
+                the basis belong: for the stencil of a lattice ``[R, D, O, K]``.
             fiber_basis: basis values of each pair of orientations.
             loop_basis: if given, ``edge_index`` lists undirected pairs, each once (or is what
                 `geozoo.geometry.pair_edges` makes of directed edges), and ``basis``
@@ -97,12 +92,13 @@ class FiberBundleConv(KernelConv):
         self,
         x: Tensor,
         basis: Tensor,
-        edge_index: Edges,
+        edge_index: GivenEdges,
         loop_basis: Tensor | None,
     ) -> Tensor:
         check_shape("x", x, "N O C", None, None, self.in_channels)
-        check_edge_basis(basis, edge_index, "O", x.shape[1], self.basis_channels)
-        return convolve(self.kernel, basis, x, edge_index, False, loop_basis)
+        edges = as_edges(edge_index, pairs=loop_basis is not None)
+        check_edge_basis(basis, edges, "O", x.shape[1], self.basis_channels)
+        return edges.convolve(Kernel(self.kernel, basis, loop_basis=loop_basis), x)
 
     def _fiber(self, y: Tensor, fiber_basis: Tensor) -> Tensor:
         count = y.shape[1]
@@ -122,7 +118,7 @@ class FiberBundleConv(KernelConv):
         self,
         x: Tensor,
         basis: Tensor,
-        edge_index: Edges,
+        edge_index: GivenEdges,
         fiber_basis: Tensor,
         *,
         loop_basis: Tensor | None = None,

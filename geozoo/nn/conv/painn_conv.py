@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from geozoo.checks import check_edges, check_positive, check_shape
+from geozoo.nn.edges import GivenEdges, as_directed
 from geozoo.ops import safe_norm, scatter
 
 
@@ -54,7 +55,7 @@ class PaiNNConv(nn.Module):
         basis: Float[Tensor, "E K"],
         window: Float[Tensor, " E"],
         direction: Float[Tensor, "E dim"],
-        edge_index: Int[Tensor, "2 E"],
+        edge_index: GivenEdges,
     ) -> tuple[Float[Tensor, "N C"], Float[Tensor, "N dim C"]]:
         """Return new scalars and vectors.
 
@@ -64,15 +65,16 @@ class PaiNNConv(nn.Module):
             basis: functions of the distance of each edge.
             window: weight of each edge, 0 at the cut-off.
             direction: unit vector of each edge, from the receiver to the sender.
-            edge_index: senders and receivers.
+            edge_index: senders and receivers, or edges of `geozoo.nn.edges`.
 
         Raises:
             ValueError: for another shape.
         """
         check_shape("s", s, "N C", None, self.channels)
         check_shape("v", v, "N dim C", len(s), None, self.channels)
-        check_edges(edge_index, basis, self.basis_channels, window)
-        sender, receiver = edge_index
+        edges = as_directed(edge_index, s.shape[0])
+        check_edges(edges.index.shape[1], basis, self.basis_channels, window)
+        sender, receiver = edges.sender, edges.receiver
         check_shape("direction", direction, "E dim", len(sender), v.shape[1])
         filtered = self.filter(basis) * window.unsqueeze(-1)
         parts = self.message(s).index_select(0, sender) * filtered

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from geozoo.checks import check_shape
-from geozoo.geometry import PairedEdges
-from geozoo.nn.conv._kernel import Edges, KernelConv, check_edge_basis, convolve
-from geozoo.nn.conv.stencil import Stencil
-from geozoo.ops import SortedEdges
+from geozoo.nn.conv._kernel import KernelConv, check_edge_basis
+from geozoo.nn.edges import GivenEdges, Kernel, as_edges
 
 
 class PointConv(KernelConv):
@@ -38,7 +36,7 @@ class PointConv(KernelConv):
         self,
         x: Float[Tensor, "N C"],
         basis: Float[Tensor, "E K"],
-        edge_index: Int[Tensor, "2 E"] | PairedEdges | Stencil | SortedEdges,
+        edge_index: GivenEdges,
         *,
         loop_basis: Float[Tensor, "1 K"] | None = None,
     ) -> Float[Tensor, "N out"]:
@@ -47,9 +45,8 @@ class PointConv(KernelConv):
         Args:
             x: features of the points.
             basis: basis values of each edge.
-            edge_index: senders and receivers; or, for points on a lattice, the stencil to whose
-                steps the rows of the basis ``[R, D, K]`` belong (see `Stencil`); or sorted
-                edges, for `geozoo.ops.kernel_sum`.
+            edge_index: senders and receivers, or edges of `geozoo.nn.edges`, to whose rows those of
+                the basis belong: for the stencil of a lattice ``[R, D, K]``.
             loop_basis: if given, ``edge_index`` lists undirected pairs, each once (or is what
                 `geozoo.geometry.pair_edges` makes of directed edges), whose kernel
                 serves both directions (right for invariants that do not change when a pair is
@@ -61,11 +58,11 @@ class PointConv(KernelConv):
         self,
         x: Tensor,
         basis: Tensor,
-        edge_index: Edges,
+        edge_index: GivenEdges,
         *,
         loop_basis: Tensor | None = None,
     ) -> Tensor:
         check_shape("x", x, "N C", None, self.in_channels)
-        check_edge_basis(basis, edge_index, "", self.basis_channels)
-        full = self.groups == 1
-        return convolve(self.kernel, basis, x, edge_index, full, loop_basis)
+        edges = as_edges(edge_index, pairs=loop_basis is not None)
+        check_edge_basis(basis, edges, "", self.basis_channels)
+        return edges.convolve(Kernel(self.kernel, basis, self.groups == 1, loop_basis), x)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from geozoo.checks import check_edges, check_positive, check_shape
 from geozoo.geometry import PART_SIZES, tensor_part_norms, tensor_product_parts, weigh_parts
+from geozoo.nn.edges import GivenEdges, as_directed
 from geozoo.ops import scatter
 
 
@@ -89,7 +90,7 @@ class TensorConv(nn.Module):
         tensor: Float[Tensor, "N 10 C"],
         basis: Float[Tensor, "E K"],
         window: Float[Tensor, " E"],
-        edge_index: Int[Tensor, "2 E"],
+        edge_index: GivenEdges,
     ) -> Float[Tensor, "N 10 C"]:
         """Return new tensors.
 
@@ -97,18 +98,18 @@ class TensorConv(nn.Module):
             tensor: components of the tensors of the nodes, see `geozoo.geometry.full_tensor`.
             basis: functions of the distance of each edge.
             window: weight of each edge, 0 at the cut-off.
-            edge_index: senders and receivers.
+            edge_index: senders and receivers, or edges of `geozoo.nn.edges`.
 
         Raises:
             ValueError: for another shape.
         """
         check_shape("tensor", tensor, "N 10 C", None, sum(PART_SIZES), self.channels)
-        check_edges(edge_index, basis, self.basis_channels, window)
-        sender, receiver = edge_index
+        edges = as_directed(edge_index, tensor.shape[0])
+        check_edges(edges.index.shape[1], basis, self.basis_channels, window)
         small = _tamed(tensor)
         mixed = self.before(small)
         weights = (self.filter(basis) * window.unsqueeze(-1)).unflatten(-1, (3, -1))
-        messages = weigh_parts(weights, mixed.index_select(0, sender))
-        heard = scatter(messages, receiver, len(tensor))
+        messages = weigh_parts(weights, mixed.index_select(0, edges.sender))
+        heard = scatter(messages, edges.receiver, len(tensor))
         change = self.after(_tamed(2 * tensor_product_parts(mixed, heard)))
         return small + change + tensor_product_parts(change, change)

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from geozoo.checks import check_not_negative, check_shape
-from geozoo.geometry import PairedEdges
-from geozoo.nn.conv import Stencil
+from geozoo.nn.edges import Edges, GivenEdges, as_edges
 from geozoo.nn.embedding import KernelBasis, PolynomialWindow, SplineTerms
-from geozoo.ops import SortedEdges, safe_norm
+from geozoo.ops import safe_norm
 
 
 class Geometry(NamedTuple):
@@ -24,7 +23,7 @@ class Geometry(NamedTuple):
         num_nodes: number of nodes.
     """
 
-    neighborhood: dict[str, Tensor | PairedEdges | Stencil | SortedEdges | None]
+    neighborhood: dict[str, Tensor | SplineTerms | Edges | None]
     point_orientations: Tensor | None
     point_nodes: Tensor | None
     num_nodes: int
@@ -75,7 +74,7 @@ class Representation(nn.Module):
     def geometry(
         self,
         pos: Tensor,
-        edge_index: Tensor,
+        edge_index: GivenEdges,
         batch: Tensor,
         *,
         pairs: bool = False,
@@ -85,44 +84,41 @@ class Representation(nn.Module):
 
         Args:
             pos: positions ``[N, dim]``.
-            edge_index: edges ``[2, E]`` with senders in row 0, or undirected pairs ``[2, P]``.
+            edge_index: edges ``[2, E]`` with senders in row 0, or undirected pairs ``[2, P]``, or
+                edges of `geozoo.nn.edges`.
             batch: graph of each node ``[N]``.
-            pairs: whether ``edge_index`` lists undirected pairs (only where `shares_pairs`).
+            pairs: whether a plain ``edge_index`` lists undirected pairs, see `as_edges`.
             condition: ``[N, condition_channels]``, equal for all nodes of a graph; a pair takes the
                 one of its receiver. None without such channels.
         """
         raise NotImplementedError
 
-    def check_graph(self, pos: Tensor, edge_index: Tensor) -> None:
-        """Check positions and edges.
+    def edges(self, pos: Tensor, edge_index: GivenEdges, *, pairs: bool = False) -> Edges:
+        """Return edges for what was given, see `geozoo.nn.edges.as_edges`.
+
+        Pairs become directed edges where one kernel row cannot serve both directions.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: for another shape of these or of the positions.
         """
         check_shape("pos", pos, "N dim", None, self.dim)
-        check_shape("edge_index", edge_index, "2 E", 2, None)
-
-    def differences(self, pos: Tensor, edge_index: Tensor) -> Tensor:
-        """Return the way from receiver to sender of every edge, ``[E, dim]``.
-
-        Raises:
-            ValueError: for another shape.
-        """
-        self.check_graph(pos, edge_index)
-        return pos.index_select(0, edge_index[0]) - pos.index_select(0, edge_index[1])
+        edges = as_edges(edge_index, pairs=pairs)
+        if edges.has_loop_rows and not self.shares_pairs:
+            return edges.directed(pos.shape[0])
+        return edges
 
     def width(self, num_scalars: int, num_vectors: int) -> int:
         """Return how many channels scalars and vectors have when lifted."""
         return num_scalars + num_vectors
 
     def fade(self, basis: Tensor | SplineTerms, rel_pos: Tensor) -> Tensor | SplineTerms:
-        """Return the basis ``[E, ..., K]`` times the window of each pair's distance."""
+        """Return the basis ``[rows..., ..., K]`` times the window of each row's distance."""
         if self.window.radius is None:
             return basis
         window = self.window(safe_norm(rel_pos))
         if isinstance(basis, SplineTerms):
             return basis.scaled(window)
-        return basis * window.view(-1, *[1] * (basis.dim() - 1))
+        return basis * window.view(*window.shape, *[1] * (basis.dim() - window.dim()))
 
     def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
         """Return the input features ``[points, ..., width(scalars, vectors)]``."""
@@ -140,19 +136,19 @@ class Representation(nn.Module):
 
 
 def conditioned(invariants: Tensor, condition: Tensor | None, rows: Tensor) -> Tensor:
-    """Return the invariants ``[E, ..., d]`` with the condition of some nodes behind them.
+    """Return the invariants ``[rows..., ..., d]`` with the condition of some nodes behind them.
 
     Args:
-        invariants: of each edge.
+        invariants: of each row of the edges.
         condition: ``[N, k]``, or None.
-        rows: node of each edge.
+        rows: node of each row.
     """
     if condition is None:
         return invariants
-    further = condition.index_select(0, rows)
-    middle = invariants.shape[1:-1]
-    further = further.view(len(further), *[1] * len(middle), -1).expand(-1, *middle, -1)
-    return torch.cat([invariants, further], -1)
+    further = condition.index_select(0, rows.flatten())
+    middle = invariants.shape[rows.dim() : -1]
+    further = further.view(*rows.shape, *[1] * len(middle), -1)
+    return torch.cat([invariants, further.expand(*rows.shape, *middle, -1)], -1)
 
 
 def loop_invariants(pos: Tensor, num_invariants: int, condition: Tensor | None) -> Tensor:

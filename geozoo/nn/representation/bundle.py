@@ -17,6 +17,7 @@ from geozoo.geometry import (
     sphere_grid,
 )
 from geozoo.nn.conv import BundleConv, FiberBundleConv
+from geozoo.nn.edges import GivenEdges
 from geozoo.nn.embedding import KernelBasis
 from geozoo.nn.readout import lift_to_orientations, project_from_orientations
 from geozoo.nn.representation._base import Geometry, Representation, conditioned, loop_invariants
@@ -92,7 +93,7 @@ class BundleRepresentation(Representation):
     def geometry(
         self,
         pos: Tensor,
-        edge_index: Tensor,
+        edge_index: GivenEdges,
         batch: Tensor,
         *,
         pairs: bool = False,
@@ -100,24 +101,25 @@ class BundleRepresentation(Representation):
     ) -> Geometry:
         """Return bases and indices; see `Representation.geometry`."""
         grid = self.orientations.to(pos.dtype)
-        rel_pos = self.differences(pos, edge_index)
+        edges = self.edges(pos, edge_index, pairs=pairs)
+        rel_pos = edges.vectors(pos)
         invariants = (r2s1_invariants if self.dim == 2 else r3s2_invariants)(
-            rel_pos.unsqueeze(1), grid
+            rel_pos.unsqueeze(-2), grid
         )
         fiber = orientation_invariants(grid.unsqueeze(1), grid, self.orientation_kind)
         if self.fiber_basis is None:
             size = (rel_pos.shape[0], grid.shape[0], grid.shape[0], -1)
             both = torch.cat([invariants.unsqueeze(2).expand(size), fiber.expand(size)], -1)
-            both = conditioned(both, condition, edge_index[1])
+            both = conditioned(both, condition, edges.receiver)
             basis = self.fade(self.basis(both), rel_pos)
-            neighborhood = {"basis": basis, "edge_index": edge_index}
+            neighborhood = {"basis": basis, "edge_index": edges}
             return Geometry(neighborhood, None, None, pos.shape[0])
-        invariants = conditioned(invariants, condition, edge_index[1])
+        invariants = conditioned(invariants, condition, edges.receiver)
         neighborhood = {
             "basis": self.fade(self.basis(invariants), rel_pos),
-            "edge_index": edge_index,
+            "edge_index": edges,
             "fiber_basis": self.fiber_basis(fiber),
-            "loop_basis": self._loop_basis(pos, condition) if pairs else None,
+            "loop_basis": self._loop_basis(pos, condition) if edges.has_loop_rows else None,
         }
         return Geometry(neighborhood, None, None, pos.shape[0])
 

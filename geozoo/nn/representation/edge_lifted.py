@@ -15,6 +15,7 @@ from geozoo.geometry import (
     r3s2_invariants,
 )
 from geozoo.nn.conv import PointConv
+from geozoo.nn.edges import DirectedEdges, GivenEdges
 from geozoo.nn.representation._base import Geometry, Representation, conditioned
 from geozoo.ops import offsets, ragged_arange, safe_norm, scatter
 
@@ -74,21 +75,19 @@ class EdgeLiftedRepresentation(Representation):
     def geometry(
         self,
         pos: Tensor,
-        edge_index: Tensor,
+        edge_index: GivenEdges,
         batch: Tensor,
         *,
         pairs: bool = False,
         condition: Tensor | None = None,
     ) -> Geometry:
         """Return bases and indices of the lifted points; see `Representation.geometry`."""
-        self.check_graph(pos, edge_index)
-        sender, node = _simple_edges(edge_index, pos)
-        joined = torch.stack([sender, node])
-        rel_pos = pos.index_select(0, sender) - pos.index_select(0, node)
+        edges = _simple_edges(self.edges(pos, edge_index, pairs=pairs).directed(len(pos)), pos)
+        joined, node, rel_pos = edges.index, edges.receiver, edges.vectors(pos)
         orientation = rel_pos / safe_norm(rel_pos, keepdim=True)
         if self.interaction == "complete":
             joined = complete_graph(batch, self_loops=False)
-        point_edges = _point_edges(joined, node, pos.shape[0])
+        point_edges = DirectedEdges(_point_edges(joined, node, pos.shape[0]))
         if condition is not None:
             condition = condition.index_select(0, node)
         basis = self._basis(pos.index_select(0, node), orientation, point_edges, condition)
@@ -96,18 +95,18 @@ class EdgeLiftedRepresentation(Representation):
         return Geometry(neighborhood, orientation, node, pos.shape[0])
 
     def _basis(
-        self, place: Tensor, orientation: Tensor, edges: Tensor, condition: Tensor | None
+        self, place: Tensor, orientation: Tensor, edges: DirectedEdges, condition: Tensor | None
     ) -> Tensor:
-        rel_pos = place.index_select(0, edges[0]) - place.index_select(0, edges[1])
-        receiving = orientation.index_select(0, edges[1])
+        rel_pos = edges.vectors(place)
+        receiving = orientation.index_select(0, edges.receiver)
         spatial = r2s1_invariants if self.dim == 2 else r3s2_invariants
         invariants = [
             spatial(rel_pos, receiving),
             orientation_invariants(
-                receiving, orientation.index_select(0, edges[0]), self.orientation_kind
+                receiving, orientation.index_select(0, edges.sender), self.orientation_kind
             ),
         ]
-        together = conditioned(torch.cat(invariants, -1), condition, edges[1])
+        together = conditioned(torch.cat(invariants, -1), condition, edges.receiver)
         return self.fade(self.basis(together), rel_pos)
 
     def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
@@ -138,13 +137,14 @@ class EdgeLiftedRepresentation(Representation):
         return PointConv(channels, channels, self.basis_channels, groups=groups)
 
 
-def _simple_edges(edge_index: Tensor, pos: Tensor) -> tuple[Tensor, Tensor]:
+def _simple_edges(edges: DirectedEdges, pos: Tensor) -> DirectedEdges:
     """Drop self-loops, repetitions and edges of length 0; sort by receiver."""
+    if edges.shift is not None:
+        raise ValueError("edges that are lifted to points cannot have shifts yet")
     num_nodes = pos.shape[0]
-    key = torch.unique(edge_index[1] * num_nodes + edge_index[0])
-    node, sender = key // num_nodes, key % num_nodes
-    apart = (pos[sender] != pos[node]).any(-1)
-    return sender[apart], node[apart]
+    key = torch.unique(edges.receiver * num_nodes + edges.sender)
+    simple = torch.stack([key % num_nodes, key // num_nodes])
+    return DirectedEdges(simple[:, (pos[simple[0]] != pos[simple[1]]).any(-1)])
 
 
 def _point_edges(base_graph: Tensor, node: Tensor, num_nodes: int) -> Tensor:

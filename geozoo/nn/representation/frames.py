@@ -8,6 +8,7 @@ from torch import Tensor
 from geozoo.checks import check_lifted
 from geozoo.geometry import frame_invariants, platonic_rotations
 from geozoo.nn.conv import FiberBundleConv
+from geozoo.nn.edges import GivenEdges
 from geozoo.nn.embedding import KernelBasis
 from geozoo.nn.representation._base import Geometry, Representation, conditioned
 
@@ -69,7 +70,7 @@ class FrameRepresentation(Representation):
     def geometry(
         self,
         pos: Tensor,
-        edge_index: Tensor,
+        edge_index: GivenEdges,
         batch: Tensor,
         *,
         pairs: bool = False,
@@ -77,15 +78,16 @@ class FrameRepresentation(Representation):
     ) -> Geometry:
         """Return bases and indices; see `Representation.geometry`."""
         grid = self.frames.to(pos.dtype)
-        rel_pos = self.differences(pos, edge_index)
+        edges = self.edges(pos, edge_index, pairs=pairs)
+        rel_pos = edges.vectors(pos)
         # Components along the columns of each frame: R^T r.
-        along = torch.einsum("ed,fdk->efk", rel_pos, grid)
-        along = conditioned(along, condition, edge_index[1])
+        along = torch.einsum("...d,fdk->...fk", rel_pos, grid)
+        along = conditioned(along, condition, edges.receiver)
         # Row: sending frame, column: receiving one, as the convolution contracts them.
         fiber = frame_invariants(grid.unsqueeze(0), grid.unsqueeze(1))
         neighborhood = {
             "basis": self.fade(self.basis(along), rel_pos),
-            "edge_index": edge_index,
+            "edge_index": edges,
             "fiber_basis": self.fiber_basis(fiber),
         }
         return Geometry(neighborhood, None, None, pos.shape[0])

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
-import torch
 from torch import Tensor
 
-from geozoo.geometry import lattice_reach, lattice_steps, stencil_offsets
-from geozoo.nn.conv import Stencil
+from geozoo.nn.edges import lattice_stencil
 from geozoo.nn.representation._base import Geometry, Representation
 
 
@@ -36,30 +32,10 @@ def lattice_geometry(
     Raises:
         ValueError: if the points do not lie on such lattices.
     """
-    steps = lattice_steps(pos, shape, num_graphs)
-    graphs = torch.arange(num_graphs, device=batch.device)
-    if not torch.equal(batch, graphs.repeat_interleave(len(pos) // num_graphs)):
-        raise ValueError(
-            f"batch must give every graph the {math.prod(shape)} points of its lattice"
-        )
-    reach = lattice_reach(steps, shape, representation.window.radius)
-    if condition is None and bool((steps == steps[:1]).all()):
-        steps = steps[:1]
-    rows = len(steps)
-    offsets = stencil_offsets(reach).to(pos)
-    # A star per row of kernels: senders at all steps around a receiver.
-    senders = (offsets @ steps).flatten(0, 1)
-    centres = torch.arange(rows, device=pos.device)
-    star = torch.repeat_interleave(centres, len(offsets))
-    edge_index = torch.stack([torch.arange(len(senders), device=pos.device), len(senders) + star])
-    owner = torch.cat([star, centres])
-    geometry = representation.geometry(
-        torch.cat([senders, senders.new_zeros(rows, pos.shape[-1])]),
-        edge_index,
-        owner,
-        condition=None if condition is None else condition.index_select(0, owner),
-    )
-    basis = geometry.neighborhood["basis"].unflatten(0, (rows, len(offsets)))
-    stencil = Stencil(tuple(shape), reach)
-    neighborhood = {**geometry.neighborhood, "basis": basis, "edge_index": stencil}
-    return geometry._replace(neighborhood=neighborhood, num_nodes=len(pos))
+    stencil = lattice_stencil(
+        pos, batch, shape, num_graphs, radius=representation.window.radius,
+        rows_of_each=condition is not None,
+    )  # fmt: skip
+    if condition is not None:
+        condition = condition.index_select(0, batch)
+    return representation.geometry(pos, stencil, batch, condition=condition)

@@ -7,6 +7,7 @@ from torch import Tensor
 from geozoo.checks import check_lifted
 from geozoo.geometry import distance_invariants
 from geozoo.nn.conv import PointConv
+from geozoo.nn.edges import GivenEdges
 from geozoo.nn.representation._base import Geometry, Representation, conditioned, loop_invariants
 
 
@@ -52,18 +53,19 @@ class PositionRepresentation(Representation):
     def geometry(
         self,
         pos: Tensor,
-        edge_index: Tensor,
+        edge_index: GivenEdges,
         batch: Tensor,
         *,
         pairs: bool = False,
         condition: Tensor | None = None,
     ) -> Geometry:
         """Return bases and indices; see `Representation.geometry`."""
-        rel_pos = self.differences(pos, edge_index)
-        invariants = conditioned(distance_invariants(rel_pos), condition, edge_index[1])
+        edges = self.edges(pos, edge_index, pairs=pairs)
+        rel_pos = edges.vectors(pos)
+        invariants = conditioned(distance_invariants(rel_pos), condition, edges.receiver)
         basis = self.fade(self.basis(invariants), rel_pos)
-        loop = self.basis(loop_invariants(pos, 1, condition)) if pairs else None
-        neighborhood = {"basis": basis, "edge_index": edge_index, "loop_basis": loop}
+        loop = self.basis(loop_invariants(pos, 1, condition)) if edges.has_loop_rows else None
+        neighborhood = {"basis": basis, "edge_index": edges, "loop_basis": loop}
         return Geometry(neighborhood, None, None, pos.shape[0])
 
     def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:

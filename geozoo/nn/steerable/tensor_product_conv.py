@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from geozoo.checks import check_edges, check_not_negative, check_positive, check_shape
+from geozoo.nn.edges import GivenEdges, as_directed
 from geozoo.nn.steerable.irreps import load_o3
 from geozoo.ops import scatter
 
@@ -82,7 +83,7 @@ class TensorProductConv(nn.Module):
         harmonics: Float[Tensor, "E S"],
         basis: Float[Tensor, "E K"],
         window: Float[Tensor, " E"],
-        edge_index: Int[Tensor, "2 E"],
+        edge_index: GivenEdges,
     ) -> Float[Tensor, "N out"]:
         """Return the convolved features.
 
@@ -91,15 +92,15 @@ class TensorProductConv(nn.Module):
             harmonics: spherical harmonics of every edge up to ``degree``.
             basis: functions of the distance of each edge.
             window: weight of each edge, 0 at the cut-off.
-            edge_index: senders and receivers.
+            edge_index: senders and receivers, or edges of `geozoo.nn.edges`.
 
         Raises:
             ValueError: for another shape.
         """
         check_shape("x", x, "N in", None, self.linear_1.irreps_in.dim)
-        check_edges(edge_index, basis, self.radial[0].in_features, window)
-        check_shape("harmonics", harmonics, "E S", edge_index.shape[1], self.harmonics.dim)
-        sender, receiver = edge_index
+        edges = as_directed(edge_index, x.shape[0])
+        check_edges(edges.index.shape[1], basis, self.radial[0].in_features, window)
+        check_shape("harmonics", harmonics, "E S", edges.index.shape[1], self.harmonics.dim)
         weight = self.radial(basis) * window.unsqueeze(-1)
-        message = self.product(self.linear_1(x).index_select(0, sender), harmonics, weight)
-        return self.linear_2(self.scale * scatter(message, receiver, len(x)))
+        message = self.product(self.linear_1(x).index_select(0, edges.sender), harmonics, weight)
+        return self.linear_2(self.scale * scatter(message, edges.receiver, len(x)))

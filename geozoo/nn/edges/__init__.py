@@ -1,0 +1,26 @@
+"""Who sends to whom: a list of edges, pairs, sorted edges, or the steps of a lattice.
+
+Layers take any of them, and plain tensors ``[2, E]``, through `as_edges`.
+"""
+
+from geozoo.nn.edges.directed import DirectedEdges
+from geozoo.nn.edges.family import Edges
+from geozoo.nn.edges.given import GivenEdges, as_directed, as_edges
+from geozoo.nn.edges.kernel import Kernel, apply_kernel
+from geozoo.nn.edges.paired import PairedEdges
+from geozoo.nn.edges.sorted import SortedEdges
+from geozoo.nn.edges.stencil import Stencil, lattice_stencil
+
+__all__ = [
+    "DirectedEdges",
+    "Edges",
+    "GivenEdges",
+    "Kernel",
+    "PairedEdges",
+    "SortedEdges",
+    "Stencil",
+    "apply_kernel",
+    "as_directed",
+    "as_edges",
+    "lattice_stencil",
+]

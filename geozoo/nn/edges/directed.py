@@ -1,0 +1,69 @@
+"""Edges in a list, each with a row of its own."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from geozoo.geometry import edge_vectors
+from geozoo.nn.edges.kernel import Kernel, apply_kernel
+from geozoo.ops import scatter, weighted_sum
+
+
+class DirectedEdges(NamedTuple):
+    """Edges one by one; see `Edges`.
+
+    Attributes:
+        index: ``[2, E]`` senders and receivers.
+        shift: ``[E, dim]`` what is added to the sender's position; None: nothing.
+
+    >>> import torch
+    >>> edges = DirectedEdges(torch.tensor([[0], [1]]), torch.tensor([[10.0]]))
+    >>> edges.vectors(torch.tensor([[1.0], [9.0]]))  # by the image of the sender that is near
+    tensor([[2.]])
+    """
+
+    index: Int[Tensor, "2 E"]
+    shift: Float[Tensor, "E dim"] | None = None
+
+    @property
+    def sender(self) -> Int[Tensor, " E"]:
+        """Node that sends by each edge."""
+        return self.index[0]
+
+    @property
+    def receiver(self) -> Int[Tensor, " E"]:
+        """Node that receives by each edge."""
+        return self.index[1]
+
+    @property
+    def ends(self) -> tuple[Tensor, ...]:
+        """See `Edges.ends`."""
+        return (self.index,)
+
+    @property
+    def axes(self) -> tuple[str, tuple[int | None, ...]]:
+        """See `Edges.axes`."""
+        return "E", (self.index.shape[1],)
+
+    @property
+    def has_loop_rows(self) -> bool:
+        """Self-loops are edges like others."""
+        return False
+
+    def vectors(self, pos: Float[Tensor, "N dim"]) -> Float[Tensor, "E dim"]:
+        """See `Edges.vectors`."""
+        return edge_vectors(pos, self.sender, self.receiver, self.shift)
+
+    def convolve(self, kernel: Kernel, x: Tensor) -> Tensor:
+        """See `Edges.convolve`."""
+        if kernel.full:
+            message = apply_kernel(kernel.rows(), x.index_select(0, self.sender), True)
+            return scatter(message, self.receiver, x.shape[0])
+        return weighted_sum(kernel.rows(), x, [(self.sender, self.receiver)], x.shape[0])
+
+    def directed(self, num_nodes: int) -> DirectedEdges:
+        """Return itself."""
+        return self

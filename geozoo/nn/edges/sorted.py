@@ -1,0 +1,60 @@
+"""Edges in the order of either end."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from geozoo import ops
+from geozoo.geometry import edge_vectors
+from geozoo.nn.edges.directed import DirectedEdges
+from geozoo.nn.edges.kernel import Kernel
+
+
+class SortedEdges(NamedTuple):
+    """Edges that kernels can be summed over while they are evaluated; see `Edges`.
+
+    Attributes:
+        order: the edges by either end, see `geozoo.ops.sort_edges`.
+        shift: ``[E, dim]`` what is added to the sender's position; None: nothing.
+    """
+
+    order: ops.SortedEdges
+    shift: Float[Tensor, "E dim"] | None = None
+
+    @property
+    def receiver(self) -> Int[Tensor, " E"]:
+        """Node that receives by each edge."""
+        return self.order.target
+
+    @property
+    def ends(self) -> tuple[Tensor, ...]:
+        """See `Edges.ends`."""
+        return self.order.source, self.order.target
+
+    @property
+    def axes(self) -> tuple[str, tuple[int | None, ...]]:
+        """See `Edges.axes`."""
+        return "E", (self.order.source.shape[0],)
+
+    @property
+    def has_loop_rows(self) -> bool:
+        """Self-loops are edges like others."""
+        return False
+
+    def vectors(self, pos: Float[Tensor, "N dim"]) -> Float[Tensor, "E dim"]:
+        """See `Edges.vectors`."""
+        return edge_vectors(pos, self.order.source, self.order.target, self.shift)
+
+    def convolve(self, kernel: Kernel, x: Tensor) -> Tensor:
+        """Sum by `geozoo.ops.kernel_sum` where the kernel is linear; see `Edges.convolve`."""
+        if not kernel.is_linear:
+            return self.directed(x.shape[0]).convolve(kernel, x)
+        return ops.kernel_sum(kernel.basis, kernel.map.weight, x, self.order)
+
+    def directed(self, num_nodes: int) -> DirectedEdges:
+        """Return the edges in the order in which they were given."""
+        return DirectedEdges(torch.stack([self.order.source, self.order.target]), self.shift)
