@@ -138,6 +138,8 @@ def test_what_is_no_edges_is_refused_by_name():
     conv = seeded(lambda: layers.PointConv(4, 4, 3))
     with pytest.raises(ValueError, match="loop_basis must be given for pairs"):
         conv(random(5, 4), random(3, 3), MUTUAL)
+    with pytest.raises(ValueError, match="loop_basis must be None .* got one with DirectedEdges"):
+        conv(random(5, 4), random(9, 3), DirectedEdges(INDEX), loop_basis=random(1, 3))
 
 
 def test_what_other_rooms_find_become_edges():

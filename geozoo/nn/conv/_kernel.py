@@ -90,3 +90,14 @@ def check_edge_basis(
     """
     axes, counts = edges.axes
     check_basis("basis", basis, f"{axes} {orientations} K", *counts, *sizes)
+
+
+def check_loop_basis(loop_basis: Tensor | None, edges: Edges) -> None:
+    """Raise ValueError unless self-loops have basis values where edges leave them to these."""
+    if loop_basis is None and edges.has_loop_rows:
+        raise ValueError("loop_basis must be given for pairs: they leave self-loops to it")
+    if loop_basis is not None and not edges.has_loop_rows:
+        raise ValueError(
+            "loop_basis must be None for edges that list their self-loops, got one with "
+            f"{type(edges).__name__}"
+        )

@@ -13,6 +13,7 @@ from geozoo.nn.conv._kernel import (
     calibration_scale,
     check_basis,
     check_edge_basis,
+    check_loop_basis,
     kernel_width,
 )
 from geozoo.nn.edges import GivenEdges, Kernel, as_edges
@@ -98,6 +99,7 @@ class FiberBundleConv(KernelConv):
         check_shape("x", x, "N O C", None, None, self.in_channels)
         edges = as_edges(edge_index, pairs=loop_basis is not None)
         check_edge_basis(basis, edges, "O", x.shape[1], self.basis_channels)
+        check_loop_basis(loop_basis, edges)
         return edges.convolve(Kernel(self.kernel, basis, loop_basis=loop_basis), x)
 
     def _fiber(self, y: Tensor, fiber_basis: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from geozoo.checks import check_shape
-from geozoo.nn.conv._kernel import KernelConv, check_edge_basis
+from geozoo.nn.conv._kernel import KernelConv, check_edge_basis, check_loop_basis
 from geozoo.nn.edges import GivenEdges, Kernel, as_edges
 
 
@@ -65,4 +65,5 @@ class PointConv(KernelConv):
         check_shape("x", x, "N C", None, self.in_channels)
         edges = as_edges(edge_index, pairs=loop_basis is not None)
         check_edge_basis(basis, edges, "", self.basis_channels)
+        check_loop_basis(loop_basis, edges)
         return edges.convolve(Kernel(self.kernel, basis, self.groups == 1, loop_basis), x)
