@@ -17,7 +17,7 @@ POINTS = {"exact": None, "tabulated_64": 64, "tabulated_256": 256}
 def evaluation(form: str, device: torch.device) -> Built:
     """Energies and forces of 16 molecules of 21 atoms, without storing anything for training."""
     torch.manual_seed(0)
-    model = Ponita(9, 1, num_orientations=20, radius=RADIUS)
+    model = Ponita(9, 1, radius=RADIUS, orientations={"num_orientations": 20})
     points = POINTS[form]
     if points is not None:
         model = tabulate(model, points=points).model

@@ -11,6 +11,7 @@ import torchdiffeq
 from benchmarks._case import MODES, Built, Case, size
 from geozoo.models import GramODE
 from geozoo.ode import Integrator
+from geozoo.options import in_groups
 from geozoo.tasks._compiled import CompiledModel
 
 #: Arguments of the network for each variant.
@@ -40,7 +41,9 @@ def step_of(sensors: int, form: str, device: torch.device) -> Built:
     torch.manual_seed(0)
     sensors, batch = size(sensors, 6), size(BATCH, 2)
     graph = road_graph(sensors)
-    model = GramODE(graph, graph.T, in_channels=3, dropout=0.0, **FORMS[form]).to(device)
+    model = GramODE(
+        graph, graph.T, in_channels=3, **in_groups(GramODE, {"dropout": 0.0, **FORMS[form]})
+    ).to(device)
     if form == "torchdiffeq":
         for module in model.modules():
             if hasattr(module, "integrator"):

@@ -14,6 +14,7 @@ from geozoo.data import pixel_positions
 from geozoo.geometry import random_rotations
 from geozoo.models import Ponita
 from geozoo.models._outputs import GeometricOutput
+from geozoo.options import in_groups
 from geozoo.tasks._compiled import CompiledModel, TracedStep
 from geozoo.tasks._neighbors import with_neighbors
 from geozoo.tasks.potential import energy_and_force
@@ -35,9 +36,14 @@ def nbody(form: str, device: torch.device) -> Built:
     """Position error of 100 systems of 5 bodies."""
     torch.manual_seed(0)
     model = Ponita(
-        1, 0, in_vectors=1, out_vectors=1, level="node", num_orientations=16, layer_scale=1e-6,
-        hidden_channels=size(128, 8), **FORMS[form],
-    )  # fmt: skip
+        1,
+        0,
+        in_vectors=1,
+        out_vectors=1,
+        level="node",
+        hidden_channels=size(128, 8),
+        **in_groups(Ponita, {"num_orientations": 16, "layer_scale": 1e-6, **FORMS[form]}),
+    )
     graphs = size(100, 2)
     inputs = _clouds(graphs, 5, 3, 1, device)
     velocity = torch.randn(5 * graphs, 1, 3, device=device)
@@ -52,7 +58,9 @@ def aspirin(form: str, device: torch.device) -> Built:
     """Energies and forces of 5 molecules of 21 atoms."""
     torch.manual_seed(0)
     width = size(128, 8)
-    model = Ponita(9, 1, num_orientations=20, hidden_channels=width, **FORMS[form]).to(device)
+    model = Ponita(
+        9, 1, hidden_channels=width, **in_groups(Ponita, {"num_orientations": 20, **FORMS[form]})
+    ).to(device)
     atoms = size(21, 4)
     inputs = _clouds(5, atoms, 3, 9, device)
 
@@ -76,9 +84,12 @@ def qm9(form: str, device: torch.device) -> Built:
     """One scalar output for each of 24 molecules of 18 atoms."""
     torch.manual_seed(0)
     model = Ponita(
-        11, 1, hidden_channels=size(256, 8), num_layers=size(9, 1), num_orientations=16,
-        multiple_readouts=False, **FORMS[form],
-    )  # fmt: skip
+        11,
+        1,
+        hidden_channels=size(256, 8),
+        num_layers=size(9, 1),
+        **in_groups(Ponita, {"num_orientations": 16, "multiple_readouts": False, **FORMS[form]}),
+    )
     return _trained(model, _clouds(size(24, 2), size(18, 4), 3, 11, device), _square, form, device)
 
 
@@ -86,9 +97,12 @@ def superpixels(form: str, device: torch.device) -> Built:
     """24 graphs of 75 nodes, each connected to its 8 nearest neighbours."""
     torch.manual_seed(0)
     model = Ponita(
-        1, 10, dim=2, num_orientations=10, multiple_readouts=False,
-        hidden_channels=size(128, 8), **FORMS[form],
-    )  # fmt: skip
+        1,
+        10,
+        dim=2,
+        hidden_channels=size(128, 8),
+        **in_groups(Ponita, {"num_orientations": 10, "multiple_readouts": False, **FORMS[form]}),
+    )
     graphs = size(24, 2)
     inputs = _clouds(graphs, 75, 2, 1, device)
     apart = torch.cdist(*[inputs["pos"].view(graphs, 75, 2)] * 2)
@@ -103,9 +117,24 @@ def pixels(form: str, device: torch.device) -> Built:
     """8 images of 28 x 28 pixels, each with its own rotation."""
     torch.manual_seed(0)
     model = Ponita(
-        1, 10, dim=2, hidden_channels=16, basis_channels=16, num_layers=3, degree=2,
-        num_orientations=8, radius=3.5, multiple_readouts=False, lattice=(28, 28), **FORMS[form],
-    )  # fmt: skip
+        1,
+        10,
+        dim=2,
+        hidden_channels=16,
+        num_layers=3,
+        radius=3.5,
+        lattice=(28, 28),
+        **in_groups(
+            Ponita,
+            {
+                "basis_channels": 16,
+                "degree": 2,
+                "num_orientations": 8,
+                "multiple_readouts": False,
+                **FORMS[form],
+            },
+        ),
+    )
     inputs = _clouds(8, 784, 2, 1, device)
     turned = pixel_positions((28, 28)) @ random_rotations(8, 2).float()
     inputs["pos"] = turned.flatten(0, 1).to(device)

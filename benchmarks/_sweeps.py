@@ -20,25 +20,25 @@ def atoms(count: int) -> Built:
     """One system of constant density, each atom with about 20 neighbours within the cutoff."""
     density = 1.0
     radius = (3 * (NEIGHBORS + 1) / (4 * torch.pi * density)) ** (1 / 3)
-    model = Ponita(9, 1, num_orientations=20, radius=radius)
+    model = Ponita(9, 1, radius=radius, orientations={"num_orientations": 20})
     side = (count / density) ** (1 / 3)
     return _step(model, _clouds(1, count, 9, side))
 
 
 def graphs(count: int) -> Built:
     """A batch of molecules of 18 atoms, complete graphs, 16 orientations."""
-    return _step(Ponita(11, 1, num_orientations=16), _clouds(count, 18, 11, 3.0))
+    return _step(Ponita(11, 1, orientations={"num_orientations": 16}), _clouds(count, 18, 11, 3.0))
 
 
 def orientations(count: int) -> Built:
     """5 molecules of 21 atoms with the given number of orientations."""
-    return _step(Ponita(9, 1, num_orientations=count), _clouds(5, 21, 9, 3.0))
+    return _step(Ponita(9, 1, orientations={"num_orientations": count}), _clouds(5, 21, 9, 3.0))
 
 
 def sensors(count: int) -> Built:
     """One window of the given number of sensors, with blocks recomputed in the backward pass."""
     graph = road_graph(count)
-    model = GramODE(graph, graph.T, in_channels=3, dropout=0.0, recompute=True)
+    model = GramODE(graph, graph.T, in_channels=3, branches={"dropout": 0.0, "recompute": True})
     x, target = torch.randn(1, 12, count, 3), torch.randn(1, 12, count)
 
     def step() -> float:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from benchmarks._case import Built, Case, size
 from geozoo.config import zoo_folder
+from geozoo.options import former_names
 from geozoo.tasks.potential import energy_and_force
 
 POTENTIALS = ("ponita", "egnn", "schnet", "painn", "segnn", "nequip", "tensornet")
@@ -32,6 +33,8 @@ def model_of(name: str, **given: Any) -> nn.Module:
     kind = getattr(geozoo.models, config.pop("_target_").rpartition(".")[2])
     known = inspect.signature(kind).parameters
     config |= {key: value for key, value in given.items() if key in known}
+    for key, group in former_names(kind).items():
+        config[group] |= {key: given[key]} if key in given else {}
     torch.manual_seed(0)
     return kind(**config)
 

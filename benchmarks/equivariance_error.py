@@ -19,6 +19,7 @@ import torch
 from benchmarks._record import record
 from geozoo.geometry import SPHERE_GRIDS, platonic_rotations, random_rotations
 from geozoo.models import Ponita
+from geozoo.options import in_groups
 
 CLOUDS, POINTS, ROTATIONS, SEEDS = 8, 10, 8, (0, 1, 2)
 
@@ -28,7 +29,13 @@ def error(seed: int, rotations: torch.Tensor, **options: object) -> tuple[float,
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     vectors = 0 if options.get("representation") == "position" else 1
-    model = Ponita(1, 1, out_vectors=vectors, hidden_channels=32, basis_channels=64, **options)
+    model = Ponita(
+        1,
+        1,
+        out_vectors=vectors,
+        hidden_channels=32,
+        **in_groups(Ponita, {"basis_channels": 64, **options}),
+    )
     model = model.double()
     pos = torch.randn(CLOUDS * POINTS, 3, dtype=torch.float64, generator=generator)
     x = torch.randn(CLOUDS * POINTS, 1, dtype=torch.float64, generator=generator)

@@ -29,12 +29,15 @@ from benchmarks._record import record
 
 TRAIN = Path(__file__).parents[1] / "train.py"
 CHOICES: dict[str, list[str]] = {
-    "as the paper": ["model.mask_std=1"],
-    "start held constant": ["model.mask_std=1", "model.detach_initial=true"],
-    "local steps step by step": ["model.mask_std=1", "model.local_order=step"],
-    "signed width of the filter": ["model.mask_std=1", "model.signed_filter=true"],
-    "mask std 0.1": ["model.mask_std=0.1"],
-    "mask product from 1": ["model.spatial_mask=product", "model.mask_std=0"],
+    "as the paper": ["model.equations.mask_std=1"],
+    "start held constant": ["model.equations.mask_std=1", "model.equations.detach_initial=true"],
+    "local steps step by step": ["model.equations.mask_std=1", "model.equations.local_order=step"],
+    "signed width of the filter": [
+        "model.equations.mask_std=1",
+        "model.equations.signed_filter=true",
+    ],
+    "mask std 0.1": ["model.equations.mask_std=0.1"],
+    "mask product from 1": ["model.equations.spatial_mask=product", "model.equations.mask_std=0"],
     "released": ["model.variant=released"],
 }
 

@@ -81,8 +81,8 @@ def main() -> None:
     cold = write_data(frames)
     geozoo(
         f"train model=ponita dataset=extxyz dataset.path={frames} run_dir={run} "
-        "model.hidden_channels=32 model.basis_channels=32 model.num_layers=2 "
-        f"model.num_orientations=12 trainer.max_epochs={options.epochs} "
+        "model.hidden_channels=32 model.kernel.basis_channels=32 model.num_layers=2 "
+        f"model.orientations.num_orientations=12 trainer.max_epochs={options.epochs} "
         "trainer.check_val_every_n_epoch=5 schedule.warmup_epochs=1 task.test_rotations=1 "
         "optimizer.lr=5.0e-3 dataset.loader.batch_size=20 ema_decay=0.95 task.energy_weight=0.1"
     )

@@ -8,6 +8,7 @@ import torch
 from geozoo.data import LoaderOptions, RoadGraphs, Traffic, TrafficSeries, forecast_protocol
 from geozoo.data.traffic.series import clock
 from geozoo.models import GramODE
+from geozoo.options import in_groups
 
 
 class TinyTraffic(Traffic):
@@ -62,7 +63,7 @@ def tiny_gram_ode(data: TinyTraffic, **options: object) -> GramODE:
     graph = 0.4 * torch.eye(data.spec.num_nodes)
     wanted = {name: arguments[name] for name in ("in_channels", "input_steps", "horizon")}
     sizes = {"hidden_channels": 8, "local_heads": 4, "num_branches": 1, "num_blocks": 1}
-    return GramODE(graph, graph, **wanted | sizes | options)
+    return GramODE(graph, graph, **in_groups(GramODE, wanted | sizes | options))
 
 
 def tiny_traffic(**options: object) -> TinyTraffic:

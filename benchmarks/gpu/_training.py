@@ -23,7 +23,7 @@ _SHORT = (
     "trainer.limit_train_batches=3", "trainer.limit_val_batches=1", "trainer.limit_test_batches=1",
 )  # fmt: skip
 
-SMALL_PONITA = ("model.basis_channels=8", "model.num_orientations=6")
+SMALL_PONITA = ("model.kernel.basis_channels=8", "model.orientations.num_orientations=6")
 
 
 def training(words: Sequence[str], *, tiny: Sequence[str] = ()) -> Callable[[Context], None]:

@@ -78,12 +78,19 @@ class PredictOptions:
 
 def _without_prefix(given: Mapping[str, str]) -> dict[str, str]:
     """Words on a table by their bare names; what a training says of its table has the prefix."""
-    bare = {key: key.removeprefix(_PREFIX) for key in given}
-    names = {key: name if name in _TABLE else key for key, name in bare.items()}
+    names = {key: _bare(key) for key in given}
     if twice := repeated_keys(names.values()):
-        said = ", ".join(f"{name} and {_PREFIX}{name}" for name in twice)
+        said = ", ".join(" and ".join(k for k in given if names[k] == name) for name in twice)
         raise RunError(f"given more than once: {said} are one word")
     return {names[key]: value for key, value in given.items()}
+
+
+def _bare(key: str) -> str:
+    """The name of a word on a table; any other key as it is."""
+    prefix = next((prefix for prefix in _PREFIXES if key.startswith(prefix)), "")
+    name = key.removeprefix(prefix)
+    is_known = name in _TABLE and not (prefix == _PREFIXES[0] and name in _RULE)
+    return name if is_known else key
 
 
 def _flag(name: str, value: str) -> bool:
@@ -112,7 +119,9 @@ def _text(name: str, value: str) -> str | None:
 
 
 #: What may stand before a word on the form of a table.
-_PREFIX = "dataset."
+_PREFIXES = ("dataset.form.", "dataset.")
+#: Of these words, what a data set of a table has outside of its form.
+_RULE = ("zero_is_missing", "missing")
 #: Words that are true or false.
 _FLAGS = ("ignore_cell", "any_composition")
 #: Words on the form of a table, and what reads each.

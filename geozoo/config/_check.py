@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import pkgutil
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -19,6 +20,7 @@ from geozoo.config._annotations import (
     parameters_of,
 )
 from geozoo.config._nearest import nearest
+from geozoo.options import option_groups
 
 #: Keys of a ``_target_`` node that Hydra itself reads.
 _HYDRA_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
@@ -85,8 +87,17 @@ class _Checker:
         for key in node:
             self.value(node, key, _join(path, key))
 
-    def value(self, node: DictConfig | ListConfig, key: Any, path: str) -> Any:
-        """The plain value of a key, its own nodes checked; undecided if it has a fault."""
+    def value(
+        self, node: DictConfig | ListConfig, key: Any, path: str, *, kind: type | None = None
+    ) -> Any:
+        """The plain value of a key, its own nodes checked; undecided if it has a fault.
+
+        Args:
+            node: where the key stands.
+            key: the key.
+            path: its full path.
+            kind: for a group of options, its class.
+        """
         if OmegaConf.is_missing(node, key):
             if not path.startswith(tuple(f"{name}." for name in self.open_nodes)):
                 self.fault(path, f"needs a value; give it with {path}=...")
@@ -98,6 +109,8 @@ class _Checker:
             return UNDECIDED
         if isinstance(value, DictConfig) and "_target_" in value:
             return self.call(value, path)
+        if kind is not None:
+            return self.group(value, path, kind)
         if isinstance(value, DictConfig):
             return {name: self.value(value, name, _join(path, name)) for name in value}
         if isinstance(value, ListConfig):
@@ -131,6 +144,7 @@ class _Checker:
         """Bind the keys of a node to the parameters of its target."""
         parameters = parameters_of(target)
         hints = parameter_types(target)
+        groups = option_groups(target)
         own = self.provided.get(path, ())
         whole = _name(target) if path else "the top level"
         takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -139,15 +153,14 @@ class _Checker:
         ]
         for key in (str(key) for key in node if key not in _HYDRA_KEYS):
             full = _join(path, key)
-            value = self.value(node, key, full)
+            value = self.value(node, key, full, kind=groups.get(key))
             if key in own:
                 self.fault(full, "is set by the program, not by the config")
             elif key in named:
                 self.type(full, value, hints.get(key, Any))
             elif not takes_any:
-                near = nearest(key, [name for name in named if name not in own])
-                hint = f"; did you mean {near} ({describe(hints.get(near, Any))})?" if near else ""
-                if not near and (places := places_of_key(self.cfg, key, full)):
+                hint = _meant(key, {n: hints.get(n, Any) for n in named if n not in own}, groups)
+                if not hint and (places := places_of_key(self.cfg, key, full)):
                     hint = f"; did you mean {' or '.join(places)}?"
                 self.fault(full, f"unknown key of {whole}{hint}")
         if not is_partial:
@@ -155,6 +168,15 @@ class _Checker:
                 if name not in node.keys() and name not in own and _is_required(parameters[name]):
                     kind = describe(hints.get(name, Any))
                     self.fault(_join(path, name), f"is missing; {whole} needs it ({kind})")
+
+    def group(self, value: Any, path: str, kind: type) -> Any:
+        """Check a group of options and return what stands for the instance of its class."""
+        if isinstance(value, DictConfig):
+            self.arguments(value, path, kind)
+            return Built(kind, is_partial=False)
+        keys = ", ".join(f"{path}.{name}" for name in _names(kind))
+        self.fault(path, f"is a group of options, {keys}; got {value!r}")
+        return UNDECIDED
 
     def type(self, path: str, value: Any, annotation: Any) -> None:
         if fits(value, annotation):
@@ -183,6 +205,24 @@ def places_of_key(node: DictConfig, key: str, unknown: str = "", path: str = "")
         if isinstance(child, DictConfig) and not child._is_none() and not child._is_missing():
             found += places_of_key(child, key, unknown, full)
     return found
+
+
+def _meant(key: str, hints: Mapping[str, Any], groups: Mapping[str, type]) -> str:
+    """The known key that an unknown one is most like, of the node itself or of its groups."""
+    inner = {
+        f"{name}.{option}": parameter_types(kind)[option]
+        for name, kind in groups.items()
+        for option in _names(kind)
+    }
+    places = {place.rpartition(".")[2]: place for place in (*inner, *hints)}
+    near = nearest(key, places)
+    if near is None:
+        return ""
+    return f"; did you mean {places[near]} ({describe({**inner, **hints}[places[near]])})?"
+
+
+def _names(kind: type) -> list[str]:
+    return [field.name for field in fields(kind)]
 
 
 def _join(path: str, key: Any) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from geozoo.config._entries import register_entries
+from geozoo.options import told
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -20,6 +22,9 @@ _DELAYED = re.compile(r"\$\{oc\.decode:([\w.-]+)\}")
 def compose(*words: str) -> DictConfig:
     """The config that ``geozoo-train`` would run with these words.
 
+    Options that are given by their former names stand in their groups; a `FutureWarning` names
+    them.
+
     Args:
         words: ``group=name`` and ``key=value`` in Hydra's grammar.
 
@@ -29,9 +34,16 @@ def compose(*words: str) -> DictConfig:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_module
 
+    from geozoo.config._grouping import regroup
+    from geozoo.config._origins import Origins
+
     register_entries()
     with initialize_config_module("geozoo.configs", version_base="1.3"):
-        return hydra_compose(CONFIG_NAME, forced_words(words))
+        cfg = hydra_compose(CONFIG_NAME, forced_words(words))
+    given = [word for word in words if "." in word.partition("=")[0]]  # the others name entries
+    if moved := regroup(cfg, rank=Origins([], given).rank):
+        warnings.warn(told(moved), FutureWarning, stacklevel=2)
+    return cfg
 
 
 def forced_words(words: Sequence[str]) -> list[str]:

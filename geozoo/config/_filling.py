@@ -13,7 +13,7 @@ from geozoo.config._check import ConfigError
 def fill_missing(
     node: DictConfig, values: Mapping[str, Any], *, left: Collection[str] = (), name: str = "model"
 ) -> DictConfig:
-    """Replace each ``???`` of a node by the value of its key; nothing else is touched.
+    """Replace each ``???`` of a node and its groups by the value of its key, and nothing else.
 
     Args:
         node: the node, which stays as it is.
@@ -31,7 +31,7 @@ def fill_missing(
     # A node of its own: keys are told from its top, and interpolations stand for their values.
     filled = OmegaConf.create(OmegaConf.to_container(node, resolve=True))
     missing = sorted(OmegaConf.missing_keys(filled) - set(left))
-    unknown = [f"{name}.{key}" for key in missing if key not in values]
+    unknown = [f"{name}.{key}" for key in missing if _last(key) not in values]
     if unknown:
         known = ", ".join(sorted([*values, *left]))
         raise ConfigError(
@@ -39,5 +39,10 @@ def fill_missing(
             f"Give a value, for example {unknown[0]}=..."
         )
     for key in missing:
-        OmegaConf.update(filled, key, values[key])
+        OmegaConf.update(filled, key, values[_last(key)])
     return filled
+
+
+def _last(key: str) -> str:
+    """The name of a key without the groups that it stands in."""
+    return key.rpartition(".")[2]

@@ -52,6 +52,13 @@ class Origins:
         self.layers = layers
         self.keys = [word.split("=", 1)[0].lstrip("+~") for word in overrides]
 
+    def rank(self, key: str) -> int:
+        """How late a key was set: the higher, the later; below 0 where it is not known."""
+        if any(key == own or key.startswith((f"{own}.", f"{own}[")) for own in self.keys):
+            return len(self.layers)
+        places = [place for place, layer in enumerate(self.layers) if layer.has(key)]
+        return places[-1] if places else -1
+
     def __call__(self, key: str) -> str:
         """The file, ``"command line"``, or nothing where it is not known."""
         if any(key == own or key.startswith((f"{own}.", f"{own}[")) for own in self.keys):

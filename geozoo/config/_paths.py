@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from geozoo.config._annotations import parameter_types
+from geozoo.options import option_groups
 
 
 def path_values(cfg: DictConfig, *, root: Callable[..., Any] | None = None) -> dict[str, str]:
@@ -34,12 +35,13 @@ def _collect(
     node: DictConfig, path: str, target: Callable[..., Any] | None, found: dict[str, str]
 ) -> None:
     hints = {} if target is None else parameter_types(target)
+    groups = option_groups(target)
     for key in node:
         if OmegaConf.is_missing(node, key):
             continue
         value, full = node[key], f"{path}.{key}" if path else str(key)
         if isinstance(value, DictConfig):
-            _collect(value, full, _target(value), found)
+            _collect(value, full, _target(value) or groups.get(str(key)), found)
         elif isinstance(value, str) and _is_path(hints.get(str(key))):
             found[full] = value
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from geozoo.data import DataSpec
 from geozoo.hub.description import ModelFileError
+from geozoo.options import in_groups
 from geozoo.tasks import GraphTask
 from geozoo.tasks._precision import match_precision, model_dtype
 
@@ -101,7 +102,9 @@ def _build(node: Mapping[str, Any], where: str, packages: Sequence[str], **given
             raise ModelFileError(f"{where}: {key!r} is no name of an argument")
         is_node = isinstance(value, Mapping) and "_target_" in value
         arguments[key] = _build(value, f"{where}.{key}", packages) if is_node else value
-    return _class(node.get("_target_"), where, packages)(**arguments, **given)
+    kind = _class(node.get("_target_"), where, packages)
+    # Files of earlier versions have options outside of the groups of today.
+    return kind(**in_groups(kind, arguments), **given)
 
 
 def _class(target: Any, where: str, packages: Sequence[str]) -> type:

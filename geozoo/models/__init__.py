@@ -1,6 +1,8 @@
 """Networks assembled from the layers of `geozoo.nn`."""
 
 from geozoo.models._outputs import GeometricOutput
+from geozoo.models._ponita_choices import PonitaBlocks, PonitaKernel, PonitaOrientations
+from geozoo.models._two_graph_options import TwoGraphBranches, TwoGraphExtensions
 from geozoo.models.agcrn import AGCRN
 from geozoo.models.composition import Composition
 from geozoo.models.conversion.gram_ode_weights import load_gram_ode_weights
@@ -8,7 +10,7 @@ from geozoo.models.conversion.ponita_weights import load_reference_weights
 from geozoo.models.conversion.tabulation import Tabulated, tabulate
 from geozoo.models.dcrnn import DCRNN
 from geozoo.models.egnn import EGNN
-from geozoo.models.gram_ode import GramODE
+from geozoo.models.gram_ode import GramODE, GramODEAttention
 from geozoo.models.graph_wavenet import GraphWaveNet
 from geozoo.models.historical_average import HistoricalAverage
 from geozoo.models.last_value import LastValue
@@ -33,6 +35,7 @@ __all__ = [
     "EGNN",
     "GeometricOutput",
     "GramODE",
+    "GramODEAttention",
     "GraphWaveNet",
     "HistoricalAverage",
     "LastValue",
@@ -40,6 +43,9 @@ __all__ = [
     "PaiNN",
     "PerSensorLinear",
     "Ponita",
+    "PonitaBlocks",
+    "PonitaKernel",
+    "PonitaOrientations",
     "SEGNN",
     "STAEformer",
     "STGCN",
@@ -49,6 +55,8 @@ __all__ = [
     "Stid",
     "Tabulated",
     "TensorNet",
+    "TwoGraphBranches",
+    "TwoGraphExtensions",
     "VectorAutoregression",
     "load_gram_ode_weights",
     "load_reference_weights",

@@ -14,6 +14,7 @@ from geozoo.models._forecast_inputs import (
     check_windows,
     with_clock,
 )
+from geozoo.models._two_graph_options import TwoGraphBranches, TwoGraphExtensions
 from geozoo.nn import LearnedGraph, SpatioTemporalBlock
 
 #: Makes a block for so many sensors and input channels.
@@ -31,12 +32,9 @@ class TwoGraphForecaster(nn.Module):
         in_channels: features F of each sensor and step.
         input_steps: steps T of a window.
         horizon: steps H of the forecast.
-        num_branches: branches on each graph.
-        num_blocks: blocks of a branch.
-        learned_graph_channels: width of the embeddings of a `geozoo.nn.LearnedGraph` that is added
-            to the road graph; None: no such graph.
-        use_time: the time of the day as one more feature, from 0 at midnight to 1.
-        steps_per_day: steps of a day, for that feature.
+        steps_per_day: steps of a day, for the time of the day as a feature.
+        branches: how many, of how many blocks.
+        extensions: what comes on top.
 
     Raises:
         TypeError: for adjacencies that are not tensors of floating-point numbers.
@@ -56,39 +54,35 @@ class TwoGraphForecaster(nn.Module):
         in_channels: int,
         input_steps: int,
         horizon: int,
-        num_branches: int,
-        num_blocks: int,
-        learned_graph_channels: int | None,
-        use_time: bool,
         steps_per_day: int,
+        branches: TwoGraphBranches,
+        extensions: TwoGraphExtensions,
     ) -> None:
         super().__init__()
         self.num_nodes = check_adjacencies(spatial_adjacency, semantic_adjacency)
         check_positive(
             in_channels=in_channels, input_steps=input_steps, horizon=horizon,
-            num_branches=num_branches, num_blocks=num_blocks, steps_per_day=steps_per_day,
+            steps_per_day=steps_per_day,
         )  # fmt: skip
-        if learned_graph_channels is not None:
-            check_positive(learned_graph_channels=learned_graph_channels)
         self.in_channels, self.input_steps, self.horizon = in_channels, input_steps, horizon
-        self.use_time, self.steps_per_day = use_time, steps_per_day
+        self.use_time, self.steps_per_day = extensions.use_time, steps_per_day
         dtype = torch.get_default_dtype()
         self.register_buffer("spatial_adjacency", spatial_adjacency.detach().to(dtype, copy=True))
         self.register_buffer("semantic_adjacency", semantic_adjacency.detach().to(dtype, copy=True))
         self.learned_graph: LearnedGraph | None = None
-        if learned_graph_channels is not None:
-            self.learned_graph = LearnedGraph(self.num_nodes, learned_graph_channels)
+        if extensions.learned_graph_channels is not None:
+            self.learned_graph = LearnedGraph(self.num_nodes, extensions.learned_graph_channels)
 
-        def branches() -> nn.ModuleList:
-            first = in_channels + use_time
-            widths = [first] + [hidden_channels] * (num_blocks - 1)
+        def make_branches() -> nn.ModuleList:
+            first = in_channels + extensions.use_time
+            widths = [first] + [hidden_channels] * (branches.num_blocks - 1)
             return nn.ModuleList(
                 nn.ModuleList(make_block(self.num_nodes, width) for width in widths)
-                for _ in range(num_branches)
+                for _ in range(branches.num_branches)
             )
 
-        self.spatial_branches = branches()
-        self.semantic_branches = branches()
+        self.spatial_branches = make_branches()
+        self.semantic_branches = make_branches()
 
     def branch_outputs(
         self, x: Float[Tensor, "B T N F"], time: Int[Tensor, "B T_plus_H 2"] | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -9,13 +10,41 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from geozoo.checks import check_positive
+from geozoo.models._two_graph_options import TwoGraphBranches, TwoGraphExtensions
 from geozoo.models._two_graphs import TwoGraphForecaster
-from geozoo.nn import MultiODEBlock, SensorAttention, SpatioTemporalBlock, TemporalConv
+from geozoo.nn import (
+    MultiODEBlock,
+    ODEAblation,
+    ODEEquations,
+    SensorAttention,
+    SpatioTemporalBlock,
+    TemporalConv,
+)
 from geozoo.ode import Integrator
 from geozoo.ops import textbook
+from geozoo.options import grouped
 
-#: A start beyond it overflows float32 within a layer.
-_LARGEST_STD = 1e3
+
+@dataclass(frozen=True)
+class GramODEAttention:
+    """Heads of the attentions of GRAM-ODE.
+
+    Attributes:
+        local_heads: heads of the local modules' attention; divides 8 C and C T/3.
+        readout_heads: heads of the readout, a divisor of the horizon; None: one a step.
+
+    Raises:
+        ValueError: for less than one head.
+    """
+
+    local_heads: int = 32
+    readout_heads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse less than one head."""
+        check_positive(local_heads=self.local_heads)
+        if self.readout_heads is not None:
+            check_positive(readout_heads=self.readout_heads)
 
 
 class GramODE(TwoGraphForecaster):
@@ -34,45 +63,17 @@ class GramODE(TwoGraphForecaster):
         input_steps: steps T of a window, a multiple of 3.
         horizon: steps H of the forecast.
         hidden_channels: width C of the features.
-        bottleneck_channels: width of the middle level of the temporal convolutions.
-        num_branches: branches on each graph.
-        num_blocks: blocks of a branch.
-        dropout: probability of dropping an activation in the temporal convolutions.
-        local_heads: heads of the local modules' attention; divides 8 C and C T/3.
-        readout_heads: heads of the readout, a divisor of the horizon; None: one a step.
+        steps_per_day: steps of a day, for the time of the day as a feature.
         variant: ``"paper"``, or ``"released"`` for the function of the published code, in which
             moreover a temporal convolution with equally wide ends is only a ReLU (and has no
-            parameters here). For each of the next five, None is what the variant says.
-        detach_initial: hold the initial state of the equations constant in the backward pass
-            (``"released"``).
-        local_order: steps of the local modules by ``"window"`` (in the order of time) or by
-            ``"step"`` (``"released"``).
-        signed_filter: width of the message filter as learned (``"released"``), not its magnitude.
-        spatial_mask: the learned matrix is added to the adjacency (``"sum"``) or multiplies it
-            entry by entry (``"product"``).
-        mask_std: standard deviation of its start, around 0 for the sum and 1 for the product
-            (``"paper"``: 0.1, ``"released"``: 1).
-        learned_graph_channels: width of the embeddings of a `geozoo.nn.LearnedGraph` that is added
-            to the road graph; None: no such graph.
-        use_time: the time of the day as one more feature of every sensor and step.
-        steps_per_day: steps of a day, for that feature.
-        solver: solver of all modules, see `geozoo.ode.odeint`; published: one unit step of
-            ``"euler"`` for the global and edge modules, three for the local ones.
-        adjoint: gradients by the adjoint equation.
-        rtol: relative tolerance of adaptive solvers.
-        atol: absolute tolerance of adaptive solvers.
-        backend: ``"auto"``; ``"factorised"`` (no tensor of pairs of sensors; Euler only) or
-            ``"general"``; or ``"textbook"``, all equations as written. Equal results.
-        use_edge: with the edge module; this and the following are the paper's ablations.
-        use_global: with the global module.
-        use_local: with the local modules.
-        use_filter: with the message filter (where there are global and local modules).
-        use_shared_weights: modules of a block share spatial and temporal weights.
-        use_update_gate: with the gate of the block's input in its update.
-        aggregation: ``"gated"`` or ``"sum"``.
-        use_local_attention: with attention in the local modules.
-        recompute: in training, compute each block again in the backward pass instead of
-            keeping its states; same values and gradients.
+            parameters here).
+        branches: how many, of how many blocks, and their temporal convolutions.
+        attention: heads of the local modules and of the readout.
+        equations: single choices against the variant, and the form of evaluation.
+        integrator: solver of all modules; published: one unit step of ``"euler"`` for the global
+            and edge modules, three for the local ones.
+        ablation: the parts that there are, for the paper's ablations.
+        extensions: a learned graph, and the time of the day.
 
     Raises:
         ValueError: for adjacencies that are not square, finite and of one size, for sizes that do
@@ -83,11 +84,13 @@ class GramODE(TwoGraphForecaster):
         Traffic Forecasting, TMLR 2023, arXiv:2305.18687.
 
     >>> graph = 0.4 * torch.eye(5)
-    >>> model = GramODE(graph, graph, in_channels=3, hidden_channels=8, local_heads=4)
+    >>> heads = {"local_heads": 4}
+    >>> model = GramODE(graph, graph, in_channels=3, hidden_channels=8, attention=heads)
     >>> model(torch.randn(2, 12, 5, 3)).shape
     torch.Size([2, 12, 5])
     """
 
+    @grouped("branches", "attention", "equations", "integrator", "ablation", "extensions")
     def __init__(
         self,
         spatial_adjacency: Float[Tensor, "N N"],
@@ -97,57 +100,25 @@ class GramODE(TwoGraphForecaster):
         input_steps: int = 12,
         horizon: int = 12,
         hidden_channels: int = 64,
-        bottleneck_channels: int = 32,
-        num_branches: int = 3,
-        num_blocks: int = 2,
-        dropout: float = 0.2,
-        local_heads: int = 32,
-        readout_heads: int | None = None,
-        variant: Literal["paper", "released"] = "paper",
-        detach_initial: bool | None = None,
-        local_order: Literal["window", "step"] | None = None,
-        signed_filter: bool | None = None,
-        spatial_mask: Literal["sum", "product"] | None = None,
-        mask_std: float | None = None,
-        learned_graph_channels: int | None = None,
-        use_time: bool = False,
         steps_per_day: int = 288,
-        solver: str = "euler",
-        adjoint: bool = False,
-        rtol: float = 1e-6,
-        atol: float = 1e-6,
-        backend: Literal["auto", "factorised", "general", "textbook"] = "auto",
-        use_edge: bool = True,
-        use_global: bool = True,
-        use_local: bool = True,
-        use_filter: bool = True,
-        use_shared_weights: bool = True,
-        use_update_gate: bool = True,
-        aggregation: Literal["gated", "sum"] = "gated",
-        use_local_attention: bool = True,
-        recompute: bool = False,
+        variant: Literal["paper", "released"] = "paper",
+        branches: TwoGraphBranches = TwoGraphBranches(),  # noqa: B008
+        attention: GramODEAttention = GramODEAttention(),  # noqa: B008
+        equations: ODEEquations = ODEEquations(),  # noqa: B008
+        integrator: Integrator = Integrator(),  # noqa: B008
+        ablation: ODEAblation = ODEAblation(),  # noqa: B008
+        extensions: TwoGraphExtensions = TwoGraphExtensions(),  # noqa: B008
     ) -> None:
-        readout_heads = horizon if readout_heads is None else readout_heads
-        check_positive(
-            hidden_channels=hidden_channels, bottleneck_channels=bottleneck_channels,
-            local_heads=local_heads,
-        )  # fmt: skip
-        _check_widths(input_steps, horizon, hidden_channels, readout_heads)
-        if mask_std is not None and not 0 <= mask_std <= _LARGEST_STD:
-            raise ValueError(f"mask_std must be in 0..{_LARGEST_STD:g}, got {mask_std!r}")
+        heads = horizon if attention.readout_heads is None else attention.readout_heads
+        _check_widths(input_steps, horizon, hidden_channels, heads)
         dynamics: dict[str, Any] = {
             "channels": hidden_channels, "steps": input_steps, "variant": variant,
-            "detach_initial": detach_initial, "local_order": local_order,
-            "signed_filter": signed_filter, "spatial_mask": spatial_mask, "mask_std": mask_std,
-            "local_heads": local_heads, "integrator": Integrator(solver, adjoint, rtol, atol),
-            "backend": backend, "use_edge": use_edge, "use_global": use_global,
-            "use_local": use_local, "use_filter": use_filter,
-            "use_shared_weights": use_shared_weights, "use_update_gate": use_update_gate,
-            "aggregation": aggregation, "use_local_attention": use_local_attention,
+            "equations": equations, "local_heads": attention.local_heads, "integrator": integrator,
+            "ablation": ablation,
         }  # fmt: skip
         convolution: dict[str, Any] = {
-            "channels": (hidden_channels, bottleneck_channels, hidden_channels),
-            "dropout": dropout, "skip_when_equal_width": variant == "released",
+            "channels": (hidden_channels, branches.bottleneck_channels, hidden_channels),
+            "dropout": branches.dropout, "skip_when_equal_width": variant == "released",
         }  # fmt: skip
 
         def make_block(num_nodes: int, channels: int) -> SpatioTemporalBlock:
@@ -155,22 +126,20 @@ class GramODE(TwoGraphForecaster):
                 TemporalConv(channels, **convolution),
                 MultiODEBlock(num_nodes, **dynamics),
                 TemporalConv(hidden_channels, **convolution),
-                recompute=recompute,
+                recompute=branches.recompute,
             )
 
         super().__init__(
             spatial_adjacency, semantic_adjacency, make_block, hidden_channels=hidden_channels,
             in_channels=in_channels, input_steps=input_steps, horizon=horizon,
-            num_branches=num_branches, num_blocks=num_blocks,
-            learned_graph_channels=learned_graph_channels, use_time=use_time,
-            steps_per_day=steps_per_day,
+            steps_per_day=steps_per_day, branches=branches, extensions=extensions,
         )  # fmt: skip
-        self.backend = backend
+        self.backend = equations.backend
         self.readout = SensorAttention(
-            input_steps * hidden_channels * 2 * num_branches,
-            readout_heads * (hidden_channels // 2),
+            input_steps * hidden_channels * 2 * branches.num_branches,
+            heads * (hidden_channels // 2),
             horizon,
-            readout_heads,
+            heads,
         )
 
     def forward(
@@ -192,7 +161,7 @@ class GramODE(TwoGraphForecaster):
 
 
 def _check_widths(input_steps: int, horizon: int, hidden_channels: int, readout_heads: int) -> None:
-    check_positive(horizon=horizon, readout_heads=readout_heads)
+    check_positive(horizon=horizon, hidden_channels=hidden_channels)
     if input_steps < 3 or input_steps % 3:
         raise ValueError(f"input_steps must be a multiple of 3, got {input_steps!r}")
     if hidden_channels < 2:

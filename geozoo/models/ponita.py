@@ -9,16 +9,25 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.checks import check_not_negative, check_positive
+from geozoo.checks import check_positive
 from geozoo.geometry import check_lattice
 from geozoo.models._inputs import check_channels, check_condition, check_graphs
 from geozoo.models._neighborhoods import find_edges, neighborhood_geometry
 from geozoo.models._outputs import GeometricOutput
-from geozoo.models._ponita_choices import FORMS, Form, make_representation, resolve_backend
+from geozoo.models._ponita_choices import (
+    FORMS,
+    Form,
+    PonitaBlocks,
+    PonitaKernel,
+    PonitaOrientations,
+    make_representation,
+    resolve_backend,
+)
 from geozoo.nn.conv import ConvNeXtBlock
 from geozoo.nn.edges import Edges, GivenEdges
 from geozoo.nn.representation._base import Geometry
 from geozoo.ops import recomputed, scatter, textbook
+from geozoo.options import grouped
 
 
 class Ponita(nn.Module):
@@ -38,38 +47,16 @@ class Ponita(nn.Module):
         dim: dimension of the positions, 2 or 3.
         level: outputs of each ``"node"``, or their sum over each ``"graph"``.
         hidden_channels: width C of the features.
-        basis_channels: number K of kernel basis functions.
         num_layers: number of ConvNeXt blocks.
-        degree: degree of the polynomial features of the invariants.
-        widening: factor of the blocks' hidden width.
         representation: ``"bundle"``, ``"bundle_full"`` (one kernel over space and fibre, costly),
             ``"frames"`` (rotations instead of orientations: tells mirror images apart), ``"edges"``
             (lifted edges) or ``"position"`` (PNITA: scalars only).
-        num_orientations: orientations of the bundle, or frames (12, 24 or 60); the other
-            representations have none.
-        grid: kind of grid on the sphere (`geozoo.geometry.sphere_grid`) or unit vectors
-            ``[num_orientations, dim]``. Antipodal grids run about twice as fast.
         radius: cut-off in the unit of the positions; None: no window, complete graphs.
-        layer_scale: initial layer scale of the blocks; None: no layer scale.
-        multiple_readouts: mean of one readout per block, instead of one after the last.
-        depthwise: one kernel weight per channel instead of a full matrix.
-        orientation_kind: ``"published"`` or, in the plane, ``"se2"`` (complete for SE(2)).
-        interaction: which lifted edges interact, ``"edges"`` or ``"complete"``.
-        condition_channels: numbers per graph on which all kernels depend, such as the noise level
-            of a diffusion; given to `forward` as ``condition``.
         lattice: points along each axis, if every graph is a regular point set such as the pixels of
             an image, in row-major order; it may be turned and stretched. None: any points.
-        backend: ``"lattice"``: one kernel row for all pairs that are the same step of the lattice
-            apart, as a dense convolution; ``"shared"``: one for a pair and its reverse, where graph
-            and grid allow it; ``"fused"``: one row per directed edge; ``"auto"``: the first of
-            these that can be. They keep neither messages nor gathered features in memory.
-            ``"triton"``: as ``"fused"``, with kernels that are evaluated while they are summed, on
-            a GPU with Triton (`geozoo.ops.kernel_sum`). ``"textbook"``: every step as the equations
-            are written. Equal results. For derivatives
-            by the positions of a lattice, ``"fused"`` is taken. Edges of the caller share kernels
-            with their reversed ones, on the CPU.
-        recompute: evaluate each block again in the backward pass instead of keeping what is inside
-            it: a fraction of the memory for about a third more time. Same results.
+        orientations: number, grid and kind of the orientations.
+        kernel: basis, degree and condition of the kernels, and how they are evaluated.
+        blocks: what is in a block, and what is read out of it.
 
     Raises:
         ValueError: for sizes or names outside of these.
@@ -79,7 +66,7 @@ class Ponita(nn.Module):
         Expressive SE(n) Equivariant Networks through Weight-Sharing in Position-Orientation Space,
         ICLR 2024, arXiv:2310.02970.
 
-    >>> model = Ponita(1, 1, hidden_channels=8, basis_channels=8, num_orientations=6)
+    >>> model = Ponita(1, 1, hidden_channels=8, orientations={"num_orientations": 6})
     >>> pos, x, batch = torch.randn(5, 3), torch.randn(5, 1), torch.tensor([0, 0, 0, 1, 1])
     >>> model(pos, x, batch).scalar.shape
     torch.Size([2, 1])
@@ -87,6 +74,7 @@ class Ponita(nn.Module):
 
     calibrated: Tensor
 
+    @grouped("orientations", "kernel", "blocks")
     def __init__(
         self,
         in_channels: int,
@@ -97,30 +85,19 @@ class Ponita(nn.Module):
         dim: int = 3,
         level: Literal["node", "graph"] = "graph",
         hidden_channels: int = 128,
-        basis_channels: int = 256,
         num_layers: int = 5,
-        degree: int = 3,
-        widening: int = 4,
         representation: Literal["bundle", "bundle_full", "frames", "edges", "position"] = "bundle",
-        num_orientations: int = 20,
-        grid: str | Tensor = "repulsion_antipodal",
         radius: float | None = None,
-        layer_scale: float | None = None,
-        multiple_readouts: bool = True,
-        depthwise: bool = True,
-        orientation_kind: Literal["published", "se2"] = "published",
-        interaction: Literal["edges", "complete"] = "edges",
-        condition_channels: int = 0,
         lattice: Sequence[int] | None = None,
-        backend: Literal["auto", "lattice", "shared", "fused", "triton", "textbook"] = "auto",
-        recompute: bool = False,
+        orientations: PonitaOrientations = PonitaOrientations(),  # noqa: B008
+        kernel: PonitaKernel = PonitaKernel(),  # noqa: B008
+        blocks: PonitaBlocks = PonitaBlocks(),  # noqa: B008
     ) -> None:
         super().__init__()
         check_channels(in_channels, in_vectors, out_channels, out_vectors)
         if level not in ("node", "graph"):
             raise ValueError(f'level must be "node" or "graph", got {level!r}')
         check_positive(num_layers=num_layers)
-        check_not_negative(condition_channels=condition_channels)
         if representation == "position" and (in_vectors or out_vectors):
             raise ValueError(
                 'representation "position" has no vectors: in_vectors and out_vectors must be 0, '
@@ -129,40 +106,34 @@ class Ponita(nn.Module):
         self.in_channels, self.in_vectors = in_channels, in_vectors
         self.out_channels, self.out_vectors = out_channels, out_vectors
         self.dim, self.level, self.radius = dim, level, radius
-        self.condition_channels = condition_channels
+        self.condition_channels = kernel.condition_channels
         sizes = {
             "hidden_channels": hidden_channels,
-            "basis_channels": basis_channels,
-            "degree": degree,
+            "basis_channels": kernel.basis_channels,
+            "degree": kernel.degree,
             "radius": radius,
-            "condition_channels": condition_channels,
+            "condition_channels": kernel.condition_channels,
         }
-        orientation = {
-            "num_orientations": num_orientations,
-            "grid": grid,
-            "orientation_kind": orientation_kind,
-            "interaction": interaction,
-        }
-        self.representation = make_representation(representation, dim, orientation, sizes)
+        self.representation = make_representation(representation, dim, orientations, sizes)
         self.lattice = None if lattice is None else check_lattice(lattice, dim)
-        self.backend = resolve_backend(backend, self.representation, self.lattice)
+        self.backend = resolve_backend(kernel.backend, self.representation, self.lattice)
         width = self.representation.width
         self.embedding = nn.Linear(width(in_channels, in_vectors), hidden_channels, bias=False)
         self.blocks = nn.ModuleList(
             ConvNeXtBlock(
-                self.representation.make_conv(hidden_channels, depthwise=depthwise),
+                self.representation.make_conv(hidden_channels, depthwise=kernel.depthwise),
                 hidden_channels,
                 hidden_channels,
-                widening=widening,
-                layer_scale=layer_scale,
+                widening=blocks.widening,
+                layer_scale=blocks.layer_scale,
             )
             for _ in range(num_layers)
         )
         self.readouts = nn.ModuleList(
             nn.Linear(hidden_channels, width(out_channels, out_vectors))
-            for _ in range(num_layers if multiple_readouts else 1)
+            for _ in range(num_layers if blocks.multiple_readouts else 1)
         )
-        self.recompute = recompute
+        self.recompute = blocks.recompute
         self.register_buffer("calibrated", torch.tensor(False))
 
     @property

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from geozoo.checks import check_positive
+from geozoo.models._two_graph_options import TwoGraphBranches, TwoGraphExtensions
 from geozoo.models._two_graphs import TwoGraphForecaster
 from geozoo.nn import SpatioTemporalBlock, TemporalConv, TensorODE
 from geozoo.ode import Integrator
+from geozoo.options import grouped
 
 #: A step beyond it overflows float32.
 _LARGEST_TIME = 1e6
@@ -29,20 +33,12 @@ class StgODE(TwoGraphForecaster):
         input_steps: steps T of a window.
         horizon: steps H of the forecast.
         hidden_channels: width C of the features.
-        bottleneck_channels: width of the middle level of the temporal convolutions.
-        num_branches: branches on each graph.
-        num_blocks: blocks of a branch.
-        dropout: probability of dropping an activation in the temporal convolutions.
         readout_channels: width between the two layers of the readout.
         end_time: time at which the equations' state is taken; the start is at 0.
-        learned_graph_channels: width of the embeddings of a `geozoo.nn.LearnedGraph` that is added
-            to the road graph; None: no such graph.
-        use_time: the time of the day as one more feature of every sensor and step.
-        steps_per_day: steps of a day, for that feature.
-        solver: see `geozoo.ode.odeint`; ``"euler"`` takes one step to ``end_time``.
-        adjoint: gradients by the adjoint equation.
-        rtol: relative tolerance of adaptive solvers.
-        atol: absolute tolerance of adaptive solvers.
+        steps_per_day: steps of a day, for the time of the day as a feature.
+        branches: how many, of how many blocks, and their temporal convolutions.
+        integrator: solver of the equations; ``"euler"`` takes one step to ``end_time``.
+        extensions: a learned graph, and the time of the day.
 
     Raises:
         TypeError: for adjacencies that are not tensors of floating-point numbers.
@@ -59,6 +55,7 @@ class StgODE(TwoGraphForecaster):
     torch.Size([2, 12, 5])
     """
 
+    @grouped("branches", "integrator", "extensions")
     def __init__(
         self,
         spatial_adjacency: Float[Tensor, "N N"],
@@ -68,44 +65,38 @@ class StgODE(TwoGraphForecaster):
         input_steps: int = 12,
         horizon: int = 12,
         hidden_channels: int = 64,
-        bottleneck_channels: int = 32,
-        num_branches: int = 3,
-        num_blocks: int = 2,
-        dropout: float = 0.2,
         readout_channels: int = 384,
         end_time: float = 1.0,
-        learned_graph_channels: int | None = None,
-        use_time: bool = False,
         steps_per_day: int = 288,
-        solver: str = "euler",
-        adjoint: bool = False,
-        rtol: float = 1e-6,
-        atol: float = 1e-6,
+        branches: TwoGraphBranches = TwoGraphBranches(),  # noqa: B008
+        integrator: Integrator = Integrator(),  # noqa: B008
+        extensions: TwoGraphExtensions = TwoGraphExtensions(),  # noqa: B008
     ) -> None:
-        check_positive(hidden_channels=hidden_channels, bottleneck_channels=bottleneck_channels)
+        check_positive(hidden_channels=hidden_channels)
         if not 0 < end_time <= _LARGEST_TIME:
             raise ValueError(
                 f"end_time must be positive and at most {_LARGEST_TIME:g}, got {end_time!r}"
             )
-        integrator = Integrator(solver, adjoint, rtol, atol)
-        levels = (hidden_channels, bottleneck_channels, hidden_channels)
+        convolution: dict[str, Any] = {
+            "channels": (hidden_channels, branches.bottleneck_channels, hidden_channels),
+            "dropout": branches.dropout,
+        }
 
         def make_block(num_nodes: int, channels: int) -> SpatioTemporalBlock:
             return SpatioTemporalBlock(
-                TemporalConv(channels, levels, dropout=dropout),
+                TemporalConv(channels, **convolution),
                 TensorODE(
                     num_nodes, hidden_channels, input_steps,
                     times=(0.0, end_time), integrator=integrator,
                 ),
-                TemporalConv(hidden_channels, levels, dropout=dropout),
+                TemporalConv(hidden_channels, **convolution),
+                recompute=branches.recompute,
             )  # fmt: skip
 
         super().__init__(
             spatial_adjacency, semantic_adjacency, make_block, hidden_channels=hidden_channels,
             in_channels=in_channels, input_steps=input_steps, horizon=horizon,
-            num_branches=num_branches, num_blocks=num_blocks,
-            learned_graph_channels=learned_graph_channels, use_time=use_time,
-            steps_per_day=steps_per_day,
+            steps_per_day=steps_per_day, branches=branches, extensions=extensions,
         )  # fmt: skip
         check_positive(readout_channels=readout_channels)
         self.readout = nn.Sequential(

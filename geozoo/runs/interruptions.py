@@ -7,8 +7,9 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from geozoo.config import places_of_key
 from geozoo.machine.out_of_memory import is_out_of_memory
 from geozoo.runs.errors import RunError
 from geozoo.runs.folder import RunFolder
@@ -47,16 +48,17 @@ def _memory_advice(cfg: DictConfig) -> str:
     loader = cfg.dataset.get("loader") or {}
     batch = loader.get("batch_size") or 1
     helps = []
-    if cfg.model.get("recompute") is False:
-        helps.append("model.recompute=true (the same numbers, more time; also with resume=)")
+    for place in places_of_key(cfg.model, "recompute", path="model"):
+        if OmegaConf.select(cfg, place) is False:
+            helps.append(f"{place}=true (the same numbers, more time; also with resume=)")
     if batch > 1:
         helps.append(
             f"dataset.loader.batch_size={batch // 2} trainer.accumulate_grad_batches=2 (as many "
             "graphs a step)"
         )
     helps.append("dataset.loader.eval_batch_size=... if it was in a validation (also with resume=)")
-    if "num_orientations" in cfg.model:
-        helps.append("fewer model.num_orientations (another model)")
+    for place in places_of_key(cfg.model, "num_orientations", path="model"):
+        helps.append(f"fewer {place} (another model)")
     return "\n".join(["What helps:", *(f"  {each}" for each in helps)])
 
 

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from geozoo.config import Origins, regroup
+from geozoo.options import told
 from geozoo.runs.arguments import key_values
 from geozoo.runs.errors import RunError
+
+_LOG = logging.getLogger(__name__)
+#: What was said already.
+_TOLD: set[str] = set()
+
+
+def regroup_told(cfg: DictConfig, origins: Origins) -> None:
+    """Move options that have former names into their groups, in place, and say so once.
+
+    Args:
+        cfg: the config.
+        origins: tells how late a key was set.
+
+    Raises:
+        ConfigError: for an option that is given by both names.
+    """
+    moved = regroup(cfg, rank=origins.rank)
+    # Runs of a sweep have the same words.
+    if moved and told(moved) not in _TOLD:
+        _TOLD.add(told(moved))
+        _LOG.warning(told(moved))
 
 
 def apply_overrides(
@@ -46,3 +70,4 @@ def apply_overrides(
         except (HydraException, OmegaConfBaseException) as error:
             told = str(error).partition("\n")[0]
             raise RunError(f"{word!r} does not fit the config: {told}") from error
+    regroup_told(cfg, Origins([], words))

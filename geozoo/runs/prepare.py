@@ -14,6 +14,7 @@ from geozoo.config import ConfigError, Origins, check, check_pair
 from geozoo.config.options import PROVIDED, RunOptions
 from geozoo.runs.build import check_optimizer, check_trainer
 from geozoo.runs.errors import RunError
+from geozoo.runs.overrides import regroup_told
 from geozoo.runs.paths import make_absolute
 
 _LOG = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ def prepare(cfg: DictConfig, *, names: tuple[str, str], origins: Origins) -> Pat
         RunError: when the run folder given exists already.
     """
     _check_top(cfg)
+    regroup_told(cfg, origins)
     folder = _name_folder(cfg, "-".join(names))
     cfg.run_dir = str(folder)
     check(cfg, root=RunOptions, provided=PROVIDED, open_nodes=("model",), origin=origins)

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from omegaconf import DictConfig
+
+from geozoo.config import short_name
 from geozoo.results.rows import Result
 from geozoo.runs.outcome import RunOutcome
 
@@ -56,7 +59,11 @@ def result_rows(outcome: RunOutcome) -> list[Result]:
 
 
 def _changes(overrides: Sequence[str], outcome: RunOutcome) -> list[str]:
-    """What the command line changed; a time limit counts where it ended the training."""
+    """What the command line changed; a time limit counts where it ended the training.
+
+    Options have the names that they had before they stood in groups: equal runs keep their ids.
+    """
+    overrides = [_short(word, outcome.cfg) for word in overrides]
     planned = outcome.cfg.trainer.get("max_epochs")
     is_whole = planned is not None and outcome.effort.epochs >= planned
     return [word for word in overrides if not (is_whole and word.startswith("trainer.max_time="))]
@@ -89,6 +96,11 @@ def recipe_name(choices: Mapping[str, Any], overrides: Sequence[str]) -> str:
         name = str(variant).removesuffix("_default")
     changes = [word for word in overrides if _is_change(word)]
     return ", ".join([name, *changes])
+
+
+def _short(word: str, cfg: DictConfig) -> str:
+    key, equals, value = word.partition("=")
+    return f"{short_name(key, cfg)}{equals}{value}"
 
 
 def _is_change(word: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from geozoo.config import check
+from geozoo.config import check, regroup
 from geozoo.config.options import PROVIDED, RunOptions
 from geozoo.data import DataRecord
 from geozoo.hub.checkpoints import Checkpoint
@@ -22,8 +22,10 @@ from geozoo.runs.folder import RunFolder
 from geozoo.runs.overrides import apply_overrides
 from geozoo.runs.paths import make_absolute, replaced
 
+#: Where models of the zoo have it; the first is a former name of the others.
+_RECOMPUTE = ("model.recompute", "model.blocks.recompute", "model.branches.recompute")
 #: What may differ in the continuation; anything else would make it another experiment.
-_FREE = ("trainer.", "logger.", "model.recompute", "dataset.loader.eval_batch_size")
+_FREE = ("trainer.", "logger.", *_RECOMPUTE, "dataset.loader.eval_batch_size")
 
 
 def folder_to_resume(words: Sequence[str]) -> RunFolder | None:
@@ -55,7 +57,9 @@ def stored_config(config: Mapping[str, Any], folder: Path) -> DictConfig:
     """
     cfg = OmegaConf.create(dict(config))
     plain = replaced(OmegaConf.to_container(cfg), str(cfg.run_dir), str(folder))
-    return OmegaConf.create(plain)  # loggers name the folder too
+    moved = OmegaConf.create(plain)  # loggers name the folder too
+    regroup(moved)  # a run of an earlier version
+    return moved
 
 
 def resumed_config(cfg: DictConfig, folder: RunFolder, words: Sequence[str]) -> DictConfig:

@@ -16,8 +16,8 @@ _COMMON = (
     "trainer.check_val_every_n_epoch=1", "schedule.warmup_epochs=1", "ema_decay=0.9",
 )  # fmt: skip
 _PONITA = (
-    "model=ponita", "model.hidden_channels=8", "model.basis_channels=8", "model.num_layers=2",
-    "model.num_orientations=4",
+    "model=ponita", "model.hidden_channels=8", "model.kernel.basis_channels=8",
+    "model.num_layers=2", "model.orientations.num_orientations=4",
 )  # fmt: skip
 _MOLECULES = ("dataset=extxyz", "dataset.path=frames.xyz")
 _TRAFFIC = (
@@ -34,9 +34,9 @@ PAIRS: dict[str, tuple[str, ...]] = {
     ),
     "ponita-regression": (*_PONITA, "dataset=qm9", "dataset.split=random"),
     "ponita-generation": (
-        *_PONITA, "dataset=qm9_generation", "dataset.split=random", "model.condition_channels=1",
-        "task.test_samples=4", "task.val_samples=2", "task.sample_every=2",
-        "task.process.num_steps=3",
+        *_PONITA, "dataset=qm9_generation", "dataset.split=random",
+        "model.kernel.condition_channels=1", "task.test_samples=4", "task.val_samples=2",
+        "task.sample_every=2", "task.process.num_steps=3",
     ),
     "ponita-images": (*_PONITA, "dataset=labelled_images", "dataset.path=images.npz"),
     "egnn-potential": ("model=egnn", "model.hidden_channels=8", *_MOLECULES),

@@ -93,8 +93,9 @@ def test_a_run_goes_on_as_it_began(
 @pytest.mark.parametrize(
     "words",
     [
-        ("model=ponita", "dataset=chirality", "model.hidden_channels=8", "model.basis_channels=8",
-         "model.num_layers=1", "model.num_orientations=12"),
+        ("model=ponita", "dataset=chirality", "model.hidden_channels=8",
+         "model.kernel.basis_channels=8", "model.num_layers=1",
+         "model.orientations.num_orientations=12"),
         ("model=stid", "dataset=traffic_synthetic", "early_stopping_patience=null"),
     ],
 )  # fmt: skip

@@ -21,8 +21,8 @@ COMMON = (
     "optimizer.lr=1e-2 schedule=constant test=false"
 ).split()
 PONITA = (
-    "model=ponita model.hidden_channels=8 model.basis_channels=8 model.num_layers=2 "
-    "model.num_orientations=8"
+    "model=ponita model.hidden_channels=8 model.kernel.basis_channels=8 model.num_layers=2 "
+    "model.orientations.num_orientations=8"
 ).split()
 #: Words and size of the whole batch: graphs of one size, and of several.
 RUNS = {

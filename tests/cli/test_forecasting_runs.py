@@ -19,7 +19,13 @@ loader:
 TINY = ("dataset=tiny_traffic", "trainer.accelerator=cpu", "trainer.max_epochs=2")
 FITTED = ("last_value", "seasonal_naive", "historical_average", "vector_autoregression")
 TRAINED = ("per_sensor_linear", "stid", "gram_ode")
-SMALL = {"gram_ode": ("model.hidden_channels=8", "model.local_heads=2", "model.num_branches=1")}
+SMALL = {
+    "gram_ode": (
+        "model.hidden_channels=8",
+        "model.attention.local_heads=2",
+        "model.branches.num_branches=1",
+    )
+}
 
 
 @pytest.fixture

@@ -19,8 +19,9 @@ from geozoo.tasks import Generation, SampledMolecules
 pytest.importorskip("rdkit")
 WORDS = (
     "model=ponita", "dataset=qm9_generation", "dataset.split=random", "recipe=none",
-    "model.hidden_channels=8", "model.basis_channels=8", "model.num_layers=1",
-    "model.num_orientations=4", "model.condition_channels=1", "trainer.accelerator=cpu",
+    "model.hidden_channels=8", "model.kernel.basis_channels=8", "model.num_layers=1",
+    "model.orientations.num_orientations=4", "model.kernel.condition_channels=1",
+    "trainer.accelerator=cpu",
     "trainer.max_epochs=2", "task.test_samples=6", "task.val_samples=3", "task.sample_every=2",
 )  # fmt: skip
 

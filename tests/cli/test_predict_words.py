@@ -29,16 +29,20 @@ TABLE = {
 @pytest.mark.parametrize("name", TABLE)
 def test_words_on_a_table_may_have_the_prefix_of_training(name):
     text, value = TABLE[name]
-    for word in (f"{name}={text}", f"dataset.{name}={text}"):
+    is_rule = name in ("missing", "zero_is_missing")
+    place = f"dataset.{name}" if is_rule else f"dataset.form.{name}"
+    for word in (f"{name}={text}", f"dataset.{name}={text}", f"{place}={text}"):
         assert PredictOptions.from_words([*FILES, word]).table == {name: value}
-    twice = re.escape(f"given more than once: {name} and dataset.{name} are one word")
+    twice = re.escape(f"given more than once: {place} and {name} are one word")
     with pytest.raises(RunError, match=twice):
-        PredictOptions.from_words([*FILES, f"dataset.{name}={text}", f"{name}={text}"])
+        PredictOptions.from_words([*FILES, f"{place}={text}", f"{name}={text}"])
     with pytest.raises(RunError, match=f"given more than once: dataset.{name}"):
         PredictOptions.from_words([*FILES, *[f"dataset.{name}={text}"] * 2])
 
 
-@pytest.mark.parametrize("name", ["dataset.path", "dataset.input", "dataset.ignore_cell"])
+@pytest.mark.parametrize(
+    "name", ["dataset.path", "dataset.form.missing", "dataset.input", "dataset.ignore_cell"]
+)
 def test_other_words_have_no_prefix(name):
     with pytest.raises(RunError, match=f"unknown: {name}"):
         PredictOptions.from_words([*FILES, f"{name}=true"])

@@ -64,8 +64,8 @@ def test_help_and_config_from_the_wheel(installed: Path, tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_a_run_from_the_wheel(installed: Path, tmp_path: Path) -> None:
-    small = ("model.hidden_channels=8", "model.basis_channels=8", "model.num_layers=1",
-             "model.num_orientations=6", "dataset.num_train=100")  # fmt: skip
+    small = ("model.hidden_channels=8", "model.kernel.basis_channels=8", "model.num_layers=1",
+             "model.orientations.num_orientations=6", "dataset.num_train=100")  # fmt: skip
     said = _run(installed, tmp_path, "trainer=debug", "trainer.accelerator=cpu", *small)
     assert "position_mse" in said
     assert list((tmp_path / "runs" / "ponita-nbody").glob("*/result.csv"))

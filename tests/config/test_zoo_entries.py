@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import pkgutil
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from geozoo.config import (
 )
 from geozoo.config._entries import standard_task
 from geozoo.config.options import PROVIDED, RunOptions
+from geozoo.options import option_groups
 
 MODELS = [entry.name for entry in entries("model")]
 DATASETS = [entry.name for entry in entries("dataset")]
@@ -117,11 +119,11 @@ def test_every_word_of_a_group_composes_and_is_sound(group: str) -> None:
 
 
 def test_precedence_is_entry_recipe_variant_command_line() -> None:
-    assert composed("recipe=none").model.num_orientations == 20
-    assert composed().model.num_orientations == 16
+    assert composed("recipe=none").model.orientations.num_orientations == 20
+    assert composed().model.orientations.num_orientations == 16
     assert composed().trainer.max_epochs == 10000
     assert composed("trainer=quick").trainer.max_epochs < 100
-    assert composed("trainer=quick").model.num_orientations == 6
+    assert composed("trainer=quick").model.orientations.num_orientations == 6
     assert composed("trainer=quick", "trainer.max_epochs=3").trainer.max_epochs == 3
 
 
@@ -144,12 +146,14 @@ def test_quick_is_quick_for_pairs_without_a_quick_recipe() -> None:
     [
         ("nbody", "trainer.max_epochs", 10000), ("nbody", "schedule.warmup_epochs", 10),
         ("nbody", "optimizer.lr", 1e-3), ("nbody", "optimizer.weight_decay", 1e-10),
-        ("nbody", "model.num_orientations", 16), ("nbody", "model.layer_scale", 1e-6),
+        ("nbody", "model.orientations.num_orientations", 16),
+        ("nbody", "model.blocks.layer_scale", 1e-6),
         ("nbody", "ema_decay", None), ("nbody", "trainer.check_val_every_n_epoch", 5),
         ("nbody", "dataset.loader.batch_size", 100), ("nbody", "task.test_rotations", 1),
         ("rmd17", "trainer.max_epochs", 5000), ("rmd17", "schedule.warmup_epochs", 100),
         ("rmd17", "optimizer.lr", 5e-4), ("rmd17", "optimizer.weight_decay", 1e-16),
-        ("rmd17", "model.num_orientations", 20), ("rmd17", "model.layer_scale", None),
+        ("rmd17", "model.orientations.num_orientations", 20),
+        ("rmd17", "model.blocks.layer_scale", None),
         ("rmd17", "ema_decay", 0.99), ("rmd17", "task.test_rotations", 5),
         ("rmd17", "dataset.loader.batch_size", 5), ("rmd17", "task.energy_weight", 1 / 500),
     ],
@@ -159,20 +163,21 @@ def test_default_recipes_are_the_published_settings(dataset: str, key: str, valu
     assert OmegaConf.select(cfg, key) == value
     shared = {
         "trainer.gradient_clip_val": 0.5, "model.hidden_channels": 128, "task.augment": True,
-        "model.basis_channels": 256, "model.degree": 3, "model.num_layers": 5, "model.widening": 4,
-        "model.multiple_readouts": True, "optimizer._target_": "torch.optim.Adam",
+        "model.kernel.basis_channels": 256, "model.kernel.degree": 3, "model.num_layers": 5,
+        "model.blocks.widening": 4,
+        "model.blocks.multiple_readouts": True, "optimizer._target_": "torch.optim.Adam",
         "schedule._target_": "geozoo.tasks.cosine_warmup", "schedule.warmup_start": 0.0,
     }  # fmt: skip
     assert {name: OmegaConf.select(cfg, name) for name in shared} == shared
 
 
-def test_the_config_of_ponita_lists_every_argument() -> None:
-    import inspect
-
-    from geozoo.models import Ponita
-
-    listed = set(OmegaConf.load(zoo_folder() / "models/ponita/config.yaml")) - {"_target_"}
-    assert listed == set(inspect.signature(Ponita).parameters)
+@pytest.mark.parametrize("entry", ["models/ponita", "models/gram_ode", "models/stgode"])
+def test_the_config_of_a_model_lists_every_argument_and_its_default(entry: str) -> None:
+    node = yaml.safe_load((zoo_folder() / entry / "config.yaml").read_text())
+    kind = pkgutil.resolve_name(node.pop("_target_"))
+    assert set(node) == set(inspect.signature(kind).parameters)
+    for name, group in option_groups(kind).items():
+        assert node[name] == asdict(group())
 
 
 def test_a_fault_in_an_entry_names_its_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,8 @@ FREE = {"H": -13.6, "C": -1030.0, "O": -2040.0}  # eV
 MIX = ("COHH", "CCHHHO", "OHH", "CHHHH")
 WORDS = (
     "model=ponita", "dataset=extxyz", "recipe=none", "trainer=quick", "trainer.max_epochs=1",
-    "trainer.accelerator=cpu", "model.hidden_channels=8", "model.basis_channels=8",
-    "model.num_layers=1", "model.num_orientations=6",
+    "trainer.accelerator=cpu", "model.hidden_channels=8", "model.kernel.basis_channels=8",
+    "model.num_layers=1", "model.orientations.num_orientations=6",
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from geozoo.hub.exporting import export_program
 from geozoo.hub.publishing import write_model
 from geozoo.hub.structures import predict_store, structure_store
 from geozoo.models import Ponita
+from geozoo.options import in_groups
 from geozoo.runs.trained import trained_model
 from geozoo.tasks import Potential
 
@@ -81,7 +82,7 @@ def test_a_network_that_nothing_is_added_to_answers_for_its_elements() -> None:
         vector_fields=("pos", "forces"), units={"energy": "meV", "forces": "meV/angstrom"},
         statistics={"energy_shift": 0.0, "energy_scale": 2000.0},
     )  # fmt: skip
-    task = Potential(Ponita(**spec.model_arguments() | SIZES), spec)
+    task = Potential(Ponita(**in_groups(Ponita, spec.model_arguments() | SIZES)), spec)
     task._learn_compositions(torch.tensor([[2.0, 0.0, 1.0], [3.0, 0.0, 1.0]]).double())
     asked = torch.tensor([[4, 0, 2], [0, 0, 1], [7, 0, 0], [2, 1, 1]]).double()
     assert task.is_determined(asked).tolist() == [True, True, True, False]

@@ -13,6 +13,7 @@ from geozoo.hub import load
 from geozoo.hub.arrays import read_arrays
 from geozoo.hub.structures import predict_store, structure_store
 from geozoo.models import Ponita
+from geozoo.options import in_groups
 from geozoo.tasks import Classification
 
 
@@ -23,7 +24,9 @@ def classifier():
         level="graph", dim=2, in_channels=1, out_channels=3, vector_fields=("pos",),
         statistics={"classes": ["a", "b", "c"]}, has_edges=True,
     )  # fmt: skip
-    return trained(Classification(Ponita(**spec.model_arguments() | SIZES), spec))
+    return trained(
+        Classification(Ponita(**in_groups(Ponita, spec.model_arguments() | SIZES)), spec)
+    )
 
 
 def graphs(seed: int = 0) -> dict[str, np.ndarray]:

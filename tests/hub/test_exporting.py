@@ -17,6 +17,7 @@ from geozoo.data import Structure
 from geozoo.hub.exporting import export_program, save_program
 from geozoo.hub.structures import predict_store, structure_store
 from geozoo.models import Ponita
+from geozoo.options import in_groups
 from geozoo.tasks import Forecasting, Potential
 
 REFERENCES = {"atom_energy_H": -13000.0, "atom_energy_C": -1.0e6, "atom_energy_O": -2.0e6}
@@ -102,6 +103,6 @@ def test_what_cannot_be_exported_is_refused(tmp_path):
     plain = potential()
     for change, message in (({"radius": 2.0}, "a cut-off"), ({"backend": "fused"}, "backend=")):
         sizes = {"hidden_channels": 8, "basis_channels": 8, "num_layers": 1, "num_orientations": 6}
-        network = Ponita(**plain.spec.model_arguments() | sizes | change)
+        network = Ponita(**in_groups(Ponita, plain.spec.model_arguments() | sizes | change))
         with pytest.raises(ValueError, match=message):
             export_program(trained(Potential(network, plain.spec)))

@@ -18,6 +18,7 @@ from geozoo.data import GeometricSpec, GraphStore, Structure, read_structures
 from geozoo.hub import TrainedModel, load
 from geozoo.hub.structures import predict_store, structure_store
 from geozoo.models import Ponita
+from geozoo.options import in_groups
 from geozoo.tasks import Regression
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -26,7 +27,7 @@ from qm9_samples import MOLECULES, qm9, write_qm9
 
 def regression(spec: GeometricSpec) -> TrainedModel:
     torch.manual_seed(0)
-    return trained(Regression(Ponita(**spec.model_arguments() | SIZES), spec))
+    return trained(Regression(Ponita(**in_groups(Ponita, spec.model_arguments() | SIZES)), spec))
 
 
 def xyz(path: Path, store: GraphStore, index: torch.Tensor) -> Path:

@@ -18,6 +18,7 @@ from geozoo.hub import Ensemble, TrainedModel, write_model
 from geozoo.hub.arrays import read_arrays
 from geozoo.hub.structures import predict_store, structure_store
 from geozoo.models import Ponita
+from geozoo.options import in_groups
 from geozoo.tasks import Regression
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -56,7 +57,7 @@ def test_columns_that_name_no_element_are_refused(tmp_path: Path) -> None:
 
 def regression(spec: GeometricSpec) -> TrainedModel:
     torch.manual_seed(0)
-    return trained(Regression(Ponita(**spec.model_arguments() | SIZES), spec))
+    return trained(Regression(Ponita(**in_groups(Ponita, spec.model_arguments() | SIZES)), spec))
 
 
 @pytest.fixture

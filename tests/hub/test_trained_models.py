@@ -23,6 +23,7 @@ from geozoo.hub import Description, ModelFileError, load, shipped_models, write_
 from geozoo.hub.description import FILE_NAME, file_sha256
 from geozoo.hub.publishing import WEIGHTS_NAME
 from geozoo.models import GramODE, Ponita
+from geozoo.options import in_groups
 from geozoo.tasks import Forecasting, Potential
 
 SIZES = {"hidden_channels": 8, "basis_channels": 8, "num_layers": 1, "num_orientations": 6}
@@ -32,7 +33,7 @@ def potential() -> tuple[Any, dict[str, Any]]:
     """A task on energies with weights that are not those of a new one, and how it is described."""
     data = tiny_data("potential")
     options = {**data.spec.model_arguments(), **SIZES}
-    task = Potential(Ponita(**options), data.spec)
+    task = Potential(Ponita(**in_groups(Ponita, options)), data.spec)
     nodes = {
         "model": {"_target_": "geozoo.models.Ponita", **options},
         "task": {"_target_": "geozoo.tasks.Potential", "force_weight": 1.0},
@@ -47,7 +48,7 @@ def traffic() -> tuple[Any, dict[str, Any]]:
     wanted = {k: arguments[k] for k in ("in_channels", "input_steps", "horizon")}
     options = {**wanted, "hidden_channels": 8, "local_heads": 4, "num_branches": 1, "num_blocks": 1}
     graph = torch.rand(data.spec.num_nodes, data.spec.num_nodes)
-    task = Forecasting(GramODE(graph, graph.T, **options), data.spec)
+    task = Forecasting(GramODE(graph, graph.T, **in_groups(GramODE, options)), data.spec)
     graphs = {"spatial_adjacency": "???", "semantic_adjacency": "???"}
     nodes = {
         "model": {"_target_": "geozoo.models.GramODE", **graphs, **options},

@@ -12,6 +12,7 @@ from geozoo.data import GeometricSpec
 from geozoo.hub import Description, TrainedModel
 from geozoo.hub.description import Weights
 from geozoo.models import Ponita, Stid
+from geozoo.options import in_groups
 from geozoo.tasks import Dynamics, Forecasting, Potential
 
 SIZES = {"hidden_channels": 8, "basis_channels": 8, "num_layers": 1, "num_orientations": 6}
@@ -34,7 +35,7 @@ def potential(**statistics: float) -> TrainedModel:
         vector_fields=("pos", "forces"), units={"energy": "meV", "forces": "meV/angstrom"},
         statistics={"energy_shift": -4e6, "energy_scale": 2000.0, **statistics},
     )  # fmt: skip
-    return trained(Potential(Ponita(**spec.model_arguments() | SIZES), spec))
+    return trained(Potential(Ponita(**in_groups(Ponita, spec.model_arguments() | SIZES)), spec))
 
 
 def dynamics() -> TrainedModel:
@@ -43,7 +44,7 @@ def dynamics() -> TrainedModel:
     spec = GeometricSpec(
         level="node", dim=3, in_channels=1, in_vectors=1, out_vectors=1, units={"y": "length"}
     )
-    return trained(Dynamics(Ponita(**spec.model_arguments() | SIZES), spec))
+    return trained(Dynamics(Ponita(**in_groups(Ponita, spec.model_arguments() | SIZES)), spec))
 
 
 def forecaster() -> TrainedModel:

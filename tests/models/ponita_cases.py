@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from geozoo.geometry import platonic_rotations
 from geozoo.models import Ponita
+from geozoo.options import in_groups
 
 REPRESENTATIONS = ("bundle", "bundle_full", "edges", "position")
 TINY = {"hidden_channels": 8, "basis_channels": 8, "num_layers": 2, "degree": 2, "widening": 2}
@@ -23,7 +24,7 @@ def build(representation: str = "bundle", *, dim: int = 3, seed: int = 0, **opti
     }  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Ponita(dim=dim, representation=representation, **given).double()
+        model = Ponita(dim=dim, representation=representation, **in_groups(Ponita, given)).double()
         for parameter in model.parameters():
             if parameter.dim() < 2:  # biases and layer scales start at a constant
                 nn.init.normal_(parameter)

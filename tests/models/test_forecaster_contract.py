@@ -29,7 +29,8 @@ def build(name, seed=0, **options):
     graphs = {"spatial_adjacency": graph(1), "semantic_adjacency": graph(2)}
     graphs["road_adjacency"] = graph(3)
     given = {**TINY, **DATA, **graphs, **options}
-    config |= {key: value for key, value in given.items() if key in config}
+    for node in (config, *(value for value in config.values() if isinstance(value, dict))):
+        node |= {key: value for key, value in given.items() if key in node}
     left = [key for key, value in config.items() if isinstance(value, str) and value == "???"]
     assert not left, f"models/{name}/config.yaml: nothing here fills {left}"
     with torch.random.fork_rng(devices=[]):

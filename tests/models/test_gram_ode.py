@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from geozoo import testing
 from geozoo.models import GramODE
+from geozoo.options import in_groups
 
 NODES = 5
 SMALL = {
@@ -29,7 +30,7 @@ def build(seed: int = 0, **options) -> GramODE:
     """A float64 model whose weights are all away from their start and of moderate size."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = GramODE(*graphs(), **{**SMALL, **options}).double()
+        model = GramODE(*graphs(), **in_groups(GramODE, {**SMALL, **options})).double()
         for name, parameter in model.named_parameters():
             if name.endswith("diagonal"):
                 nn.init.uniform_(parameter, 0.2, 0.8)
@@ -180,7 +181,9 @@ def test_a_choice_overrides_the_variant_and_none_leaves_it():
 def test_the_mask_starts_as_wide_as_the_variant_says():
     graph = torch.eye(100)
     for variant, std in (("paper", 0.1), ("released", 1.0)):
-        model = GramODE(graph, graph, **{**SMALL, "variant": variant, "num_blocks": 1})
+        model = GramODE(
+            graph, graph, **in_groups(GramODE, {**SMALL, "variant": variant, "num_blocks": 1})
+        )
         mask = model.spatial_branches[0][0].dynamics.masks["shared"].mask
         assert 0.95 * std < mask.std() < 1.05 * std
 
@@ -289,7 +292,9 @@ def test_recomputed_blocks_keep_fewer_states():
 def test_a_few_windows_can_be_learnt():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = GramODE(*graphs(), **{**SMALL, "dropout": 0.0, "mask_std": 1.0}).double()
+        model = GramODE(
+            *graphs(), **in_groups(GramODE, {**SMALL, "dropout": 0.0, "mask_std": 1.0})
+        ).double()
     x, target = series(4), random(4, 4, NODES, seed=9)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     losses = []
@@ -326,13 +331,13 @@ EYE = torch.eye(NODES)
 )  # fmt: skip
 def test_bad_arguments_are_refused(graphs, options, message):
     with pytest.raises(ValueError, match=message):
-        GramODE(*graphs, **{**SMALL, **options})
+        GramODE(*graphs, **in_groups(GramODE, {**SMALL, **options}))
 
 
 def test_bad_types_and_inputs_are_refused():
     with pytest.raises(TypeError, match="spatial_adjacency must be a tensor of floating-point"):
-        GramODE(EYE.long(), EYE, **SMALL)
+        GramODE(EYE.long(), EYE, **in_groups(GramODE, SMALL))
     with pytest.raises(TypeError, match="semantic_adjacency must be .* got list"):
-        GramODE(EYE, EYE.tolist(), **SMALL)
+        GramODE(EYE, EYE.tolist(), **in_groups(GramODE, SMALL))
     with pytest.raises(ValueError, match=r"x must have shape \(B, T=6, N=5, F=2\), got \(2, 6, 4"):
         build()(torch.zeros(2, 6, 4, 2).double())

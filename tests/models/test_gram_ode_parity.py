@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from geozoo.models import GramODE, load_gram_ode_weights
 from geozoo.nn import MultiODEBlock, SpatioTemporalBlock, TemporalConv
+from geozoo.options import in_groups
 
 CASES = ["multi_ode_block", "stgcn_block", "network"]
 
@@ -35,13 +36,17 @@ def build(name: str, adjacency: Tensor, **options) -> nn.Module:
     if name == "network":
         # The model keeps its graphs in the default precision; the reference's is double.
         model = GramODE(
-            adjacency, adjacency.flip(0, 1), in_channels=3, variant="released", **options
+            adjacency,
+            adjacency.flip(0, 1),
+            in_channels=3,
+            variant="released",
+            **in_groups(GramODE, options),
         )
         model = model.double()
         model.spatial_adjacency.copy_(adjacency)
         model.semantic_adjacency.copy_(adjacency.flip(0, 1))
         return model.eval()
-    block = MultiODEBlock(nodes, 64, **{"variant": "released", **options})
+    block = MultiODEBlock(nodes, 64, **in_groups(MultiODEBlock, {"variant": "released", **options}))
     if name == "multi_ode_block":
         return block.double().eval()
     convolutions = [TemporalConv(width, skip_when_equal_width=True) for width in (3, 64)]

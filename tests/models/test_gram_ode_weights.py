@@ -5,10 +5,13 @@ import torch
 
 from geozoo.models import GramODE, load_gram_ode_weights
 from geozoo.nn import MultiODEBlock, NodeODE, SpatioTemporalBlock, TemporalConv
+from geozoo.options import in_groups
 
 
 def block(**options):
-    return MultiODEBlock(5, 8, 6, local_heads=2, variant="released", **options)
+    return MultiODEBlock(
+        5, 8, 6, local_heads=2, variant="released", **in_groups(MultiODEBlock, options)
+    )
 
 
 def st_block():
@@ -144,9 +147,16 @@ def test_a_module_without_a_part_and_a_wrong_module_are_refused():
 def test_a_network_takes_its_branches_and_readout():
     graph = torch.eye(5)
     model = GramODE(
-        graph, graph, in_channels=3, input_steps=6, horizon=4, hidden_channels=8, num_branches=1,
-        bottleneck_channels=4, num_blocks=1, local_heads=2, readout_heads=2, variant="released",
-    )  # fmt: skip
+        graph,
+        graph,
+        in_channels=3,
+        input_steps=6,
+        horizon=4,
+        hidden_channels=8,
+        variant="released",
+        branches={"num_branches": 1, "bottleneck_channels": 4, "num_blocks": 1},
+        attention={"local_heads": 2, "readout_heads": 2},
+    )
     weights = {}
     for start in ("sp_blocks", "se_blocks"):
         weights |= {f"{start}.0.0.{name}": value for name, value in published_st_block().items()}

@@ -41,7 +41,8 @@ def build(name, level="graph", seed=0, **options):
     """The entry's model as configured, but for sizes and what the data set says."""
     kind, config = read(name)
     small = {**TINY, **DATA, "level": level, **options}
-    config |= {key: value for key, value in small.items() if key in config}
+    for node in (config, *(value for value in config.values() if isinstance(value, dict))):
+        node |= {key: value for key, value in small.items() if key in node}
     left = [key for key, value in config.items() if value == "???"]
     assert not left, f"models/{name}/config.yaml: nothing here fills {left}"
     with torch.random.fork_rng(devices=[]):

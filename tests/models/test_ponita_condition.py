@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from geozoo.models import Ponita
+from geozoo.options import in_groups
 
 REPRESENTATIONS = {
     "bundle": {"representation": "bundle", "num_orientations": 6},
@@ -18,7 +19,9 @@ def build(name, **options):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         sizes = {"hidden_channels": 8, "basis_channels": 8, "num_layers": 2}
-        return Ponita(2, 3, **REPRESENTATIONS[name], **sizes, **options).double()
+        return Ponita(
+            2, 3, **in_groups(Ponita, {**REPRESENTATIONS[name], **sizes, **options})
+        ).double()
 
 
 def inputs():

@@ -8,6 +8,7 @@ from geozoo.data import Chirality, LoaderOptions
 from geozoo.geometry import platonic_rotations
 from geozoo.models import Ponita
 from geozoo.nn import FrameRepresentation
+from geozoo.options import in_groups
 
 SIZES = {"hidden_channels": 8, "basis_channels": 8, "degree": 2}
 
@@ -16,7 +17,12 @@ def build(frames=12, seed=0, **options):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         given = {"in_vectors": 1, "out_vectors": 2, "num_layers": 2, **SIZES, **options}
-        return Ponita(2, 3, representation="frames", num_orientations=frames, **given).double()
+        return Ponita(
+            2,
+            3,
+            representation="frames",
+            **in_groups(Ponita, {"num_orientations": frames, **given}),
+        ).double()
 
 
 def inputs():
@@ -41,7 +47,10 @@ def test_rotations_of_the_polyhedron_are_followed_exactly(frames, vertices, leve
 def test_mirror_images_are_told_apart():
     given = inputs()
     mirrored = {**given, "pos": -given["pos"], "vec": -given["vec"]}
-    frames, bundle = build(), Ponita(2, 3, in_vectors=1, num_orientations=12, **SIZES).double()
+    frames, bundle = (
+        build(),
+        Ponita(2, 3, in_vectors=1, **in_groups(Ponita, {"num_orientations": 12, **SIZES})).double(),
+    )
     assert (frames(**given).scalar - frames(**mirrored).scalar).abs().max() > 1e-4
     torch.testing.assert_close(bundle(**given).scalar, bundle(**mirrored).scalar)
 
@@ -106,7 +115,12 @@ def test_chirality_is_learnt_by_frames_and_by_nothing_that_reflections_leave():
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             sizes = {"hidden_channels": 32, "basis_channels": 32, "degree": 1, "num_layers": 2}
-            model = Ponita(4, 2, representation=representation, num_orientations=12, **sizes)
+            model = Ponita(
+                4,
+                2,
+                representation=representation,
+                **in_groups(Ponita, {"num_orientations": 12, **sizes}),
+            )
         generator = torch.Generator().manual_seed(0)
         optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
         for _ in range(1200):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from geozoo.models import Ponita, load_reference_weights
+from geozoo.options import in_groups
 
 GRIDS = json.loads((Path(__file__).parent / "ponita_reference_grids.json").read_text())
 SIZES = {
@@ -29,9 +30,10 @@ def build(name: str, arrays: dict[str, torch.Tensor], backend: str) -> Ponita:
     grid = GRIDS["grids"].get(name)
     options = {} if grid is None else {"grid": torch.tensor(grid, dtype=torch.float64)}
     model = Ponita(
-        **SIZES[name], **options, hidden_channels=12, basis_channels=10, num_layers=2,
-        backend=backend,
-    ).double()  # fmt: skip
+        hidden_channels=12,
+        num_layers=2,
+        **in_groups(Ponita, {**SIZES[name], **options, "basis_channels": 10, "backend": backend}),
+    ).double()
     weights = {key[2:]: value for key, value in arrays.items() if key.startswith("w.")}
     load_reference_weights(model, weights, orientations=options.get("grid"))
     return model

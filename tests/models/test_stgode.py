@@ -6,6 +6,7 @@ from torch import nn
 
 from geozoo import testing
 from geozoo.models import StgODE
+from geozoo.options import in_groups
 
 NODES = 5
 SMALL = {
@@ -22,7 +23,7 @@ def build(seed=0, **options):
     graphs = [random(NODES, NODES, seed=each).abs() / NODES for each in (1, 2)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = StgODE(*graphs, **{**SMALL, **options}).double()
+        model = StgODE(*graphs, **in_groups(StgODE, {**SMALL, **options})).double()
         for name, parameter in model.named_parameters():
             if name.endswith("diagonal"):
                 nn.init.uniform_(parameter, 0.2, 0.8)
@@ -101,4 +102,4 @@ def test_derivatives_are_right():
 )
 def test_bad_arguments_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        StgODE(torch.eye(NODES), torch.eye(NODES), **{**SMALL, **options})
+        StgODE(torch.eye(NODES), torch.eye(NODES), **in_groups(StgODE, {**SMALL, **options}))

@@ -6,6 +6,7 @@ import torch
 from geozoo.geometry import random_rotations
 from geozoo.models import Ponita, tabulate
 from geozoo.nn.embedding import SplineGrid, SplineTable
+from geozoo.options import in_groups
 
 SIZES = {"hidden_channels": 12, "basis_channels": 10, "num_layers": 2}
 KINDS = {
@@ -20,7 +21,9 @@ KINDS = {
 
 def made(kind, **options):
     torch.manual_seed(0)
-    return Ponita(3, 2, radius=2.0, **SIZES, **KINDS[kind], **options).double()
+    return Ponita(
+        3, 2, radius=2.0, **in_groups(Ponita, {**SIZES, **KINDS[kind], **options})
+    ).double()
 
 
 def points(model, count=12):
@@ -112,13 +115,13 @@ def test_turned_points_stay_turned():
 
 def test_what_cannot_be_tabulated_is_refused():
     with pytest.raises(ValueError, match="max_distance must be positive for a model without"):
-        tabulate(Ponita(1, 1, num_orientations=6))
+        tabulate(Ponita(1, 1, orientations={"num_orientations": 6}))
     for options in (
         {"representation": "frames", "num_orientations": 12},
         {"condition_channels": 1},
     ):
         with pytest.raises(ValueError, match="model must be a PONITA on the separable bundle"):
-            tabulate(Ponita(1, 1, radius=1.0, **options))
+            tabulate(Ponita(1, 1, radius=1.0, **in_groups(Ponita, options)))
     tabled, _ = tabulate(made("positions"), max_distance=1.0)
     with pytest.raises(ValueError, match="values must lie in the table"):
         tabled(10 * torch.rand(4, 3).double(), torch.randn(4, 3).double(), torch.zeros(4).long())

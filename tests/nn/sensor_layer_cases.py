@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import geozoo.nn as layers
 from geozoo.ode import Integrator
+from geozoo.options import in_groups
 
 WINDOWS, NODES, STEPS, CHANNELS = len(BATCH), 4, 6, 4
 
@@ -82,7 +83,9 @@ def local_ode(**options: Any) -> Case:
 
 
 def block(**options: Any) -> layers.MultiODEBlock:
-    return layers.MultiODEBlock(NODES, CHANNELS, STEPS, local_heads=2, **options)
+    return layers.MultiODEBlock(
+        NODES, CHANNELS, STEPS, local_heads=2, **in_groups(layers.MultiODEBlock, options)
+    )
 
 
 def multi_ode(**options: Any) -> Case:

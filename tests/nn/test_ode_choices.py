@@ -5,6 +5,7 @@ import torch
 
 import geozoo.nn as layers
 from geozoo.ode import Integrator, solvers
+from geozoo.options import in_groups
 
 OTHER = Integrator("rk4")
 
@@ -32,9 +33,21 @@ def test_choices_reach_the_modules():
     assert local.attention.query.out_features == 32 and local.attention.heads == 4
     assert local.ode.integrator is OTHER and local.ode.detach_initial
     block = layers.MultiODEBlock(
-        3, 8, local_heads=4, spatial_mask="product", mask_std=0.0, use_shared_weights=False,
-        local_order="step", signed_filter=True, **options,
-    )  # fmt: skip
+        3,
+        8,
+        local_heads=4,
+        **in_groups(
+            layers.MultiODEBlock,
+            {
+                "spatial_mask": "product",
+                "mask_std": 0.0,
+                "use_shared_weights": False,
+                "local_order": "step",
+                "signed_filter": True,
+                **options,
+            },
+        ),
+    )
     for part in (block.global_ode, block.edge_ode, block.local_ode.ode):
         assert part.integrator is OTHER and part.detach_initial
     assert block.local_ode.order == "step" and block.filter.signed
@@ -45,9 +58,9 @@ def test_choices_reach_the_modules():
 
 
 def test_modules_that_are_left_out_are_not_there():
-    block = layers.MultiODEBlock(3, 8, local_heads=4, use_global=False)
+    block = layers.MultiODEBlock(3, 8, local_heads=4, ablation={"use_global": False})
     assert block.global_ode is None and block.global_map is None and block.filter is None
-    block = layers.MultiODEBlock(3, 8, use_local=False)
+    block = layers.MultiODEBlock(3, 8, ablation={"use_local": False})
     assert block.local_ode is None and block.local_map is None
 
 

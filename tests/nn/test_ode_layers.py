@@ -137,9 +137,11 @@ def test_form_of_the_edges_follows_the_solver():
 @pytest.mark.parametrize("variant", ["paper", "released"])
 def test_block_is_its_equations(variant, backend, pieces, monkeypatch):
     monkeypatch.setattr(rowwise, "CHUNK_BYTES", pieces)
-    module = make(lambda: layers.MultiODEBlock(
-        NODES, CHANNELS, STEPS, local_heads=2, variant=variant, backend=backend
-    ))  # fmt: skip
+    module = make(
+        lambda: layers.MultiODEBlock(
+            NODES, CHANNELS, STEPS, local_heads=2, variant=variant, equations={"backend": backend}
+        )
+    )
     # A wide band, so that some of the local states are cut and some are not.
     module.filter.clip.data.fill_(2.0)
     x = random(WINDOWS, NODES, STEPS, CHANNELS)

@@ -14,24 +14,45 @@ PACKAGE = ROOT / "geozoo"
 ALLOWED = {
     "contracts": set(),
     "checks": set(),
+    "options": set(),
     "files": set(),
     "machine": set(),
     "ops": set(),
     "geometry": {"ops"},
     "ode": set(),
-    "nn": {"checks", "ops", "geometry", "ode"},
-    "models": {"checks", "ops", "geometry", "nn", "ode"},
-    "data": {"contracts", "checks", "files", "ops", "geometry"},
+    "nn": {"checks", "ops", "geometry", "ode", "options"},
+    "models": {"checks", "ops", "geometry", "nn", "ode", "options"},
+    "data": {"contracts", "checks", "files", "ops", "geometry", "options"},
     "diffusion": {"ops"},
     # What counts as a bond is told in one place, that of molecules.
     "metrics": {"data", "geometry", "ops"},
     # Tasks measure their own equivariance error, hence the rotations.
     "tasks": {"contracts", "checks", "data", "diffusion", "geometry", "metrics"},
     "configs": set(),
-    "config": {"contracts"},
+    "config": {"contracts", "options"},
     "results": {"contracts", "config"},
-    "hub": {"contracts", "config", "data", "files", "geometry", "machine", "metrics", "tasks"},
-    "runs": {"contracts", "config", "data", "files", "hub", "machine", "results", "tasks"},
+    "hub": {
+        "contracts",
+        "config",
+        "data",
+        "files",
+        "geometry",
+        "machine",
+        "metrics",
+        "options",
+        "tasks",
+    },  # fmt: skip
+    "runs": {
+        "contracts",
+        "config",
+        "data",
+        "files",
+        "hub",
+        "machine",
+        "options",
+        "results",
+        "tasks",
+    },  # fmt: skip
     "report": {
         "contracts",
         "config",
@@ -47,7 +68,10 @@ ALLOWED = {
     "zoo": {"config"},
 }
 ALLOWED["cli"] = {*ALLOWED, "cli"}
-LIGHT = ("checks", "contracts", "ops", "geometry", "ode", "diffusion", "nn", "models", "testing")
+LIGHT = (
+    "checks", "contracts", "options", "ops", "geometry", "ode", "diffusion", "nn", "models",
+    "testing",
+)  # fmt: skip
 HEAVY = {
     "hydra", "lightning", "matplotlib", "omegaconf", "pooch", "pytest", "pytorch_lightning", "rich",
     "safetensors", "torch_geometric", "torch_scatter", "torchdiffeq", "torchmetrics",

@@ -9,6 +9,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from geozoo.data import GraphStore
 from geozoo.models import Ponita
+from geozoo.options import in_groups
 from geozoo.tasks import Dynamics, Generation, Potential
 from geozoo.tasks.captured import CapturedSteps, WeightAverage
 from geozoo.tasks.parameter_groups import parameter_groups
@@ -28,7 +29,9 @@ def made(kind="dynamics", device="cpu", rate=1e-2, **options):
     """A task with its optimizer, and the data on the device."""
     torch.manual_seed(0)
     data = tiny_data(kind)
-    task = TASKS[kind](Ponita(**data.spec.model_arguments() | SIZES | options), data.spec)
+    task = TASKS[kind](
+        Ponita(**in_groups(Ponita, data.spec.model_arguments() | SIZES | options)), data.spec
+    )
     # Adam makes much of little: float64, so that the order of a sum is no difference.
     task = task.double().to(device).train()
     data.store.node = {name: value.double() for name, value in data.store.node.items()}

@@ -12,6 +12,7 @@ from tiny_traffic import tiny_gram_ode, tiny_traffic
 from torch._dynamo.testing import CompileCounter
 
 from geozoo.models import Ponita
+from geozoo.options import in_groups
 from geozoo.tasks import Dynamics, Forecasting, Potential, _compiled
 
 SIZES = {
@@ -29,7 +30,7 @@ def fresh_compiler():
 def geometric(kind: str, task_type: type, **options: Any) -> Any:
     torch.manual_seed(0)
     spec = tiny_data(kind).spec
-    model = Ponita(**spec.model_arguments() | SIZES | options)
+    model = Ponita(**in_groups(Ponita, spec.model_arguments() | SIZES | options))
     return task_type(model, spec, augment=False).double()
 
 

@@ -14,10 +14,18 @@ CHOICES = ("fused", "textbook")
 
 def network(backend: str = "fused") -> Ponita:
     torch.manual_seed(0)
-    return Ponita(
-        in_channels=3, out_channels=1, num_orientations=4, hidden_channels=8, basis_channels=8,
-        num_layers=2, backend=backend,
-    ).double().eval()  # fmt: skip
+    return (
+        Ponita(
+            in_channels=3,
+            out_channels=1,
+            hidden_channels=8,
+            num_layers=2,
+            orientations={"num_orientations": 4},
+            kernel={"basis_channels": 8, "backend": backend},
+        )
+        .double()
+        .eval()
+    )
 
 
 def inputs() -> tuple[torch.Tensor, ...]:

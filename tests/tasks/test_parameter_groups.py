@@ -39,7 +39,14 @@ def test_frozen_parameters_are_left_out() -> None:
 
 
 def test_every_parameter_of_ponita_is_in_one_group() -> None:
-    model = Ponita(1, 1, hidden_channels=4, basis_channels=4, num_layers=1, layer_scale=1e-6)
+    model = Ponita(
+        1,
+        1,
+        hidden_channels=4,
+        num_layers=1,
+        kernel={"basis_channels": 4},
+        blocks={"layer_scale": 1e-6},
+    )
     decayed, rest = parameter_groups(model)
     names = _names(model, decayed)
     assert len(decayed["params"]) + len(rest["params"]) == len(list(model.parameters()))

@@ -17,6 +17,7 @@ from geozoo.models import (
     Stid,
     VectorAutoregression,
 )
+from geozoo.options import in_groups
 from geozoo.tasks import Dynamics, Forecasting, Potential, QuantileForecasting, Regression
 
 DTYPES = {"64-true": torch.float64, "bf16-true": torch.bfloat16, "16-true": torch.float16}
@@ -97,7 +98,9 @@ GEOMETRIC = {
     "tiny": TinyModel,
     "egnn": lambda lattice, **given: EGNN(**given, hidden_channels=8, num_layers=1),
     "ponita": lambda **given: Ponita(
-        **given, hidden_channels=8, basis_channels=8, num_orientations=4, num_layers=1
+        hidden_channels=8,
+        num_layers=1,
+        **in_groups(Ponita, {**given, "basis_channels": 8, "num_orientations": 4}),
     ),
 }
 

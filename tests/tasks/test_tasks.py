@@ -5,6 +5,7 @@ import torch
 from tiny_graphs import SkewedModel, TinyData, TinyModel, tiny_data
 
 from geozoo.models import Ponita
+from geozoo.options import in_groups
 from geozoo.tasks import Dynamics, GraphTask, Potential, Regression
 
 TASKS = {
@@ -175,7 +176,7 @@ def test_half_precision_where_autocast_puts_it(kind: str) -> None:
         torch.manual_seed(0)
         data = tiny_data(kind)
         sizes = {"hidden_channels": 16, "basis_channels": 16, "num_orientations": 8}
-        model = Ponita(**data.spec.model_arguments(), **sizes, num_layers=2)
+        model = Ponita(num_layers=2, **in_groups(Ponita, {**data.spec.model_arguments(), **sizes}))
         task = {"dynamics": Dynamics, "potential": Potential}[kind](model, data.spec)
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
             losses.append(task.loss(data.calibration_batch())["loss"])

@@ -14,6 +14,7 @@ from tiny_graphs import tiny_data
 from tiny_traffic import tiny_gram_ode, tiny_traffic
 
 from geozoo.models import Ponita
+from geozoo.options import in_groups
 from geozoo.tasks import Dynamics, Forecasting, Potential
 
 SIZES = {
@@ -30,7 +31,7 @@ DEVICES = ["meta", pytest.param("cuda", marks=NEEDS_GPU)]
 
 def geometric(kind: str, **options: Any) -> tuple[Any, Any]:
     data = tiny_data(kind)
-    model = Ponita(**data.spec.model_arguments() | SIZES | options)
+    model = Ponita(**in_groups(Ponita, data.spec.model_arguments() | SIZES | options))
     return GEOMETRIC[kind](model, data.spec), data
 
 
@@ -97,7 +98,7 @@ def test_the_device_without_values_notices_a_question():
 def count_waits(num_batches: int) -> int:
     """Times that an epoch of so many batches waits for the device."""
     data = tiny_data("dynamics", num_graphs=400)
-    task = Dynamics(Ponita(**data.spec.model_arguments() | SIZES), data.spec)
+    task = Dynamics(Ponita(**in_groups(Ponita, data.spec.model_arguments() | SIZES)), data.spec)
     trainer = Trainer(
         accelerator="gpu", devices=1, max_epochs=1, limit_train_batches=num_batches, logger=False,
         limit_val_batches=0, enable_checkpointing=False, enable_progress_bar=False,

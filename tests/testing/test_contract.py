@@ -52,7 +52,7 @@ def test_other_signatures_are_named() -> None:
 
 
 def test_optional_parts_are_told_by_what_is_there() -> None:
-    ponita = Ponita(2, 1, hidden_channels=8, num_layers=1, num_orientations=4)
+    ponita = Ponita(2, 1, hidden_channels=8, num_layers=1, orientations={"num_orientations": 4})
     assert isinstance(ponita, Calibrated)
     assert isinstance(ponita, NeighborListed)
     assert isinstance(ponita, Conditioned)

@@ -17,7 +17,7 @@ from geozoo.data.traffic.sensor_table import read_sensor_table
 from geozoo.data.traffic.series import TrafficSeries
 from geozoo.data.traffic.simulator import TrafficOptions, simulate_traffic
 from geozoo.data.traffic.synthetic import TrafficSynthetic
-from geozoo.data.traffic.tables import LosLoop, TrafficCSV
+from geozoo.data.traffic.tables import LosLoop, RoadFiles, TrafficCSV
 from geozoo.data.traffic.windows import SeriesStore, WindowBatch
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "LosLoop",
     "PROTOCOLS",
     "Pems",
+    "RoadFiles",
     "RoadGraphs",
     "SeriesStore",
     "TableForm",

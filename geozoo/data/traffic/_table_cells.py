@@ -130,7 +130,7 @@ def read_cells(path: Path, form: TableForm, *, has_times: bool) -> Cells:
     if has_times and len(header) == 1:
         raise ValueError(
             f"{path}: with the separator {separator!r} its header is the one column {header[0]!r}; "
-            "give dataset.separator"
+            "give dataset.form.separator"
         )
     named = (
         form.time_column, form.clock_column, form.sensor_column, form.value_column, *form.drop
@@ -200,8 +200,8 @@ def _check_first(
         raise ValueError(
             f"{path}: the first column must hold times, and {header[place]!r} has "
             f"{body[0][place]!r}; the column {others[0]!r} looks like times: give "
-            f"dataset.time_column={others[0]}, and dataset.drop=[...] for columns that are no "
-            "sensors"
+            f"dataset.form.time_column={others[0]}, and dataset.form.drop=[...] for columns that "
+            "are no sensors"
         )
 
 
@@ -226,13 +226,13 @@ def _check_wide(path: Path, header: list[str], cells: list[str], first: list[str
     if repeated and clocks and ":" not in cells[0]:
         raise ValueError(
             f"{path}: the times repeat ({cells[0]}), and the column {clocks[0]!r} has the clock "
-            f"({first[header.index(clocks[0])]}): give dataset.clock_column={clocks[0]}"
+            f"({first[header.index(clocks[0])]}): give dataset.form.clock_column={clocks[0]}"
         )
     if len(header) > 2 and len(cells) > 3 and len(set(cells)) <= 0.6 * len(cells):
         raise ValueError(
             f"{path}: the times repeat, {len(set(cells))} of them in {len(cells)} rows. If it has "
-            "a row for each time and sensor, give dataset.sensor_column=... and "
-            f"dataset.value_column=... (it has {_listed(header)})"
+            "a row for each time and sensor, give dataset.form.sensor_column=... and "
+            f"dataset.form.value_column=... (it has {_listed(header)})"
         )
 
 

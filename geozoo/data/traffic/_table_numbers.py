@@ -58,7 +58,7 @@ def _has_comma(path: Path, cells: list[list[str]], lines: Sequence[int]) -> bool
         number, cell = found[0]
         raise ValueError(
             f"{path}, line {lines[number]}: {cell!r} may be a number with three decimals or one in "
-            "thousands; give dataset.decimal=',' for the former, or remove the commas"
+            "thousands; give dataset.form.decimal=',' for the former, or remove the commas"
         )
     return True
 
@@ -79,7 +79,8 @@ def _name_cell(path: Path, line: int, row: list[str], ids: list[str], *, comma: 
                 "decimals, which other cells have; write all alike, without signs for thousands"
             )
         if bad:
-            hint = "dataset.decimal=','" if _COMMA.fullmatch(cell) else f"dataset.drop=[{sensor}]"
+            fits = _COMMA.fullmatch(cell)
+            hint = "dataset.form.decimal=','" if fits else f"dataset.form.drop=[{sensor}]"
             raise ValueError(
                 f"{path}, line {line}, sensor {sensor}: {cell!r} is no number; {hint} "
                 + ("reads commas as decimals" if "," in hint else "leaves the column out")

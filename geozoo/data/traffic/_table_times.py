@@ -19,7 +19,7 @@ _ZONE = r" *(Z|UTC|[+-]\d\d(?::?\d\d)?)?"
 _YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})" + _CLOCK + _ZONE)
 _YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})" + _CLOCK + r" *([AaPp][Mm])?" + _ZONE)
 _UNIX = re.compile(r"(\d{9,10})(?:\.0*)?|(\d{12,13})")
-_OPTION = "dataset.time_format (%d/%m/%Y %H:%M, for example)"
+_OPTION = "dataset.form.time_format (%d/%m/%Y %H:%M, for example)"
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def read_times(path: Path, cells: Sequence[str], lines: Sequence[int], form: Tim
     elif known == ["+00:00"]:
         note = (
             "the clock of the times is UTC, and hours and weekdays are those of UTC; "
-            "dataset.time_zone=Europe/Berlin, for example, converts to a local clock"
+            "dataset.form.time_zone=Europe/Berlin, for example, converts to a local clock"
         )
     else:
         note = f"the UTC offset of the times ({' and '.join(known)}) is dropped: the clock is local"
@@ -155,7 +155,7 @@ def rows_in_order(times: Times) -> tuple[np.ndarray, tuple[str, ...]]:
 def _no_time(path: Path, line: int, cell: str, like: str) -> ValueError:
     return ValueError(
         f"{path}: the first column must hold times like {like}, line {line} has {cell!r}; another "
-        f"form needs {_OPTION}, another column dataset.time_column, and a table without times "
+        f"form needs {_OPTION}, another column dataset.form.time_column, and a table without times "
         "dataset.start and dataset.interval"
     )
 
@@ -199,7 +199,7 @@ def _year_last(
         mark = parts[0][1]
         raise ValueError(
             f"{path}: day and month of {cells[0]} cannot be told apart, in this row or any other; "
-            f'give dataset.time_format="%d{mark}%m{mark}%Y{clock}" (day first) or '
+            f'give dataset.form.time_format="%d{mark}%m{mark}%Y{clock}" (day first) or '
             f'"%m{mark}%d{mark}%Y{clock}" (month first)'
         )
     day, month = (0, 2) if day_first else (2, 0)

@@ -26,7 +26,7 @@ def check_offsets(
         raise ValueError(
             f"{path}: the UTC offsets change by more than daylight saving does: line {lines[0]} "
             f"has {cells[0]}, line {lines[other]} has {cells[other]}. Write the local times of one "
-            "place, or give dataset.time_zone=Europe/Berlin, for example"
+            "place, or give dataset.form.time_zone=Europe/Berlin, for example"
         )
 
 

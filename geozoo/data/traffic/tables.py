@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from geozoo.data.traffic.sensor_table import AbsentRows, read_sensor_table
 from geozoo.data.traffic.series import TrafficSeries
 from geozoo.files.download import fetch, remote_files
 from geozoo.files.folders import data_folder
+from geozoo.options import grouped
 
 
 class LosLoop(Traffic):
@@ -70,6 +72,21 @@ class LosLoop(Traffic):
         )
 
 
+@dataclass(frozen=True)
+class RoadFiles:
+    """Files beside a table, of which a road graph is made.
+
+    Attributes:
+        adjacency: csv of weights, or None.
+        edges: csv of roads ``from,to,cost``, or None.
+        coordinates: csv of ``sensor_id,latitude,longitude``, or None.
+    """
+
+    adjacency: str | Path | None = None
+    edges: str | Path | None = None
+    coordinates: str | Path | None = None
+
+
 class TrafficCSV(Traffic):
     """A table of your own: rows are steps, columns are sensors.
 
@@ -89,22 +106,13 @@ class TrafficCSV(Traffic):
         missing: further numbers that stand for a missing reading, such as -9999.
         absent_rows: ``"unobserved"``: a step without a row is one without readings; ``"closed"``:
             the rows count as consecutive steps, whatever time lies between.
-        adjacency: csv of weights, or None.
-        edges: csv of roads ``from,to,cost``, or None.
-        coordinates: csv of ``sensor_id,latitude,longitude``, or None.
-        separator: sign between cells; None: as the header has it. See `TableForm`, as for the rest.
-        decimal: sign of decimals.
-        time_column: name of the column of times.
-        clock_column: name of the column of clock times, where the other has only the date.
-        time_format: how times are written, for ``datetime.strptime``, or ``"unix"``.
-        time_zone: zone to whose local clock times with a UTC offset are converted.
-        drop: names of columns to leave out.
-        sensor_column: column of sensor ids, for a table with a row for each time and sensor.
-        value_column: column of readings, for such a table.
+        form: separator, decimals, columns and times of the table.
+        roads: files that say what lies between the sensors.
     """
 
     name = "traffic_csv"
 
+    @grouped("form", "roads")
     def __init__(
         self,
         *,
@@ -119,18 +127,8 @@ class TrafficCSV(Traffic):
         zero_is_missing: bool = False,
         missing: Sequence[float] = (),
         absent_rows: AbsentRows = "unobserved",
-        adjacency: str | Path | None = None,
-        edges: str | Path | None = None,
-        coordinates: str | Path | None = None,
-        separator: str | None = None,
-        decimal: str | None = None,
-        time_column: str | None = None,
-        clock_column: str | None = None,
-        time_format: str | None = None,
-        time_zone: str | None = None,
-        drop: Sequence[str] = (),
-        sensor_column: str | None = None,
-        value_column: str | None = None,
+        form: TableForm = TableForm(),  # noqa: B008
+        roads: RoadFiles = RoadFiles(),  # noqa: B008
     ) -> None:
         super().__init__(loader, protocol=protocol, graphs=graphs)
         self.path = Path(path)
@@ -138,11 +136,7 @@ class TrafficCSV(Traffic):
             "interval": interval, "start": start, "feature": feature, "unit": unit,
             "zero_is_missing": zero_is_missing, "missing": tuple(missing),
             "absent_rows": absent_rows,
-            "form": TableForm(
-                separator, decimal, time_column, time_format, time_zone, drop=tuple(drop),
-                sensor_column=sensor_column, value_column=value_column, clock_column=clock_column,
-            ),
-            "adjacency": adjacency, "edges": edges, "coordinates": coordinates,
+            "form": form, **asdict(roads),
         }  # fmt: skip
         self.leaves_out_blind_windows = absent_rows == "unobserved"
 

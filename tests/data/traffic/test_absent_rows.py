@@ -16,6 +16,7 @@ from geozoo.data import (
 )
 from geozoo.data.traffic._regular_grid import on_regular_grid
 from geozoo.models import LastValue, SeasonalNaive, VectorAutoregression
+from geozoo.options import in_groups
 from geozoo.tasks import Forecasting
 from geozoo.tasks._forecast_sample import ForecastSample
 
@@ -33,9 +34,12 @@ def table(path, days, interval, reading, is_kept):
 def loaded(path, **options):
     protocol = {k: options.pop(k) for k in ("input_steps", "horizon") if k in options}
     return TrafficCSV(
-        path=path, loader=LoaderOptions(batch_size=64), protocol=forecast_protocol(**protocol),
-        graphs=RoadGraphs(), **options,
-    )  # fmt: skip
+        path=path,
+        loader=LoaderOptions(batch_size=64),
+        protocol=forecast_protocol(**protocol),
+        graphs=RoadGraphs(),
+        **in_groups(TrafficCSV, options),
+    )
 
 
 def error_of(data, network, step):

@@ -31,7 +31,7 @@ def test_other_separators_and_decimal_commas(tmp_path, plain, separator):
     same(read(tmp_path, *lines), plain)
     same(read(tmp_path, *[line.replace(".", ",") for line in lines]), plain)
     quoted = [PLAIN[0], *(line.replace("1.5", '"1,5"') for line in PLAIN[1:2])]
-    with pytest.raises(ValueError, match="a: '1,5' is no number; dataset.decimal=','"):
+    with pytest.raises(ValueError, match="a: '1,5' is no number; dataset.form.decimal=','"):
         read(tmp_path, *quoted, decimal=".")
 
 
@@ -70,9 +70,11 @@ def test_the_index_of_pandas(tmp_path, plain):
 
 def test_text_columns_and_times_elsewhere_are_named(tmp_path, plain):
     lines = [f"weather,{PLAIN[0]}", *(f"rain,{line}" for line in PLAIN[1:])]
-    with pytest.raises(ValueError, match="the column 'time' looks like times: give dataset.time_c"):
+    with pytest.raises(ValueError, match="the column 'time' looks like times: give dataset.form.t"):
         read(tmp_path, *lines)
-    with pytest.raises(ValueError, match=r"weather: 'rain' is no number; dataset.drop=\[weather\]"):
+    with pytest.raises(
+        ValueError, match=r"weather: 'rain' is no number; dataset.form.drop=\[weather\]"
+    ):
         read(tmp_path, *lines, time_column="time")
     same(read(tmp_path, *lines, time_column="time", drop=["weather"]), plain)
     with pytest.raises(ValueError, match="there is no column 'wether'; it has weather, time, a, b"):
@@ -90,7 +92,7 @@ def test_the_long_form(tmp_path, plain):
     with pytest.raises(ValueError, match=r"line 7: sensor a at 2024-06-03 07:00 is already in li"):
         read(tmp_path, *lines, "a,2024-06-03 07:00,9", **options)
     with pytest.raises(
-        ValueError, match="times repeat, 3 of them in 5 rows.*dataset.sensor_column"
+        ValueError, match="times repeat, 3 of them in 5 rows.*dataset.form.sensor_column"
     ):
         read(tmp_path, *lines, time_column="time")
 
@@ -113,7 +115,7 @@ def test_forms_that_no_table_has(options, message):
 def test_date_and_clock_in_two_columns(tmp_path, plain, clock):
     halves = [line.replace(" ", ",") for line in PLAIN[1:]]
     header = f"date,{clock},a,b".replace("a,b", "a,c") if clock == "b" else "date,clock,a,b"
-    message = f"'{clock}' has the clock .07:00.: give dataset.clock_column={clock}"
+    message = f"'{clock}' has the clock .07:00.: give dataset.form.clock_column={clock}"
     with pytest.raises(ValueError, match=message):
         read(tmp_path, header, *halves)
     series = read(tmp_path, header, *halves, clock_column=clock)

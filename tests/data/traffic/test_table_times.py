@@ -114,7 +114,7 @@ def test_the_24th_hour_is_midnight(tmp_path):
 
 def test_day_and_month_that_nothing_tells_apart(tmp_path):
     times = hours(24, "2024-02-01 00:00", "%d/%m/%Y %H:%M")
-    message = 'give dataset.time_format="%d/%m/%Y %H:%M" (day first) or "%m/%d/%Y %H:%M"'
+    message = 'give dataset.form.time_format="%d/%m/%Y %H:%M" (day first) or "%m/%d/%Y %H:%M"'
     with pytest.raises(ValueError, match=re.escape(message)):
         read(tmp_path, times)
     assert str(read(tmp_path, times, time_format="%d/%m/%Y %H:%M").times[0])[:10] == "2024-02-01"
@@ -150,7 +150,7 @@ def test_the_newest_row_first(tmp_path):
         (hours(2), {"time_zone": "Europe/Berlin"}, "converts times with a UTC offset .* neither"),
         (hours(2), {"time_format": "%d.%m.%Y"}, "line 2: '2024-06-03 07:00' is no time of the for"),
         (["2024-06-03 07:00", "2024-13-03 07:00"], {}, "line 3: '2024-13-03 07:00' is no time"),
-        (["03.06.24 07:00"], {}, "another form needs dataset.time_format"),
+        (["03.06.24 07:00"], {}, "another form needs dataset.form.time_format"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path, times, options, message):
