@@ -21,8 +21,9 @@ NETWORKS = {
     "segnn": lambda: models.SEGNN(2, 3, radius=5.0, **WIDE, **SMALL),
     **{
         f"ponita {name} {backend}": lambda name=name, backend=backend: models.Ponita(
-            2, 3, representation=name, radius=5.0, basis_channels=8, backend=backend,
-            num_orientations=12 if name == "frames" else 6, **WIDE, **SMALL,
+            2, 3, representation=name, radius=5.0, **WIDE, **SMALL,
+            kernel={"basis_channels": 8, "backend": backend},
+            orientations={"num_orientations": 12 if name == "frames" else 6},
         )
         for name in ("bundle", "bundle_full", "frames", "edges") for backend in ("fused", "auto")
     },
