@@ -10,8 +10,9 @@ from typing import Any
 
 from geozoo.cli._console import configure_logging, faults_shown
 from geozoo.data import progress_bar
+from geozoo.figures import plot_molecules
 from geozoo.metrics import generation_scores, molecule_bonds, molecule_smiles
-from geozoo.report.molecules import check_molecule_file, plot_molecules, write_molecules
+from geozoo.report.molecules import check_molecule_file, write_molecules
 from geozoo.report.screen import Screen
 from geozoo.report.sheet import Sheet
 from geozoo.runs.arguments import check_not_input, key_values
@@ -88,7 +89,7 @@ def sample(words: Sequence[str]) -> None:
         seconds = time.perf_counter() - started
         write_molecules(drawn, out)
         screen.show(_scores(drawn))
-        plot_molecules(drawn, out.with_suffix(".png"))
+        plot_molecules(drawn.pos, drawn.z, drawn.counts, out.with_suffix(".png"))
         rate = f"{len(drawn)} molecules in {seconds:.1f} s ({len(drawn) / seconds:.3g} a second)"
         screen.note(f"{rate}; the first ones are drawn in {out.with_suffix('.png')}; written to")
         screen.result(out)

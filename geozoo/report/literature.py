@@ -31,7 +31,7 @@ class Literature:
 
 def literature(outcome: RunOutcome) -> Literature:
     """The published numbers of a tested run."""
-    if not outcome.tested.metrics:
+    if not outcome.is_tested:
         return Literature()
     record = outcome.task.record
     changed = _changes(outcome, result_rows(outcome)[0])

@@ -1,24 +1,17 @@
-"""Sampled molecules as files and as a picture."""
+"""Sampled molecules as files."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from geozoo.metrics import molecule_bonds, rdkit_molecules
-from geozoo.report.panels import panels_label, write_labelled
 from geozoo.runs.arguments import check_writable
 from geozoo.runs.errors import RunError
 from geozoo.tasks import SampledMolecules
 
-#: Molecules of a picture, and of one row of it.
-_SHOWN, _COLUMNS = 24, 6
-_PANEL = (220, 200)
-#: Pixels of the text of a panel; it stays legible where two panels share the width of a telephone.
-_FONT_SIZE = 20
 FORMATS = (".sdf", ".xyz")
 
 
@@ -67,36 +60,3 @@ def _write_sdf(samples: SampledMolecules, path: Path) -> None:
         graph.SetBoolProp("stable", stable[number])
         writer.write(graph)
     writer.close()
-
-
-def plot_molecules(samples: SampledMolecules, path: Path) -> None:
-    """Draw the first molecules as structures in a grid, and say which are stable.
-
-    Args:
-        samples: the molecules.
-        path: the PNG file.
-    """
-    from rdkit import Chem
-    from rdkit.Chem.Draw import rdMolDraw2D
-
-    shown = samples.first(_SHOWN)
-    bonds = molecule_bonds(shown.pos, shown.z, shown.batch, len(shown))
-    graphs = rdkit_molecules(shown.z, shown.batch, len(shown), bonds)
-    legends = ["stable" if stable else "not stable" for stable in bonds.stable.tolist()]
-    for graph in graphs:
-        for atom in graph.GetAtoms():
-            atom.SetNoImplicit(True)  # no hydrogens that were not drawn
-        graph.UpdatePropertyCache(strict=False)
-        Chem.FastFindRings(graph)  # what sanitising would do: drawing asks for rings
-        Chem.rdDepictor.Compute2DCoords(graph)
-    columns = min(_COLUMNS, len(graphs))
-    rows = -(-len(graphs) // columns)
-    width, height = _PANEL
-    picture = rdMolDraw2D.MolDraw2DCairo(columns * width, rows * height, width, height)
-    options: Any = picture.drawOptions()
-    options.prepareMolsBeforeDrawing = False
-    options.legendFontSize = options.minFontSize = _FONT_SIZE
-    picture.DrawMolecules(graphs, legends=legends)
-    picture.FinishDrawing()
-    label = panels_label(rows, columns, legends)
-    write_labelled(picture.GetDrawingText(), label, path)

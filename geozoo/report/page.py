@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,32 +12,20 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from omegaconf import OmegaConf
 
+from geozoo.figures import Figure, split_panels
 from geozoo.report.literature import Literature, literature
-from geozoo.report.panels import split_panels
 from geozoo.report.summary import metric_rows, run_facts, title
 from geozoo.report.usage import usage
 from geozoo.runs.folder import RunFolder
 from geozoo.runs.outcome import RunOutcome
 
-#: Pictures in the order in which they are looked at, with what they show.
-_CAPTIONS = {
-    "loss.png": "Training loss and validation errors by epoch, counted from 1",
-    "parity.png": "Prediction against target, on the test part",
-    "errors.png": "How the errors of the test part are distributed",
-    "horizon.png": "Error by time ahead",
-    "forecast.png": "Forecast and target of some sensors",
-    "error_map.png": "Where the sensors with the large errors are",
-    "confusion.png": "Which class is predicted as which",
-    "samples.png": "Molecules that the model drew",
-    "worst.png": "The largest errors of the test part, largest first",
-}
 
-
-def write_page(outcome: RunOutcome) -> Path:
+def write_page(outcome: RunOutcome, figures: Sequence[Figure]) -> Path:
     """Write the page of a finished run into its folder, and return where it is.
 
     Args:
-        outcome: the run, whose pictures lie in its folder.
+        outcome: the run.
+        figures: those that lie in its folder, in the order of the page.
     """
     environment = Environment(
         loader=PackageLoader("geozoo.report"), autoescape=True, undefined=StrictUndefined,
@@ -52,8 +41,8 @@ def write_page(outcome: RunOutcome) -> Path:
         chosen_by=outcome.task.monitor,
         published=published,
         facts=[*_when_and_where(folder, outcome), *run_facts(outcome)],
-        usage=usage(outcome.task, folder, is_tested=bool(outcome.tested.metrics)),
-        pictures=_pictures(outcome.folder),
+        usage=usage(outcome.task, folder, is_tested=outcome.is_tested),
+        pictures=_pictures(outcome.folder, figures),
         config=OmegaConf.to_yaml(outcome.cfg, resolve=True),
         versions=json.dumps(record["versions"], indent=2),
     )
@@ -63,7 +52,7 @@ def write_page(outcome: RunOutcome) -> Path:
 
 def _when_and_where(folder: str, outcome: RunOutcome) -> list[tuple[str, str]]:
     """The time of this page, which is that of the test if there was one, and the run folder."""
-    end = "test" if outcome.tested.metrics else "training"
+    end = "test" if outcome.is_tested else "training"
     now = datetime.now().astimezone()
     return [
         ("date", now.strftime("%Y-%m-%d %H:%M %Z").strip() + f", end of the {end}"),
@@ -82,18 +71,16 @@ def _row(
     }  # fmt: skip
 
 
-def _pictures(folder: RunFolder) -> list[dict[str, Any]]:
-    """Every picture that there is, with its panels one by one."""
-    found = [(folder.path / name, caption) for name, caption in _CAPTIONS.items()]
+def _pictures(folder: RunFolder, figures: Sequence[Figure]) -> list[dict[str, Any]]:
+    """Every figure with its panels one by one."""
     return [
         {
-            "name": path.stem,
-            "caption": caption,
+            "name": figure.name,
+            "caption": figure.caption,
             "panels": [
                 {"title": title, "content": base64.b64encode(content).decode("ascii")}
-                for title, content in split_panels(path)
+                for title, content in split_panels(folder.path / figure.file_name)
             ],
         }
-        for path, caption in found
-        if path.is_file()
+        for figure in figures
     ]

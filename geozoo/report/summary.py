@@ -13,11 +13,9 @@ from geozoo.data import DataRecord
 from geozoo.data.traffic.protocol import PARTS
 from geozoo.report.screen import Screen
 from geozoo.report.sheet import Sheet, facts
-from geozoo.report.usage import predict_command
 from geozoo.runs.durations import duration
 from geozoo.runs.folder import RunFolder
 from geozoo.runs.outcome import RunOutcome
-from geozoo.tasks import Generation
 
 
 def show_summary(outcome: RunOutcome, screen: Screen, *, is_saved: bool = True) -> None:
@@ -53,10 +51,8 @@ def next_steps(outcome: RunOutcome) -> list[str]:
     if outcome.folder is None:
         return []
     run = shlex.quote(_short(outcome.folder.path))
-    use = predict_command(outcome.task, run)
-    is_tested = bool(outcome.tested.metrics)
-    test = f"geozoo evaluate {run}" if is_tested else f"geozoo evaluate --save {run}"
-    commands = [test, use, f"geozoo publish {run}"]
+    test = f"geozoo evaluate {run}" if outcome.is_tested else f"geozoo evaluate --save {run}"
+    commands = [test, outcome.task.usage(run).command, f"geozoo publish {run}"]
     return [*_folder_lines(outcome), "go on with:", *(f"  {each}" for each in commands)]
 
 
@@ -68,9 +64,9 @@ def ensemble_steps(outcomes: Sequence[RunOutcome]) -> list[str]:
     """
     tasks = {each.folder.path.parent: each.task for each in outcomes if each.folder is not None}
     commands = [
-        f"  {predict_command(task, shlex.quote(_short(folder)))}"
+        f"  {task.usage(shlex.quote(_short(folder))).command}"
         for folder, task in tasks.items()
-        if not isinstance(task, Generation)
+        if task.forms_ensembles
     ]
     return ["use all members as one model:", *commands] if commands else []
 
@@ -117,7 +113,7 @@ def run_facts(outcome: RunOutcome) -> list[tuple[str, str]]:
 
 def _test_fact(outcome: RunOutcome, weights: str) -> tuple[str, str]:
     """What was tested, or that nothing was."""
-    if outcome.tested.metrics:
+    if outcome.is_tested:
         return "tested", weights
     kind = "best" if outcome.tested.checkpoint == "best.ckpt" else "last"
     return "test", f"not tested; {kind} checkpoint {weights}"

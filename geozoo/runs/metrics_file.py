@@ -49,6 +49,12 @@ def read_metrics(folder: RunFolder) -> list[Row]:
     return _joined(rows)
 
 
+def curves(rows: list[Row]) -> dict[str, tuple[list[int], list[float]]]:
+    """Epochs and values of the loss ``train/loss`` and every validation metric by name."""
+    names = {name for row in rows for name in row if name.startswith("val/")}
+    return {name: curve(rows, name) for name in ("train/loss", *sorted(names))}
+
+
 def curve(rows: list[Row], name: str) -> tuple[list[int], list[float]]:
     """Epochs, counted from 1, and values of a metric."""
     known = [(_epoch(row), float(row[name])) for row in rows if row.get(name)]

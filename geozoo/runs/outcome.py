@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from geozoo.data import GraphDataModule
 from geozoo.hub.checkpoints import Checkpoint
 from geozoo.runs.folder import RunFolder
+from geozoo.runs.metrics_file import curves, read_metrics
 from geozoo.tasks import GraphTask
 
 
@@ -87,3 +88,12 @@ class RunOutcome:
     val: dict[str, float] = field(default_factory=dict)
     val_cut: str = ""
     effort: Effort | None = None
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether there are metrics of a test."""
+        return bool(self.tested.metrics)
+
+    def curves(self) -> dict[str, tuple[list[int], list[float]]]:
+        """Epochs and values of training loss and validation metrics; none without a folder."""
+        return {} if self.folder is None else curves(read_metrics(self.folder))

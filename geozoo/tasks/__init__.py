@@ -1,8 +1,10 @@
 """What is trained: losses, metrics and predictions around a model, as LightningModules."""
 
+from geozoo.tasks._description import Outcome
 from geozoo.tasks._finite import NonFiniteLossError
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks._sampling import MAX_SAMPLES, SampledMolecules
+from geozoo.tasks._usage import Usage
 from geozoo.tasks.base import GraphTask
 from geozoo.tasks.classification import Classification
 from geozoo.tasks.dynamics import Dynamics
@@ -27,10 +29,12 @@ __all__ = [
     "GeometricTask",
     "GraphTask",
     "NonFiniteLossError",
+    "Outcome",
     "Potential",
     "Quantity",
     "QuantileForecasting",
     "Regression",
+    "Usage",
     "constant",
     "cosine_warmup",
     "multistep",

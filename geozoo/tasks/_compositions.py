@@ -1,12 +1,14 @@
-"""Why a potential has no energy for some compositions, for the people who asked for it."""
+"""What atoms add to an energy, and why a potential has none for some compositions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
-from geozoo.data.molecules.atom_energies import formula
+from geozoo.data import GeometricSpec
+from geozoo.data.molecules.atom_energies import PREFIX, formula
 
 _ADVICE = (
     "Train with energies of free atoms (dataset.atom_energies={H: ..., ...}, or frames with "
@@ -53,3 +55,17 @@ def _symbols(numbers: Sequence[int]) -> str:
     from ase.data import chemical_symbols
 
     return ", ".join(chemical_symbols[number] for number in sorted(numbers) if number)
+
+
+def column_energies(spec: GeometricSpec) -> Tensor:
+    """The energy in meV of a free atom of each column of ``x``, with the shift per atom."""
+    known = {k.removeprefix(PREFIX): v for k, v in spec.statistics.items() if k.startswith(PREFIX)}
+    values = torch.zeros(spec.in_channels, dtype=torch.float64)
+    if known:
+        from ase.data import chemical_symbols
+
+        per_atom = spec.statistics.get("energy_shift_per_atom", 0.0)
+        for column, number in enumerate(spec.elements):
+            if number:
+                values[column] = known.get(chemical_symbols[number], 0.0) + per_atom
+    return values

@@ -20,6 +20,8 @@ class Quantity:
         is_vector: whether it turns with the input.
         level: whether it has a row per ``"graph"`` or per ``"node"``; None: as the outputs of the
             model, the level of the data.
+        is_position: whether it is a position of the nodes, which a figure draws as a point and no
+            arrow.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Quantity:
     measures: tuple[str, ...]
     is_vector: bool = False
     level: Literal["graph", "node"] | None = None
+    is_position: bool = False
 
 
 def metric_units(quantities: Sequence[Quantity], units: Mapping[str, str]) -> dict[str, str]:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch
-from lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -18,6 +17,7 @@ from geozoo.data import DataSpec, GraphDataModule
 from geozoo.data.loader import Store
 from geozoo.metrics import ErrorMeasures
 from geozoo.metrics.errors import device_only
+from geozoo.tasks._description import TaskDescription
 from geozoo.tasks._finite import FiniteLossGuard
 from geozoo.tasks._parity import ParitySample
 from geozoo.tasks._precision import (
@@ -26,7 +26,7 @@ from geozoo.tasks._precision import (
     keep_eps_above_zero,
     match_precision,
 )
-from geozoo.tasks._quantity import Quantity, checked_monitor, metric_units
+from geozoo.tasks._quantity import Quantity, checked_monitor
 from geozoo.tasks._shares import BatchShares, Share, checked_loader
 from geozoo.tasks._worst import WorstCases, error_of_graphs
 from geozoo.tasks.parameter_groups import parameter_groups
@@ -37,13 +37,13 @@ MakeOptimizer = Callable[[list[dict[str, Any]]], Optimizer]
 MakeSchedule = Callable[..., LRScheduler]
 
 
-class GraphTask(LightningModule):
+class GraphTask(TaskDescription):
     """Training, validation, test and prediction of a model on graphs of any family.
 
     A task derives from this class, names its ``quantities`` and implements :meth:`inputs`,
-    :meth:`loss`, :meth:`predict` and :meth:`predict_baseline`. Predictions and metrics are in
-    physical units. A test measures the baseline beside the model, so that a number can be judged
-    where it stands.
+    :meth:`loss`, :meth:`predict` and :meth:`predict_baseline`; figures of its own come from
+    :meth:`own_figures`. Predictions and metrics are in physical units. A test measures the baseline
+    beside the model, so that a number can be judged where it stands.
 
     Args:
         model: a network of the family of the data.
@@ -200,19 +200,6 @@ class GraphTask(LightningModule):
         """The true value of every quantity by name."""
         return {quantity.name: getattr(batch, quantity.field) for quantity in self.quantities}
 
-    def metric_units(self) -> dict[str, str]:
-        """Unit of every metric, such as ``{"energy_mae": "meV"}``."""
-        return metric_units(self.quantities, self.spec.units)
-
-    def quantity_units(self) -> dict[str, str]:
-        """Unit of every quantity."""
-        return {q.name: self.spec.units.get(q.field, "") for q in self.quantities}
-
-    def quantity_levels(self) -> dict[str, str]:
-        """Whether a quantity has a row per ``"graph"`` (or window) or per ``"node"``, by name."""
-        own = getattr(self.spec, "level", "graph")
-        return {q.name: q.level or own for q in self.quantities}
-
     def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
         """Let a new model see training data once, if it wants to: here, to scale its weights.
 
@@ -252,11 +239,6 @@ class GraphTask(LightningModule):
             for child in self.children():
                 child._apply(fn if child is self.model else moved)
         return super()._apply(moved if self.keeps_statistics else fn, recurse=False)
-
-    @property
-    def is_trained(self) -> bool:
-        """Whether the model has parameters at all."""
-        return any(parameter.requires_grad for parameter in self.model.parameters())
 
     def configure_optimizers(self) -> Any:
         """Two parameter groups (see `parameter_groups`), schedule stepped per epoch.

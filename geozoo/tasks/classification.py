@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -12,7 +13,9 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 
 from geozoo.contracts import measure_of
 from geozoo.data import GeometricSpec, GraphBatch, GraphDataModule
+from geozoo.figures import Figure, plot_confusion
 from geozoo.metrics import WeightedMeans
+from geozoo.tasks._description import Outcome
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks._rotations import evaluation_rotations
 from geozoo.tasks.geometric import GeometricTask
@@ -116,6 +119,29 @@ class Classification(GeometricTask):
     ) -> Tensor:
         """Of every graph ``[G]`` the cross-entropy."""
         return functional.cross_entropy(predictions["class"], targets["class"], reduction="none")
+
+    def own_figures(self, outcome: Outcome) -> list[Figure]:
+        """The confusion matrix of the last test."""
+        if not outcome.is_tested:
+            return []
+        counts = self.confusion.compute().cpu()
+        draw = partial(plot_confusion, counts, classes=[str(each) for each in self.class_names])
+        return [Figure("confusion", "Which class is predicted as which", draw)]
+
+    def graph_lines(
+        self, number: int, nodes: slice, predictions: Mapping[str, Tensor],
+        targets: Mapping[str, Tensor],
+    ) -> list[str]:  # fmt: skip
+        """The class of a graph, and the most probable one with its share."""
+        share, predicted = predictions["class"][number].softmax(-1).max(-1)
+        target = self.class_names[int(targets["class"][number])]
+        name = self.class_names[int(predicted)]
+        return [f"target {target}, prediction {name} ({float(share):.0%})"]
+
+    @property
+    def class_names(self) -> Sequence[object]:
+        """Names of the classes, or their numbers where the data has none."""
+        return self.spec.statistics.get("classes", range(self.spec.out_channels))
 
     def on_test_start(self) -> None:
         """Forget the classes of the test before."""

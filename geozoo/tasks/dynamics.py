@@ -52,7 +52,9 @@ class Dynamics(GeometricTask):
             )
         super().__init__(
             model, spec,
-            quantities=(Quantity("position", "y", ("mse", "mae"), is_vector=True),),
+            quantities=(
+                Quantity("position", "y", ("mse", "mae"), is_vector=True, is_position=True),
+            ),
             optimizer=optimizer, schedule=schedule, augment=augment,
             test_rotations=test_rotations, monitor=monitor, seed=seed,
         )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 import torch
@@ -11,8 +13,12 @@ from torch.nn import functional
 
 from geozoo.contracts import Fitted
 from geozoo.data import ForecastSpec, SeriesStore, Traffic, WindowBatch
+from geozoo.data.loader import Store
+from geozoo.figures import Figure, plot_windows
 from geozoo.metrics import ForecastErrors
 from geozoo.metrics.forecast import FORECAST_MEASURES
+from geozoo.tasks._description import Outcome
+from geozoo.tasks._forecast_figures import forecast_figures
 from geozoo.tasks._forecast_sample import ForecastSample
 from geozoo.tasks._precision import model_dtype
 from geozoo.tasks._quantity import Quantity
@@ -181,6 +187,30 @@ class Forecasting(GraphTask):
         """Collect what the pictures of forecasts need as well."""
         super().collect_test(predictions, targets, batch)
         self.sample.add(predictions[self.spec.target], targets[self.spec.target], batch.index)
+
+    def own_figures(self, outcome: Outcome) -> list[Figure]:
+        """Error by horizon, forecasts of some sensors, and the map of errors where one is known."""
+        if not outcome.is_tested:
+            return []
+        data, spec = outcome.datamodule, self.spec
+        coordinates = data.series.coordinates if isinstance(data, Traffic) else None
+        return forecast_figures(self.sample, spec, self._sensors, coordinates)
+
+    def draw_worst(self, store: Store, path: Path) -> None:
+        """Draw the windows of the last test with the largest errors, worst first."""
+        batch = store.gather(self.worst.index).to(self.device)
+        forecasts = self.predict_tested(batch)[self.spec.target]
+        inputs = batch.x[..., 0].masked_fill(~batch.x_observed, torch.nan)
+        plot_windows(
+            inputs.cpu(), self.targets(batch)[self.spec.target].cpu(), forecasts.cpu(), path,
+            windows=batch.index.tolist(), sensors=self._sensors, unit=self.spec.units["y"],
+            interval=self.spec.interval,
+        )  # fmt: skip
+
+    @property
+    def _sensors(self) -> Sequence[object]:
+        """Names of the sensors, or their numbers where the data has none."""
+        return self.spec.record.sensors or range(self.spec.num_nodes)
 
     def _counted_mean(self, each: Float[Tensor, "B H N"], batch: WindowBatch) -> Tensor:
         """The mean over the entries that count in the loss."""

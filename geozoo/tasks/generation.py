@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -13,21 +14,24 @@ from geozoo.contracts import Conditioned, measure_of
 from geozoo.data import GeometricSpec, GraphBatch, rotate_batch
 from geozoo.data.loader import Store
 from geozoo.diffusion import Cloud, Diffusion, Network, Points, standard_noise
-from geozoo.metrics import WeightedMeans, generation_scores, molecule_bonds, molecule_smiles
+from geozoo.figures import Figure, plot_molecules
+from geozoo.metrics import WeightedMeans, molecule_smiles
+from geozoo.tasks._description import Outcome
 from geozoo.tasks._neighbors import with_neighbors
 from geozoo.tasks._noise import evaluation_noise, training_generator
 from geozoo.tasks._rotations import training_rotations
+from geozoo.tasks._sampled_scores import (
+    SAMPLED_MEASURES,
+    add_scores,
+    add_stability,
+    logged_progress,
+)
 from geozoo.tasks._sampling import MoleculeSampler, SampledMolecules
 from geozoo.tasks._shares import nodes_of
+from geozoo.tasks._usage import Usage
 from geozoo.tasks.base import GraphTask, MakeOptimizer, MakeSchedule
 
 _LOG = logging.getLogger(__name__)
-#: Lines about the progress of drawing molecules in a test.
-_NUM_LINES = 5
-#: Measured on samples, in per cent.
-_SAMPLED = (
-    "atom_stability", "molecule_stability", "validity", "uniqueness", "valid_unique", "novelty",
-)  # fmt: skip
 
 
 class Generation(GraphTask):
@@ -63,6 +67,7 @@ class Generation(GraphTask):
     """
 
     draws_on_cpu: ClassVar[bool] = True
+    forms_ensembles: ClassVar[bool] = False
 
     #: What `geozoo.config.check_pair` holds against a model before any data is read.
     family: ClassVar[str] = "geometric"
@@ -107,12 +112,12 @@ class Generation(GraphTask):
             num_features=spec.out_channels, batch_size=sample_batch,
         )  # fmt: skip
         if val_samples:
-            self.val_errors = WeightedMeans([*losses, *_SAMPLED[:2]])
+            self.val_errors = WeightedMeans([*losses, *SAMPLED_MEASURES[:2]])
         if test_samples:
             import rdkit  # noqa: F401  (now, not after hours of training)
 
-            self.test_errors = WeightedMeans([*losses, *_SAMPLED])
-            self.baseline_errors = WeightedMeans([*losses, *_SAMPLED])
+            self.test_errors = WeightedMeans([*losses, *SAMPLED_MEASURES])
+            self.baseline_errors = WeightedMeans([*losses, *SAMPLED_MEASURES])
         self.samples: SampledMolecules | None = None
         self._generator = training_generator(seed, 0, 0, 0)
         self._smiles: list[str | None] = []
@@ -200,6 +205,23 @@ class Generation(GraphTask):
         finally:
             self.model.train(was_training)
 
+    def own_figures(self, outcome: Outcome) -> list[Figure]:
+        """The molecules that the last test drew."""
+        if self.samples is None:
+            return []
+        drawn = self.samples
+        draw = partial(plot_molecules, drawn.pos, drawn.z, drawn.counts)
+        return [Figure("samples", "Molecules that the model drew", draw)]
+
+    def usage(self, model: str) -> Usage:
+        """How molecules are drawn."""
+        return Usage(
+            takes="The model takes nothing: it draws molecules.",
+            command=f"geozoo sample checkpoint={model} n=100 out=molecules.sdf",
+            purpose="new molecules, also as .xyz",
+            python="samples = model.task.sample(100, seed=0)  # positions and elements\n",
+        )
+
     def on_validation_epoch_start(self) -> None:
         """Draw molecules where it is time to.
 
@@ -209,7 +231,7 @@ class Generation(GraphTask):
         is_time = (self.current_epoch + 1) % self.sample_every == 0
         if self.val_samples and is_time and not self.trainer.sanity_checking:
             drawn = self.sample(self.val_samples, seed=self.seed)
-            _add_stability(self.val_errors, drawn.pos, drawn.z, drawn.batch, len(drawn))
+            add_stability(self.val_errors, drawn.pos, drawn.z, drawn.batch, len(drawn))
 
     def collect_test(
         self, predictions: dict[str, Tensor], targets: dict[str, Tensor], batch: GraphBatch
@@ -219,19 +241,19 @@ class Generation(GraphTask):
         self.baseline_errors.update(self.predict_baseline(batch), targets)
         if self.test_samples:
             atoms = (batch.pos, batch.z, batch.batch, batch.num_graphs)
-            _add_stability(self.baseline_errors, *atoms)
+            add_stability(self.baseline_errors, *atoms)
             self._smiles += molecule_smiles(*atoms)
 
     def on_test_epoch_end(self) -> None:
         """Draw molecules, measure them, and log ``test/...`` and ``test/baseline_...``."""
         if self.test_samples:
-            progress = _told(self.test_samples)
+            progress = logged_progress(self.test_samples)
             self.samples = drawn = self.sample(self.test_samples, seed=self.seed, progress=progress)
             atoms = (drawn.pos, drawn.z, drawn.batch, len(drawn))
-            _add_stability(self.test_errors, *atoms)
+            add_stability(self.test_errors, *atoms)
             known = self._training_smiles()
-            _add_scores(self.test_errors, molecule_smiles(*atoms), known)
-            _add_scores(self.baseline_errors, self._smiles, known)
+            add_scores(self.test_errors, molecule_smiles(*atoms), known)
+            add_scores(self.baseline_errors, self._smiles, known)
             self._smiles = []
         super().on_test_epoch_end()
 
@@ -287,19 +309,6 @@ class Generation(GraphTask):
         return with_neighbors(self.model, arguments)
 
 
-def _told(total: int) -> Callable[[int], None]:
-    """Log how many of ``total`` molecules are drawn, a few times."""
-    done = 0
-
-    def progress(amount: int) -> None:
-        nonlocal done
-        before, done = done, done + amount
-        if done * _NUM_LINES // total > before * _NUM_LINES // total:
-            _LOG.info("drawn %d of %d molecules", done, total)
-
-    return progress
-
-
 def _cloud(batch: GraphBatch) -> Cloud:
     return Cloud(batch.batch, batch.num_graphs)
 
@@ -323,19 +332,3 @@ def _check_spec(spec: GeometricSpec, process: Diffusion) -> None:
             f"process.number_scale is {process.number_scale}, for {features} features; the data "
             f"has {spec.out_channels} (dataset.number=none goes with number_scale=null)"
         )
-
-
-def _add_stability(
-    means: WeightedMeans, pos: Tensor, z: Tensor, batch: Tensor, num_graphs: int
-) -> None:
-    bonds = molecule_bonds(pos, z, batch, num_graphs)
-    values = {
-        "atom_stability": 100.0 * bonds.stable_atoms.double(),
-        "molecule_stability": 100.0 * bonds.stable.double(),
-    }
-    means.update(values, {name: torch.ones_like(value) for name, value in values.items()})
-
-
-def _add_scores(means: WeightedMeans, smiles: Sequence[str | None], known: set[str | None]) -> None:
-    scores = {name: torch.tensor([v]) for name, v in generation_scores(smiles, known).items()}
-    means.update(scores, {name: torch.ones(1) for name in scores})

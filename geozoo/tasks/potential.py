@@ -20,9 +20,11 @@ from geozoo.data.molecules.atom_energies import (
     count_elements,
     is_determined,
 )
-from geozoo.tasks._compositions import undetermined
+from geozoo.tasks._compositions import column_energies, undetermined
+from geozoo.tasks._forces import energy_and_force
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks._shares import nodes_of
+from geozoo.tasks._usage import Usage, of_potential
 from geozoo.tasks.geometric import GeometricTask
 
 #: Beyond it losses in float32 leave their range.
@@ -211,6 +213,10 @@ class Potential(GeometricTask):
             state["atom_energies"] = column_energies(GeometricSpec.from_dict(data))
         return state
 
+    def usage(self, model: str) -> Usage:
+        """See `GraphTask.usage`; here with the calculator for ASE."""
+        return of_potential(super().usage(model), self.spec)
+
     def atom_energy(self, batch: GraphBatch) -> Tensor:
         """The energy in meV of the free atoms of every graph ``[G]``, in float64."""
         composition = self._composition(batch)
@@ -327,48 +333,6 @@ class Potential(GeometricTask):
                 f"the energy statistics became {self.energy_shift.dtype}, too coarse for total "
                 "energies: use trainer.precision=bf16-mixed (or 32-true) instead of a 'true' half"
             )
-
-
-def energy_and_force(
-    network: Callable[..., Any], inputs: dict[str, Any], *, create_graph: bool
-) -> tuple[Tensor, Tensor]:
-    """Return a network's energies ``[G]`` and their negative gradient ``[N, dim]``.
-
-    Args:
-        network: a geometric model with one scalar output for each graph.
-        inputs: its arguments by name.
-        create_graph: whether the force shall be differentiable, for training.
-
-    Raises:
-        ValueError: for a network that does not look at positions.
-    """
-    pos = inputs["pos"].detach().requires_grad_(True)
-    with torch.enable_grad():
-        energy = network(**{**inputs, "pos": pos}).scalar[:, 0]
-        gradient = None
-        if energy.requires_grad:
-            options = {"create_graph": create_graph, "allow_unused": True}
-            (gradient,) = torch.autograd.grad(energy.sum(), pos, **options)
-    if gradient is None:
-        raise ValueError(
-            "model must have energies that depend on the positions, for forces, got "
-            f"{type(network).__name__}, whose energies do not"
-        )
-    return energy, -gradient
-
-
-def column_energies(spec: GeometricSpec) -> Tensor:
-    """The energy in meV of a free atom of each column of ``x``, with the shift per atom."""
-    known = {k.removeprefix(PREFIX): v for k, v in spec.statistics.items() if k.startswith(PREFIX)}
-    values = torch.zeros(spec.in_channels, dtype=torch.float64)
-    if known:
-        from ase.data import chemical_symbols
-
-        per_atom = spec.statistics.get("energy_shift_per_atom", 0.0)
-        for column, number in enumerate(spec.elements):
-            if number:
-                values[column] = known.get(chemical_symbols[number], 0.0) + per_atom
-    return values
 
 
 def _complete_state(task: Potential, state: dict[str, Tensor], prefix: str, *_: Any) -> None:

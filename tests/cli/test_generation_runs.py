@@ -89,14 +89,14 @@ def test_validation_draws_with_the_weights_that_are_saved(
 
 
 def test_molecules_with_double_bonds_are_drawn(tmp_path: Path) -> None:
-    from geozoo.report.molecules import plot_molecules
+    from geozoo.figures import plot_molecules
 
     x, y = 0.667, 1.23
     ethene = torch.tensor(
         [[x, 0, 0], [-x, 0, 0], [y, 0.92, 0], [y, -0.92, 0], [-y, 0.92, 0], [-y, -0.92, 0]]
     )
     z = torch.tensor([6, 6, 1, 1, 1, 1])
-    plot_molecules(SampledMolecules(ethene, z, torch.tensor([6])), tmp_path / "ethene.png")
+    plot_molecules(ethene, z, torch.tensor([6]), tmp_path / "ethene.png")
     assert (tmp_path / "ethene.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -1,4 +1,4 @@
-"""Which class is taken for which."""
+"""Confusion matrices."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from geozoo.report.panels import Panels
+from geozoo.figures.panels import Panels
 
 #: Classes up to which the cells have room for a number, and for two.
 _MOST_NUMBERED, _MOST_COUNTED = 12, 5

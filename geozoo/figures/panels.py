@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 DPI = 160
+#: Share of the height of the lines that a legend gets above them.
+_LEGEND_SHARE = 0.35
 #: Where a PNG file says how many rows and columns of panels it has, and what each one shows.
 _KEY = "geozoo-panels"
 
@@ -32,12 +32,20 @@ class Panels:
 
     Attributes:
         axes: the panels, row by row.
+
+    Raises:
+        ValueError: for no panel.
     """
 
     def __init__(
         self, count: int, *, width: float = 3.4, height: float = 2.9, columns: int = 3,
         rect: tuple[float, float, float, float] | None = None,
     ) -> None:  # fmt: skip
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        if count < 1:
+            raise ValueError(f"a figure needs at least one panel, got {count}")
         self._columns = min(columns, count)
         self._rows = -(-count // self._columns)
         size = (width * self._columns, height * self._rows)
@@ -57,6 +65,21 @@ class Panels:
         )
 
 
+def legend_above(panel: Axes, columns: int = 2) -> None:
+    """A legend in two columns, with room made for it above the lines."""
+    low, high = panel.transAxes.inverted().transform(panel.transData.transform(
+        [(panel.get_xlim()[0], each) for each in panel.get_ylim()]
+    ))[:, 1]  # fmt: skip
+    room = panel.transData.inverted().transform(
+        panel.transAxes.transform([(0, low), (0, high + _LEGEND_SHARE * (high - low))])
+    )
+    panel.set_ylim(*room[:, 1])
+    panel.legend(
+        frameon=False, fontsize=9, loc="upper left", ncols=columns, columnspacing=1,
+        handlelength=1.2,
+    )  # fmt: skip
+
+
 def panels_label(rows: int, columns: int, titles: list[str]) -> str:
     """What a PNG file of a regular grid says of it."""
     return json.dumps({"rows": rows, "columns": columns, "titles": titles})
@@ -64,6 +87,9 @@ def panels_label(rows: int, columns: int, titles: list[str]) -> str:
 
 def write_labelled(content: bytes, label: str, path: Path) -> None:
     """Write a picture that another library has drawn, as `Panels.save` writes its own."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
     info = PngInfo()
     info.add_text(_KEY, label)
     Image.open(io.BytesIO(content)).save(path, pnginfo=info)
@@ -71,6 +97,8 @@ def write_labelled(content: bytes, label: str, path: Path) -> None:
 
 def split_panels(path: Path) -> list[tuple[str, bytes]]:
     """The title and the PNG file of every panel of a picture; a picture without panels is one."""
+    from PIL import Image
+
     with Image.open(path) as picture:
         picture.load()
         label = getattr(picture, "text", {}).get(_KEY)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,25 +11,20 @@ import torch
 from matplotlib.quiver import Quiver
 from PIL import Image
 
-from geozoo.data import GraphBatch
-from geozoo.report.panels import Panels, panels_label, split_panels, write_labelled
-from geozoo.report.plots import loss_panels, plot_loss
-from geozoo.report.structure_plots import DrawnVector, draw_structure
+from geozoo.figures import DrawnVector, Panels, Structure, draw_structure, loss_panels, plot_loss
+from geozoo.figures.panels import panels_label, split_panels, write_labelled
 
 WATER = torch.tensor([[0.0, 0.0, 0.1173], [0.0, 0.7572, -0.4692], [0.0, -0.7572, -0.4692]])
 MOLECULES = {"pos": "angstrom", "x": "1", "z": "1"}
 
 
-def _water() -> GraphBatch:
-    tensors = {"pos": WATER, "z": torch.tensor([8, 1, 1]), "batch": torch.zeros(3).long()}
-    levels = {"pos": "node", "z": "node", "batch": "node"}
-    return GraphBatch(tensors, levels=levels, num_graphs=1)
+def _water() -> Structure:
+    return Structure(WATER, z=torch.tensor([8, 1, 1]), units=MOLECULES)
 
 
-def _drawn(batch: GraphBatch, units: dict[str, str], vector: DrawnVector | None = None) -> object:
+def _drawn(graph: Structure, vector: DrawnVector | None = None) -> object:
     (panel,) = Panels(1, rect=(0.1, 0.2, 0.8, 0.6)).axes
-    task = SimpleNamespace(spec=SimpleNamespace(units=units, lattice=None))
-    draw_structure(panel, batch, slice(0, len(batch.pos)), task, vector)
+    draw_structure(panel, graph, vector)
     return panel
 
 
@@ -66,32 +60,29 @@ def test_pictures_of_others_stay_whole_unless_they_say_more(tmp_path: Path) -> N
 
 def test_horizons_are_lines_of_one_panel(tmp_path: Path) -> None:
     metrics = ["flow_mae", "flow_mae_15min", "flow_mae_60min", "flow_mape", "flow_mape_15min"]
-    rows = [
-        {"epoch": str(epoch), "train/loss": "1.0", **{f"val/{name}": "2.0" for name in metrics}}
-        for epoch in (1, 2)
-    ]
-    panels = loss_panels(rows)
+    names = ["train/loss", *(f"val/{name}" for name in metrics)]
+    curves = {name: ([1, 2], [1.0, 1.0]) for name in names}
+    panels = loss_panels(curves)
     assert {name: sorted(lines) for name, lines in panels.items()} == {
         "loss": ["training"],
         "flow_mae": ["15 min", "60 min", "all steps"],
         "flow_mape": ["15 min", "all steps"],
     }
     assert panels["loss"]["training"] == ([1, 2], [1.0, 1.0])
-    plot_loss(rows, tmp_path / "loss.png", units={"flow_mae": "mph"})
+    plot_loss(curves, tmp_path / "loss.png", units={"flow_mae": "mph"})
     assert len(split_panels(tmp_path / "loss.png")) == 3
 
 
 def test_loss_of_training_and_validation_share_a_panel() -> None:
-    panels = loss_panels(
-        [{"epoch": "1", "train/loss": "1", "val/loss": "2", "val/energy_mae": "3"}]
-    )
+    names = ("train/loss", "val/loss", "val/energy_mae")
+    panels = loss_panels({name: ([1], [2.0]) for name in names})
     assert sorted(panels["loss"]) == ["training", "validation"]
     assert list(panels) == ["loss", "energy_mae"]
 
 
 def test_a_molecule_has_symbols_bonds_a_scale_and_a_legend() -> None:
     pytest.importorskip("ase")
-    panel = _drawn(_water(), MOLECULES)
+    panel = _drawn(_water())
     assert sorted(text.get_text() for text in panel.texts) == ["0.5 angstrom", "H", "H", "O"]
     assert sum(line.get_gid() == "bond" for line in panel.lines) == 2  # none between hydrogens
     (bar,) = [line for line in panel.lines if line.get_gid() == "scale bar"]
@@ -100,16 +91,16 @@ def test_a_molecule_has_symbols_bonds_a_scale_and_a_legend() -> None:
 
 
 def test_without_ase_the_picture_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("geozoo.report.structure_plots.find_spec", lambda name: None)
-    panel = _drawn(_water(), MOLECULES)
+    monkeypatch.setattr("geozoo.figures.structures.find_spec", lambda name: None)
+    panel = _drawn(_water())
     assert _legend(panel)[-1] == "numbers: elements; bonds need ase"
     assert not [line for line in panel.lines if line.get_gid() == "bond"]
 
 
 def test_arrows_have_a_scale_in_their_unit() -> None:
     forces = torch.tensor([[0.0, 0.0, 300.0], [0.0, 100.0, 0.0], [0.0, 0.0, 0.0]])
-    vector = DrawnVector("force", "meV/angstrom", forces / 2, forces, is_place=False)
-    panel = _drawn(_water(), MOLECULES, vector)
+    vector = DrawnVector("force", "meV/angstrom", forces / 2, forces)
+    panel = _drawn(_water(), vector)
     assert "0.5 angstrom\narrows: 200 meV/angstrom a bar" in [t.get_text() for t in panel.texts]
     assert _legend(panel)[-2:] == ["force, target", "force, prediction"]
     (low, high), (left, right) = panel.get_ylim(), panel.get_xlim()
@@ -119,17 +110,17 @@ def test_arrows_have_a_scale_in_their_unit() -> None:
 
 def test_a_large_structure_has_arrows_where_the_errors_are_largest() -> None:
     pos = torch.rand(80, 3, generator=torch.Generator().manual_seed(0)) * 20
-    batch = GraphBatch({"pos": pos}, levels={"pos": "node"}, num_graphs=1)
+    graph = Structure(pos, units={"pos": "angstrom"})
     forces = torch.arange(80.0)[:, None].repeat(1, 3)
-    vector = DrawnVector("force", "", forces, torch.zeros(80, 3), is_place=False)
-    panel = _drawn(batch, {"pos": "angstrom"}, vector)
+    vector = DrawnVector("force", "", forces, torch.zeros(80, 3))
+    panel = _drawn(graph, vector)
     assert {len(each.U) for each in panel.collections if isinstance(each, Quiver)} == {12}
     assert any("arrows of the 12 worst nodes" in text.get_text() for text in panel.texts)
 
 
 def test_a_single_epoch_has_its_own_tick(tmp_path: Path) -> None:
-    rows = [{"epoch": "1", "train/loss": "2", "val/a": "3"}]
-    plot_loss(rows, tmp_path / "loss.png", units={})
+    curves = {"train/loss": ([1], [2.0]), "val/a": ([1], [3.0])}
+    plot_loss(curves, tmp_path / "loss.png", units={})
     assert [title for title, _ in split_panels(tmp_path / "loss.png")] == ["loss", "a"]
 
 
@@ -137,17 +128,17 @@ def test_a_prediction_without_bounds_is_drawn_as_far_as_it_goes() -> None:
     forces = torch.zeros(3, 3)
     endless = forces.clone()
     endless[0, 0] = torch.inf
-    panel = _drawn(_water(), MOLECULES, DrawnVector("force", "", endless, forces, is_place=False))
+    panel = _drawn(_water(), DrawnVector("force", "", endless, forces))
     assert np.isfinite([*panel.get_xlim(), *panel.get_ylim()]).all()
     panel.figure.canvas.draw()
 
 
 def test_positions_to_come_are_drawn_where_they_are() -> None:
     pos = torch.tensor([[0.0, 0.0, 0.0], [4.0, 0.0, 0.0], [0.0, 3.0, 0.0]])
-    tensors = {"pos": pos, "x": torch.tensor([[1.0], [-1.0], [1.0]])}
-    batch = GraphBatch(tensors, levels={"pos": "node", "x": "node"}, num_graphs=1)
-    vector = DrawnVector("position", "length", pos + 1.0, pos + 2.0, is_place=True)
-    panel = _drawn(batch, {"pos": "length", "x": "charge"}, vector)
+    x = torch.tensor([[1.0], [-1.0], [1.0]])
+    graph = Structure(pos, x, units={"pos": "length", "x": "charge"})
+    vector = DrawnVector("position", "length", pos + 1.0, pos + 2.0, is_position=True)
+    panel = _drawn(graph, vector)
     assert "1 length units" in [text.get_text() for text in panel.texts]
     told = ["charge -1", "charge 1", "input (pale)", "target", "prediction"]
     assert _legend(panel) == told

@@ -1,0 +1,50 @@
+"""What a test measures on drawn molecules, and how far the drawing is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from geozoo.metrics import WeightedMeans, generation_scores, molecule_bonds
+
+_LOG = logging.getLogger(__name__)
+#: Lines about the progress of drawing molecules in a test.
+_NUM_LINES = 5
+#: Measured on samples, in per cent.
+SAMPLED_MEASURES = (
+    "atom_stability", "molecule_stability", "validity", "uniqueness", "valid_unique", "novelty",
+)  # fmt: skip
+
+
+def add_stability(
+    means: WeightedMeans, pos: Tensor, z: Tensor, batch: Tensor, num_graphs: int
+) -> None:
+    """Count which of some molecules, and of their atoms, are stable by the distance rule."""
+    bonds = molecule_bonds(pos, z, batch, num_graphs)
+    values = {
+        "atom_stability": 100.0 * bonds.stable_atoms.double(),
+        "molecule_stability": 100.0 * bonds.stable.double(),
+    }
+    means.update(values, {name: torch.ones_like(value) for name, value in values.items()})
+
+
+def add_scores(means: WeightedMeans, smiles: Sequence[str | None], known: set[str | None]) -> None:
+    """Count which molecules are valid, different, and not among the known ones."""
+    scores = {name: torch.tensor([v]) for name, v in generation_scores(smiles, known).items()}
+    means.update(scores, {name: torch.ones(1) for name in scores})
+
+
+def logged_progress(total: int) -> Callable[[int], None]:
+    """Log how many of ``total`` molecules are drawn, a few times."""
+    done = 0
+
+    def progress(amount: int) -> None:
+        nonlocal done
+        before, done = done, done + amount
+        if done * _NUM_LINES // total > before * _NUM_LINES // total:
+            _LOG.info("drawn %d of %d molecules", done, total)
+
+    return progress

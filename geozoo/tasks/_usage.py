@@ -1,0 +1,134 @@
+"""How a trained model is used: what it takes, a command, and lines of Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import singledispatch
+
+from geozoo.data import DataSpec, ForecastSpec, GeometricSpec
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How a model is used.
+
+    Attributes:
+        takes: what the model takes, in a sentence.
+        command: the command that uses it.
+        purpose: what the command gives.
+        python: lines of Python that follow on ``model = geozoo.load(...)``.
+    """
+
+    takes: str
+    command: str
+    purpose: str
+    python: str
+
+
+@singledispatch
+def usage_of(spec: DataSpec, model: str, quantities: Sequence[str]) -> Usage:
+    """How a model of some data is used, by the family of the data.
+
+    Args:
+        spec: the description of the data.
+        model: the model, as it is typed in a command.
+        quantities: names of what it predicts.
+
+    Raises:
+        TypeError: for data of a family whose tasks have to say it themselves.
+    """
+    raise TypeError(
+        f"nothing is known of how a model of {spec.family} data ({type(spec).__name__}) is used: "
+        "the task must define usage(model)"
+    )
+
+
+@usage_of.register
+def _of_series(spec: ForecastSpec, model: str, quantities: Sequence[str]) -> Usage:
+    return Usage(
+        takes=(
+            f"The model takes a table of readings: a column of times, every {spec.interval} "
+            f"minutes, and one column for each of its {spec.num_nodes} sensors; at least the last "
+            f"{spec.input_steps} readings."
+        ),
+        command=f"geozoo predict checkpoint={model} input=readings.csv output=forecast.csv",
+        purpose=f"the next {spec.horizon} steps, with their times",
+        python=_SERIES,
+    )
+
+
+@usage_of.register
+def _of_graphs(spec: GeometricSpec, model: str, quantities: Sequence[str]) -> Usage:
+    predict = f"geozoo predict checkpoint={model}"
+    if takes_structures(spec):
+        return Usage(
+            takes=(
+                "The model takes structures: .xyz, .extxyz, .sdf or .traj, of the elements of its "
+                "training."
+            ),
+            command=f"{predict} input=frames.xyz output=predictions.extxyz",
+            purpose="every structure's values",
+            python=_STRUCTURES,
+        )
+    arrays = ", ".join(f"{name} {shape}" for name, shape in _arrays(spec).items())
+    return Usage(
+        takes=f"The model takes arrays in a .npz file: {arrays}, for S graphs of n nodes.",
+        command=f"{predict} input=graphs.npz output=predictions.npz",
+        purpose=f"{', '.join(quantities)} of every graph",
+        python=_ARRAYS,
+    )
+
+
+def of_potential(usage: Usage, spec: GeometricSpec) -> Usage:
+    """The usage of a potential, which also drives simulations where it takes structures."""
+    if not takes_structures(spec):
+        return usage
+    return replace(usage, purpose="energies and forces", python=usage.python + _CALCULATOR)
+
+
+def takes_structures(spec: GeometricSpec) -> bool:
+    """Whether elements and positions are all that a model of the data is given."""
+    is_atoms = bool(spec.elements) and spec.dim == 3
+    return is_atoms and not spec.in_vectors and not spec.has_edges
+
+
+def _arrays(spec: GeometricSpec) -> dict[str, str]:
+    found = {"pos": f"[S, n, {spec.dim}]"}
+    if spec.in_channels:
+        found["x"] = f"[S, n, {spec.in_channels}]"
+    if spec.in_vectors:
+        found["vec"] = f"[S, n, {spec.in_vectors}, {spec.dim}]"
+    if spec.has_edges:
+        found["edge_index"] = "[S, 2, e]"
+    return found
+
+
+_SERIES = """
+from geozoo.hub.forecasts import forecast
+from geozoo.hub.readings import read_readings
+
+series, assumed = read_readings("readings.csv", model.spec)
+forecast(model, series).values  # [steps, sensors], in the unit of model.units
+"""
+_STRUCTURES = """
+from pathlib import Path
+from geozoo.data import read_structures
+from geozoo.hub.structures import predict_store, structure_store
+
+structures = read_structures(Path("frames.xyz"))
+predict_store(model, structure_store(model.spec, structures))  # by name, in model.units
+"""
+_CALCULATOR = """
+from geozoo.hub.calculator import GeozooCalculator
+
+calculator = GeozooCalculator(model)  # for ASE: relaxation, molecular dynamics
+"""
+_ARRAYS = """
+from pathlib import Path
+from geozoo.hub.arrays import read_arrays
+from geozoo.hub.structures import predict_store
+
+graphs = read_arrays(Path("graphs.npz"), model.spec)
+predict_store(model, graphs)  # by name, in model.units
+"""

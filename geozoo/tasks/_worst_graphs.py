@@ -1,0 +1,50 @@
+"""The graphs of a batch as figures take them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import Any
+
+from torch import Tensor
+
+from geozoo.data import DataSpec
+from geozoo.figures import DrawnGraph, DrawnVector, Structure
+from geozoo.tasks._quantity import Quantity
+
+
+def drawn_graphs(
+    batch: Any, spec: DataSpec, vector: Quantity | None, predictions: Mapping[str, Tensor],
+    targets: Mapping[str, Tensor], lines: Callable[[int, slice], list[str]],
+) -> list[DrawnGraph]:  # fmt: skip
+    """Every graph of a batch with the vectors of its nodes and the lines over it.
+
+    Args:
+        batch: graphs, on the CPU like the rest.
+        spec: the description of the data.
+        vector: a quantity that is a vector of every node; None: none is drawn.
+        predictions: every quantity by name.
+        targets: their true values.
+        lines: the lines over a graph from its number and its nodes in the batch.
+    """
+    x, z = batch.get("x"), batch.get("z")
+    found = []
+    for number, (first, end) in enumerate(pairwise(batch.ptr.tolist())):
+        nodes = slice(first, end)
+        structure = Structure(
+            batch.pos[nodes], None if x is None else x[nodes], None if z is None else z[nodes],
+            lattice=getattr(spec, "lattice", None), units=spec.units,
+        )  # fmt: skip
+        drawn = None
+        if vector is not None:
+            predicted, target = (
+                each[vector.name].reshape(batch.num_nodes, -1, each[vector.name].shape[-1])[
+                    nodes, 0
+                ]
+                for each in (predictions, targets)
+            )
+            unit = spec.units.get(vector.field, "")
+            drawn = DrawnVector(vector.name, unit, predicted, target, vector.is_position)
+        title = [f"graph {int(batch.index[number])}", *lines(number, nodes)]
+        found.append(DrawnGraph(title, structure, drawn))
+    return found
