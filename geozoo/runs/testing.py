@@ -12,7 +12,7 @@ from geozoo.data import GraphDataModule
 from geozoo.runs.errors import RunError
 from geozoo.runs.outcome import Tested
 from geozoo.runs.run_bar import RunBar
-from geozoo.tasks import GraphTask, Potential
+from geozoo.tasks import GraphTask
 
 
 def test_trainer(cfg: DictConfig, *, is_terminal: bool) -> Trainer:
@@ -42,13 +42,13 @@ def tested(
         is_run: False: without any test, say only what there is.
 
     Raises:
-        RunError: for a potential that has no energies for a composition of the test part.
+        RunError: for a test part that the task refuses, see `GraphTask.check_part`.
     """
     told = {"checkpoint": checkpoint, "best_epoch": best_epoch, "note": note}
     parameters = sum(p.numel() for p in task.model.parameters())
     if not is_run:
         return Tested(**told, parameters=parameters)
-    _check_energies(task, datamodule)
+    _check_part(task, datamodule)
     started = time.perf_counter()
     (values,) = trainer.test(task, datamodule=datamodule, verbose=False)
 
@@ -73,9 +73,8 @@ def cut_of(limit: int | float | None, total: int) -> str:
     return f"{seen} of {total} batches" if seen < total else ""
 
 
-def _check_energies(task: GraphTask, datamodule: GraphDataModule) -> None:
-    if isinstance(task, Potential):
-        try:
-            task.check_part(datamodule, "test")
-        except ValueError as error:
-            raise RunError(f"dataset: {error}") from error
+def _check_part(task: GraphTask, datamodule: GraphDataModule) -> None:
+    try:
+        task.check_part(datamodule, "test")
+    except ValueError as error:
+        raise RunError(f"dataset: {error}") from error

@@ -17,7 +17,7 @@ from geozoo.data import DataSpec, GraphDataModule
 from geozoo.data.loader import Store
 from geozoo.metrics import ErrorMeasures
 from geozoo.metrics.errors import device_only
-from geozoo.tasks._description import TaskDescription
+from geozoo.tasks._evaluation import EvaluatedTask
 from geozoo.tasks._finite import FiniteLossGuard
 from geozoo.tasks._parity import ParitySample
 from geozoo.tasks._precision import (
@@ -28,7 +28,7 @@ from geozoo.tasks._precision import (
 )
 from geozoo.tasks._quantity import Quantity, checked_monitor
 from geozoo.tasks._shares import BatchShares, Share, checked_loader
-from geozoo.tasks._worst import WorstCases, error_of_graphs
+from geozoo.tasks._worst import WorstCases
 from geozoo.tasks.parameter_groups import parameter_groups
 from geozoo.tasks.schedules import hold_from_now_on
 
@@ -37,7 +37,7 @@ MakeOptimizer = Callable[[list[dict[str, Any]]], Optimizer]
 MakeSchedule = Callable[..., LRScheduler]
 
 
-class GraphTask(TaskDescription):
+class GraphTask(EvaluatedTask):
     """Training, validation, test and prediction of a model on graphs of any family.
 
     A task derives from this class, names its ``quantities`` and implements :meth:`inputs`,
@@ -69,7 +69,6 @@ class GraphTask(TaskDescription):
         ValueError: for a ``monitor`` that is not computed or has no best value, or a negative seed.
     """
 
-    validates_loss: ClassVar[bool] = False
     draws_on_cpu: ClassVar[bool] = False
     keeps_statistics: ClassVar[bool] = True
 
@@ -139,14 +138,6 @@ class GraphTask(TaskDescription):
         """
         return {name: value * weights["loss"] for name, value in self.loss(batch).items()}
 
-    @abstractmethod
-    def predict(self, batch: Any) -> dict[str, Tensor]:
-        """Every quantity of a batch by name, in physical units, detached."""
-
-    @abstractmethod
-    def predict_baseline(self, batch: Any) -> dict[str, Tensor]:
-        """What can be said of every quantity without a model; as `predict` otherwise."""
-
     def forward(self, batch: Any) -> Any:
         """The model's output for a batch, in scaled units."""
         return self.network(**self.inputs(batch))
@@ -191,14 +182,6 @@ class GraphTask(TaskDescription):
     def turned(self, batch: Any, table: Tensor) -> Any:
         """The batch as `training_batch` augments it in the epoch of a table."""
         return batch
-
-    def predict_tested(self, batch: Any) -> dict[str, Tensor]:
-        """What a test measures: as `predict`, unless a task averages."""
-        return self.predict(batch)
-
-    def targets(self, batch: Any) -> dict[str, Tensor]:
-        """The true value of every quantity by name."""
-        return {quantity.name: getattr(batch, quantity.field) for quantity in self.quantities}
 
     def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
         """Let a new model see training data once, if it wants to: here, to scale its weights.
@@ -307,62 +290,6 @@ class GraphTask(TaskDescription):
             rate = self.trainer.optimizers[0].param_groups[0]["lr"]
             self.log("train/lr", float(rate), rank_zero_only=True)
 
-    def validation_step(self, batch: Any, batch_idx: int) -> None:
-        """Collect the errors of a batch."""
-        self.val_errors.update(self.predict(batch), self.targets(batch))
-
-    def on_validation_epoch_end(self) -> None:
-        """Log ``val/<quantity>_<measure>``, and ``val/loss`` of a task that has it."""
-        values = self.validation_values()
-        # The values are those of all devices already; the mean over devices leaves them.
-        self.log_dict({f"val/{name}": value for name, value in values.items()}, sync_dist=True)
-
-    def validation_values(self) -> dict[str, Tensor]:
-        """Every measure of the validation that was collected by name; begins a new one."""
-        values: dict[str, Tensor] = dict(self.val_errors.compute())
-        self.val_errors.reset()
-        return {**values, "loss": self.validation_loss(values)} if self.validates_loss else values
-
-    def validation_loss(self, values: Mapping[str, Tensor]) -> Tensor:
-        """The loss on the validation part in evaluation mode, from its measures.
-
-        Args:
-            values: the measures by name.
-        """
-        raise NotImplementedError
-
-    def on_test_start(self) -> None:
-        """Begin a new sample of predictions."""
-        batches = self.trainer.num_test_batches
-        self.parity = ParitySample(int(sum(batches)) if isinstance(batches, list) else batches)
-        self.worst = WorstCases()
-
-    def test_step(self, batch: Any, batch_idx: int) -> None:
-        """Collect errors and a sample of the predictions of a batch."""
-        self.collect_test(self.predict_tested(batch), self.targets(batch), batch)
-
-    def collect_test(
-        self, predictions: dict[str, Tensor], targets: dict[str, Tensor], batch: Any
-    ) -> None:
-        """Count the errors of the model and of the baseline, and sample pairs for the picture."""
-        self.test_errors.update(predictions, targets)
-        self.baseline_errors.update(self.predict_baseline(batch), targets)
-        self.parity.add({name: predictions[name] for name in targets}, targets)
-        self.worst.add(batch.index, self.graph_errors(predictions, targets, batch))
-
-    def graph_errors(
-        self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor], batch: Any
-    ) -> Tensor:
-        """Of every graph ``[G]`` the mean absolute error of the first quantity; NaN: no truth."""
-        name = self.quantities[0].name
-        error = (predictions[name] - targets[name]).abs()
-        return error_of_graphs(error, self.quantity_levels()[name], batch)
-
-    def on_test_epoch_end(self) -> None:
-        """Log ``test/<quantity>_<measure>``, and ``test/baseline_...`` of the baseline."""
-        self._log_errors("test/", self.test_errors)
-        self._log_errors("test/baseline_", self.baseline_errors)
-
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         """Every quantity by name, in physical units, as tested."""
         return self.predict_tested(batch)
@@ -372,9 +299,3 @@ class GraphTask(TaskDescription):
         metrics = self.trainer.callback_metrics.items()
         values = {name: float(value) for name, value in metrics if name.startswith("val/")}
         checkpoint["geozoo"] = {**self.record, "metrics": values}
-
-    def _log_errors(self, prefix: str, errors: ErrorMeasures) -> None:
-        values: Mapping[str, Tensor] = errors.compute()
-        errors.reset()
-        # The values are those of all devices already; the mean over devices leaves them.
-        self.log_dict({f"{prefix}{name}": v for name, v in values.items()}, sync_dist=True)
