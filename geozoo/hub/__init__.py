@@ -1,4 +1,4 @@
-"""Trained models as files: publishing them, and loading them anywhere."""
+"""Trained models as files: publishing and loading."""
 
 from geozoo.hub.description import Description, ModelFileError
 from geozoo.hub.ensemble import Ensemble

@@ -1,4 +1,4 @@
-"""How several models read one table: what they must have in common, and what they share."""
+"""Combine the table-reading settings of several models, and detect conflicts between them."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from typing import Any
 
 from geozoo.data.traffic._utc_offsets import minutes_apart
 
-#: Rules that decide which numbers a network sees, and what holds where a model does not say.
+#: Settings that decide which values a network sees, with their defaults.
 _RULES: dict[str, Any] = {"zero_is_missing": False, "missing": [], "absent_rows": "unobserved"}
-#: Settings that name the numbers; a model that was not given one takes that of another.
-_PLACES = ("time_column", "clock_column", "sensor_column", "value_column", "time_zone")
-#: Settings of how the numbers are written: where models differ, the table shows it.
-_WRITING = ("separator", "decimal", "time_format", "day_first")
+#: Settings that locate the values; a model without one uses that of another model.
+_COLUMNS = ("time_column", "clock_column", "sensor_column", "value_column", "time_zone")
+#: Settings of the number format: where models differ, it is detected from the table.
+_FORMAT = ("separator", "decimal", "time_format", "day_first")
 
 
 def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
-    """What lets two models see other numbers in the same table; None: nothing.
+    """The setting that makes two models read different values from the same table; None if none.
 
     Args:
-        one: `geozoo.data.DataRecord.reading` of a model.
-        other: that of another.
+        one: `geozoo.data.DataRecord.reading` of the first model.
+        other: `geozoo.data.DataRecord.reading` of the second model.
     """
     for name, default in _RULES.items():
         values = [_plain(reading.get(name, default)) for reading in (one, other)]
         if values[0] != values[1]:
             return f"{name} ({values[0]} and {values[1]})"
-    for name in _PLACES:
+    for name in _COLUMNS:
         values = [reading.get(name) for reading in (one, other)]
         if None not in values and values[0] != values[1]:
             return f"{name} ({values[0]} and {values[1]})"
     offsets = [reading.get("utc_offsets") or [] for reading in (one, other)]
     zones = [reading.get("time_zone") for reading in (one, other)]
-    # Of a converted clock its own offsets are known, those of daylight saving among them.
+    # A model with a time zone records all its UTC offsets, including daylight saving time.
     converted = next((k for k in (0, 1) if zones[k] and not zones[1 - k]), None)
     apart = minutes_apart(*offsets)
     if apart is not None and (
@@ -44,13 +44,13 @@ def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
 
 
 def shared_reading(readings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The rules by which all of some models read a table, whatever their order.
+    """The settings by which all members of an ensemble read a table, independent of their order.
 
     Args:
-        readings: `geozoo.data.DataRecord.reading` of each, of which no two have a `difference`.
+        readings: `geozoo.data.DataRecord.reading` of each model; no two may have a `difference`.
     """
     shared: dict[str, Any] = {}
-    for name in (*_RULES, *_PLACES, *_WRITING):
+    for name in (*_RULES, *_COLUMNS, *_FORMAT):
         values = [_plain(reading[name]) for reading in readings if reading.get(name) is not None]
         if values and all(value == values[0] for value in values):
             shared[name] = values[0]
@@ -61,5 +61,5 @@ def shared_reading(readings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as it is compared: the order of numbers says nothing."""
+    """A value in comparable form: the order of a list is irrelevant."""
     return sorted(value) if isinstance(value, list | tuple) else value

@@ -1,4 +1,4 @@
-"""Inputs from a file of arrays."""
+"""Model inputs from an ``.npz`` file."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from geozoo.data.molecules._qm9_inputs import inputs_of_qm9
 from geozoo.files.contents import report_contents
 from geozoo.files.numpy_arrays import npz_names
 
-#: Arrays that say which nodes and edges make a graph.
+#: Arrays that define the graph structure.
 _OF_GRAPHS = ("num_nodes", "edge_index", "num_edges")
 
 
 def read_arrays(
     path: Path, spec: GeometricSpec, *, dtype: torch.dtype = torch.float32
 ) -> GraphStore:
-    """Graphs out of an ``.npz`` file; the log says which arrays were read.
+    """Read graphs from an ``.npz`` file; the log lists the arrays that were read.
 
     Args:
         path: the file, with ``pos [S, n, dim]``, or ``pos [N, dim]`` and ``num_nodes [S]`` for
-            graphs of several sizes; with ``x [..., S]`` and ``vec [..., V, dim]`` of the same
-            leading axes where the model has such inputs; with ``edge_index [S, 2, e]``, or
-            ``[2, E]`` and ``num_edges [S]``, where the graphs of the training came with edges:
-            senders and receivers, numbered within each graph, self-loops included if they were.
-        spec: the data of the model's training. Where the columns of ``x`` are elements, positions
-            are counted from the mean of each graph, as in training.
-        dtype: precision of the inputs, that of the model but at least float32.
+            graphs of different sizes; ``x [..., F]`` and ``vec [..., V, dim]`` with the same
+            leading axes if the model has these inputs; and, if the training graphs had edges,
+            ``edge_index [S, 2, e]``, or ``[2, E]`` and ``num_edges [S]``: senders and receivers,
+            numbered within each graph, with self-loops if the training graphs had them.
+        spec: the spec of the model's training data. If the columns of ``x`` are elements, positions
+            are centred on the mean of each graph, as in training.
+        dtype: precision of the model; inputs have at least float32.
 
     Raises:
-        ValueError: for a file that is none, missing arrays, shapes that do not fit, values that
-            are no numbers, or a charge or spin that the training did not have.
+        ValueError: If the file is not an ``.npz`` file, arrays are missing, shapes do not match,
+            values are not numeric, or a charge or spin does not occur in the training data.
     """
     wanted = {"pos": (spec.dim,)}
     if spec.in_channels:
@@ -49,7 +49,7 @@ def read_arrays(
     missing = [name for name in wanted if name not in arrays]
     if missing:
         raise ValueError(
-            f"{path} lacks {', '.join(missing)}; this model takes "
+            f"{path} lacks {', '.join(missing)}; this model requires "
             + ", ".join(f"{name} [..., {', '.join(map(str, s))}]" for name, s in wanted.items())
         )
     num_nodes = _sizes(path, arrays)
@@ -58,29 +58,31 @@ def read_arrays(
         array = arrays[name]
         if array.shape[-len(tail) :] != tail or array.dtype.kind not in "fiu":
             raise ValueError(
-                f"{path}: {name} must hold numbers in the shape [..., {', '.join(map(str, tail))}],"
-                f" got {array.dtype} {array.shape}"
+                f"{path}: {name} must be numeric with shape [..., {', '.join(map(str, tail))}], "
+                f"got {array.dtype} {array.shape}"
             )
         flat = array.reshape(-1, *tail)
         if len(flat) != int(num_nodes.sum()):
-            raise ValueError(f"{path}: {name} has {len(flat)} nodes, not {int(num_nodes.sum())}")
+            raise ValueError(
+                f"{path}: {name} must have {int(num_nodes.sum())} nodes, got {len(flat)}"
+            )
         kept = np.float64 if dtype == torch.float64 else np.float32
         if name == "pos" and (spec.elements or inputs_of_qm9(spec.record)):
             flat = _centred(flat.astype(np.float64), num_nodes)
-        with np.errstate(over="ignore"):  # too large becomes infinite and is refused as that
+        with np.errstate(over="ignore"):  # overflow gives infinity, which GraphStore rejects
             node[name] = torch.from_numpy(flat.astype(kept))
     if spec.elements:
         _check_one_hot(path, node["x"])
     edges = _edges(path, arrays, spec)
     if states:
-        said = states_of_arrays(read_npz(path, states, is_reported=False), len(num_nodes))
-        check_states(said, spec.record, "graph")
+        given = states_of_arrays(read_npz(path, states, is_reported=False), len(num_nodes))
+        check_states(given, spec.record, "graph")
     report_contents(path.name, arrays, set(there) - arrays.keys())
     return GraphStore(torch.from_numpy(num_nodes), node=node, **edges)
 
 
 def _centred(pos: np.ndarray, num_nodes: np.ndarray) -> np.ndarray:
-    """Positions from the mean of each graph, whose rounding far from the origin would be coarse."""
+    """Positions relative to the mean of each graph: far from the origin, float32 is too coarse."""
     owner = np.repeat(np.arange(len(num_nodes)), num_nodes)
     total = np.zeros((len(num_nodes), pos.shape[1]))
     np.add.at(total, owner, pos)
@@ -88,34 +90,34 @@ def _centred(pos: np.ndarray, num_nodes: np.ndarray) -> np.ndarray:
 
 
 def _check_one_hot(path: Path, x: torch.Tensor) -> None:
-    """Refuse columns of elements that name none or several."""
+    """Check that every row of the element columns is one-hot."""
     is_one = ((x == 0) | (x == 1)).all(1) & (x.sum(1) == 1)
     if not bool(is_one.all()):
         row = int(torch.nonzero(~is_one)[0, 0])
         raise ValueError(
-            f"{path}: x must be the one-hot of the element, one 1 in each row, as this model knows "
-            f"elements by their columns; row {row} is {x[row].tolist()}"
+            f"{path}: x must be the one-hot encoding of the element, a single 1 in each row; "
+            f"row {row} is {x[row].tolist()}"
         )
 
 
 def _edges(path: Path, arrays: dict[str, np.ndarray], spec: GeometricSpec) -> dict[str, Any]:
-    """Edges as a `GraphStore` takes them; nothing for a model that looks at every pair."""
+    """Edges as arguments of `GraphStore`; empty for a model that uses all pairs."""
     if "edge_index" not in arrays:
         if spec.has_edges:
             raise ValueError(
-                f"{path} lacks edge_index: this model was trained on graphs with edges of their "
-                "own. Give edge_index [graphs, 2, edges], or edge_index [2, edges of all] and "
-                "num_edges [graphs], numbered within each graph"
+                f"{path} lacks edge_index: this model was trained on graphs with explicit edges. "
+                "Provide edge_index [graphs, 2, edges], or edge_index [2, total edges] and "
+                "num_edges [graphs], with nodes numbered within each graph"
             )
         return {}
     if spec.has_edges is False:
         raise ValueError(
-            f"{path} holds edge_index, but this model was trained without edges and looks at every "
-            "pair: leave edge_index out"
+            f"{path} contains edge_index, but this model was trained without explicit edges and "
+            "uses all pairs: remove edge_index"
         )
     index = arrays["edge_index"]
     if index.dtype.kind not in "iu":
-        raise ValueError(f"{path}: edge_index must hold whole numbers, got {index.dtype}")
+        raise ValueError(f"{path}: edge_index must be an integer array, got {index.dtype}")
     index = index.astype(np.int64)
     if index.ndim == 3 and index.shape[1] == 2:
         count = np.full(len(index), index.shape[2], dtype=np.int64)
@@ -124,8 +126,8 @@ def _edges(path: Path, arrays: dict[str, np.ndarray], spec: GeometricSpec) -> di
         count = arrays["num_edges"].astype(np.int64)
     else:
         raise ValueError(
-            f"{path}: edge_index must be [graphs, 2, edges], or [2, edges of all] with num_edges "
-            f"[graphs], got {index.shape}"
+            f"{path}: edge_index must have shape [graphs, 2, edges], or [2, total edges] with "
+            f"num_edges [graphs], got {index.shape}"
         )
     return {"edge_index": torch.from_numpy(index), "num_edges": torch.from_numpy(count)}
 
@@ -135,11 +137,14 @@ def _sizes(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
     if "num_nodes" in arrays:
         sizes = arrays["num_nodes"]
         if sizes.ndim != 1 or sizes.dtype.kind not in "iu" or (sizes < 0).any():
-            raise ValueError(f"{path}: num_nodes must hold whole numbers [S], got {sizes.shape}")
+            raise ValueError(
+                f"{path}: num_nodes must be non-negative integers of shape [graphs], "
+                f"got {sizes.dtype} {sizes.shape}"
+            )
         return sizes.astype(np.int64)
     if pos.ndim != 3:
         raise ValueError(
-            f"{path}: pos must have the shape [graphs, nodes, dim], or num_nodes [graphs] must say "
-            f"where graphs end; got {pos.shape}"
+            f"{path}: pos must have shape [graphs, nodes, dim], or shape [nodes, dim] with "
+            f"num_nodes [graphs]; got {pos.shape}"
         )
     return np.full(pos.shape[0], pos.shape[1], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""How many graphs to work on at once: as many as memory allows, found out on the way."""
+"""Automatic batch size: as many graphs at a time as memory allows."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from geozoo.machine.out_of_memory import is_out_of_memory
 from geozoo.machine.provenance import peak_memory_bytes
 
 _FIRST, _LARGEST = 8, 1024
-#: Share of the free memory that a batch may take before batches stop growing.
+#: Fraction of the free memory that a batch may use before the batch size stops growing.
 _SHARE = 0.25
-#: Free memory that is assumed where the system does not tell.
+#: Free memory assumed where the system does not report it.
 _ASSUMED = 2 << 30
 
 
 class Watched:
-    """Whether a batch did not fit."""
+    """Outcome of a batch: whether it ran out of memory."""
 
     failed = False
 
 
 class BatchSize:
-    """A batch size that doubles while batches need little memory, and halves when one fails.
+    """A batch size that doubles while memory use is low and halves on an out-of-memory error.
 
     Args:
-        device: where the batches are worked on.
+        device: device that processes the batches.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -38,10 +38,10 @@ class BatchSize:
 
     @contextmanager
     def watched(self) -> Iterator[Watched]:
-        """Watch the memory of a batch, and choose the size of the next one.
+        """Monitor the memory use of a batch and choose the size of the next one.
 
         Raises:
-            MemoryError: when a batch of one graph does not fit.
+            MemoryError: If a batch of one graph does not fit.
         """
         watched, before = Watched(), peak_memory_bytes(self.device)
         try:
@@ -50,7 +50,7 @@ class BatchSize:
             if not is_out_of_memory(error):
                 raise
             if self.value == 1:
-                raise MemoryError(f"one graph does not fit into memory: {error}") from error
+                raise MemoryError(f"a single graph does not fit into memory: {error}") from error
             self.value, watched.failed, self._may_grow = self.value // 2, True, False
             return
         growth = peak_memory_bytes(self.device) - before
@@ -67,5 +67,5 @@ def _free_bytes(device: torch.device) -> int:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:
         return _ASSUMED
-    found = (line.split()[1] for line in lines if line.startswith("MemAvailable"))
-    return 1024 * int(next(found, _ASSUMED // 1024))
+    available = (line.split()[1] for line in lines if line.startswith("MemAvailable"))
+    return 1024 * int(next(available, _ASSUMED // 1024))

@@ -1,4 +1,4 @@
-"""Trained potentials in ASE: energies and forces for relaxation, dynamics, vibrations."""
+"""Trained potentials as ASE calculators: relaxation, molecular dynamics, vibrations."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ _EV_PER_MEV = 1e-3
 class GeozooCalculator(Calculator):
     """Energies in eV and conservative forces in eV/angstrom of isolated molecules.
 
-    The forces are the exact negative gradient of the energy, so that molecular dynamics conserves
-    energy up to the time step and rounding. There is no stress: interactions do not reach across
-    the cell of a periodic structure, which is refused.
+    The forces are the exact negative gradient of the energy, so molecular dynamics conserves
+    energy up to time-step and rounding errors. Stress is not available: neighbour lists are not
+    periodic, and periodic structures raise an error.
 
-    With several models energy and forces are means, and ``results`` moreover holds ``energy_std``
+    With several models, energy and forces are means, and ``results`` also holds ``energy_std``
     and ``forces_std``, the standard deviations over the models.
 
     Args:
-        model: a trained potential, its name in the zoo's index, or its folder; several of these,
-            or an ensemble, for their mean.
-        device: where to evaluate it.
+        model: a trained potential, its name in the zoo's index, or its folder; a list of these,
+            or an ensemble, to use their mean.
+        device: device to evaluate the model on.
         dtype: ``"float32"``, or ``"float64"`` for long dynamics and finite differences; None: the
-            precision of the model's training.
-        any_composition: answer for compositions whose energies the training does not determine, too
-            (see `geozoo.tasks.Potential`).
-        options: arguments of ASE's calculator.
+            precision the model was trained in.
+        any_composition: also predict for compositions whose energies the training set does not
+            determine (see `geozoo.tasks.Potential`).
+        options: arguments of ASE's ``Calculator``.
 
     Raises:
-        FileNotFoundError: when there is no such model.
-        ValueError: for a model that is no potential, or another dtype.
+        FileNotFoundError: If the model does not exist.
+        ValueError: If the model is not a potential, or ``dtype`` is unknown.
 
-    ``atoms.calc = GeozooCalculator("runs/my_model")`` is all that a script of ASE needs.
+    ``atoms.calc = GeozooCalculator("runs/my_model")`` is all that an ASE script needs.
     """
 
     implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces"]
@@ -65,8 +65,8 @@ class GeozooCalculator(Calculator):
         self.model = copy.deepcopy(model) if is_loaded else load(model)
         if not isinstance(self.model.task, Potential):
             raise ValueError(
-                f"{self.model.name} predicts {', '.join(self.model.units)}, which is no energy "
-                "with forces"
+                f"model must be a potential (energy and forces), but {self.model.name} predicts "
+                f"{', '.join(self.model.units)}"
             )
         self.model.to(device)
         if dtype is not None:
@@ -80,34 +80,34 @@ class GeozooCalculator(Calculator):
         properties: Sequence[str] = ("energy",),
         system_changes: Sequence[str] = all_changes,
     ) -> None:
-        """Fill ``results`` with energy and forces; ``free_energy`` is the energy, as ASE asks for.
+        """Fill ``results`` with energy and forces; ``free_energy`` equals the energy.
 
         Raises:
-            PropertyNotImplementedError: for stress or anything else.
-            ValueError: for a periodic structure, one with elements that the training never had, or
-                one of a composition whose energies the training does not determine.
+            PropertyNotImplementedError: If other properties, such as stress, are requested.
+            ValueError: If the structure is periodic, contains elements absent from the training
+                set, or has a composition whose energy the training set does not determine.
         """
         super().calculate(atoms, properties, system_changes)
-        further = set(properties) - set(self.implemented_properties)
-        if further:
+        unsupported = set(properties) - set(self.implemented_properties)
+        if unsupported:
             raise PropertyNotImplementedError(
-                f"{self.model.name} gives energy and forces, not {', '.join(sorted(further))}: its "
-                "interactions do not reach across a cell"
+                f"{self.model.name} predicts energy and forces, not "
+                f"{', '.join(sorted(unsupported))}: periodic cells are not supported"
             )
         if self.atoms.pbc.any():
             raise ValueError(
-                f"the structure is periodic (pbc {self.atoms.pbc.tolist()}); {self.model.name} is "
-                "for isolated molecules"
+                f"the structure is periodic (pbc={self.atoms.pbc.tolist()}); {self.model.name} "
+                "supports isolated molecules only"
             )
         structure = structure_of(self.atoms, "the structure")
         store = structure_store(self.model.spec, [structure])
-        found = predict_store(self.model, store)
+        predicted = predict_store(self.model, store)
         self.results = {
-            "energy": float(found["energy"][0]) * _EV_PER_MEV,
-            "forces": found["force"].double().numpy() * _EV_PER_MEV,
+            "energy": float(predicted["energy"][0]) * _EV_PER_MEV,
+            "forces": predicted["force"].double().numpy() * _EV_PER_MEV,
         }
-        # What forces are the gradient of: ASE's finite differences and optimizers look for it.
+        # ASE's optimisers and finite differences request the free energy, consistent with forces.
         self.results["free_energy"] = self.results["energy"]
-        if "energy_std" in found:
-            self.results["energy_std"] = float(found["energy_std"][0]) * _EV_PER_MEV
-            self.results["forces_std"] = found["force_std"].double().numpy() * _EV_PER_MEV
+        if "energy_std" in predicted:
+            self.results["energy_std"] = float(predicted["energy_std"][0]) * _EV_PER_MEV
+            self.results["forces_std"] = predicted["force_std"].double().numpy() * _EV_PER_MEV

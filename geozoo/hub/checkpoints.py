@@ -1,4 +1,4 @@
-"""Checkpoints of runs: one reading of the file, and what it says."""
+"""Checkpoints of training runs: reading the file and accessing its content."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _NEEDED = ("state_dict", "geozoo", "epoch")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint file of a run, read without pickle.
+    """A checkpoint of a training run, read without pickle.
 
     Attributes:
         path: the file.
-        content: all of it: weights, state of the training, and the run's record.
+        content: the whole content: weights, training state, and the record of the run.
     """
 
     path: Path
@@ -33,72 +33,71 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint:
-        """Read a file.
+        """Read a checkpoint file.
 
         Raises:
-            ModelFileError: for a file that is no checkpoint of a run.
+            ModelFileError: If the file is not a checkpoint of a training run.
         """
         try:
             content = read_tensors(path)
         except ValueError as error:
-            raise ModelFileError(f"{path} is no checkpoint of a run: {error}") from error
+            raise ModelFileError(f"{path} is not a checkpoint of a run: {error}") from error
         if not isinstance(content, dict) or any(key not in content for key in _NEEDED):
-            raise ModelFileError(f"{path} is no checkpoint of a run: it lacks {', '.join(_NEEDED)}")
+            raise ModelFileError(
+                f"{path} is not a checkpoint of a run: it must contain {', '.join(_NEEDED)}"
+            )
         return cls(path, content)
 
     @property
     def record(self) -> dict[str, Any]:
-        """What the run wrote of itself: config, data, versions, command, metrics."""
+        """The record of the run: config, data spec, versions, command, metrics."""
         return self.content["geozoo"]
 
     @property
     def spec(self) -> DataSpec:
-        """The description of the data of the training."""
+        """The spec of the training data."""
         return DataSpec.from_dict(self.record["data"])
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The newest validation metrics, by name without ``val/``."""
+        """The latest validation metrics, by name without ``val/``."""
         values = self.record["metrics"].items()
         return {name.removeprefix("val/"): value for name, value in values}
 
     @property
     def epochs(self) -> int:
-        """Epochs behind it; 0 for a model that is fitted, not trained."""
+        """Epochs trained; 0 for a model fitted in closed form."""
         return self.content["epoch"] + 1 if self.steps else 0
 
     @property
     def steps(self) -> int:
-        """Optimizer steps behind it."""
+        """Optimiser steps taken."""
         return self.content.get("global_step", 0)
 
     @property
     def seconds(self) -> float:
-        """Time of training behind it."""
+        """Wall time of training in seconds."""
         return float(self.content["callbacks"]["Timer"]["time_elapsed"]["train"])
 
     @property
     def hardware(self) -> dict[str, Any]:
-        """``device`` and ``peak_memory_mb`` of the training."""
+        """``device`` and ``peak_memory_mb`` of the training run."""
         return self.content["callbacks"]["Hardware"]
 
     @property
     def is_captured(self) -> bool:
-        """Whether captured steps wrote it, whose state of the training is of another form."""
+        """Whether training used captured steps, whose training state has a different format."""
         return "captured" in self.content
 
     @cached_property
     def weights(self) -> dict[str, Tensor]:
-        """The weights (averaged, where there are averages) of an ordinary network.
-
-        Updates of low rank are merged.
-        """
+        """The weights (averaged, if available) of a plain network, low-rank updates merged."""
         return merge_low_rank_updates(self.content["state_dict"])
 
     def load_into(self, task: GraphTask) -> None:
-        """Load the weights into a task, which takes the checkpoint's precision.
+        """Load the weights into a task and convert it to the checkpoint's precision.
 
-        A network without updates of low rank gets them merged.
+        Low-rank updates are merged if the network does not have them.
         """
         state = self.content["state_dict"]
         earlier = task.earlier_state(self.record.get("data", {}))

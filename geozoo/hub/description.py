@@ -1,4 +1,4 @@
-"""What is known of a trained model, as one JSON file beside its weights."""
+"""The description of a trained model: a JSON file next to its weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from geozoo.data import RemoteFile, atomic_path
 
 #: Name of the description in a model's folder.
 FILE_NAME = "model.json"
-#: Precisions that a network may be trained in.
+#: Precisions in which a network can be trained.
 PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 _FORMAT, _VERSION = "geozoo-model", 1
 _MAX_BYTES = 4 << 20
@@ -22,18 +22,18 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
 class ModelFileError(ValueError):
-    """Files that are no trained model of the zoo, or are damaged."""
+    """A file is not a trained model of the zoo, or is corrupt."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """The file of the weights.
+    """The weights file.
 
     Attributes:
-        file: its name, in the folder of the description.
-        sha256: its checksum.
-        size: its length in bytes.
-        mirrors: addresses where it can be had if it is not in the folder; https only.
+        file: file name, in the folder of the description.
+        sha256: checksum.
+        size: size in bytes.
+        mirrors: URLs to download the file from if it is not in the folder; https only.
     """
 
     file: str
@@ -42,19 +42,21 @@ class Weights:
     mirrors: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a name that leaves the folder, and a checksum that is none."""
+        """Reject file names outside the folder and malformed checksums."""
         if Path(self.file).name != self.file or self.file in ("", ".", ".."):
-            raise ModelFileError(f"weights.file must be a name without folders, got {self.file!r}")
+            raise ModelFileError(f"weights.file must be a plain file name, got {self.file!r}")
         if not re.fullmatch("[0-9a-f]{64}", self.sha256):
-            raise ModelFileError(f"weights.sha256 must be 64 digits, got {self.sha256!r}")
+            raise ModelFileError(
+                f"weights.sha256 must be 64 hexadecimal digits, got {self.sha256!r}"
+            )
         if self.mirrors:
             self.remote()
 
     def remote(self) -> RemoteFile:
-        """The file as one that can be fetched.
+        """The file as a `RemoteFile`, which can be downloaded.
 
         Raises:
-            ModelFileError: for an address that is not safe.
+            ModelFileError: If a URL is not safe.
         """
         try:
             return RemoteFile(self.file, self.mirrors, size=self.size, sha256=self.sha256)
@@ -64,21 +66,21 @@ class Weights:
 
 @dataclass(frozen=True)
 class Description:
-    """A trained model in words: plain data from end to end.
+    """Metadata of a trained model, as plain data.
 
     Attributes:
-        name: what to call it, ``ponita-nbody_small``.
-        model: config node of the network, complete.
+        name: name of the model, such as ``ponita-nbody_small``.
+        model: complete config node of the network.
         task: config node of the task.
-        data: the description of the data (`geozoo.data.DataSpec.to_dict`): units, statistics of
-            the training part, protocol with the hash of the split.
-        weights: where the weights are.
+        data: the data spec (`geozoo.data.DataSpec.to_dict`): units, statistics of the training
+            split, protocol with the hash of the split.
+        weights: the weights file.
         metrics: ``value``, ``unit`` and ``baseline`` of every test metric.
-        training: command, seed, epoch, commit, device, date, seconds.
-        versions: software that made it.
+        training: command, seed, epoch, commit, device, date, wall time in seconds.
+        versions: software versions used in training.
         licence: of the ``weights`` and of the ``data``.
-        precision: of the network, one of `PRECISIONS`; None where a description is older than this
-            entry: that of the weights.
+        precision: of the network, one of `PRECISIONS`; None in older descriptions: the precision
+            of the weights.
     """
 
     name: str
@@ -93,15 +95,17 @@ class Description:
     precision: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a name that could not be typed, and an unknown precision."""
+        """Check the name and the precision."""
         if self.precision is not None and self.precision not in PRECISIONS:
             known = ", ".join(PRECISIONS)
             raise ModelFileError(f"precision must be one of {known}, got {self.precision!r}")
         if not _NAME.fullmatch(self.name):
-            raise ModelFileError(f"name must be letters, digits and any of _.+-, got {self.name!r}")
+            raise ModelFileError(
+                f"name must consist of letters, digits and any of _.+-, got {self.name!r}"
+            )
 
     def write(self, folder: Path) -> Path:
-        """Write the file into a folder, complete or not at all."""
+        """Write the file to a folder atomically."""
         path = folder / FILE_NAME
         content = {"format": _FORMAT, "version": _VERSION, **asdict(self)}
         if self.precision is None:
@@ -118,14 +122,14 @@ class Description:
             path: the file.
 
         Raises:
-            FileNotFoundError: when it is not there.
-            ModelFileError: for a file that is none of this version.
+            FileNotFoundError: If the file does not exist.
+            ModelFileError: If the file is not a description of this format version.
         """
         content = _read_json(path)
         if content.get("format") != _FORMAT or content.get("version") != _VERSION:
             raise ModelFileError(
-                f"{path} is no {_FORMAT} file of version {_VERSION}: it says format "
-                f"{content.get('format')!r}, version {content.get('version')!r}"
+                f"{path} must have format {_FORMAT!r} and version {_VERSION}, got format "
+                f"{content.get('format')!r} and version {content.get('version')!r}"
             )
         try:
             return cls(**_arguments(content))
@@ -134,7 +138,7 @@ class Description:
 
 
 def valid_name(text: str) -> str:
-    """A name for a description like a text that may hold anything, such as that of a folder.
+    """Turn arbitrary text, such as a folder name, into a valid name for a description.
 
     >>> valid_name("my run, lr=0.1"), valid_name("..."), valid_name("seed0")
     ('my_run_lr_0.1', 'run', 'seed0')
@@ -143,27 +147,29 @@ def valid_name(text: str) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """The checksum of a file."""
+    """The SHA-256 checksum of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
+        raise FileNotFoundError(f"{path} does not exist")
     if path.stat().st_size > _MAX_BYTES:
-        raise ModelFileError(f"{path} is too long for a description of a model")
+        raise ModelFileError(
+            f"{path} is too large for a model description (limit {_MAX_BYTES} bytes)"
+        )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise ModelFileError(f"{path} is no JSON: {error}") from error
+        raise ModelFileError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(content, dict):
-        raise ModelFileError(f"{path} holds no keys")
+        raise ModelFileError(f"{path} must contain a JSON object, got {type(content).__name__}")
     return content
 
 
 def _arguments(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a description out of a file, each of the kind that it must be."""
+    """The fields of a description from a file, with their types checked."""
     given = {key: value for key, value in content.items() if key not in ("format", "version")}
     known = {f.name: f for f in fields(Description)}
     needed = {name for name, f in known.items() if _is_needed(f)}
@@ -183,7 +189,7 @@ def _arguments(content: Mapping[str, Any]) -> dict[str, Any]:
     ):
         raise ModelFileError(f"weights must have {', '.join(kinds)}, got {weights}")
     if not isinstance(mirrors, list) or not all(isinstance(url, str) for url in mirrors):
-        raise ModelFileError(f"weights.mirrors must be a list of addresses, got {mirrors!r}")
+        raise ModelFileError(f"weights.mirrors must be a list of URLs, got {mirrors!r}")
     return {**given, "weights": Weights(**{**weights, "mirrors": tuple(mirrors)})}
 
 

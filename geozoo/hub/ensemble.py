@@ -1,4 +1,4 @@
-"""Several trained models as one: their mean, and how far they are apart."""
+"""Ensembles of trained models: mean and spread of the predictions."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from geozoo.tasks import GraphTask
 if TYPE_CHECKING:
     from geozoo.hub.loading import TrainedModel
 
-#: Behind the name of a quantity: the standard deviation over the members.
+#: Suffix of a quantity's name for the standard deviation over the members.
 SPREAD = "_std"
 
 
 class Ensemble:
-    """Models that were trained on the same data from different seeds.
+    """Models trained on the same data with different seeds.
 
-    What they disagree on they have not learned from the data, so their spread is a sign of where
-    not to trust them. It is a lower bound of the error: what all of them get wrong alike it does
-    not show.
+    The spread of the members indicates where predictions are unreliable. It underestimates the
+    error: it does not show errors that all members share.
 
     Args:
         members: at least two models with the same inputs, quantities and units.
 
     Raises:
-        ValueError: for a single model, or models that do not belong together; names what differs.
+        ValueError: If there is a single model, or the models are incompatible; the message says
+            in what they differ.
     """
 
     def __init__(self, members: Sequence[TrainedModel]) -> None:
@@ -47,8 +47,8 @@ class Ensemble:
         for one, other in combinations(members, 2):
             if what := difference(_reading(one), _reading(other)):
                 raise ValueError(
-                    f"{one.name} and {other.name} were trained on tables that were read in "
-                    f"different ways: {what}"
+                    f"{one.name} and {other.name} were trained on tables read with different "
+                    f"settings: {what}"
                 )
 
     @property
@@ -58,12 +58,12 @@ class Ensemble:
 
     @property
     def task(self) -> GraphTask:
-        """The task of the first member; its kind is that of all."""
+        """The task of the first member; all members have the same task type."""
         return self.members[0].task
 
     @property
     def spec(self) -> DataSpec:
-        """The data of the first member, and the rules by which all of them read a table."""
+        """The data spec of the first member, with the table settings of all members combined."""
         spec = self.members[0].spec
         if not any(map(_reading, self.members)):
             return spec
@@ -72,12 +72,12 @@ class Ensemble:
 
     @property
     def lags(self) -> tuple[int, ...]:
-        """Lags that any member asks for, the shortest first; `predict` gives each its own."""
+        """Lags used by any member, in ascending order; `predict` passes each member its own."""
         return tuple(sorted({lag for member in self.members for lag in member.lags}))
 
     @property
     def units(self) -> dict[str, str]:
-        """Unit of every quantity and of its spread."""
+        """Unit of every quantity and its spread."""
         units = self.members[0].units
         return {**units, **{f"{name}{SPREAD}": unit for name, unit in units.items()}}
 
@@ -94,11 +94,11 @@ class Ensemble:
 
     @property
     def device(self) -> torch.device:
-        """Where they are."""
+        """Device of the first member."""
         return self.members[0].device
 
     def to(self, device: torch.device | str) -> Ensemble:
-        """Move all; returns itself."""
+        """Move all members to a device; returns itself."""
         for member in self.members:
             member.to(device)
         return self
@@ -110,19 +110,19 @@ class Ensemble:
         return self
 
     def predict(self, batch: Any) -> dict[str, Tensor]:
-        """The mean of every quantity, and under ``<name>_std`` the members' standard deviation.
+        """The mean of every quantity and, as ``<name>_std``, the standard deviation over members.
 
         Args:
             batch: see `TrainedModel.predict`; a batch with lags has those of `lags`, in that order.
         """
         lags = self.lags
-        found = [member.predict(_for_member(batch, lags, member)) for member in self.members]
-        stacked = {name: torch.stack([each[name] for each in found]) for name in found[0]}
+        outputs = [member.predict(_for_member(batch, lags, member)) for member in self.members]
+        stacked = {name: torch.stack([each[name] for each in outputs]) for name in outputs[0]}
         spread = {f"{name}{SPREAD}": value.std(0) for name, value in stacked.items()}
         return {**{name: value.mean(0) for name, value in stacked.items()}, **spread}
 
     def __repr__(self) -> str:
-        """How many of what."""
+        """Number of members, and the first of them."""
         return f"Ensemble of {len(self.members)}: {self.members[0]}"
 
 
@@ -131,7 +131,7 @@ _DIFFERENCES = {
     "units": lambda model: model.units,
     "inputs": lambda model: model.spec.model_arguments(),
     "elements": lambda model: getattr(model.spec, "elements", ()),
-    "way to make inputs": lambda model: getattr(model.spec, "inputs", {}),
+    "input construction": lambda model: getattr(model.spec, "inputs", {}),
     "total charge": lambda model: getattr(model.spec.record.structures, "total_charge", None),
     "spin": lambda model: getattr(model.spec.record.structures, "spin", None),
     "sensors": lambda model: model.spec.record.sensors,
@@ -140,17 +140,17 @@ _DIFFERENCES = {
 
 
 def _reading(model: TrainedModel) -> Mapping[str, Any]:
-    """How the table of a training was read; empty for other data."""
+    """The table-reading settings of a model's training data; empty for other data."""
     return model.spec.record.reading
 
 
 def _for_member(batch: Any, lags: tuple[int, ...], member: TrainedModel) -> Any:
-    """A batch with the lags that a member asks for, and no others."""
+    """The batch restricted to the lags that a member uses."""
     if not isinstance(batch, WindowBatch) or batch.lagged is None or member.lags == lags:
         return batch
     if not member.lags:
         return batch.replace(lagged=None, lagged_observed=None)
-    places = [lags.index(lag) for lag in member.lags]
+    columns = [lags.index(lag) for lag in member.lags]
     return batch.replace(
-        lagged=batch.lagged[:, places], lagged_observed=batch.lagged_observed[:, places]
+        lagged=batch.lagged[:, columns], lagged_observed=batch.lagged_observed[:, columns]
     )

@@ -1,4 +1,4 @@
-"""Trained models as programs that run without geozoo: torch.export, AOTInductor, ONNX."""
+"""Export trained models to run without geozoo: torch.export, AOTInductor, ONNX."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ from geozoo.geometry import PairedEdges
 from geozoo.hub.loading import TrainedModel
 from geozoo.tasks import Forecasting, Potential
 
-#: Atoms of the example that a potential is traced with: like no width of a network, so that the
-#: tracer does not take one for the other.
+#: Atoms of the example molecule for tracing: different from any layer width of a network, so that
+#: the tracer cannot confuse the two sizes.
 _EXAMPLE_ATOMS = 13
 _MOST_ATOMS = 4096
-#: Name of the description inside of an exported file.
+#: Name of the description inside an exported file.
 DESCRIPTION = "geozoo.json"
 
 
 def export_program(model: TrainedModel) -> ExportedProgram:
-    """Return a trained model as a program of torch alone.
+    """Export a trained model as a program that needs torch only.
 
     A potential takes one molecule of any size: ``numbers [N]`` int64, ``pos [N, 3]`` in angstrom,
     and ``pairs [2, P]`` int64, every pair of different atoms once with the smaller index first
     (``torch.triu_indices(N, N, 1)``); it returns the energy ``[1]`` in meV, float64, and the forces
-    ``[N, 3]`` in meV/angstrom. A program cannot refuse: with an element that the training never had
-    both are NaN, and for a composition that the training energies do not determine the energy is.
+    ``[N, 3]`` in meV/angstrom. A program cannot raise errors: energy and forces are NaN for an
+    element absent from the training set, and the energy is NaN for a composition that the training
+    energies do not determine.
     A forecaster takes any number of windows in physical units: ``x [B, T, N, F]``,
     ``observed [B, T, N]`` (bool; 0 in ``x`` where false) and ``time [B, T + H, 2]`` (slot of the
     day, day of the week from Monday); it returns the forecast ``[B, H, N]``.
@@ -45,56 +46,59 @@ def export_program(model: TrainedModel) -> ExportedProgram:
         model: a trained potential or forecaster.
 
     Raises:
-        ValueError: for another model, or one that needs more inputs than these.
+        ValueError: If the model is of another type, or needs further inputs.
     """
     if isinstance(model.task, Potential):
         return _potential_program(model)
     if isinstance(model.task, Forecasting):
         return _forecast_program(model)
     raise ValueError(
-        f"{model.name} is of task {type(model.task).__name__}; potentials and forecasters can be "
-        "exported"
+        f"only potentials and forecasters can be exported; the task of {model.name} is "
+        f"{type(model.task).__name__}"
     )
 
 
 def save_program(model: TrainedModel, path: Path, *, compiled: bool = False) -> None:
-    """Write a trained model as a program.
+    """Export a trained model to a file.
 
     Args:
         model: see `export_program`.
         path: ``.pt2`` for ``torch.export.load``, or with ``compiled`` for
-            ``torch._inductor.aoti_load_package`` on hardware like this; ``.onnx`` for a forecaster.
-        compiled: make native code of it, which takes minutes and a C++ compiler.
+            ``torch._inductor.aoti_load_package`` on the same type of hardware; ``.onnx`` for a
+            forecaster.
+        compiled: compile to native code, which takes minutes and requires a C++ compiler.
 
     Raises:
-        ValueError: for another ending, or a model that the format cannot hold.
-        ImportError: without the packages that ONNX needs.
+        ValueError: If the file extension is unknown, or the format does not support the model.
+        ImportError: If the packages for ONNX export are not installed.
     """
     if path.suffix not in (".pt2", ".onnx"):
         raise ValueError(f"output must end with .pt2 or .onnx, got {path.name}")
     if path.suffix == ".onnx" and not isinstance(model.task, Forecasting):
-        raise ValueError("ONNX has no derivatives, so no forces: write a potential as .pt2")
+        raise ValueError(
+            "ONNX does not support the derivatives needed for forces: export a potential as .pt2"
+        )
     program = export_program(model)
     if path.suffix == ".onnx":
         _save_onnx(program, path)
     elif compiled:
         torch._inductor.aoti_compile_and_package(program, package_path=str(path))
     else:
-        told = {DESCRIPTION: json.dumps(asdict(model.description))}
-        torch.export.save(program, path, extra_files=told)
+        extra = {DESCRIPTION: json.dumps(asdict(model.description))}
+        torch.export.save(program, path, extra_files=extra)
 
 
 class _Potential(nn.Module):
-    """A traced function of a network's numbers, with these numbers."""
+    """A traced function of a network's parameters, together with their values."""
 
     def __init__(self, function: torch.fx.GraphModule, values: list[Tensor]) -> None:
         super().__init__()
         self.function, self.count = function, len(values)
-        for place, value in enumerate(values):
-            self.register_buffer(f"value_{place}", value)
+        for index, value in enumerate(values):
+            self.register_buffer(f"value_{index}", value)
 
     def forward(self, numbers: Tensor, pos: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
-        values = [getattr(self, f"value_{place}") for place in range(self.count)]
+        values = [getattr(self, f"value_{index}") for index in range(self.count)]
         return self.function(values, numbers, pos, pairs)
 
 
@@ -102,7 +106,10 @@ def _potential_program(model: TrainedModel) -> ExportedProgram:
     task, network = model.task, model.model
     state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     if not isinstance(network, NeighborListed):
-        raise ValueError(f"{model.name}: its network cannot be told its neighbours")
+        raise ValueError(
+            f"{model.name} cannot be exported: {type(network).__name__} does not accept a "
+            "precomputed neighbour list"
+        )
     given = [
         torch.tensor(model.spec.elements), task.atom_energies, task.energy_scale,
         task.energy_shift, task.composition_span, task.shift_composition, task.known_compositions,
@@ -116,11 +123,11 @@ def _potential_program(model: TrainedModel) -> ExportedProgram:
         is_element = numbers.unsqueeze(1) == elements
         x, batch = is_element.to(pos.dtype), torch.zeros_like(numbers)
         with torch.enable_grad():
-            place = (pos - pos.mean(0)).detach().requires_grad_()
+            centred = (pos - pos.mean(0)).detach().requires_grad_()
             edges = _edges(network, pairs)
-            out = functional_call(network, weights, (place, x, batch, edges), {"num_graphs": 1})
+            out = functional_call(network, weights, (centred, x, batch, edges), {"num_graphs": 1})
             scaled = out.scalar[:, 0]
-            (gradient,) = torch.autograd.grad(scaled.sum(), place)
+            (gradient,) = torch.autograd.grad(scaled.sum(), centred)
         of_atoms = (is_element.to(of_elements.dtype) @ of_elements).sum()
         energy = scaled.detach().to(scale.dtype) * scale + shift + of_atoms
         composition = is_element.to(span.dtype).sum(0, keepdim=True)
@@ -147,15 +154,17 @@ def _potential_program(model: TrainedModel) -> ExportedProgram:
 
 
 def _edges(network: nn.Module, pairs: Tensor) -> PairedEdges:
-    """The pairs in the form that the network takes.
+    """The pairs as the edge type of the network.
 
     Raises:
-        ValueError: for a network with a cut-off or whose kernels are not shared by pairs.
+        ValueError: If the network has a cutoff, or its kernels are not shared by pairs.
     """
     if getattr(network, "radius", None) is not None:
-        raise ValueError("a cut-off cannot be exported yet: which pairs are near depends on values")
+        raise ValueError(
+            "networks with a cutoff cannot be exported yet: the neighbour list depends on positions"
+        )
     if not getattr(network, "shares_kernels", False):
-        raise ValueError('only networks with backend="shared" can be exported yet')
+        raise ValueError('only networks with backend="shared" can be exported so far')
     return PairedEdges(pairs, pairs.shape[1], None)
 
 
@@ -176,7 +185,10 @@ class _Forecaster(nn.Module):
 
 def _forecast_program(model: TrainedModel) -> ExportedProgram:
     if model.lags:
-        raise ValueError(f"{model.name} looks back days, which a window does not hold")
+        raise ValueError(
+            f"{model.name} cannot be exported: it uses lags of {', '.join(map(str, model.lags))} "
+            "steps, which the exported inputs do not include"
+        )
     spec = model.spec
     x = torch.zeros(2, spec.input_steps, spec.num_nodes, spec.in_channels)
     observed = torch.ones(2, spec.input_steps, spec.num_nodes, dtype=torch.bool)
@@ -189,10 +201,12 @@ def _forecast_program(model: TrainedModel) -> ExportedProgram:
 
 def _save_onnx(program: ExportedProgram, path: Path) -> None:
     try:
-        import onnxscript  # noqa: F401  (torch needs it and says so in the midst of its work)
+        import onnxscript  # noqa: F401  (torch needs it, but fails only midway through the export)
     except ImportError as error:
-        raise ImportError('ONNX needs its packages: pip install "geozoo[onnx]"') from error
-    # torch tells of torchvision, which nobody asked for, and of its own old habits.
+        raise ImportError(
+            'ONNX export requires additional packages: pip install "geozoo[onnx]"'
+        ) from error
+    # torch warns about a missing torchvision and about its own deprecated calls.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)

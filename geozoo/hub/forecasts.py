@@ -1,4 +1,4 @@
-"""Forecasts for a series: the newest readings in, the next steps with their times out."""
+"""Forecasts for a series: from the latest readings to the next steps with their times."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ class Forecast(NamedTuple):
     """The next steps of a series.
 
     Attributes:
-        times: datetime64[s] ``[H]``, local clock.
+        times: datetime64[s] ``[H]``, local time.
         values: ``[H, N]`` in the unit of the training data.
-        quantiles: ``[Q, H, N]`` of a model that forecasts such, by level; None for others.
-        spread: ``[H, N]``, standard deviation over the members of an ensemble; None for a model.
+        quantiles: ``[H, N]`` by level, for a model that forecasts quantiles; None for others.
+        spread: ``[H, N]``, standard deviation over the members of an ensemble; None for a single
+            model.
         sensor_ids: name of each sensor.
     """
 
@@ -40,21 +41,21 @@ class Forecast(NamedTuple):
 
 
 def forecast(model: TrainedModel | Ensemble, series: TrafficSeries) -> Forecast:
-    """Predict what comes after the last step of a series.
+    """Forecast the steps after the end of a series.
 
-    Steps that the series does not have count as unobserved, unless the model was trained with
-    ``dataset.absent_rows=closed``. A table is read as in
-    training by `geozoo.hub.readings.read_readings`.
+    Steps absent from the series count as unobserved, unless the model was trained with
+    ``dataset.absent_rows=closed``. `geozoo.hub.readings.read_readings` reads a table with the
+    settings of the training data.
 
     Args:
         model: a trained forecaster, or an ensemble of them.
-        series: the sensors of its training, in any order, with at least as many steps as it sees
-            and a reading among these; older ones serve models that look back days, and a warning
-            is logged where such a model lacks them.
+        series: readings of the training sensors, in any order, at least as long as the lookback
+            window, which must contain a reading. Models with lags also use older readings; a
+            warning is logged where these are missing.
 
     Raises:
-        ValueError: for other sensors, another interval, another UTC offset than daylight saving
-            explains, too few steps, or no reading among the last.
+        ValueError: If the sensors or the interval differ from training, the UTC offset differs by
+            more than daylight saving time, or the lookback window is incomplete or has no reading.
     """
     spec = model.spec
     closed = spec.record.reading.get("absent_rows") == "closed"
@@ -64,7 +65,8 @@ def forecast(model: TrainedModel | Ensemble, series: TrafficSeries) -> Forecast:
     _check(spec, series)
     for member in model.members if isinstance(model, Ensemble) else (model,):
         _check_offsets(member.spec, series)
-    # The steps to come have to be there, unobserved, for a window to end on the last reading.
+    # Append the horizon as unobserved steps, so that the input of the last window ends on the last
+    # reading.
     step = np.timedelta64(60 * spec.interval, "s")
     ahead = series.times[-1] + step * np.arange(1, spec.horizon + 1)
     times = np.concatenate([series.times, ahead])
@@ -81,93 +83,99 @@ def forecast(model: TrainedModel | Ensemble, series: TrafficSeries) -> Forecast:
     )  # fmt: skip
     batch = store.gather([windows - 1])
     _warn_of_lags(model.lags, batch, series, closed=closed)
-    found = model.predict(batch)
-    found = {name: value[0].cpu().numpy() for name, value in found.items()}
-    names = tuple(series.sensor_ids[place] for place in order)
+    predicted = model.predict(batch)
+    predicted = {name: value[0].cpu().numpy() for name, value in predicted.items()}
+    names = tuple(series.sensor_ids[column] for column in order)
     quantiles = None
-    if f"{spec.target}{QUANTILES}" in found:
+    if f"{spec.target}{QUANTILES}" in predicted:
         levels = model.task.levels
-        quantiles = dict(zip(levels, found[f"{spec.target}{QUANTILES}"], strict=True))
-    spread = found.get(f"{spec.target}{SPREAD}")
-    return Forecast(ahead, found[spec.target], quantiles, spread, names)
+        quantiles = dict(zip(levels, predicted[f"{spec.target}{QUANTILES}"], strict=True))
+    spread = predicted.get(f"{spec.target}{SPREAD}")
+    return Forecast(ahead, predicted[spec.target], quantiles, spread, names)
 
 
 def _warn_of_lags(
     lags: tuple[int, ...], batch: WindowBatch, series: TrafficSeries, *, closed: bool
 ) -> None:
-    """Say which of the readings that a model looks back for it does not have."""
+    """Warn of missing readings at the lags of a model."""
     if batch.lagged_observed is None:
         return
     for lag, seen in zip(lags, batch.lagged_observed[0], strict=True):
         if seen.all():
             continue
         early = max(0, min(lag - len(series.times), len(seen))) * seen.shape[1]
-        lacks = []
+        reasons = []
         if early:
-            # The step after the last one needs the oldest of them.
+            # The first forecast step needs the oldest of them.
             first = series.times[-1] - np.timedelta64(60 * series.interval * (lag - 1), "s")
-            begin = f"have {lag} rows" if closed else f"begin at {first}"
-            lacks.append(f"{early} are from before the table, which would have to {begin} for them")
+            begin = f"contain {lag} rows" if closed else f"begin at {first}"
+            reasons.append(f"{early} precede the table (which would have to {begin})")
         if empty := int((~seen).sum()) - early:
-            lacks.append(f"{empty} are missing in it" if early else f"{empty} are missing")
+            reasons.append(f"{empty} are missing in it" if early else f"{empty} are missing")
         days = lag * series.interval / MINUTES_PER_DAY
         back = f"{lag} steps ({days:g} day{'s' * (days != 1)})"
         _LOG.warning(
             f"{series.source or 'the series'}: of the {seen.numel()} readings {back} before the "
-            f"forecast, {' and '.join(lacks)}; the model forecasts without them (seasonal_naive "
-            "repeats the newest reading)"
+            f"forecast, {' and '.join(reasons)}; the model forecasts without them (seasonal_naive "
+            "repeats the latest reading)"
         )
 
 
 def _order(known: list[str] | None, series: TrafficSeries, count: int) -> list[int]:
-    """Where the sensors of the training stand in the series."""
-    if known is None:  # a model from before sensors were recorded
+    """Column of each training sensor in the series."""
+    if known is None:  # an older model, without recorded sensors
         if len(series.sensor_ids) != count:
-            raise ValueError(f"the model knows {count} sensors, got {len(series.sensor_ids)}")
+            raise ValueError(
+                f"the series must have {count} sensors, as in training, got "
+                f"{len(series.sensor_ids)}"
+            )
         return list(range(count))
-    place = {name: number for number, name in enumerate(series.sensor_ids)}
-    missing = [name for name in known if name not in place]
-    if missing or len(place) > len(known):
-        odd = missing or sorted(place.keys() - set(known))
+    column = {name: number for number, name in enumerate(series.sensor_ids)}
+    missing = [name for name in known if name not in column]
+    if missing or len(column) > len(known):
+        odd = missing or sorted(column.keys() - set(known))
         what = "lacks" if missing else "has unknown"
         raise ValueError(
             f"the series {what} sensors: {', '.join(map(str, odd[:5]))}"
-            f"{', ...' if len(odd) > 5 else ''} ({len(odd)} in all); the model was trained on "
-            f"{len(known)} of them, by name"
+            f"{', ...' if len(odd) > 5 else ''} ({len(odd)} in total); the model was trained on "
+            f"{len(known)} sensors, matched by name"
         )
-    return [place[name] for name in known]
+    return [column[name] for name in known]
 
 
 def _check(spec: object, series: TrafficSeries) -> None:
     features = series.values.shape[2]
     if series.interval != spec.interval:
         raise ValueError(
-            f"the model was trained on steps of {spec.interval} minutes, the series has "
-            f"{series.interval}"
+            f"the series must have steps of {spec.interval} minutes, as in training, got "
+            f"{series.interval} minutes"
         )
     if features != spec.in_channels:
         raise ValueError(
-            f"the model sees {spec.in_channels} features of a sensor, the series has {features}"
+            f"the series must have {spec.in_channels} features per sensor, as in training, got "
+            f"{features}"
         )
     if len(series.times) < spec.input_steps:
         raise ValueError(
-            f"the model sees {spec.input_steps} steps, the series has {len(series.times)}"
+            f"the series must have at least {spec.input_steps} steps, the model's lookback "
+            f"window, got {len(series.times)}"
         )
     last = slice(-spec.input_steps, None)
     if not series.observed[last].any():
         raise ValueError(
-            f"none of the last {spec.input_steps} steps, from {series.times[last][0]} on, has a "
-            "reading"
+            f"the lookback window (the last {spec.input_steps} steps, from "
+            f"{series.times[last][0]}) contains no reading"
         )
 
 
 def _check_offsets(spec: object, series: TrafficSeries) -> None:
-    """Refuse a clock that is another one than in training by more than daylight saving."""
+    """Check that UTC offsets differ from those in training by daylight saving time at most."""
     trained = spec.record.reading.get("utc_offsets", [])
     given = series.reading.get("utc_offsets", [])
     apart = minutes_apart(trained, given)
     if apart is not None and apart > 60:
         raise ValueError(
-            f"{series.source}: its times are {' and '.join(given)} of UTC, those of the training "
-            f"{' and '.join(trained)}; convert them, or give time_zone=Europe/Berlin, for example"
+            f"{series.source}: the UTC offset must be {' or '.join(trained)}, as in training, got "
+            f"{' and '.join(given)}; convert the times, or set time_zone, for example "
+            "time_zone=Europe/Berlin"
         )

@@ -1,4 +1,4 @@
-"""Which trained models there are, and where their files lie."""
+"""The index of trained models and their folders."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from geozoo.config import entries, nearest
 from geozoo.hub.description import FILE_NAME
 
-#: Folder of trained models in the folder of their network.
+#: Subfolder of a network's folder that holds its trained models.
 FOLDER = "trained"
 
 
 def shipped_models() -> dict[str, Path]:
-    """The folder of every trained model that comes with the zoo, by name."""
+    """The folder of every trained model shipped with the zoo, by name."""
     found = {}
     for entry in entries("model"):
         for path in sorted((entry.folder / FOLDER).glob(f"*/{FILE_NAME}")):
@@ -28,7 +28,7 @@ def find_model(name_or_path: str | Path) -> Path:
         name_or_path: a name of `shipped_models`, or a folder.
 
     Raises:
-        FileNotFoundError: when there is none; names those that there are.
+        FileNotFoundError: If there is no such model; the message lists the shipped models.
     """
     path = Path(name_or_path).expanduser()
     if path.name == FILE_NAME:
@@ -40,16 +40,16 @@ def find_model(name_or_path: str | Path) -> Path:
         return shipped[str(name_or_path)]
     if path.is_dir():
         raise FileNotFoundError(
-            f"{path} is no trained model and no run folder: it has no {FILE_NAME} and no "
-            "checkpoints/best.ckpt"
+            f"{path} is neither a trained model nor a run folder: it contains neither {FILE_NAME} "
+            "nor checkpoints/best.ckpt"
         )
     if path.exists() or os.sep in str(name_or_path):
-        what = "is no trained model" if path.exists() else "does not exist"
+        what = "is not a trained model" if path.exists() else "does not exist"
         raise FileNotFoundError(f"{path.absolute()} {what}")
     near = nearest(str(name_or_path), shipped)
     hint = f" Did you mean {near}?" if near else ""
     known = ", ".join(shipped) or "none"
     raise FileNotFoundError(
-        f"there is no trained model {str(name_or_path)!r}.{hint} Shipped are: {known}; a path "
-        f"must be a folder with {FILE_NAME}, as `geozoo publish` writes it"
+        f"there is no trained model {str(name_or_path)!r}.{hint} Shipped models: {known}; a path "
+        f"must be a folder with {FILE_NAME}, as written by `geozoo publish`"
     )

@@ -1,4 +1,4 @@
-"""A trained model, ready to be used."""
+"""Loading trained models for inference."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from geozoo.tasks._precision import model_dtype
 
 
 class TrainedModel:
-    """A network with what turns its numbers into physical ones.
+    """A trained network with its task, which converts outputs to physical units.
 
     Args:
-        description: what is known of it.
+        description: metadata of the model.
         task: the task with the trained network.
 
     Attributes:
         description: as given.
-        task: in evaluation mode, without gradients of the weights.
+        task: in evaluation mode, without gradients for the weights.
     """
 
     def __init__(self, description: Description, task: GraphTask) -> None:
@@ -41,17 +41,17 @@ class TrainedModel:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Name of the model."""
         return self.description.name
 
     @property
     def model(self) -> nn.Module:
-        """The network itself, in scaled units."""
+        """The network, which predicts in normalised units."""
         return self.task.model
 
     @property
     def spec(self) -> DataSpec:
-        """The data that it was trained on."""
+        """The spec of the training data."""
         return self.task.spec
 
     @property
@@ -66,22 +66,22 @@ class TrainedModel:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Precision of the network: the one of its training, unless `cast` has changed it."""
+        """Precision of the network: as in training, unless changed by `cast`."""
         return model_dtype(self.task.model)
 
     @property
     def device(self) -> torch.device:
-        """Where it is."""
+        """Device of the model."""
         return self.task.device
 
     def to(self, device: torch.device | str) -> TrainedModel:
-        """Move it; returns itself."""
+        """Move the model to a device; returns itself."""
         self.task.to(device)
         return self
 
     @property
     def lags(self) -> tuple[int, ...]:
-        """Lags of a series that the network asks for; none for most."""
+        """Lags, in steps, that the network uses beyond its lookback window; usually none."""
         return tuple(self.model.lags) if isinstance(self.model, Lagged) else ()
 
     def cast(self, dtype: torch.dtype) -> TrainedModel:
@@ -93,13 +93,13 @@ class TrainedModel:
         """Every quantity of a batch by name, in physical units.
 
         Args:
-            batch: a `geozoo.data.GraphBatch` or `geozoo.data.WindowBatch` with the inputs that the
-                data of the training had; targets are not needed.
+            batch: a `geozoo.data.GraphBatch` or `geozoo.data.WindowBatch` with the same inputs as
+                the training data; targets are not needed.
         """
         return self.task.predict(batch.to(self.device))
 
     def __repr__(self) -> str:
-        """Name, kind, size and units."""
+        """Name, architecture, number of parameters and units."""
         count = sum(p.numel() for p in self.model.parameters())
         units = ", ".join(f"{name} [{unit}]" for name, unit in self.units.items())
         kind = str(self.dtype).removeprefix("torch.")
@@ -114,25 +114,25 @@ def load(
     device: torch.device | str = "cpu",
     trusted: Sequence[str] = (),
 ) -> TrainedModel | Ensemble:
-    """Return a trained model of the zoo, of ``geozoo publish``, or of a run.
+    """Load a trained model: shipped with the zoo, written by ``geozoo publish``, or from a run.
 
-    It has the precision that it was trained in; `TrainedModel.cast` changes it.
+    The model keeps the precision that it was trained in; `TrainedModel.cast` changes it.
 
-    The files are data: checked against their checksum, read without pickle, and only classes of
-    geozoo are called.
+    The files are treated as data: checksums are verified, nothing is unpickled, and only classes
+    of geozoo are instantiated.
 
     Args:
         name_or_path: name in the zoo's index, the folder of a model, a run folder (its best
-            checkpoint) or a checkpoint; several of them, or the folder of an ensemble, for an
-            ensemble, whose predictions are means with their spread.
-        device: where to put it.
+            checkpoint) or a checkpoint; a list of these, or the folder of an ensemble, for an
+            ensemble, which predicts means and standard deviations.
+        device: device to load the model to.
         trusted: further modules whose classes a description may name, such as your own models'.
 
     Raises:
-        FileNotFoundError: when there is no such model (names those that there are), or its weights
-            lie elsewhere and the network may not be used.
-        ModelFileError: for files that are damaged, or none of geozoo.
-        ValueError: for models that do not make an ensemble.
+        FileNotFoundError: If there is no such model (the message lists the shipped models), or its
+            weights must be downloaded and network access is disabled.
+        ModelFileError: If a file is corrupt, or was not written by geozoo.
+        ValueError: If the models are incompatible as an ensemble.
 
     >>> load("ponita-nbody_small").units
     {'position': 'length'}
@@ -145,8 +145,8 @@ def load(
     if checkpoint is not None:
         return TrainedModel(*read_run(checkpoint, trusted=trusted)).to(device)
     if members := member_folders(path):
-        found = [load(each, device=device, trusted=trusted) for each in members]
-        return found[0] if len(found) == 1 else Ensemble(found)
+        models = [load(each, device=device, trusted=trusted) for each in members]
+        return models[0] if len(models) == 1 else Ensemble(models)
     folder = find_model(name_or_path)
     description = Description.read(folder / FILE_NAME)
     state = _read_weights(folder, description)
@@ -161,22 +161,24 @@ def load(
 
 
 def _read_weights(folder: Path, description: Description) -> dict[str, Tensor]:
-    """The weights, if the file is the one that the description names."""
+    """Read the weights file, after verifying its size and checksum."""
     weights, path = description.weights, folder / description.weights.file
     if not path.is_file() and weights.mirrors:
-        # Below its checksum: another version of a model of the same name is another file.
+        # Stored by checksum: versions of a model with the same name are separate files.
         path = fetch(weights.remote(), data_folder("trained") / weights.sha256[:16])
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; {folder / FILE_NAME} names it")
+        raise FileNotFoundError(
+            f"{path} is missing; it is the weights file of {folder / FILE_NAME}"
+        )
     if path.stat().st_size != weights.size:
         raise ModelFileError(
-            f"{path} is damaged: {path.stat().st_size} bytes instead of {weights.size}"
+            f"{path} is corrupt: {path.stat().st_size} bytes instead of {weights.size}"
         )
-    content = path.read_bytes()  # what is checked is what is used
-    found = hashlib.sha256(content).hexdigest()
-    if found != weights.sha256:
-        raise ModelFileError(f"{path} is damaged: sha256 {found} instead of {weights.sha256}")
+    content = path.read_bytes()  # read once, so that the verified bytes are the loaded ones
+    checksum = hashlib.sha256(content).hexdigest()
+    if checksum != weights.sha256:
+        raise ModelFileError(f"{path} is corrupt: sha256 {checksum} instead of {weights.sha256}")
     try:
         return load_bytes(content)
     except SafetensorError as error:
-        raise ModelFileError(f"{path} holds no tensors: {error}") from error
+        raise ModelFileError(f"{path} is not a valid safetensors file: {error}") from error

@@ -1,4 +1,4 @@
-"""Writing a trained model."""
+"""Writing trained models to folders."""
 
 from __future__ import annotations
 
@@ -25,21 +25,20 @@ def write_model(
     mirrors: Sequence[str] = (),
     **facts: Any,
 ) -> Description:
-    """Write weights and description of a model into a new folder.
+    """Write the weights and the description of a model to a new folder.
 
     Args:
-        folder: the folder to make.
-        name: what to call the model.
+        folder: the folder to create.
+        name: name of the model.
         model: config node of the network.
         task: config node of the task.
-        data: the description of its data, as plain data.
+        data: the data spec, as plain data.
         state: weights of the task.
-        mirrors: where the file of the weights will be had, so that the description alone can be
-            handed on.
+        mirrors: URLs of the weights file, so that the description alone can be shared.
         facts: the remaining attributes of `Description`.
 
     Raises:
-        FileExistsError: when the folder is there and not empty.
+        FileExistsError: If the folder exists and is not empty.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
@@ -49,6 +48,8 @@ def write_model(
     copies = {key: value.detach().cpu().contiguous().clone() for key, value in state.items()}
     write_tensors(path, copies)
     weights = Weights(WEIGHTS_NAME, file_sha256(path), path.stat().st_size, tuple(mirrors))
-    found = Description(name=name, model=model, task=task, data=data, weights=weights, **facts)
-    found.write(folder)
-    return found
+    description = Description(
+        name=name, model=model, task=task, data=data, weights=weights, **facts
+    )
+    description.write(folder)
+    return description

@@ -1,4 +1,4 @@
-"""Tables for a forecaster, read as those of its training."""
+"""Sensor tables for a forecaster, read with the settings of its training data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from geozoo.data import ForecastSpec, TableForm, TrafficSeries, read_sensor_table
 
-#: Settings of a form that name columns; a table without them does not need them.
+#: Settings that name columns; they are dropped for a table without these columns.
 _COLUMNS = ("time_column", "clock_column", "sensor_column", "value_column")
 
 
@@ -17,8 +17,8 @@ class ReadTable(NamedTuple):
     """A table for a forecaster.
 
     Attributes:
-        series: its readings.
-        assumed: one line on what counts as a missing reading, and where that is from.
+        series: the readings.
+        assumed: one line on which values count as missing, and where the rule comes from.
     """
 
     series: TrafficSeries
@@ -28,21 +28,21 @@ class ReadTable(NamedTuple):
 def read_readings(
     path: str | Path, spec: ForecastSpec, changes: Mapping[str, Any] | None = None
 ) -> ReadTable:
-    """Read a table as those of a model's training were.
+    """Read a table with the settings of a model's training data.
 
-    Numbers that stood for missing readings, columns and forms that had to be given in training are
-    known from the model; what the table does not have of them is left to be seen from it.
+    The model records the missing-value codes, column names and formats used in training. Recorded
+    settings that do not apply to this table are detected from it instead.
 
     Args:
         path: the table, see `geozoo.data.read_sensor_table`.
-        spec: the data of the model's training.
-        changes: settings that differ from those of the training: ``zero_is_missing``, ``missing``
-            and the fields of `geozoo.data.TableForm`.
+        spec: the spec of the model's training data.
+        changes: settings that differ from training: ``zero_is_missing``, ``missing`` and the
+            fields of `geozoo.data.TableForm`.
 
     Raises:
-        FileNotFoundError: when it is not there.
-        ValueError: for a table that cannot be read, or of other steps than the model's; names file
-            and place.
+        FileNotFoundError: If the table does not exist.
+        ValueError: If the table cannot be read or has a different interval; the message names the
+            file and the row or column.
     """
     changes = dict(changes or {})
     known = dict(spec.record.reading)
@@ -54,7 +54,7 @@ def read_readings(
     absent_rows = known.get("absent_rows", "unobserved")
     form = {f.name: merged[f.name] for f in fields(TableForm) if f.name in merged}
     form = _of_this_table(Path(path).expanduser(), form, kept=changes)
-    # Times of another form than in training may be of one that is seen from the table.
+    # If the times have another format than in training, try to detect it from the table.
     forms = [form]
     for name in ("time_format", "time_zone"):
         if name in form and name not in changes:
@@ -74,41 +74,41 @@ def read_readings(
 
 
 def _of_this_table(path: Path, form: dict[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
-    """The form without what was remembered and this table does not have."""
+    """The settings without recorded ones that do not apply to this table."""
     separator = form.get("separator")
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         first = next((line for line in file if line.strip()), "")
     if separator is not None and "separator" not in kept and separator not in first:
         form = {key: value for key, value in form.items() if key not in ("separator", "decimal")}
-    remembered = [key for key in (*_COLUMNS, "drop") if key in form and key not in kept]
-    if not remembered:
+    recorded = [key for key in (*_COLUMNS, "drop") if key in form and key not in kept]
+    if not recorded:
         return form
     names = TableForm(separator=form.get("separator")).header(path)
     form = {**form}
-    if "drop" in remembered:
+    if "drop" in recorded:
         form["drop"] = [name for name in form["drop"] if name in names]
-    long = [key for key in _COLUMNS[2:] if key in remembered]
+    long = [key for key in _COLUMNS[2:] if key in recorded]
     if any(form[key] not in names for key in long):
         for key in long:
             del form[key]
     for key in ("time_column", "clock_column"):
-        if key in remembered and form[key] not in names:
+        if key in recorded and form[key] not in names:
             del form[key]
     return form
 
 
 def _assumed(rule: Mapping[str, Any], known: Mapping[str, Any], changes: Mapping[str, Any]) -> str:
-    """What counts as a missing reading."""
+    """Message on which values count as missing readings."""
     numbers = [f"{value:g}" for value in rule["missing"]]
     if rule["zero_is_missing"]:
         numbers.insert(0, "0")
-    what = " and ".join(numbers) if numbers else "no number"
-    said = f"{what} count{'s' * (len(numbers) < 2)} as a missing reading"
+    what = " and ".join(numbers) if numbers else "no value"
+    message = f"{what} count{'s' * (len(numbers) < 2)} as missing"
     if changes.keys() & rule.keys():
-        return f"{said}, as given"
+        return f"{message}, as given"
     if not known:
         return (
-            f"{said}: this model does not say what did in training; zero_is_missing=true or "
-            "missing=[-9999] changes that"
+            f"{message}: this model does not record the rule used in training; change it with "
+            "zero_is_missing=true or missing=[-9999]"
         )
-    return f"{said}, as in training"
+    return f"{message}, as in training"

@@ -1,4 +1,4 @@
-"""From a description to a task with its network: nothing but classes of geozoo is ever called."""
+"""Rebuild a task and its network from a description, instantiating only classes of geozoo."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from geozoo.options import in_groups
 from geozoo.tasks import GraphTask
 from geozoo.tasks._precision import match_precision, model_dtype
 
-#: Modules whose public classes may stand in a description.
+#: Modules whose public classes a description may name.
 PACKAGES = ("geozoo.models", "geozoo.tasks", "geozoo.diffusion")
 _MISSING = "???"
 
@@ -29,25 +29,25 @@ def rebuild_task(
     trusted: Sequence[str] = (),
     precision: str | None = None,
 ) -> GraphTask:
-    """Return the task of a finished run with its weights, without its data.
+    """Return the task of a finished run with its weights, without loading its dataset.
 
     Args:
-        model: config node of the network. Tensors that only the data know (``???``) are taken from
-            the weights.
+        model: config node of the network. Tensors that the dataset provides (``???``) are taken
+            from the weights.
         task: config node of the task.
-        data: what the data said of itself.
+        data: the data spec, as plain data.
         state: the weights.
-        trusted: further modules whose classes may be called, such as your own models'.
-        precision: of the network, ``"float64"``; None: that of its weights.
+        trusted: further modules whose classes may be instantiated, such as your own models'.
+        precision: of the network, such as ``"float64"``; None: that of the weights.
 
     Raises:
-        ModelFileError: if the nodes name anything else than public classes of `PACKAGES` and
-            ``trusted``, or their values do not fit, or the weights are those of another network.
+        ModelFileError: If the nodes name anything but public classes of `PACKAGES` and ``trusted``,
+            their values are invalid, or the weights belong to another network.
     """
     packages = (*PACKAGES, *trusted)
     given = {key: state.get(f"model.{key}") for key, v in model.items() if v == _MISSING}
     if lacking := [key for key, value in given.items() if value is None]:
-        raise ModelFileError(f"the weights lack the tensors {', '.join(lacking)} of the model")
+        raise ModelFileError(f"the weights lack these tensors of the model: {', '.join(lacking)}")
     try:
         spec = DataSpec.from_dict(data)
         network = _build({**model, **given}, "model", packages)
@@ -55,7 +55,9 @@ def rebuild_task(
     except ModelFileError:
         raise
     except (TypeError, ValueError, LookupError, ArithmeticError, RuntimeError) as error:
-        raise ModelFileError(f"the description does not fit this version: {error}") from error
+        raise ModelFileError(
+            f"the description is incompatible with this version of geozoo: {error}"
+        ) from error
     _load_state(built, state)
     if precision is not None and model_dtype(built.model) != getattr(torch, precision):
         built.model.to(getattr(torch, precision))
@@ -63,7 +65,7 @@ def rebuild_task(
 
 
 def own_modules(nodes: Mapping[str, Any]) -> list[str]:
-    """The modules of a network or task that are not of geozoo.
+    """The modules of a network or task that are not part of geozoo.
 
     Args:
         nodes: the config nodes ``model`` and ``task``.
@@ -78,28 +80,28 @@ def _load_state(task: GraphTask, state: Mapping[str, Tensor]) -> None:
     if own.keys() != state.keys():
         odd = sorted(own.keys() ^ state.keys())
         raise ModelFileError(
-            f"the weights are of another network: {len(odd)} names differ, such as {odd[0]!r}"
+            f"the weights belong to another network: {len(odd)} names differ, such as {odd[0]!r}"
         )
     for name, value in state.items():
         if value.shape != own[name].shape:
             raise ModelFileError(
-                f"the weights are of another network: {name!r} must have shape "
+                f"the weights belong to another network: {name!r} must have shape "
                 f"{tuple(own[name].shape)}, got {tuple(value.shape)}"
             )
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            raise ModelFileError(f"the weights {name!r} hold NaN or infinite values")
+            raise ModelFileError(f"the weights {name!r} contain NaN or infinite values")
     match_precision(task.model, state)
     task.load_state_dict(state)
 
 
 def _build(node: Mapping[str, Any], where: str, packages: Sequence[str], **given: Any) -> Any:
-    """The object that a node with ``_target_`` stands for, nodes inside it first."""
+    """Instantiate a node with ``_target_``, nested nodes first."""
     arguments = {}
     for key, value in node.items():
         if key == "_target_":
             continue
         if not isinstance(key, str) or not key.isidentifier() or key.startswith("_"):
-            raise ModelFileError(f"{where}: {key!r} is no name of an argument")
+            raise ModelFileError(f"{where}: {key!r} is not a valid argument name")
         is_node = isinstance(value, Mapping) and "_target_" in value
         arguments[key] = _build(value, f"{where}.{key}", packages) if is_node else value
     kind = _class(node.get("_target_"), where, packages)
@@ -115,6 +117,6 @@ def _class(target: Any, where: str, packages: Sequence[str]) -> type:
         if isinstance(found, type) and (package not in PACKAGES or name in module.__all__):
             return found
     raise ModelFileError(
-        f"{where}: {target!r} is not called: it is no public class of {', '.join(packages)}. If "
-        "you trust where the file comes from, name its module: trusted=[...]"
+        f"{where}: _target_ must be a public class of {', '.join(packages)}, got {target!r}. If "
+        "you trust the source of the file, pass the module of the class: trusted=[...]"
     )

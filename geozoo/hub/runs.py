@@ -1,4 +1,4 @@
-"""Runs of a training as trained models: what their checkpoints say."""
+"""Training runs as trained models, read from their checkpoints."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _BEST = Path("checkpoints") / "best.ckpt"
 
 
 def run_checkpoint(path: Path) -> Path | None:
-    """The best checkpoint of a run folder, or a checkpoint itself; None for anything else."""
+    """The best checkpoint of a run folder, or the checkpoint itself; None for anything else."""
     if path.suffix == ".ckpt" and path.is_file():
         return path
     return path / _BEST if (path / _BEST).is_file() else None
 
 
 def member_folders(path: Path) -> list[Path]:
-    """The runs and published models in a folder that is neither, as ``ensemble=`` leaves it."""
+    """The runs and published models inside a folder, such as one written by ``ensemble=``."""
     if not path.is_dir() or (path / FILE_NAME).is_file() or run_checkpoint(path):
         return []
     inside = sorted(path.iterdir())
@@ -43,13 +43,13 @@ def read_run(
 
     Args:
         checkpoint: the file.
-        trusted: further modules whose classes it may name; None: those that it names.
+        trusted: further modules whose classes it may name; None: trust all that it names.
 
     Raises:
-        ModelFileError: for a file that is no checkpoint of a run, or names other classes.
+        ModelFileError: If the file is not a checkpoint of a run, or names untrusted classes.
     """
-    found = Checkpoint.read(checkpoint)
-    record, state = found.record, found.weights
+    content = Checkpoint.read(checkpoint)
+    record, state = content.record, content.weights
     nodes = {key: record["config"][key] for key in ("model", "task")}
     if trusted is None:
         trusted = own_modules(nodes)

@@ -1,4 +1,4 @@
-"""Predictions for atoms in space: elements and positions in, physical quantities out."""
+"""Predictions for atomic structures: from elements and positions to physical quantities."""
 
 from __future__ import annotations
 
@@ -21,43 +21,43 @@ if TYPE_CHECKING:
 
 
 def structure_store(spec: GeometricSpec, structures: Sequence[Structure]) -> GraphStore:
-    """The inputs of a model for some structures.
+    """Build the model inputs for structures.
 
-    Inputs beyond elements and positions are computed where the training says how: those of QM9
+    Inputs beyond elements and positions are computed if the model was trained on QM9
     (`geozoo.data.QM9`), from positions or from the bonds of an SDF file.
 
     Args:
-        spec: the data of its training; positions there are counted from the mean of each frame.
-        structures: elements and positions, bonds where they are known.
+        spec: the spec of the model's training data, in which positions are centred per structure.
+        structures: elements and positions, and bonds where known.
 
     Warns:
-        UserWarning: for a total charge that is not 0, or an open shell, where the training does not
-            say what it had: no model here reads either.
+        UserWarning: If the total charge is not 0 or the shell is open, and the training data do
+            not record charge and spin: no model here takes them as inputs.
 
     Raises:
-        ValueError: for a model with other inputs, an element that it never saw, bonds that it needs
-            and that are not there, or a charge or spin that its training did not have.
+        ValueError: If the model needs other inputs or bonds that are not given, or an element,
+            charge or spin does not occur in the training data.
     """
     check_states([structure.state for structure in structures], spec.record)
     if (inputs := inputs_of_qm9(spec.record)) is not None:
         return qm9_inputs(inputs, structures)
     if not spec.elements or spec.in_vectors or spec.dim != 3:
         raise ValueError(
-            "the inputs of this model are more than elements and positions in space: predict for "
-            "arrays (.npz) instead"
+            "this model needs inputs beyond elements and 3D positions: provide arrays (.npz) "
+            "instead"
         )
     if spec.has_edges:
         raise ValueError(
-            "this model was trained on graphs with edges of their own, which a structure file does "
-            "not hold: predict for arrays (.npz) with edge_index instead"
+            "this model was trained on graphs with explicit edges, which a structure file does not "
+            "contain: provide arrays (.npz) with edge_index instead"
         )
     columns = {z: column for column, z in enumerate(spec.elements) if z}
     numbers = np.concatenate([structure.numbers for structure in structures])
     unknown = sorted(set(numbers.tolist()) - columns.keys())
     if unknown:
         raise ValueError(
-            f"atomic numbers {unknown} are not among those of the training: {sorted(columns)} "
-            f"(new: {_symbols(unknown)}; known: {_symbols(columns)})"
+            f"atomic numbers must occur in the training data, {sorted(columns)} "
+            f"({_symbols(columns)}); got {unknown} ({_symbols(unknown)})"
         )
     column = torch.tensor([columns[z] for z in numbers.tolist()])
     pos = np.concatenate([each.pos - each.pos.mean(0) for each in structures])
@@ -85,14 +85,14 @@ def predict_store(
 
     Args:
         model: the trained model, or an ensemble.
-        store: the graphs, with the fields of the training.
-        progress: called with the number of graphs that were just finished.
+        store: the graphs, with the same fields as the training data.
+        progress: called with the number of graphs just processed.
 
     Returns:
         Every quantity by name, in physical units, for all graphs or nodes in order.
 
     Raises:
-        MemoryError: when even one graph does not fit.
+        MemoryError: If a single graph does not fit into memory.
     """
     parts: list[dict[str, Tensor]] = []
     size, done = BatchSize(model.device), 0
@@ -110,12 +110,14 @@ def predict_store(
 
 
 def allow_any_composition(model: TrainedModel | Ensemble) -> None:
-    """Let a potential answer for compositions whose energies its training does not determine.
+    """Let a potential predict for compositions whose energies its training does not determine.
 
     Raises:
-        ValueError: for a model that is no potential.
+        ValueError: If a model is not a potential.
     """
     for member in getattr(model, "members", (model,)):
         if not isinstance(member.task, Potential):
-            raise ValueError(f"any_composition is for potentials, which {member.name} is not")
+            raise ValueError(
+                f"any_composition applies to potentials only; {member.name} is not a potential"
+            )
         member.task.any_composition = True

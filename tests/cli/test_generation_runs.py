@@ -112,7 +112,7 @@ def test_a_file_that_is_no_checkpoint_is_named(
         path.write_bytes(content)
     with pytest.raises(SystemExit):
         run(sample_main, f"checkpoint={path}", f"out={tmp_path / 'a.sdf'}", monkeypatch=monkeypatch)
-    assert re.search(r"other\.ckpt is no checkpoint of a run", capsys.readouterr().err)
+    assert re.search(r"other\.ckpt is not a checkpoint of a run", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(

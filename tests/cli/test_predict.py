@@ -294,18 +294,18 @@ def test_what_stood_for_a_missing_reading_in_training_does_so_again(trained_on, 
         return out.read_text(), said
 
     expected, said = predicted("", zero_is_missing=False, missing=[])
-    assert "no number counts as a missing reading, as in training" in said
+    assert "no value counts as missing, as in training" in said
     found, said = predicted("0", zero_is_missing=True, missing=[])
-    assert found == expected and "0 counts as a missing reading, as in training" in said
+    assert found == expected and "0 counts as missing, as in training" in said
     found, said = predicted("-9999", zero_is_missing=True, missing=[-9999, -1])
-    assert found == expected and "0 and -9999 and -1 count as a missing reading" in said
+    assert found == expected and "0 and -9999 and -1 count as missing" in said
     assert predicted("0", "zero_is_missing=true")[0] == expected
     found, said = predicted("0", "zero_is_missing=false", zero_is_missing=True)
-    assert found != expected and "no number counts as a missing reading, as given" in said
+    assert found != expected and "no value counts as missing, as given" in said
     found, said = predicted("-9999", "missing=[-9999]", zero_is_missing=False)
     assert found == expected
     found, said = predicted("-9999")
-    assert found != expected and "this model does not say what did in training" in said
+    assert found != expected and "this model does not record the rule used in training" in said
     assert "the value -9999 (3 times) lies far outside all other values" in said
 
 
@@ -344,7 +344,7 @@ def test_other_steps_and_clocks_are_named(trained_on, tmp_path, geozoo):
     said = refused(trained_on(), hours=40, step=2)
     assert "the rows are 120 minutes apart" in said and "steps of 60 minutes are needed" in said
     said = refused(trained_on(utc_offsets=["+07:00"]), form="%Y-%m-%dT%H:%M:00+00:00")
-    assert "in.csv: its times are +00:00 of UTC, those of the training +07:00" in said
+    assert "in.csv: the UTC offset must be +07:00, as in training, got +00:00" in said
 
 
 def test_a_key_is_given_once(energies, frames, tmp_path, geozoo):

@@ -113,8 +113,8 @@ def wrong(tmp_path: Path, tiny_run: Path) -> dict[str, tuple[str, str]]:
     return {
         "missing": (str(tmp_path / "nowhere.ckpt"), "nowhere.ckpt"),
         "folder": (str(tmp_path / "empty"), "checkpoints/best.ckpt"),
-        "text": (str(tmp_path / "text.ckpt"), "is no checkpoint of a run"),
-        "corrupt": (str(tmp_path / "cut.ckpt"), "is no checkpoint of a run"),
+        "text": (str(tmp_path / "text.ckpt"), "is not a checkpoint of a run"),
+        "corrupt": (str(tmp_path / "cut.ckpt"), "is not a checkpoint of a run"),
     }
 
 

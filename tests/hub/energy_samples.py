@@ -1,4 +1,4 @@
-"""Springs between atoms with an energy for each element, and runs that learn from them."""
+"""Synthetic potentials of springs and per-element energies, and runs trained on them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORDS = (
 
 
 def frame(symbols: str, rng: np.random.Generator, per_atom: float = 0.0) -> Atoms:
-    """Springs between all pairs and a fixed energy of each element."""
+    """Springs between all pairs plus a fixed energy per element."""
     count = len(symbols)
     place = np.arange(count)
     pos = np.stack([1.2 * place, 0.7 * (place % 2), 0.3 * (place % 3)], 1)
@@ -43,7 +43,7 @@ def written(path: Path, kinds: tuple[str, ...], count: int, seed: int = 0, **opt
 
 
 class Trained:
-    """Train in a folder of its own and give the run folder, once for each name."""
+    """Train in a separate folder, once for each name, and return the run folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""For which compositions a potential has energies, and what it says of the others."""
+"""Compositions for which a potential predicts energies, and errors for others."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 @pytest.fixture(scope="module")
 def without(trained: Trained) -> Path:
-    """A potential of as many compositions as elements and one, without energies of atoms."""
+    """A potential for one more composition than elements, without atomic reference energies."""
     file = written(trained.folder / "four.xyz", KINDS, 80)
     return trained("none", file, "test=false", "dataset.energy_reference=none")
 
@@ -43,7 +43,7 @@ def energy(model, kind: str, seed: int = 0) -> float:
 
 
 @pytest.mark.parametrize("other", ["OHHOHH", "O", "HH", "CCOHHHHHH", "OOHH"])
-def test_a_mean_energy_holds_for_the_compositions_of_the_training_alone(without, other) -> None:
+def test_mean_energy_applies_only_to_training_compositions(without, other) -> None:
     model = trained_model(str(without))
     assert {tuple(row) for row in model.spec.statistics["compositions"]} == {
         (2, 0, 1), (4, 1, 0), (2, 1, 1), (3, 2, 1)
@@ -54,7 +54,7 @@ def test_a_mean_energy_holds_for_the_compositions_of_the_training_alone(without,
         energy(model, other)
 
 
-def test_every_route_holds_to_the_same_compositions(without: Path, tmp_path: Path) -> None:
+def test_all_interfaces_accept_the_same_compositions(without: Path, tmp_path: Path) -> None:
     model = trained_model(str(without))
     program = export_program(model).module()
     for kind, is_known in (("OHH", True), ("HOHHOH", False), ("CHHHH", True), ("O", False)):
@@ -75,8 +75,8 @@ def test_every_route_holds_to_the_same_compositions(without: Path, tmp_path: Pat
         energy(published, "OHHOHH")
 
 
-def test_a_network_that_nothing_is_added_to_answers_for_its_elements() -> None:
-    """Its sum over atoms grows with the system; no shift and no reference stands against that."""
+def test_size_extensive_network_predicts_for_all_compositions_of_its_elements() -> None:
+    """The sum over atoms is size-extensive; there is no shift and no reference energy."""
     spec = GeometricSpec(
         level="graph", dim=3, in_channels=3, out_channels=1, elements=(1, 6, 8), target="energy",
         vector_fields=("pos", "forces"), units={"energy": "meV", "forces": "meV/angstrom"},
@@ -89,7 +89,7 @@ def test_a_network_that_nothing_is_added_to_answers_for_its_elements() -> None:
 
 
 @pytest.mark.parametrize("reference", ["none", "atoms", "given"])
-def test_a_new_element_is_named_beside_the_known_ones(reference, trained, tmp_path, capsys) -> None:
+def test_unknown_element_error_lists_known_elements(reference, trained, tmp_path, capsys) -> None:
     from geozoo.cli._launch import launch
 
     file = written(tmp_path / "train.xyz", MIX, 20)
@@ -110,7 +110,7 @@ def test_a_new_element_is_named_beside_the_known_ones(reference, trained, tmp_pa
     assert "new element" not in said
 
 
-def test_batches_and_stores_are_counted_alike() -> None:
+def test_batch_and_store_compositions_agree() -> None:
     x = torch.eye(3)[torch.tensor([0, 0, 2, 1, 0, 0, 0, 0])]
     store = GraphStore(torch.tensor([3, 5]), node={"x": x, "pos": torch.zeros(8, 3)})
     batch = store.gather(torch.tensor([1, 0, 1]))
@@ -119,7 +119,7 @@ def test_batches_and_stores_are_counted_alike() -> None:
     assert torch.equal(compositions_of(store)[[1, 0, 1]], found)
 
 
-def test_evaluate_refuses_compositions_before_any_work(without: Path, tmp_path, capsys) -> None:
+def test_evaluate_rejects_unknown_compositions_first(without: Path, tmp_path, capsys) -> None:
     from geozoo.cli._evaluation import evaluate
 
     file = written(tmp_path / "a.xyz", ("OHHOHH",), 20)
@@ -131,7 +131,7 @@ def test_evaluate_refuses_compositions_before_any_work(without: Path, tmp_path, 
     assert "Traceback" not in said
 
 
-def test_evaluate_on_another_file_is_no_other_split(without: Path, tmp_path: Path) -> None:
+def test_evaluate_on_another_file_keeps_the_split(without: Path, tmp_path: Path) -> None:
     from geozoo.runs.transfer import evaluation_elsewhere
 
     file = written(tmp_path / "a.xyz", ("OHH", "CHHHH"), 20, seed=5)

@@ -1,4 +1,4 @@
-"""An energy is one number, whoever is asked: predict, calculator, program, ensemble, evaluate."""
+"""All interfaces agree on energies: predict, calculator, export, ensemble, evaluate."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def mixed(trained) -> Path:
     return trained("mixed", file, "test=false")
 
 
-def test_everybody_says_the_same_energy(mixed: Path) -> None:
+def test_all_interfaces_give_the_same_energy(mixed: Path) -> None:
     model = trained_model(str(mixed))
     atoms = frame("OHH", np.random.default_rng(1))
     true = 1e3 * atoms.get_potential_energy()
@@ -47,7 +47,7 @@ def test_everybody_says_the_same_energy(mixed: Path) -> None:
     assert energy.item() == pytest.approx(direct, abs=1.0)
 
 
-def test_an_ensemble_is_the_mean_of_its_members(trained, mixed: Path) -> None:
+def test_ensemble_energy_is_mean_of_members(trained, mixed: Path) -> None:
     file = trained.folder / "mix.xyz"
     given = "dataset.atom_energies={H: -20, C: -1000, O: -2050}"
     other = trained("other", file, "dataset.split_seed=1", "seed=1", "test=false", given)
@@ -72,7 +72,7 @@ def evaluated(run: Path, file: Path, *words: str) -> dict[str, float]:
     return evaluation_elsewhere(str(run), ["dataset=extxyz", *files, *words]).tested.metrics
 
 
-def test_evaluate_uses_the_energies_of_the_training(trained, mixed: Path, tmp_path: Path) -> None:
+def test_evaluate_uses_training_reference_energies(trained, mixed: Path, tmp_path: Path) -> None:
     model = trained_model(str(mixed))
     errors = {}
     cases = (("plain", MIX, 0.0), ("higher", MIX, 1.0), ("one", ("OHH",), 0.0))
@@ -92,7 +92,7 @@ def test_evaluate_uses_the_energies_of_the_training(trained, mixed: Path, tmp_pa
     assert abs(errors["higher"] - errors["plain"]) > 100  # an eV an atom is not fitted away
 
 
-def test_a_potential_of_one_composition_answers_for_its_multiples_alone(trained) -> None:
+def test_single_composition_potential_accepts_only_multiples(trained) -> None:
     file = written(trained.folder / "water.xyz", ("OHH",), 20)
     model = trained_model(str(trained("water", file, "test=false")))
     water = structure_of(frame("OHH", np.random.default_rng(5)), "water")
@@ -114,7 +114,7 @@ def test_a_potential_of_one_composition_answers_for_its_multiples_alone(trained)
     assert not model.task.any_composition
 
 
-def test_a_program_says_no_number_where_it_has_none(trained) -> None:
+def test_exported_program_returns_nan_for_undetermined_energies(trained) -> None:
     file = trained.folder / "water.xyz"
     model = trained_model(str(trained("water", file, "test=false")))
     program = export_program(model).module()
@@ -126,7 +126,7 @@ def test_a_program_says_no_number_where_it_has_none(trained) -> None:
         assert bool(force.isfinite().all()) == has_force
 
 
-def test_the_model_of_the_zoo_refuses_what_it_does_not_know() -> None:
+def test_shipped_model_rejects_unknown_compositions() -> None:
     model = load("ponita-rmd17_ethanol")
     ethanol = Atoms("C2OH6", 1.5 * np.random.default_rng(0).normal(size=(9, 3)))
     store = structure_store(model.spec, [structure_of(ethanol, "ethanol")])
@@ -137,7 +137,7 @@ def test_the_model_of_the_zoo_refuses_what_it_does_not_know() -> None:
             predict_store(model, structure_store(model.spec, [structure_of(atoms, other)]))
 
 
-def test_isolated_atoms_of_a_file_are_its_references(trained, tmp_path: Path) -> None:
+def test_isolated_atoms_in_file_are_reference_energies(trained, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     frames = [frame(MIX[i % 4], rng) for i in range(20)]
     for symbol, energy in FREE.items():
@@ -165,7 +165,7 @@ def test_isolated_atoms_of_a_file_are_its_references(trained, tmp_path: Path) ->
         (["dataset.energy_reference=none", "dataset.atom_energies={H: 1}"], "exclude each other"),
     ],
 )
-def test_references_that_cannot_be_are_refused(words, message, trained, tmp_path, capsys) -> None:
+def test_invalid_reference_energies_raise(words, message, trained, tmp_path, capsys) -> None:
     from geozoo.cli._launch import launch
 
     file = written(tmp_path / "mix.xyz", MIX, 20)
@@ -175,7 +175,7 @@ def test_references_that_cannot_be_are_refused(words, message, trained, tmp_path
     assert message in " ".join((captured.out + captured.err).split())
 
 
-def test_test_energies_that_training_does_not_determine_are_refused_at_once(
+def test_undetermined_test_energies_raise_before_training(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from geozoo.cli._launch import launch
@@ -193,7 +193,7 @@ def test_test_energies_that_training_does_not_determine_are_refused_at_once(
     assert (tmp_path / "given" / "result.csv").is_file()
 
 
-def test_weights_of_earlier_versions_keep_their_energies(mixed: Path, tmp_path: Path) -> None:
+def test_weights_of_earlier_versions_predict_same_energies(mixed: Path, tmp_path: Path) -> None:
     from geozoo.hub.publishing import write_model
     from geozoo.tasks.potential import LATER_BUFFERS
 
@@ -211,8 +211,8 @@ def test_weights_of_earlier_versions_keep_their_energies(mixed: Path, tmp_path: 
     torch.testing.assert_close(old, predict_store(model, store)["energy"], rtol=1e-14, atol=0)
 
 
-def test_columns_of_elements_are_those_of_the_model(trained, tmp_path: Path) -> None:
-    """A model with a column for each number up to 8 is tuned on a file of H, C and O, and back."""
+def test_fine_tuning_keeps_element_columns(trained, tmp_path: Path) -> None:
+    """Fine-tune a model with columns for atomic numbers up to 8 on H, C and O, and vice versa."""
     from geozoo.cli._launch import launch
 
     file = written(tmp_path / "ethanol.xyz", ("CCOHHHHHH",), 20)
@@ -227,7 +227,7 @@ def test_columns_of_elements_are_those_of_the_model(trained, tmp_path: Path) -> 
     assert trained_model(str(run)).spec.elements == tuned.spec.elements
 
 
-def test_a_run_tested_on_another_file_keeps_its_columns(mixed: Path, tmp_path: Path) -> None:
+def test_evaluating_on_another_file_keeps_element_columns(mixed: Path, tmp_path: Path) -> None:
     from geozoo.runs.errors import RunError
     from geozoo.runs.evaluation import evaluation
 
@@ -248,8 +248,8 @@ def test_a_run_tested_on_another_file_keeps_its_columns(mixed: Path, tmp_path: P
         evaluation(str(mixed), [f"dataset.path={tmp_path / 'new.xyz'}"])
 
 
-def test_one_shift_for_every_graph_holds_for_no_multiples(trained) -> None:
-    """Without energies of atoms a sum of molecules has two shifts, which nothing determines."""
+def test_constant_shift_rejects_multiples_of_composition(trained) -> None:
+    """Without atomic energies, two molecules would have two shifts, which is undetermined."""
     file = written(trained.folder / "two.xyz", ("OHH", "CHHHH"), 40)
     model = trained_model(str(trained("none", file, "test=false", "dataset.energy_reference=none")))
     rng = np.random.default_rng(4)

@@ -1,4 +1,4 @@
-"""Several models as one: mean and spread everywhere that a model goes."""
+"""Ensembles: mean and standard deviation in every interface."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from geozoo.hub.structures import predict_store, structure_store
 
 
 def shaken(make, seed):
-    """A model with weights of its own."""
+    """A model with random weights from a seed."""
     model = make()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -24,7 +24,7 @@ def shaken(make, seed):
     return model
 
 
-def test_mean_and_spread_are_those_of_the_members():
+def test_mean_and_std_over_members():
     members = [shaken(potential, seed) for seed in range(3)]
     ensemble = Ensemble(members)
     store = structure_store(ensemble.spec, [Structure(*molecule())])
@@ -38,7 +38,7 @@ def test_mean_and_spread_are_those_of_the_members():
     assert "Ensemble of 3" in repr(ensemble)
 
 
-def test_equal_members_have_no_spread():
+def test_identical_members_have_zero_std():
     found = forecast(Ensemble([forecaster(), forecaster()]), tiny_traffic().series)
     alone = forecast(forecaster(), tiny_traffic().series)
     np.testing.assert_allclose(found.values, alone.values)
@@ -46,7 +46,7 @@ def test_equal_members_have_no_spread():
     assert alone.spread is None
 
 
-def test_the_calculator_tells_the_spread():
+def test_calculator_reports_std():
     ase = pytest.importorskip("ase")
     from geozoo.hub.calculator import GeozooCalculator
 
@@ -64,6 +64,6 @@ def test_the_calculator_tells_the_spread():
         (lambda: [potential(), dynamics()], "differ in their task"),
     ],
 )
-def test_models_that_do_not_belong_together_are_refused(make, message):
+def test_incompatible_models_raise(make, message):
     with pytest.raises(ValueError, match=message):
         Ensemble(make())

@@ -1,4 +1,4 @@
-"""Ensembles of forecasters: each member gets what it asks for, and all read one table alike."""
+"""Forecaster ensembles: each member gets its lags, and all read a table in the same way."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from geozoo.tasks import Forecasting, QuantileForecasting
 
 
 def reading(**known):
-    """A forecaster that says how the table of its training was read."""
+    """A forecaster with recorded table-reading settings."""
     model = forecaster()
     record = model.spec.record.with_reading(known)
     object.__setattr__(model.spec, "record", record)
@@ -26,11 +26,11 @@ def reading(**known):
 
 
 def fixed(network):
-    """A network without weights as a trained model."""
+    """A trained model from a network without weights."""
     return trained(Forecasting(network, tiny_traffic().spec))
 
 
-def test_every_member_gets_the_lags_that_it_asks_for():
+def test_each_member_receives_its_own_lags():
     series = tiny_traffic().series
     members = [
         fixed(LastValue(3)), fixed(SeasonalNaive(24)), fixed(SeasonalNaive(24, period="day")),
@@ -69,14 +69,14 @@ def test_every_member_gets_the_lags_that_it_asks_for():
         ),
     ],
 )  # fmt: skip
-def test_members_that_read_a_table_in_different_ways_are_refused(one, other, what):
-    with pytest.raises(ValueError, match=f"read in different ways: {what}"):
+def test_members_with_conflicting_table_settings_raise(one, other, what):
+    with pytest.raises(ValueError, match=f"read with different settings: {what}"):
         Ensemble([reading(**one), reading(**other)])
-    with pytest.raises(ValueError, match="read in different ways"):
+    with pytest.raises(ValueError, match="read with different settings"):
         Ensemble([reading(**other), reading(), reading(**one)])
 
 
-def test_what_one_member_knows_of_the_table_all_of_them_use():
+def test_table_settings_are_shared_by_all_members():
     members = [
         reading(missing=[-1, -9], separator=";", time_format="%d/%m/%Y", drop=["weather"]),
         reading(missing=[-9, -1], separator=",", drop=["id"], time_column="when"),
@@ -91,7 +91,7 @@ def test_what_one_member_knows_of_the_table_all_of_them_use():
     assert Ensemble([reading(), reading()]).spec.record.reading == {}
 
 
-def test_a_table_is_read_alike_whatever_the_order(tmp_path):
+def test_table_reading_is_independent_of_member_order(tmp_path):
     lines = ["when;id;" + ";".join("abcde")]
     lines += [f"2024-01-01 {hour:02}:00;x;" + ";".join("12345") for hour in range(8)]
     (tmp_path / "in.csv").write_text("\n".join(lines))
@@ -102,15 +102,15 @@ def test_a_table_is_read_alike_whatever_the_order(tmp_path):
         assert found.series.values[0, :, 0].tolist() == [1, 2, 3, 4, 5]
 
 
-def test_the_clock_has_to_be_that_of_every_member():
+def test_utc_offset_must_match_every_member():
     series = dataclasses.replace(tiny_traffic().series, reading={"utc_offsets": ["+03:00"]})
     members = [reading(utc_offsets=["+02:00"]), reading(utc_offsets=["+01:00"])]
     for order in permutations(members):
-        with pytest.raises(ValueError, match=r"are \+03:00 of UTC, those of the training \+01:00"):
+        with pytest.raises(ValueError, match=r"must be \+01:00, as in training, got \+03:00"):
             forecast(Ensemble(order), series)
 
 
-def test_members_with_other_quantiles_are_refused():
+def test_members_with_different_quantiles_raise():
     def made(*levels):
         spec = tiny_traffic().spec
         given = QuantileForecasting.model_arguments(spec, {"quantiles": levels})
@@ -124,37 +124,34 @@ def test_members_with_other_quantiles_are_refused():
 
 
 def warnings_of(model, series, caplog):
-    """What is logged beside the forecast."""
+    """Warnings logged during a forecast."""
     caplog.clear()
     with caplog.at_level("WARNING", logger="geozoo"):
         forecast(model, series)
     return caplog.messages
 
 
-def test_readings_that_a_model_looks_back_for_and_does_not_have_are_counted(caplog):
+def test_missing_lagged_readings_are_counted_in_warning(caplog):
     series, week = tiny_traffic(missing=0.0).series, fixed(SeasonalNaive(24))
     assert warnings_of(week, series.part(slice(-168, None)), caplog) == []
     assert warnings_of(forecaster(), series.part(slice(-40, None)), caplog) == []
     assert warnings_of(week, series.part(slice(-40, None)), caplog) == [
-        "made in a test: of the 15 readings 168 steps (7 days) before the forecast, 15 are from "
-        "before the table, which would have to begin at 2024-01-02T00:00:00 for them; the model "
-        "forecasts without them (seasonal_naive repeats the newest reading)"
+        "made in a test: of the 15 readings 168 steps (7 days) before the forecast, 15 precede "
+        "the table (which would have to begin at 2024-01-02T00:00:00); the model forecasts without "
+        "them (seasonal_naive repeats the latest reading)"
     ]
     assert series.part(slice(-168, None)).times[0] == np.datetime64("2024-01-02T00:00:00")
-    assert (
-        "5 are from before the table"
-        in warnings_of(week, series.part(slice(-167, None)), caplog)[0]
-    )
+    assert "5 precede the table" in warnings_of(week, series.part(slice(-167, None)), caplog)[0]
     seen = series.observed.copy()
     seen[[24, 25], 0] = False
     gaps = dataclasses.replace(series, observed=seen, values=series.values * seen[..., None])
     (said,) = warnings_of(week, gaps, caplog)
     assert "of the 15 readings 168 steps (7 days) before the forecast, 2 are missing;" in said
     (said,) = warnings_of(week, gaps.part(slice(-167, None)), caplog)
-    assert "5 are from before the table" in said and "for them and 1 are missing in it;" in said
+    assert "5 precede the table" in said and ") and 1 are missing in it;" in said
 
 
-def test_short_tables_are_said_for_every_lag_of_an_ensemble(caplog):
+def test_short_table_warns_for_every_lag_of_an_ensemble(caplog):
     series = tiny_traffic(missing=0.0).series.part(slice(-12, None))
     day, week = fixed(SeasonalNaive(24, period="day")), fixed(SeasonalNaive(24))
     said = warnings_of(Ensemble([week, day, forecaster()]), series, caplog)
@@ -164,4 +161,4 @@ def test_short_tables_are_said_for_every_lag_of_an_ensemble(caplog):
         record = member.spec.record.with_reading({"absent_rows": "closed"})
         object.__setattr__(member.spec, "record", record)
     (said,) = warnings_of(Ensemble(members), series, caplog)
-    assert "which would have to have 168 rows for them" in said
+    assert "which would have to contain 168 rows" in said

@@ -21,14 +21,14 @@ ase = pytest.importorskip("ase")
 
 
 def molecules(count: int) -> list[Structure]:
-    """Formaldehyde, moved and with a hydrogen less now and then."""
+    """Perturbed formaldehyde, some without one hydrogen."""
     numbers, pos = molecule()
     random = np.random.default_rng(0)
     kept = [len(numbers) - k % 2 for k in range(count)]
     return [Structure(numbers[:k], pos[:k] + 0.05 * random.normal(size=(k, 3))) for k in kept]
 
 
-def test_each_structure_gets_what_it_gets_alone():
+def test_batched_predictions_equal_individual_ones():
     model, structures = potential(), molecules(30)
     together = predict_store(model, structure_store(model.spec, structures))
     ends = np.cumsum([len(s.numbers) for s in structures])
@@ -39,7 +39,7 @@ def test_each_structure_gets_what_it_gets_alone():
         torch.testing.assert_close(together["force"][rows], alone["force"], rtol=1e-4, atol=1e-2)
 
 
-def test_energies_of_the_elements_are_added_again():
+def test_atomic_reference_energies_are_added_back():
     plain, structures = potential(), molecules(4)
     known = {"atom_energy_H": -13000.0, "atom_energy_C": -1.0e6, "atom_energy_O": -2.0e6}
     model = potential(**known)
@@ -49,18 +49,18 @@ def test_energies_of_the_elements_are_added_again():
     torch.testing.assert_close(found, bare + torch.tensor(atoms, dtype=torch.float64))
 
 
-def test_an_element_that_training_never_had_is_refused():
+def test_unknown_element_raises():
     model = potential()
-    with pytest.raises(ValueError, match=r"atomic numbers \[7\] are not among .* \[1, 6, 8\]"):
+    with pytest.raises(ValueError, match=r"must occur in .* \[1, 6, 8\] .* got \[7\]"):
         structure_store(model.spec, [Structure(np.array([7]), np.zeros((1, 3)))])
 
 
-def test_structures_are_not_enough_for_a_model_with_other_inputs():
-    with pytest.raises(ValueError, match=r"predict for arrays \(\.npz\) instead"):
+def test_structures_raise_for_model_with_other_inputs():
+    with pytest.raises(ValueError, match=r"provide arrays \(\.npz\) instead"):
         structure_store(dynamics().spec, molecules(1))
 
 
-def test_batches_are_halved_when_memory_fails_and_nothing_is_lost(monkeypatch):
+def test_batch_size_halves_on_out_of_memory_without_losing_graphs(monkeypatch):
     model, structures = potential(), molecules(40)
     store = structure_store(model.spec, structures)
     expected = predict_store(model, store)
@@ -79,7 +79,7 @@ def test_batches_are_halved_when_memory_fails_and_nothing_is_lost(monkeypatch):
     torch.testing.assert_close(found["energy"], expected["energy"])
 
 
-def test_one_graph_that_does_not_fit_is_an_error():
+def test_single_graph_out_of_memory_raises():
     size = BatchSize(torch.device("cpu"))
     with pytest.raises(MemoryError, match="one graph does not fit"):
         for _ in range(10):
@@ -87,7 +87,7 @@ def test_one_graph_that_does_not_fit_is_an_error():
                 raise MemoryError("no")
 
 
-def test_batches_grow_while_they_are_small():
+def test_batch_size_grows_up_to_maximum():
     size = BatchSize(torch.device("cpu"))
     first = size.value
     for _ in range(3):
@@ -107,7 +107,7 @@ class TestCalculator:
 
         return GeozooCalculator(potential(), **options)
 
-    def test_units_are_those_of_ase(self):
+    def test_units_match_ase(self):
         atoms, model = self.atoms(), potential()
         atoms.calc = self.calculator()
         found = predict_store(model, structure_store(model.spec, [Structure(*molecule())]))
@@ -139,7 +139,7 @@ class TestCalculator:
         exchanged = abs(atoms.get_kinetic_energy() - kinetic)
         assert furthest < 1e-2 * exchanged
 
-    def test_forces_are_the_gradient_of_what_ase_differentiates(self):
+    def test_free_energy_is_consistent_with_forces(self):
         from ase.calculators.fd import calculate_numerical_forces
 
         atoms = self.atoms()
@@ -150,7 +150,7 @@ class TestCalculator:
         found = calculate_numerical_forces(atoms, eps=1e-4)
         np.testing.assert_allclose(found, atoms.get_forces(), rtol=1e-4, atol=1e-5)
 
-    def test_the_precision_is_that_of_the_training(self):
+    def test_precision_defaults_to_training_precision(self):
         from geozoo.hub.calculator import GeozooCalculator
 
         assert self.calculator().model.dtype == torch.float32
@@ -159,7 +159,7 @@ class TestCalculator:
         assert GeozooCalculator(double, dtype="float32").model.dtype == torch.float32
         assert double.dtype == torch.float64  # the calculator has its own copy
 
-    def test_stress_is_refused(self):
+    def test_stress_raises(self):
         from ase.calculators.calculator import PropertyNotImplementedError
 
         atoms = self.atoms()
@@ -167,7 +167,7 @@ class TestCalculator:
         with pytest.raises(PropertyNotImplementedError, match="stress"):
             atoms.get_stress()
 
-    def test_a_periodic_structure_is_refused(self):
+    def test_periodic_structure_raises(self):
         atoms = self.atoms()
         atoms.set_cell(np.eye(3) * 10)
         atoms.pbc = True
@@ -175,17 +175,17 @@ class TestCalculator:
         with pytest.raises(ValueError, match="is periodic"):
             atoms.get_potential_energy()
 
-    def test_only_potentials_and_known_precisions(self):
+    def test_other_models_and_unknown_precisions_raise(self):
         from geozoo.hub.calculator import GeozooCalculator
 
-        with pytest.raises(ValueError, match="predicts position, which is no energy"):
+        with pytest.raises(ValueError, match="must be a potential .* predicts position"):
             GeozooCalculator(dynamics())
         with pytest.raises(ValueError, match='dtype must be "float32" or "float64"'):
             self.calculator(dtype="half")
 
 
 class TestArrays:
-    """Inputs out of a file of arrays."""
+    """Inputs from ``.npz`` files."""
 
     def given(self, **changes):
         random = np.random.default_rng(0)
@@ -199,7 +199,7 @@ class TestArrays:
         np.savez(folder / "a.npz", **arrays)
         return read_arrays(folder / "a.npz", dynamics().spec)
 
-    def test_flat_and_stacked_graphs_are_the_same(self, tmp_path):
+    def test_flat_and_stacked_arrays_give_same_graphs(self, tmp_path):
         arrays = self.given()
         stacked = self.read(tmp_path, arrays)
         flat = {name: value.reshape(12, *value.shape[2:]) for name, value in arrays.items()}
@@ -213,37 +213,37 @@ class TestArrays:
     @pytest.mark.parametrize(
         ("changes", "message"),
         [
-            ({"x": np.zeros((3, 4, 2))}, r"x must hold numbers in the shape \[..., 1\]"),
+            ({"x": np.zeros((3, 4, 2))}, r"x must be numeric with shape \[..., 1\]"),
             ({"x": np.full((3, 4, 1), "a")}, "x.npy: it holds <U1, expected real numbers"),
-            ({"vec": np.zeros((3, 3, 1, 3))}, "vec has 9 nodes, not 12"),
+            ({"vec": np.zeros((3, 3, 1, 3))}, "vec must have 12 nodes, got 9"),
             ({"pos": np.zeros((12, 3))}, "num_nodes"),
-            ({"num_nodes": np.array([4.0])}, "whole numbers"),
-            ({"num_nodes": np.array([-1, 13])}, "whole numbers"),
+            ({"num_nodes": np.array([4.0])}, "non-negative integers"),
+            ({"num_nodes": np.array([-1, 13])}, "non-negative integers"),
             ({"pos": np.full((3, 4, 3), np.nan)}, "NaN"),
             ({"pos": np.full((3, 4, 3), 1e40)}, "'pos' holds NaN or infinite"),
             ({"pos": np.array([{}])}, "no npz file"),
         ],
     )
-    def test_arrays_that_do_not_fit_are_refused(self, changes, message, tmp_path):
+    def test_invalid_arrays_raise(self, changes, message, tmp_path):
         with pytest.raises(ValueError, match=message):
             self.read(tmp_path, self.given(**changes))
 
-    def test_missing_arrays_are_named(self, tmp_path):
+    def test_missing_arrays_raise(self, tmp_path):
         arrays = self.given()
         del arrays["vec"]
-        with pytest.raises(ValueError, match=r"lacks vec; this model takes pos \[\.\.\., 3\]"):
+        with pytest.raises(ValueError, match=r"lacks vec; this model requires pos \[\.\.\., 3\]"):
             self.read(tmp_path, arrays)
 
-    def test_another_file_is_refused(self, tmp_path):
+    def test_other_file_format_raises(self, tmp_path):
         (tmp_path / "a.npz").write_bytes(b"PK no archive")
         with pytest.raises(ValueError, match=r"no npz file"):
             read_arrays(tmp_path / "a.npz", dynamics().spec)
 
 
 class TestForecasts:
-    """The steps behind a series."""
+    """Forecasts of the steps after a series."""
 
-    def test_the_last_window_is_what_is_seen(self):
+    def test_forecast_uses_last_window(self):
         model, data = forecaster(), tiny_traffic()
         series = data.series
         found = forecast(model, series.part(slice(0, len(series.times) - 3)))
@@ -253,7 +253,7 @@ class TestForecasts:
         torch.testing.assert_close(torch.from_numpy(found.values), expected)
         assert found.times.tolist() == series.times[-3:].tolist()
 
-    def test_quantiles_come_with_their_levels(self):
+    def test_quantiles_are_keyed_by_level(self):
         from geozoo.models import Stid
         from geozoo.tasks import QuantileForecasting
 
@@ -268,7 +268,7 @@ class TestForecasts:
         assert (found.quantiles[0.2] <= found.values).all()
         assert model.units["flow_quantiles"] == "vehicles/h"
 
-    def test_sensors_are_known_by_name(self):
+    def test_sensors_are_matched_by_name(self):
         model, series = forecaster(), tiny_traffic().series
         order = [3, 0, 4, 1, 2]
         mixed = dataclasses.replace(
@@ -305,12 +305,12 @@ class TestForecasts:
         ("change", "message"),
         [
             (lambda s: dataclasses.replace(s, sensor_ids=tuple("abcdx")), "lacks sensors: e"),
-            (lambda s: s.part(slice(0, 5)), "sees 6 steps, the series has 5"),
+            (lambda s: s.part(slice(0, 5)), "at least 6 steps, the model's lookback window, got 5"),
             (
                 lambda s: dataclasses.replace(
                     s, interval=30, times=s.times[0] + (s.times - s.times[0]) // 2
                 ),
-                "steps of 60 minutes, the series has 30",
+                "steps of 60 minutes, as in training, got 30 minutes",
             ),
             (
                 lambda s: dataclasses.replace(
@@ -318,20 +318,20 @@ class TestForecasts:
                     observed=s.observed & (np.arange(192) < 186)[:, None],
                     values=s.values * (np.arange(192) < 186)[:, None, None].astype(np.float32),
                 ),
-                "none of the last 6 steps, from 2024-01-08T18:00:00 on, has a reading",
+                r"the last 6 steps, from 2024-01-08T18:00:00\) contains no reading",
             ),
             (
                 lambda s: dataclasses.replace(
                     s, values=np.repeat(s.values, 2, 2), features=("flow", "b"), units=("1", "1")
                 ),
-                "sees 1 features of a sensor, the series has 2",
+                "1 features per sensor, as in training, got 2",
             ),
         ],
     )
-    def test_another_series_is_refused(self, change, message):
+    def test_incompatible_series_raises(self, change, message):
         with pytest.raises(ValueError, match=message):
             forecast(forecaster(), change(tiny_traffic().series))
 
 
-def test_data_sets_say_which_element_a_column_is():
+def test_specs_record_elements_of_columns():
     assert tiny_data("potential").spec.elements == ()

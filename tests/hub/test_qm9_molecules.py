@@ -1,4 +1,4 @@
-"""Models of QM9 on molecules from files: the same inputs, so the same numbers, as in their data."""
+"""QM9 models on molecules from files: same inputs and predictions as for the dataset."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def regression(spec: GeometricSpec) -> TrainedModel:
 
 
 def xyz(path: Path, store: GraphStore, index: torch.Tensor) -> Path:
-    """Graphs of a store, somewhere else in space."""
+    """Graphs of a store, translated."""
     batch = store.gather(index)
     frames = [
         ase.Atoms(each["z"].numpy(), each["pos"].double().numpy() + 3.0)
@@ -42,7 +42,7 @@ def xyz(path: Path, store: GraphStore, index: torch.Tensor) -> Path:
 
 
 def sdf(path: Path, store: GraphStore, index: torch.Tensor, smiles: list[str]) -> Path:
-    """The same, with the bonds that rdkit reads from SMILES and a bond from each hydrogen."""
+    """The same, with bonds that RDKit derives from SMILES and one bond for each hydrogen."""
     chem = pytest.importorskip("rdkit.Chem")
     writer = chem.SDWriter(str(path))
     for each, text in zip(store.gather(index).graphs(), smiles, strict=True):
@@ -79,7 +79,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("features", "edges", "bonds", "kind"), CASES)
-def test_molecules_of_a_file_have_the_inputs_of_the_data(features, edges, bonds, kind, tmp_path):
+def test_file_molecules_have_same_inputs_as_dataset(features, edges, bonds, kind, tmp_path):
     pytest.importorskip("rdkit")
     write_qm9(tmp_path)
     data = qm9(tmp_path, target="homo", features=features, edges=edges, bonds=bonds)
@@ -109,7 +109,7 @@ def test_molecules_of_a_file_have_the_inputs_of_the_data(features, edges, bonds,
         ("pyg", "bonds", "trained on bonds as edges .*Predict for an SDF file"),
     ],
 )
-def test_bonds_that_positions_do_not_give_are_asked_for(features, edges, message, tmp_path):
+def test_required_bonds_raise_if_not_given(features, edges, message, tmp_path):
     pytest.importorskip("rdkit")
     write_qm9(tmp_path)
     data = qm9(tmp_path, features=features, edges=edges, bonds="rdkit")
@@ -118,21 +118,21 @@ def test_bonds_that_positions_do_not_give_are_asked_for(features, edges, message
         structure_store(data.spec, read_structures(path))
 
 
-def test_an_element_that_is_not_in_qm9_is_named() -> None:
+def test_element_outside_qm9_raises() -> None:
     spec = load("ponita-qm9_homo").spec
     thiol = Structure(np.array([16, 1, 1]), np.array([[0.0, 0, 0], [1.3, 0, 0], [0, 1.3, 0]]))
     with pytest.raises(ValueError, match=r"molecule 0 has the atomic numbers 16 \(S\).*9 \(F\)"):
         structure_store(spec, [thiol])
 
 
-def test_hydrogens_where_no_bond_is_are_told() -> None:
+def test_hydrogens_without_bonds_are_reported() -> None:
     spec = load("ponita-qm9_homo").spec
     far = Structure(np.array([8, 1, 1]), np.array([[0.0, 0, 0], [0.96, 0, 0], [0, 2.5, 0]]))
     with pytest.warns(UserWarning, match="a hydrogen is not where the bonds of QM9 have one"):
         assert structure_store(spec, [far]).node["x"][:, -1].tolist() == [2, 0, 0]
 
 
-def test_hydrogens_without_positions_are_told(tmp_path: Path) -> None:
+def test_hydrogens_without_positions_are_reported(tmp_path: Path) -> None:
     chem = pytest.importorskip("rdkit.Chem")
     from rdkit.Chem import AllChem
 
@@ -144,7 +144,7 @@ def test_hydrogens_without_positions_are_told(tmp_path: Path) -> None:
         assert read_structures(tmp_path / "in.sdf")[0].numbers.tolist() == [6, 8]
 
 
-def test_a_drawing_is_no_structure(tmp_path: Path) -> None:
+def test_two_dimensional_drawing_raises(tmp_path: Path) -> None:
     chem = pytest.importorskip("rdkit.Chem")
     from rdkit.Chem import AllChem
 
@@ -164,7 +164,7 @@ def test_a_drawing_is_no_structure(tmp_path: Path) -> None:
     assert len(read_structures(tmp_path / "False.sdf")[0].numbers) == 3
 
 
-def test_the_model_of_the_zoo_says_of_files_what_it_says_of_its_data(
+def test_shipped_model_predicts_same_for_files_and_dataset(
     shared_folder: Path, tmp_path: Path
 ) -> None:
     tool = shared_folder / "tools" / "official_layouts.py"

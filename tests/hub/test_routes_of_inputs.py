@@ -1,4 +1,4 @@
-"""Inputs that look right and are not those of the training: made so, or refused by name."""
+"""Inputs of the right shape that differ from training are converted or raise an error."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def with_record(model: TrainedModel, **known: object) -> TrainedModel:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_arrays_far_from_the_origin_are_structures_near_it(dtype, tmp_path: Path) -> None:
+def test_arrays_far_from_origin_are_centred(dtype, tmp_path: Path) -> None:
     model = potential().cast(dtype)
     numbers, pos = molecule()
     near = predict_store(model, structure_store(model.spec, [Structure(numbers, pos)]))
@@ -47,11 +47,11 @@ def test_arrays_far_from_the_origin_are_structures_near_it(dtype, tmp_path: Path
         torch.testing.assert_close(far["force"], near["force"], rtol=1e-4, atol=1e-2)
 
 
-def test_columns_that_name_no_element_are_refused(tmp_path: Path) -> None:
+def test_rows_that_are_not_one_hot_raise(tmp_path: Path) -> None:
     numbers, pos = molecule()
     for wrong in (2.0 * one_hot(numbers), np.zeros((4, 4)), one_hot(numbers) + np.eye(4)):
         np.savez(tmp_path / "a.npz", pos=pos[None], x=wrong[None])
-        with pytest.raises(ValueError, match="x must be the one-hot of the element, one 1 in each"):
+        with pytest.raises(ValueError, match="x must be the one-hot encoding of the element"):
             read_arrays(tmp_path / "a.npz", potential().spec)
 
 
@@ -62,7 +62,7 @@ def regression(spec: GeometricSpec) -> TrainedModel:
 
 @pytest.fixture
 def kinds(tmp_path: Path) -> dict[str, GeometricSpec]:
-    """Descriptions with the same number of columns, whose columns or edges mean something else."""
+    """Specs with the same number of columns but different meanings of columns or edges."""
     pytest.importorskip("rdkit")
     write_qm9(tmp_path)
     choices = {
@@ -83,15 +83,15 @@ def kinds(tmp_path: Path) -> dict[str, GeometricSpec]:
         ("bonds", "distance", "bonds is rdkit for the model and distance here"),
     ],
 )
-def test_inputs_of_the_same_shape_and_another_meaning(first, second, message, kinds) -> None:
+def test_inputs_of_same_shape_but_different_meaning_raise(first, second, message, kinds) -> None:
     assert kinds[first].in_channels == kinds[second].in_channels
     assert message in kinds[first].differences(kinds[second])
     assert not kinds[first].differences(kinds[first])
-    with pytest.raises(ValueError, match="differ in their way to make inputs"):
+    with pytest.raises(ValueError, match="differ in their input construction"):
         Ensemble([regression(kinds[first]), regression(kinds[second])])
 
 
-def test_evaluate_makes_the_inputs_of_the_training(kinds) -> None:
+def test_evaluate_builds_training_inputs(kinds) -> None:
     from geozoo.runs.transfer import _own_data
 
     def words(name: str) -> list[str]:
@@ -105,7 +105,7 @@ def test_evaluate_makes_the_inputs_of_the_training(kinds) -> None:
 
 @pytest.fixture
 def predict(monkeypatch, capsys, tmp_path: Path):
-    """Run ``geozoo predict`` on a structure; gives exit code and what was said."""
+    """Run ``geozoo predict`` on a structure; returns the exit code and the output."""
     from geozoo.cli.main import main
 
     def written(model: TrainedModel, name: str) -> Path:
@@ -132,7 +132,7 @@ def predict(monkeypatch, capsys, tmp_path: Path):
     return run
 
 
-def test_words_that_would_change_nothing_are_refused(predict, tmp_path: Path) -> None:
+def test_options_without_effect_raise(predict, tmp_path: Path) -> None:
     numbers, pos = molecule()
     np.savez(tmp_path / "a.npz", pos=pos[None], x=one_hot(numbers)[None])
     for word in ("length_unit=bohr", "ignore_cell=true", "zero_is_missing=true"):
@@ -143,7 +143,7 @@ def test_words_that_would_change_nothing_are_refused(predict, tmp_path: Path) ->
     assert code == 1 and "missing cannot be given for a.xyz" in said
 
 
-def test_units_of_an_ensemble_are_one_or_given(predict, tmp_path: Path) -> None:
+def test_ensemble_units_must_agree_or_be_given(predict, tmp_path: Path) -> None:
     numbers, pos = molecule()
     ase.io.write(tmp_path / "a.xyz", ase.Atoms(numbers, pos), format="extxyz")
     models = {

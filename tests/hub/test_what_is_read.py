@@ -1,4 +1,4 @@
-"""What prediction takes from a file is said, and what it does not; a charge is never ignored."""
+"""Prediction reports what it reads from a file and what it ignores, but never ignores a charge."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from geozoo.hub.structures import structure_store
 
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture):
-    """The lines on what was read, since the last time."""
+    """Log lines on what was read since the last call."""
     caplog.set_level(logging.INFO, logger="geozoo")
 
     def lines() -> list[str]:
@@ -59,7 +59,7 @@ def written(path: Path, frames: list[ase.Atoms]) -> Path:
     return path
 
 
-def test_structures_say_what_is_read(said, tmp_path: Path) -> None:
+def test_structure_files_report_what_is_read(said, tmp_path: Path) -> None:
     frame = atoms(REF_energy=-3.0, electric_field=[0.0, 0.0, 1.0], config_type="md")
     frame.arrays["partial"] = np.zeros(4)
     read_structures(written(tmp_path / "a.xyz", [frame, atoms()]))
@@ -72,7 +72,7 @@ def test_structures_say_what_is_read(said, tmp_path: Path) -> None:
     assert "not read: REF_energy, dipole" in said()[0]
 
 
-def test_training_says_so_by_the_same_words(said, tmp_path: Path) -> None:
+def test_training_logs_the_same_message(said, tmp_path: Path) -> None:
     frames = [atoms(seed, REF_energy=-3.0 - seed) for seed in range(10)]
     path = written(tmp_path / "a.xyz", frames)
     loader = LoaderOptions(batch_size=2)
@@ -82,7 +82,7 @@ def test_training_says_so_by_the_same_words(said, tmp_path: Path) -> None:
     ]
 
 
-def test_arrays_say_what_is_read(said, tmp_path: Path) -> None:
+def test_arrays_report_what_is_read(said, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     np.savez(
         tmp_path / "a.npz", pos=random.normal(size=(2, 3, 3)), x=np.ones((2, 3, 1)),
@@ -94,7 +94,7 @@ def test_arrays_say_what_is_read(said, tmp_path: Path) -> None:
     assert said() == ["a.npz: read: pos; not read: energy, vec, x"]
 
 
-def test_tables_say_what_is_read(said, tmp_path: Path) -> None:
+def test_tables_report_what_is_read(said, tmp_path: Path) -> None:
     rows = [["id", "time", "weather", "a", "b"]]
     rows += [[n, f"2024-01-01 0{n}:00", "dry", 1.5 + n, 2.5 * n] for n in range(6)]
     with (tmp_path / "a.csv").open("w", newline="") as file:
@@ -106,7 +106,7 @@ def test_tables_say_what_is_read(said, tmp_path: Path) -> None:
     assert said() == ["a.csv: read: times, 2 sensors; not read: id, weather"]
 
 
-def test_tables_of_hdf5_say_what_is_read(said, tmp_path: Path) -> None:
+def test_hdf5_tables_report_what_is_read(said, tmp_path: Path) -> None:
     pandas, h5py = pytest.importorskip("pandas"), pytest.importorskip("h5py")
     pytest.importorskip("tables")
     from geozoo.files.pandas_hdf import read_fixed_frame
@@ -120,7 +120,7 @@ def test_tables_of_hdf5_say_what_is_read(said, tmp_path: Path) -> None:
     assert said() == ["a.h5: read: speed; not read: weather"]
 
 
-def test_molecules_of_an_sdf_file_say_what_is_read(said, tmp_path: Path) -> None:
+def test_sdf_files_report_what_is_read(said, tmp_path: Path) -> None:
     chem = pytest.importorskip("rdkit.Chem")
     from rdkit.Chem import AllChem
 
@@ -148,14 +148,14 @@ def test_molecules_of_an_sdf_file_say_what_is_read(said, tmp_path: Path) -> None
         (lambda a: a.info.update(charge="unknown"), None, None),
     ],
 )
-def test_charges_and_spins_under_their_names(change, charge, spin) -> None:
+def test_charge_and_spin_keys(change, charge, spin) -> None:
     frame = atoms()
     change(frame)
     state = state_of(frame)
     assert (state.charge, state.spin) == (charge, spin)
 
 
-def test_a_charge_that_nobody_reads_is_warned_of_or_refused(tmp_path: Path) -> None:
+def test_unsupported_charge_warns_or_raises(tmp_path: Path) -> None:
     model = potential()
     ion = read_structures(written(tmp_path / "a.xyz", [atoms(), atoms(charge=1, spin=2)]))
     with pytest.warns(UserWarning) as found:
@@ -184,7 +184,7 @@ def test_a_charge_that_nobody_reads_is_warned_of_or_refused(tmp_path: Path) -> N
         structure_store(cation, read_structures(written(tmp_path / "c.xyz", [atoms()])))
 
 
-def test_the_calculator_and_arrays_know_of_charges(tmp_path: Path) -> None:
+def test_calculator_and_arrays_check_charges(tmp_path: Path) -> None:
     frame = atoms(charge=1)
     frame.calc = GeozooCalculator(potential())
     with pytest.warns(UserWarning, match="total charge of 1"):
@@ -196,7 +196,7 @@ def test_the_calculator_and_arrays_know_of_charges(tmp_path: Path) -> None:
         read_arrays(tmp_path / "a.npz", potential().spec)
 
 
-def test_training_records_charges_and_warns_where_they_differ(tmp_path: Path) -> None:
+def test_training_records_charges_and_warns_if_mixed(tmp_path: Path) -> None:
     loader = LoaderOptions(batch_size=2)
 
     def spec(name: str, charges: list[int | None]):
@@ -214,7 +214,7 @@ def test_training_records_charges_and_warns_where_they_differ(tmp_path: Path) ->
         assert spec("some", 5 * [1, None]).record.structures.total_charge is None
 
 
-def test_predict_says_it_on_standard_error(tmp_path, monkeypatch, capsys) -> None:
+def test_predict_reports_on_stderr(tmp_path, monkeypatch, capsys) -> None:
     from geozoo.cli.main import main
 
     frames = [ase.Atoms("C2OH6", 1.5 * np.random.default_rng(0).normal(size=(9, 3)))]
@@ -228,7 +228,7 @@ def test_predict_says_it_on_standard_error(tmp_path, monkeypatch, capsys) -> Non
     assert "not read" not in captured.out
 
 
-def test_arrays_that_are_not_read_may_hold_anything(said, tmp_path: Path) -> None:
+def test_unread_arrays_are_not_checked(said, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     arrays = {
         "pos": random.normal(size=(2, 3, 3)), "x": np.ones((2, 3, 1)),
@@ -239,7 +239,7 @@ def test_arrays_that_are_not_read_may_hold_anything(said, tmp_path: Path) -> Non
     assert said() == ["a.npz: read: pos, x, vec; not read: names"]
 
 
-def test_evaluate_knows_of_charges(tmp_path: Path) -> None:
+def test_evaluate_checks_charges(tmp_path: Path) -> None:
     from types import SimpleNamespace
 
     from geozoo.runs.errors import RunError

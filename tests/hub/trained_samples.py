@@ -1,4 +1,4 @@
-"""Small trained models of every family, for tests of what is done with them."""
+"""Small trained models of every family, for the tests."""
 
 from __future__ import annotations
 
