@@ -1,4 +1,4 @@
-"""Error measures whose states are sums and counts, in physical units."""
+"""Error measures in physical units, accumulated as sums and counts."""
 
 from geozoo.metrics.errors import MEASURES, ErrorMeasures, ErrorMetrics
 from geozoo.metrics.forecast import ForecastErrors

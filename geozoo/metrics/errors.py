@@ -1,4 +1,4 @@
-"""Errors of several predicted quantities at once."""
+"""Error measures for several predicted quantities."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jaxtyping import Num
 from torch import Tensor, nn
 from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric
 
-#: Measures over all entries of a quantity, vector components one by one.
+#: Measures over all entries of a quantity; components of vectors count separately.
 MEASURES: Mapping[str, Callable[[], Metric]] = {
     "mae": MeanAbsoluteError,
     "mse": MeanSquaredError,
@@ -20,9 +20,9 @@ MEASURES: Mapping[str, Callable[[], Metric]] = {
 
 
 class ErrorMeasures(nn.Module, ABC):
-    """Errors by name, collected over batches: what a task needs of its metrics.
+    """Interface of the metrics of a task: errors by name, accumulated over batches.
 
-    Sums stay float64 whatever is done to the precision of a module around them.
+    Sums stay float64, even if the precision of an enclosing module changes.
     """
 
     @property
@@ -32,7 +32,7 @@ class ErrorMeasures(nn.Module, ABC):
 
     @abstractmethod
     def update(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> None:
-        """Add a batch of quantities by name, in physical units."""
+        """Add a batch of predictions and targets by quantity, in physical units."""
 
     @abstractmethod
     def compute(self) -> dict[str, Tensor]:
@@ -40,10 +40,10 @@ class ErrorMeasures(nn.Module, ABC):
 
     @abstractmethod
     def reset(self) -> None:
-        """Forget all batches."""
+        """Clear the accumulated batches."""
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ErrorMeasures:
-        """Move to a device, but keep every dtype: ``Module.to(dtype)`` would round the sums."""
+        """Move to a device but keep every dtype: ``Module.to(dtype)`` would round the sums."""
         super()._apply(device_only(fn), recurse)
         for module in self.modules():
             if isinstance(module, Metric):
@@ -52,7 +52,7 @@ class ErrorMeasures(nn.Module, ABC):
 
 
 def device_only(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """What a function of ``nn.Module._apply`` does to devices, without a change of the dtype."""
+    """Wrap a function of ``nn.Module._apply`` so that it changes the device but not the dtype."""
 
     def moved(tensor: Tensor) -> Tensor:
         changed = function(tensor)
@@ -62,26 +62,26 @@ def device_only(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tens
 
 
 def check_shapes(quantity: str, predicted: Tensor, target: Tensor) -> None:
-    """Raise ValueError, naming the quantity, when two shapes differ."""
+    """Raise a ValueError that names the quantity if prediction and target differ in shape."""
     if predicted.shape != target.shape:
         raise ValueError(
-            f"{quantity}: the prediction has shape {tuple(predicted.shape)}, "
-            f"the target {tuple(target.shape)}"
+            f"{quantity}: prediction and target must have the same shape, got "
+            f"{tuple(predicted.shape)} and {tuple(target.shape)}"
         )
 
 
 class ErrorMetrics(ErrorMeasures):
-    r"""Measures of several quantities, such as the mean absolute error of energy and force.
+    r"""Measures of several quantities, such as the mean absolute error of energies and forces.
 
-    The states are sums and counts in float64 that torchmetrics adds up over devices, so neither
-    the batch size nor the number of devices changes a result (a root is taken at the end:
-    :math:`\text{RMSE} = \sqrt{\sum (\hat y - y)^2 / n}`, never a mean over batches).
+    The states are float64 sums and counts that torchmetrics reduces over devices, so results do
+    not depend on the batch size or the number of devices. Roots are taken at the end:
+    :math:`\text{RMSE} = \sqrt{\sum (\hat y - y)^2 / n}`, never a mean over batches.
 
     Args:
-        measures: for each quantity the names of its measures, of ``MEASURES``.
+        measures: the names of the measures of each quantity, from ``MEASURES``.
 
     Raises:
-        ValueError: for a measure that is not known.
+        ValueError: If a measure is unknown.
 
     >>> errors = ErrorMetrics({"energy": ["mae", "rmse"]})
     >>> errors.update({"energy": torch.tensor([1.0, 2.0])}, {"energy": torch.tensor([1.0, 4.0])})
@@ -96,7 +96,10 @@ class ErrorMetrics(ErrorMeasures):
         for quantity, chosen in self.quantities.items():
             for measure in chosen:
                 if measure not in MEASURES:
-                    raise ValueError(f"measures must be of {tuple(MEASURES)}, got {measure!r}")
+                    raise ValueError(
+                        f"measures of {quantity} must be among {', '.join(MEASURES)}, "
+                        f"got {measure!r}"
+                    )
                 metric = MEASURES[measure]()
                 self.metrics[f"{quantity}_{measure}"] = metric.set_dtype(torch.float64)
 
@@ -114,10 +117,10 @@ class ErrorMetrics(ErrorMeasures):
 
         Args:
             predictions: one tensor per quantity, in physical units.
-            targets: tensors of the same names and shapes.
+            targets: tensors with the same names and shapes.
 
         Raises:
-            ValueError: when shapes differ.
+            ValueError: If shapes differ.
         """
         for quantity, chosen in self.quantities.items():
             predicted, target = predictions[quantity], targets[quantity]
@@ -131,6 +134,6 @@ class ErrorMetrics(ErrorMeasures):
         return {name: metric.compute() for name, metric in self.metrics.items()}
 
     def reset(self) -> None:
-        """Forget all batches."""
+        """Clear the accumulated batches."""
         for metric in self.metrics.values():
             metric.reset()

@@ -1,4 +1,4 @@
-"""Errors of forecasts with missing values, by horizon and over all of them."""
+"""Forecast errors with missing values, overall and per horizon step."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ FORECAST_MEASURES = ("mae", "rmse", "mape", "wmape")
 
 
 class ForecastErrors(ErrorMeasures):
-    r"""MAE, RMSE, MAPE and wMAPE of a forecast ``[B, H, N]``, over all steps and at chosen ones.
+    r"""MAE, RMSE, MAPE and wMAPE of a forecast ``[B, H, N]``, over all steps and at selected steps.
 
-    Missing truths are NaN and count nowhere. Sums and counts per horizon are kept in float64 and
-    added up over devices, so that neither the batch size nor the number of devices changes a
-    result:
+    Missing targets are NaN and are ignored. Sums and counts per horizon step are accumulated in
+    float64 and reduced over devices, so results do not depend on the batch size or the number of
+    devices:
 
     .. math:: \text{MAE} = \tfrac{1}{n}\sum |\hat y - y|,\quad
         \text{RMSE} = \sqrt{\tfrac{1}{n}\sum (\hat y - y)^2},\quad
@@ -31,19 +31,18 @@ class ForecastErrors(ErrorMeasures):
         \text{wMAPE} = 100 \sum |\hat y - y| / \sum |y| .
 
     Args:
-        quantity: name of what is forecast, ``"flow"``; measures are ``flow_mae`` over all steps
-            and ``flow_mae_15min`` at a step.
+        quantity: name of the forecast quantity, such as ``"flow"``; measures are ``flow_mae`` over
+            all steps and ``flow_mae_15min`` at a single step.
         horizon: number of steps ``H``.
-        steps: steps that are reported one by one, and the words they are reported with:
-            ``{3: "15min"}``, counted from 1.
-        masks: for ``"mae"``, ``"rmse"`` and ``"mape"`` which entries count: ``"observed"`` ones,
-            or ``"nonzero"`` ones, which are observed and not 0. MAPE never divides by 0:
-            it needs ``"nonzero"``.
-        aggregation: ``"global"``; or ``"batch"``, the mean over batches of each batch's value,
-            as some published programs do it: then the batch size changes the result.
+        steps: steps reported individually, counted from 1, with their labels: ``{3: "15min"}``.
+        masks: the entries that count for ``"mae"``, ``"rmse"`` and ``"mape"``: all ``"observed"``
+            entries, or ``"nonzero"`` ones, which are observed and not 0. MAPE requires
+            ``"nonzero"`` to avoid division by 0.
+        aggregation: ``"global"``; or ``"batch"``, the mean of the values of the batches, as in
+            some published code: then results depend on the batch size.
 
     Raises:
-        ValueError: for a step outside the horizon, or a mask or aggregation that is not known.
+        ValueError: If a step lies outside the horizon, or a mask or aggregation is unknown.
 
     >>> errors = ForecastErrors("flow", 2, {2: "10min"})
     >>> nan = float("nan")
@@ -65,9 +64,9 @@ class ForecastErrors(ErrorMeasures):
         super().__init__()
         outside = [step for step in steps if not 1 <= step <= horizon]
         if outside:
-            raise ValueError(f"steps must lie in 1..{horizon}, got {outside}")
+            raise ValueError(f"steps must be in 1..{horizon}, got {outside}")
         if aggregation not in ("global", "batch"):
-            raise ValueError(f"aggregation must be global or batch, got {aggregation!r}")
+            raise ValueError(f'aggregation must be "global" or "batch", got {aggregation!r}')
         self.quantity, self.steps, self.aggregation = quantity, dict(steps), aggregation
         self.sums = _Sums(horizon, _checked_masks(masks or {}))
         self.batch_sums = _Sums(horizon, self.sums.masks)
@@ -75,9 +74,11 @@ class ForecastErrors(ErrorMeasures):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """``flow_mae``, ..., ``flow_mae_15min``, ...; the first chooses the best checkpoint."""
-        words = ["", *(f"_{word}" for word in self.steps.values())]
-        return tuple(f"{self.quantity}_{m}{word}" for word in words for m in FORECAST_MEASURES)
+        """``flow_mae``, ..., ``flow_mae_15min``, ...; the first selects the best checkpoint."""
+        suffixes = ["", *(f"_{label}" for label in self.steps.values())]
+        return tuple(
+            f"{self.quantity}_{m}{suffix}" for suffix in suffixes for m in FORECAST_MEASURES
+        )
 
     def update(
         self,
@@ -87,11 +88,11 @@ class ForecastErrors(ErrorMeasures):
         """Add a batch.
 
         Args:
-            predictions: the forecast by its name, in physical units.
-            targets: the truth by the same name; NaN where it is missing.
+            predictions: the forecast under the name of the quantity, in physical units.
+            targets: the ground truth under the same name; NaN where missing.
 
         Raises:
-            ValueError: when shapes differ.
+            ValueError: If shapes differ.
         """
         predicted, target = predictions[self.quantity].detach(), targets[self.quantity].detach()
         check_shapes(self.quantity, predicted, target)
@@ -103,7 +104,7 @@ class ForecastErrors(ErrorMeasures):
         self.batch_means.update(torch.stack(self._values(self.batch_sums)))
 
     def compute(self) -> dict[str, Tensor]:
-        """The value of every measure; percentages as numbers up to 100 and beyond."""
+        """The value of every measure; MAPE and wMAPE in per cent."""
         if self.aggregation == "global":
             values = self._values(self.sums)
         else:
@@ -111,18 +112,18 @@ class ForecastErrors(ErrorMeasures):
         return dict(zip(self.names, values, strict=True))
 
     def reset(self) -> None:
-        """Forget all batches."""
+        """Clear the accumulated batches."""
         for metric in (self.sums, self.batch_sums, self.batch_means):
             metric.reset()
 
     def _values(self, sums: _Sums) -> list[Tensor]:
-        whole, each = sums.measures(slice(None)), sums.measures(None)
-        parts = [whole, *({m: v[step - 1] for m, v in each.items()} for step in self.steps)]
+        overall, per_step = sums.measures(slice(None)), sums.measures(None)
+        parts = [overall, *({m: v[step - 1] for m, v in per_step.items()} for step in self.steps)]
         return [part[measure] for part in parts for measure in FORECAST_MEASURES]
 
 
 class _Sums(Metric):
-    """Sums and counts per horizon."""
+    """Sums and counts per horizon step."""
 
     full_state_update = False
     _NAMES = ("absolute", "absolute_n", "square", "square_n", "relative", "relative_n", "truth")
@@ -154,7 +155,7 @@ class _Sums(Metric):
         self.truth = self.truth + (target.abs() * mask).sum((0, 2))
 
     def measures(self, steps: slice | None) -> dict[str, Tensor]:
-        """Of all steps together with a slice; of each with None."""
+        """The measures over a slice of steps, or of each step with None."""
 
         def total(name: str) -> Tensor:
             state = getattr(self, name)
@@ -183,7 +184,7 @@ class _Means(Metric):
         self.set_dtype(torch.float64)
 
     def update(self, values: Tensor) -> None:
-        known = ~values.isnan()  # a batch without one truth at a step has no value there
+        known = ~values.isnan()  # a batch without any target at a step has no value there
         self.total = self.total + torch.where(known, values, values.new_zeros(()))
         self.count = self.count + known
 
@@ -196,6 +197,6 @@ def _checked_masks(masks: Mapping[str, Mask]) -> dict[str, Mask]:
     unknown = set(rules) - {"mae", "rmse", "mape"} or set(rules.values()) - {"observed", "nonzero"}
     if unknown or rules["mape"] != "nonzero":
         raise ValueError(
-            f"masks: mae and rmse may be observed or nonzero and mape must be nonzero, got {rules}"
+            f'masks: mae and rmse must be "observed" or "nonzero", mape "nonzero", got {rules}'
         )
     return rules

@@ -1,4 +1,4 @@
-"""Weighted means of numbers by name."""
+"""Weighted means of named values."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from geozoo.metrics.errors import ErrorMeasures
 
 
 class WeightedMeans(ErrorMeasures):
-    """Means over all batches and devices, for what is no error of a prediction: losses, shares.
+    """Weighted means over all batches and devices, for losses, rates and other scalars.
 
     Args:
-        names: of the numbers.
+        names: names of the values.
 
     >>> means = WeightedMeans(["loss"])
     >>> means.update({"loss": torch.tensor([1.0, 4.0])}, {"loss": torch.tensor([2.0, 1.0])})
@@ -32,27 +32,27 @@ class WeightedMeans(ErrorMeasures):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the numbers."""
+        """Names of the values."""
         return tuple(self.metrics)
 
     def update(
         self, values: Mapping[str, Num[Tensor, " S"]], weights: Mapping[str, Num[Tensor, " S"]]
     ) -> None:
-        """Add numbers of some of the names with their weights.
+        """Add values under some of the names, with their weights.
 
         Raises:
-            KeyError: for an unknown name.
+            KeyError: If a name is unknown.
         """
         for name, value in values.items():
             self.metrics[name].update(value.detach().double(), weights[name].detach().double())
 
     def compute(self) -> dict[str, Tensor]:
-        """The mean of every name that has any numbers."""
+        """The mean of every name that has received values."""
         return {
             name: metric.compute() for name, metric in self.metrics.items() if metric.update_called
         }
 
     def reset(self) -> None:
-        """Forget all numbers."""
+        """Clear the accumulated values."""
         for metric in self.metrics.values():
             metric.reset()

@@ -1,4 +1,4 @@
-"""Are these molecules? Stability, validity, uniqueness and novelty of generated ones."""
+"""Stability, validity, uniqueness and novelty of generated molecules."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ VALENCES: Mapping[int, int] = {1: 1, 6: 4, 7: 3, 8: 2, 9: 1}
 
 @dataclass(frozen=True)
 class MoleculeBonds:
-    """Bonds of many molecules, read from distances.
+    """Bonds of a batch of molecules, inferred from distances.
 
     Attributes:
-        pairs: ``[2, B]`` atoms of each bond, once, numbered through all molecules.
-        order: ``[B]`` 1, 2 or 3.
+        pairs: ``[2, B]`` atoms of each bond, listed once, as indices into the whole batch.
+        order: ``[B]`` bond orders 1, 2 or 3.
         stable_atoms: ``[N]`` whether the bond orders of an atom add up to its valence.
         stable: ``[G]`` whether all atoms of a molecule are stable.
     """
@@ -37,7 +37,7 @@ class MoleculeBonds:
 def molecule_bonds(
     pos: Float[Tensor, "N 3"], z: Int[Tensor, " N"], batch: Int[Tensor, " N"], num_graphs: int
 ) -> MoleculeBonds:
-    """Bonds by `geozoo.geometry.bond_orders`, and which atoms and molecules they make stable.
+    """Infer bonds by `geozoo.data.bond_orders`, and the stability of atoms and molecules.
 
     Args:
         pos: positions in angstrom.
@@ -46,7 +46,7 @@ def molecule_bonds(
         num_graphs: number of molecules.
 
     Raises:
-        ValueError: for another element.
+        ValueError: If another element occurs.
 
     Reference:
         E. Hoogeboom et al., ICML 2022, arXiv:2203.17003, appendix E.
@@ -67,13 +67,13 @@ def molecule_bonds(
 def molecule_smiles(
     pos: Float[Tensor, "N 3"], z: Int[Tensor, " N"], batch: Int[Tensor, " N"], num_graphs: int
 ) -> list[str | None]:
-    """Canonical SMILES of each molecule with bonds by distance; None for an invalid one.
+    """Canonical SMILES of each molecule, with bonds from distances; None if invalid.
 
-    A molecule is valid when rdkit can sanitise it. Of one that falls into pieces the largest gives
-    the SMILES, hydrogens left out.
+    A molecule is valid if RDKit can sanitise it. The SMILES are those of the largest fragment,
+    without hydrogens.
 
     Raises:
-        ImportError: without rdkit.
+        ImportError: If RDKit is not installed.
     """
     from rdkit import Chem, rdBase
 
@@ -86,13 +86,13 @@ def molecule_smiles(
                 Chem.SanitizeMol(molecule)
                 largest = max(pieces, key=lambda piece: piece.GetNumAtoms())
                 found.append(Chem.MolToSmiles(Chem.RemoveHs(largest)))
-            except (ValueError, RuntimeError):  # rdkit's refusals derive from these
+            except (ValueError, RuntimeError):  # base classes of RDKit's sanitisation errors
                 found.append(None)
     return found
 
 
 def rdkit_molecules(z: Tensor, batch: Tensor, num_graphs: int, bonds: MoleculeBonds) -> list:
-    """Each molecule as an unsanitised rdkit ``RWMol`` without coordinates."""
+    """Each molecule as an unsanitised RDKit ``RWMol`` without coordinates."""
     from rdkit import Chem
 
     kinds = {1: Chem.BondType.SINGLE, 2: Chem.BondType.DOUBLE, 3: Chem.BondType.TRIPLE}
@@ -121,25 +121,26 @@ def generation_scores(
     """Validity, uniqueness and novelty in per cent.
 
     Args:
-        smiles: of `molecule_smiles`.
-        known: SMILES of the training molecules, made the same way; None: novelty is not measured.
+        smiles: result of `molecule_smiles`.
+        known: SMILES of the training molecules, computed the same way; None: novelty is not
+            computed.
 
     Returns:
-        ``validity``: valid / all; ``uniqueness``: different / valid; ``valid_unique``: their
-        product; ``novelty``: of the different ones those not known. Zero where nothing is divided.
+        ``validity``: valid / all; ``uniqueness``: unique / valid; ``valid_unique``: unique / all;
+        ``novelty``: unique and not in the training set / unique. Zero if the denominator is zero.
 
     >>> generation_scores(["C", "C", None, "O"], {"O"})["validity"]
     75.0
     """
-    valid = [word for word in smiles if word is not None]
-    different = set(valid)
+    valid = [text for text in smiles if text is not None]
+    unique = set(valid)
     scores = {
         "validity": _percent(len(valid), len(smiles)),
-        "uniqueness": _percent(len(different), len(valid)),
-        "valid_unique": _percent(len(different), len(smiles)),
+        "uniqueness": _percent(len(unique), len(valid)),
+        "valid_unique": _percent(len(unique), len(smiles)),
     }
     if known is not None:
-        scores["novelty"] = _percent(len(different.difference(known)), len(different))
+        scores["novelty"] = _percent(len(unique.difference(known)), len(unique))
     return scores
 
 

@@ -1,4 +1,4 @@
-"""How good the quantiles of a forecast are."""
+"""Evaluation of quantile forecasts: coverage, width and pinball loss."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from geozoo.metrics.errors import ErrorMeasures
 from geozoo.metrics.forecast import ForecastErrors
 from geozoo.metrics.means import WeightedMeans
 
-#: Behind the name of a quantity: its quantiles ``[B, Q, H, N]``.
+#: Suffix of a quantity's name for its quantiles ``[B, Q, H, N]``.
 QUANTILES = "_quantiles"
 
 
 def pinball(
     quantiles: Float[Tensor, "B Q H N"], truth: Float[Tensor, "B H N"], levels: Sequence[float]
 ) -> Float[Tensor, "B H N"]:
-    r"""Mean over levels of :math:`\max(\tau (y - q_\tau), (\tau - 1)(y - q_\tau))`.
+    r"""Pinball loss, averaged over levels.
 
-    It is least when each :math:`q_\tau` is the quantile of that level (Koenker and Bassett 1978).
-    For the median alone it is half the absolute error.
+    .. math:: \frac1Q \sum_\tau \max\bigl(\tau (y - q_\tau), (\tau - 1)(y - q_\tau)\bigr)
+
+    Its expectation is minimal if each :math:`q_\tau` is the quantile of level :math:`\tau`
+    (Koenker and Bassett 1978). For the median alone it is half the absolute error.
 
     Args:
-        quantiles: the forecast.
-        truth: what came.
-        levels: of the quantiles, in (0, 1).
+        quantiles: the quantile forecast.
+        truth: the ground truth.
+        levels: levels of the quantiles, in (0, 1).
 
     >>> pinball(torch.tensor([[[[1.0]], [[3.0]]]]), torch.tensor([[[2.0]]]), [0.1, 0.9])
     tensor([[[0.1000]]])
@@ -38,16 +40,16 @@ def pinball(
 
 
 class QuantileErrors(ErrorMeasures):
-    """The errors of the median, and of the outer quantiles coverage and width, and the pinball.
+    """Errors of the median, coverage and width of the prediction interval, and pinball loss.
 
-    ``<quantity>_coverage_80`` is the share of truths, in per cent, between the lowest and the
-    highest quantile, 80 being what it should be; ``<quantity>_width`` how far these are apart;
-    ``<quantity>_pinball`` the mean of `pinball`.
+    ``<quantity>_coverage_80`` is the percentage of targets between the lowest and the highest
+    quantile, whose nominal value is 80; ``<quantity>_width`` is the mean width of this interval;
+    ``<quantity>_pinball`` is the mean of `pinball`.
 
     Args:
-        errors: of the median.
-        levels: of the quantiles, rising.
-        mask: which truths count: ``"observed"`` ones, or ``"nonzero"`` ones.
+        errors: measures of the median.
+        levels: levels of the quantiles, in ascending order.
+        mask: targets that count: ``"observed"`` or ``"nonzero"`` ones.
     """
 
     def __init__(self, errors: ForecastErrors, levels: Sequence[float], *, mask: str) -> None:
@@ -60,11 +62,11 @@ class QuantileErrors(ErrorMeasures):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Those of the median, which come first, and its own."""
+        """The measures of the median first, then those of the quantiles."""
         return (*self.errors.names, *self.own)
 
     def update(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> None:
-        """Add a batch: the median ``[B, H, N]``, its quantiles, and truths with NaN for missing."""
+        """Add a batch: the median ``[B, H, N]``, the quantiles, and targets with NaN if missing."""
         name = self.errors.quantity
         truth, quantiles = targets[name], predictions[f"{name}{QUANTILES}"].double()
         self.errors.update({name: predictions[name]}, {name: truth})
@@ -82,6 +84,6 @@ class QuantileErrors(ErrorMeasures):
         return {**self.errors.compute(), **self.means.compute()}
 
     def reset(self) -> None:
-        """Forget all batches."""
+        """Clear the accumulated batches."""
         self.errors.reset()
         self.means.reset()

@@ -9,7 +9,7 @@ def _pairs(count: int = 30) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(count, 3, generator=generator), torch.randn(count, 3, generator=generator)
 
 
-def test_measures_are_those_of_all_entries() -> None:
+def test_measures_cover_all_entries() -> None:
     predicted, target = _pairs()
     errors = ErrorMetrics({"force": ["mae", "mse", "rmse"]})
     errors.update({"force": predicted}, {"force": target})
@@ -33,19 +33,19 @@ def test_batch_size_does_not_change_a_measure(sizes: list[int]) -> None:
     torch.testing.assert_close(values["force_rmse"], expected, rtol=1e-12, atol=0)
 
 
-def test_large_energies_keep_their_digits() -> None:
+def test_large_energies_keep_precision() -> None:
     target = torch.tensor([-1.0e7, -1.0e7], dtype=torch.float64)
     errors = ErrorMetrics({"energy": ["mae"]})
     errors.update({"energy": target + 0.125}, {"energy": target})
     assert errors.compute()["energy_mae"].item() == pytest.approx(0.125, rel=1e-6)
 
 
-def test_states_are_sums_that_devices_add_up() -> None:
+def test_states_are_reduced_as_sums() -> None:
     for metric in ErrorMetrics({"a": ["mae", "mse"]}).metrics.values():
         assert {reduction.__name__ for reduction in metric._reductions.values()} == {"dim_zero_sum"}
 
 
-def test_reset_forgets() -> None:
+def test_reset() -> None:
     errors = ErrorMetrics({"a": ["mae"]})
     errors.update({"a": torch.ones(2)}, {"a": torch.zeros(2)})
     errors.reset()
@@ -53,15 +53,15 @@ def test_reset_forgets() -> None:
     assert errors.compute()["a_mae"] == 0.0
 
 
-def test_states_are_no_part_of_the_state_dict() -> None:
+def test_states_are_not_in_state_dict() -> None:
     assert not ErrorMetrics({"a": ["mae"]}).state_dict()
 
 
-def test_unknown_measure_is_refused() -> None:
+def test_unknown_measure_raises() -> None:
     with pytest.raises(ValueError, match="mape"):
         ErrorMetrics({"a": ["mape"]})
 
 
-def test_other_shape_is_refused() -> None:
+def test_mismatched_shapes_raise() -> None:
     with pytest.raises(ValueError, match=r"a: .*\(2,\).*\(2, 1\)"):
         ErrorMetrics({"a": ["mae"]}).update({"a": torch.ones(2)}, {"a": torch.ones(2, 1)})

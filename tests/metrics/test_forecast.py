@@ -1,4 +1,4 @@
-"""Errors of forecasts against plain loops."""
+"""Forecast errors compared with plain loops."""
 
 import math
 
@@ -11,7 +11,7 @@ STEPS = {1: "5min", 3: "15min"}
 
 
 def batches(seed=0):
-    """Three batches of different sizes, with missing and zero truths."""
+    """Three batches of different sizes, with missing and zero targets."""
     generator = torch.Generator().manual_seed(seed)
     for size in (5, 5, 2):
         truth = 50 + 10 * torch.randn(size, 3, 4, generator=generator, dtype=torch.float64)
@@ -50,7 +50,7 @@ def by_loop(step, rule):
 
 
 @pytest.mark.parametrize("rule", ["observed", "nonzero"])
-def test_values_are_those_of_a_loop(rule):
+def test_values_match_a_loop(rule):
     values = filled(masks={"mae": rule, "rmse": rule}).compute()
     for step, word in [(None, ""), (1, "_5min"), (3, "_15min")]:
         for measure, expected in by_loop(step, rule).items():
@@ -65,7 +65,7 @@ def test_batch_size_does_not_matter():
         torch.testing.assert_close(value, whole.compute()[name])
 
 
-def test_mean_of_batches_is_another_number_and_that_of_its_rule():
+def test_batch_aggregation():
     values = filled(aggregation="batch").compute()
     each = []
     for forecast, truth in batches():
@@ -76,13 +76,13 @@ def test_mean_of_batches_is_another_number_and_that_of_its_rule():
     assert abs(values["flow_rmse"] - filled().compute()["flow_rmse"]) > 1e-6
 
 
-def test_a_nan_forecast_of_an_observed_value_shows():
+def test_nan_forecast_of_observed_value_gives_nan():
     errors = ForecastErrors("flow", 1, {})
     errors.update({"flow": torch.tensor([[[math.nan]]])}, {"flow": torch.tensor([[[1.0]]])})
     assert math.isnan(errors.compute()["flow_mae"])
 
 
-def test_what_is_predicted_for_missing_values_does_not_matter():
+def test_predictions_of_missing_values_are_ignored():
     errors, other = ForecastErrors("flow", 1, {}), ForecastErrors("flow", 1, {})
     truth = torch.tensor([[[1.0, math.nan]]])
     errors.update({"flow": torch.tensor([[[2.0, 3.0]]])}, {"flow": truth})
@@ -90,7 +90,7 @@ def test_what_is_predicted_for_missing_values_does_not_matter():
     assert errors.compute() == other.compute()
 
 
-def test_reset_forgets():
+def test_reset():
     errors = filled()
     errors.reset()
     errors.update({"flow": torch.ones(1, 3, 1)}, {"flow": torch.full((1, 3, 1), 2.0)})
@@ -100,17 +100,17 @@ def test_reset_forgets():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"steps": {4: "20min"}}, r"steps must lie in 1\.\.3"),
-        ({"aggregation": "median"}, "aggregation must be global or batch"),
-        ({"masks": {"mape": "observed"}}, "mape must be nonzero"),
+        ({"steps": {4: "20min"}}, r"steps must be in 1\.\.3"),
+        ({"aggregation": "median"}, 'aggregation must be "global" or "batch"'),
+        ({"masks": {"mape": "observed"}}, 'mape "nonzero"'),
         ({"masks": {"mse": "observed"}}, "masks"),
     ],
 )
-def test_wrong_options_are_refused(options, message):
+def test_invalid_options_raise(options, message):
     with pytest.raises(ValueError, match=message):
         ForecastErrors("flow", 3, options.pop("steps", STEPS), **options)
 
 
-def test_shapes_must_agree():
-    with pytest.raises(ValueError, match="flow: the prediction has shape"):
+def test_mismatched_shapes_raise():
+    with pytest.raises(ValueError, match="flow: prediction and target must have the same shape"):
         filled().update({"flow": torch.ones(1, 3, 1)}, {"flow": torch.ones(1, 3, 2)})

@@ -1,4 +1,4 @@
-"""What counts as a molecule."""
+"""Evaluation of generated molecules."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ def test_stability_of_atoms_and_molecules():
     assert sorted(bonds.order.tolist()) == [1] * 8 + [3]
 
 
-def test_molecules_do_not_meet():
+def test_no_bonds_between_molecules():
     alone = molecule_bonds(*batch_of(METHANE))
     twice = molecule_bonds(*batch_of(METHANE, METHANE))
     assert twice.pairs.shape[1] == 2 * alone.pairs.shape[1]
@@ -45,7 +45,7 @@ def test_smiles_of_valid_molecules_are_canonical():
     assert found == ["C", "C#N", None]
 
 
-def test_largest_piece_counts():
+def test_smiles_use_largest_fragment():
     pytest.importorskip("rdkit")
     assert molecule_smiles(*batch_of(PIECES)) == ["C"]
 
@@ -62,8 +62,8 @@ def test_scores():
     assert "novelty" not in generation_scores(["C"], None)
 
 
-def test_real_molecules_are_as_stable_as_published(shared_folder):
-    """The evaluator on QM9 itself: 99.0 % of the atoms and 95.2 % of the molecules."""
+def test_stability_of_qm9_matches_published_values(shared_folder):
+    """Stability of QM9 itself: 99.0 % of the atoms and 95.2 % of the molecules."""
     import numpy as np
 
     folder = shared_folder / "data" / "molecules" / "qm9"
@@ -80,7 +80,7 @@ def test_real_molecules_are_as_stable_as_published(shared_folder):
     assert 100 * bonds.stable_atoms.double().mean().item() == pytest.approx(99.2, abs=0.4)
 
 
-def test_means_are_weighted_and_forget():
+def test_weighted_means_and_reset():
     means = WeightedMeans(["a", "b"])
     means.update({"a": torch.tensor([1.0, 4.0])}, {"a": torch.tensor([3.0, 1.0])})
     means.update({"a": torch.tensor([10.0])}, {"a": torch.tensor([4.0])})
