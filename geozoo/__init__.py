@@ -1,8 +1,8 @@
 """A model zoo for geometric and graph deep learning.
 
 The layers (`geozoo.nn`), models (`geozoo.models`), geometry (`geozoo.geometry`) and tensor
-operations (`geozoo.ops`) need torch alone. Data sets, tasks and the command line live in rooms
-of their own and are imported on demand.
+operations (`geozoo.ops`) depend on torch only. Datasets, tasks and the command line live in
+separate packages, which are imported on demand.
 """
 
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ __all__ = ["TrainedModel", "__version__", "load"]
 
 
 def __getattr__(name: str) -> object:
-    """Import what needs more than torch when it is first asked for."""
+    """Import objects that need more than torch on first access."""
     if name not in ("TrainedModel", "load"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from geozoo import hub

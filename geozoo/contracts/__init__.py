@@ -1,12 +1,13 @@
-"""What all packages agree on: what a model offers, and what a measure of its errors means.
+"""Interfaces shared by all packages: protocols of models, and properties of error measures.
 
-A model is any ``torch.nn.Module`` whose ``forward`` is that of `GeometricModel` or `Forecaster`; no
-base class, no registration. What else it has, the rest of geozoo asks for by ``isinstance`` of the
-small protocols: `Fitted`, `Calibrated`, `Conditioned`, `Lagged`, `NeighborListed`.
+A model is any ``torch.nn.Module`` whose ``forward`` has the signature of `GeometricModel` or
+`Forecaster`; there is no base class and no registration. Optional features are detected by
+``isinstance`` checks against small protocols: `Fitted`, `Calibrated`, `Conditioned`, `Lagged`,
+`NeighborListed`.
 
-`geozoo.testing.assert_contract` holds a model to all of it.
+`geozoo.testing.assert_contract` checks a model against these protocols.
 
-`Measure` says of an error measure its unit, its direction and whether short tables show it.
+`Measure` holds the unit and the direction of an error measure, and whether short tables show it.
 """
 
 from geozoo.contracts.families import Forecaster, GeometricModel, family_of

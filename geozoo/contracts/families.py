@@ -1,4 +1,4 @@
-"""The two kinds of models: points in space, and series on sensors."""
+"""The two model families: geometric models on point clouds, and forecasters on sensor series."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-if TYPE_CHECKING:  # lists of the zoo import this package, and answer without torch
+if TYPE_CHECKING:  # `geozoo list` imports this package and must not load torch
     from jaxtyping import Float, Int
     from torch import Tensor
 
@@ -18,19 +18,19 @@ class GeometricOutputs(Protocol):
 
     @property
     def scalar(self) -> Tensor | None:
-        """Scalars ``[G, out_channels]`` of graphs or ``[N, out_channels]`` of nodes; None: none."""
+        """Scalars per graph ``[G, out_channels]`` or per node ``[N, out_channels]``, or None."""
 
     @property
     def vector(self) -> Tensor | None:
-        """Vectors ``[G, out_vectors, dim]`` or ``[N, out_vectors, dim]``; None: none."""
+        """Vectors ``[G, out_vectors, dim]`` or ``[N, out_vectors, dim]``, or None."""
 
 
 class GeometricModel(Protocol):
-    """A network on points in space, all graphs of a batch in one list of nodes.
+    """A network on point clouds; the graphs of a batch are concatenated into one list of nodes.
 
-    Its constructor takes what the data set (``in_channels``, ``out_channels``, ``in_vectors``,
-    ``out_vectors``, ``dim``, ``level``, ``lattice``) as far as it has use for it, see
-    `geozoo.data.DataSpec.model_arguments`.
+    Its constructor takes those of the arguments set by the dataset (``in_channels``,
+    ``out_channels``, ``in_vectors``, ``out_vectors``, ``dim``, ``level``, ``lattice``) that it
+    uses, see `geozoo.data.DataSpec.model_arguments`.
     """
 
     def forward(
@@ -46,31 +46,31 @@ class GeometricModel(Protocol):
         """Return scalar and vector outputs.
 
         Args:
-            pos: positions, in the unit of the data.
+            pos: positions, in the length unit of the dataset.
             x: scalar features.
-            batch: graph of each node, in rising order.
-            edge_index: sender (row 0) and receiver of each edge; None: all pairs of a graph, or
-                those within the model's radius.
+            batch: graph of each node, in ascending order.
+            edge_index: sender (row 0) and receiver (row 1) of each edge; None: all pairs of a
+                graph, or those within the model's cutoff.
             vec: vector features.
-            num_graphs: number of graphs; None: from ``batch``.
+            num_graphs: number of graphs; None: inferred from ``batch``.
         """
 
 
 class Forecaster(Protocol):
-    """A network on windows of a series.
+    """A network on lookback windows of a multivariate series.
 
-    Its constructor takes what the data set (``num_nodes``, ``in_channels``, ``input_steps``,
-    ``horizon``, ``steps_per_day``) and graphs (``road_adjacency``, ...) as far as it has use for
-    them.
+    Its constructor takes those of the arguments set by the dataset (``num_nodes``,
+    ``in_channels``, ``input_steps``, ``horizon``, ``steps_per_day``) and of its graphs
+    (``road_adjacency``, ...) that it uses.
     """
 
     def forward(
         self, x: Float[Tensor, "B T N F"], *, time: Int[Tensor, "B T_plus_H 2"] | None = None
     ) -> Float[Tensor, "B H N"]:
-        """Return the forecast in the scale of the input.
+        """Return the forecast in the normalised units of the input.
 
         Args:
-            x: scaled readings; the first feature is predicted, missing ones are at the mean.
+            x: normalised readings; the first feature is forecast, missing ones are set to the mean.
             time: slot of the day and day of the week of every input and forecast step.
         """
 
@@ -79,18 +79,18 @@ _GEOMETRIC = ("pos", "x", "batch", "edge_index")
 _GEOMETRIC_KEYWORDS = ("vec", "num_graphs")
 
 
-#: The constructor argument that gives a geometric model outputs of a kind.
+#: The constructor argument that sets the number of outputs of each kind of a geometric model.
 OUTPUT_ARGUMENTS = {"scalar": "out_channels", "vector": "out_vectors"}
 
 
 def lacking_outputs(arguments: Collection[str], wanted: Iterable[str]) -> str | None:
-    """The first kind of outputs that a model cannot have; None: it can have all.
+    """The first kind of output that a model does not support; None if it supports all.
 
-    A model with one of the arguments alone has no outputs of the other kind; one without either may
-    return what it likes.
+    A model with only one of the constructor arguments has no outputs of the other kind; a model
+    with neither is not restricted.
 
     Args:
-        arguments: names of its constructor's arguments.
+        arguments: names of the model's constructor arguments.
         wanted: kinds of outputs, ``"scalar"`` or ``"vector"``.
 
     >>> lacking_outputs(["out_channels", "dim"], ["scalar", "vector"])
@@ -108,7 +108,7 @@ def family_of(model: Any) -> Family:
         model: a model or its class.
 
     Raises:
-        TypeError: if the signature is that of neither family; says what differs.
+        TypeError: If the signature matches neither family; the message says what differs.
 
     >>> from geozoo.models import EGNN, Stid
     >>> family_of(EGNN), family_of(Stid)
@@ -118,17 +118,17 @@ def family_of(model: Any) -> Family:
     parameters = dict(inspect.signature(kind.forward).parameters)
     names = list(parameters)[1:]
     if names[: len(_GEOMETRIC)] == list(_GEOMETRIC):
-        if lost := [name for name in _GEOMETRIC_KEYWORDS if name not in parameters]:
+        if missing := [name for name in _GEOMETRIC_KEYWORDS if name not in parameters]:
             raise TypeError(
                 f"{kind.__name__}.forward takes pos, x, batch and edge_index, but not "
-                f"{' or '.join(lost)}: see geozoo.contracts.GeometricModel"
+                f"{' or '.join(missing)}: see geozoo.contracts.GeometricModel"
             )
         return "geometric"
     time = parameters.get("time")
     if names[:1] == ["x"] and time is not None and time.kind is inspect.Parameter.KEYWORD_ONLY:
         return "forecasting"
     raise TypeError(
-        f"{kind.__name__}.forward({', '.join(names)}) is neither forward(pos, x, batch, "
+        f"{kind.__name__}.forward({', '.join(names)}) matches neither forward(pos, x, batch, "
         "edge_index, *, vec, num_graphs) of a geometric model nor forward(x, *, time) of a "
         "forecaster"
     )

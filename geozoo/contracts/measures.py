@@ -1,4 +1,4 @@
-"""Measures of errors and scores: unit, direction, and whether a short table shows them."""
+"""Properties of error measures and scores: unit, direction, and display in short tables."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Measure:
-    """What a number says about a quantity.
+    """An error measure or score.
 
     Attributes:
-        name: as it stands in the name of a metric, ``<quantity>_<measure>`` or
+        name: as in the name of a metric, ``<quantity>_<measure>`` or
             ``<quantity>_<measure>_<horizon>``.
-        unit: a unit, or ``"same"`` and ``"squared"`` for that of the quantity and its square.
-        higher_is_better: whether more of it is better; None: neither more nor less is, such as the
-            coverage of an interval.
-        is_headline: whether a table with little room shows it.
+        unit: a unit, or ``"same"`` or ``"squared"`` for the unit of the quantity or its square.
+        higher_is_better: whether higher values are better; None if neither direction is, as for
+            the coverage of an interval.
+        is_headline: whether short tables show it.
     """
 
     name: str
@@ -61,13 +61,13 @@ MEASURES = {
 
 
 def direction_of(monitor: str) -> Literal["min", "max"]:
-    """Whether the best checkpoint has the least or the largest value of a validation metric.
+    """Whether the best checkpoint minimises or maximises a validation metric.
 
     Args:
-        monitor: its name, ``"val/energy_mae"``.
+        monitor: name of the metric, such as ``"val/energy_mae"``.
 
     Raises:
-        ValueError: for a measure of which neither more nor less is better.
+        ValueError: If neither higher nor lower values of the measure are better.
 
     >>> direction_of("val/loss"), direction_of("val/molecule_stability")
     ('min', 'max')
@@ -75,8 +75,8 @@ def direction_of(monitor: str) -> Literal["min", "max"]:
     measure = measure_of(monitor.removeprefix("val/"))
     if measure.higher_is_better is None:
         raise ValueError(
-            f"monitor: neither more nor less of {monitor} is better, so it cannot choose a "
-            "checkpoint"
+            f"monitor must be a metric to minimise or maximise; {monitor} has no best direction "
+            "and cannot select a checkpoint"
         )
     return "max" if measure.higher_is_better else "min"
 
@@ -84,11 +84,11 @@ def direction_of(monitor: str) -> Literal["min", "max"]:
 def measure_of(metric: str) -> Measure:
     """The measure in the name of a metric.
 
-    At a horizon every measure is one of the headline: published tables show each of them.
+    Measures at a horizon step are always headline measures, since published tables show them.
 
     Args:
-        metric: ``"force_mae"``, ``"flow_rmse_15min"``, ``"validity"``; a name without a measure of
-            the zoo counts as an error in the unit of its quantity.
+        metric: such as ``"force_mae"``, ``"flow_rmse_15min"`` or ``"validity"``; a name without a
+            known measure counts as an error in the unit of its quantity.
 
     >>> measure_of("energy_rmse").is_headline, measure_of("flow_rmse_15min").is_headline
     (False, True)

@@ -1,4 +1,4 @@
-"""What a model may offer beside its ``forward``."""
+"""Optional features of a model beyond its ``forward``."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Fitted(Protocol):
-    """A model that is fitted in closed form to the training part, not trained by gradients."""
+    """A model fitted in closed form to the training split instead of by gradient descent."""
 
     def fit(self, targets: Tensor, **inputs: Tensor) -> None:
         """Set the weights.
 
         Args:
-            targets: scaled targets of the training part: ``[S, out]`` of graphs or nodes, or the
-                series ``[S, N]``.
-            inputs: of graphs ``x`` ``[N, F]`` and ``batch`` ``[N]``; of a series ``observed``
+            targets: normalised targets of the training split: ``[S, out]`` of graphs or nodes, or
+                the series ``[S, N]``.
+            inputs: for graphs, ``x`` ``[N, F]`` and ``batch`` ``[N]``; for a series, ``observed``
                 ``[S, N]`` and ``time`` ``[S, 2]``.
         """
 
 
 @runtime_checkable
 class Calibrated(Protocol):
-    """A model that scales its initial weights on one batch, before training.
+    """A model that rescales its initial weights on one batch before training.
 
     Attributes:
-        calibrated: whether that is done.
+        calibrated: whether the weights have been calibrated.
     """
 
     calibrated: Tensor | bool
 
     def calibrate(self, *args: Any, **inputs: Any) -> Any:
-        """Scale the weights; takes what ``forward`` takes."""
+        """Rescale the weights; takes the arguments of ``forward``."""
 
 
 @runtime_checkable
 class Conditioned(Protocol):
-    """A model that may depend on numbers of each graph, such as a noise level.
+    """A model that can be conditioned on per-graph scalars, such as a noise level.
 
     Attributes:
-        condition_channels: how many numbers ``forward`` takes as ``condition``
+        condition_channels: number of scalars that ``forward`` takes as ``condition``
             ``[G, condition_channels]``; 0: none.
     """
 
@@ -52,11 +52,11 @@ class Conditioned(Protocol):
 
 @runtime_checkable
 class Lagged(Protocol):
-    """A forecaster that looks further back than its window.
+    """A forecaster that uses readings from before its lookback window.
 
     Attributes:
-        lags: steps before each forecast step whose readings ``forward`` takes as ``lagged`` and
-            ``lagged_observed`` ``[B, L, H, N]``.
+        lags: lags, in steps before each forecast step, of the readings that ``forward`` takes as
+            ``lagged`` and ``lagged_observed`` ``[B, L, H, N]``.
     """
 
     lags: Sequence[int]
@@ -64,7 +64,7 @@ class Lagged(Protocol):
 
 @runtime_checkable
 class NeighborListed(Protocol):
-    """A geometric model that says which edges it needs, so that they can be found beforehand."""
+    """A geometric model that accepts a precomputed neighbour list."""
 
     def neighbors(
         self,
@@ -75,12 +75,12 @@ class NeighborListed(Protocol):
         num_graphs: int | None = None,
         num_pairs: int | None = None,
     ) -> Any:
-        """The edges to give to ``forward`` as ``edge_index``; arguments as those of ``forward``.
+        """Compute the neighbour list, to be passed to ``forward`` as ``edge_index``.
 
         Args:
             pos: positions ``[N, dim]``.
             batch: graph of each node ``[N]``.
-            edge_index: edges ``[2, E]`` to choose from; None: all pairs of each graph.
-            num_graphs: number of graphs; None: from ``batch``.
-            num_pairs: pairs of different nodes of one graph, where they are counted already.
+            edge_index: candidate edges ``[2, E]``; None: all pairs of each graph.
+            num_graphs: number of graphs; None: inferred from ``batch``.
+            num_pairs: number of pairs of different nodes within a graph, if already known.
         """

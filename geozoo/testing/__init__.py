@@ -1,7 +1,7 @@
-"""The public test contract: what every layer and model of the zoo is held to, and yours can be.
+"""Public test suite for layers and models: the properties that every model of the zoo must have.
 
-Each checker takes a module (or function) and its inputs by name, runs it, and raises AssertionError
-with a readable message where a promise is broken. Nothing here needs a test framework.
+Each check takes a module (or function) and its inputs by name, runs it, and raises an
+AssertionError with a readable message if the property does not hold. No test framework is needed.
 
 >>> assert_equivariant(lambda pos: pos.norm(dim=-1), {"pos": torch.randn(4, 3)}, translate=False)
 """

@@ -1,4 +1,4 @@
-"""What the checkers share: calling a module by name, and comparing named outputs."""
+"""Helpers of the checks: calling a module with named inputs, and comparing named outputs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Outputs = dict[str, Tensor]
 
 @contextlib.contextmanager
 def full_precision() -> Iterator[None]:
-    """Switch TF32 off: on accelerators it rounds products of float32 to 10 bits."""
+    """Disable TF32, which rounds float32 factors to 10-bit mantissas on GPUs."""
     switches = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
     former = [switch.fp32_precision for switch in switches]
     try:
@@ -30,13 +30,13 @@ def full_precision() -> Iterator[None]:
 
 
 def call(module: Callable[..., Any], inputs: Inputs) -> Outputs:
-    """Call with keyword arguments and return the tensors of the result by name."""
+    """Call a module with keyword arguments and return the tensors of the result by name."""
     with full_precision():
         return named_outputs(module(**inputs))
 
 
 def named_outputs(output: Any) -> Outputs:
-    """Name the tensors of an output: fields of a named tuple, places of a tuple, or ``output``."""
+    """Name the tensors of an output: fields of a named tuple, tuple indices, or ``output``."""
     if isinstance(output, Tensor):
         return {"output": output}
     if hasattr(output, "_asdict"):
@@ -44,19 +44,19 @@ def named_outputs(output: Any) -> Outputs:
     elif isinstance(output, Mapping):
         parts = dict(output)
     elif isinstance(output, tuple | list):
-        parts = {str(place): value for place, value in enumerate(output)}
+        parts = {str(index): value for index, value in enumerate(output)}
     else:
         raise TypeError(
             f"the module must return a tensor, a tuple or a mapping, got {type(output)}"
         )
     named = {str(name): value for name, value in parts.items() if isinstance(value, Tensor)}
     if not named:
-        raise AssertionError("the module returned no tensor: there is nothing to check")
+        raise AssertionError("the module must return at least one tensor, got none")
     return named
 
 
 def map_floats(inputs: Inputs, function: Callable[[Tensor], Tensor]) -> dict[str, Any]:
-    """Apply a function to every tensor of floating-point numbers and keep the rest."""
+    """Apply a function to every floating-point tensor and keep the other inputs."""
     return {
         name: function(value) if isinstance(value, Tensor) and value.is_floating_point() else value
         for name, value in inputs.items()
@@ -66,16 +66,18 @@ def map_floats(inputs: Inputs, function: Callable[[Tensor], Tensor]) -> dict[str
 def compare(
     actual: Outputs, expected: Outputs, what: str, tolerance: Tolerance | None = None
 ) -> None:
-    """Raise AssertionError, naming the output, where two results differ.
+    """Raise an AssertionError that names the output if two results differ.
 
     Args:
-        actual: outputs to judge.
-        expected: what they should be.
-        what: half a sentence for the message, after the name of the output.
+        actual: outputs to check.
+        expected: expected outputs.
+        what: end of the sentence in the message, after the name of the output.
         tolerance: allowed deviation; None: that of the dtype.
     """
     if actual.keys() != expected.keys():
-        raise AssertionError(f"outputs {sorted(actual)} and {sorted(expected)}: {what}")
+        raise AssertionError(
+            f"the outputs are {sorted(actual)} instead of {sorted(expected)}: {what}"
+        )
     for name, value in actual.items():
         _compare_one(name, value.detach(), expected[name].detach(), what, tolerance)
 
@@ -92,6 +94,6 @@ def _compare_one(
     relative, absolute = tolerance or TOLERANCES[expected.dtype]
     deviation = float((actual.double() - expected.double()).abs().max())
     allowed = absolute + relative * float(expected.double().abs().max())
-    # Written so that a deviation of NaN fails as well.
+    # Written so that a NaN deviation fails too.
     if not deviation <= allowed:
-        raise AssertionError(f"{name} {what}: off by {deviation:.3g}, allowed {allowed:.3g}")
+        raise AssertionError(f"{name} {what}: off by {deviation:.3g}, tolerance {allowed:.3g}")

@@ -1,4 +1,4 @@
-"""Check that the graphs of a batch know nothing of each other."""
+"""Check that the graphs of a batch do not influence each other."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ def assert_batch_independent(
     node_inputs: Collection[str] = ("pos", "x", "vec"),
     tolerance: Tolerance | None = None,
 ) -> None:
-    """Check that a batch of graphs gives what the graphs give one by one.
+    """Check that a batch of graphs gives the same outputs as the individual graphs.
 
-    Afterwards the float inputs of each graph in turn are changed, which must leave the outputs of
-    all others as they were.
+    In addition, the floating-point inputs of each graph in turn are changed, which must not change
+    the outputs of the other graphs.
 
     Args:
-        module: a model of the geometric family: inputs ``batch``, ``num_graphs`` and, if there,
-            ``edge_index`` are given by keyword.
+        module: a geometric model: ``batch``, ``num_graphs`` and, if present, ``edge_index`` are
+            passed by keyword.
         inputs: a batch of several graphs, with ``num_graphs``; some may be empty.
         level: ``"graph"`` for outputs with a row per graph, ``"node"`` for a row per node.
         node_inputs: names of the inputs with a row per node.
         tolerance: allowed deviation; None: that of the dtype.
 
     Raises:
-        AssertionError: if a graph's output depends on its company.
-        ValueError: if there are fewer than two graphs or ``level`` is unknown.
+        AssertionError: If the output of a graph depends on the other graphs of the batch.
+        ValueError: If there are fewer than two graphs, or ``level`` is unknown.
     """
     if level not in ("graph", "node"):
         raise ValueError(f'level must be "graph" or "node", got {level!r}')
@@ -46,14 +46,14 @@ def assert_batch_independent(
     for graph in range(num_graphs):
         alone = call(module, _one_graph(inputs, graph, node_inputs))
         mine = _rows(together, inputs["batch"], graph, level)
-        compare(alone, mine, f"of graph {graph} alone is not that in the batch", tolerance)
+        compare(alone, mine, f"of graph {graph} alone differs from that in the batch", tolerance)
     for graph in range(num_graphs):
         changed = call(module, _with_changed_graph(inputs, graph, node_inputs))
         for other in (g for g in range(num_graphs) if g != graph):
             compare(
                 _rows(changed, inputs["batch"], other, level),
                 _rows(together, inputs["batch"], other, level),
-                f"of graph {other} changes with the content of graph {graph}",
+                f"of graph {other} depends on the inputs of graph {graph}",
                 tolerance,
             )
 
@@ -73,8 +73,8 @@ def _one_graph(inputs: Inputs, graph: int, node_inputs: Collection[str]) -> dict
     alone["num_graphs"] = 1
     if inputs.get("edge_index") is not None:
         edges = inputs["edge_index"]
-        new_name = mine.long().cumsum(0) - 1
-        alone["edge_index"] = new_name[edges[:, mine[edges[0]]]]
+        new_index = mine.long().cumsum(0) - 1
+        alone["edge_index"] = new_index[edges[:, mine[edges[0]]]]
     return alone
 
 

@@ -1,4 +1,4 @@
-"""Check that a module can be captured as one graph."""
+"""Check that ``torch.compile`` captures a module as a single graph."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from geozoo.testing.tolerances import Tolerance
 def assert_compiles(
     module: nn.Module | Callable[..., Any], inputs: Inputs, *, tolerance: Tolerance | None = None
 ) -> None:
-    """Check that ``torch.compile`` captures the module without a break and changes no result.
+    """Check that ``torch.compile`` captures the module without graph breaks or changed results.
 
-    The eager backend runs the captured graph operation by operation: what is checked is the
-    capture, in a second, not the code generator.
+    The eager backend runs the captured graph operation by operation: this checks the capture,
+    within a second, but not the code generation.
 
     Args:
         module: module or function.
@@ -26,7 +26,7 @@ def assert_compiles(
         tolerance: allowed deviation; None: that of the dtype.
 
     Raises:
-        AssertionError: if the graph breaks or a result changes.
+        AssertionError: If there is a graph break, or a result changes.
     """
     expected = call(module, inputs)
     torch.compiler.reset()
@@ -34,7 +34,7 @@ def assert_compiles(
     try:
         actual = call(compiled, inputs)
     except torch._dynamo.exc.TorchDynamoException as error:
-        raise AssertionError(f"the module cannot be captured as one graph: {error}") from error
+        raise AssertionError(f"the module cannot be captured as a single graph: {error}") from error
     finally:
         torch.compiler.reset()
     compare(actual, expected, "changes when compiled", tolerance)

@@ -1,4 +1,4 @@
-"""Check that a model has the signatures of its family."""
+"""Check that the methods of a model have the signatures of its family."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from geozoo.contracts import (
 )
 from geozoo.contracts.families import Family
 
-#: What a closed-form fit is given beside its targets.
+#: Inputs of a closed-form fit, in addition to its targets.
 _FIT_INPUTS = {"geometric": ("x", "batch"), "forecasting": ("observed", "time")}
 _FIRST = {"geometric": ("pos", "x", "batch"), "forecasting": ("x",)}
 _NEIGHBORS = ("pos", "batch", "edge_index", "num_graphs", "num_pairs")
@@ -31,9 +31,9 @@ def assert_contract(model: nn.Module) -> Family:
         model: the model.
 
     Raises:
-        AssertionError: if ``forward`` is that of neither family, or a method or attribute that
-            tasks ask for (``fit``, ``calibrate``, ``neighbors``, ``condition_channels``, ``lags``)
-            is there but cannot be used as they use it.
+        AssertionError: If ``forward`` matches neither family, or an optional method or attribute
+            (``fit``, ``calibrate``, ``neighbors``, ``condition_channels``, ``lags``) exists but
+            cannot be used in the way tasks use it.
 
     >>> from geozoo.models import EGNN
     >>> assert_contract(EGNN(2, 1))
@@ -47,14 +47,16 @@ def assert_contract(model: nn.Module) -> Family:
     if isinstance(model, Fitted):
         _takes(name, model.fit, ("targets",), _FIT_INPUTS[family])
     if callable(getattr(model, "calibrate", None)) and not isinstance(model, Calibrated):
-        raise AssertionError(f"{name}.calibrate needs an attribute calibrated that says if it ran")
+        raise AssertionError(
+            f"{name}.calibrate requires an attribute calibrated: whether calibration has run"
+        )
     if isinstance(model, NeighborListed):
         _takes(name, model.neighbors, (), _NEIGHBORS)
     if isinstance(model, Conditioned) and model.condition_channels:
         _takes(name, model.forward, _FIRST[family], ("condition",))
     if isinstance(model, Lagged):
         if any(not isinstance(lag, int) or lag < 1 for lag in model.lags):
-            raise AssertionError(f"{name}.lags must be positive numbers of steps, got {model.lags}")
+            raise AssertionError(f"{name}.lags must be positive integers (steps), got {model.lags}")
         _takes(name, model.forward, _FIRST[family], ("lagged", "lagged_observed"))
     return family
 
@@ -62,13 +64,13 @@ def assert_contract(model: nn.Module) -> Family:
 def _takes(
     name: str, method: Callable[..., Any], first: Collection[str], named: Collection[str]
 ) -> None:
-    """Refuse a method that cannot be called with these arguments."""
+    """Check that a method can be called with these arguments."""
     signature = inspect.signature(method)
     try:
         signature.bind(*first, **dict.fromkeys(named))
     except TypeError as error:
         wanted = ", ".join((*first, *(f"{key}=" for key in named)))
         raise AssertionError(
-            f"{name}.{method.__name__} is called as {method.__name__}({wanted}): {error}; its "
-            f"signature is {signature}"
+            f"{name}.{method.__name__} must accept the call {method.__name__}({wanted}): {error}; "
+            f"its signature is {signature}"
         ) from None

@@ -1,4 +1,4 @@
-"""Check that scalars stay and vectors turn when the input is moved."""
+"""Check invariance of scalars and equivariance of vectors under rotations and translations."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ def assert_equivariant(
     r"""Check :math:`f(R x + t) = f(x)` for scalars and :math:`R f(x)` for vectors.
 
     Args:
-        module: what is called with the inputs as keyword arguments.
+        module: called with the inputs as keyword arguments.
         inputs: its inputs by name.
-        points: names of the inputs ``[..., dim]`` that turn and move.
-        vectors: names of the inputs ``[..., dim]`` that turn only.
-        vector_outputs: names of the outputs ``[..., dim]`` that turn; the others stay.
-        rotations: orthogonal matrices ``[dim, dim]`` to try, for instance those that map a grid to
-            itself; None: three random ones.
-        reflect: whether the random rotations are followed by a reflection.
-        translate: whether points are moved too.
-        seed: seed of the random motions.
+        points: names of the inputs ``[..., dim]`` that are rotated and translated.
+        vectors: names of the inputs ``[..., dim]`` that are rotated only.
+        vector_outputs: names of the equivariant outputs ``[..., dim]``; the others are invariant.
+        rotations: orthogonal matrices ``[dim, dim]`` to check, for instance those that map a grid
+            to itself; None: three random ones.
+        reflect: whether the random rotations are combined with a reflection.
+        translate: whether points are also translated.
+        seed: seed of the random transformations.
         tolerance: allowed deviation; None: that of the dtype.
 
     Raises:
-        AssertionError: if an output does not follow the motion.
+        AssertionError: If an output is not equivariant.
     """
     generator = torch.Generator().manual_seed(seed)
     sample = next(inputs[name] for name in (*points, *vectors) if inputs.get(name) is not None)
@@ -56,14 +56,14 @@ def assert_equivariant(
         moved = dict(inputs)
         for name in (*points, *vectors):
             if inputs.get(name) is not None:
-                turned = inputs[name] @ matrix.T
-                moved[name] = turned + shift if name in points else turned
-        turned_outputs = {
+                rotated = inputs[name] @ matrix.T
+                moved[name] = rotated + shift if name in points else rotated
+        rotated_outputs = {
             name: value @ matrix.T if name in vector_outputs else value
             for name, value in expected.items()
         }
-        what = f"does not follow motion {number} (R = {matrix.tolist()})"
-        compare(call(module, moved), turned_outputs, what, tolerance)
+        what = f"is not equivariant under transformation {number} (R = {matrix.tolist()})"
+        compare(call(module, moved), rotated_outputs, what, tolerance)
 
 
 def _random_motions(sample: Tensor, reflect: bool, generator: torch.Generator) -> Tensor:

@@ -1,4 +1,4 @@
-"""Check that a forecaster lets windows, sensors and times meet only where they may."""
+"""Check how the forecasts of a model depend on windows, sensors, time steps and missing values."""
 
 from __future__ import annotations
 
@@ -15,34 +15,35 @@ from geozoo.testing.tolerances import Tolerance
 def assert_windows_independent(
     module: Callable[..., Any], inputs: Inputs, *, tolerance: Tolerance | None = None
 ) -> None:
-    """Check that a batch of windows gives what the windows give one by one.
+    """Check that a batch of windows gives the same forecasts as the individual windows.
 
-    Afterwards the numbers of each window in turn are changed, which must leave all others alone.
+    In addition, the values of each window in turn are changed, which must not change the forecasts
+    of the other windows.
 
     Args:
-        module: a forecaster; in evaluation mode, where it has one.
-        inputs: its inputs by name, all of them tensors with windows along the first axis, two or
-            more.
+        module: a forecaster; in evaluation mode, if it is a module.
+        inputs: its inputs by name, all of them tensors with at least two windows along the first
+            axis.
         tolerance: allowed deviation; None: that of the dtype.
 
     Raises:
-        AssertionError: if a window's forecast depends on its company.
-        ValueError: for a single window.
+        AssertionError: If the forecast of a window depends on the other windows of the batch.
+        ValueError: If there is a single window.
     """
     count = next(iter(inputs.values())).shape[0]
     if count < 2:
-        raise ValueError(f"inputs must hold at least 2 windows for this check, got {count}")
+        raise ValueError(f"inputs must contain at least 2 windows for this check, got {count}")
     together = call(module, inputs)
     for window in range(count):
         alone = call(module, {k: v[window : window + 1] for k, v in inputs.items()})
         mine = {name: value[window : window + 1] for name, value in together.items()}
-        compare(alone, mine, f"of window {window} alone is not that in the batch", tolerance)
+        compare(alone, mine, f"of window {window} alone differs from that in the batch", tolerance)
         changed = call(module, {k: _with_other_window(v, window) for k, v in inputs.items()})
         for other in (w for w in range(count) if w != window):
             compare(
                 {name: value[other] for name, value in changed.items()},
                 {name: value[other] for name, value in together.items()},
-                f"of window {other} changes with the content of window {window}",
+                f"of window {other} depends on the inputs of window {window}",
                 tolerance,
             )
 
@@ -56,19 +57,19 @@ def assert_sensors_permute(
     seed: int = 0,
     tolerance: Tolerance | None = None,
 ) -> None:
-    """Check that relabelling the sensors, and whatever knows them, relabels the forecast.
+    """Check that permuting the sensors, in inputs and model, permutes the forecast.
 
     Args:
-        build: makes the model; given an order of the sensors ``[N]``, it makes the same model with
-            its graphs and its tables of sensors in that order.
+        build: builds the model; given an order of the sensors ``[N]``, it builds the same model
+            with its graphs and per-sensor parameters in that order.
         inputs: inputs of the model by name.
-        sensor_axis: for the inputs that have sensors, their axis.
+        sensor_axis: axis of the sensors, for each input with sensors.
         output_axis: axis of the sensors in the output.
-        seed: seed of the order.
+        seed: seed of the permutation.
         tolerance: allowed deviation; None: that of the dtype.
 
     Raises:
-        AssertionError: if the forecast depends on the labels.
+        AssertionError: If the forecast depends on the order of the sensors.
     """
     name, axis = next(iter(sensor_axis.items()))
     generator = torch.Generator().manual_seed(seed)
@@ -91,17 +92,17 @@ def assert_causal(
     output_axis: int,
     tolerance: Tolerance | None = None,
 ) -> None:
-    """Check that no step of the output knows later steps of the input.
+    """Check that no output step depends on later input steps.
 
     Args:
         module: a layer whose outputs have as many steps as its inputs.
         inputs: its inputs by name.
-        time_axis: for the inputs that have steps, their axis.
+        time_axis: axis of the steps, for each input with steps.
         output_axis: axis of the steps in the outputs.
         tolerance: allowed deviation; None: that of the dtype.
 
     Raises:
-        AssertionError: naming the first step that knows the future.
+        AssertionError: If an output step depends on later input steps; the message names the step.
     """
     name, axis = next(iter(time_axis.items()))
     expected = call(module, inputs)
@@ -113,7 +114,7 @@ def assert_causal(
         compare(
             _steps(call(module, changed), output_axis, before),
             _steps(expected, output_axis, before),
-            f"of steps before {step} changes with the input from step {step} on",
+            f"of steps before {step} depends on the input from step {step} on",
             tolerance,
         )
 
@@ -125,22 +126,22 @@ def assert_ignores(
     names: Collection[str],
     observed: Mapping[str, Tensor],
 ) -> None:
-    """Check that entries which were not observed have no influence, bit for bit.
+    """Check that missing entries do not influence the outputs, bit for bit.
 
     Args:
-        module: what is called with the inputs as keyword arguments.
+        module: called with the inputs as keyword arguments.
         inputs: its inputs by name.
-        names: inputs with missing entries.
-        observed: for each of them where it was observed, in its shape.
+        names: names of the inputs with missing entries.
+        observed: mask of the observed entries for each of these inputs, in the same shape.
 
     Raises:
-        AssertionError: if a missing entry matters.
-        ValueError: if nothing is missing.
+        AssertionError: If an output depends on a missing entry.
+        ValueError: If no entry is missing.
     """
     changed = dict(inputs)
     for name in names:
         if bool(observed[name].all()):
-            raise ValueError(f"observed: nothing of {name!r} is missing, so nothing is checked")
+            raise ValueError(f"observed: {name!r} must have missing entries for this check")
         changed[name] = torch.where(observed[name], inputs[name], 3.0 * inputs[name] + 7.0)
     exact = Tolerance(0.0, 0.0)
     compare(call(module, changed), call(module, inputs), "depends on missing entries", exact)

@@ -1,4 +1,4 @@
-"""Check derivatives of first and second order."""
+"""Check first and second derivatives."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def assert_gradients(
     """Check first and second derivatives against finite differences, in float64.
 
     Args:
-        module: module or function; a copy in float64 is checked.
+        module: module or function; a float64 copy is checked.
         inputs: its inputs by name, at a point where the outputs are smooth.
-        wrt: names of the inputs to differentiate by.
-        parameters: whether to differentiate by the module's parameters too.
+        wrt: names of the inputs to differentiate with respect to.
+        parameters: whether to differentiate with respect to the parameters too.
         second: whether to check second derivatives.
 
     Raises:
-        AssertionError: if a derivative is wrong.
+        AssertionError: If a derivative is wrong.
     """
     module, inputs = _in_float64(module, inputs)
     names, values = _variables(module, inputs, wrt, parameters)
@@ -39,7 +39,7 @@ def assert_gradients(
         given = dict(zip(names, variables, strict=True))
         return tuple(_call_with(module, inputs, given).values())
 
-    # Fast mode compares random projections of the Jacobian: as strict, and much cheaper.
+    # Fast mode compares random projections of the Jacobian: equally strict and much cheaper.
     options = {"fast_mode": True, "atol": 1e-5, "rtol": 1e-3}
     with full_precision(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -55,16 +55,16 @@ def assert_finite_derivatives(
 ) -> None:
     """Check that values, first and second derivatives are finite, in float64.
 
-    For singular points: coincident positions, vectors of length 0. The second derivatives are
-    those of a training on forces: of the squared gradient by the inputs and the parameters.
+    Intended for singular points: coincident positions, zero vectors. The second derivatives are
+    those needed to train on forces: of the squared gradient with respect to inputs and parameters.
 
     Args:
-        module: module or function; a copy in float64 is checked.
+        module: module or function; a float64 copy is checked.
         inputs: its inputs by name.
-        wrt: names of the inputs to differentiate by.
+        wrt: names of the inputs to differentiate with respect to.
 
     Raises:
-        AssertionError: if something is not finite.
+        AssertionError: If a value or derivative is not finite.
     """
     module, inputs = _in_float64(module, inputs)
     names, values = _variables(module, inputs, wrt, parameters=True)
@@ -75,11 +75,11 @@ def assert_finite_derivatives(
             continue
         first = _derivatives((value * value + value).sum(), values)
         for by, gradient in zip(names, first, strict=True):
-            _check_finite(f"first derivative of {name} by {by}", gradient)
+            _check_finite(f"first derivative of {name} with respect to {by}", gradient)
         loss = torch.stack([(g * g).sum() for g in first[: len(wrt)]]).sum()
         if loss.requires_grad:
             for by, gradient in zip(names, _derivatives(loss, values), strict=True):
-                _check_finite(f"second derivative of {name} by {by}", gradient)
+                _check_finite(f"second derivative of {name} with respect to {by}", gradient)
 
 
 def _derivatives(loss: Tensor, values: list[Tensor]) -> tuple[Tensor, ...]:
@@ -91,7 +91,7 @@ def _derivatives(loss: Tensor, values: list[Tensor]) -> tuple[Tensor, ...]:
 def _check_finite(what: str, value: Tensor) -> None:
     bad = int((~torch.isfinite(value)).sum())
     if bad:
-        raise AssertionError(f"{what} is not finite in {bad} of {value.numel()} places")
+        raise AssertionError(f"{what} is not finite in {bad} of {value.numel()} entries")
 
 
 def _in_float64(module: Any, inputs: Inputs) -> tuple[Any, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Check that nodes may be relabelled inside their graphs and edges be listed in any order."""
+"""Check equivariance under permutations of the nodes within their graphs and of the edges."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def assert_permutation_equivariant(
     seed: int = 0,
     tolerance: Tolerance | None = None,
 ) -> None:
-    """Check that outputs of nodes follow a relabelling and the others do not change.
+    """Check that node outputs follow a permutation of the nodes and other outputs are unchanged.
 
     Args:
-        module: what is called with the inputs as keyword arguments.
-        inputs: its inputs by name; ``edge_index``, if there, is relabelled and shuffled.
-        batch: graph of each node ``[N]``, sorted; nodes are exchanged inside their graph only.
+        module: called with the inputs as keyword arguments.
+        inputs: its inputs by name; ``edge_index``, if present, is relabelled and shuffled.
+        batch: graph of each node ``[N]``, sorted; nodes are permuted within their graphs only.
         node_inputs: names of the inputs with a row per node.
         edge_inputs: names of the inputs with a row per edge.
         node_outputs: names of the outputs with a row per node.
-        seed: seed of the relabelling.
+        seed: seed of the permutation.
         tolerance: allowed deviation; None: that of the dtype.
 
     Raises:
-        AssertionError: if the result depends on the order.
+        AssertionError: If the result depends on the order of nodes or edges.
     """
     generator = torch.Generator().manual_seed(seed)
     order = _order_inside_graphs(batch, generator)

@@ -16,7 +16,7 @@ from geozoo.testing.tolerances import TOLERANCES
 
 
 class _LowestPrecision(TorchDispatchMode):
-    """Notes every operation whose result is less precise than ``dtype``."""
+    """Records every operation whose result is less precise than ``dtype``."""
 
     def __init__(self, dtype: torch.dtype) -> None:
         super().__init__()
@@ -35,17 +35,17 @@ class _LowestPrecision(TorchDispatchMode):
 
 
 def assert_dtype_kept(module: nn.Module | Callable[..., Any], inputs: Inputs) -> None:
-    """Check float32 and float64: outputs have that dtype and nothing is rounded in between.
+    """Check that outputs keep the dtype of the inputs, float32 or float64, without rounding.
 
-    Every operation on the way is looked at, so that a cast to float32 and back is seen, and the two
-    results are compared within the tolerance of float32.
+    Every intermediate result is checked, so a cast to float32 and back is detected. The float32
+    and float64 results are compared within the tolerance of float32.
 
     Args:
         module: module or function; copies are checked.
         inputs: its inputs by name; the floating-point ones are cast.
 
     Raises:
-        AssertionError: if a dtype is lost or the results differ.
+        AssertionError: If a result has lower precision than the inputs, or the results differ.
     """
     results = {dtype: _run_in(module, inputs, dtype) for dtype in (torch.float32, torch.float64)}
     exact = results[torch.float64]
@@ -64,8 +64,8 @@ def _run_in(module: Any, inputs: Inputs, dtype: torch.dtype) -> Outputs:
     with torch.no_grad(), _LowestPrecision(dtype) as watch:
         outputs = call(module, cast)
     if watch.found:
-        raise AssertionError(f"precision is lost on {dtype} inputs by {watch.found[0]}")
+        raise AssertionError(f"{dtype} inputs lose precision in {watch.found[0]}")
     for name, value in outputs.items():
         if value.dtype != dtype:
-            raise AssertionError(f"{name} is {value.dtype} for inputs of {dtype}")
+            raise AssertionError(f"{name} is {value.dtype} for {dtype} inputs")
     return outputs

@@ -1,4 +1,4 @@
-"""Check that a reloaded module predicts the same numbers."""
+"""Check that a saved and reloaded module gives the same outputs."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from geozoo.testing.tolerances import Tolerance
 def assert_survives_saving(
     module: nn.Module, build: Callable[[], nn.Module], inputs: Inputs
 ) -> None:
-    """Check that state dict, file and a newly built module give the same outputs, bit for bit.
+    """Check that a new module with the saved state dict gives the same outputs, bit for bit.
 
     Args:
         module: the module to save, in the state of interest (trained, calibrated).
-        build: makes a module of the same sizes and dtype, with other random weights.
+        build: builds a module of the same sizes and dtype, with other random weights.
         inputs: inputs of both, by name.
 
     Raises:
-        AssertionError: if a reloaded module predicts something else: part of what it knows is not
-            in its state dict.
+        AssertionError: If the reloaded module gives other outputs: part of its state is missing
+            from the state dict.
     """
     expected = call(module, inputs)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "weights.pt"
         torch.save(module.state_dict(), path)
-        # Only plain tensors are read back: a state dict must not need unpickling.
+        # Plain tensors only: loading a state dict must not require unpickling.
         state = torch.load(path, weights_only=True)
     fresh = build().to(next(iter(expected.values())).device)
     fresh.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""How far two results that should be equal may lie apart, per dtype."""
+"""Tolerances for comparing results, per dtype."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ class Tolerance(NamedTuple):
     """Allowed deviation ``absolute + relative * (largest expected magnitude)``.
 
     Attributes:
-        relative: part that grows with the expected values.
-        absolute: part that does not.
+        relative: relative tolerance.
+        absolute: absolute tolerance.
     """
 
     relative: float
     absolute: float
 
 
-#: The one table of tolerances. float64 is where a property is shown to hold exactly; the others
-#: allow for the rounding of a network of a few layers.
+#: Default tolerances. In float64 a property must hold almost exactly; the other tolerances allow
+#: for rounding errors of a network with a few layers.
 TOLERANCES: dict[torch.dtype, Tolerance] = {
     torch.float64: Tolerance(1e-10, 1e-10),
     torch.float32: Tolerance(2e-4, 1e-5),

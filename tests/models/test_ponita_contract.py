@@ -40,7 +40,7 @@ def test_motions_are_followed_exactly(variant):
         mirrored = None if rotations is None else -rotations
         testing.assert_equivariant(model, inputs, rotations=mirrored, reflect=True)
     else:
-        with pytest.raises(AssertionError, match="does not follow motion"):
+        with pytest.raises(AssertionError, match="is not equivariant under transformation"):
             mirror = torch.tensor([[1.0, 0.0], [0.0, -1.0]])
             testing.assert_equivariant(model, inputs, rotations=[mirror])
 

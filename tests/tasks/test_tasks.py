@@ -118,7 +118,7 @@ def test_a_monitor_without_a_best_value_is_refused() -> None:
     names = ["val/speed_mae", "val/speed_coverage_80", "val/validity"]
     assert checked_monitor(None, names) == "val/speed_mae"
     assert checked_monitor("val/validity", names) == "val/validity"
-    with pytest.raises(ValueError, match="neither more nor less of val/speed_coverage_80 is bet"):
+    with pytest.raises(ValueError, match="val/speed_coverage_80 has no best direction"):
         checked_monitor("val/speed_coverage_80", names)
 
 

@@ -1,4 +1,4 @@
-"""Every checker accepts a good model and refuses one with the fault it is made for."""
+"""Every check accepts a correct model and rejects one with the fault it tests for."""
 
 import pytest
 import torch
@@ -62,24 +62,28 @@ def check_compiling(model):
 
 
 FAULTS = [
-    (check_equivariance, toys.UsesCoordinates, "scalar does not follow motion 0"),
-    (check_equivariance, toys.UsesOrigin, "does not follow motion"),
-    (check_reflection, toys.KnowsHandedness, "does not follow motion"),
+    (check_equivariance, toys.UsesCoordinates, "scalar is not equivariant under transformation 0"),
+    (check_equivariance, toys.UsesOrigin, "is not equivariant under transformation"),
+    (check_reflection, toys.KnowsHandedness, "is not equivariant under transformation"),
     (check_permutation, toys.DependsOnOrder, "depends on the order"),
-    (check_batching, toys.LeaksBatchMean, "of graph 0 alone is not that in the batch"),
+    (check_batching, toys.LeaksBatchMean, "of graph 0 alone differs from that in the batch"),
     (check_gradients, toys.WrongSecondDerivative, "gradgradcheck of"),
     (check_gradients, toys.DetachedDerivative, "gradcheck of"),
-    (check_finite, toys.NormOfZero, "second derivative of scalar by pos is not finite"),
-    (check_finite, toys.RootOfZero, "first derivative of scalar by pos is not finite"),
-    (check_dtype, toys.CastsInside, "precision is lost on torch.float64"),
+    (
+        check_finite,
+        toys.NormOfZero,
+        "second derivative of scalar with respect to pos is",
+    ),
+    (check_finite, toys.RootOfZero, "first derivative of scalar with respect to pos is"),
+    (check_dtype, toys.CastsInside, "torch.float64 inputs lose precision"),
     (check_saving, toys.KeepsAttribute, "changes when saved and reloaded"),
-    (check_compiling, toys.BreaksGraph, "cannot be captured as one graph"),
+    (check_compiling, toys.BreaksGraph, "cannot be captured as a single graph"),
 ]
 NAMES = [f"{check.__name__}-{kind.__name__}" for check, kind, _ in FAULTS]
 
 
 @pytest.mark.parametrize(("check", "kind", "message"), FAULTS, ids=NAMES)
-def test_checker_refuses_its_fault(check, kind, message):
+def test_check_detects_its_fault(check, kind, message):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = build(kind)
@@ -88,17 +92,17 @@ def test_checker_refuses_its_fault(check, kind, message):
 
 
 @pytest.mark.parametrize("check", sorted({fault[0] for fault in FAULTS}, key=lambda c: c.__name__))
-def test_checker_accepts_a_good_model(check):
+def test_check_accepts_correct_model(check):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         check(build(toys.Toy))
 
 
-def test_handedness_is_only_seen_by_reflections():
+def test_handedness_is_detected_only_by_reflections():
     testing.assert_equivariant(build(toys.KnowsHandedness), inputs())
 
 
-def test_given_rotations_are_the_ones_tried():
+def test_given_rotations_are_used():
     turn = torch.tensor([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 
     def height(pos):
@@ -106,12 +110,12 @@ def test_given_rotations_are_the_ones_tried():
 
     given = {"pos": inputs()["pos"]}
     testing.assert_equivariant(height, given, rotations=[turn], translate=False)
-    with pytest.raises(AssertionError, match="does not follow motion"):
+    with pytest.raises(AssertionError, match="is not equivariant under transformation"):
         testing.assert_equivariant(height, given, rotations=[turn[[1, 2, 0]]], translate=False)
 
 
-def test_leak_is_seen_even_if_one_by_one_agrees():
-    """A model that subtracts the previous graph's feature only where there are several."""
+def test_leak_is_detected_even_if_single_graphs_agree():
+    """A model that subtracts the previous graph's features only in batches of several graphs."""
 
     def leaking(pos, x, batch, num_graphs):
         out = torch.zeros(num_graphs, 1, dtype=pos.dtype).index_add(0, batch, pos[:, :1])
@@ -120,11 +124,11 @@ def test_leak_is_seen_even_if_one_by_one_agrees():
     given = inputs()
     given["pos"] = given["pos"].clone()
     given["pos"][3:, 0] = 9.5
-    with pytest.raises(AssertionError, match="changes with the content of graph 1"):
+    with pytest.raises(AssertionError, match="depends on the inputs of graph 1"):
         testing.assert_batch_independent(leaking, given, level="graph")
 
 
-def test_node_outputs_follow_the_relabelling():
+def test_node_outputs_are_permuted():
     given = inputs()
 
     def square(pos, x, batch, num_graphs):
@@ -158,12 +162,12 @@ def test_edges_are_relabelled_and_shuffled():
         testing.assert_permutation_equivariant(order_matters, given, **options)
 
 
-def test_nan_never_passes():
+def test_nan_fails():
     with pytest.raises(AssertionError, match="off by nan"):
         testing.assert_equivariant(lambda pos: pos[:, 0] * float("nan"), {"pos": inputs()["pos"]})
 
 
-def test_batch_check_refuses_what_it_cannot_check():
+def test_batch_check_rejects_invalid_arguments():
     with pytest.raises(ValueError, match="num_graphs must be at least 2"):
         testing.assert_batch_independent(
             build(toys.Toy), inputs() | {"num_graphs": 1}, level="graph"
@@ -172,14 +176,14 @@ def test_batch_check_refuses_what_it_cannot_check():
         testing.assert_batch_independent(build(toys.Toy), inputs(), level="edge")
 
 
-def test_outputs_without_tensors_are_refused():
-    with pytest.raises(AssertionError, match="returned no tensor"):
+def test_outputs_without_tensors_raise():
+    with pytest.raises(AssertionError, match="must return at least one tensor"):
         named_outputs((None, None))
     with pytest.raises(TypeError, match="must return a tensor"):
         named_outputs(3.0)
 
 
-def test_tf32_is_off_inside_and_restored_after():
+def test_tf32_is_disabled_and_restored():
     switch = torch.backends.cudnn.conv
     former = switch.fp32_precision
     with full_precision():
@@ -188,7 +192,7 @@ def test_tf32_is_off_inside_and_restored_after():
     assert switch.fp32_precision == former
 
 
-def test_checkers_leave_the_global_random_state_alone():
+def test_checks_keep_global_random_state():
     state = torch.random.get_rng_state()
     check_equivariance(build_without_draw())
     check_permutation(build_without_draw())

@@ -1,4 +1,4 @@
-"""The checkers of the forecasting family accept good models and refuse broken ones."""
+"""The forecasting checks accept correct models and reject broken ones."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from geozoo import testing
 
 
 class PerSensor(nn.Module):
-    """A table of sensors added to the last step: knows nothing else."""
+    """Adds a per-sensor parameter to the last step."""
 
     def __init__(self, order=None):
         super().__init__()
@@ -51,7 +51,7 @@ def test_sensors():
 def test_time():
     options = {"time_axis": {"x": 1}, "output_axis": 1}
     testing.assert_causal(lambda x: x.cumsum(1), windows(), **options)
-    with pytest.raises(AssertionError, match="of steps before 1 changes"):
+    with pytest.raises(AssertionError, match="of steps before 1 depends"):
         testing.assert_causal(NormOfFuture(), windows(), **options)
 
 
@@ -62,6 +62,6 @@ def test_missing_entries():
     testing.assert_ignores(lambda x: torch.where(seen, x, 0.0).sum(), windows(), **given)
     with pytest.raises(AssertionError, match="depends on missing entries"):
         testing.assert_ignores(lambda x: x.sum(), windows(), **given)
-    with pytest.raises(ValueError, match="nothing of 'x' is missing"):
+    with pytest.raises(ValueError, match="'x' must have missing entries"):
         everything = {"names": ["x"], "observed": {"x": torch.ones_like(seen)}}
         testing.assert_ignores(lambda x: x, windows(), **everything)

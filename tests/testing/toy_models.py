@@ -1,4 +1,4 @@
-"""A small correct model of the geometric family, and ways to spoil it."""
+"""A small correct geometric model, and variants with one fault each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Output(NamedTuple):
 
 
 class Toy(nn.Module):
-    """Scalars from distances to the centre of the graph, vectors from directions to it."""
+    """Scalars from distances to the centre of the graph, vectors from directions to the centre."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class UsesOrigin(Toy):
 
 
 class KnowsHandedness(Toy):
-    """Unchanged by rotations; a reflection turns the sign of a determinant."""
+    """Invariant to rotations; a reflection flips the sign of a determinant."""
 
     def features(self, pos, x, batch, num_graphs):
         features, centred = super().features(pos, x, batch, num_graphs)
@@ -82,7 +82,7 @@ class CastsInside(Toy):
 
 
 class KeepsAttribute(Toy):
-    """Its scale is drawn at random and is not in the state dict."""
+    """Has a random scale that is not in the state dict."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class KeepsAttribute(Toy):
 
 
 class NormOfZero(Toy):
-    """The norm of each node's difference to itself: torch hides it until the second derivative."""
+    """Norm of a zero vector: torch returns NaN only in the second derivative."""
 
     def features(self, pos, x, batch, num_graphs):
         features, centred = super().features(pos, x, batch, num_graphs)
@@ -102,7 +102,7 @@ class NormOfZero(Toy):
 
 
 class RootOfZero(Toy):
-    """A length written as the root of a square: its first derivative at zero is infinite."""
+    """A length as the root of a square: its first derivative at zero is infinite."""
 
     def features(self, pos, x, batch, num_graphs):
         features, centred = super().features(pos, x, batch, num_graphs)
