@@ -1,4 +1,4 @@
-"""Denoising diffusion on clouds of points: positions with zero mean, and features."""
+"""Denoising diffusion on point clouds: zero-mean positions and features."""
 
 from geozoo.diffusion.discrete_time import DiscreteDiffusion
 from geozoo.diffusion.karras import KarrasDiffusion

@@ -1,4 +1,4 @@
-"""Denoising diffusion in discrete time, variance preserving, with a likelihood."""
+"""Variance-preserving denoising diffusion in discrete time, with a likelihood."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from geozoo.diffusion.noise_schedule import PolynomialSchedule
 from geozoo.diffusion.points import Cloud, Network, Points, Progress, standard_noise
 from geozoo.diffusion.process import Diffusion
 
-#: Keeps the logarithm of a probability finite.
+#: Keeps log-probabilities finite.
 _TINY = 1e-10
 
 
@@ -20,20 +20,20 @@ class DiscreteDiffusion(Diffusion):
     r"""The equivariant diffusion model of Hoogeboom et al. ("EDM").
 
     The network predicts the noise of :math:`z_t = \alpha_t x + \sigma_t \epsilon`, positions and
-    features together; the noise of positions, and its prediction, have zero mean per cloud.
-    Features are the one-hot of a class times ``class_scale``, followed by a whole number (the
-    atomic number) times ``number_scale``, where ``number_scale`` is not None.
+    features jointly; the noise of the positions and its prediction have zero mean per cloud.
+    Features are the one-hot encoding of a class times ``class_scale``, followed by an integer (the
+    atomic number) times ``number_scale`` unless ``number_scale`` is None.
 
     Args:
-        num_steps: T.
+        num_steps: number of diffusion steps T.
         precision: see `PolynomialSchedule`.
-        class_scale: factor of the one-hot in the features.
-        number_scale: factor of the whole number; None: the features have none.
-        max_points: points of the largest cloud, which sets the scale of the training loss.
+        class_scale: scale of the one-hot encoding in the features.
+        number_scale: scale of the integer feature; None: the features have none.
+        max_points: points of the largest cloud, which normalises the training loss.
 
     Raises:
-        ValueError: for scales so small that the last noise hides a class
-            (:math:`8 \sigma_0` above the scale), or sizes below 1.
+        ValueError: If a scale is so small that the noise at step 0 hides a class (below
+            :math:`8 \sigma_0`), or a size is below 1.
 
     Reference:
         E. Hoogeboom, V. G. Satorras, C. Vignac, M. Welling, Equivariant Diffusion for Molecule
@@ -62,7 +62,7 @@ class DiscreteDiffusion(Diffusion):
                 raise ValueError(f"{name} must be at least 8 sigma_0 = {least:.3g}, got {value!r}")
 
     def weights(self, cloud: Cloud) -> Float[Tensor, " G"]:
-        """How much each cloud counts in a mean: all the same."""
+        """Weight of each cloud in a mean: uniform."""
         return torch.ones(cloud.num_graphs, dtype=torch.float64, device=cloud.batch.device)
 
     def draw_levels(self, num_graphs: int, generator: torch.Generator) -> Int[Tensor, " G"]:
@@ -79,18 +79,19 @@ class DiscreteDiffusion(Diffusion):
     def predict_noise(
         self, network: Network, noisy: Points, step: Int[Tensor, " G"], cloud: Cloud
     ) -> Points:
-        """The network's guess of the noise, positions with zero mean per cloud."""
+        """The noise predicted by the network, positions with zero mean per cloud."""
         out = network(noisy, step.to(noisy.x.dtype) / self.num_steps)
         return Points(cloud.center(out.pos), out.x)
 
     def loss(
         self, network: Network, clean: Points, cloud: Cloud, step: Tensor, noise: Points
     ) -> dict[str, Float[Tensor, " G"]]:
-        """Half the squared error of the noise per point and component, of each cloud.
+        """Half the squared error of the noise per point and component, for each cloud.
 
-        At step 0 the features' part is their negative log-likelihood instead. The sum is divided by
-        the numbers of a cloud of ``max_points`` points (the published program: of the largest cloud
-        of the batch, which makes the loss of a cloud depend on its neighbours).
+        At step 0 the feature term is the negative log-likelihood of the features instead. The sum
+        is divided by the number of components of a cloud of ``max_points`` points (in the published
+        code: of the largest cloud of the batch, which makes the loss of a cloud depend on the rest
+        of the batch).
         """
         noisy = self.noised(clean, step, noise, cloud)
         error = self.predict_noise(network, noisy, step, cloud).plus(noise, -1.0)
@@ -112,7 +113,7 @@ class DiscreteDiffusion(Diffusion):
         step: Int[Tensor, " G"],
         noises: tuple[Points, Points],
     ) -> Float[Tensor, " G"]:
-        r"""An unbiased estimate of the bound on :math:`-\ln p(x, h | N)` of each cloud, in nats.
+        r"""Unbiased estimate of the upper bound on :math:`-\ln p(x, h | N)` of each cloud, in nats.
 
         .. math:: \mathrm{KL}(q(z_T)) + T\, \tfrac12 (\mathrm{SNR}_{t-1}/\mathrm{SNR}_t - 1)
             \lVert \epsilon - \hat\epsilon \rVert^2 + L_0
@@ -120,7 +121,7 @@ class DiscreteDiffusion(Diffusion):
         Args:
             network: a trained network.
             clean: the data, positions with zero mean.
-            cloud: which points belong together.
+            cloud: assignment of points to clouds.
             step: a step in 1..T for each cloud.
             noises: `standard_noise` for that step and for step 0.
         """
@@ -132,7 +133,7 @@ class DiscreteDiffusion(Diffusion):
         return self._prior(clean, cloud) + middle + self._last(network, clean, cloud, noises[1])
 
     def _prior(self, clean: Points, cloud: Cloud) -> Tensor:
-        """KL of the fully noised data from the standard normal."""
+        """KL divergence of the fully noised data from the standard normal distribution."""
         gamma = self.schedule.gamma[-1]
         signal, spread = self.schedule.alpha(gamma), self.schedule.sigma(gamma)
         per_number = 0.5 * (spread.square() - 1) - spread.log()
@@ -141,7 +142,7 @@ class DiscreteDiffusion(Diffusion):
         return size * per_number + 0.5 * signal.square() * squared
 
     def _last(self, network: Network, clean: Points, cloud: Cloud, noise: Points) -> Tensor:
-        """What the data cost given :math:`z_0`."""
+        r"""Reconstruction term, :math:`-\ln p(x, h | z_0)`."""
         zero = torch.zeros(cloud.num_graphs, dtype=torch.int64, device=clean.x.device)
         noisy = self.noised(clean, zero, noise, cloud)
         error = self.predict_noise(network, noisy, zero, cloud).plus(noise, -1.0)
@@ -151,14 +152,14 @@ class DiscreteDiffusion(Diffusion):
         return pos + self._feature_cost(clean, noisy, cloud)
 
     def _feature_cost(self, clean: Points, noisy: Points, cloud: Cloud) -> Tensor:
-        r""":math:`-\ln p(h | z_0)`: normal mass around 1 for a class, around it for a number."""
+        r""":math:`-\ln p(h | z_0)`: normal mass around 1 for classes, the value for numbers."""
         sigma = float(self.schedule.sigma(self.schedule.gamma[0]))
         classes = slice(0, -1) if self.number_scale is not None else slice(None)
         off = noisy.x[:, classes] / self.class_scale - 1
         mass = (_mass(off, sigma / self.class_scale) + _TINY).log()
         log_class = torch.log_softmax(mass, -1)  # normalised over the classes
-        truth = clean.x[:, classes] / self.class_scale
-        cost = -(truth * log_class).sum(1, keepdim=True)
+        target = clean.x[:, classes] / self.class_scale
+        cost = -(target * log_class).sum(1, keepdim=True)
         if self.number_scale is not None:
             off = (clean.x[:, -1:] - noisy.x[:, -1:]) / self.number_scale
             cost = cost - (_mass(off, sigma / self.number_scale) + _TINY).log()
@@ -172,16 +173,16 @@ class DiscreteDiffusion(Diffusion):
         generator: torch.Generator,
         progress: Progress = lambda steps: None,
     ) -> Points:
-        """Draw points by ancestral sampling, T steps and a last one; see `Diffusion.sample`."""
+        """Sample by ancestral sampling, T steps and a final one; see `Diffusion.sample`."""
         points = standard_noise(like, cloud, generator)
         for t in range(self.num_steps, 0, -1):
             points = self._earlier(network, points, t, cloud, generator)
             progress(1)
         noise, step = standard_noise(like, cloud, generator), self._step(points, 0, cloud)
-        guess = self.predict_noise(network, points, step, cloud)
+        predicted = self.predict_noise(network, points, step, cloud)
         gamma = self.schedule.gamma[0]
         alpha, sigma = float(self.schedule.alpha(gamma)), float(self.schedule.sigma(gamma))
-        pos = (points.pos - sigma * guess.pos) / alpha + sigma / alpha * noise.pos
+        pos = (points.pos - sigma * predicted.pos) / alpha + sigma / alpha * noise.pos
         return Points(cloud.center(pos), points.x)
 
     def _earlier(
@@ -191,11 +192,11 @@ class DiscreteDiffusion(Diffusion):
         gamma_s, gamma_t = self.schedule.gamma[t - 1], self.schedule.gamma[t]
         alpha, variance = (float(value) for value in self.schedule.between(gamma_s, gamma_t))
         sigma_s, sigma_t = (float(self.schedule.sigma(gamma)) for gamma in (gamma_s, gamma_t))
-        guess = self.predict_noise(network, points, self._step(points, t, cloud), cloud)
-        mean = points.scaled(1 / alpha).plus(guess, -variance / (alpha * sigma_t))
+        predicted = self.predict_noise(network, points, self._step(points, t, cloud), cloud)
+        mean = points.scaled(1 / alpha).plus(predicted, -variance / (alpha * sigma_t))
         spread = math.sqrt(variance) * sigma_s / sigma_t
-        moved = mean.plus(standard_noise(points, cloud, generator), spread)
-        return Points(cloud.center(moved.pos), moved.x)
+        sampled = mean.plus(standard_noise(points, cloud, generator), spread)
+        return Points(cloud.center(sampled.pos), sampled.x)
 
     @staticmethod
     def _step(points: Points, t: int, cloud: Cloud) -> Tensor:
@@ -203,5 +204,5 @@ class DiscreteDiffusion(Diffusion):
 
 
 def _mass(off: Tensor, spread: float) -> Tensor:
-    """Normal mass within half a unit of a value that is ``off`` away."""
+    """Normal probability mass within half a unit of a value at distance ``off``."""
     return torch.special.ndtr((off + 0.5) / spread) - torch.special.ndtr((off - 0.5) / spread)

@@ -1,4 +1,4 @@
-"""Denoising diffusion with continuous noise levels and a preconditioned network."""
+"""Denoising diffusion with continuous noise levels and a preconditioned network (EDM design)."""
 
 from __future__ import annotations
 
@@ -11,43 +11,44 @@ from torch import Tensor
 from geozoo.diffusion.points import Cloud, Network, Points, Progress, standard_noise
 from geozoo.diffusion.process import Diffusion
 
-#: Six deviations from the mean, squares of noise levels in float32 stay in their range.
+#: Up to six standard deviations from the mean, squared noise levels stay in the float32 range.
 _LARGEST_LOG_MEAN, _LARGEST_LOG_STD = 10, 5
 
 
 class KarrasDiffusion(Diffusion):
     r"""Variance-exploding diffusion in the design of Karras et al.
 
-    Data with noise :math:`y = x + \sigma \epsilon` is denoised by
+    Noisy data :math:`y = x + \sigma \epsilon` are denoised by
 
     .. math:: D(y; \sigma) = c_\mathrm{skip}\, y + c_\mathrm{out}\, F(c_\mathrm{in} y;
         c_\mathrm{noise})
 
     with :math:`c_\mathrm{skip} = s^2 / (\sigma^2 + s^2)`, :math:`c_\mathrm{out} = \sigma s /
     \sqrt{\sigma^2 + s^2}`, :math:`c_\mathrm{in} = 1 / \sqrt{\sigma^2 + s^2}`,
-    :math:`c_\mathrm{noise} = \tfrac14 \ln \sigma` and s the spread of the data. The network gives
-    a change of its input, :math:`F = c_\mathrm{in} y - \mathrm{network}`, whose positions have zero
-    mean. Noise on positions has zero mean per cloud too, so nothing depends on the origin.
+    :math:`c_\mathrm{noise} = \tfrac14 \ln \sigma` and s the standard deviation of the data. The
+    network predicts a change of its input, :math:`F = c_\mathrm{in} y - \mathrm{network}`, whose
+    positions have zero mean. The noise of the positions has zero mean per cloud too, so nothing
+    depends on the origin.
 
     Args:
-        sigma_data: spread of the data s, in its own scaled unit.
+        sigma_data: standard deviation s of the data, in normalised units.
         log_mean: mean of :math:`\ln \sigma` in training.
-        log_std: its standard deviation.
-        max_weight: upper bound of the weight of a cloud's loss; None for none.
-        num_steps: steps of the sampler.
-        sigma_min: smallest noise of the sampler.
-        sigma_max: largest noise of the sampler.
-        rho: how strongly its steps crowd at small noise.
-        churn: noise added anew over all its steps; 0 makes it deterministic.
-        churn_min: least noise at which it is added.
-        churn_max: largest noise at which it is added; None: no limit.
-        churn_noise: factor of the noise added.
-        class_scale: factor of the one-hot in the features.
-        number_scale: factor of the number behind it (the formal charge); None: there is none.
+        log_std: standard deviation of :math:`\ln \sigma` in training.
+        max_weight: upper bound on the loss weight of a cloud; None: unbounded.
+        num_steps: number of sampling steps.
+        sigma_min: smallest noise level of the sampler.
+        sigma_max: largest noise level of the sampler.
+        rho: exponent of the sampling schedule; larger values take more steps at low noise.
+        churn: total amount of noise added during sampling; 0 makes the sampler deterministic.
+        churn_min: smallest noise level at which noise is added.
+        churn_max: largest noise level at which noise is added; None: no limit.
+        churn_noise: scale of the added noise.
+        class_scale: scale of the one-hot encoding in the features.
+        number_scale: scale of the number after it (the formal charge); None: there is none.
 
     Raises:
-        ValueError: for a size that is not positive, noise levels in the wrong order, or levels in
-            training that float32 would not hold.
+        ValueError: If a size is not positive, noise levels are in the wrong order, or training
+            noise levels exceed the float32 range.
 
     Reference:
         T. Karras, M. Aittala, T. Aila, S. Laine, Elucidating the Design Space of Diffusion-Based
@@ -97,11 +98,11 @@ class KarrasDiffusion(Diffusion):
         self.churn_max = math.inf if churn_max is None else churn_max
 
     def weights(self, cloud: Cloud) -> Float[Tensor, " G"]:
-        """How much each cloud counts in a mean: as many points as it has."""
+        """Weight of each cloud in a mean: its number of points."""
         return cloud.counts.double()
 
     def draw_levels(self, num_graphs: int, generator: torch.Generator) -> Float[Tensor, " G"]:
-        """Noise levels of a training batch, log-normal."""
+        """Noise levels of a training batch, from a log-normal distribution."""
         normal = torch.randn(num_graphs, generator=generator, device=generator.device)
         return (self.log_mean + self.log_std * normal).exp()
 
@@ -113,15 +114,15 @@ class KarrasDiffusion(Diffusion):
         scale = (sigma.square() + data**2).sqrt()
         c_in, c_skip = 1 / scale, data**2 / scale.square()
         c_out, c_noise = sigma * data / scale, sigma.log() / 4
-        given = noisy.scaled(cloud.spread(c_in))
-        change = network(given, c_noise)
-        target = given.plus(Points(cloud.center(change.pos), change.x), -1.0)
-        return noisy.scaled(cloud.spread(c_skip)).plus(target, cloud.spread(c_out))
+        scaled = noisy.scaled(cloud.spread(c_in))
+        change = network(scaled, c_noise)
+        output = scaled.plus(Points(cloud.center(change.pos), change.x), -1.0)
+        return noisy.scaled(cloud.spread(c_skip)).plus(output, cloud.spread(c_out))
 
     def loss(
         self, network: Network, clean: Points, cloud: Cloud, sigma: Tensor, noise: Points
     ) -> dict[str, Float[Tensor, " G"]]:
-        r"""Weighted squared error, :math:`(\sigma^2 + s^2)/(\sigma s)^2` the weight.
+        r"""Squared error, weighted by :math:`(\sigma^2 + s^2)/(\sigma s)^2`.
 
         ``positions`` and ``features`` are means over points and components, ``loss`` is their sum.
         """
@@ -144,23 +145,23 @@ class KarrasDiffusion(Diffusion):
         generator: torch.Generator,
         progress: Progress = lambda steps: None,
     ) -> Points:
-        """Draw points by the stochastic sampler of second order; see `Diffusion.sample`."""
+        """Sample with the stochastic second-order sampler; see `Diffusion.sample`."""
         levels = self.levels().tolist()
         points = standard_noise(like, cloud, generator).scaled(levels[0])
-        for sigma, following in zip(levels[:-1], levels[1:], strict=True):
+        for sigma, next_sigma in zip(levels[:-1], levels[1:], strict=True):
             points, sigma = self._churned(points, sigma, cloud, generator)
             slope = self._slope(network, points, sigma, cloud)
-            moved = points.plus(slope, following - sigma)
-            if following > 0:
-                correction = self._slope(network, moved, following, cloud)
+            updated = points.plus(slope, next_sigma - sigma)
+            if next_sigma > 0:
+                correction = self._slope(network, updated, next_sigma, cloud)
                 mean = slope.plus(correction).scaled(0.5)
-                moved = points.plus(mean, following - sigma)
-            points = moved
+                updated = points.plus(mean, next_sigma - sigma)
+            points = updated
             progress(1)
         return Points(cloud.center(points.pos), points.x)
 
     def levels(self) -> Float[Tensor, " steps_and_zero"]:
-        """Noise levels from ``sigma_max`` to ``sigma_min``, and 0."""
+        """Noise levels of the sampler, from ``sigma_max`` down to ``sigma_min``, then 0."""
         ramp = torch.linspace(0, 1, self.num_steps, dtype=torch.float64)
         high, low = self.sigma_max ** (1 / self.rho), self.sigma_min ** (1 / self.rho)
         return torch.cat([(high + ramp * (low - high)) ** self.rho, torch.zeros(1).double()])

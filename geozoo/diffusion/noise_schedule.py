@@ -1,4 +1,4 @@
-"""The noise of a variance-preserving diffusion in discrete time."""
+"""Noise schedule of a variance-preserving diffusion in discrete time."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from torch.nn import functional
 
 
 class PolynomialSchedule(nn.Module):
-    r"""Signal and noise at step t of T: :math:`z_t = \alpha_t x + \sigma_t \epsilon`.
+    r"""Signal and noise level at step t of T: :math:`z_t = \alpha_t x + \sigma_t \epsilon`.
 
     .. math:: \alpha_t^2 = (1 - 2s)\, (1 - (t/T)^2)^2 + s, \qquad \sigma_t^2 = 1 - \alpha_t^2
 
-    where ratios of successive :math:`\alpha^2` are kept above 0.001. Everything is computed from
-    :math:`\gamma_t = -\ln(\alpha_t^2/\sigma_t^2)`, a table in float64.
+    where ratios of successive :math:`\alpha^2` are clipped below at 0.001. All values derive from a
+    float64 table of :math:`\gamma_t = -\ln(\alpha_t^2/\sigma_t^2)`.
 
     Args:
-        num_steps: T.
+        num_steps: number of diffusion steps T.
         precision: s.
-        power: 2 in the equation above: :math:`(1 - (t/T)^p)^2`.
+        power: the exponent p of t/T, 2 in the equation above: :math:`(1 - (t/T)^p)^2`.
 
     Raises:
-        ValueError: for fewer than 1 step or a precision outside (0, 0.5).
+        ValueError: If ``num_steps`` is below 1, or ``precision`` is outside (0, 0.5).
 
     Reference:
         E. Hoogeboom, V. G. Satorras, C. Vignac, M. Welling, Equivariant Diffusion for Molecule
@@ -47,21 +47,21 @@ class PolynomialSchedule(nn.Module):
         self.register_buffer("gamma", torch.log1p(-signal) - signal.log())
 
     def at(self, step: Int[Tensor, " G"]) -> Float[Tensor, " G"]:
-        r""":math:`\gamma` at some steps, float64."""
+        r""":math:`\gamma` at the given steps, float64."""
         return self.gamma.index_select(0, step)
 
     @staticmethod
     def alpha(gamma: Tensor) -> Tensor:
-        r"""Factor of the signal, :math:`\alpha = \sqrt{\mathrm{sigmoid}(-\gamma)}`."""
+        r"""Signal level, :math:`\alpha = \sqrt{\mathrm{sigmoid}(-\gamma)}`."""
         return torch.sigmoid(-gamma).sqrt()
 
     @staticmethod
     def sigma(gamma: Tensor) -> Tensor:
-        r"""Factor of the noise, :math:`\sigma = \sqrt{\mathrm{sigmoid}(\gamma)}`."""
+        r"""Noise level, :math:`\sigma = \sqrt{\mathrm{sigmoid}(\gamma)}`."""
         return torch.sigmoid(gamma).sqrt()
 
     @staticmethod
     def between(gamma_s: Tensor, gamma_t: Tensor) -> tuple[Tensor, Tensor]:
-        r""":math:`\alpha_{t|s}` and :math:`\sigma^2_{t|s}` of the way from step s to step t > s."""
+        r""":math:`\alpha_{t|s}` and :math:`\sigma^2_{t|s}` of the transition from s to t > s."""
         signal = functional.logsigmoid(-gamma_t) - functional.logsigmoid(-gamma_s)
         return (0.5 * signal).exp(), -torch.expm1(signal)

@@ -1,4 +1,4 @@
-"""Points with features, and noise on them that does not move their centre."""
+"""Point clouds with features, and noise with zero-mean positions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from geozoo.ops import scatter
 
 
 class Cloud(NamedTuple):
-    """Which points belong together.
+    """Assignment of points to the clouds of a batch.
 
     Attributes:
         batch: ``[N]`` cloud of each point, sorted.
@@ -25,11 +25,11 @@ class Cloud(NamedTuple):
 
     @property
     def counts(self) -> Int[Tensor, " G"]:
-        """Points of each cloud."""
+        """Number of points of each cloud."""
         return torch.bincount(self.batch, minlength=self.num_graphs)
 
     def center(self, pos: Float[Tensor, "N dim"]) -> Float[Tensor, "N dim"]:
-        """Positions counted from the mean position of their cloud."""
+        """Positions relative to the mean position of their cloud."""
         return pos - scatter(pos, self.batch, self.num_graphs, "mean").index_select(0, self.batch)
 
     def total(self, values: Float[Tensor, "N ..."]) -> Float[Tensor, " G"]:
@@ -37,7 +37,7 @@ class Cloud(NamedTuple):
         return scatter(values.flatten(1).sum(1), self.batch, self.num_graphs)
 
     def spread(self, values: Float[Tensor, " G"]) -> Float[Tensor, "N 1"]:
-        """The value of its cloud at each point."""
+        """Broadcast the value of each cloud to its points."""
         return values.index_select(0, self.batch).unsqueeze(-1)
 
 
@@ -53,28 +53,28 @@ class Points(NamedTuple):
     x: Tensor
 
     def scaled(self, factor: Tensor | float) -> Points:
-        """Both parts times a factor, one for all or one per point ``[N, 1]``."""
+        """Multiply positions and features by a factor, a scalar or one per point ``[N, 1]``."""
         return Points(self.pos * factor, self.x * factor)
 
     def plus(self, other: Points, factor: Tensor | float = 1.0) -> Points:
-        """Both parts plus a factor times those of other points."""
+        """Add a factor times the positions and features of other points."""
         return Points(self.pos + factor * other.pos, self.x + factor * other.x)
 
 
-#: A network on noisy points and the noise input ``[G]`` of each cloud; gives points.
+#: A network that maps noisy points and the noise input ``[G]`` of each cloud to points.
 Network = Callable[[Points, Tensor], Points]
 #: Called with 1 after each step of a sampler.
 Progress = Callable[[int], None]
 
 
 def standard_noise(like: Points, cloud: Cloud, generator: torch.Generator | None) -> Points:
-    """Independent standard normal numbers, with positions projected to zero mean per cloud.
+    """Independent standard normal noise, with positions projected to zero mean per cloud.
 
     Args:
-        like: points of the wanted shape and dtype.
-        cloud: which points belong together.
-        generator: source of the numbers, on any device; drawn there and moved, so that the same
-            seed gives the same noise everywhere.
+        like: points with the shape and dtype of the noise.
+        cloud: assignment of points to clouds.
+        generator: random generator on any device; noise is drawn on its device and then moved, so
+            that a seed gives the same noise on every device.
     """
     device = "cpu" if generator is None else generator.device
 

@@ -1,4 +1,4 @@
-"""What every diffusion offers to those who train it and draw from it."""
+"""Interface of all diffusion processes for training and sampling."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from torch import Tensor, nn
 
 from geozoo.diffusion.points import Cloud, Network, Points, Progress
 
-#: Squares of features in float32 stay in their range.
+#: Squares of features up to this scale stay in the float32 range.
 _LARGEST_SCALE = 1e6
 
 
 class Diffusion(nn.Module, ABC):
-    """Base of the diffusions: noise levels, loss, sampler, and the scale of the features.
+    """Base class of diffusion processes: noise levels, loss, sampler, and scaling of the features.
 
-    Features are the one-hot of a class, followed by one number where ``number_scale`` is given.
+    Features are the one-hot encoding of a class, followed by one number if ``number_scale`` is
+    given.
 
     Args:
-        class_scale: factor of the one-hot.
-        number_scale: factor of the number; None: there is none.
+        class_scale: scale of the one-hot encoding.
+        number_scale: scale of the number; None: there is none.
 
     Raises:
-        ValueError: for a scale that is not positive, or beyond 1e6.
+        ValueError: If a scale is not positive, or above 1e6.
     """
 
-    #: Whether there is a method ``negative_log_likelihood``, as `DiscreteDiffusion` has it.
+    #: Whether the process has a method ``negative_log_likelihood``, like `DiscreteDiffusion`.
     has_likelihood: ClassVar[bool] = False
 
     def __init__(self, *, class_scale: float, number_scale: float | None) -> None:
@@ -41,35 +42,35 @@ class Diffusion(nn.Module, ABC):
         self.class_scale, self.number_scale = class_scale, number_scale
 
     def scale(self, x: Float[Tensor, "N F"]) -> Float[Tensor, "N F"]:
-        """Features as the network sees them."""
+        """Scale the features for the network."""
         if self.number_scale is None:
             return x * self.class_scale
         return torch.cat([x[:, :-1] * self.class_scale, x[:, -1:] * self.number_scale], 1)
 
     def classes(self, x: Float[Tensor, "N F"]) -> Int[Tensor, " N"]:
-        """The class of each point: the largest entry of its one-hot, noisy or not."""
+        """The class of each point: the argmax of its one-hot encoding, noisy or not."""
         return (x if self.number_scale is None else x[:, :-1]).argmax(1)
 
     @abstractmethod
     def weights(self, cloud: Cloud) -> Float[Tensor, " G"]:
-        """How much each cloud counts in a mean of losses."""
+        """Weight of each cloud in a mean of losses."""
 
     @abstractmethod
     def draw_levels(self, num_graphs: int, generator: torch.Generator) -> Tensor:
-        """A noise level for each cloud of a training batch, on the generator's device."""
+        """Draw a noise level for each cloud of a training batch, on the generator's device."""
 
     @abstractmethod
     def loss(
         self, network: Network, clean: Points, cloud: Cloud, level: Tensor, noise: Points
     ) -> dict[str, Float[Tensor, " G"]]:
-        """The loss of each cloud as ``"loss"``, and its parts by name.
+        """The loss of each cloud as ``"loss"``, and its terms by name.
 
         Args:
-            network: what is trained.
+            network: the network to train.
             clean: the data: positions with zero mean per cloud, features scaled.
-            cloud: which points belong together.
-            level: from `draw_levels`.
-            noise: `standard_noise`.
+            cloud: assignment of points to clouds.
+            level: noise levels from `draw_levels`.
+            noise: noise from `standard_noise`.
         """
 
     @abstractmethod
@@ -81,12 +82,12 @@ class Diffusion(nn.Module, ABC):
         generator: torch.Generator,
         progress: Progress = lambda steps: None,
     ) -> Points:
-        """Draw points, features scaled.
+        """Draw samples, with scaled features.
 
         Args:
             network: a trained network.
-            like: points of the wanted shape and dtype; their values do not matter.
-            cloud: which points belong together.
-            generator: source of all noise.
+            like: points with the shape and dtype of the samples; their values are ignored.
+            cloud: assignment of points to clouds.
+            generator: random generator of all noise.
             progress: called with 1 after each step.
         """

@@ -16,7 +16,7 @@ def make_cloud(sizes: tuple[int, ...] = SIZES) -> Cloud:
 
 
 def make_points(cloud: Cloud, *, seed: int = 0, features: int = 6) -> Points:
-    """A one-hot of five classes and a whole number, and positions with zero mean."""
+    """Features of five one-hot classes and an integer, and zero-mean positions."""
     generator = torch.Generator().manual_seed(seed)
     count = len(cloud.batch)
     pos = cloud.center(torch.randn(count, 3, generator=generator, dtype=torch.float64))
@@ -27,7 +27,7 @@ def make_points(cloud: Cloud, *, seed: int = 0, features: int = 6) -> Points:
 
 
 def equivariant_network(cloud: Cloud) -> Network:
-    """Scalars from distances to the centre, vectors along the positions."""
+    """Scalars from distances to the centre; vectors along the positions."""
 
     def call(points: Points, level: Tensor) -> Points:
         squared = points.pos.square().sum(1, keepdim=True)

@@ -26,12 +26,12 @@ def clean_points(process: DiscreteDiffusion, cloud: Cloud, seed: int = 0) -> Poi
     return Points(points.pos, process.scale(points.x))
 
 
-def test_schedule_is_the_polynomial() -> None:
+def test_polynomial_schedule() -> None:
     schedule = PolynomialSchedule(1000)
     gamma = schedule.gamma
     time = torch.linspace(0, 1, 1001, dtype=torch.float64)
     expected = (1 - 2e-5) * (1 - time**2) ** 2 + 1e-5
-    # away from the end, where ratios are bounded
+    # except near the end, where ratios are clipped
     torch.testing.assert_close(schedule.alpha(gamma).square()[:960], expected[:960])
     torch.testing.assert_close(
         schedule.alpha(gamma).square() + schedule.sigma(gamma).square(), torch.ones(1001).double()
@@ -40,7 +40,7 @@ def test_schedule_is_the_polynomial() -> None:
     assert schedule.sigma(gamma[0]).item() == pytest.approx(math.sqrt(1e-5), rel=1e-6)
 
 
-def test_steps_compose() -> None:
+def test_transitions_compose() -> None:
     schedule = PolynomialSchedule(50)
     gamma = schedule.gamma
     alpha, variance = schedule.between(gamma[10], gamma[30])
@@ -59,8 +59,8 @@ def test_loss_is_half_the_squared_error_of_the_noise() -> None:
     torch.testing.assert_close(parts["loss"], 0.5 * expected / (10 * 9))
 
 
-def test_likelihood_is_a_sum_of_divergences() -> None:
-    """The weight of a step, against the divergence of the two normal laws it stands for."""
+def test_likelihood_is_sum_of_kl_divergences() -> None:
+    """The weight of a step equals the KL divergence between the two normal distributions."""
     process, cloud = DiscreteDiffusion(20), make_cloud((3,))
     schedule, t = process.schedule, 9
     clean, noise = clean_points(process, cloud), make_points(cloud, seed=1)
@@ -73,7 +73,7 @@ def test_likelihood_is_a_sum_of_divergences() -> None:
     sigma_s, sigma_t = schedule.sigma(gamma_s), schedule.sigma(gamma_t)
 
     def law(x_hat: Tensor, z: Tensor) -> Normal:
-        """q(z_s | z_t, x): textbook posterior."""
+        """q(z_s | z_t, x), the textbook posterior."""
         mean = (
             alpha * sigma_s**2 / sigma_t**2 * z
             + schedule.alpha(gamma_s) * variance / sigma_t**2 * x_hat
@@ -91,17 +91,17 @@ def test_likelihood_is_a_sum_of_divergences() -> None:
     torch.testing.assert_close((nll - rest)[0], process.num_steps * total)
 
 
-def test_prior_is_the_divergence_from_the_standard_normal() -> None:
+def test_prior_is_kl_from_standard_normal() -> None:
     process, cloud = DiscreteDiffusion(5), make_cloud((1,))
     clean = clean_points(process, cloud)
     gamma = process.schedule.gamma[-1]
     noised = Normal(process.schedule.alpha(gamma) * clean.x, process.schedule.sigma(gamma).double())
     expected = kl_divergence(noised, Normal(torch.zeros(6).double(), torch.ones(6).double())).sum()
-    # a single point has no position that is free
+    # a single point has no free position
     torch.testing.assert_close(process._prior(clean, cloud)[0], expected)
 
 
-def test_last_step_prefers_the_true_class_and_number() -> None:
+def test_last_step_is_minimal_at_true_class_and_number() -> None:
     process, cloud = DiscreteDiffusion(), make_cloud((4,))
     clean = clean_points(process, cloud)
     right = process._feature_cost(clean, clean, cloud)
@@ -121,8 +121,8 @@ def test_class_probabilities_are_normalised() -> None:
     assert total == pytest.approx(1.0, rel=1e-6)
 
 
-def test_sampler_keeps_the_spread_of_normal_data() -> None:
-    """Of standard normal data the noise in z is, in the mean, sigma z."""
+def test_sampler_keeps_variance_of_normal_data() -> None:
+    """For standard normal data the expected noise in z is sigma z."""
     process, cloud = DiscreteDiffusion(1000), make_cloud((3000,))
     schedule = process.schedule
 
@@ -135,7 +135,7 @@ def test_sampler_keeps_the_spread_of_normal_data() -> None:
     assert drawn.pos.std().item() == pytest.approx(1.0, abs=0.02)
 
 
-def test_turned_noise_gives_turned_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rotated_noise_gives_rotated_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     cloud, process = make_cloud(), DiscreteDiffusion(10)
     like, network = make_points(cloud), equivariant_network(cloud)
     turn = random_rotations(1, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)[
@@ -153,7 +153,7 @@ def test_turned_noise_gives_turned_samples(monkeypatch: pytest.MonkeyPatch) -> N
     torch.testing.assert_close(other.pos / scale, straight.pos @ turn.T / scale, atol=1e-9, rtol=0)
 
 
-def test_classes_are_read_without_the_number() -> None:
+def test_classes_ignore_the_number() -> None:
     process = DiscreteDiffusion()
     x = torch.tensor([[0.1, 0.2, 0.0, 0.0, 0.0, 9.0]])
     assert process.classes(x).tolist() == [1]
@@ -170,6 +170,6 @@ def test_classes_are_read_without_the_number() -> None:
         ({"max_points": 0}, "max_points must be at least 1"),
     ],
 )
-def test_bad_sizes_are_refused(options: dict, message: str) -> None:
+def test_invalid_sizes_raise(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DiscreteDiffusion(**options)

@@ -14,7 +14,7 @@ from geozoo.geometry import random_rotations
 
 
 def gaussian_denoiser(process: KarrasDiffusion, spread: float):
-    """A network whose denoiser is the exact one of normal data: D = y spread^2/(spread^2 + s^2)."""
+    """A network whose denoiser is exact for normal data: D = y spread^2/(spread^2 + s^2)."""
 
     def call(points: Points, level: Tensor) -> Points:
         sigma = (4 * level).exp()[:, None][torch.zeros(len(points.x), dtype=torch.int64)]
@@ -28,7 +28,7 @@ def gaussian_denoiser(process: KarrasDiffusion, spread: float):
     return call
 
 
-def test_denoiser_is_the_input_without_noise_and_the_network_with_much() -> None:
+def test_denoiser_limits_of_low_and_high_noise() -> None:
     process, cloud = KarrasDiffusion(), make_cloud()
     points = make_points(cloud)
     silent = lambda given, level: given.scaled(0.0)  # noqa: E731
@@ -39,7 +39,7 @@ def test_denoiser_is_the_input_without_noise_and_the_network_with_much() -> None
     torch.testing.assert_close(large.pos, points.pos * (1 + 3.0) / 10.0)
 
 
-def test_loss_is_the_weighted_error_of_the_denoiser() -> None:
+def test_loss_is_weighted_denoising_error() -> None:
     process, cloud = KarrasDiffusion(sigma_data=0.5), make_cloud((3, 2))
     clean, noise = make_points(cloud), make_points(cloud, seed=1)
     sigma = torch.tensor([0.3, 1.7], dtype=torch.float64)
@@ -72,19 +72,19 @@ def test_weight_can_be_bounded() -> None:
     assert (free / bounded).item() == pytest.approx((1e-6 + 1) / 1e-6 / 1000)
 
 
-def test_levels_are_those_of_the_paper() -> None:
+def test_noise_levels_match_the_paper() -> None:
     levels = KarrasDiffusion(num_steps=5, sigma_min=0.01, sigma_max=2.0, rho=3.0).levels()
     expected = [(2 ** (1 / 3) + i / 4 * (0.01 ** (1 / 3) - 2 ** (1 / 3))) ** 3 for i in range(5)]
     assert levels.tolist() == pytest.approx([*expected, 0.0])
 
 
-def test_levels_in_training_are_log_normal() -> None:
+def test_training_noise_levels_are_log_normal() -> None:
     levels = KarrasDiffusion().draw_levels(100_000, torch.Generator().manual_seed(0)).log()
     assert levels.mean().item() == pytest.approx(-1.2, abs=0.02)
     assert levels.std().item() == pytest.approx(1.2, abs=0.02)
 
 
-def test_deterministic_sampler_follows_the_flow_of_normal_data() -> None:
+def test_deterministic_sampler_matches_exact_flow_of_normal_data() -> None:
     spread, cloud = 0.7, make_cloud((6,))
     process = KarrasDiffusion(churn=0.0, num_steps=200)
     like = make_points(cloud)
@@ -107,14 +107,14 @@ def test_second_order_converges_faster_than_first() -> None:
         drawn = process.sample(
             gaussian_denoiser(process, spread), like, cloud, torch.Generator().manual_seed(5)
         )
-        # the last step, of first order, is short enough not to count
+        # the last, first-order step is short enough to be negligible
         exact = spread / math.sqrt(spread**2 + 1)
         return float((drawn.x - start.x * exact).abs().max())
 
     assert error(80) < error(20) / 6
 
 
-def test_stochastic_sampler_keeps_the_spread_of_normal_data() -> None:
+def test_stochastic_sampler_keeps_variance_of_normal_data() -> None:
     spread, cloud = 0.7, make_cloud((3000,))
     process = KarrasDiffusion(sigma_max=20.0, churn=30.0, num_steps=60)
     drawn = process.sample(
@@ -127,7 +127,7 @@ def test_stochastic_sampler_keeps_the_spread_of_normal_data() -> None:
     assert drawn.pos.std().item() == pytest.approx(spread, rel=0.03)
 
 
-def test_turned_noise_gives_turned_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rotated_noise_gives_rotated_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     cloud, process = make_cloud(), KarrasDiffusion(num_steps=10)
     like, network = make_points(cloud), equivariant_network(cloud)
     turn = random_rotations(1, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)[
@@ -170,6 +170,6 @@ def test_progress_and_centre() -> None:
         ({"max_weight": float("nan")}, "max_weight must be positive, got nan"),
     ],
 )
-def test_bad_sizes_are_refused(options: dict, message: str) -> None:
+def test_invalid_sizes_raise(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         KarrasDiffusion(**options)

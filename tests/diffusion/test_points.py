@@ -1,4 +1,4 @@
-"""Clouds and their noise."""
+"""Point clouds and their noise."""
 
 import torch
 from clouds import make_cloud, make_points
@@ -6,16 +6,16 @@ from clouds import make_cloud, make_points
 from geozoo.diffusion import standard_noise
 
 
-def test_noise_of_positions_has_no_centre_and_that_of_features_does() -> None:
+def test_position_noise_has_zero_mean_but_feature_noise_does_not() -> None:
     cloud = make_cloud((5, 2, 1))
     noise = standard_noise(make_points(cloud), cloud, torch.Generator().manual_seed(0))
     for graph in range(3):
         assert noise.pos[cloud.batch == graph].sum(0).abs().max() < 1e-12
-    assert noise.pos[-1].abs().max() == 0  # a point alone does not move
+    assert noise.pos[-1].abs().max() == 0  # a single point does not move
     assert noise.x.sum(0).abs().min() > 1e-3
 
 
-def test_noise_is_standard_in_the_directions_that_are_left() -> None:
+def test_noise_is_standard_in_remaining_dimensions() -> None:
     cloud = make_cloud((3,) * 20_000)
     noise = standard_noise(make_points(cloud), cloud, torch.Generator().manual_seed(0))
     # (n - 1) of n directions
@@ -23,7 +23,7 @@ def test_noise_is_standard_in_the_directions_that_are_left() -> None:
     assert abs(noise.x.square().mean().item() - 1) < 0.01
 
 
-def test_sums_and_values_of_clouds() -> None:
+def test_totals_and_broadcasting() -> None:
     cloud = make_cloud((2, 1))
     values = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     assert cloud.total(values).tolist() == [10.0, 11.0]
