@@ -1,4 +1,4 @@
-"""Solvers of ordinary differential equations; torchdiffeq is loaded only where it is needed."""
+"""Solvers of ordinary differential equations; torchdiffeq is imported only when needed."""
 
 from geozoo.ode.solvers import ADAPTIVE, FIXED, Integrator, check_solver, odeint, odeint_states
 

@@ -1,4 +1,4 @@
-"""Explicit Euler steps of our own, every other solver through torchdiffeq."""
+"""ODE solvers: a native explicit Euler method, and all other solvers through torchdiffeq."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-#: Solvers that take one step between two neighbouring times.
+#: Fixed-step solvers, which take one step between successive times.
 FIXED = (
     "euler", "midpoint", "heun2", "heun3", "rk4", "explicit_adams", "implicit_adams",
 )  # fmt: skip
-#: Solvers that choose their steps by ``rtol`` and ``atol``.
+#: Adaptive solvers, which choose their steps by ``rtol`` and ``atol``.
 ADAPTIVE = ("dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun")
 
 Times = Float[Tensor, " S"] | Sequence[float]
@@ -34,36 +34,36 @@ def odeint(
     atol: float = 1e-6,
     adjoint_params: Iterable[Tensor] | None = None,
 ) -> Float[Tensor, "S ..."]:
-    r"""Solve :math:`dy/dt = f(t, y)` from ``y0`` at the first time.
+    r"""Solve :math:`dy/dt = f(t, y)` with initial state ``y0``.
 
     Args:
         func: called with a time (a scalar tensor) and a state; returns the derivative.
         y0: state at ``times[0]``.
-        times: S finite times, strictly increasing or decreasing, at least one. A tensor's
-            differences are taken in its own dtype, those of a sequence of numbers in double
-            precision. Whole numbers are converted. ``func`` is given times in at least float32,
+        times: S finite times, strictly increasing or decreasing, at least one. Differences of a
+            tensor are computed in its own dtype, those of a sequence of numbers in double
+            precision. Integers are converted. ``func`` receives times in at least float32,
             whatever the precision of ``y0``.
-        solver: a name of `FIXED` or `ADAPTIVE`. ``"euler"`` is unrolled here, with the times as
-            grid, and equals torchdiffeq bit for bit; the others are torchdiffeq's. The step of an
-            adaptive solver follows the error of the whole state: samples of a batch then depend on
-            each other within the tolerances.
-        adjoint: compute gradients by solving the adjoint equation backwards, in memory that does
-            not grow with the number of steps. The gradients are those of the equation, not of the
-            steps taken: they differ by the discretisation error.
+        solver: a name from `FIXED` or `ADAPTIVE`. ``"euler"`` is unrolled natively, with the times
+            as grid, and equals torchdiffeq bit for bit; the others use torchdiffeq. Adaptive
+            solvers control the error of the whole state, so the samples of a batch depend on each
+            other within the tolerances.
+        adjoint: compute gradients by solving the adjoint equation backwards, with memory that is
+            independent of the number of steps. The gradients are those of the continuous equation
+            and differ from those of the discrete steps by the discretisation error.
         rtol: relative tolerance of the adaptive solvers.
         atol: absolute tolerance of the adaptive solvers.
-        adjoint_params: for ``adjoint``, the tensors beside ``y0`` that the derivative depends on
-            and that need a gradient; None: the parameters of ``func``, then a module.
+        adjoint_params: for ``adjoint``, the tensors other than ``y0`` that the derivative depends
+            on and that require gradients; None: the parameters of ``func``, which must be a module.
 
     Returns:
-        The states at all times, the first being ``y0``.
+        The states at all times, starting with ``y0``.
 
     Raises:
-        TypeError: for times that are no real numbers.
-        ValueError: for an unknown solver, times of a wrong shape or number, repeated, unordered or
-            not finite; or ``adjoint`` with a function that is no module and without
-            ``adjoint_params``.
-        ImportError: if torchdiffeq is needed and missing.
+        TypeError: If the times are not real numbers.
+        ValueError: If the solver is unknown; the times are empty, not one-dimensional, not strictly
+            monotonic or not finite; or ``adjoint`` is used without ``adjoint_params`` and ``func``
+            is not a module.
+        ImportError: If torchdiffeq is required but not installed.
 
     Reference:
         R. T. Q. Chen, Y. Rubanova, J. Bettencourt, D. Duvenaud, Neural Ordinary Differential
@@ -92,7 +92,7 @@ def odeint_states(
     atol: float = 1e-6,
     adjoint_params: Iterable[Tensor] | None = None,
 ) -> tuple[Float[Tensor, "*shape"], ...]:
-    """Return what `odeint` does, one tensor a time: no copy into one tensor is made.
+    """Like `odeint`, but return one tensor per time, without stacking them.
 
     Arguments and errors are those of `odeint`.
     """
@@ -106,10 +106,10 @@ def odeint_states(
 
 @dataclasses.dataclass(frozen=True)
 class Integrator:
-    """Choice of a solver, as the layers take it; the fields are arguments of `odeint`.
+    """Solver settings of a layer; the fields are arguments of `odeint`.
 
     Raises:
-        ValueError: for an unknown solver or tolerances that are not positive.
+        ValueError: If the solver is unknown, or a tolerance is not positive.
 
     >>> Integrator("euler").states(lambda t, y: -y, torch.ones(1), (0.0, 0.25))[-1]
     tensor([0.7500])
@@ -128,7 +128,7 @@ class Integrator:
 
     @property
     def unrolled(self) -> bool:
-        """Whether every state is one plain Euler step from the one before."""
+        """Whether each state follows from the previous one by a plain Euler step."""
         return self.solver == "euler" and not self.adjoint
 
     def states(
@@ -138,7 +138,7 @@ class Integrator:
         times: Times,
         adjoint_params: Iterable[Tensor] | None = None,
     ) -> tuple[Float[Tensor, "*shape"], ...]:
-        """Return `odeint_states` with this choice."""
+        """Call `odeint_states` with these settings."""
         return odeint_states(
             func, y0, times, solver=self.solver, adjoint=self.adjoint, rtol=self.rtol,
             atol=self.atol, adjoint_params=adjoint_params,
@@ -146,29 +146,29 @@ class Integrator:
 
 
 def check_solver(solver: str) -> None:
-    """Check the name of a solver, without loading anything.
+    """Check the name of a solver, without importing torchdiffeq.
 
     Raises:
-        ValueError: if there is no such solver.
+        ValueError: If the solver is unknown.
     """
     if solver not in (*FIXED, *ADAPTIVE):
         raise ValueError(f"solver must be one of {', '.join((*FIXED, *ADAPTIVE))}, got {solver!r}")
 
 
 def _checked_times(times: Times, y0: Tensor) -> Tensor | tuple[float, ...]:
-    """The times for any solver: a tensor in at least float32, or a tuple of numbers."""
+    """Validated times: a tensor in at least float32, or a tuple of numbers."""
     if not isinstance(times, Tensor):
         try:
             numbers = tuple(float(time) for time in times)
         except (TypeError, ValueError) as error:
-            raise TypeError(f"times must be a tensor or numbers: {error}") from error
+            raise TypeError(f"times must be a tensor or a sequence of numbers: {error}") from error
         _check_order(numbers)
         return numbers
     if times.dim() != 1:
         raise ValueError(f"times must have shape (S,), got {tuple(times.shape)}")
     if times.dtype == torch.bool or times.is_complex():
         raise TypeError(f"times must be real numbers, got {times.dtype}")
-    if not torch.compiler.is_compiling():  # the values are not known there
+    if not torch.compiler.is_compiling():  # values are unknown during compilation
         _check_order(times.tolist())
     if times.is_floating_point():
         return times.to(torch.promote_types(times.dtype, torch.float32))
@@ -176,21 +176,24 @@ def _checked_times(times: Times, y0: Tensor) -> Tensor | tuple[float, ...]:
 
 
 def _check_order(times: Sequence[float]) -> None:
-    """In numbers of Python, not in a tensor that a program which is traced would have to know."""
+    """Check the times as Python numbers: tensor comparisons would fail under tracing."""
     if not times:
-        raise ValueError("times must hold at least the time of y0, got none")
+        raise ValueError("times must contain at least the time of y0, got none")
     if not all(map(math.isfinite, times)):
-        raise ValueError("times must be finite")
+        raise ValueError(f"times must be finite, got {_shown(times)}")
     rises = [end > start for start, end in pairwise(times)]
     falls = [end < start for start, end in pairwise(times)]
     if not all(rises) and not all(falls):
-        shown = ", ".join(f"{time:g}" for time in times[:8])
-        more = ", ..." if len(times) > 8 else ""
-        raise ValueError(f"times must be strictly increasing or decreasing, got {shown}{more}")
+        raise ValueError(f"times must be strictly increasing or decreasing, got {_shown(times)}")
+
+
+def _shown(times: Sequence[float]) -> str:
+    """The first times, for an error message."""
+    return ", ".join(f"{time:g}" for time in times[:8]) + (", ..." if len(times) > 8 else "")
 
 
 def _time_dtype(y0: Tensor) -> torch.dtype:
-    """Real and at least float32: bfloat16 would round the times, to whole numbers beyond 128."""
+    """Real and at least float32: bfloat16 rounds times above 128 to integers."""
     real = y0.real.dtype if y0.is_complex() else y0.dtype
     return torch.promote_types(real, torch.float32)
 
@@ -201,11 +204,11 @@ def _euler(func: Derivative, y0: Tensor, times: Tensor | tuple[float, ...]) -> t
     for start, end in pairwise(times):
         step = end - start
         state = states[-1]
-        moment = start
-        if not isinstance(moment, Tensor):
-            moment = torch.full((), start, dtype=dtype, device=device)
-        change = func(moment, state)
-        # A unit step, as the published models take, saves one pass over the state.
+        time = start
+        if not isinstance(time, Tensor):
+            time = torch.full((), start, dtype=dtype, device=device)
+        change = func(time, state)
+        # Skipping the multiplication for unit steps, as in published models, saves a memory pass.
         unit = not isinstance(step, Tensor) and step == 1
         states.append(state + (change if unit else (step * change).to(change.dtype)))
     return tuple(states)
@@ -224,28 +227,28 @@ def _torchdiffeq(
         import torchdiffeq
     except ImportError as error:
         raise ImportError(
-            f"solver={solver!r} with adjoint={adjoint} needs torchdiffeq: pip install torchdiffeq; "
-            'solver="euler" with adjoint=False needs nothing'
+            f"solver={solver!r} with adjoint={adjoint} requires torchdiffeq: pip install "
+            'torchdiffeq; solver="euler" with adjoint=False does not'
         ) from error
     if not isinstance(times, Tensor):
         times = torch.tensor(times, dtype=_time_dtype(y0), device=y0.device)
-    given, kept = func, y0.dtype
-    if kept in (torch.float16, torch.bfloat16):
-        # torchdiffeq rounds every time to the precision of the state before it calls a function.
+    original, dtype = func, y0.dtype
+    if dtype in (torch.float16, torch.bfloat16):
+        # torchdiffeq rounds all times to the precision of the state before calling the function.
         y0 = y0.float()
 
         def func(t: Tensor, y: Tensor) -> Tensor:
-            return given(t, y.to(kept)).float()
+            return original(t, y.to(dtype)).float()
 
     if not adjoint:
-        return torchdiffeq.odeint(func, y0, times, method=solver, **tolerances).to(kept)
+        return torchdiffeq.odeint(func, y0, times, method=solver, **tolerances).to(dtype)
     if adjoint_params is None:
-        if not isinstance(given, nn.Module):
+        if not isinstance(original, nn.Module):
             raise ValueError(
-                "adjoint_params must be given where func is no module: the tensors that the "
-                "derivative depends on"
+                "adjoint_params must be given if func is not a module: the tensors that the "
+                f"derivative depends on; got func of type {type(original).__name__}"
             )
-        adjoint_params = given.parameters()
+        adjoint_params = original.parameters()
     options: dict[str, Any] = {"adjoint_params": tuple(adjoint_params)}
-    found = torchdiffeq.odeint_adjoint(func, y0, times, method=solver, **tolerances, **options)
-    return found.to(kept)
+    states = torchdiffeq.odeint_adjoint(func, y0, times, method=solver, **tolerances, **options)
+    return states.to(dtype)

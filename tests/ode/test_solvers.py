@@ -10,7 +10,7 @@ from torch import nn
 
 from geozoo.ode import ADAPTIVE, FIXED, check_solver, odeint, odeint_states
 
-#: Order of convergence of the solvers with a fixed step.
+#: Convergence order of the fixed-step solvers.
 ORDERS = {"euler": 1, "midpoint": 2, "heun2": 2, "heun3": 3, "rk4": 4}
 
 
@@ -19,7 +19,7 @@ def random(*shape, seed=0):
 
 
 class Pendulum(nn.Module):
-    """A damped pendulum pushed in time: neither linear nor autonomous."""
+    """A driven, damped pendulum: neither linear nor autonomous."""
 
     def __init__(self):
         super().__init__()
@@ -33,7 +33,7 @@ class Pendulum(nn.Module):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("times", [[0.0, 0.1, 0.35, 1.0], [1.0, 0.3, -0.2], [2.0]])
-def test_euler_is_that_of_torchdiffeq_bit_for_bit(times, dtype):
+def test_euler_equals_torchdiffeq_bit_for_bit(times, dtype):
     func, y0 = Pendulum().to(dtype), random(3, 2).to(dtype)
     moments = torch.tensor(times, dtype=dtype)
     expected = torchdiffeq.odeint(func, y0, moments, method="euler")
@@ -43,7 +43,7 @@ def test_euler_is_that_of_torchdiffeq_bit_for_bit(times, dtype):
         assert torch.equal(odeint(func, y0, times), expected)
 
 
-def test_unit_steps_are_those_of_torchdiffeq():
+def test_unit_steps_equal_torchdiffeq():
     func, y0 = Pendulum(), random(3, 2)
     times = torch.arange(4, dtype=torch.float64)
     expected = torchdiffeq.odeint(func, y0, times, method="euler")
@@ -52,7 +52,7 @@ def test_unit_steps_are_those_of_torchdiffeq():
 
 @pytest.mark.parametrize("end", [1.0, -1.0])
 @pytest.mark.parametrize("solver", [*FIXED, *ADAPTIVE])
-def test_exact_solution_is_found_in_both_directions(solver, end):
+def test_exact_solution_in_both_directions(solver, end):
     # y' = -2 t y has the solution exp(-t^2).
     start = 0.25 * end
     times = torch.linspace(start, end, 401 if solver in FIXED else 3, dtype=torch.float64)
@@ -64,7 +64,7 @@ def test_exact_solution_is_found_in_both_directions(solver, end):
 
 
 @pytest.mark.parametrize("adjoint", [False, True])
-def test_tolerances_are_small_unasked_and_can_be_chosen(adjoint):
+def test_tolerances_have_small_defaults_and_can_be_set(adjoint):
     func, y0 = Pendulum(), random(3, 2)
     times = torch.tensor([0.0, 3.0], dtype=torch.float64)
 
@@ -80,7 +80,7 @@ def test_tolerances_are_small_unasked_and_can_be_chosen(adjoint):
 
 
 @pytest.mark.parametrize(("solver", "order"), ORDERS.items())
-def test_error_falls_with_the_order_of_the_solver(solver, order):
+def test_convergence_order(solver, order):
     def error(steps):
         times = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
         y0 = torch.ones(1, dtype=torch.float64)
@@ -91,7 +91,7 @@ def test_error_falls_with_the_order_of_the_solver(solver, order):
 
 
 @pytest.mark.parametrize("solver", ["euler", "rk4"])
-def test_gradients_are_right(solver):
+def test_gradients(solver):
     func = Pendulum()
 
     def solve(y0, damping):
@@ -120,10 +120,10 @@ def test_adjoint_gradients_are_close(solver, allowed):
         torch.testing.assert_close(found, expected, rtol=allowed, atol=allowed)
 
 
-def test_adjoint_reaches_tensors_that_a_plain_function_uses():
+def test_adjoint_gradients_of_adjoint_params():
     weight = random(2, 2).requires_grad_()
     y0 = random(3, 2)
-    derived = weight.tanh()  # not a leaf: what the layers compute once and use at every step
+    derived = weight.tanh()  # not a leaf, like values that layers compute once for all steps
 
     def last(adjoint):
         options = {"adjoint": adjoint, "adjoint_params": (derived,), "solver": "rk4"}
@@ -133,7 +133,7 @@ def test_adjoint_reaches_tensors_that_a_plain_function_uses():
     torch.testing.assert_close(last(True), last(False), rtol=1e-2, atol=1e-2)
 
 
-def test_bad_input_is_refused():
+def test_invalid_input_raises():
     y0 = torch.ones(1)
     with pytest.raises(ValueError, match="solver must be one of euler.*got 'leapfrog'"):
         odeint(lambda t, y: y, y0, (0.0, 1.0), solver="leapfrog")
@@ -141,7 +141,7 @@ def test_bad_input_is_refused():
         check_solver("Euler")
     with pytest.raises(ValueError, match=r"times must have shape \(S,\), got \(1, 2\)"):
         odeint(lambda t, y: y, y0, torch.zeros(1, 2))
-    with pytest.raises(ValueError, match="times must hold at least"):
+    with pytest.raises(ValueError, match="times must contain at least"):
         odeint(lambda t, y: y, y0, ())
     with pytest.raises(ValueError, match="adjoint_params must be given"):
         odeint(lambda t, y: y, y0, (0.0, 1.0), adjoint=True)
@@ -152,7 +152,7 @@ def test_bad_input_is_refused():
 @pytest.mark.parametrize(
     "times", [(0, 1, 2), range(3), torch.arange(3), torch.arange(3, dtype=torch.int32), [2, 1, 0]]
 )
-def test_whole_numbers_are_times(solver, adjoint, times):
+def test_integer_times(solver, adjoint, times):
     func, y0 = Pendulum(), random(3, 2)
     floats = [float(time) for time in times]
     options = {"solver": solver, "adjoint": adjoint}
@@ -173,13 +173,13 @@ def test_whole_numbers_are_times(solver, adjoint, times):
         ([0.0, math.inf], "times must be finite"),
     ],
 )
-def test_all_solvers_refuse_the_same_times(solver, make, times, message):
+def test_invalid_times_raise_for_all_solvers(solver, make, times, message):
     with pytest.raises(ValueError, match=message):
         odeint(lambda t, y: y, torch.ones(1), make(times), solver=solver)
 
 
 @pytest.mark.parametrize("times", [torch.tensor([True, False]), torch.zeros(2) * 1j, ["a", "b"]])
-def test_times_are_real_numbers(times):
+def test_times_that_are_not_real_numbers_raise(times):
     with pytest.raises(TypeError, match="times must be"):
         odeint(lambda t, y: y, torch.ones(1), times)
 
@@ -202,14 +202,14 @@ def test_times_are_not_rounded_to_the_precision_of_the_state(solver, make):
     assert float(seen[0]) == 300.25
 
 
-def test_missing_torchdiffeq_is_said_and_euler_goes_without(monkeypatch):
+def test_missing_torchdiffeq_raises_except_for_euler(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchdiffeq", None)
     assert odeint(lambda t, y: y, torch.ones(1), (0.0, 1.0))[-1] == 2
-    with pytest.raises(ImportError, match="solver='rk4' with adjoint=False needs torchdiffeq"):
+    with pytest.raises(ImportError, match="solver='rk4' with adjoint=False requires torchdiffeq"):
         odeint(lambda t, y: y, torch.ones(1), (0.0, 1.0), solver="rk4")
 
 
-def test_states_are_precise_and_direct_unasked():
+def test_default_tolerances_and_no_adjoint():
     y0 = torch.tensor([1.0], dtype=torch.float64, requires_grad=True)
     states = odeint_states(lambda t, y: -y, y0, (0.0, 1.0), solver="dopri5")
     assert abs(float(states[-1].detach()) - 0.36787944117144233) < 1e-5
