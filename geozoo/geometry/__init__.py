@@ -84,7 +84,7 @@ __all__ = [
     "weigh_parts",
 ]
 
-#: Functions that are now in `geozoo.data`.
+#: Functions that have moved to `geozoo.data`.
 _MOVED = (
     "bond_orders",
     "distances_from_coordinates",
@@ -96,13 +96,13 @@ _MOVED = (
 
 
 def __getattr__(name: str) -> object:
-    """Find a function under the name that it had here in earlier versions."""
+    """Forward functions that earlier versions provided in this package."""
     if name not in _MOVED:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import warnings
     from importlib import import_module
 
     warnings.warn(
-        f"geozoo.geometry.{name} is now geozoo.data.{name}", DeprecationWarning, stacklevel=2
+        f"geozoo.geometry.{name} has moved to geozoo.data.{name}", DeprecationWarning, stacklevel=2
     )
     return getattr(import_module("geozoo.data"), name)

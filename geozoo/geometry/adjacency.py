@@ -1,4 +1,4 @@
-"""Adjacency matrices of weighted graphs: symmetric, normalised, as walks and Laplacians."""
+"""Matrices of weighted graphs: symmetrised and normalised adjacency, random walk, Laplacian."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ Matrix = Float[Tensor, "N N"]
 
 
 def symmetrized(matrix: Matrix, *, how: Literal["min", "max", "mean"]) -> Matrix:
-    """The smaller, larger or mean of both directions: ``min`` for distances, ``max`` for weights.
+    """Minimum, maximum or mean of both directions: ``min`` for distances, ``max`` for weights.
 
     Raises:
-        ValueError: for a matrix that is not square, or another word.
+        ValueError: If the matrix is not square, or ``how`` is unknown.
     """
     _check_square("matrix", matrix)
     if how not in ("min", "max", "mean"):
-        raise ValueError(f"how must be min, max or mean, got {how!r}")
+        raise ValueError(f'how must be "min", "max" or "mean", got {how!r}')
     if how == "mean":
         return (matrix + matrix.T) / 2
     return (torch.minimum if how == "min" else torch.maximum)(matrix, matrix.T)
 
 
 def normalized_adjacency(adjacency: Matrix, *, strength: float = 0.8) -> Matrix:
-    r"""Half of ``strength`` times identity plus symmetrically normalised adjacency.
+    r"""Symmetrically normalised adjacency with self-loops, scaled by ``strength / 2``.
 
     .. math:: \hat A = \tfrac{\alpha}{2} (I + D^{-1/2} A D^{-1/2}),
         \quad D_{ii} = \max(\textstyle\sum_j A_{ij}, 10^{-4})
 
     With :math:`\alpha` below 1 all eigenvalues lie within the unit circle, which keeps the
-    differential equation stable.
+    graph ODE stable.
 
     Args:
         adjacency: non-negative weights.
         strength: :math:`\alpha`.
 
     Raises:
-        ValueError: for a matrix that is not square, or negative, infinite or NaN weights.
+        ValueError: If the matrix is not square, or a weight is negative, infinite or NaN.
 
     Reference:
         Z. Fang, Q. Long, G. Song, K. Xie, KDD 2021 (STGODE), section 4.2.
@@ -51,26 +51,26 @@ def normalized_adjacency(adjacency: Matrix, *, strength: float = 0.8) -> Matrix:
 
 
 def scaled_laplacian(adjacency: Matrix) -> Matrix:
-    r"""The Laplacian, shifted and scaled to eigenvalues within [-1, 1].
+    r"""The normalised Laplacian, rescaled to eigenvalues in [-1, 1].
 
     .. math:: \tilde L = \frac{2}{\lambda_{\max}} L - I, \quad
         L = I - D^{-1/2} A D^{-1/2}
 
-    Of a graph without edges, :math:`\tilde L = -I + I = 0` for want of any eigenvalue to scale by.
+    For a graph without edges the largest eigenvalue is 0, and :math:`\tilde L` is defined as 0.
 
     Args:
-        adjacency: non-negative weights, the same in both directions.
+        adjacency: non-negative symmetric weights.
 
     Raises:
-        ValueError: for a matrix that is not square or symmetric, or negative, infinite or NaN
-            weights.
+        ValueError: If the matrix is not square or not symmetric, or a weight is negative, infinite
+            or NaN.
 
     Reference:
         M. Defferrard, X. Bresson, P. Vandergheynst, NeurIPS 2016, arXiv:1606.09375, section 2.1.
     """
     _check_weights(adjacency)
     if not torch.allclose(adjacency, adjacency.T):
-        raise ValueError("adjacency must be the same in both directions; see `symmetrized`")
+        raise ValueError("adjacency must be symmetric; see geozoo.geometry.symmetrized")
     degree = adjacency.sum(1)
     scale = torch.where(degree > 0, degree, torch.ones_like(degree)).rsqrt()
     identity = torch.diag((degree > 0).to(adjacency.dtype))
@@ -82,10 +82,10 @@ def scaled_laplacian(adjacency: Matrix) -> Matrix:
 
 
 def random_walk_adjacency(adjacency: Matrix) -> Matrix:
-    r"""Transition probabilities :math:`D^{-1} A`; a row without edges stays zero.
+    r"""Transition probabilities :math:`D^{-1} A` of a random walk; rows without edges stay zero.
 
     Raises:
-        ValueError: for a matrix that is not square, or negative, infinite or NaN weights.
+        ValueError: If the matrix is not square, or a weight is negative, infinite or NaN.
     """
     _check_weights(adjacency)
     total = adjacency.sum(1, keepdim=True)
@@ -100,4 +100,4 @@ def _check_square(name: str, matrix: Tensor) -> None:
 def _check_weights(adjacency: Tensor) -> None:
     _check_square("adjacency", adjacency)
     if not bool(((adjacency >= 0) & torch.isfinite(adjacency)).all()):
-        raise ValueError("adjacency must hold finite weights from 0 on")
+        raise ValueError("adjacency must have finite, non-negative weights")

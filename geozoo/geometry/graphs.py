@@ -1,8 +1,8 @@
-"""Graphs built from positions: complete, within a radius, nearest neighbours.
+"""Graphs built from positions: complete graphs, radius graphs, k nearest neighbours.
 
 ``edge_index[0]`` is the sender and ``edge_index[1]`` the receiver. An undirected graph is also
-given by its *pairs* ``[2, P]``, each unordered pair once with the smaller index first and no
-self-loops, which is what layers that share kernels between the two directions take.
+given by its *pairs* ``[2, P]``: each unordered pair once, smaller index first, without self-loops.
+Layers that share kernels between both directions take pairs.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ def edge_vectors(
     receiver: Int[Tensor, " E"],
     shift: Float[Tensor, "E dim"] | None = None,
 ) -> Float[Tensor, "E dim"]:
-    r"""Return the way from the receiver to the sender of each edge.
+    r"""Return the edge vectors, from the receiver to the sender of each edge.
 
     .. math:: r_{ij} = p_j + s_{ij} - p_i
 
-    for the edge j -> i. The one place in the library where positions of two ends are subtracted.
+    for the edge j -> i. The library computes edge vectors only here.
 
     Args:
         pos: positions.
         sender: node j of each edge.
         receiver: node i of each edge.
-        shift: what is added to the sender's position, such as the lattice vectors that lead to the
-            image that is meant in a periodic cell, in the unit of ``pos``; None: nothing.
+        shift: added to the sender's position, such as the lattice translation of its periodic
+            image, in the unit of ``pos``; None: no shift.
 
     Raises:
-        ValueError: if ``shift`` has another shape.
+        ValueError: If ``shift`` has another shape.
 
     >>> edge_vectors(torch.tensor([[1.0], [4.0]]), torch.tensor([1]), torch.tensor([0]))
     tensor([[3.]])
@@ -55,7 +55,7 @@ def edge_vectors(
 
 
 def _counts(batch: Tensor, num_graphs: int | None, num_pairs: int | None = None) -> Tensor:
-    if num_pairs is not None and num_graphs is not None:  # then nothing has to be asked
+    if num_pairs is not None and num_graphs is not None:  # avoids synchronising with the device
         return batch.new_zeros(num_graphs).index_add(0, batch, torch.ones_like(batch))
     if batch.numel() and bool((batch[1:] < batch[:-1]).any()):
         raise ValueError("batch must be sorted: all nodes of a graph one after the other")
@@ -63,24 +63,24 @@ def _counts(batch: Tensor, num_graphs: int | None, num_pairs: int | None = None)
 
 
 def _check_finite(pos: Tensor) -> None:
-    # Comparisons with NaN are false: the node would lose its edges and nobody would notice.
+    # Comparisons with NaN are false: the node would silently lose its edges.
     if not bool(torch.isfinite(pos.detach()).all()):
-        raise ValueError("pos holds NaN or infinite values: distances cannot be compared")
+        raise ValueError("pos must be finite, got NaN or infinite values")
 
 
 def complete_pairs(
     batch: Int[Tensor, " N"], num_graphs: int | None = None, *, num_pairs: int | None = None
 ) -> Int[Tensor, "2 P"]:
-    """Return every pair of different nodes of one graph, once, the smaller index first.
+    """Return every pair of different nodes in the same graph once, the smaller index first.
 
     Args:
         batch: graph of each node, sorted.
-        num_graphs: number of graphs, where trailing graphs may be empty.
-        num_pairs: number P of pairs, from a caller who knows it (`geozoo.data.GraphBatch` does):
-            with ``num_graphs``, no step waits for the device, and ``batch`` is used unchecked.
+        num_graphs: number of graphs, if trailing graphs may be empty.
+        num_pairs: number P of pairs, if known (`geozoo.data.GraphBatch` stores it): together with
+            ``num_graphs`` it avoids synchronising with the device, and ``batch`` is not checked.
 
     Raises:
-        ValueError: if ``batch`` is not sorted.
+        ValueError: If ``batch`` is not sorted.
     """
     counts = _counts(batch, num_graphs, num_pairs)
     ends = offsets(counts)[1:][batch]
@@ -99,16 +99,16 @@ def complete_graph(
     self_loops: bool = True,
     num_pairs: int | None = None,
 ) -> EdgeIndex:
-    """Return every ordered pair of nodes of one graph, sorted by receiver.
+    """Return every ordered pair of nodes in the same graph, sorted by receiver.
 
     Args:
         batch: graph of each node, sorted.
-        num_graphs: number of graphs, where trailing graphs may be empty.
-        self_loops: whether each node is its own neighbour; leaving loops out waits for the device.
+        num_graphs: number of graphs, if trailing graphs may be empty.
+        self_loops: whether to include self-loops; excluding them synchronises with the device.
         num_pairs: see `complete_pairs`.
 
     Raises:
-        ValueError: if ``batch`` is not sorted.
+        ValueError: If ``batch`` is not sorted.
     """
     counts = _counts(batch, num_graphs, num_pairs)
     total = None if num_pairs is None else 2 * num_pairs + batch.numel()
@@ -122,7 +122,7 @@ def complete_graph(
 def directed_edges(
     pairs: Int[Tensor, "2 P"], num_nodes: int, *, self_loops: bool = True
 ) -> EdgeIndex:
-    """Return both directions of each pair and, if asked for, the self-loop of each node."""
+    """Return both directions of each pair and, optionally, the self-loop of each node."""
     parts = [pairs, pairs.flip(0)]
     if self_loops:
         parts.append(torch.arange(num_nodes, device=pairs.device).expand(2, -1))
@@ -130,13 +130,13 @@ def directed_edges(
 
 
 class PairedEdges(NamedTuple):
-    """Directed edges sorted by whether the reversed edge is there too.
+    """Directed edges, grouped by whether the reverse edge exists too.
 
     Attributes:
-        pairs: ``[2, P]`` sender and receiver, each unordered pair of different nodes once; those
+        pairs: ``[2, P]`` sender and receiver, each unordered pair of different nodes once; pairs
             with both directions come first.
-        num_mutual: how many of them have both directions.
-        has_loop: ``[N]`` whether each node is its own neighbour; None: all are.
+        num_mutual: number of pairs with both directions.
+        has_loop: ``[N]`` whether each node has a self-loop; None: all have.
     """
 
     pairs: Int[Tensor, "2 P"]
@@ -145,7 +145,7 @@ class PairedEdges(NamedTuple):
 
 
 def pair_edges(edge_index: EdgeIndex, num_nodes: int) -> PairedEdges | None:
-    """Put edges and reversed edges together, so that layers can share a kernel between them.
+    """Pair edges with their reverse edges, so that layers can share a kernel between them.
 
     Args:
         edge_index: senders and receivers.
@@ -180,19 +180,19 @@ def radius_pairs(
     batch: Int[Tensor, " N"],
     num_graphs: int | None = None,
 ) -> Int[Tensor, "2 P"]:
-    """Return the pairs of nodes of one graph that are closer than ``radius``, all of them.
+    """Return all pairs of nodes in the same graph that are closer than ``radius``.
 
-    Every pair of a graph is looked at, which is right for molecules and images; there is no silent
-    limit on the number of neighbours.
+    All pairs of a graph are tested, which suits molecules and images; the number of neighbours is
+    not limited.
 
     Args:
         pos: positions.
-        radius: cut-off in the unit of ``pos``, positive.
+        radius: cutoff in the unit of ``pos``, positive.
         batch: graph of each node, sorted.
-        num_graphs: number of graphs, where trailing graphs may be empty.
+        num_graphs: number of graphs, if trailing graphs may be empty.
 
     Raises:
-        ValueError: if ``radius`` is not positive, ``batch`` is not sorted or ``pos`` not finite.
+        ValueError: If ``radius`` is not positive, ``batch`` is not sorted or ``pos`` not finite.
     """
     if not radius > 0:
         raise ValueError(f"radius must be positive, got {radius!r}")
@@ -210,7 +210,7 @@ def radius_graph(
     *,
     self_loops: bool = True,
 ) -> EdgeIndex:
-    """Return both directions of `radius_pairs` and the self-loops; see there."""
+    """Return both directions of `radius_pairs` and, optionally, self-loops."""
     pairs = radius_pairs(pos, radius, batch, num_graphs)
     return directed_edges(pairs, pos.shape[0], self_loops=self_loops)
 
@@ -221,12 +221,12 @@ def knn_graph(
     batch: Int[Tensor, " N"],
     num_graphs: int | None = None,
 ) -> EdgeIndex:
-    """Return for each node (receiver) its nearest neighbours (senders) in the same graph.
+    """Return the nearest neighbours (senders) of each node (receiver) in the same graph.
 
-    A graph with fewer other nodes gives all of them. The node itself is not its neighbour.
+    In smaller graphs all other nodes are neighbours. There are no self-loops.
 
     Raises:
-        ValueError: if ``num_neighbors`` is not positive, ``batch`` is not sorted or ``pos`` not
+        ValueError: If ``num_neighbors`` is not positive, ``batch`` is not sorted or ``pos`` not
             finite.
     """
     if num_neighbors < 1:
@@ -235,7 +235,7 @@ def knn_graph(
     edge_index = complete_graph(batch, num_graphs, self_loops=False)
     sender, receiver = edge_index
     distance = edge_vectors(pos.detach(), sender, receiver).square().sum(-1)
-    # Two stable sorts order by receiver, then distance, then sender: ties fall the same way always.
+    # Two stable sorts order by receiver, then distance, then sender: ties are deterministic.
     order = distance.argsort(stable=True)
     order = order[receiver[order].argsort(stable=True)]
     degree = torch.bincount(receiver, minlength=pos.shape[0])

@@ -17,12 +17,12 @@ _REPULSION_SEED = 0
 
 
 def circle_grid(num: int) -> Float[Tensor, "num 2"]:
-    r"""Return ``num`` equally spaced unit vectors, at the angles :math:`2 \pi k / n`, float64.
+    r"""Return ``num`` equally spaced unit vectors, at the angles :math:`2 \pi k / n`, in float64.
 
-    An even number gives an antipodal grid in which entry ``k + num / 2`` is the opposite of ``k``.
+    An even number gives an antipodal grid in which entry ``k + num / 2`` is the antipode of ``k``.
 
     Raises:
-        ValueError: if ``num`` is not positive.
+        ValueError: If ``num`` is not positive.
     """
     _check_num(num)
     angle = 2 * math.pi * torch.arange(num, dtype=torch.float64) / num
@@ -32,24 +32,23 @@ def circle_grid(num: int) -> Float[Tensor, "num 2"]:
 def sphere_grid(
     num: int, kind: SphereGrid = "repulsion_antipodal", *, seed: int = _REPULSION_SEED
 ) -> Float[Tensor, "num 3"]:
-    """Return ``num`` well spread unit vectors on the sphere, float64.
+    """Return ``num`` nearly uniformly distributed unit vectors on the sphere, in float64.
 
-    The same arguments give the same grid; nothing is read from or written to torch's global
-    random state. Antipodal grids are in the order of `antipodal_order`: entry ``k + num / 2`` is
-    the opposite of entry ``k``.
+    The grid is deterministic and independent of torch's global random state. Antipodal grids are
+    in the order of `antipodal_order`: entry ``k + num / 2`` is the antipode of entry ``k``.
 
     Args:
         num: number of orientations.
-        kind: ``"repulsion"``: minimum of the energy of charges that repel each other by the
-            inverse square of their geodesic distance (the energy of the published PONITA grid,
-            taken to its minimum); ``"repulsion_antipodal"``: the same among grids that hold the
-            opposite of each point, ``num`` even; ``"fibonacci"``: the golden spiral lattice (A.
-            Gonzalez, Math. Geosci. 42, 2010); ``"platonic"``: vertices of a regular polyhedron,
-            ``num`` in 4, 6, 8, 12, 20.
-        seed: start of the two repulsion grids.
+        kind: ``"repulsion"``: minimum of the inverse squared geodesic distances summed over pairs
+            (the energy of the published PONITA grid, minimised to convergence);
+            ``"repulsion_antipodal"``: the same, restricted to grids that contain the antipode of
+            each point, ``num`` even; ``"fibonacci"``: the golden spiral lattice (A. Gonzalez, Math.
+            Geosci. 42, 2010); ``"platonic"``: vertices of a regular polyhedron, ``num`` in 4, 6,
+            8, 12, 20.
+        seed: seed of the initial points of the two repulsion grids.
 
     Raises:
-        ValueError: if ``kind`` is unknown or has no grid of that size.
+        ValueError: If ``kind`` is unknown or has no grid of that size.
     """
     _check_num(num)
     if kind == "platonic":
@@ -61,20 +60,22 @@ def sphere_grid(
         return _repulsion(num, seed, antipodal=False)
     if kind == "repulsion_antipodal":
         if num % 2:
-            raise ValueError(f"an antipodal grid needs an even num of orientations, got {num!r}")
+            raise ValueError(
+                f"num must be an even number of orientations for an antipodal grid, got {num!r}"
+            )
         return _repulsion(num // 2, seed, antipodal=True)
     raise ValueError(f"kind must be one of {SPHERE_GRIDS}, got {kind!r}")
 
 
 def antipodal_order(grid: Float[Tensor, "num dim"]) -> Float[Tensor, "num dim"]:
-    """Return the grid with its opposite points half a length apart.
+    """Reorder an antipodal grid so that entry ``k + num / 2`` is the antipode of entry ``k``.
 
     Raises:
-        ValueError: if some point has no opposite in the grid.
+        ValueError: If a point has no antipode in the grid.
     """
     opposite = torch.cdist(grid, -grid) < 1e-6
     if not bool((opposite.sum(1) == 1).all()):
-        raise ValueError("grid must hold the opposite of each of its points")
+        raise ValueError("grid must contain the antipode of each of its points")
     partner = opposite.to(torch.int64).argmax(1)
     first = (torch.arange(len(grid)) < partner).nonzero().squeeze(1)
     return torch.cat([grid[first], -grid[first]])
@@ -82,7 +83,7 @@ def antipodal_order(grid: Float[Tensor, "num dim"]) -> Float[Tensor, "num dim"]:
 
 def _check_num(num: int) -> None:
     if not isinstance(num, int) or num < 1:
-        raise ValueError(f"num must be a positive whole number of orientations, got {num!r}")
+        raise ValueError(f"num must be a positive integer number of orientations, got {num!r}")
 
 
 def _fibonacci(num: int) -> Tensor:
@@ -104,7 +105,7 @@ def _repulsion(free: int, seed: int, *, antipodal: bool) -> Tensor:
 
 
 def _descend(point: Tensor, step: float, antipodal: bool) -> tuple[Tensor, float]:
-    """One step of gradient descent on the sphere; a step that does not lower the energy shrinks."""
+    """One step of gradient descent on the sphere; the step size halves if the energy increases."""
     with torch.enable_grad():
         variable = point.detach().clone().requires_grad_()
         energy = _repulsion_energy(variable, antipodal)

@@ -1,9 +1,9 @@
-r"""Invariants of a pair of points that tell its equivalence classes apart.
+r"""Invariants of point pairs that identify their equivalence classes.
 
-A convolution :math:`\sum_j k(g_i^{-1} g_j) x_j` is equivariant when its kernel sees a pair of
-points only through the class of the pair under the group. For each space the class is given by a
-few numbers (Bekkers et al., Fast, Expressive SE(n) Equivariant Networks through Weight-Sharing in
-Position-Orientation Space, ICLR 2024, theorem 1 and table 1). Here
+A convolution :math:`\sum_j k(g_i^{-1} g_j) x_j` is equivariant if its kernel depends on a pair of
+points only through the equivalence class of the pair under the group. For each space, a few
+numbers identify the class (Bekkers et al., Fast, Expressive SE(n) Equivariant Networks through
+Weight-Sharing in Position-Orientation Space, ICLR 2024, theorem 1 and table 1). Here
 :math:`r = p_\mathrm{sender} - p_\mathrm{receiver}`, :math:`o` is the receiver's orientation and
 :math:`o'` the sender's.
 """
@@ -29,7 +29,7 @@ def r2s1_invariants(
 ) -> Float[Tensor, "*batch 2"]:
     r"""Return :math:`(o \cdot r,\; o_\perp \cdot r)` for R^2 x S^1.
 
-    :math:`o_\perp` is the receiver's orientation turned by +90 degrees.
+    :math:`o_\perp` is the receiver's orientation rotated by +90 degrees.
     """
     along = (rel_pos * orientation).sum(-1)
     across = orientation[..., 0] * rel_pos[..., 1] - orientation[..., 1] * rel_pos[..., 0]
@@ -41,8 +41,8 @@ def r3s2_invariants(
 ) -> Float[Tensor, "*batch 2"]:
     r"""Return :math:`(o \cdot r,\; \lVert r - (o \cdot r) o \rVert)` for R^3 x S^2.
 
-    Both are unchanged by reflections too. Their derivatives are finite everywhere: where r is
-    parallel to o, and at r = 0, the second one has gradient 0 (`geozoo.ops.safe_norm`).
+    Both are invariant to reflections too. Their derivatives are finite everywhere: if r is
+    parallel to o or zero, the second one has gradient 0 (`geozoo.ops.safe_norm`).
     """
     along = (rel_pos * orientation).sum(-1, keepdim=True)
     across = safe_norm(rel_pos - along * orientation, keepdim=True)
@@ -56,12 +56,12 @@ def orientation_invariants(
 ) -> Float[Tensor, "*batch k"]:
     r"""Return the invariants of a pair of orientations.
 
-    ``"published"``: :math:`o \cdot o'` alone, complete for S^2 and, on the circle, blind to the
-    sign of the angle between the two. ``"se2"``: :math:`(o \cdot o', o_\perp \cdot o')`, complete
+    ``"published"``: :math:`o \cdot o'` only, complete for S^2; on the circle it ignores the sign
+    of the angle between the two. ``"se2"``: :math:`(o \cdot o', o_\perp \cdot o')`, complete
     for SE(2); dimension 2 only.
 
     Raises:
-        ValueError: if ``kind`` is unknown, or ``"se2"`` is asked for outside the plane.
+        ValueError: If ``kind`` is unknown, or ``"se2"`` is used with orientations not in 2D.
     """
     cosine = (receiver * sender).sum(-1)
     if kind == "published":
@@ -69,7 +69,9 @@ def orientation_invariants(
     if kind != "se2":
         raise ValueError(f'kind must be "published" or "se2", got {kind!r}')
     if receiver.shape[-1] != 2:
-        raise ValueError(f'kind "se2" needs orientations in 2 dimensions, got {receiver.shape[-1]}')
+        raise ValueError(
+            f'kind "se2" requires orientations of dimension 2, got {receiver.shape[-1]}'
+        )
     sine = receiver[..., 0] * sender[..., 1] - receiver[..., 1] * sender[..., 0]
     return torch.stack([cosine, sine], -1)
 
@@ -81,17 +83,17 @@ def se3_invariants(
 ) -> Float[Tensor, "*batch 12"]:
     r"""Return the components of :math:`R^\top r` and of :math:`R^\top R'`, the class in SE(3).
 
-    Frames hold their axes as columns. Three numbers for the position and nine for the frame; they
-    are unchanged by rotations and translations and, unlike the invariants of R^3 x S^2, change
-    under a reflection, so that mirror images can be told apart.
+    Frames have their axes as columns. Three numbers describe the position and nine the frame. They
+    are invariant to rotations and translations but, unlike the invariants of R^3 x S^2, not to
+    reflections, so they distinguish mirror images.
     """
-    turned = receiver_frame.transpose(-1, -2)
-    place = (turned @ rel_pos.unsqueeze(-1)).squeeze(-1)
-    return torch.cat([place, frame_invariants(receiver_frame, sender_frame)], -1)
+    to_local = receiver_frame.transpose(-1, -2)
+    local_pos = (to_local @ rel_pos.unsqueeze(-1)).squeeze(-1)
+    return torch.cat([local_pos, frame_invariants(receiver_frame, sender_frame)], -1)
 
 
 def frame_invariants(
     receiver_frame: Float[Tensor, "*batch 3 3"], sender_frame: Float[Tensor, "*batch 3 3"]
 ) -> Float[Tensor, "*batch 9"]:
-    r"""Return the components of :math:`R^\top R'`, the class of a pair of frames at one place."""
+    r"""Return the components of :math:`R^\top R'`, the class of two frames at the same position."""
     return (receiver_frame.transpose(-1, -2) @ sender_frame).flatten(-2)

@@ -12,17 +12,17 @@ _GOLDEN = (1 + 5**0.5) / 2
 
 
 def _cyclic(points: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
-    return [turned for a, b, c in points for turned in ((a, b, c), (b, c, a), (c, a, b))]
+    return [permuted for a, b, c in points for permuted in ((a, b, c), (b, c, a), (c, a, b))]
 
 
 def platonic_vertices(num: int) -> Float[Tensor, "num 3"]:
-    """Return the unit vertices of the regular polyhedron with that many of them, float64.
+    """Return the vertices of the regular polyhedron with ``num`` vertices as unit vectors, float64.
 
     4: tetrahedron, 6: octahedron, 8: cube, 12: icosahedron, 20: dodecahedron. Coordinates: H. S. M.
     Coxeter, Regular Polytopes, section 3.7.
 
     Raises:
-        ValueError: if no regular polyhedron has ``num`` vertices.
+        ValueError: If no regular polyhedron has ``num`` vertices.
     """
     signs = (1.0, -1.0)
     cube = list(itertools.product(signs, repeat=3))
@@ -35,7 +35,8 @@ def platonic_vertices(num: int) -> Float[Tensor, "num 3"]:
     }
     if num not in tables:
         raise ValueError(
-            f"num must be a vertex count of a regular polyhedron, {sorted(tables)}, got {num!r}"
+            f"num must be the number of vertices of a regular polyhedron, one of {sorted(tables)}, "
+            f"got {num!r}"
         )
     return torch.nn.functional.normalize(torch.tensor(tables[num], dtype=torch.float64), dim=-1)
 
@@ -44,27 +45,27 @@ def platonic_rotations(num: int) -> Float[Tensor, "size 3 3"]:
     """Return all rotations that map the vertices of `platonic_vertices(num)` to themselves.
 
     The group has 12 elements for the tetrahedron, 24 for octahedron and cube, 60 for icosahedron
-    and dodecahedron. A pair of neighbouring vertices determines a rotation, so every image of one
-    such pair is tried.
+    and dodecahedron. A pair of adjacent vertices determines a rotation, so every image of one such
+    pair is tested.
 
     Raises:
-        ValueError: if no regular polyhedron has ``num`` vertices.
+        ValueError: If no regular polyhedron has ``num`` vertices.
     """
     vertices = platonic_vertices(num)
     cosines = vertices @ vertices.T
     edge = cosines[cosines < 1 - 1e-9].max()
     first, second = (int(i) for i in ((cosines - edge).abs() < 1e-9).nonzero()[0])
     frame = _frame(vertices[first], vertices[second])
-    found = []
+    rotations = []
     for a, b in ((cosines - edge).abs() < 1e-9).nonzero().tolist():
         rotation = _frame(vertices[a], vertices[b]) @ frame.T
         if torch.cdist(vertices @ rotation.T, vertices).min(1).values.max() < 1e-6:
-            found.append(rotation)
-    return torch.stack(found)
+            rotations.append(rotation)
+    return torch.stack(rotations)
 
 
 def _frame(u: Tensor, v: Tensor) -> Tensor:
-    """Right-handed orthonormal frame (as columns) with the first axis along u, v in the plane."""
+    """Right-handed orthonormal frame (columns): first axis along u, second in the u-v plane."""
     first = u / u.norm()
     second = v - (v @ first) * first
     second = second / second.norm()

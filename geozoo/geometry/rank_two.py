@@ -1,8 +1,8 @@
-r"""Tensors of rank two in space, by the parts that rotate among themselves.
+r"""Rank-two tensors in 3D, decomposed into irreducible parts.
 
 A tensor is :math:`X = a I + [u]_\times + P`: a multiple of the identity, the antisymmetric matrix
-of a vector (:math:`[u]_\times w = u \times w`), and a symmetric matrix without trace. It is held
-by ten components: the scalar, the vector, and the matrix as xx, yy, zz, xy, xz, yz. Under a
+of a vector (:math:`[u]_\times w = u \times w`), and a symmetric traceless matrix. It is stored
+as ten components: the scalar, the vector, and the matrix as xx, yy, zz, xy, xz, yz. Under a
 rotation or reflection :math:`Q` the parts become :math:`a`, :math:`Q u` and :math:`Q P Q^T`.
 """
 
@@ -12,22 +12,22 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-#: Components of the scalar, the vector and the symmetric matrix.
+#: Number of components of the scalar, the vector and the symmetric matrix.
 PART_SIZES = (1, 3, 6)
-#: Place of the entries of a symmetric matrix, row by row, among its six components.
-_PLACES = (0, 3, 4, 3, 1, 5, 4, 5, 2)
-#: Components of the upper triangle, among the nine entries.
-_KEPT = (0, 4, 8, 1, 2, 5)
+#: Component index of each entry of a symmetric matrix, row by row.
+_TO_FULL = (0, 3, 4, 3, 1, 5, 4, 5, 2)
+#: Entry index of each of the six components of a symmetric matrix.
+_TO_SIX = (0, 4, 8, 1, 2, 5)
 
 
 def arrow_parts(direction: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 10"]:
-    r"""Return :math:`I`, :math:`[r]_\times` and :math:`r r^T - |r|^2 I / 3` of a vector, in one.
+    r"""Return the components of :math:`I + [r]_\times + (r r^T - |r|^2 I / 3)` for a vector r.
 
     Args:
         direction: the vector r.
 
     Raises:
-        ValueError: for vectors of another dimension.
+        ValueError: If the vectors are not three-dimensional.
 
     Reference:
         G. Simeon, G. De Fabritiis, TensorNet, NeurIPS 2023, arXiv:2306.06482, section 3.
@@ -45,45 +45,45 @@ def arrow_parts(direction: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 1
 def tensor_product_parts(
     left: Float[Tensor, "*batch 10 C"], right: Float[Tensor, "*batch 10 C"]
 ) -> Float[Tensor, "*batch 10 C"]:
-    r"""Return :math:`\tfrac12 (X Y + Y X)` channel by channel.
+    r"""Return :math:`\tfrac12 (X Y + Y X)`, channelwise.
 
-    With :math:`X = (a, u, P)` and :math:`Y = (b, v, Q)` it is
+    With :math:`X = (a, u, P)` and :math:`Y = (b, v, Q)` the product is
 
     .. math::
         \Bigl(ab - \tfrac23 u \cdot v + \tfrac13 \operatorname{tr} PQ,\;
         a v + b u - \tfrac12 (P v + Q u),\;
         a Q + b P + \bigl[u v^T + PQ\bigr]\Bigr),
 
-    where :math:`[M]` is the symmetric part of a matrix without its trace. Vectors stay vectors
-    under reflections, which they do not in :math:`X Y`.
+    where :math:`[M]` is the symmetric traceless part of a matrix. Unlike :math:`X Y`, this product
+    is equivariant to reflections.
 
     Args:
         left: components of X.
         right: components of Y.
 
     Raises:
-        ValueError: for another number of components.
+        ValueError: If the number of components is not 10.
     """
     a, u, p = _split(left)
     b, v, q = _split(right)
     full_p, full_q = _full(p), _full(q)
-    matrices = _matmul(full_p, full_q)  # its transpose is the product the other way round
+    matrices = _matmul(full_p, full_q)  # PQ; its transpose is QP
     trace = matrices[..., 0, 0, :] + matrices[..., 1, 1, :] + matrices[..., 2, 2, :]
     dot = (u * v).sum(-2)
     scalar = a * b + ((trace - 2 * dot) / 3).unsqueeze(-2)
-    turned = (full_p * v.unsqueeze(-3)).sum(-2) + (full_q * u.unsqueeze(-3)).sum(-2)
-    vector = a * v + b * u - 0.5 * turned
+    mixed = (full_p * v.unsqueeze(-3)).sum(-2) + (full_q * u.unsqueeze(-3)).sum(-2)
+    vector = a * v + b * u - 0.5 * mixed
     matrix = a * q + b * p + _outer(u, v) + _symmetric(matrices, trace)
     return torch.cat([scalar, vector, matrix], -2)
 
 
 def tensor_part_norms(tensor: Float[Tensor, "*batch 10 C"]) -> Float[Tensor, "*batch 3 C"]:
-    r"""Return the square of the norm of each part, :math:`3a^2`, :math:`2|u|^2`, :math:`|P|^2`.
+    r"""Return the squared Frobenius norm of each part, :math:`3a^2`, :math:`2|u|^2`, :math:`|P|^2`.
 
     Their sum is :math:`\operatorname{tr} X^T X`.
 
     Raises:
-        ValueError: for another number of components.
+        ValueError: If the number of components is not 10.
     """
     a, u, p = (part.square() for part in _split(tensor))
     return torch.cat(
@@ -95,10 +95,10 @@ def tensor_part_norms(tensor: Float[Tensor, "*batch 10 C"]) -> Float[Tensor, "*b
 def weigh_parts(
     weights: Float[Tensor, "*batch 3 C"], tensor: Float[Tensor, "*batch 10 C"]
 ) -> Float[Tensor, "*batch 10 C"]:
-    """Return tensors whose parts are multiplied by a number each.
+    """Multiply each part of the tensors by its own weight.
 
     Raises:
-        ValueError: for another number of components.
+        ValueError: If the number of components is not 10.
     """
     parts = zip(weights.split(1, -2), _split(tensor), strict=True)
     return torch.cat([weight * part for weight, part in parts], -2)
@@ -108,7 +108,7 @@ def full_tensor(tensor: Float[Tensor, "*batch 10 C"]) -> Float[Tensor, "*batch 3
     r"""Return the matrices :math:`a I + [u]_\times + P`.
 
     Raises:
-        ValueError: for another number of components.
+        ValueError: If the number of components is not 10.
     """
     a, u, p = _split(tensor)
     x, y, z = u.unbind(-2)
@@ -128,28 +128,28 @@ def _split(tensor: Tensor) -> tuple[Tensor, ...]:
 
 def _full(matrix: Tensor) -> Tensor:
     """The nine entries of a symmetric matrix from its six components."""
-    return _picked(matrix, _PLACES).unflatten(-2, (3, 3))
+    return _picked(matrix, _TO_FULL).unflatten(-2, (3, 3))
 
 
-def _picked(entries: Tensor, places: tuple[int, ...]) -> Tensor:
-    """Some entries, in this order; an index would have to be copied to the device."""
+def _picked(entries: Tensor, indices: tuple[int, ...]) -> Tensor:
+    """Select entries in this order, without copying an index tensor to the device."""
     each = entries.unbind(-2)
-    return torch.stack([each[place] for place in places], -2)
+    return torch.stack([each[index] for index in indices], -2)
 
 
 def _matmul(left: Tensor, right: Tensor) -> Tensor:
-    """Products of matrices, channels last: three multiplications of everything at once."""
+    """Matrix products with channels last, as three elementwise multiplications."""
     steps = [left[..., :, k : k + 1, :] * right[..., k : k + 1, :, :] for k in range(3)]
     return steps[0] + steps[1] + steps[2]
 
 
 def _symmetric(matrices: Tensor, trace: Tensor) -> Tensor:
-    """Symmetric part without trace, six components."""
-    both = 0.5 * (matrices + matrices.transpose(-3, -2))
-    six = _picked(both.flatten(-3, -2), _KEPT)
+    """Symmetric traceless part, as six components."""
+    symmetric = 0.5 * (matrices + matrices.transpose(-3, -2))
+    six = _picked(symmetric.flatten(-3, -2), _TO_SIX)
     return torch.cat([six[..., :3, :] - trace.unsqueeze(-2) / 3, six[..., 3:, :]], -2)
 
 
 def _outer(u: Tensor, v: Tensor) -> Tensor:
-    """Symmetric part without trace of u v^T, six components."""
+    """Symmetric traceless part of u v^T, as six components."""
     return _symmetric(u.unsqueeze(-2) * v.unsqueeze(-3), (u * v).sum(-2))

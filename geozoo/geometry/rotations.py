@@ -1,4 +1,4 @@
-"""Random rotations of the plane and of space."""
+"""Random rotations in 2D and 3D."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ def random_rotations(
 ) -> Float[Tensor, "num dim dim"]:
     r"""Draw rotation matrices uniformly from SO(2) or SO(3).
 
-    Rotations act on row vectors as ``pos @ rotation.T``. In space a unit quaternion
-    :math:`(w, x, y, z)`, a normalised Gaussian vector, is uniform on the group (K. Shoemake,
-    Uniform random rotations, Graphics Gems III, 1992).
+    Rotations act on row vectors as ``pos @ rotation.T``. In 3D a normalised Gaussian vector
+    :math:`(w, x, y, z)` is a unit quaternion, uniform on the group (K. Shoemake, Uniform random
+    rotations, Graphics Gems III, 1992).
 
-    The draw happens on the generator's device in float64 and moves afterwards, so one seed gives
-    the same rotations in every precision.
+    Rotations are drawn in float64 on the generator's device and converted afterwards, so a seed
+    gives the same rotations in every precision.
 
     Args:
         num: number of rotations, at least 0.
         dim: 2 or 3.
-        generator: source of randomness; torch's global one if not given.
+        generator: random generator; None: torch's global one.
         dtype: dtype of the matrices.
         device: device of the matrices.
 
     Raises:
-        ValueError: if ``dim`` is neither 2 nor 3.
+        ValueError: If ``dim`` is neither 2 nor 3.
     """
     source = generator.device if generator is not None else None
     if dim == 2:

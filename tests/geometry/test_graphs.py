@@ -3,7 +3,7 @@ import torch
 
 from geozoo import geometry as geo
 
-#: Sizes of the graphs of each batch; trailing empty graphs are named by num_graphs alone.
+#: Graph sizes of each batch; trailing empty graphs are known only from num_graphs.
 RAGGED = [[3, 1, 4], [0, 2, 0, 3, 0], [1], [], [0], [5]]
 
 
@@ -41,12 +41,12 @@ def test_complete_graph_equals_brute_force(sizes):
 
 @pytest.mark.parametrize("sizes", RAGGED, ids=str)
 @pytest.mark.parametrize("build", [geo.complete_pairs, geo.complete_graph])
-def test_a_known_number_of_pairs_changes_no_edge(build, sizes):
+def test_known_number_of_pairs_gives_same_edges(build, sizes):
     _, batch = cloud(sizes)
     count = sum(size * (size - 1) // 2 for size in sizes)
     expected = build(batch, len(sizes))
     assert build(batch, len(sizes), num_pairs=count).tolist() == expected.tolist()
-    # The meta device holds no values: any step that asked for one would raise.
+    # The meta device holds no values: any synchronisation would raise an error.
     assert build(batch.to("meta"), len(sizes), num_pairs=count).shape == expected.shape
 
 
@@ -75,7 +75,7 @@ def test_knn_graph_equals_brute_force(sizes, num):
     assert as_set(geo.knn_graph(pos, num, batch, len(sizes))) == expected
 
 
-def test_knn_ties_fall_to_the_first_node():
+def test_knn_breaks_ties_by_lowest_index():
     pos = torch.tensor([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
     edges = geo.knn_graph(pos, 2, torch.zeros(4, dtype=torch.int64))
     assert edges[0, edges[1] == 0].tolist() == [1, 2]
@@ -87,7 +87,7 @@ def test_coincident_nodes_are_neighbours():
     assert geo.knn_graph(pos, 1, batch).shape == (2, 3)
 
 
-def test_a_node_exactly_at_the_radius_is_outside():
+def test_cutoff_is_exclusive():
     pos, batch = torch.tensor([[0.0], [2.0]]), torch.zeros(2, dtype=torch.int64)
     assert geo.radius_pairs(pos, 2.0, batch).numel() == 0
 
@@ -106,7 +106,7 @@ POS = torch.zeros(3, 3)
         lambda: geo.knn_graph(POS, 1, UNSORTED),
     ],
 )
-def test_unsorted_batches_are_refused(build):
+def test_unsorted_batch_raises(build):
     with pytest.raises(ValueError, match="batch must be sorted"):
         build()
 
@@ -122,7 +122,7 @@ def test_radius_must_be_positive(function, radius):
 @pytest.mark.parametrize("function", [geo.radius_pairs, geo.radius_graph, geo.knn_graph])
 def test_positions_must_be_finite(function, value):
     pos = torch.tensor([[0.0, 0, 0], [1.0, value, 0], [2.0, 0, 0]])
-    with pytest.raises(ValueError, match="pos holds NaN or infinite values"):
+    with pytest.raises(ValueError, match="pos must be finite, got NaN or infinite"):
         function(pos, 1, torch.zeros(3, dtype=torch.int64))
 
 
@@ -131,7 +131,7 @@ def test_number_of_neighbours_must_be_positive():
         geo.knn_graph(POS, 0, torch.zeros(3, dtype=torch.int64))
 
 
-def test_paired_edges_are_the_edges():
+def test_paired_edges_contain_all_edges():
     generator = torch.Generator().manual_seed(0)
     chosen = torch.rand(6, 6, generator=generator) < 0.5
     edges = chosen.nonzero().T[:, torch.randperm(int(chosen.sum()), generator=generator)]
@@ -147,5 +147,5 @@ def test_paired_edges_are_the_edges():
 
 
 @pytest.mark.parametrize("edges", [[[0, 0], [1, 1]], [[2, 2], [2, 2]], [[0, 1, 0], [1, 0, 1]]])
-def test_edges_listed_twice_have_no_pairs(edges):
+def test_duplicate_edges_give_none(edges):
     assert geo.pair_edges(torch.tensor(edges), 3) is None

@@ -19,20 +19,20 @@ def test_sphere_grid_holds_unit_vectors_and_is_deterministic(kind, num):
     assert torch.equal(state, torch.random.get_rng_state())
 
 
-def test_grids_can_be_made_where_gradients_are_off():
+def test_grids_under_no_grad():
     with torch.no_grad():
         assert torch.equal(sphere_grid(6, "repulsion"), sphere_grid(6, "repulsion"))
 
 
 @pytest.mark.parametrize(("kind", "num"), [("repulsion_antipodal", 12), ("platonic", 12)])
-def test_antipodal_grids_have_opposites_half_a_grid_apart(kind, num):
+def test_antipodal_grids_have_antipodes_half_a_grid_apart(kind, num):
     grid = sphere_grid(num, kind)
     torch.testing.assert_close(grid[: num // 2], -grid[num // 2 :], atol=1e-12, rtol=0)
 
 
-def test_a_tetrahedron_is_a_grid_without_opposites():
+def test_tetrahedron_grid_is_not_antipodal():
     tetrahedron = sphere_grid(4, "platonic")
-    with pytest.raises(ValueError, match="^grid must hold the opposite of each of its points"):
+    with pytest.raises(ValueError, match="^grid must contain the antipode of each of its points"):
         antipodal_order(tetrahedron)
 
 
@@ -52,14 +52,14 @@ def test_platonic_grids_integrate_quadratic_functions_exactly(num):
 
 
 @pytest.mark.parametrize(("kind", "error"), [("repulsion_antipodal", 2e-2), ("fibonacci", 2e-2)])
-def test_other_grids_integrate_them_nearly(kind, error):
+def test_other_grids_integrate_quadratic_functions_approximately(kind, error):
     grid = sphere_grid(20, kind)
     moment = 3 * grid.T @ grid / 20 - torch.eye(3, dtype=torch.float64)
     assert moment.abs().max() < error
     assert grid.mean(0).abs().max() < error
 
 
-def test_the_spiral_turns_by_the_golden_angle():
+def test_fibonacci_points_rotate_by_the_golden_angle():
     grid = sphere_grid(9, "fibonacci")
     turn = torch.atan2(grid[1:, 1], grid[1:, 0]) - torch.atan2(grid[:-1, 1], grid[:-1, 0])
     golden = torch.pi * (3 - 5**0.5)
@@ -67,7 +67,7 @@ def test_the_spiral_turns_by_the_golden_angle():
     torch.testing.assert_close(grid[:, 2].diff(), torch.full_like(turn, -2 / 9))
 
 
-def test_repulsion_spreads_further_than_the_spiral():
+def test_repulsion_has_larger_minimum_angle_than_fibonacci():
     def smallest_angle(kind):
         cosine = sphere_grid(20, kind) @ sphere_grid(20, kind).T
         return (cosine - 2 * torch.eye(20, dtype=torch.float64)).max().acos()
@@ -90,20 +90,20 @@ def test_circle_grid_is_equally_spaced(num):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((0,), "num must be a positive whole number of orientations, got 0"),
-        ((2.5,), "num must be a positive whole number of orientations, got 2.5"),
-        ((7,), "antipodal grid needs an even num of orientations, got 7"),
+        ((0,), "num must be a positive integer number of orientations, got 0"),
+        ((2.5,), "num must be a positive integer number of orientations, got 2.5"),
+        ((7,), "num must be an even number of orientations .*, got 7"),
         ((8, "cubic"), "kind must be one of .*'cubic'"),
-        ((10, "platonic"), "num must be a vertex count"),
+        ((10, "platonic"), "num must be the number of vertices"),
     ],
 )
-def test_bad_sphere_grids_are_refused(arguments, message):
+def test_invalid_sphere_grids_raise(arguments, message):
     with pytest.raises(ValueError, match=message):
         sphere_grid(*arguments)
 
 
-def test_empty_circle_is_refused():
-    with pytest.raises(ValueError, match="num must be a positive whole number"):
+def test_empty_circle_grid_raises():
+    with pytest.raises(ValueError, match="num must be a positive integer number"):
         circle_grid(0)
 
 
@@ -118,7 +118,7 @@ def energy_of_pairs(points):
 
 
 @pytest.mark.parametrize("antipodal", [False, True])
-def test_energy_of_repulsion_is_its_formula(antipodal):
+def test_repulsion_energy(antipodal):
     free = sphere_grid(5, "fibonacci")
     points = torch.cat([free, -free]) if antipodal else free
     found = _repulsion_energy(free, antipodal)
@@ -128,13 +128,13 @@ def test_energy_of_repulsion_is_its_formula(antipodal):
 
 @pytest.mark.parametrize("kind", ["repulsion", "repulsion_antipodal"])
 @pytest.mark.parametrize("num", [6, 12])
-def test_repulsion_finds_the_regular_bodies(num, kind):
+def test_repulsion_finds_regular_polyhedra(num, kind):
     found = energy_of_pairs(sphere_grid(num, kind))
     best = energy_of_pairs(sphere_grid(num, "platonic"))
     assert found == pytest.approx(float(best), rel=1e-4)
 
 
-def test_two_points_repel_to_opposite_places():
+def test_two_points_repel_to_antipodes():
     for kind in ("repulsion", "repulsion_antipodal"):
         one, other = sphere_grid(2, kind)
         assert one @ other < -1 + 1e-6

@@ -34,7 +34,7 @@ TURN = torch.tensor([[0.0, 1.0], [-1.0, 0.0]], dtype=torch.float64)
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_joint_rotation_changes_nothing_and_a_single_one_does(name):
+def test_invariance_to_joint_but_not_single_rotation(name):
     function, arguments = PAIRS[name]
     expected = function(*arguments)
     for rotation in rotations(3, arguments[0].shape[-1]):
@@ -80,11 +80,11 @@ def test_exact_values():
     axis = torch.tensor([0.0, 0.0, 1.0])
     assert geo.distance_invariants(rel_pos[:2]).tolist() == [5.0]
     assert geo.r3s2_invariants(rel_pos, axis).tolist() == [2.0, 5.0]
-    # The orientation along x, turned by +90 degrees, is along y.
+    # The orientation along x, rotated by +90 degrees, is along y.
     assert geo.r2s1_invariants(rel_pos[:2], torch.tensor([1.0, 0.0])).tolist() == [3.0, 4.0]
 
 
-def test_se2_separates_an_angle_from_its_opposite_and_published_does_not():
+def test_se2_distinguishes_sign_of_angle_and_published_does_not():
     angle = torch.tensor([0.7, -0.7], dtype=torch.float64)
     sender = torch.stack([angle.cos(), angle.sin()], -1)
     receiver = torch.tensor([[1.0, 0.0]], dtype=torch.float64).expand(2, -1)
@@ -94,7 +94,7 @@ def test_se2_separates_an_angle_from_its_opposite_and_published_does_not():
     torch.testing.assert_close(complete[:, 1], angle.sin())
 
 
-def test_r2s1_tells_left_from_right_and_r3s2_cannot():
+def test_r2s1_distinguishes_left_from_right_and_r3s2_does_not():
     side = torch.tensor([[0.0, 1.0], [0.0, -1.0]])
     ahead = torch.tensor([[1.0, 0.0]]).expand(2, -1)
     left, right = geo.r2s1_invariants(side, ahead)
@@ -125,8 +125,8 @@ def test_se3_recovers_the_relative_pose():
     torch.testing.assert_close(receiver @ values[3:].view(3, 3), sender)
 
 
-def test_bad_kinds_are_refused():
+def test_invalid_kinds_raise():
     with pytest.raises(ValueError, match='kind must be "published" or "se2", got \'so3\''):
         geo.orientation_invariants(units(1, 3), units(1, 3), "so3")
-    with pytest.raises(ValueError, match='"se2" needs orientations in 2 dimensions, got 3'):
+    with pytest.raises(ValueError, match='"se2" requires orientations of dimension 2, got 3'):
         geo.orientation_invariants(units(1, 3), units(1, 3), "se2")

@@ -1,4 +1,4 @@
-"""Regular point sets: their steps, and which steps lie within a radius."""
+"""Regular lattices: lattice vectors, and offsets within a cutoff."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ SHAPES = [[3, 4], [2, 3, 4]]
 
 
 def lattices(shape, *, skewed=False):
-    """Two lattices, each turned, stretched and moved in its own way, and their steps."""
+    """Two lattices, rotated, stretched and translated independently, and their lattice vectors."""
     dim = len(shape)
     generator = torch.Generator().manual_seed(0)
     steps = random_rotations(2, dim, generator=generator).double()
@@ -31,7 +31,7 @@ def lattices(shape, *, skewed=False):
 
 @pytest.mark.parametrize("skewed", [False, True])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_steps_are_found(shape, skewed):
+def test_lattice_vectors(shape, skewed):
     pos, steps = lattices(shape, skewed=skewed)
     torch.testing.assert_close(lattice_steps(pos, shape, 2), steps)
 
@@ -41,7 +41,7 @@ def test_float32_far_from_the_origin_is_a_lattice():
     torch.testing.assert_close(lattice_steps(pos, [28, 28], 1), torch.eye(2)[None])
 
 
-def test_every_lattice_has_the_tolerance_of_its_own_steps():
+def test_tolerance_is_per_lattice():
     index = lattice_indices([3, 4]).double()
     pos = torch.cat([1e-3 * index, 1e3 * index])
     off = pos.clone()
@@ -55,7 +55,7 @@ def test_every_lattice_has_the_tolerance_of_its_own_steps():
 
 @pytest.mark.parametrize("spoil", [0.01, torch.nan])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_point_out_of_place_is_refused(shape, spoil):
+def test_displaced_point_raises(shape, spoil):
     pos, _ = lattices(shape)
     pos[-2, 0] += spoil
     with pytest.raises(ValueError, match="pos must form a lattice of"):
@@ -63,7 +63,7 @@ def test_a_point_out_of_place_is_refused(shape, spoil):
 
 
 @pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
-def test_what_is_out_of_place_is_a_share_of_the_shortest_step(unit):
+def test_tolerance_is_relative_to_shortest_lattice_vector(unit):
     stretched = torch.tensor([1.0, 100.0], dtype=torch.float64) * unit
     pos = lattice_indices([3, 4]).double() * stretched
     nudged = pos.clone()
@@ -74,22 +74,22 @@ def test_what_is_out_of_place_is_a_share_of_the_shortest_step(unit):
         lattice_steps(nudged, [3, 4], 1)
 
 
-def test_points_in_another_order_are_refused():
+def test_other_point_order_raises():
     pos, _ = lattices([3, 4])
     with pytest.raises(ValueError, match=r"a lattice of \[4, 3\] points in row-major order"):
         lattice_steps(pos, [4, 3], 2)
 
 
-def test_another_number_of_points_is_refused():
+def test_wrong_number_of_points_raises():
     pos, _ = lattices([3, 4])
-    with pytest.raises(ValueError, match="pos must have 2 times 12 points .* got 23"):
+    with pytest.raises(ValueError, match="pos must have 2 x 12 points .* got 23"):
         lattice_steps(pos[1:], [3, 4], 2)
 
 
 @pytest.mark.parametrize("radius", [0.5, 1.5, 3.0])
 @pytest.mark.parametrize("skewed", [False, True])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_reach_holds_every_edge_of_the_radius_graph(shape, skewed, radius):
+def test_reach_covers_radius_graph(shape, skewed, radius):
     pos, steps = lattices(shape, skewed=skewed)
     reach = torch.tensor(lattice_reach(steps, shape, radius))
     index = lattice_indices(shape).repeat(2, 1)
@@ -98,12 +98,12 @@ def test_reach_holds_every_edge_of_the_radius_graph(shape, skewed, radius):
     assert (reach <= torch.tensor(shape) - 1).all()
 
 
-def test_reach_is_no_larger_than_needed():
+def test_reach_is_minimal():
     assert lattice_reach(torch.eye(2)[None], [9, 9], 2.5) == (2, 2)
     assert lattice_reach(torch.eye(2)[None], [9, 2], None) == (8, 1)
 
 
-def test_offsets_are_symmetric_around_the_middle():
+def test_offsets_are_symmetric():
     offsets = stencil_offsets([1, 2])
     assert offsets.shape == (15, 2)
     assert offsets[7].tolist() == [0, 0]
@@ -111,8 +111,8 @@ def test_offsets_are_symmetric_around_the_middle():
     assert offsets[0].tolist() == [-1, -2]
 
 
-def test_a_step_is_as_long_as_itself():
-    # Turned by half a right angle, both axes see the long step.
+def test_reach_at_exactly_one_step():
+    # Rotated by 45 degrees, both axes have components of the long lattice vector.
     turn = torch.tensor([[1.0, 1.0], [-1.0, 1.0]]).double() / 2**0.5
     pos = lattice_indices([3, 4]).double() @ (torch.tensor([[0.1], [10.0]]) * turn)
     pos[5, 0] += 1e-3
@@ -120,13 +120,13 @@ def test_a_step_is_as_long_as_itself():
         lattice_steps(pos, [3, 4], 1)
 
 
-def test_small_deviations_of_many_points_do_not_add_up():
+def test_small_deviations_do_not_accumulate():
     pos = lattice_indices([28, 28]).double()
     pos[1:-1:2] += 4e-4
     assert lattice_steps(pos, [28, 28], 1).shape == (1, 2, 2)
 
 
 @pytest.mark.parametrize("shape", [[4, 4, 4], [4], [4, 1], [4, 2.5], [0.5, 4]])
-def test_shapes_that_are_no_lattice_are_refused(shape):
-    with pytest.raises(ValueError, match="^lattice must be 2 whole numbers of at least 2, got"):
+def test_invalid_lattice_shapes_raise(shape):
+    with pytest.raises(ValueError, match="^lattice must be 2 integers of at least 2, got"):
         check_lattice(shape, 2)

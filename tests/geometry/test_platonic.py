@@ -4,7 +4,7 @@ import torch
 from geozoo.geometry import platonic_rotations, platonic_vertices
 
 GROUP_SIZES = {4: 12, 6: 24, 8: 24, 12: 60, 20: 60}
-#: Number of edges at a vertex: that many nearest neighbours at the same angle.
+#: Vertex degree: the number of nearest neighbours, all at the same angle.
 VALENCE = {4: 3, 6: 4, 8: 3, 12: 5, 20: 3}
 
 
@@ -18,7 +18,7 @@ def test_vertices_are_unit_and_regular(num):
     assert nearest.tolist() == [VALENCE[num]] * num
 
 
-def test_first_vertices_are_where_trained_models_have_them():
+def test_vertex_order_matches_trained_models():
     golden = (1 + 5**0.5) / 2
     starts = {4: (1, 1, 1), 12: (0, 1, golden)}
     for num, start in starts.items():
@@ -42,6 +42,6 @@ def test_rotations_are_the_whole_group(num, size):
 
 
 @pytest.mark.parametrize("function", [platonic_vertices, platonic_rotations])
-def test_other_counts_are_refused(function):
-    with pytest.raises(ValueError, match=r"vertex count .*\[4, 6, 8, 12, 20\], got 10"):
+def test_other_counts_raise(function):
+    with pytest.raises(ValueError, match=r"number of vertices .*\[4, 6, 8, 12, 20\], got 10"):
         function(10)

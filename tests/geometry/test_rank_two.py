@@ -1,4 +1,4 @@
-"""Parts of 3 x 3 matrices against the matrices themselves."""
+"""Operations on the parts of 3 x 3 matrices, compared with full matrices."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from geozoo.geometry import (
 def tensors(seed: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     parts = torch.randn(4, 10, 2, generator=generator, dtype=torch.float64)
-    parts[:, 6] = -parts[:, 4] - parts[:, 5]  # no trace
+    parts[:, 6] = -parts[:, 4] - parts[:, 5]  # traceless
     return parts
 
 
@@ -26,7 +26,7 @@ def matrices(parts: torch.Tensor) -> torch.Tensor:
     return full_tensor(parts).permute(0, 3, 1, 2)
 
 
-def test_the_full_matrix_has_the_parts_it_was_made_of():
+def test_full_tensor_has_the_given_parts():
     parts = tensors(0)
     full = matrices(parts)
     trace = full.diagonal(dim1=-2, dim2=-1).sum(-1)
@@ -40,7 +40,7 @@ def test_the_full_matrix_has_the_parts_it_was_made_of():
         torch.testing.assert_close(symmetric[..., row, column], parts[:, 4 + place])
 
 
-def test_an_arrow_gives_its_three_matrices():
+def test_arrow_parts_give_the_three_matrices():
     r = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
     full = full_tensor(arrow_parts(r)[:, None])[..., 0]
     eye = torch.eye(3, dtype=torch.float64)
@@ -49,7 +49,7 @@ def test_an_arrow_gives_its_three_matrices():
     torch.testing.assert_close(full, wanted)
 
 
-def test_products_are_those_of_matrices():
+def test_products_match_full_matrices():
     one, other = tensors(0), tensors(1)
     x, y = matrices(one), matrices(other)
     found = tensor_product_parts(one, other)
@@ -57,7 +57,7 @@ def test_products_are_those_of_matrices():
     torch.testing.assert_close(found[:, 4:7].sum(1), torch.zeros(4, 2).double())
 
 
-def test_norms_are_those_of_matrices():
+def test_norms_match_full_matrices():
     parts = tensors(2)
     full = matrices(parts)
     norms = tensor_part_norms(parts)
@@ -68,7 +68,7 @@ def test_norms_are_those_of_matrices():
         torch.testing.assert_close(norms[:, place], matrices(alone).square().sum((-2, -1)))
 
 
-def test_weights_act_on_parts():
+def test_weights_scale_parts():
     parts, weights = tensors(0), torch.tensor([[2.0], [3.0], [5.0]]).double().expand(4, 3, 2)
     found = weigh_parts(weights, parts)
     torch.testing.assert_close(found[:, 0], 2 * parts[:, 0])
@@ -77,7 +77,7 @@ def test_weights_act_on_parts():
 
 
 @pytest.mark.parametrize("mirror", [False, True])
-def test_vectors_stay_vectors_in_products(mirror: bool):
+def test_product_is_equivariant_to_reflections(mirror: bool):
     turn = random_rotations(1, 3, generator=torch.Generator().manual_seed(3))[0].double()
     turn = torch.linalg.qr(turn)[0] * (-1 if mirror else 1)
     arrows = torch.randn(2, 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
@@ -94,7 +94,7 @@ def test_vectors_stay_vectors_in_products(mirror: bool):
     torch.testing.assert_close(symmetric[1], turn @ symmetric[0] @ turn.T)
 
 
-def test_other_shapes_are_named():
+def test_other_shapes_raise():
     with pytest.raises(ValueError, match=r"direction must have 3 components, got shape \(4, 2\)"):
         arrow_parts(torch.zeros(4, 2))
     for make in (tensor_part_norms, full_tensor):
@@ -105,6 +105,6 @@ def test_other_shapes_are_named():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_full_matrices_keep_their_type(dtype):
+def test_full_tensor_keeps_dtype(dtype):
     parts = torch.randn(4, 10, 2, dtype=dtype)
     assert full_tensor(parts).dtype == dtype

@@ -21,12 +21,12 @@ OPTIONS = [
     ({"representation": "position", "out_vectors": 1}, '"position" has no vectors'),
     ({"representation": "edges", "interaction": "all"}, "interaction must be .*, got 'all'"),
     ({"orientation_kind": "so3"}, "kind must be .*, got 'so3'"),
-    ({"orientation_kind": "se2"}, "needs orientations in 2 dimensions, got 3"),
+    ({"orientation_kind": "se2"}, "requires orientations of dimension 2, got 3"),
     ({"grid": "cubic"}, "grid must be one of .*, got 'cubic'"),
     ({"grid": torch.full((4, 3), 0.5)}, "some orientations are not on the sphere"),
     ({"grid": torch.eye(3)}, r"grid must have shape \(4, 3\), got \(3, 3\)"),
     ({"num_orientations": 0}, "num_orientations must be at least 1, got 0"),
-    ({"num_orientations": 5}, "antipodal grid needs an even num of orientations, got 5"),
+    ({"num_orientations": 5}, "num must be an even number of orientations .*, got 5"),
     (
         {"backend": "fast"},
         'backend must be "auto", "lattice", "shared", "fused", "triton" or "textbook", got \'fast',
@@ -36,9 +36,9 @@ OPTIONS = [
         {"backend": "lattice", "lattice": [2, 2, 2], "representation": "edges"},
         'backend "lattice" needs the argument lattice and a representation other than',
     ),
-    ({"lattice": [4, 4]}, r"lattice must be 3 whole numbers of at least 2, got \[4, 4\]"),
-    ({"lattice": [4, 4, 1]}, r"lattice must be 3 whole numbers of at least 2, got \[4, 4, 1\]"),
-    ({"lattice": [4, 4, 2.5]}, "lattice must be 3 whole numbers of at least 2"),
+    ({"lattice": [4, 4]}, r"lattice must be 3 integers of at least 2, got \[4, 4\]"),
+    ({"lattice": [4, 4, 1]}, r"lattice must be 3 integers of at least 2, got \[4, 4, 1\]"),
+    ({"lattice": [4, 4, 2.5]}, "lattice must be 3 integers of at least 2"),
     ({"backend": "shared", "grid": "fibonacci"}, 'backend "shared" needs'),
     ({"backend": "shared", "representation": "edges"}, 'backend "shared" needs'),
     ({"backend": "shared", "representation": "bundle_full"}, 'backend "shared" needs'),
@@ -100,7 +100,7 @@ def test_nan_positions_are_refused_where_they_choose_the_edges():
     model = build(radius=2.0)
     inputs = batch_of([4, 3], model=model)
     inputs["pos"][5, 1] = torch.nan
-    with pytest.raises(ValueError, match="pos holds NaN or infinite values"):
+    with pytest.raises(ValueError, match="pos must be finite, got NaN or infinite"):
         model(**inputs)
 
 
