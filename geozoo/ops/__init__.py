@@ -1,4 +1,4 @@
-"""Tensor operations that every room may use: reductions over edges, ragged ranges, norms."""
+"""Tensor operations shared by all packages: reductions over edges, ragged ranges, norms."""
 
 from geozoo.ops._textbook import is_textbook, recomputed, textbook
 from geozoo.ops._tracing import is_traced

@@ -1,7 +1,7 @@
-"""The Triton kernels behind `geozoo.ops.kernel_sum`, and how they are launched.
+"""Triton kernels of `geozoo.ops.kernel_sum` and their launchers.
 
-All arrays are seen as ``[rows, O, C]`` or ``[rows, O, K]``, with O = 1 where there is no axis in
-the middle.
+All arrays are treated as ``[rows, O, C]`` or ``[rows, O, K]``, with O = 1 if there is no middle
+axis.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from torch import Tensor
 
 from geozoo.ops.sorted_edges import SortedEdges
 
-#: Lines (edges times orientations) of a program's matrix product, at least 16 for the hardware.
-_LINES = 64
+#: Rows (edges times orientations) of a program's matrix product; tensor cores need at least 16.
+_ROWS = 64
 _MAX_ORIENTATIONS, _MAX_CHANNELS, _BASIS = 32, 64, 32
 
 
@@ -24,23 +24,23 @@ def _kernel_sum(
     EDGES: tl.constexpr, ORIENTATIONS: tl.constexpr, CHANNELS: tl.constexpr, BASIS: tl.constexpr,
     PRECISION: tl.constexpr, ACCURACY: tl.constexpr,
 ):  # fmt: skip
-    """One program: some orientations and channels of one target."""
+    """One program per target and block of orientations and channels."""
     target = tl.program_id(0).to(tl.int64)
     o = tl.program_id(1) * ORIENTATIONS + tl.arange(0, ORIENTATIONS)
     c = tl.program_id(2) * CHANNELS + tl.arange(0, CHANNELS)
     begin, end = tl.load(ptr + target), tl.load(ptr + target + 1)
     total = tl.zeros((ORIENTATIONS, CHANNELS), dtype=ACCURACY)
     for first in range(begin, end, EDGES):
-        place = first + tl.arange(0, EDGES)
-        edge = tl.load(order + place, mask=place < end, other=0)
-        sender = tl.load(source + edge, mask=place < end, other=0)
-        inside = tl.reshape((place < end)[:, None] & (o < O)[None, :], (EDGES * ORIENTATIONS,))
-        line = tl.reshape(edge[:, None] * O + o[None, :], (EDGES * ORIENTATIONS,))
+        position = first + tl.arange(0, EDGES)
+        edge = tl.load(order + position, mask=position < end, other=0)
+        sender = tl.load(source + edge, mask=position < end, other=0)
+        inside = tl.reshape((position < end)[:, None] & (o < O)[None, :], (EDGES * ORIENTATIONS,))
+        row = tl.reshape(edge[:, None] * O + o[None, :], (EDGES * ORIENTATIONS,))
         kernel = tl.zeros((EDGES * ORIENTATIONS, CHANNELS), dtype=ACCURACY)
         for start in range(0, K, BASIS):
             k = start + tl.arange(0, BASIS)
             b = tl.load(
-                basis + line[:, None] * K + k[None, :],
+                basis + row[:, None] * K + k[None, :],
                 mask=inside[:, None] & (k < K)[None, :], other=0.0,
             )  # fmt: skip
             w = tl.load(
@@ -48,9 +48,9 @@ def _kernel_sum(
                 mask=(c < C)[None, :] & (k < K)[:, None], other=0.0,
             )  # fmt: skip
             kernel = tl.dot(b, w, kernel, input_precision=PRECISION, out_dtype=ACCURACY)
-        line = tl.reshape(sender[:, None] * O + o[None, :], (EDGES * ORIENTATIONS,))
+        row = tl.reshape(sender[:, None] * O + o[None, :], (EDGES * ORIENTATIONS,))
         mask = inside[:, None] & (c < C)[None, :]
-        features = tl.load(x + line[:, None] * C + c[None, :], mask=mask, other=0.0)
+        features = tl.load(x + row[:, None] * C + c[None, :], mask=mask, other=0.0)
         message = tl.reshape(kernel * features, (EDGES, ORIENTATIONS, CHANNELS))
         total += tl.sum(message, axis=0)
     mask = (o < O)[:, None] & (c < C)[None, :]
@@ -62,12 +62,12 @@ def _weighted_sum(
     weight, x, out, order, source, ptr, width, CHANNELS: tl.constexpr,
     ACCURACY: tl.constexpr,
 ):  # fmt: skip
-    """One program: some of a target's numbers."""
+    """One program per target and block of channels."""
     target = tl.program_id(0).to(tl.int64)
     c = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     total = tl.zeros((CHANNELS,), dtype=ACCURACY)
-    for place in range(tl.load(ptr + target), tl.load(ptr + target + 1)):
-        edge = tl.load(order + place)
+    for position in range(tl.load(ptr + target), tl.load(ptr + target + 1)):
+        edge = tl.load(order + position)
         sender = tl.load(source + edge)
         factor = tl.load(weight + edge * width + c, mask=c < width, other=0.0)
         total += factor * tl.load(x + sender * width + c, mask=c < width, other=0.0)
@@ -76,7 +76,7 @@ def _weighted_sum(
 
 @triton.jit
 def _edge_product(y, x, out, target, source, width, CHANNELS: tl.constexpr):
-    """One program: some of an edge's numbers."""
+    """One program per edge and block of channels."""
     edge = tl.program_id(0).to(tl.int64)
     c = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     first = tl.load(y + tl.load(target + edge) * width + c, mask=c < width, other=0.0)
@@ -85,7 +85,7 @@ def _edge_product(y, x, out, target, source, width, CHANNELS: tl.constexpr):
 
 
 def launch_kernel_sum(basis: Tensor, weight: Tensor, x: Tensor, edges: SortedEdges) -> Tensor:
-    """Return what `geozoo.ops.kernel_sum` returns, for arguments of one dtype."""
+    """Launch the kernel of `geozoo.ops.kernel_sum`, for arguments of the same dtype."""
     basis, weight, x = basis.contiguous(), weight.contiguous(), x.contiguous()
     out = torch.empty_like(x)
     channels, num_basis = weight.shape
@@ -101,14 +101,14 @@ def launch_kernel_sum(basis: Tensor, weight: Tensor, x: Tensor, edges: SortedEdg
         _kernel_sum[grid](
             basis, weight, x, out, edges.by_target.edges, edges.source, edges.by_target.ptr,
             num_orientations, channels, num_basis,
-            EDGES=max(_LINES // orientations, 1), ORIENTATIONS=orientations, CHANNELS=block,
+            EDGES=max(_ROWS // orientations, 1), ORIENTATIONS=orientations, CHANNELS=block,
             BASIS=_BASIS, PRECISION=precision, ACCURACY=_accuracy(x),
         )  # fmt: skip
     return out
 
 
 def launch_weighted_sum(weight: Tensor, x: Tensor, edges: SortedEdges) -> Tensor:
-    """Return the sum of given weights ``[E, ..., C]`` times features, for each target."""
+    """Return the sum of weights ``[E, ..., C]`` times source features over the edges of targets."""
     weight, x = weight.contiguous(), x.contiguous()
     out = torch.empty_like(x)
     if out.numel():
@@ -135,11 +135,11 @@ def launch_edge_product(y: Tensor, x: Tensor, edges: SortedEdges) -> Tensor:
 
 
 def _accuracy(x: Tensor) -> tl.dtype:
-    """In which precision sums are added up."""
+    """Accumulator precision."""
     return tl.float64 if x.dtype == torch.float64 else tl.float32
 
 
 def _widths(x: Tensor) -> tuple[int, int]:
-    """Numbers in a row, and how many of them a program works on."""
+    """Row width, and the block size of a program."""
     width = x[0].numel()
     return width, min(triton.next_power_of_2(width), 1024)

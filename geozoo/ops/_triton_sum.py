@@ -1,4 +1,4 @@
-"""Sums over edges by Triton kernels; derivatives of any order, each made of the others."""
+"""Triton sums over edges as autograd functions with derivatives of any order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from geozoo.ops.sorted_edges import SortedEdges
 
 
 class KernelSum(torch.autograd.Function):
-    """Kernels times features, summed at each target; see `geozoo.ops.kernel_sum`."""
+    """Kernels times features, summed over the edges of each target; see `geozoo.ops.kernel_sum`."""
 
     @staticmethod
     def forward(ctx: Any, basis: Tensor, weight: Tensor, x: Tensor, edges: SortedEdges) -> Tensor:
@@ -56,7 +56,7 @@ class EdgeProduct(torch.autograd.Function):
 
 
 class WeightedSum(torch.autograd.Function):
-    """Given weights times features, summed at each target."""
+    """Weights times features, summed over the edges of each target."""
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, x: Tensor, edges: SortedEdges) -> Tensor:

@@ -1,4 +1,4 @@
-"""The exact GELU, with derivatives that need little memory."""
+"""Exact GELU with memory-efficient derivatives."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from torch.nn import functional
 from geozoo.ops._textbook import is_textbook
 from geozoo.ops._tracing import is_autocast, is_traced
 
-#: Numbers that are worked on at a time on a CPU, so that they stay in its cache.
+#: Elements processed at a time on a CPU, so that they stay in its cache.
 _CHUNK = 1 << 17
 
 
 def gelu(x: Tensor) -> Tensor:
-    r"""Return :math:`x\, \Phi(x)`, with the normal distribution's function :math:`\Phi`.
+    r"""Return :math:`x\, \Phi(x)`, with the cumulative normal distribution function :math:`\Phi`.
 
-    Values and first derivatives are those of `torch.nn.functional.gelu`. The derivative of the
-    first one, which a training on forces needs,
+    Values and first derivatives are those of `torch.nn.functional.gelu`. The second derivative,
+    which training on forces requires,
 
     .. math:: \frac{d^2}{dx^2}\, x\, \Phi(x) = (2 - x^2)\, \varphi(x),
 
-    is evaluated in one go, where torch makes a dozen tensors of the size of ``x``.
+    is evaluated directly, where torch allocates a dozen tensors of the size of ``x``.
 
     >>> gelu(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.8413])
@@ -33,9 +33,9 @@ def gelu(x: Tensor) -> Tensor:
 
 
 def gelu_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    r"""Return :math:`W\, \mathrm{GELU}(x) + b` without keeping :math:`\mathrm{GELU}(x)`.
+    r"""Return :math:`W\, \mathrm{GELU}(x) + b` without storing :math:`\mathrm{GELU}(x)`.
 
-    Where a derivative by the weight asks for it, it is evaluated again.
+    It is recomputed for the gradient of the weight.
 
     Args:
         x: ``[..., in]``.
@@ -103,8 +103,8 @@ def _curvature(grad: Tensor, factor: Tensor, x: Tensor) -> Tensor:
         return grad * factor * (2 - x * x) * density
     out = torch.empty_like(x, memory_format=torch.contiguous_format)
     sources = (part.reshape(-1).split(_CHUNK) for part in (out, grad, factor, x))
-    for target, first, second, place in zip(*sources, strict=True):
-        square = place * place
+    for target, first, second, value in zip(*sources, strict=True):
+        square = value * value
         torch.mul(square, -0.5, out=target).exp_().mul_(1 / math.sqrt(2 * math.pi))
         target.mul_(square.neg_().add_(2)).mul_(first).mul_(second)
     return out

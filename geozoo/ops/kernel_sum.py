@@ -1,4 +1,4 @@
-"""Convolution kernels evaluated and summed over edges in one go, where Triton is at hand."""
+"""Fused evaluation and summation of convolution kernels over edges, if Triton is available."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ def kernel_sum(
 
     .. math:: y_i = \sum_{e:\, \mathrm{target}_e = i} (W b_e) \odot x_{\mathrm{source}_e}
 
-    On a GPU with Triton one program computes the kernel rows of a target's edges, multiplies them
-    by the features it gathers, and adds up: neither kernels ``[E, ..., C]`` nor messages reach the
-    memory, and the order of summation is always the same. Derivatives of any order do likewise,
-    except that those by ``basis`` and ``weight`` hold one array ``[E, ..., C]`` for a moment. Where
-    Triton is missing, in mixed precision and under a compiler, the same is computed by
-    `weighted_sum`; outside of a GPU the log says so once.
+    On a GPU with Triton, one program evaluates the kernels on the edges of a target, multiplies
+    them by the gathered features and accumulates the sum: neither kernels ``[E, ..., C]`` nor
+    messages are written to memory, and the order of summation is deterministic. The same holds for
+    derivatives of any order, except that those with respect to ``basis`` and ``weight`` temporarily
+    hold one array ``[E, ..., C]``. Without Triton, in mixed precision and under a compiler,
+    `weighted_sum` computes the same; a device without Triton is logged once.
 
     Args:
         basis: basis values of each edge and, if features have them, orientation.
         weight: the kernel as a linear map of the basis.
-        x: features; the axis in the middle, if there is one, is that of ``basis``.
-        edges: who sends to whom.
+        x: features; the middle axis, if any, is that of ``basis``.
+        edges: the edges between the N nodes.
 
     Raises:
-        ValueError: if shapes do not fit together.
+        ValueError: If shapes do not match.
     """
     _check(basis, weight, x, edges)
     if _is_plain(x) or not _has_triton(x.device.type):
@@ -62,12 +62,13 @@ def _is_plain(x: Tensor) -> bool:
 
 @lru_cache
 def _has_triton(device: str) -> bool:
-    """Whether kernels can run there: on a GPU, or anywhere in Triton's interpreter."""
+    """Whether Triton kernels can run on the device: on a GPU, or in Triton's interpreter."""
     interpreted = os.environ.get("TRITON_INTERPRET") == "1"
     has = importlib.util.find_spec("triton") is not None and (device == "cuda" or interpreted)
     if not has:
         _LOG.warning(
-            "no Triton for device %r: kernels and sums are evaluated one after the other", device
+            "Triton is not available for device %r: kernels and sums over edges are not fused",
+            device,
         )
     return has
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def offsets(lengths: Int[Tensor, " G"]) -> Int[Tensor, " G+1"]:
-    """Return where each range begins in the flat tensor, and where the last one ends.
+    """Return the start of each range in the flat tensor, and the end of the last one.
 
     >>> offsets(torch.tensor([2, 0, 3]))
     tensor([0, 2, 2, 5])
@@ -19,12 +19,12 @@ def offsets(lengths: Int[Tensor, " G"]) -> Int[Tensor, " G+1"]:
 def ragged_arange(
     starts: Int[Tensor, " G"], lengths: Int[Tensor, " G"], *, total: int | None = None
 ) -> Int[Tensor, " total"]:
-    """Return ``start, start + 1, ..., start + length - 1`` for every range, one after the other.
+    """Return ``start, start + 1, ..., start + length - 1`` for every range, concatenated.
 
     Args:
         starts: first index of each range.
         lengths: number of indices of each range, at least 0.
-        total: sum of the lengths where the caller knows it; saves a wait for the device.
+        total: sum of the lengths, if known; avoids a synchronisation with the device.
 
     Returns:
         The concatenated ranges, int64.

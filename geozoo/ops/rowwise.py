@@ -1,4 +1,4 @@
-"""Expressions of many small steps, evaluated while a piece of the tensors is in the cache."""
+"""Cache-friendly evaluation of pointwise expressions, block by block."""
 
 from __future__ import annotations
 
@@ -11,34 +11,35 @@ from torch import Tensor
 from geozoo.ops._textbook import is_textbook
 from geozoo.ops._tracing import is_autocast, is_traced
 
-#: Bytes of the first tensor that are worked on at a time, so that a few such fit a core's cache.
+#: Bytes of the first tensor processed at a time, so that a few such blocks fit a core's cache.
 CHUNK_BYTES = 1 << 18
 
-#: An expression whose rows depend on the same rows of its arguments only.
+#: An expression whose rows depend only on the same rows of its arguments.
 Expression = Callable[..., Tensor]
 Piece = tuple[slice, slice]
 
 
 def rowwise(expression: Expression, *tensors: Tensor, shared: tuple[Tensor, ...] = ()) -> Tensor:
-    """Evaluate an expression piece by piece along its first two axes, keeping its arguments only.
+    """Evaluate an expression block by block along its first two axes, storing only its arguments.
 
-    Written as plain operations, every step of an expression reads and writes whole tensors, and
-    those that derivatives need stay in memory. Here, on a CPU, all steps run on a piece at a time;
-    the backward pass evaluates the expression again. Values and derivatives, of any order, are
-    those of ``expression(*tensors, *shared)``, which is what other devices and compilers see.
+    As plain operations, every step of an expression reads and writes whole tensors, and the
+    intermediate results needed for derivatives stay in memory. Here, on a CPU, all steps run on one
+    block at a time, and the backward pass recomputes the expression. Values and derivatives of any
+    order are those of ``expression(*tensors, *shared)``, which is called directly on other devices
+    and under compilers.
 
     Args:
-        expression: called with pieces of the tensors and with the shared tensors; returns one
-            tensor. What it returns for ``[a, b]`` must depend on that place of the arguments only,
-            and on no other tensor that needs a gradient.
-        tensors: arguments ``[A, B, ...]``; expanded ones may be among them.
-        shared: small further arguments that all pieces see whole.
+        expression: called with blocks of the tensors and with the shared tensors; returns one
+            tensor. Its result at ``[a, b]`` must depend only on the entries ``[a, b]`` of the
+            arguments, and on no other tensor that requires a gradient.
+        tensors: arguments ``[A, B, ...]``, which may be expanded tensors.
+        shared: small further arguments, passed whole to every block.
 
     Returns:
         A tensor ``[A, B, ...]``.
 
     Raises:
-        ValueError: if the first two axes differ or are missing.
+        ValueError: If the first two axes differ or are missing.
 
     >>> rowwise(lambda a, b: a * b.sigmoid() + a, torch.ones(1, 2), torch.zeros(1, 2))
     tensor([[1.5000, 1.5000]])
@@ -51,14 +52,14 @@ def rowwise(expression: Expression, *tensors: Tensor, shared: tuple[Tensor, ...]
         )
     if is_traced() or is_textbook() or first.device.type != "cpu" or is_autocast(first):
         return expression(*tensors, *shared)
-    # Asked last: a tracer would hold on to the sizes for which the answer is the same.
+    # Checked last, so that tracing does not specialise on the size.
     if first.numel() * first.element_size() <= CHUNK_BYTES:
         return expression(*tensors, *shared)
     return _Rowwise.apply(expression, len(tensors), *tensors, *shared)
 
 
 class _Rowwise(torch.autograd.Function):
-    """The expression, piece by piece."""
+    """The expression, evaluated block by block."""
 
     @staticmethod
     def forward(ctx: Any, expression: Expression, count: int, *given: Tensor) -> Tensor:
@@ -76,31 +77,31 @@ class _Rowwise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         given, needed = ctx.saved_tensors, ctx.needs_input_grad[2:]
-        if torch.is_grad_enabled():  # its derivative is wanted too: let autograd see it all
-            # Other tensors of the same values, as one may be given twice.
-            apart = [tensor.view_as(tensor) for tensor in given]
-            return None, None, *_gradients(ctx.expression(*apart), apart, needed, grad, True)
-        whole = [
-            _room(tensor, place < ctx.count) if is_needed else None
-            for place, (tensor, is_needed) in enumerate(zip(given, needed, strict=True))
+        if torch.is_grad_enabled():  # higher derivatives are needed: recompute under autograd
+            # Separate views, since the same tensor may be passed twice.
+            views = [tensor.view_as(tensor) for tensor in given]
+            return None, None, *_gradients(ctx.expression(*views), views, needed, grad, True)
+        totals = [
+            _allocate(tensor, index < ctx.count) if is_needed else None
+            for index, (tensor, is_needed) in enumerate(zip(given, needed, strict=True))
         ]
         for piece in _pieces(given[0]):
             cut = _cut(given, ctx.count, piece)
             with torch.enable_grad():
                 part = [t.detach().requires_grad_(n) for t, n in zip(cut, needed, strict=True)]
                 value = ctx.expression(*part)
-            found = _gradients(value, part, needed, grad[piece], False)
-            for place, (total, gradient) in enumerate(zip(whole, found, strict=True)):
+            gradients = _gradients(value, part, needed, grad[piece], False)
+            for index, (total, gradient) in enumerate(zip(totals, gradients, strict=True)):
                 if total is None:
                     continue
-                if place >= ctx.count:
+                if index >= ctx.count:
                     total.add_(0 if gradient is None else gradient)
                 else:
                     total[piece] = 0 if gradient is None else gradient
-        return None, None, *whole
+        return None, None, *totals
 
 
-def _room(tensor: Tensor, filled_by_pieces: bool) -> Tensor:
+def _allocate(tensor: Tensor, filled_by_pieces: bool) -> Tensor:
     make = torch.empty_like if filled_by_pieces else torch.zeros_like
     return make(tensor, memory_format=torch.contiguous_format)
 
@@ -108,19 +109,19 @@ def _room(tensor: Tensor, filled_by_pieces: bool) -> Tensor:
 def _gradients(
     value: Tensor, given: list[Tensor], needed: tuple[bool, ...], grad: Tensor, create_graph: bool
 ) -> list[Tensor | None]:
-    """Gradient for each argument that needs one; None for the others."""
-    wanted = [tensor for tensor, is_needed in zip(given, needed, strict=True) if is_needed]
+    """Gradients of the arguments that need one; None for the others."""
+    inputs = [tensor for tensor, is_needed in zip(given, needed, strict=True) if is_needed]
     options = {"create_graph": create_graph, "allow_unused": True}
-    found = iter(torch.autograd.grad(value, wanted, grad, **options))
-    return [next(found) if is_needed else None for is_needed in needed]
+    gradients = iter(torch.autograd.grad(value, inputs, grad, **options))
+    return [next(gradients) if is_needed else None for is_needed in needed]
 
 
 def _cut(given: tuple[Tensor, ...], count: int, piece: Piece) -> list[Tensor]:
-    return [tensor[piece] if place < count else tensor for place, tensor in enumerate(given)]
+    return [tensor[piece] if index < count else tensor for index, tensor in enumerate(given)]
 
 
 def _pieces(whole: Tensor) -> Iterator[Piece]:
-    """Cut the first two axes such that a piece has about `CHUNK_BYTES`."""
+    """Split the first two axes into blocks of about `CHUNK_BYTES`."""
     rows, columns = whole.shape[:2]
     width = max(CHUNK_BYTES * rows * columns // (whole.numel() * whole.element_size()), 1)
     height = max(width // columns, 1)

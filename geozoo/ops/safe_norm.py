@@ -13,12 +13,12 @@ def safe_norm(vector: Float[Tensor, "*batch dim"], *, keepdim: bool = False) -> 
     .. math:: \lVert v \rVert = \sqrt{\textstyle\sum_i v_i^2}
 
     The value is exact. At :math:`v = 0` the derivative of the plain norm is undefined and
-    automatic differentiation answers NaN, also through ``torch.where`` on the result; here the
-    square root never sees the zero, so first and second derivatives are 0 there.
+    automatic differentiation returns NaN, even with ``torch.where`` applied to the result. Here
+    the square root is never evaluated at zero, so first and second derivatives are 0 there.
 
     Args:
         vector: any tensor; the norm is taken over its last axis.
-        keepdim: whether the last axis stays, with length 1.
+        keepdim: whether to keep the last axis, with length 1.
 
     Returns:
         The norm, in the unit of ``vector``.
@@ -37,7 +37,7 @@ def safe_norm(vector: Float[Tensor, "*batch dim"], *, keepdim: bool = False) -> 
 def length_and_direction(
     vector: Float[Tensor, "*batch dim"],
 ) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch dim"]]:
-    """Lengths, and vectors of length 1; the zero vector has no direction, and zero for it.
+    """Return lengths and unit vectors; the direction of the zero vector is zero.
 
     >>> length_and_direction(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))[1]
     tensor([[0.6000, 0.8000],

@@ -1,4 +1,4 @@
-"""Reduce rows that share an index, with derivatives that are right to second order."""
+"""Reduce rows that share an index, with correct first and second derivatives."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ def scatter(
 
     .. math:: \mathrm{out}_i = \bigoplus_{e : \mathrm{index}_e = i} \mathrm{src}_e
 
-    Rows of the result that no index names are 0. Only operations of torch itself are used: the
-    segment operations of torch-scatter give silently wrong second derivatives
-    (rusty1s/pytorch_scatter#299), which would spoil every training on forces.
+    Rows of the result without any value are 0. Only native torch operations are used: the segment
+    operations of torch-scatter give silently wrong second derivatives (rusty1s/pytorch_scatter#299)
+    and would corrupt training on forces.
 
     Args:
         src: values ``[E, ...]``.
-        index: receiving row of each value, ``0 <= index < dim_size``.
+        index: target row of each value, ``0 <= index < dim_size``.
         dim_size: number of rows of the result.
         reduce: ``"sum"``, ``"mean"``, ``"max"`` or ``"min"``.
 
     Returns:
-        ``[dim_size, ...]`` of the dtype of ``src``; a sum in half precision is rounded once, at the
+        ``[dim_size, ...]`` in the dtype of ``src``; a sum in half precision is rounded once, at the
         end.
 
     Raises:
-        ValueError: if ``reduce`` is unknown or the lengths of ``src`` and ``index`` differ.
+        ValueError: If ``reduce`` is unknown, or the lengths of ``src`` and ``index`` differ.
 
     >>> scatter(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0, 0, 2]), 3)
     tensor([3., 0., 3.])
@@ -50,7 +50,7 @@ def scatter(
             f"index must have one entry per row of src ({src.shape[0]}), got {tuple(index.shape)}"
         )
     if reduce == "sum" and src.dim() == 1 and src.dtype in _HALVES:
-        # On a CPU torch rounds after every term of one column: a count in bfloat16 ends at 256.
+        # On a CPU torch rounds one-dimensional sums after every term: bfloat16 counts stop at 256.
         return scatter(src.float(), index, dim_size).to(src.dtype)
     out = src.new_zeros((dim_size, *src.shape[1:]))
     if reduce == "sum":

@@ -1,4 +1,4 @@
-"""sin(pi x) / (pi x), whose derivatives are right at zero and close to it, too."""
+"""sin(pi x) / (pi x), with accurate derivatives at and near zero."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-#: Below this (pi x)^2 eight terms of the series are exact to the last digit of float64.
+#: Below this value of (pi x)^2, eight terms of the series are exact to float64 precision.
 _SERIES_BELOW = 0.25
 _SERIES = tuple((-1) ** k / math.factorial(2 * k + 1) for k in range(8))
 
@@ -18,9 +18,9 @@ def smooth_sinc(x: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
 
     .. math:: \frac{\sin \pi x}{\pi x} = \sum_k \frac{(-1)^k (\pi x)^{2k}}{(2k + 1)!}
 
-    The second derivative of ``torch.sinc`` at :math:`x = 0` is NaN, and close to it few digits are
-    right: differentiating the quotient subtracts nearly equal numbers. Here the series is
-    differentiated there, and the quotient elsewhere.
+    The second derivative of ``torch.sinc`` is NaN at :math:`x = 0` and inaccurate nearby, since
+    differentiating the quotient cancels nearly equal numbers. Near zero, the series is
+    differentiated instead.
 
     Args:
         x: any tensor.

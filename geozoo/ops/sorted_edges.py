@@ -1,4 +1,4 @@
-"""Directed edges with an order by either end, so that sums over edges need no atomic additions."""
+"""Directed edges sorted by source and by target, so that sums over edges need no atomic adds."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from geozoo.ops.ragged import offsets
 
 
 class EdgeOrder(NamedTuple):
-    """Edges one end after the other.
+    """Edges sorted by one of their ends, in CSR form.
 
     Attributes:
-        edges: ``[E]`` the edges in that order.
-        ptr: ``[N + 1]`` where the edges of each end begin in it.
+        edges: ``[E]`` edge indices in sorted order.
+        ptr: ``[N + 1]`` start of the edges of each node in this order.
     """
 
     edges: Int[Tensor, " E"]
@@ -27,10 +27,10 @@ class SortedEdges(NamedTuple):
     """Edges between N nodes.
 
     Attributes:
-        source: ``[E]`` node that sends.
-        target: ``[E]`` node that receives.
-        by_target: the edges in the order of their targets.
-        by_source: the edges in the order of their sources.
+        source: ``[E]`` sending node of each edge.
+        target: ``[E]`` receiving node of each edge.
+        by_target: the edges sorted by target.
+        by_source: the edges sorted by source.
     """
 
     source: Int[Tensor, " E"]
@@ -44,12 +44,12 @@ class SortedEdges(NamedTuple):
         return len(self.by_target.ptr) - 1
 
     def reversed(self) -> SortedEdges:
-        """Every edge the other way."""
+        """The edges with source and target exchanged."""
         return SortedEdges(self.target, self.source, self.by_source, self.by_target)
 
 
 def sort_edges(edge_index: Int[Tensor, "2 E"], num_nodes: int) -> SortedEdges:
-    """Sort edges by both ends; no step waits for the device.
+    """Sort edges by source and by target, without synchronising with the device.
 
     Args:
         edge_index: senders and receivers.

@@ -1,4 +1,4 @@
-"""Weighted sums over edges that keep neither gathered features nor messages in memory."""
+"""Weighted sums over edges without storing gathered features or messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from geozoo.ops._textbook import is_textbook
 from geozoo.ops._tracing import is_traced
 from geozoo.ops.scatter import scatter
 
-#: Bytes of the rows that are worked on at a time on a CPU, so that they stay in its cache.
+#: Bytes of the rows processed at a time on a CPU, so that they stay in its cache.
 CHUNK_BYTES = 2 << 20
 
 #: Sources and targets of some edges.
@@ -20,28 +20,28 @@ Route = tuple[Tensor, Tensor]
 
 
 def weighted_sum(weight: Tensor, x: Tensor, routes: list[Route], num_targets: int) -> Tensor:
-    r"""Sum features times weights over edges that share a row of weights.
+    r"""Sum weights times features over edges; edges of different routes share rows of weights.
 
     .. math:: y_t = \sum_r \sum_{e:\, \mathrm{target}_{r, e} = t}
         w_e \odot x_{\mathrm{source}_{r, e}}
 
-    Every row of weights serves one edge of each route. On a CPU a block of rows at a time goes
-    through gathering, product and sum while it is in the cache; for derivatives, of any order, the
-    gathered features are gathered again instead of kept. The result is that of the plain form up to
-    the order of summation.
+    Each row of weights applies to one edge of each route. On a CPU, gathering, product and sum run
+    on one block of rows at a time, while it is in the cache; for derivatives of any order, features
+    are gathered again instead of stored. The result equals that of the plain form up to the order
+    of summation.
 
     Args:
         weight: ``[E, ..., C]``.
         x: features ``[N, ..., C]`` with the same trailing axes.
-        routes: sources ``[E_r]``, rows of ``x``, and targets ``[E_r]``, rows of the result, of the
-            first :math:`E_r \le E` rows of weights.
+        routes: for each route, sources ``[E_r]``, rows of ``x``, and targets ``[E_r]``, rows of the
+            result, for the first :math:`E_r \le E` rows of weights.
         num_targets: number of rows T of the result.
 
     Returns:
         ``[T, ..., C]``.
 
     Raises:
-        ValueError: if trailing axes differ, or a route has more edges than there are weights.
+        ValueError: If trailing axes differ, or a route has more edges than there are weights.
 
     >>> route = (torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]))
     >>> weighted_sum(torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([[5.0], [7.0]]), [route], 2)
@@ -68,7 +68,7 @@ def weighted_sum(weight: Tensor, x: Tensor, routes: list[Route], num_targets: in
 
 
 class _WeightedSum(torch.autograd.Function):
-    """The sum; its derivatives are itself, backwards, and `_EdgeProduct`."""
+    """The weighted sum; its derivatives are the reversed sum and `_EdgeProduct`."""
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, x: Tensor, num_targets: int, *flat: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ class _WeightedSum(torch.autograd.Function):
 
 
 class _EdgeProduct(torch.autograd.Function):
-    """Product of the features at both ends, summed over the edges of a row; ``[E, ..., C]``."""
+    """Product of the features at both ends, summed over the edges of each row; ``[E, ..., C]``."""
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, x: Tensor, num_rows: int, *flat: Tensor) -> Tensor:
@@ -129,7 +129,7 @@ def _reversed(flat: tuple[Tensor, ...] | list[Tensor]) -> list[Tensor]:
 
 
 def _block_size(weight: Tensor) -> int:
-    """How many rows to work on at a time."""
+    """Number of rows to process at a time."""
     if weight.device.type != "cpu" or not weight.numel():
         return max(len(weight), 1)
     return max(CHUNK_BYTES // (weight[0].numel() * weight.element_size()), 16)
@@ -138,7 +138,7 @@ def _block_size(weight: Tensor) -> int:
 def _blocks(
     size: int, num_rows: int, flat: tuple[Tensor, ...]
 ) -> Iterator[tuple[slice, list[Route]]]:
-    """Blocks of rows with the part of each route that they serve."""
+    """Blocks of rows with the corresponding part of each route."""
     for start in range(0, num_rows, size):
         rows = slice(start, start + size)
         ends = [index[rows] for index in flat]

@@ -1,4 +1,4 @@
-"""The GELU with its own second derivative is torch's."""
+"""The GELU with a custom second derivative equals that of torch."""
 
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -21,7 +21,7 @@ def test_values_and_three_derivatives():
         torch.testing.assert_close(actual, value, rtol=1e-11, atol=1e-11)
 
 
-def test_second_derivatives_without_a_graph():
+def test_second_derivatives_without_create_graph():
     x = torch.randn(7, 40_001, dtype=torch.float64).T.requires_grad_()
     found = []
     for function in (gelu, functional.gelu):
@@ -36,7 +36,7 @@ def test_gradients_by_finite_differences():
     assert torch.autograd.gradgradcheck(gelu, (x,))
 
 
-def test_linear_map_of_it_keeps_only_its_input():
+def test_gelu_linear_stores_only_its_input():
     x = torch.randn(5, 3, 4, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(2, 4, dtype=torch.float64, requires_grad=True)
     bias = torch.randn(2, dtype=torch.float64, requires_grad=True)
@@ -51,7 +51,7 @@ def test_linear_map_of_it_keeps_only_its_input():
         assert torch.autograd.gradgradcheck(gelu_linear, variables)
 
 
-def test_compilers_see_the_plain_form():
+def test_compilers_use_the_plain_form():
     x = torch.randn(5, 4, dtype=torch.float64)
     weight, bias = torch.randn(2, 4, dtype=torch.float64), torch.randn(2, dtype=torch.float64)
     traced = make_fx(gelu)(x)
@@ -64,7 +64,7 @@ def test_compilers_see_the_plain_form():
     )
 
 
-def test_mixed_precision_takes_the_plain_form():
+def test_mixed_precision_uses_the_plain_form():
     x, weight, bias = torch.randn(5, 4), torch.randn(2, 4), torch.randn(2)
     with torch.autocast("cpu", torch.bfloat16):
         found = gelu_linear(x, weight, bias)

@@ -1,4 +1,4 @@
-"""Kernels summed while they are evaluated: equal to the plain form, with all derivatives.
+"""Fused kernel sums equal the plain form, including all derivatives.
 
 The Triton kernels run in Triton's interpreter, in a process of its own: whether there is one is
 settled when they are defined.
@@ -40,7 +40,7 @@ def problem(sizes: tuple[int, ...], device: str = "cpu", dtype: torch.dtype = to
 
 
 def derivatives(function, arguments):
-    """Values, first derivatives, and those of a function of the first."""
+    """Values, first derivatives, and derivatives of a function of the first derivatives."""
     out = function(*arguments)
     options = {"create_graph": True, "allow_unused": True, "materialize_grads": True}
     first = torch.autograd.grad((out * out + out).sum(), arguments, **options)
@@ -62,8 +62,8 @@ def assert_equal_to_plain(sizes, device="cpu", dtype=torch.float64, **tolerance)
         torch.testing.assert_close(actual, expected, **tolerance or {"rtol": 1e-9, "atol": 1e-9})
 
 
-def assert_as_exact_as_plain(sizes, device="cpu"):
-    """In float32 no part is farther from the float64 sum than the plain form, but for a factor."""
+def assert_as_accurate_as_plain(sizes, device="cpu"):
+    """In float32 the error against float64 is at most a factor above that of the plain form."""
     results = []
     for dtype, is_plain in ((torch.float64, True), (torch.float32, True), (torch.float32, False)):
         *arguments, edge_index = problem(sizes, device, dtype)
@@ -83,12 +83,12 @@ def assert_as_exact_as_plain(sizes, device="cpu"):
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
-def test_float32_is_as_exact_as_the_plain_sum(sizes):
-    assert_as_exact_as_plain(sizes)
+def test_float32_is_as_accurate_as_the_plain_sum(sizes):
+    assert_as_accurate_as_plain(sizes)
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
-def test_without_triton_it_is_the_plain_sum(sizes):
+def test_plain_sum_without_triton(sizes):
     assert_equal_to_plain(sizes)
 
 
@@ -144,7 +144,7 @@ def assert_models_agree(device: str) -> None:
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_triton_kernels_agree_on_a_gpu(sizes):
     assert_equal_to_plain(sizes, "cuda")
-    assert_as_exact_as_plain(sizes, "cuda")
+    assert_as_accurate_as_plain(sizes, "cuda")
 
 
 @pytest.mark.gpu
@@ -154,7 +154,7 @@ def test_networks_agree_on_a_gpu(monkeypatch):
     assert_models_agree("cuda")
 
 
-def test_a_machine_without_triton_says_so_once(caplog, monkeypatch):
+def test_missing_triton_is_logged_once(caplog, monkeypatch):
     from geozoo.ops.kernel_sum import _has_triton
 
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
@@ -165,7 +165,7 @@ def test_a_machine_without_triton_says_so_once(caplog, monkeypatch):
             kernel_sum(*arguments, sort_edges(edge_index, SIZES[0][0]))
     _has_triton.cache_clear()
     assert [r.getMessage() for r in caplog.records] == [
-        "no Triton for device 'cpu': kernels and sums are evaluated one after the other"
+        "Triton is not available for device 'cpu': kernels and sums over edges are not fused"
     ]
 
 
@@ -177,7 +177,7 @@ def test_a_machine_without_triton_says_so_once(caplog, monkeypatch):
         ({"weight": torch.zeros(7, 6)}, r"weight must be \(7, 5\), got \(7, 6\)"),
     ],
 )
-def test_shapes_that_do_not_fit_are_refused(wrong, message):
+def test_mismatched_shapes_raise(wrong, message):
     basis, weight, x, edge_index = problem(SIZES[0])
     given = {"basis": basis, "weight": weight, "x": x} | wrong
     with pytest.raises(ValueError, match=message):

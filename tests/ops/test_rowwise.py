@@ -1,4 +1,4 @@
-"""Expressions evaluated piece by piece give what they give as a whole, with all derivatives."""
+"""Blockwise evaluation equals direct evaluation, including all derivatives."""
 
 import importlib
 
@@ -16,7 +16,7 @@ def random(*shape):
 
 
 def expression(a, b, scale):
-    """Uses the rows of both, of other widths, and a number."""
+    """Combines rows of different widths with a shared scalar."""
     wide = torch.cat([a.sigmoid() * b.sum(-1, keepdim=True), b.square()], -1)
     return scale[0] * wide + scale[1]
 
@@ -38,7 +38,7 @@ def test_values_and_derivatives():
     assert torch.autograd.gradgradcheck(evaluated, given)
 
 
-def test_one_tensor_twice_expanded_and_strided_tensors():
+def test_repeated_expanded_and_strided_tensors():
     x, rate = random(2, 7, 4), random(7, 1)
 
     def evaluated(x, rate):
@@ -50,7 +50,7 @@ def test_one_tensor_twice_expanded_and_strided_tensors():
     assert torch.autograd.gradgradcheck(evaluated, (x, rate))
 
 
-def test_what_has_no_gradient_gets_none():
+def test_constant_arguments_get_no_gradient():
     x, still, unread = random(2, 3), random(2, 3).detach(), random(2, 3)
     out = rowwise(lambda a, b, c: a * b, x, still, unread)
     by_x, by_unread = torch.autograd.grad(
@@ -60,7 +60,7 @@ def test_what_has_no_gradient_gets_none():
     assert not by_unread.any()
 
 
-def test_shared_tensors_that_are_not_read_or_need_nothing():
+def test_unused_and_constant_shared_tensors():
     x, read, still, unread = random(2, 3, 4), random(4), random(4).detach(), random(4)
     out = rowwise(lambda a, b, c, d: a * b + c, x, shared=(read, still, unread))
     by_read, by_unread = torch.autograd.grad(
@@ -70,7 +70,7 @@ def test_shared_tensors_that_are_not_read_or_need_nothing():
     assert not by_unread.any()
 
 
-def test_only_arguments_are_kept():
+def test_only_arguments_are_saved_for_backward():
     kept = []
     x = random(4, 5)
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
@@ -79,12 +79,12 @@ def test_only_arguments_are_kept():
         assert [t.data_ptr() for t in kept] == [x.data_ptr()]
 
 
-def test_compilers_see_the_expression():
+def test_compilers_trace_the_expression():
     traced = make_fx(lambda a: rowwise(torch.sigmoid, a))(random(4, 5).detach())
     assert any(node.target is torch.ops.aten.sigmoid.default for node in traced.graph.nodes)
 
 
 @pytest.mark.parametrize("shapes", [((3,), (3,)), ((3, 4), (3, 5)), ((3, 4, 2), (4, 3, 2))])
-def test_tensors_of_other_rows_are_refused(shapes):
+def test_mismatched_rows_raise(shapes):
     with pytest.raises(ValueError, match="tensors must agree in their first two axes, got"):
         rowwise(torch.add, *(random(*shape) for shape in shapes))

@@ -26,7 +26,7 @@ def test_derivatives_at_zero_are_zero():
     assert hessian.abs().max() == 0
 
 
-def test_hessian_on_an_axis_is_the_projector_over_the_length():
+def test_hessian_on_an_axis_is_projector_divided_by_length():
     vector = torch.tensor([2.0, 0.0, 0.0], dtype=torch.float64)
     hessian = torch.autograd.functional.hessian(safe_norm, vector)
     torch.testing.assert_close(hessian, torch.diag(torch.tensor([0.0, 0.5, 0.5]).double()))
@@ -38,7 +38,7 @@ def test_derivatives_agree_with_finite_differences():
     assert_dtype_kept(safe_norm, {"vector": vector})
 
 
-def test_length_and_direction_of_vectors_and_of_none():
+def test_length_and_direction_including_zero_vector():
     vectors = torch.tensor([[3.0, 4.0, 0.0], [0.0, 0.0, 0.0], [0.0, -2e-3, 0.0]]).double()
     length, direction = length_and_direction(vectors)
     torch.testing.assert_close(length, torch.tensor([5.0, 0.0, 2e-3]).double())

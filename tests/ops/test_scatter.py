@@ -29,7 +29,7 @@ def test_equals_a_loop(reduce, shape):
 
 
 @pytest.mark.parametrize("reduce", sorted(LOOP))
-def test_derivatives_are_right_to_second_order(reduce):
+def test_first_and_second_derivatives(reduce):
     def squares(src):
         return scatter(src * src, INDEX, 5, reduce) ** 2
 
@@ -38,8 +38,8 @@ def test_derivatives_are_right_to_second_order(reduce):
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 3)])
-def test_a_sum_in_half_precision_does_not_stop_to_grow(dtype, shape):
-    """Term by term 256 + 1 is 256 in bfloat16."""
+def test_half_precision_sum_does_not_saturate(dtype, shape):
+    """In bfloat16, 256 + 1 rounds to 256."""
     src = torch.ones(4096, *shape, dtype=dtype, requires_grad=True)
     out = scatter(src, torch.zeros(4096, dtype=torch.int64), 2)
     assert out.dtype == dtype
@@ -48,7 +48,7 @@ def test_a_sum_in_half_precision_does_not_stop_to_grow(dtype, shape):
     assert torch.equal(src.grad, torch.ones_like(src))
 
 
-def test_nothing_to_scatter_gives_zeros_of_the_same_dtype():
+def test_empty_input_gives_zeros_of_same_dtype():
     out = scatter(torch.zeros(0, 3, dtype=torch.float64), torch.zeros(0, dtype=torch.int64), 2)
     assert out.dtype == torch.float64
     assert out.tolist() == [[0.0] * 3] * 2
@@ -63,6 +63,6 @@ def test_nothing_to_scatter_gives_zeros_of_the_same_dtype():
         ((values(2), INDEX.view(2, 3), 5), "index must have one entry per row of src"),
     ],
 )
-def test_bad_arguments_are_named(arguments, message):
+def test_invalid_arguments_raise(arguments, message):
     with pytest.raises(ValueError, match=message):
         scatter(*arguments)

@@ -20,7 +20,7 @@ def derivatives(x: torch.Tensor) -> list[torch.Tensor]:
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_value_and_three_derivatives_are_right(point: float) -> None:
+def test_value_and_three_derivatives(point: float) -> None:
     symbol = sympy.Symbol("x")
     x = torch.tensor([point], dtype=torch.float64, requires_grad=True)
     expression = sympy.sin(sympy.pi * symbol) / (sympy.pi * symbol)
@@ -28,11 +28,11 @@ def test_value_and_three_derivatives_are_right(point: float) -> None:
         formula = sympy.diff(expression, symbol, order)
         exact = sympy.Float(point, 60)
         right = sympy.limit(formula, symbol, 0) if point == 0 else formula.subs(symbol, exact)
-        # A quotient that is differentiated loses digits with each power of 1 / (pi x).
+        # Each derivative of the quotient loses digits in proportion to 1 / (pi x).
         assert found.item() == pytest.approx(float(right.evalf(40)), abs=1e-12, rel=1e-12), order
 
 
-def test_dtype_is_kept_and_float32_is_float64_rounded() -> None:
+def test_dtype_is_kept_and_float32_matches_rounded_float64() -> None:
     x = torch.linspace(-4.0, 4.0, 201)
     single = smooth_sinc(x)
     assert single.dtype == torch.float32

@@ -1,11 +1,11 @@
-"""Edges sorted by both ends."""
+"""Edges sorted by source and by target."""
 
 import torch
 
 from geozoo.ops import sort_edges
 
 
-def test_edges_stand_in_the_order_of_either_end():
+def test_edges_are_sorted_by_either_end():
     generator = torch.Generator().manual_seed(0)
     edge_index = torch.randint(6, (2, 40), generator=generator)
     edges = sort_edges(edge_index, 7)
@@ -19,7 +19,7 @@ def test_edges_stand_in_the_order_of_either_end():
     assert torch.equal(torch.stack([edges.source, edges.target]), edge_index)
 
 
-def test_reversed_edges_go_the_other_way():
+def test_reversed_exchanges_source_and_target():
     edge_index = torch.tensor([[0, 2, 1], [1, 1, 0]])
     back, wanted = sort_edges(edge_index, 3).reversed(), sort_edges(edge_index.flip(0), 3)
     assert torch.equal(back.source, wanted.source)

@@ -1,4 +1,4 @@
-"""Sums over edges without stored messages give what the plain form gives, with its derivatives."""
+"""Sums over edges without stored messages equal the plain form, including all derivatives."""
 
 import importlib
 
@@ -51,7 +51,7 @@ def test_values_and_derivatives(lengths, middle):
 
 
 @pytest.mark.parametrize("constant", ["weight", "x"])
-def test_derivatives_by_one_of_the_two(constant):
+def test_derivatives_with_one_constant_argument(constant):
     given = {"weight": random(ROWS, 3), "x": random(NODES, 3)}
     routes = routes_of(ROWS, 17)
     fixed = given[constant].requires_grad_(False)
@@ -65,7 +65,7 @@ def test_derivatives_by_one_of_the_two(constant):
     assert torch.autograd.gradgradcheck(summed, (free,))
 
 
-def test_nothing_to_sum():
+def test_empty_routes():
     weight, x = random(0, 3), random(0, 3)
     route = [(torch.zeros(0, dtype=torch.int64),) * 2]
     out = weighted_sum(weight, x, route, 2)
@@ -87,7 +87,7 @@ def test_mixed_precision_is_promoted():
     assert gradient[0].dtype == torch.bfloat16
 
 
-def test_a_tracer_sees_plain_operations():
+def test_tracing_records_plain_operations():
     weight, x, routes = random(ROWS, 2, 3), random(NODES, 2, 3), routes_of(ROWS, 17)
 
     def summed(weight, x):
@@ -105,13 +105,13 @@ def test_a_tracer_sees_plain_operations():
         (((ROWS, 3), (NODES, 3)), (ROWS + 1,), "a route must have as many sources as targets"),
     ],
 )
-def test_shapes_that_do_not_fit(shapes, lengths, message):
+def test_mismatched_shapes_raise(shapes, lengths, message):
     weight, x = (random(*shape) for shape in shapes)
     with pytest.raises(ValueError, match=message):
         weighted_sum(weight, x, routes_of(*lengths), TARGETS)
 
 
-def test_unknown_nodes():
+def test_node_indices_out_of_range_raise():
     route = (torch.tensor([NODES]), torch.tensor([0]))
     with pytest.raises(IndexError):
         weighted_sum(random(1, 3), random(NODES, 3), [route], TARGETS)
