@@ -81,7 +81,7 @@ def test_batch_size_halves_on_out_of_memory_without_losing_graphs(monkeypatch):
 
 def test_single_graph_out_of_memory_raises():
     size = BatchSize(torch.device("cpu"))
-    with pytest.raises(MemoryError, match="one graph does not fit"):
+    with pytest.raises(MemoryError, match="a single graph does not fit"):
         for _ in range(10):
             with size.watched():
                 raise MemoryError("no")

@@ -282,7 +282,7 @@ def test_weights_of_another_network_raise(case, written, tmp_path):
 def test_unknown_name_error_lists_shipped_models(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no trained model 'nothing-like-it'"):
         load("nothing-like-it")
-    with pytest.raises(FileNotFoundError, match=f"has no {FILE_NAME}"):
+    with pytest.raises(FileNotFoundError, match=f"contains neither {FILE_NAME}"):
         load(tmp_path)
 
 
