@@ -1,4 +1,4 @@
-"""Whether layers and operations compute by their equations as written, or by faster equal forms."""
+"""Switch between the equations as written and faster equivalent forms."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _is_on = False
 
 @contextmanager
 def textbook(when: bool = True) -> Iterator[None]:
-    """Within this context everything is computed by the equations as they are written.
+    """Context in which layers and operations evaluate their equations as written.
 
-    Operations of this room and layers have faster forms of the same equations that keep less in
-    memory: sums over edges without messages, weights that are merged beforehand, expressions that
-    are evaluated piece by piece. Results agree up to rounding, derivatives of any order included.
-    What was computed within keeps its derivatives as written, wherever they are asked for. The
-    switch is one for all threads.
+    By default the operations of this package and layers use faster, equivalent forms that need less
+    memory: sums over edges without stored messages, merged weights, blockwise evaluation. Results
+    and derivatives of any order agree up to rounding. Results computed in this context keep their
+    derivatives as written, even if these are evaluated outside. The switch is global to all
+    threads.
 
     Args:
-        when: False: nothing changes.
+        when: whether to switch; if False, nothing changes.
 
     >>> with textbook():
     ...     is_textbook()
@@ -42,19 +42,19 @@ def textbook(when: bool = True) -> Iterator[None]:
 
 
 def is_textbook() -> bool:
-    """Return whether equations are to be computed as they are written."""
+    """Return whether equations are evaluated as written."""
     return _is_on
 
 
 def recomputed(function: Callable[..., _Result], *args: Any, keeps_random: bool) -> _Result:
-    """Call a function and forget what is inside of it until the backward pass calls it again.
+    """Call a function with activation checkpointing: intermediates are recomputed in backward.
 
-    Both calls are in the same form, within `textbook` or without, wherever the backward pass runs.
+    Both calls use the same form, inside or outside of `textbook`, wherever the backward pass runs.
 
     Args:
-        function: what to call.
+        function: function to call.
         args: its arguments.
-        keeps_random: whether the second call draws the random numbers of the first one again.
+        keeps_random: whether the recomputation draws the same random numbers as the first call.
     """
     options: dict[str, Any] = {"use_reentrant": False, "preserve_rng_state": keeps_random}
     if is_textbook():
