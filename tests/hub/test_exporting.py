@@ -66,7 +66,7 @@ def test_exported_forecaster_supports_any_number_of_windows(kind):
     given = {**SMALL, **data.spec.model_arguments()}
     graph = torch.rand(5, 5, generator=torch.Generator().manual_seed(0))
     given |= {f"{name}_adjacency": graph for name in ("road", "spatial", "semantic")}
-    wanted = inspect.signature(kind).parameters
+    given, wanted = in_groups(kind, given), inspect.signature(kind).parameters
     torch.manual_seed(0)
     network = kind(**{name: value for name, value in given.items() if name in wanted})
     model = trained(Forecasting(network, data.spec))
