@@ -1,4 +1,4 @@
-"""Checks of arguments: one function per kind, with one wording for all packages."""
+"""Argument checks: one function per kind, so that all packages word their errors alike."""
 
 from geozoo.checks.shapes import check_edges, check_last_axis, check_lifted, check_shape
 from geozoo.checks.values import (

@@ -1,4 +1,4 @@
-"""Checks of the shapes of tensors."""
+"""Tensor shape checks."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ if TYPE_CHECKING:
 
 
 def check_shape(name: str, tensor: Tensor, axes: str, *sizes: int | None) -> None:
-    """Check the axes of a tensor.
+    """Check the shape of a tensor.
 
     Args:
-        name: name of the argument, for the message.
-        tensor: what was given.
-        axes: names of the axes, for the message; a number names itself.
-        sizes: size of each axis; None: any.
+        name: argument name, for the message.
+        tensor: the value to check.
+        axes: axis names, separated by spaces, for the message; a digit stands for itself.
+        sizes: required size of each axis; None accepts any size.
 
     Raises:
-        ValueError: for another number of axes or another size.
+        ValueError: If the number of axes or the size of an axis differs.
     """
     fits = tensor.dim() == len(sizes) and all(
         wanted is None or wanted == got for wanted, got in zip(sizes, tensor.shape, strict=True)
@@ -32,10 +32,10 @@ def check_shape(name: str, tensor: Tensor, axes: str, *sizes: int | None) -> Non
 
 
 def check_edges(num_edges: int, basis: Tensor, basis_channels: int, window: Tensor) -> None:
-    """Check what convolutions with a radial filter are told of every edge.
+    """Check the edge inputs of a convolution with a radial filter.
 
     Raises:
-        ValueError: for another shape.
+        ValueError: If a shape is wrong.
     """
     check_shape("basis", basis, "E K", num_edges, basis_channels)
     check_shape("window", window, "E", num_edges)
@@ -44,10 +44,10 @@ def check_edges(num_edges: int, basis: Tensor, basis_channels: int, window: Tens
 def check_lifted(
     x: Tensor | None, vec: Tensor | None, dim: int, num_nodes: int | None = None
 ) -> None:
-    """Check what is lifted: scalars ``[N, S]``, vectors ``[N, V, dim]``, one of them at least.
+    """Check the inputs of a lifting layer: scalars ``[N, S]``, vectors ``[N, V, dim]``, or both.
 
     Raises:
-        ValueError: for another shape, or where neither is given.
+        ValueError: If a shape is wrong, or neither is given.
     """
     if x is None and vec is None:
         raise ValueError("x or vec must be given: there is nothing to lift")
@@ -59,10 +59,10 @@ def check_lifted(
 
 
 def check_last_axis(name: str, tensor: Tensor, axis: str, size: int) -> None:
-    """Check the last axis of a tensor that may have any axes before it.
+    """Check the last axis of a tensor with any number of leading axes.
 
     Raises:
-        ValueError: for another size, or no axis at all.
+        ValueError: If the size differs, or the tensor has no axes.
     """
     if tensor.dim() == 0 or tensor.shape[-1] != size:
         raise ValueError(

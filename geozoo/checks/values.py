@@ -1,4 +1,4 @@
-"""Checks of values: counts, choices, seeds, cutoffs, times."""
+"""Value checks: counts, choices, seeds, cutoffs, times."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ _LARGEST_RADIUS = 1e15
 
 
 def check_positive(**sizes: int) -> None:
-    """Check that sizes are whole numbers that a tensor or a list of layers can have.
+    """Check that sizes are positive integers that a tensor or a list of layers can have.
 
     Raises:
-        ValueError: naming the first that is not.
+        ValueError: If one of them is not; the message names the first.
     """
     for name, size in sizes.items():
         _check_whole(name, size, least=1)
 
 
 def check_not_negative(**sizes: int) -> None:
-    """Check the same of sizes that may be 0.
+    """As `check_positive`, for sizes that may be 0.
 
     Raises:
-        ValueError: naming the first that is not.
+        ValueError: If one of them is not; the message names the first.
     """
     for name, size in sizes.items():
         _check_whole(name, size, least=0)
@@ -39,14 +39,14 @@ def _check_whole(name: str, size: int, *, least: int) -> None:
 
 
 def check_radius(radius: float | None, *, optional: bool = False) -> None:
-    """Check a cut-off.
+    """Check a cutoff radius.
 
     Args:
-        radius: what was given.
-        optional: whether None, for no cut-off, will do.
+        radius: the value to check.
+        optional: whether None (no cutoff) is allowed.
 
     Raises:
-        ValueError: for one that is not positive, or whose square is more than float32 can hold.
+        ValueError: If the radius is not positive, or its square overflows float32.
     """
     if radius is None and optional:
         return
@@ -58,10 +58,10 @@ def check_radius(radius: float | None, *, optional: bool = False) -> None:
 
 
 def checked_times(times: Sequence[float]) -> tuple[float, ...]:
-    """Return the times of a solver as floats.
+    """Return the times of an ODE solver as floats.
 
     Raises:
-        ValueError: for fewer than two.
+        ValueError: If there are fewer than two.
     """
     if len(times) < 2:
         raise ValueError(f"times must hold at least two times, got {tuple(times)}")
@@ -69,34 +69,34 @@ def checked_times(times: Sequence[float]) -> tuple[float, ...]:
 
 
 def check_whole(name: str, value: Any, least: int) -> None:
-    """Check a count in a description, which need not be the size of a tensor.
+    """Check a count that is not the size of a tensor.
 
     Raises:
-        ValueError: naming it, for anything but an integer of at least ``least``.
+        ValueError: If ``value`` is not an integer of at least ``least``; the message names it.
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
 
 
 def check_seed(seed: int, name: str = "seed") -> int:
-    """Return a seed that numpy's generators take.
+    """Return a seed that NumPy's generators accept.
 
     Args:
-        seed: what was given.
-        name: name of the argument, for the message.
+        seed: the value to check.
+        name: argument name, for the message.
 
     Raises:
-        ValueError: for anything but a whole number from 0 on.
+        ValueError: If the seed is not a non-negative integer.
     """
     check_whole(name, seed, 0)
     return seed
 
 
 def check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
-    """Check a name among several.
+    """Check that a value is one of several names.
 
     Raises:
-        ValueError: naming the argument and the known names, for another one.
+        ValueError: If it is not; the message lists the known names.
     """
     if value not in known:
         raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")

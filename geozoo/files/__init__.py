@@ -1,1 +1,1 @@
-"""Reading and writing files: downloads, checksums, arrays and tables that others have written."""
+"""Reading and writing files: downloads, checksums, arrays and tables in external formats."""

@@ -1,9 +1,8 @@
-"""Pickles of arrays, read without running anything they say.
+"""Reading pickled arrays without executing code.
 
-A pickle is a program that may import and call whatever it likes. Here only the instructions that
-make lists, dicts, texts and numbers are let through, and the few names that a numpy array needs
-stand for records of this module: numpy itself sees nothing but the finished bytes, whose number has
-to fit the shape.
+A pickle is a program that may import and call anything. Here only the opcodes that build lists,
+dicts, strings and numbers are allowed, and the few names that a NumPy array needs resolve to
+inert records of this module. NumPy only receives the raw bytes, whose number must match the shape.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ _OPCODES = frozenset(
     MEMOIZE GET BINGET LONG_BINGET GLOBAL STACK_GLOBAL REDUCE BUILD""".split()
 )
 _BY_CODE = {opcode.code: opcode for opcode in pickletools.opcodes}
-#: Booleans, whole numbers, floats, bytes and text of a fixed width.
+#: Booleans, integers, floats, and bytes or text of a fixed width.
 _DTYPE = re.compile(r"[biuf][1248]|[SU][1-9]\d{0,4}")
 _DEEPEST = 20
 
 
 class _Record:
-    """Something of numpy as the pickle describes it."""
+    """A NumPy object as the pickle describes it."""
 
     def __init__(self, *args: Any) -> None:
         self.args, self.state = args, None
@@ -59,7 +58,7 @@ class _Scalar(_Record):
 
 
 class _NdArray:
-    """Stands for ``numpy.ndarray``, which a pickle only hands on."""
+    """Stands for ``numpy.ndarray``, which a pickle only passes as an argument."""
 
 
 def _encode(text: Any, encoding: Any) -> bytes:
@@ -86,29 +85,29 @@ for _package in ("numpy.core", "numpy._core"):
 
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        """Let a name of ours through, refuse all others."""
+        """Resolve a known name; reject all others."""
         try:
             return _NAMES[module, name]
         except KeyError:
             raise ValueError(
-                f"it refers to {module}.{name}; only numpy arrays, lists, dicts, texts and "
-                "numbers are read"
+                f"it refers to {module}.{name}; only NumPy arrays, lists, dicts, strings and "
+                "numbers are supported"
             ) from None
 
 
 def read_array_pickle(path: str | Path) -> Any:
-    """Read a pickle of numpy arrays, texts, numbers, and lists, tuples and dicts of these.
+    """Read a pickle of NumPy arrays, strings, numbers, and lists, tuples and dicts of these.
 
-    Pickles of Python 2 are read as with ``encoding="latin1"``. The file is not trusted: nothing
-    is imported or called, and what it makes is bounded by its size.
+    Python 2 pickles are read as with ``encoding="latin1"``. The file is not trusted: nothing is
+    imported or called, and memory use is bounded by the file size.
 
     Args:
         path: the file.
 
     Raises:
-        FileNotFoundError: when there is no such file.
-        ValueError: for a file that is damaged or refers to anything else, which is named, and for
-            arrays of Python objects.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is corrupt, refers to any other object, or holds arrays of Python
+            objects.
     """
     path = Path(path)
     if not path.is_file():
@@ -121,34 +120,34 @@ def parse_array_pickle(content: bytes, name: str, *, allow_texts: bool = False) 
 
     Args:
         content: the pickle.
-        name: what to call it in messages.
-        allow_texts: also read arrays of Python objects, if these are texts or numbers, as lists.
+        name: what messages call it.
+        allow_texts: also read object arrays of strings or numbers, as lists.
 
     Raises:
-        ValueError: as there.
+        ValueError: As for `read_array_pickle`.
     """
     try:
         _check_instructions(content)
-        # fix_imports renames modules of Python 2 in the default find_class only, not in ours.
+        # fix_imports renames Python 2 modules only in the default find_class, not in ours.
         loaded = _Reader(io.BytesIO(content), encoding="latin1").load()
         return _Finisher(allow_texts)(loaded)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise ValueError(f"{name} is not a pickle of plain arrays: {error}") from None
     except (pickle.UnpicklingError, EOFError, OverflowError, RecursionError) as error:
-        raise ValueError(f"{name} is a damaged pickle: {error}") from None
+        raise ValueError(f"{name} is a corrupt pickle: {error}") from None
 
 
 def _check_instructions(content: bytes) -> None:
-    """Refuse all that is not needed; a memo number may be no larger than the file."""
-    # As pickletools.genops, which fails on the non-ASCII strings of Python 2.
+    """Reject opcodes that are not needed, and memo indices larger than the file."""
+    # Like pickletools.genops, which fails on non-ASCII strings of Python 2.
     stream, name = io.BytesIO(content), ""
     while name != "STOP":
         code = stream.read(1).decode("latin1")
         if not code:
-            raise EOFError("it ends too early")
+            raise EOFError("unexpected end of data")
         opcode = _BY_CODE.get(code)
         if opcode is None or opcode.name not in _OPCODES:
-            raise ValueError(f"instruction {opcode.name if opcode else repr(code)} is not read")
+            raise ValueError(f"opcode {opcode.name if opcode else repr(code)} is not supported")
         name = opcode.name
         argument: Any = None
         if name == "STRING":
@@ -156,21 +155,21 @@ def _check_instructions(content: bytes) -> None:
         elif opcode.arg is not None:
             argument = opcode.arg.reader(stream)
         if name in ("PUT", "BINPUT", "LONG_BINPUT") and not 0 <= argument <= len(content):
-            raise ValueError(f"memo number {argument} in a file of {len(content)} bytes")
+            raise ValueError(f"memo index {argument} in a file of {len(content)} bytes")
 
 
 class _Finisher:
-    """Replaces records by what they describe."""
+    """Converts records to the objects that they describe."""
 
     def __init__(self, allow_texts: bool) -> None:
         self.allow_texts = allow_texts
-        # A list that is referred to many times is finished once: nested references would otherwise
-        # make a small file take for ever.
+        # A list that is referenced many times is converted once: with nested references, a small
+        # file would otherwise take exponential time.
         self.done: dict[int, Any] = {}
 
     def __call__(self, value: Any, depth: int = 0) -> Any:
         if depth > _DEEPEST:
-            raise ValueError(f"it is nested more than {_DEEPEST} deep")
+            raise ValueError(f"it is nested more than {_DEEPEST} levels deep")
         if value is None or isinstance(value, bool | int | float | str | bytes | bytearray):
             return value
         if id(value) not in self.done:
@@ -191,7 +190,7 @@ class _Finisher:
                 return _texts(entries, shape)
             case _Array(state=(_, shape, dtype, is_fortran, data)):
                 return _from_bytes(data, dtype, shape, bool(is_fortran))
-        raise ValueError(f"it holds a {type(value).__name__.strip('_')} that is not complete")
+        raise ValueError(f"it holds an incomplete {type(value).__name__.strip('_')}")
 
 
 def _from_bytes(data: Any, dtype: Any, shape: Any, is_fortran: bool) -> np.ndarray:
@@ -203,8 +202,8 @@ def _from_bytes(data: Any, dtype: Any, shape: Any, is_fortran: bool) -> np.ndarr
         raise ValueError(f"the shape of an array is {shape!r:.80}")
     if math.prod(shape) * real.itemsize != len(raw):
         raise ValueError(
-            f"an array of shape {shape} and type {real} needs {math.prod(shape) * real.itemsize} "
-            f"bytes, not {len(raw)}"
+            f"an array of shape {shape} and dtype {real} needs "
+            f"{math.prod(shape) * real.itemsize} bytes, got {len(raw)}"
         )
     array = np.frombuffer(raw, real).reshape(shape, order="F" if is_fortran else "C")
     return array.astype(real.newbyteorder("="), order="C", copy=True)
@@ -212,20 +211,20 @@ def _from_bytes(data: Any, dtype: Any, shape: Any, is_fortran: bool) -> np.ndarr
 
 def _dtype(record: Any) -> np.dtype:
     if not isinstance(record, _Dtype) or not record.args or not isinstance(record.args[0], str):
-        raise ValueError("an array without a type")
+        raise ValueError("it holds an array without a dtype")
     code = record.args[0]
     if code.startswith("O"):
-        raise ValueError("it holds an array of Python objects; only arrays of numbers are read")
+        raise ValueError("it holds an array of Python objects; only numeric arrays are supported")
     if not _DTYPE.fullmatch(code):
-        raise ValueError(f"arrays of type {code!r:.40} are not read")
+        raise ValueError(f"arrays of dtype {code!r:.40} are not supported")
     match record.state:
         case None | (_, "<" | ">" | "|" | "=", None, None, None, *_):
             order: Any = "=" if record.state is None else record.state[1]
             return np.dtype(code).newbyteorder(order)
-    raise ValueError(f"the state {record.state!r:.80} of a type is not read")
+    raise ValueError(f"the dtype state {record.state!r:.80} is not supported")
 
 
 def _texts(entries: list[Any], shape: Any) -> list[Any]:
     if shape != (len(entries),) or not all(isinstance(e, str | bytes | int) for e in entries):
-        raise ValueError("it holds an array of Python objects other than texts")
+        raise ValueError("it holds an array of Python objects other than strings")
     return entries

@@ -1,4 +1,4 @@
-"""One line in the log about what was read of a file and what was not."""
+"""A log line about what was read from a file and what was ignored."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _LISTED = 12
 
 
 def report_contents(source: str, read: Iterable[str], unread: Iterable[str] = ()) -> None:
-    """Log one line: what of a file is used, and what nobody looks at.
+    """Log one line: which entries of a file are used, and which are ignored.
 
     Args:
-        source: name of the file.
-        read: names as the file has them.
-        unread: names of everything else that is there.
+        source: file name.
+        read: names of the entries that are used, as spelled in the file.
+        unread: names of all other entries.
     """
     line = f"{source}: read: {_listed(read)}"
     if unread := sorted(unread):

@@ -1,4 +1,4 @@
-"""Fetching files whose content is known, from any of several places."""
+"""Downloading files of known content from one of several mirrors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rich.progress import DownloadColumn, TimeRemainingColumn
 from geozoo.files.progress import start_bar
 
 _LOG = logging.getLogger(__name__)
-#: Set to 1, it keeps geozoo from touching the network.
+#: Environment variable; 1 disables all network access.
 OFFLINE_VARIABLE = "GEOZOO_OFFLINE"
 _LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 _SECONDS_WITHOUT_DATA = 30
@@ -29,20 +29,20 @@ _CHUNK_BYTES = 1 << 18
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file that can be had from the network.
+    """A file that can be downloaded.
 
     Attributes:
         name: file name.
-        urls: where it is, the best place first; https only, or http on this machine.
-        size: length in bytes; ``None`` when nobody published it.
-        sha256: checksum; ``None`` when nobody published it. The checksum of the first copy is
-            then written beside the file and later copies have to agree with it.
-        md5: the older checksum, where it is the only one that was published.
-        note: where size and checksum come from, or why they are not known.
+        urls: mirrors, the preferred one first; https only, or http on localhost.
+        size: length in bytes; ``None`` if it was never published.
+        sha256: checksum; ``None`` if it was never published. The checksum of the first download
+            is then stored next to the file, and later copies must match it.
+        md5: the older checksum, if only that was published.
+        note: where size and checksum come from, or why they are unknown.
 
     Raises:
-        ValueError: for a name with folders in it, no place, an unencrypted one, or a checksum
-            that is none.
+        ValueError: If the name contains a folder, there is no URL or one without encryption, or a
+            checksum is malformed.
     """
 
     name: str
@@ -53,7 +53,7 @@ class RemoteFile:
     note: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what could not be fetched safely."""
+        """Validate the fields."""
         if Path(self.name).name != self.name:
             raise ValueError(f"name must be a file name without folders, got {self.name!r}")
         if not self.urls:
@@ -63,18 +63,20 @@ class RemoteFile:
             if parts.scheme != "https" and not (
                 parts.scheme == "http" and parts.hostname in _LOCAL_HOSTS
             ):
-                raise ValueError(f"urls: {self.name} must come over https, got {url!r}")
+                raise ValueError(f"urls of {self.name} must use https, got {url!r}")
         for algorithm, digits in (("sha256", 64), ("md5", 32)):
             checksum = getattr(self, algorithm)
             if checksum is not None and not re.fullmatch(f"[0-9a-f]{{{digits}}}", checksum):
-                raise ValueError(f"{algorithm} must be {digits} hexadecimal digits: {checksum!r}")
+                raise ValueError(
+                    f"{algorithm} must be {digits} hexadecimal digits, got {checksum!r}"
+                )
 
 
 def remote_files(dataset: str) -> dict[str, RemoteFile]:
     """The files of ``datasets/<dataset>/files.yaml`` by name.
 
     Raises:
-        FileNotFoundError: when there is no such data set.
+        FileNotFoundError: If there is no such dataset.
     """
     path = _entries_folder() / dataset / "files.yaml"
     if not path.is_file():
@@ -90,27 +92,27 @@ def is_offline() -> bool:
 
 
 def fetch(file: RemoteFile, folder: str | Path, *, download: bool = True) -> Path:
-    """The path of a checked file, which is downloaded when it is not there.
+    """Download a file unless it exists, verify it and return its path.
 
-    The places are tried one after the other. A copy takes its final name only after its size and
-    checksum were checked.
+    The mirrors are tried in order. A download gets its final name only after its size and checksum
+    have been verified.
 
     Args:
         file: the file.
-        folder: where it lies or shall lie.
-        download: whether the network may be used; ``GEOZOO_OFFLINE=1`` forbids it, too.
+        folder: where the file is or should go.
+        download: whether the network may be used; ``GEOZOO_OFFLINE=1`` disables it, too.
 
     Raises:
-        FileNotFoundError: when it is not there and the network may not be used.
-        ValueError: when the file that is there is not the published one.
-        OSError: when no place has the published file.
+        FileNotFoundError: If the file is missing and the network may not be used.
+        ValueError: If the existing file is not the published one.
+        OSError: If no mirror has the published file.
     """
     path = Path(folder) / file.name
     if path.is_file():
         problem = _problem(file, path)
         if problem:
             raise ValueError(
-                f"{path} is not the published file: {problem}. Delete it to fetch it anew "
+                f"{path} is not the published file: {problem}. Delete it to download it again "
                 f"({_sources(file)})"
             )
         _remember(file, path)
@@ -118,7 +120,7 @@ def fetch(file: RemoteFile, folder: str | Path, *, download: bool = True) -> Pat
     if is_offline() or not download:
         reason = f"{OFFLINE_VARIABLE} is set" if is_offline() else "download is false"
         raise FileNotFoundError(
-            f"{file.name} is missing in {path.parent}, and {reason}. Fetch it from "
+            f"{file.name} is missing in {path.parent}, and {reason}. Download it from "
             f"{_sources(file)} and put it there"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -148,17 +150,17 @@ def _download(file: RemoteFile, path: Path) -> None:
                 partial.replace(path)
                 return
             failures.append(f"{url}: {problem}")
-        except OSError as error:  # what requests raises derives from it
+        except OSError as error:  # also the base class of the exceptions of requests
             failures.append(f"{url}: {error}")
         finally:
             partial.unlink(missing_ok=True)
     raise OSError(
-        f"{file.name} could not be fetched into {path.parent}:\n  " + "\n  ".join(failures)
+        f"{file.name} could not be downloaded to {path.parent}:\n  " + "\n  ".join(failures)
     )
 
 
 def _problem(file: RemoteFile, path: Path, lock_of: Path | None = None) -> str | None:
-    """What is wrong with a copy of the file; ``None`` for nothing."""
+    """What is wrong with a copy of the file; ``None`` if nothing is."""
     size = path.stat().st_size
     if file.size is not None and size != file.size:
         return f"its size is {size} bytes, not {file.size} (truncated or altered)"
@@ -175,20 +177,20 @@ def _lock_path(path: Path) -> Path:
 
 
 def _remembered(path: Path) -> str | None:
-    """The checksum that the first copy had."""
+    """The checksum of the first download."""
     lock = _lock_path(path)
     return json.loads(lock.read_text())["sha256"] if lock.is_file() else None
 
 
 def _remember(file: RemoteFile, path: Path) -> None:
-    """Write down the checksum of a file for which none was published."""
+    """Store the checksum of a file for which none was published."""
     if file.sha256 is not None or _lock_path(path).exists():
         return
     content = {"sha256": pooch.file_hash(str(path), alg="sha256"), "size": path.stat().st_size}
     try:
         _lock_path(path).write_text(json.dumps(content) + "\n")
     except PermissionError:
-        _LOG.info("cannot write %s; a later change of the file stays unnoticed", _lock_path(path))
+        _LOG.info("cannot write %s; later changes to the file go undetected", _lock_path(path))
 
 
 def _sources(file: RemoteFile) -> str:
@@ -218,7 +220,7 @@ class _Bar:
 
     @property
     def total(self) -> float | None:
-        """Bytes to come."""
+        """Total number of bytes."""
         return self._progress.tasks[0].total
 
     @total.setter
@@ -226,12 +228,12 @@ class _Bar:
         self._progress.update(self._task, total=value or None)
 
     def update(self, amount: int) -> None:
-        """Move on by some bytes."""
+        """Advance by some bytes."""
         self._progress.advance(self._task, amount)
 
     def reset(self) -> None:
-        """Return to the start; pooch fills the bar after it."""
+        """Return to the start; pooch then fills the bar."""
         self._progress.update(self._task, completed=0)
 
     def close(self) -> None:
-        """Nothing to do: the bar ends with its block."""
+        """Do nothing: leaving the context closes the bar."""

@@ -1,35 +1,36 @@
-"""Errors of files that somebody else has written."""
+"""Errors from reading external files."""
 
 from __future__ import annotations
 
 import csv
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-#: Of these it is not the content of a file that is to blame.
+#: Errors that the content of the file did not cause.
 _OTHER = (ImportError, FileNotFoundError, PermissionError, IsADirectoryError)
 
 
 @contextmanager
-def damage_named(path: str | Path, what: str) -> Iterator[None]:
-    """Turn whatever decoding a file raises into a ValueError that names the file.
+def corrupt_file_errors(path: str | Path, what: str) -> Iterator[None]:
+    """Turn any exception raised while decoding a file into a ValueError that names the file.
 
-    Every library fails on foreign bytes in ways of its own, which nobody lists.
+    Every library fails on unexpected bytes in its own, undocumented ways.
 
     Args:
         path: the file.
-        what: what it should have been, to follow "damaged or".
+        what: how the file may be wrong otherwise; follows "is corrupt or" in the message.
 
     Raises:
-        FileNotFoundError: when it is not there.
-        ValueError: instead of any other error of its content.
+        FileNotFoundError: If the file does not exist.
+        ValueError: Instead of any other exception.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
@@ -40,24 +41,34 @@ def damage_named(path: str | Path, what: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, ValueError) and str(path) in str(error):
             raise
-        said = str(error) or type(error).__name__
-        raise ValueError(f"{path} is damaged or {what}: {said}") from error
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"{path} is corrupt or {what}: {reason}") from error
+
+
+def damage_named(path: str | Path, what: str) -> AbstractContextManager[None]:
+    """Deprecated name of `corrupt_file_errors`."""
+    warnings.warn(
+        "geozoo.data.damage_named is now geozoo.data.corrupt_file_errors",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return corrupt_file_errors(path, what)
 
 
 def read_tensors(path: str | Path) -> Any:
-    """Plain data and tensors from a file of ``torch.save``; nothing in it is executed.
+    """Read tensors and plain data written by ``torch.save``; nothing in the file is executed.
 
-    The checksums of the file are compared, which torch leaves to others.
+    The checksums of the archive are verified, which ``torch.load`` does not do.
 
     Args:
         path: the file.
 
     Raises:
-        FileNotFoundError: when it is not there.
-        ValueError: naming the file, when it is damaged or holds anything else.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is corrupt or holds anything else.
     """
     path = Path(path)
-    with damage_named(path, "holds more than tensors and plain data"):
+    with corrupt_file_errors(path, "holds more than tensors and plain data"):
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 if (part := archive.testzip()) is not None:
@@ -65,27 +76,27 @@ def read_tensors(path: str | Path) -> Any:
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
-            # Torch goes on to say how it could be executed; that is nothing to advise.
+            # PyTorch's message goes on to explain how to unpickle it, which is unsafe advice.
             found = re.search(r"GLOBAL \S+", str(error))
             raise ValueError(
-                f"it refers to {found[0]}" if found else "it is no file of torch.save"
+                f"it refers to {found[0]}" if found else "it was not written by torch.save"
             ) from None
 
 
 def read_csv_rows(path: str | Path, *, separator: str = ",") -> list[tuple[int, list[str]]]:
-    """The rows of a csv file that are not empty, with the numbers of their lines.
+    """The non-empty rows of a CSV file, with their line numbers.
 
     Args:
         path: the file, in UTF-8.
-        separator: sign between cells.
+        separator: cell separator.
 
     Raises:
-        FileNotFoundError: when it is not there.
-        ValueError: naming the file, when it is no text or has rows of different lengths.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is not text, or its rows differ in length.
     """
     path = Path(path).expanduser()
     with (
-        damage_named(path, "no csv file in UTF-8"),
+        corrupt_file_errors(path, "not a CSV file in UTF-8"),
         path.open(newline="", encoding="utf-8-sig") as file,
     ):
         reader = csv.reader(file, delimiter=separator)

@@ -1,4 +1,4 @@
-"""Where data lie, and writing files that are complete or absent."""
+"""Data folders, and atomic writes."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-#: Environment variable with the folder of all data sets.
+#: Environment variable: folder of all datasets.
 DATA_VARIABLE = "GEOZOO_DATA"
 
 
 def data_folder(name: str, root: str | Path | None = None) -> Path:
-    """The folder of a data set: ``<root>/<name>``.
+    """The folder of a dataset: ``<root>/<name>``.
 
     Args:
-        name: name of the data set.
-        root: folder of all data sets; ``None`` for the environment variable ``GEOZOO_DATA``, or
-            ``~/.cache/geozoo`` where that is not set.
+        name: name of the dataset.
+        root: folder of all datasets; ``None`` takes the environment variable ``GEOZOO_DATA``, or
+            ``~/.cache/geozoo`` if that is not set.
     """
     root = root or os.environ.get(DATA_VARIABLE) or "~/.cache/geozoo"
     return Path(root).expanduser() / name
 
 
 def check_writable(folder: Path) -> None:
-    """Make a folder if need be and try to write there, before long work whose result goes there.
+    """Create a folder if necessary and test that it is writable, before long work begins.
 
     Raises:
-        OSError: naming the folder, when nothing can be written there.
+        OSError: If the folder is not writable; the message names it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         message = (
-            f"nothing can be written to {folder} ({error.strerror}); {DATA_VARIABLE}=<folder> puts "
+            f"cannot write to {folder} ({error.strerror}); set {DATA_VARIABLE}=<folder> to store "
             "the data elsewhere"
         )
         raise type(error)(message) from error
@@ -44,10 +44,10 @@ def check_writable(folder: Path) -> None:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A path to write to, which becomes ``path`` when the block ends without an error.
+    """A temporary path that is renamed to ``path`` when the block ends without an error.
 
-    Two processes that write the same file each write their own and the later one stays; a reader
-    never meets half a file.
+    Two processes that write the same file use separate temporary files, and the later one wins; a
+    reader never sees a partial file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{os.getpid()}.{path.name}")

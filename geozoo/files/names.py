@@ -1,4 +1,4 @@
-"""Finding a file that goes by several names."""
+"""Finding a file that has several usual names."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 
 
 def find_file(folder: Path, names: Sequence[str], what: str) -> Path:
-    """The first of the names that a folder has, upper and lower case alike.
+    """The first of several file names that exists in a folder, ignoring case.
 
     Args:
-        folder: where to look; its subfolders are left alone.
+        folder: where to look; subfolders are not searched.
         names: file names, the preferred one first.
         what: what the file holds, for the message.
 
     Raises:
-        FileNotFoundError: when it has none of them; names the folder and all that was looked for.
+        FileNotFoundError: If none exists; the message lists the folder and all names tried.
     """
     there: dict[str, Path] = {}
     if folder.is_dir():
@@ -23,13 +23,13 @@ def find_file(folder: Path, names: Sequence[str], what: str) -> Path:
             if path.is_file():
                 there.setdefault(path.name.lower(), path)
     for name in names:
-        # The exact spelling goes first where a folder has files that differ in case only.
+        # The exact spelling wins if a folder has files that differ in case only.
         exact = folder / name
         if exact.is_file():
             return exact
         if name.lower() in there:
             return there[name.lower()]
     raise FileNotFoundError(
-        f"{what}: {folder} has none of {', '.join(names)} (upper and lower case do not matter)"
+        f"{what}: {folder} has none of {', '.join(names)} (case is ignored)"
         + ("" if folder.is_dir() else "; there is no such folder")
     )

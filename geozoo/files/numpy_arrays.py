@@ -1,4 +1,4 @@
-"""Arrays from files of numpy that somebody else has written."""
+"""Reading arrays from external NumPy files."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from typing import IO
 import numpy as np
 
 from geozoo.files.contents import report_contents
-from geozoo.files.errors import damage_named
+from geozoo.files.errors import corrupt_file_errors
 
-_NO_ARCHIVE = "no npz file of plain arrays"
+_NO_ARCHIVE = "not an npz file of plain arrays"
 
 
 def read_npz(
     path: str | Path, names: Sequence[str] | None = None, *, optional: Sequence[str] = (),
     is_reported: bool = True,
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """The arrays of real numbers of an ``.npz`` file, never unpickled.
+    """Read arrays of real numbers from an ``.npz`` file; nothing is unpickled.
 
-    No array takes more memory than the file has bytes for it, whatever size it declares.
+    No array takes more memory than its bytes in the file, whatever shape it declares.
 
     Args:
         path: the file.
-        names: arrays that must be there; None: all that are.
-        optional: arrays that are read where they are there.
-        is_reported: whether the log names arrays that are there and not read.
+        names: required arrays; None: all arrays in the file.
+        optional: arrays that are read if present.
+        is_reported: whether to log the names of arrays that are not read.
 
     Raises:
-        FileNotFoundError: when it is not there.
-        ValueError: naming the file, when it is damaged, no such file, or lacks an array.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is corrupt, not an npz file, or lacks an array.
     """
     path = Path(path)
-    with damage_named(path, _NO_ARCHIVE), _archive(path) as archive:
+    with corrupt_file_errors(path, _NO_ARCHIVE), _archive(path) as archive:
         members = _members(archive)
         wanted = list(members) if names is None else list(names)
         missing = [name for name in wanted if name not in members]
@@ -50,37 +50,37 @@ def read_npz(
 
 
 def npz_names(path: str | Path) -> list[str]:
-    """Names of the arrays of an ``.npz`` file, whatever they hold.
+    """Names of all arrays in an ``.npz`` file.
 
     Raises:
-        FileNotFoundError: when it is not there.
-        ValueError: naming the file, when it is damaged or no such file.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is corrupt or not an npz file.
     """
     path = Path(path)
-    with damage_named(path, _NO_ARCHIVE), _archive(path) as archive:
+    with corrupt_file_errors(path, _NO_ARCHIVE), _archive(path) as archive:
         return list(_members(archive))
 
 
 def read_npy(path: str | Path, *, mmap: bool = False) -> np.ndarray:
-    """The array of real numbers of an ``.npy`` file, never unpickled.
+    """Read an array of real numbers from an ``.npy`` file; nothing is unpickled.
 
     Args:
         path: the file.
-        mmap: leave the data in the file and read pages as they are needed.
+        mmap: memory-map the file instead of reading it.
 
     Raises:
-        FileNotFoundError: when it is not there.
-        ValueError: naming the file, when it is damaged or no such file.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is corrupt or not an npy file.
     """
     path = Path(path)
-    with damage_named(path, "not a complete .npy file of numbers"):
+    with corrupt_file_errors(path, "not a complete .npy file of numbers"):
         with path.open("rb") as file:
             _check_size(file, path.stat().st_size)
         return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, str]:
-    """Names of the arrays, and of their files."""
+    """Name of the archive member of each array."""
     return {name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")}
 
 
@@ -98,26 +98,26 @@ def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
             _check_size(file, info.file_size)
         with archive.open(info) as file:
             array = np.lib.format.read_array(file, allow_pickle=False)
-            while file.read(1 << 20):  # to the end, where the checksum is compared
+            while file.read(1 << 20):  # to the end, where zipfile verifies the checksum
                 pass
             return array
-    except Exception as error:  # as in damage_named
+    except Exception as error:  # as in corrupt_file_errors
         raise ValueError(f"{name}: {str(error) or type(error).__name__}") from error
 
 
 def _check_size(file: IO[bytes], size: int) -> None:
-    """Refuse a header that declares another size than the file has, before memory is taken."""
+    """Reject a header whose declared size differs from the file's, before allocating memory."""
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
     elif version == (2, 0):
         shape, _, dtype = np.lib.format.read_array_header_2_0(file)
     else:
-        raise ValueError(f"format {version[0]}.{version[1]} is not read")
+        raise ValueError(f"npy format {version[0]}.{version[1]} is not supported")
     if dtype.hasobject:
-        raise ValueError("it holds Python objects, which are not read")
+        raise ValueError("it holds Python objects, which are not supported")
     if dtype.kind not in "biuf":
         raise ValueError(f"it holds {dtype}, expected real numbers")
     declared, there = math.prod(shape) * dtype.itemsize, size - file.tell()
     if min(shape, default=0) < 0 or declared != there:
-        raise ValueError(f"it declares {dtype} of shape {shape} and has {there} bytes for it")
+        raise ValueError(f"it declares {dtype} of shape {shape} but holds {there} bytes")

@@ -1,8 +1,8 @@
-"""Tables that pandas wrote to HDF5 in its fixed format, read by h5py.
+"""Reading pandas tables in HDF5 (fixed format) with h5py.
 
-Neither pandas nor PyTables: these unpickle attributes and some arrays while they open a file, so a
-file could run whatever it likes (even the official ones hold a pickled ``None``). h5py hands out
-bytes. Ids that pandas stored as a pickle go through the reader of plain arrays.
+pandas and PyTables are avoided: they unpickle attributes and some arrays on opening, so a file
+could execute arbitrary code (even the official files hold a pickled ``None``). h5py returns bytes.
+Ids that pandas stored as a pickle are read by `geozoo.files.array_pickle`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import numpy as np
 from geozoo.files.array_pickle import parse_array_pickle
 from geozoo.files.contents import report_contents
 
-#: Deflate, the strongest filter that h5py brings, packs about 1000 bytes into one.
+#: Deflate, the strongest filter bundled with h5py, compresses by a factor of at most about 1000.
 _LARGEST_RATIO = 1100
 _UNITS = {f"datetime64[{unit}]": unit for unit in ("s", "ms", "us", "ns")} | {"datetime64": "ns"}
 
 
 class Frame(NamedTuple):
-    """A table: ``values`` float ``[S, N]``, ``times`` datetime64[s] ``[S]``, names of columns."""
+    """A table: ``values`` float ``[S, N]``, ``times`` datetime64[s] ``[S]``, column names."""
 
     values: np.ndarray
     times: np.ndarray
@@ -30,17 +30,17 @@ class Frame(NamedTuple):
 
 
 def read_fixed_frame(path: str | Path, key: str | None = None) -> Frame:
-    """Read a table with times as its index and numbers in its columns.
+    """Read a table with a time index and numeric columns.
 
     Args:
         path: the file.
-        key: name of the table; ``None`` for the only one in the file.
+        key: name of the table; ``None`` if the file has only one.
 
     Raises:
-        FileNotFoundError: when there is no such file.
-        ValueError: for a damaged file, an unknown key (those that are there are named), a table in
-            another format, an index that is not local times, or columns that are no numbers.
-        ImportError: without h5py; says how to install it.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is corrupt, the key is unknown, the table has another format, the
+            index is not of local times, or a column is not numeric.
+        ImportError: If h5py is not installed.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -54,7 +54,7 @@ def read_fixed_frame(path: str | Path, key: str | None = None) -> Frame:
             values = _values(group, len(times), columns, h5py)
             used, there = group.name.strip("/"), set(file)
     except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read as a table of pandas: {error}") from error
+        raise ValueError(f"{path} cannot be read as a pandas table: {error}") from error
     report_contents(path.name, [used], there - {used})
     return Frame(values, times, columns)
 
@@ -72,7 +72,7 @@ def _attribute(node: Any, name: str) -> Any:
     if not isinstance(value, bytes):
         return value
     if value.endswith(b"."):
-        # PyTables pickles what is neither a number nor plain text, such as None.
+        # PyTables pickles values that are neither numbers nor plain text, such as None.
         return parse_array_pickle(value, f"attribute {name} of {node.name}")
     return value.decode("latin1")
 
@@ -89,15 +89,15 @@ def _frame_group(file: Any, key: str | None, h5py: ModuleType) -> Any:
         return file[frames[0]]
     if key is not None and key.strip("/") in frames:
         return file[key.strip("/")]
-    wanted = "the only table" if key is None else f"the key {key!r}"
+    wanted = "exactly one table" if key is None else f"a table with the key {key!r}"
     found = ", ".join(f"{name} ({kind})" for name, kind in formats.items()) or "nothing"
     raise ValueError(
-        f"{wanted} is looked for in pandas' fixed format (pandas_type 'frame'); it has {found}"
+        f"it must hold {wanted} in pandas' fixed format (pandas_type 'frame'); it holds {found}"
     )
 
 
 def _dataset(group: Any, name: str, h5py: ModuleType) -> Any:
-    """A data set of the group, which must lie in the file and be about as large as it says."""
+    """A dataset of the group that is stored in this file and is about as large as it declares."""
     if name not in group:
         raise ValueError(f"{group.name} has no {name}")
     if group.get(name, getclass=True, getlink=True) is not h5py.HardLink:
@@ -106,29 +106,29 @@ def _dataset(group: Any, name: str, h5py: ModuleType) -> Any:
     if not isinstance(node, h5py.Dataset):
         raise ValueError(f"{node.name} is not an array")
     if node.is_virtual or node.external:
-        raise ValueError(f"{node.name} lies in another file")
+        raise ValueError(f"{node.name} is stored in another file")
     if node.nbytes > _LARGEST_RATIO * max(node.id.get_storage_size(), 1):
         raise ValueError(
-            f"{node.name} is said to hold {node.nbytes} bytes, of which the file has "
+            f"{node.name} declares {node.nbytes} bytes, but the file stores "
             f"{node.id.get_storage_size()}"
         )
     return node
 
 
 def _labels(node: Any) -> tuple[str, ...]:
-    """Names of columns, which are stored as numbers, as bytes of one width, or as a pickle."""
+    """Column names, stored as numbers, as fixed-width bytes, or as a pickle."""
     if _attribute(node, "CLASS") == "VLARRAY":
         if node.shape != (1,):
-            raise ValueError(f"{node.name} has shape {node.shape}, not (1,)")
+            raise ValueError(f"{node.name} must have shape (1,), got {node.shape}")
         content = np.asarray(node[0], dtype=np.uint8).tobytes()
         entries = parse_array_pickle(content, node.name, allow_texts=True)
         entries = entries.tolist() if isinstance(entries, np.ndarray) else entries
         if not isinstance(entries, list):
-            raise ValueError(f"{node.name} holds {type(entries).__name__}, not a list of names")
+            raise ValueError(f"{node.name} must be a list of names, got {type(entries).__name__}")
     elif node.ndim == 1 and node.dtype.kind in "iuS":
         entries = node[:].tolist()
     else:
-        raise ValueError(f"{node.name} is {node.dtype} of shape {node.shape}, not names")
+        raise ValueError(f"{node.name} must hold names, got {node.dtype} of shape {node.shape}")
     return tuple(e.decode("utf-8") if isinstance(e, bytes) else str(e) for e in entries)
 
 
@@ -137,20 +137,20 @@ def _times(group: Any, h5py: ModuleType) -> np.ndarray:
     kind = str(_attribute(node, "kind"))
     if kind not in _UNITS or node.ndim != 1 or node.dtype.kind != "i":
         raise ValueError(
-            f"{node.name} must be an index of times, got kind {kind!r}, {node.dtype} of shape "
+            f"{node.name} must be a time index, got kind {kind!r}, {node.dtype} of shape "
             f"{node.shape}"
         )
     if _attribute(node, "tz") is not None:
         raise ValueError(
-            f"{node.name} has a time zone ({_attribute(node, 'tz')}); local times without one are "
-            "needed, since days and weeks are counted on the local clock"
+            f"{node.name} has a time zone ({_attribute(node, 'tz')}); it must hold local times "
+            "without one, since time of day and weekday refer to the local clock"
         )
     return node[:].astype(f"datetime64[{_UNITS[kind]}]").astype("datetime64[s]")
 
 
 def _values(group: Any, rows: int, columns: tuple[str, ...], h5py: ModuleType) -> np.ndarray:
-    """Put the blocks together; pandas stores columns of one type as one block."""
-    place = {name: number for number, name in enumerate(columns)}
+    """Join the blocks; pandas stores all columns of one dtype as one block."""
+    position = {name: number for number, name in enumerate(columns)}
     blocks: list[tuple[tuple[str, ...], Any, bool]] = []
     for number in range(int(_attribute(group, "nblocks") or 0)):
         names = _labels(_dataset(group, f"block{number}_items", h5py))
@@ -159,12 +159,13 @@ def _values(group: Any, rows: int, columns: tuple[str, ...], h5py: ModuleType) -
         wanted = (rows, len(names)) if transposed else (len(names), rows)
         if node.dtype.kind not in "fiu" or node.shape != wanted:
             raise ValueError(
-                f"{node.name} must be numbers of shape {wanted}, got {node.dtype} of {node.shape}"
+                f"{node.name} must be numeric with shape {wanted}, got {node.dtype} of shape "
+                f"{node.shape}"
             )
         blocks.append((names, node, transposed))
-    if sorted(name for names, *_ in blocks for name in names) != sorted(place):
+    if sorted(name for names, *_ in blocks for name in names) != sorted(position):
         raise ValueError(f"the blocks of {group.name} do not hold each of its columns once")
     values = np.empty((rows, len(columns)))
     for names, node, transposed in blocks:
-        values[:, [place[name] for name in names]] = node[:] if transposed else node[:].T
+        values[:, [position[name] for name in names]] = node[:] if transposed else node[:].T
     return values

@@ -1,4 +1,4 @@
-"""Progress bars for work that takes more than a moment."""
+"""Progress bars for long-running work."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from rich.progress import (
 )
 from rich.text import Text
 
-#: Columns that a bar with its numbers takes beside its description.
+#: Terminal columns that a bar with its numbers takes next to its description.
 _BESIDE = 60
-#: Wider than any line, where there is no terminal to fold or cut it.
+#: Wider than any line: without a terminal, nothing is wrapped or truncated.
 _NO_TERMINAL = 4000
 
 
 def start_bar(
     description: str, total: float | None, *columns: ProgressColumn
 ) -> tuple[Progress, TaskID]:
-    """A bar on the error stream, still to be started, whose description is never cut.
+    """Create a bar on standard error, not started yet, whose description is never truncated.
 
-    It has a line of its own on a terminal that is too narrow for both. Without a terminal there is
-    no bar: one line says at the end what was done.
+    On a terminal that is too narrow for both, the description gets its own line. Without a terminal
+    there is no bar, only one line at the end.
 
     Args:
-        description: what is going on.
-        total: what the steps will add up to; None: not known yet.
-        columns: what is shown beside the description.
+        description: what is being done.
+        total: sum of all steps; None if not known yet.
+        columns: columns shown next to the description.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -49,11 +49,11 @@ def start_bar(
 
 @contextmanager
 def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on the error stream; the function that is yielded moves it on.
+    """Show a bar on standard error; yields the function that advances it.
 
     Args:
-        description: what is going on.
-        total: what the steps will add up to.
+        description: what is being done.
+        total: sum of all steps.
     """
     columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     progress, task = start_bar(description, total, *columns)

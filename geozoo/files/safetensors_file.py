@@ -15,7 +15,7 @@ from geozoo.files.folders import atomic_path
 def write_tensors(
     path: str | Path, tensors: Mapping[str, Tensor], *, metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write a safetensors file, complete or not at all.
+    """Write a safetensors file atomically.
 
     Args:
         path: the file.
@@ -23,12 +23,12 @@ def write_tensors(
         metadata: text for the file's header.
 
     Raises:
-        OSError: naming the file, when it cannot be written.
+        OSError: If the file cannot be written; the message names it.
     """
     path = Path(path)
     with atomic_path(path) as partial:
         try:
             save_file(dict(tensors), partial, metadata=dict(metadata) if metadata else None)
-        except SafetensorError as error:  # its form of a full disk, or of a folder without rights
+        except SafetensorError as error:  # raised for a full disk or a read-only folder
             raise OSError(f"{path} cannot be written: {error}") from error
-        partial.chmod(0o644)  # safetensors writes for its owner alone
+        partial.chmod(0o644)  # safetensors makes files readable by their owner only

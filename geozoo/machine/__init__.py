@@ -1,1 +1,1 @@
-"""The machine and software under a run: versions, device, memory."""
+"""The hardware and software of a run: versions, device, memory."""

@@ -1,4 +1,4 @@
-"""Telling a lack of memory from other errors."""
+"""Distinguishing out-of-memory errors from others."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _ON_CPU = ("can't allocate memory", "not enough memory")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on an accelerator or in main memory.
+    """Whether an error means that an accelerator or the host ran out of memory.
 
-    On a CPU torch raises a plain RuntimeError, which its text alone tells from others.
+    On a CPU, PyTorch raises a plain RuntimeError that only its message distinguishes.
 
     >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("shapes differ"))
     (True, False)

@@ -1,4 +1,4 @@
-"""Which software and which hardware make a number."""
+"""The software and hardware that produced a result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PACKAGES = ("geozoo", "torch", "lightning", "torchmetrics", "hydra-core", "nump
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that matter; the commit of a checkout."""
+    """Versions of Python and the relevant packages, and the commit of a checkout."""
     found = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -31,9 +31,9 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str:
-    """Commit of the checkout that this package runs from, ``-dirty`` if changed.
+    """Commit of the checkout that this package runs from, with ``-dirty`` if it was modified.
 
-    A copy without its repository may be told by the environment variable ``GEOZOO_COMMIT``.
+    A copy without its repository takes it from the environment variable ``GEOZOO_COMMIT``.
     """
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
@@ -58,7 +58,7 @@ def device_name(device: torch.device | str = "cpu") -> str:
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """The most memory in use so far: of the device's allocator, or of this process on the CPU."""
+    """Peak memory so far: of the device's allocator, or on the CPU of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, kilobytes on Linux
@@ -66,7 +66,7 @@ def peak_memory_bytes(device: torch.device) -> int:
 
 
 def _cpu_name() -> str:
-    """What the processor calls itself; its architecture where only Linux would tell."""
+    """Model name of the processor; its architecture on systems other than Linux."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Folders for the tests of files."""
+"""Fixtures for `tests/files`."""
 
 from __future__ import annotations
 

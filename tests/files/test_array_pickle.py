@@ -1,4 +1,4 @@
-"""Pickles from elsewhere: arrays are read, everything else is refused and nothing runs."""
+"""Untrusted pickles: arrays are read, everything else is rejected, and no code runs."""
 
 import builtins
 import os
@@ -52,7 +52,7 @@ def test_pickle_of_python_2_with_names_of_old_numpy():
 
 
 class Call:
-    """Pickles as a call of any function."""
+    """Pickles as a call of an arbitrary function."""
 
     def __init__(self, function, *arguments):
         self.call = function, arguments
@@ -65,7 +65,7 @@ class Call:
 @pytest.mark.parametrize(
     "function", [os.system, builtins.eval, builtins.getattr, np.load, os.mkdir]
 )
-def test_calls_are_refused_and_not_made(tmp_path, protocol, function):
+def test_calls_are_rejected_and_not_made(tmp_path, protocol, function):
     path = tmp_path / "adj_mx.pkl"
     trace = tmp_path / "trace"
     argument = f"touch {trace}" if function is os.system else str(trace)
@@ -76,7 +76,7 @@ def test_calls_are_refused_and_not_made(tmp_path, protocol, function):
 
 
 def reconstruct(shape, dtype, data):
-    """The pickle of an array with any shape, type and content."""
+    """The pickle of an array with arbitrary shape, dtype and content."""
     good = pickle.dumps(np.zeros(1, "<f8"), 2)
     assert good.count(b"K\x01\x85") == 1
     size = b"\x8a\x08" + struct.pack("<q", shape) + b"\x85"
@@ -96,27 +96,27 @@ def test_forged_array_is_like_a_real_one():
     [
         (pickle.dumps(np.array([1, [2]], dtype=object)), "an array of Python objects"),
         (pickle.dumps(np.array(["a"], dtype=object), 2), "an array of Python objects"),
-        (pickle.dumps(np.zeros(3, "f4,i4")), "arrays of type 'V8'"),
-        (pickle.dumps(np.array(["2020"], "M8[s]")), "arrays of type 'M8'"),
+        (pickle.dumps(np.zeros(3, "f4,i4")), "arrays of dtype 'V8'"),
+        (pickle.dumps(np.array(["2020"], "M8[s]")), "arrays of dtype 'M8'"),
         (pickle.dumps(np.zeros(2).view(np.matrix)), "refers to numpy.matrix"),
-        (pickle.dumps({1, 2}, 4), "instruction EMPTY_SET"),
-        (pickle.dumps(np.dtype("f4"), 2), "holds a Dtype that is not complete"),
-        (pickle.dumps(np.ndarray), "not complete"),
-        (reconstruct(10**15, b"f8", bytes(8)), "needs 8000000000000000 bytes, not 8"),
+        (pickle.dumps({1, 2}, 4), "opcode EMPTY_SET"),
+        (pickle.dumps(np.dtype("f4"), 2), "holds an incomplete Dtype"),
+        (pickle.dumps(np.ndarray), "it holds an incomplete type"),
+        (reconstruct(10**15, b"f8", bytes(8)), "needs 8000000000000000 bytes, got 8"),
         (reconstruct(-1, b"f8", bytes(8)), "the shape of an array"),
         (reconstruct(1, b"O8", bytes(8)), "an array of Python objects"),
-        (reconstruct(10**15, b"S0", bytes(0)), "arrays of type 'S0'"),
-        (b"\x80\x02]r\xff\xff\xff\x7f.", "memo number 2147483647"),
+        (reconstruct(10**15, b"S0", bytes(0)), "arrays of dtype 'S0'"),
+        (b"\x80\x02]r\xff\xff\xff\x7f.", "memo index 2147483647"),
         (b"\x80\x02]q\x00h\x00a.", "nested more than"),
-        (b"\x80\x02\x82\x01.", "instruction EXT1"),
+        (b"\x80\x02\x82\x01.", "opcode EXT1"),
         (b"cos\nsystem\n.", "refers to os.system"),
-        (b"(ios\nsystem\n.", "instruction INST"),
+        (b"(ios\nsystem\n.", "opcode INST"),
         (b"\x80\x02\x8e\xff\xff\xff\xff\xff\xff\xff\x7f.", "bytes8|BINBYTES8|expected"),
         (b"", "pickle"),
         (b"from,to,cost\n", "is not a pickle"),
     ],
 )
-def test_what_is_no_plain_array_is_refused(content, message):
+def test_what_is_no_plain_array_is_rejected(content, message):
     with pytest.raises(ValueError, match=message) as error:
         parse_array_pickle(content, "graph.pkl")
     assert str(error.value).startswith("graph.pkl is ")
@@ -134,17 +134,17 @@ def test_texts_are_read_where_they_are_asked_for():
     texts = pickle.dumps(np.array(["773869", b"767541", 3], dtype=object))
     assert parse_array_pickle(texts, "ids", allow_texts=True) == ["773869", b"767541", 3]
     others = pickle.dumps(np.array([None, "a"], dtype=object))
-    with pytest.raises(ValueError, match="Python objects other than texts"):
+    with pytest.raises(ValueError, match="Python objects other than strings"):
         parse_array_pickle(others, "ids", allow_texts=True)
 
 
-def test_every_truncation_is_refused(tmp_path):
+def test_every_truncation_is_rejected(tmp_path):
     content = pickle.dumps([["a"], {"a": 0}, np.eye(3, dtype=np.float32)], 2)
     for length in range(len(content)):
         with pytest.raises(ValueError, match=r"adj.pkl is"):
             parse_array_pickle(content[:length], "adj.pkl")
 
 
-def test_missing_file_is_named(tmp_path):
+def test_missing_file_is_reported(tmp_path):
     with pytest.raises(FileNotFoundError, match="adj_mx.pkl is missing in"):
         read_array_pickle(tmp_path / "adj_mx.pkl")

@@ -1,4 +1,4 @@
-"""Fetching files, from a server on this machine."""
+"""Downloads, from a local server."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Serves a folder; ``/half/...`` breaks off in the middle."""
+    """Serves a folder; ``/half/...`` is truncated."""
 
     def log_message(self, *_: object) -> None:
-        """Be quiet."""
+        """Suppress log output."""
 
     def do_GET(self) -> None:
         if not self.path.startswith("/half/"):
@@ -36,7 +36,7 @@ class Handler(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Address of a server with ``data.bin`` and an ``altered/data.bin`` of the same size."""
+    """URL of a server with ``data.bin`` and an ``altered/data.bin`` of the same size."""
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.delenv("GEOZOO_OFFLINE")
     folder = tmp_path / "served"
@@ -76,18 +76,18 @@ def test_the_next_mirror_helps(server: str, tmp_path: Path, first: str) -> None:
     ("place", "known", "message"),
     [
         ("missing.bin", KNOWN, "404"),
-        ("half/data.bin", KNOWN, "could not be fetched"),
-        ("half/data.bin", {"size": len(CONTENT)}, "could not be fetched"),
+        ("half/data.bin", KNOWN, "could not be downloaded"),
+        ("half/data.bin", {"size": len(CONTENT)}, "could not be downloaded"),
         ("altered/data.bin", KNOWN, r"its sha256 is .*\(altered\)"),
         ("data.bin", {"size": len(CONTENT) + 1}, r"its size is 21000 bytes, not 21001"),
     ],
 )
-def test_wrong_copies_are_refused(
+def test_wrong_copies_are_rejected(
     server: str, tmp_path: Path, place: str, known: dict, message: str
 ) -> None:
     with pytest.raises(OSError, match=message) as caught:
         fetch(remote(f"{server}/{place}", **known), tmp_path / "to")
-    assert f"data.bin could not be fetched into {tmp_path / 'to'}" in str(caught.value)
+    assert f"data.bin could not be downloaded to {tmp_path / 'to'}" in str(caught.value)
     assert list((tmp_path / "to").iterdir()) == []
 
 
@@ -95,7 +95,7 @@ def test_wrong_copies_are_refused(
     ("content", "message"),
     [(CONTENT[:50], r"its size is 50 bytes, not 21000 \(truncated"), (CONTENT[::-1], "its sha256")],
 )
-def test_a_wrong_file_that_is_there_is_refused(
+def test_a_wrong_file_that_is_there_is_rejected(
     tmp_path: Path, content: bytes, message: str
 ) -> None:
     (tmp_path / "data.bin").write_bytes(content)
@@ -145,12 +145,12 @@ def test_offline_variable(monkeypatch: pytest.MonkeyPatch, value: str, expected:
     [
         ({"name": "../data.bin"}, "name must be a file name without folders"),
         ({"urls": ()}, "urls of data.bin is empty"),
-        ({"urls": ("http://example.org/data.bin",)}, "must come over https"),
-        ({"urls": ("file:///etc/passwd",)}, "must come over https"),
+        ({"urls": ("http://example.org/data.bin",)}, "must use https"),
+        ({"urls": ("file:///etc/passwd",)}, "must use https"),
         ({"sha256": "abc"}, "sha256 must be 64 hexadecimal digits"),
     ],
 )
-def test_unsafe_descriptions_are_refused(arguments: dict, message: str) -> None:
+def test_unsafe_descriptions_are_rejected(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RemoteFile(**{"name": "data.bin", "urls": ("https://example.org/a",), **arguments})
 

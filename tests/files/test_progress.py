@@ -1,4 +1,4 @@
-"""Progress where there is no terminal, or a narrow one."""
+"""Progress bars without a terminal and on a narrow one."""
 
 from __future__ import annotations
 
