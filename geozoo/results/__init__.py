@@ -1,1 +1,1 @@
-"""Recorded runs and published numbers: rows, ledger, tables of the cards."""
+"""Recorded runs and published numbers: result rows, ledger, card tables."""

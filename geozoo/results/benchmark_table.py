@@ -1,4 +1,4 @@
-"""Published numbers and recorded runs of a data set, side by side."""
+"""Published numbers and recorded runs on a dataset, side by side."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Line:
     """A method from the literature, or a recorded run.
 
     Attributes:
-        name: what it is called.
-        values: number by metric.
-        deviations: standard deviation by metric, where there is one.
-        protocol: how the data were divided and counted.
-        source: where a published number stands, or how long a run took on what.
+        name: display name.
+        values: value by metric.
+        deviations: standard deviation by metric, where known.
+        protocol: how the data were split and evaluated.
+        source: reference of a published number, or training time and hardware of a run.
         run: id of the recorded run; empty for a published number.
     """
 
@@ -35,12 +35,12 @@ class Line:
 
 @dataclass(frozen=True)
 class BenchmarkTable:
-    """All that is known of one problem.
+    """All published and recorded results on one benchmark.
 
     Attributes:
-        title: data set and variant.
-        units: unit by metric, in the order of the columns.
-        lines: the rows, the best first by the first column.
+        title: dataset and variant.
+        units: unit by metric, in column order.
+        lines: the rows, sorted by the first metric, best first.
     """
 
     title: str
@@ -49,27 +49,30 @@ class BenchmarkTable:
 
 
 def benchmark_tables(name: str, variants: Sequence[str] = ()) -> list[BenchmarkTable]:
-    """A table for each variant of a data set.
+    """One table per variant of a dataset.
 
     Args:
-        name: a data set, or the beginning of several: ``pems``.
-        variants: molecules, targets or variants; none: all of them.
+        name: a dataset, or a common prefix of several: ``pems``.
+        variants: molecules, targets or variants; empty: all of them.
 
     Raises:
-        ValueError: when nothing is published or recorded under such a name.
+        ValueError: If there are no published or recorded results for that name.
     """
     ledger, published = read_ledger(), all_published()
     known = sorted({row.dataset for row in published} | {run.first.dataset for run in ledger})
     datasets = [d for d in known if d == name] or [d for d in known if d.startswith(name)]
     if not datasets:
-        raise ValueError(f"there are no numbers of {name!r}; there are some of {', '.join(known)}")
+        raise ValueError(f"no results for the dataset {name!r}; available: {', '.join(known)}")
     tables = []
     for dataset in datasets:
         rows = [row for row in published if row.dataset == dataset]
         runs = [run for run in ledger if run.first.dataset == dataset]
         names = {row.variant for row in rows} | {run.first.variant for run in runs}
         if unknown := set(variants) - names:
-            raise ValueError(f"{dataset} has no {min(unknown)!r}, but {', '.join(sorted(names))}")
+            raise ValueError(
+                f"no results for the variant {min(unknown)!r} of {dataset}; available: "
+                f"{', '.join(sorted(names))}"
+            )
         tables += [
             _table(
                 " ".join(filter(None, (dataset, variant))),
@@ -89,14 +92,14 @@ def _table(title: str, rows: Sequence[Published], runs: Sequence[Run]) -> Benchm
     first = next(iter(units))
     sign = -1.0 if measure_of(first).higher_is_better else 1.0
 
-    def place(line: Line) -> float:
+    def rank(line: Line) -> float:
         return sign * line.values.get(first, sign * math.inf)
 
-    return BenchmarkTable(title, units, tuple(sorted(lines, key=place)))
+    return BenchmarkTable(title, units, tuple(sorted(lines, key=rank)))
 
 
 def _columns(rows: Sequence[Published], own: Sequence[Result]) -> dict[str, str]:
-    """The metrics that are published; without any, those of the runs that say most."""
+    """Units of the published metrics; if there are none, of the headline metrics of the runs."""
     units = {row.metric: row.unit for row in rows}
     if not units:
         units = {row.metric: row.unit for row in own if not row.is_detail}

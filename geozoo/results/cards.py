@@ -1,4 +1,4 @@
-"""The results tables of the cards, generated from the rows."""
+"""The results tables of the model cards, generated from the result rows."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _HEAD = (
 
 
 def results_table(results: Sequence[Result]) -> str:
-    """Markdown tables, one for each data set and protocol.
+    """Markdown tables, one per dataset and protocol.
 
-    Numbers under different protocols are never in one table.
+    Numbers under different protocols never share a table.
     """
     ordered = sorted(results, key=lambda r: (r.dataset, r.split, r.variant, r.recipe, r.metric))
     parts = []
@@ -30,28 +30,28 @@ def results_table(results: Sequence[Result]) -> str:
 
 
 def updated_card(text: str, table: str, *, begin: str = BEGIN, end: str = END) -> str:
-    """A card with the table between its markers.
+    """The card with a new table between its markers.
 
     Args:
         text: the card.
-        table: what shall stand there.
-        begin: the line before it.
-        end: the line behind it.
+        table: the new table.
+        begin: marker line before the table.
+        end: marker line after the table.
 
     Raises:
-        ValueError: when the card does not have both markers once.
+        ValueError: If the card does not contain each marker exactly once.
     """
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-        raise ValueError(f"the card must have the lines {begin!r} and {end!r}, once each")
+        raise ValueError(f"the card must contain the lines {begin!r} and {end!r} exactly once")
     before, after = text.split(begin)[0], text.split(end)[1]
     return f"{before}{begin}\n\n{table}\n\n{end}{after}"
 
 
 def current_card(folder: Path) -> str:
-    """What the README of a model's folder should be, given its ``results.csv``.
+    """The up-to-date README of a model's folder, given its ``results.csv``.
 
     Raises:
-        ValueError: when the markers are missing.
+        ValueError: If the markers are missing.
     """
     text = (folder / "README.md").read_text(encoding="utf-8")
     return updated_card(text, results_table(read_results(folder / "results.csv")))

@@ -1,4 +1,4 @@
-"""What is known of a data set, side by side, on its card."""
+"""Comparison tables on dataset cards."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ _HORIZON = re.compile(r"_(mae|rmse|mape)_(\d+)min$")
 def comparison_table(results: Sequence[tuple[str, Result]]) -> str:
     """Markdown: a row per model and recipe, MAE / RMSE / MAPE at each horizon and over all steps.
 
+    Protocols never share a table; the best value of each column is bold.
+
     Args:
-        results: rows with the name of their model. Protocols never share a table; the best value
-            of a column is bold.
+        results: model names with their result rows.
     """
     parts = []
     ordered = sorted(results, key=lambda pair: (pair[1].split, pair[0], pair[1].recipe))
@@ -33,9 +34,9 @@ def comparison_table(results: Sequence[tuple[str, Result]]) -> str:
 
 
 def current_dataset_card(entry: Entry) -> str | None:
-    """What the card of a data set should be; None for a card without the markers.
+    """The up-to-date card of a dataset; None if the card has no markers.
 
-    Forecasters are compared by horizon, all other results beside the numbers of the literature.
+    Forecasters are compared by horizon, all other results next to numbers from the literature.
     """
     text = (entry.folder / "README.md").read_text(encoding="utf-8")
     if BEGIN not in text:

@@ -1,4 +1,4 @@
-"""All recorded runs of the zoo, each with a short name by which it can be asked for."""
+"""All recorded runs of the zoo, each with a short id."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _ID_DIGITS = 6
 
 @dataclass(frozen=True)
 class Run:
-    """What one training, or one of several seeds, gave: a row for each metric.
+    """The results of one training run, or of its repeats with several seeds: a row per metric.
 
     Attributes:
-        model: the model of the zoo.
-        results: the rows; they share everything but metric, unit, value and baseline.
+        model: name of the model in the zoo.
+        results: the rows, which differ only in metric, unit, value and baseline.
     """
 
     model: str
@@ -26,19 +26,19 @@ class Run:
 
     @property
     def first(self) -> Result:
-        """A row, for what all of them share."""
+        """The first row, for the columns that all rows share."""
         return self.results[0]
 
     @property
     def id(self) -> str:
-        """Six digits that name the run as long as its settings, data and seeds stay the same."""
+        """Six hexadecimal digits that depend only on settings, data and seeds."""
         first = self.first
         parts = (self.model, first.recipe, first.dataset, first.variant, first.split, first.seeds)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:_ID_DIGITS]
 
     @property
     def label(self) -> str:
-        """Model and what the run changed: ``ponita (quick, trainer.max_epochs=3)``."""
+        """Model and changed settings: ``ponita (quick, trainer.max_epochs=3)``."""
         recipe = self.first.recipe
         changes = recipe.removeprefix(f"{self.model}-{self.first.dataset}")
         changes = changes.removeprefix(f"{self.model}-").removeprefix(" without recipe")
@@ -46,12 +46,12 @@ class Run:
         return f"{self.model} ({changes})" if changes else self.model
 
     def metric(self, name: str) -> Result | None:
-        """The row of a metric."""
+        """The row of a metric; None if there is none."""
         return next((row for row in self.results if row.metric == name), None)
 
 
 def read_ledger() -> list[Run]:
-    """Every recorded run, by model, data and recipe."""
+    """Every recorded run, sorted by model, dataset and recipe."""
     runs: dict[tuple[str, ...], list[Result]] = {}
     for entry in entries("model"):
         for row in read_results(entry.folder / "results.csv"):
@@ -61,28 +61,28 @@ def read_ledger() -> list[Run]:
 
 
 def select_runs(words: Sequence[str]) -> list[Run]:
-    """The runs in whose id, model, recipe, data, variant or device all words occur.
+    """The runs that match all search terms in id, model, recipe, dataset, variant or device.
 
     Args:
-        words: any of these, in any case; none: all runs.
+        words: search terms, ignoring case; empty: all runs.
     """
 
-    def says(run: Run, word: str) -> bool:
+    def matches(run: Run, word: str) -> bool:
         row = run.first
         texts = (run.id, run.model, row.recipe, row.dataset, row.variant, row.device)
         return any(word.lower() in text.lower() for text in texts)
 
-    return [run for run in read_ledger() if all(says(run, word) for word in words)]
+    return [run for run in read_ledger() if all(matches(run, word) for word in words)]
 
 
 def find_run(name: str) -> Run:
-    """The run of an id, or of the beginning of one.
+    """The run with a given id or id prefix.
 
     Raises:
-        ValueError: when there is none, or more than one.
+        ValueError: If no run or more than one matches.
     """
     found = [run for run in read_ledger() if run.id.startswith(name)]
     if len(found) != 1:
-        what = f"names {len(found)} runs" if found else "names no recorded run"
-        raise ValueError(f"{name!r} {what}; `geozoo results` lists them with their ids")
+        what = f"matches {len(found)} runs" if found else "matches no recorded run"
+        raise ValueError(f"run id {name!r} {what}; `geozoo results` lists all ids")
     return found[0]

@@ -10,7 +10,7 @@ from pathlib import Path
 from geozoo.config._entries import entries
 from geozoo.results.rows import Result, read_rows
 
-#: Where a number was seen.
+#: Where a number was read.
 STATUS = ("paper", "repository", "reprint")
 
 
@@ -19,20 +19,20 @@ class Published:
     """A number from the literature: a row of ``published.csv``.
 
     Attributes:
-        method: what it is of, as papers write it.
-        dataset: name of the data set.
+        method: name of the method, as papers write it.
+        dataset: name of the dataset.
         variant: molecule, or variant of the data.
-        split: words that the split of a comparable result must contain.
+        split: text that the split of a comparable result must contain.
         metric: name of the metric.
         unit: its unit.
         value: the number.
         std: its standard deviation over runs; None if not given.
-        ref: where it stands.
-        status: seen in the ``"paper"`` of the method, in its ``"repository"``, or as a
+        ref: the reference.
+        status: read in the ``"paper"`` of the method, in its ``"repository"``, or as a
             ``"reprint"`` elsewhere.
 
     Raises:
-        ValueError: for another status.
+        ValueError: If the status is unknown.
     """
 
     method: str
@@ -47,7 +47,7 @@ class Published:
     status: str
 
     def __post_init__(self) -> None:
-        """Refuse an unknown status."""
+        """Validate the status."""
         if self.status not in STATUS:
             raise ValueError(f"status must be one of {STATUS}, got {self.status!r}")
 
@@ -59,7 +59,7 @@ class Published:
         )
 
     def is_of(self, model: str) -> bool:
-        """Whether it is of a model of the zoo.
+        """Whether the method is a given model of the zoo.
 
         >>> row = Published("GRAM-ODE", "d", "", "", "mae", "", 1.0, None, "a paper", "paper")
         >>> row.is_of("gram_ode")
@@ -69,27 +69,27 @@ class Published:
 
 
 def read_published(path: Path) -> list[Published]:
-    """The rows of a file of published numbers; none if there is no file.
+    """The rows of a file of published numbers; empty if the file does not exist.
 
     Raises:
-        ValueError: when its columns are not those of `Published`.
+        ValueError: If the columns are not those of `Published`.
     """
     return [Published(**row) for row in read_rows(path, Published)]
 
 
 def all_published() -> list[Published]:
-    """The published numbers of all folders."""
+    """The published numbers of all models."""
     files = [entry.folder / "published.csv" for entry in entries("model")]
     return [row for file in files for row in read_published(file)]
 
 
 def with_published(result: Result, model: str, published: Iterable[Published]) -> Result:
-    """The row with the published number that it can be compared with, if there is one.
+    """The row, completed with the comparable published number of the same model, if any.
 
     Args:
         result: a row.
-        model: the model of the zoo that made it.
-        published: numbers of any method.
+        model: the model of the zoo that it belongs to.
+        published: published numbers of any methods.
     """
     for row in published:
         if row.is_of(model) and row.is_comparable(result):

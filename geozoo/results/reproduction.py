@@ -1,4 +1,4 @@
-"""Whether a run that was made again agrees with its record."""
+"""Whether a repeated run reproduces its record."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from dataclasses import dataclass
 from geozoo.results.ledger import Run
 from geozoo.results.rows import Result
 
-#: Deviations over seeds that a mean may be off.
+#: Tolerance in standard deviations over seeds.
 _DEVIATIONS = 3.0
-#: Share of the value that a single run may be off: another machine rounds otherwise, and a training
-#: makes much of little.
+#: Relative tolerance of a single run: other machines round differently, and training amplifies
+#: rounding differences.
 _SHARE_TRAINED, _SHARE_FITTED = 0.1, 1e-3
-#: Before that day the best checkpoint of a potential was chosen by its energy error.
+#: Before this date the best checkpoint of a potential was selected by its energy error.
 _BY_LOSS_SINCE = "2026-11-28"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A metric then and now.
+    """A metric of a record and of its reproduction.
 
     Attributes:
-        recorded: the row of the record.
-        found: the number of the new run.
-        tolerance: how far they may be apart, in the unit of the metric.
+        recorded: the recorded row.
+        found: the value of the new run.
+        tolerance: largest allowed difference, in the unit of the metric.
     """
 
     recorded: Result
@@ -35,16 +35,16 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether they are no farther apart."""
+        """Whether the difference is within the tolerance."""
         return abs(self.found - self.recorded.value) <= self.tolerance
 
 
 def tolerance_of(row: Result) -> float:
-    """How far a new run may be from a row, in the unit of the metric.
+    """Largest allowed difference of a new run from a row, in the unit of the metric.
 
-    What the row says (``tolerance``, a share of the value); otherwise three standard deviations
-    over seeds where there are several, a tenth of the value for a single training, and a thousandth
-    where nothing is trained.
+    The row's own ``tolerance`` (relative to the value) if set; otherwise three standard deviations
+    if there are several seeds, 10 % of the value for a single training run, and 0.1 % for a model
+    that is not trained.
     """
     if row.tolerance is not None:
         return row.tolerance * abs(row.value)
@@ -56,20 +56,20 @@ def tolerance_of(row: Result) -> float:
 
 
 def compare(run: Run, found: Sequence[Result]) -> list[Comparison]:
-    """The metrics of a record beside those of a new run.
+    """Compare the metrics of a record with those of a new run.
 
     Raises:
-        ValueError: when the new run lacks a metric.
+        ValueError: If the new run lacks a metric.
     """
     values = {row.metric: row.value for row in found}
     missing = [row.metric for row in run.results if row.metric not in values]
     if missing:
-        raise ValueError(f"the new run has no {', '.join(missing)}")
+        raise ValueError(f"the new run lacks the metrics {', '.join(missing)}")
     return [Comparison(row, values[row.metric], tolerance_of(row)) for row in run.results]
 
 
 def stages(command: str) -> list[str]:
-    """The command lines of a record: a training, continuations and tests of it.
+    """The command lines of a record: training, then continuations and tests.
 
     >>> stages("geozoo-train 'dataset.path=a; b.xyz'; geozoo-evaluate '<run>'")
     ["geozoo-train 'dataset.path=a; b.xyz'", "geozoo-evaluate '<run>'"]
@@ -93,15 +93,15 @@ def _is_readable(text: str) -> bool:
 
 
 def commands_of(run: Run, seed: int) -> list[list[str]]:
-    """The command lines of a record for one of its seeds: program and words.
+    """The command lines of a record for one of its seeds: program and arguments.
 
-    The first trains, and chooses its best checkpoint as it was chosen then; a further one continues
-    the run folder, ``<run>``, or tests it under other conditions.
+    The first one trains and selects the best checkpoint by the same criterion as the record; later
+    ones continue the run folder ``<run>`` or test it under other conditions.
     """
     parts = [shlex.split(part) for part in stages(run.first.command)]
-    train = [word for word in parts[0] if not re.match(r"(seed=|-m$|--multirun$)", word)]
+    train = [each for each in parts[0] if not re.match(r"(seed=|-m$|--multirun$)", each)]
     is_potential = {"energy_mae", "force_mae"} <= {row.metric for row in run.results}
-    is_chosen = any(word.startswith("task.monitor=") for word in train)
+    is_chosen = any(each.startswith("task.monitor=") for each in train)
     if is_potential and not is_chosen and run.first.date < _BY_LOSS_SINCE:
         train.append("task.monitor=val/energy_mae")
     return [[*train, f"seed={seed}"], *parts[1:]]

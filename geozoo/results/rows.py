@@ -1,4 +1,4 @@
-"""Results as rows of data: ``result.csv`` of a run, ``results.csv`` of a model."""
+"""Results as CSV rows: ``result.csv`` of a run, ``results.csv`` of a model."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from geozoo.contracts import measure_of
 
 @dataclass(frozen=True)
 class Result:
-    """One metric of one or several equal runs; the names are the columns of the files.
+    """One metric of a run, or of its repeats with several seeds; fields are the file's columns.
 
     Attributes:
-        recipe: the settings, ``ponita-nbody_quick``.
-        dataset: name of the data set.
+        recipe: the settings, such as ``ponita-nbody_quick``.
+        dataset: name of the dataset.
         variant: molecule, or variant of the data.
-        split: protocol: name of the split, source and hash.
-        metric: ``force_mae``.
+        split: the protocol: name of the split, source and hash.
+        metric: name of the metric, such as ``force_mae``.
         unit: physical unit.
-        value: the number, mean over the seeds.
-        std: standard deviation over the seeds; None for one.
-        seeds: the seeds, with blanks between.
+        value: mean over the seeds.
+        std: standard deviation over the seeds; None for a single seed.
+        seeds: the seeds, separated by spaces.
         paper_value: the published number under the same protocol, if there is one.
-        paper_ref: where that stands.
+        paper_ref: its reference.
         commit: commit of the code.
         command: the command line.
         device: the hardware.
-        wall_time_s: seconds of training, mean over the seeds; 0 for a model that is not trained,
-            None if it was not measured.
-        peak_memory_mb: largest memory of the training in MB; None if it was not measured.
-        torch: version of torch.
-        date: day of the run.
+        wall_time_s: wall time of training in seconds, mean over the seeds; 0 for a model that is
+            not trained, None if it was not measured.
+        peak_memory_mb: peak memory of training in MB; None if it was not measured.
+        torch: PyTorch version.
+        date: date of the run.
         checkpoint: name of the tested checkpoint and its epoch.
-        curve: file of the validation curve, from the model's folder.
-        baseline: the error of the task's prediction without a model, on the same test part.
-        tolerance: share of the value by which a reproduction may differ; None: the rule of
+        curve: file of the validation curve, relative to the model's folder.
+        baseline: error of the task's trivial baseline on the same test set.
+        tolerance: largest allowed relative difference of a reproduction; None: the rule of
             `geozoo.results.reproduction.tolerance_of`.
     """
 
@@ -67,22 +67,22 @@ class Result:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What makes two rows the same measurement: a newer one replaces the older."""
+        """Identifies a measurement: a new row replaces an older one with the same key."""
         return (self.recipe, self.dataset, self.variant, self.split, self.metric, self.seeds)
 
     @property
     def is_detail(self) -> bool:
-        """Whether the metric says little beside the others of its run."""
+        """Whether the metric is secondary to others of its run."""
         return not measure_of(self.metric).is_headline
 
     @property
     def is_trained(self) -> bool:
-        """Whether the model was trained, by epochs and for a time that was measured."""
+        """Whether the model was trained in epochs with a measured wall time."""
         return bool(self.wall_time_s)
 
     @property
     def training_length(self) -> str:
-        """How long the training was: ``12 min``, ``40 s``, or a dash for no time on record."""
+        """Wall time of training: ``12 min``, ``40 s``, or a dash if none is recorded."""
         seconds = self.wall_time_s
         if not seconds:
             return NOTHING
@@ -91,19 +91,19 @@ class Result:
 
     @property
     def training(self) -> str:
-        """Length and hardware of the training, or a dash."""
+        """Wall time and hardware of training, or a dash."""
         return f"{self.training_length}, {self.device}" if self.is_trained else NOTHING
 
     @property
     def tested(self) -> str:
-        """The tested checkpoint and its epoch; of a model without a training no epoch."""
+        """The tested checkpoint and, for a trained model, its epoch."""
         first, *others = self.checkpoint.split(", ")
         kept = others if self.is_trained else [o for o in others if not o.startswith("epoch ")]
         return ", ".join([first, *kept])
 
 
 def shown_number(value: float, std: float | None) -> str:
-    """Four digits of a number, with its standard deviation if there is one.
+    """A number with four digits, and its standard deviation if there is one.
 
     >>> shown_number(0.0066056, 0.00032)
     '0.006606 ± 0.0003'
@@ -111,16 +111,16 @@ def shown_number(value: float, std: float | None) -> str:
     return f"{value:.4g}" + (f" ± {std:.1g}" if std is not None else "")
 
 
-#: In the place of what was not measured, or is not there.
+#: Placeholder for values that were not measured or do not exist.
 NOTHING = "–"
 _NUMBERS = ("value", "std", "paper_value", "wall_time_s", "peak_memory_mb", "baseline", "tolerance")
 
 
 def read_results(path: Path) -> list[Result]:
-    """The rows of a results file; none if there is no file.
+    """The rows of a results file; empty if the file does not exist.
 
     Raises:
-        ValueError: when its columns are not those of `Result`.
+        ValueError: If the columns are not those of `Result`.
     """
     return [Result(**row) for row in read_rows(path, Result)]
 
@@ -138,7 +138,7 @@ def write_results(path: Path, results: Iterable[Result]) -> None:
 
 
 def add_results(path: Path, results: Sequence[Result]) -> None:
-    """Add rows to a results file; a row with the key of an older one takes its place."""
+    """Add rows to a results file, replacing older rows with the same key."""
     new = {result.key for result in results}
     kept = [result for result in read_results(path) if result.key not in new]
     ordered = sorted([*kept, *results], key=lambda result: result.key)
@@ -146,10 +146,10 @@ def add_results(path: Path, results: Sequence[Result]) -> None:
 
 
 def over_seeds(results: Sequence[Result]) -> Result:
-    """One row for the same metric of runs that differ in the seed alone.
+    """Average one metric over runs that differ only in the seed.
 
     Raises:
-        ValueError: when they differ in anything else that matters, or a seed comes twice.
+        ValueError: If they differ in anything else, or a seed occurs twice.
     """
     first = results[0]
     for name in ("recipe", "dataset", "variant", "split", "metric", "unit"):
@@ -175,15 +175,15 @@ def over_seeds(results: Sequence[Result]) -> Result:
 
 
 def read_rows(path: Path, kind: type) -> list[dict[str, object]]:
-    """The rows of a CSV file as arguments of a dataclass; none if there is no file.
+    """The rows of a CSV file as arguments of a dataclass; empty if the file does not exist.
 
     Raises:
-        ValueError: when its columns are not the fields.
+        ValueError: If the columns are not the fields of the dataclass.
     """
     if not path.is_file():
         return []
     names = [field.name for field in fields(kind)]
-    # Columns with a default are younger than some files.
+    # Columns with a default were added later, so older files lack them.
     needed = {field.name for field in fields(kind) if field.default is MISSING}
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)

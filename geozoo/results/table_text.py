@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from geozoo.results.benchmark_table import BenchmarkTable, Line
 from geozoo.results.rows import shown_number
 
-#: How the rows of geozoo are told from the literature.
+#: Prefix that marks rows of geozoo among those of the literature.
 OURS = "geozoo"
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "±": r"$\pm$",
@@ -17,7 +17,7 @@ _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
 
 
 def markdown(tables: Sequence[BenchmarkTable]) -> str:
-    """Tables in Markdown."""
+    """Tables as Markdown."""
     return "\n\n".join(_one_markdown(table) for table in tables)
 
 
@@ -31,7 +31,7 @@ def _one_markdown(table: BenchmarkTable) -> str:
 
 
 def comma_separated(tables: Sequence[BenchmarkTable]) -> str:
-    """All numbers at full precision, a row each."""
+    """All numbers as CSV, at full precision, one per row."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
@@ -48,7 +48,7 @@ def comma_separated(tables: Sequence[BenchmarkTable]) -> str:
 
 
 def latex(tables: Sequence[BenchmarkTable]) -> str:
-    """Tables for a document with the package ``booktabs``; without protocols, which are long."""
+    """Tables as LaTeX (package ``booktabs``), without the protocols, which are long."""
     parts = []
     for table in tables:
         names = head(table)[:-1]
@@ -65,13 +65,13 @@ def latex(tables: Sequence[BenchmarkTable]) -> str:
 
 
 def head(table: BenchmarkTable) -> list[str]:
-    """The names of the columns."""
+    """The column names."""
     metrics = [f"{name} [{unit}]" if unit else name for name, unit in table.units.items()]
     return ["method", *metrics, "source", "protocol"]
 
 
 def cells_of(table: BenchmarkTable, line: Line) -> list[str]:
-    """A row of text."""
+    """The cells of a row as text."""
     name = f"{OURS}: {line.name}" if line.run else line.name
     values = [_number(line, metric) for metric in table.units]
     source = f"{line.source} [{line.run}]" if line.run else line.source

@@ -1,4 +1,4 @@
-"""Recorded runs by their ids, published numbers beside them, and whether a repetition agrees."""
+"""The ledger of recorded runs, published numbers, and reproduction checks."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_every_published_number_has_a_source():
 
 @pytest.fixture
 def numbers(monkeypatch):
-    """Two methods of the literature, one of them with another unit, and a run of ours."""
+    """Two published methods, one of them in another unit, and one recorded run."""
     paper = Published("A", "d", "v", "official", "x_mae", "meV", 3.0, 0.5, "a paper", "paper")
     published = [paper, replace(paper, method="B", value=1.0, std=None, status="reprint")]
     row = replace(ROW, dataset="d", variant="v", metric="x_mae", value=2.0)
@@ -94,9 +94,9 @@ def test_a_run_alone_shows_what_says_most(numbers, monkeypatch):
 
 
 def test_unknown_names_are_answered_with_the_known_ones(numbers):
-    with pytest.raises(ValueError, match="there are some of d"):
+    with pytest.raises(ValueError, match="available: d"):
         benchmark_tables("nothing")
-    with pytest.raises(ValueError, match="d has no 'w', but v"):
+    with pytest.raises(ValueError, match="variant 'w' of d; available: v"):
         benchmark_tables("d", ["w"])
 
 
@@ -121,7 +121,7 @@ def test_a_repetition_passes_or_fails_by_metric():
     run = Run("ponita", (ROW, replace(ROW, metric="b")))
     found = [replace(ROW, value=2.19), replace(ROW, metric="b", value=2.21)]
     assert [each.agrees for each in compare(run, found)] == [True, False]
-    with pytest.raises(ValueError, match="the new run has no b"):
+    with pytest.raises(ValueError, match="the new run lacks the metrics b"):
         compare(run, found[:1])
 
 

@@ -31,7 +31,7 @@ def test_columns_are_those_of_the_convention(tmp_path: Path) -> None:
     )
 
 
-def test_other_columns_are_refused(tmp_path: Path) -> None:
+def test_other_columns_are_rejected(tmp_path: Path) -> None:
     (tmp_path / "results.csv").write_text("recipe,value\na,1\n")
     with pytest.raises(ValueError, match="must have the columns"):
         read_results(tmp_path / "results.csv")

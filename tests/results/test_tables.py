@@ -48,13 +48,13 @@ def test_only_the_part_between_the_markers_changes() -> None:
 
 
 @pytest.mark.parametrize("card", ["", BEGIN, f"{END}\n{BEGIN}", f"{BEGIN}{BEGIN}{END}"])
-def test_a_card_without_markers_is_refused(card: str) -> None:
-    with pytest.raises(ValueError, match="must have the lines"):
+def test_a_card_without_markers_is_rejected(card: str) -> None:
+    with pytest.raises(ValueError, match="must contain the lines"):
         updated_card(card, "")
 
 
 @pytest.mark.parametrize("entry", entries("dataset"), ids=lambda entry: entry.name)
-def test_the_comparisons_of_the_data_sets_are_current(entry: object) -> None:
+def test_the_comparisons_of_the_datasets_are_current(entry: object) -> None:
     text = current_dataset_card(entry)
     if text is not None:
         assert (entry.folder / "README.md").read_text() == text, "run `geozoo cards`"
