@@ -27,7 +27,7 @@ def series(steps=12, sensors=3, **changes):
 
 
 def five_minutes(start, steps):
-    """Nanosecond times as pandas of DCRNN's days wrote them."""
+    """Nanosecond times as written by the pandas version that DCRNN used."""
     return np.datetime64(start, "ns") + np.arange(steps) * np.timedelta64(300, "s")
 
 
@@ -55,13 +55,13 @@ def write_frame(path: Path, key: str, values, times, columns, **attributes):
 
 
 def write_graph(path: Path, ids, weights, protocol=2):
-    """DCRNN's graph."""
+    """A pickled graph in DCRNN's format."""
     content = [list(ids), {name: i for i, name in enumerate(ids)}, weights]
     path.write_bytes(pickle.dumps(content, protocol))
     return path
 
 
 def write_lines(path: Path, *lines):
-    """A file of text."""
+    """A text file."""
     path.write_text("\n".join(lines) + "\n")
     return path

@@ -1,4 +1,4 @@
-"""Traffic: sensor series, windows, forecast protocols, road graphs, simulator."""
+"""Traffic forecasting: sensor time series, windows, protocols, sensor graphs, simulator."""
 
 from geozoo.data.traffic._missing_readings import outlying_values
 from geozoo.data.traffic._table_cells import TableForm

@@ -1,4 +1,4 @@
-"""METR-LA and PEMS-BAY as they were published with DCRNN: h5 readings, a pickled graph, lists."""
+"""METR-LA and PEMS-BAY in DCRNN's layout: h5 readings, a pickled adjacency matrix, CSV lists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from geozoo.data.traffic.sensor_table import number_in
-from geozoo.data.traffic.series import TrafficSeries, check_weights, with_notes
+from geozoo.data.traffic.series import TrafficSeries, check_weights, with_quality_notes
 from geozoo.files.array_pickle import read_array_pickle
 from geozoo.files.errors import read_csv_rows
 from geozoo.files.names import find_file
@@ -32,7 +32,7 @@ _NAMES = {
 
 
 class DcrnnPaths(NamedTuple):
-    """Where the files of one set lie; the lists may be absent."""
+    """Paths of the files of one dataset; the lists are optional."""
 
     series: Path
     adjacency: Path
@@ -41,11 +41,11 @@ class DcrnnPaths(NamedTuple):
 
 
 def find_dcrnn(folder: str | Path, name: str) -> DcrnnPaths:
-    """Find the files of ``metr_la`` or ``pems_bay`` in a folder, under their usual names.
+    """Find the files of ``metr_la`` or ``pems_bay`` in a folder, by their usual names.
 
     Raises:
-        FileNotFoundError: without readings or graph; names the folder and all names looked for.
-        ValueError: for another set.
+        FileNotFoundError: If readings or graph are missing; the message lists all names tried.
+        ValueError: If the name is unknown.
     """
     if name not in _NAMES:
         raise ValueError(f"name must be one of {', '.join(_NAMES)}, got {name!r}")
@@ -75,28 +75,28 @@ def read_dcrnn(
     unit: str = "mph",
     zero_is_missing: bool = True,
 ) -> TrafficSeries:
-    """Read readings from a table of pandas, times from its index, and the graph beside it.
+    """Read a pandas table of readings with its time index, and the sensor graph.
 
     Args:
-        path: h5 file in pandas' fixed format; rows are times, columns sensors.
-        key: name of the table, ``df`` in METR-LA and ``speed`` in PEMS-BAY; ``None`` for the only
-            one.
-        adjacency: pickle ``[ids, {id: place}, weights]``. It must be of the same sensors and is
-            brought into the order of the columns.
-        distances: csv ``from,to,cost`` with or without that header. Roads of other sensors are
-            left out and counted in the notes: the list of METR-LA is of a larger network.
-        locations: csv ``index,sensor_id,latitude,longitude``, or ``id,latitude,longitude``
+        path: h5 file in pandas' fixed format; rows are times, columns are sensors.
+        key: key of the table, ``df`` in METR-LA and ``speed`` in PEMS-BAY; ``None`` if there is
+            only one.
+        adjacency: pickle ``[ids, {id: index}, weights]`` of the same sensors; reordered to the
+            column order.
+        distances: CSV ``from,to,cost`` with or without that header. Roads of other sensors are
+            ignored and counted in the notes: the list of METR-LA covers a larger network.
+        locations: CSV ``index,sensor_id,latitude,longitude``, or ``id,latitude,longitude``
             without a header.
         interval: minutes between steps.
-        feature: what the sensors measure.
-        unit: in which unit.
-        zero_is_missing: whether 0 stands for a missing reading, as it does in both sets.
+        feature: name of the measured quantity.
+        unit: its unit.
+        zero_is_missing: whether 0 denotes a missing reading, as it does in both datasets.
 
     Raises:
-        FileNotFoundError: for a file that is not there.
-        ValueError: for a damaged file or one of another kind, graphs of other sensors, negative
-            distances, or sensors without a location; names file and place.
-        ImportError: without h5py; says how to install it.
+        FileNotFoundError: If a file does not exist.
+        ValueError: If a file is corrupt or malformed, the graph is of other sensors, a distance is
+            negative, or a sensor has no location; the message gives file and line.
+        ImportError: If h5py is not installed.
     """
     path = Path(path).expanduser()
     frame = read_fixed_frame(path, key)
@@ -107,10 +107,10 @@ def read_dcrnn(
     if distances is not None:
         roads, left_out = _read_distances(Path(distances), frame.columns)
         if left_out:
-            notes.append(f"{left_out} roads from or to other sensors are left out")
-    with np.errstate(over="ignore"):  # what is too large becomes infinite and is refused as that
+            notes.append(f"{left_out} roads from or to other sensors are ignored")
+    with np.errstate(over="ignore"):  # overflow gives inf, which is rejected later
         values = np.where(observed, frame.values, 0.0).astype(np.float32)[..., None]
-    return with_notes(
+    return with_quality_notes(
         TrafficSeries(
             values=values,
             observed=observed,
@@ -142,26 +142,27 @@ def _read_adjacency(path: Path, sensor_ids: Sequence[str]) -> np.ndarray:
             pass
         case _:
             raise ValueError(
-                f"{path} must hold ids, places by id and weights, got {_described(content)}"
+                f"{path} must hold a list of ids, a dict of indices by id and an array of weights, "
+                f"got {_described(content)}"
             )
     names = [name.decode("latin1") if isinstance(name, bytes) else str(name) for name in ids]
     if weights.shape != (len(names), len(names)) or weights.dtype.kind not in "fiub":
         raise ValueError(
-            f"{path}: {len(names)} x {len(names)} weights are needed, as many as it has ids; got "
-            f"{weights.dtype} of shape {weights.shape}"
+            f"{path}: the weights must have shape ({len(names)}, {len(names)}), matching its ids; "
+            f"got {weights.dtype} of shape {weights.shape}"
         )
     if len(set(names)) < len(names):
-        raise ValueError(f"{path}: its ids are not all different")
+        raise ValueError(f"{path}: the sensor ids must be distinct")
     absent, more = set(sensor_ids) - set(names), set(names) - set(sensor_ids)
     if absent or more:
         raise ValueError(
-            f"{path} is the graph of other sensors: of the {len(sensor_ids)} in the readings it "
-            f"lacks {len(absent)} ({', '.join(sorted(absent)[:3])}), and it has {len(more)} others "
-            f"({', '.join(sorted(more)[:3])})"
+            f"{path} is the graph of other sensors: it lacks {len(absent)} of the "
+            f"{len(sensor_ids)} sensors in the readings ({', '.join(sorted(absent)[:3])}) and has "
+            f"{len(more)} others ({', '.join(sorted(more)[:3])})"
         )
     check_weights(weights, f"{path}: the weights")
-    place = {name: number for number, name in enumerate(names)}
-    order = [place[name] for name in sensor_ids]
+    index_of = {name: number for number, name in enumerate(names)}
+    order = [index_of[name] for name in sensor_ids]
     return np.ascontiguousarray(weights[np.ix_(order, order)], dtype=np.float32)
 
 
@@ -172,40 +173,42 @@ def _described(content: object) -> str:
 
 
 def _read_distances(path: Path, sensor_ids: Sequence[str]) -> tuple[np.ndarray, int]:
-    """Distances, infinite where no road is listed, and how many roads are of other sensors."""
-    place = {name: number for number, name in enumerate(sensor_ids)}
+    """Distances, infinite where no road is listed, and number of roads of other sensors."""
+    index_of = {name: number for number, name in enumerate(sensor_ids)}
     matrix = np.full((len(sensor_ids), len(sensor_ids)), np.inf)
     left_out = 0
     for line, row in _rows(path, ("from", "to", "cost")):
         cost = number_in(path, line, row[2])
         if not cost >= 0:
-            raise ValueError(f"{path}, line {line}: the distance {row[2]} is not 0 or positive")
-        sender, receiver = place.get(row[0]), place.get(row[1])
+            raise ValueError(f"{path}, line {line}: distance must not be negative, got {row[2]}")
+        sender, receiver = index_of.get(row[0]), index_of.get(row[1])
         if sender is None or receiver is None:
             left_out += 1
         else:
             matrix[sender, receiver] = min(cost, matrix[sender, receiver])
     if not np.isfinite(matrix).any():
-        raise ValueError(f"{path}: none of its {left_out} roads is between sensors of the readings")
+        raise ValueError(
+            f"{path}: none of the {left_out} listed roads connects two sensors of the readings"
+        )
     return matrix, left_out
 
 
 def _read_locations(path: Path, sensor_ids: Sequence[str]) -> np.ndarray:
     header = ("index", "sensor_id", "latitude", "longitude")
-    places = {}
+    coordinates = {}
     for line, row in _rows(path, header):
         *_, name, latitude, longitude = row
-        places[name] = (number_in(path, line, latitude), number_in(path, line, longitude))
-    absent = [name for name in sensor_ids if name not in places]
+        coordinates[name] = (number_in(path, line, latitude), number_in(path, line, longitude))
+    absent = [name for name in sensor_ids if name not in coordinates]
     if absent:
-        raise ValueError(f"{path}: {len(absent)} sensors have no location, {absent[0]} first")
-    return np.array([places[name] for name in sensor_ids], dtype=np.float64)
+        raise ValueError(f"{path}: {len(absent)} sensors have no location, first {absent[0]}")
+    return np.array([coordinates[name] for name in sensor_ids], dtype=np.float64)
 
 
 def _rows(path: Path, header: tuple[str, ...]) -> list[tuple[int, list[str]]]:
-    """Lines of a list with their numbers, without the header, if it has the one expected.
+    """Rows of a list with their line numbers, without the header if there is one.
 
-    A list without a header has the columns of ``header``, but for a first ``index``.
+    A list without a header has the columns of ``header`` except ``index``.
     """
     path = path.expanduser()
     bare = [name for name in header if name != "index"]
@@ -216,7 +219,7 @@ def _rows(path: Path, header: tuple[str, ...]) -> list[tuple[int, list[str]]]:
     has_header = tuple(name.lower() for name in first) == header
     if not has_header and len(first) != len(bare):
         raise ValueError(
-            f"{path}: it must begin with {','.join(header)}, or have {','.join(bare)} without a "
-            f"header; got {','.join(first)}"
+            f"{path}: the header must be {','.join(header)}, or the columns {','.join(bare)} "
+            f"without a header; got {','.join(first)}"
         )
     return rows[has_header:]

@@ -1,4 +1,4 @@
-"""Numbers that stand for missing readings: those that are known, and those that look like it."""
+"""Sentinel values of missing readings: declared ones, and suspected ones."""
 
 from __future__ import annotations
 
@@ -8,40 +8,42 @@ from typing import Any
 
 import numpy as np
 
-#: Fewer values than this say nothing about what lies outside of them.
+#: Fewer values than this do not define a range.
 _ENOUGH = 20
-#: Values that are named at most.
+#: Largest number of reported values.
 _NAMED = 4
 _REPEATS = 3
 
 
 @dataclass(frozen=True)
 class MissingRule:
-    """What stands for a missing reading beside an empty cell and NaN.
+    """Values that denote a missing reading, in addition to empty cells and NaN.
 
     Attributes:
         zero_is_missing: whether 0 does.
-        missing: further numbers that do.
+        missing: further sentinel values.
 
     Raises:
-        ValueError: for anything but numbers.
+        ValueError: If ``missing`` contains anything but numbers.
     """
 
     zero_is_missing: bool = False
     missing: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what no cell can equal."""
+        """Validate the sentinel values."""
         bad = [
             value
             for value in self.missing
             if isinstance(value, bool) or not isinstance(value, int | float) or value != value
         ]
         if bad:
-            raise ValueError(f"missing must be a list of numbers like [-9999, -1], got {bad[0]!r}")
+            raise ValueError(
+                f"missing must be a list of numbers such as [-9999, -1], got {bad[0]!r}"
+            )
 
     def observed(self, values: np.ndarray) -> np.ndarray:
-        """Which values are readings."""
+        """Mask of the values that are readings."""
         found = ~np.isnan(values)
         if self.zero_is_missing:
             found &= values != 0
@@ -55,16 +57,16 @@ class MissingRule:
 
 
 def outlying_values(values: np.ndarray | Sequence[float]) -> list[tuple[float, int]]:
-    """Values so far outside all others that they may stand for missing readings, and how often.
+    """Values so far outside all others that they may denote missing readings, and their counts.
 
-    The smallest and the largest value are looked at in turn, each without those already named. With
-    the range of all other values as the measure, a value is named when it is farther from its
-    neighbour than three times that range, or than the range itself if it occurs at least three
-    times. So is a value below 0 that occurs at least three times while all others are 0 or more.
-    At least 20 other values that are not all alike are needed.
+    The smallest and the largest value are examined in turn, excluding those already reported. A
+    value is reported if its distance to the next value exceeds three times the range of all other
+    values, or once that range if it occurs at least three times. A negative value that occurs at
+    least three times while all others are non-negative is also reported. At least 20 other values,
+    not all equal, are required.
 
     Args:
-        values: the readings, in any shape; NaN count nowhere.
+        values: the readings, in any shape; NaN are ignored.
 
     >>> outlying_values([*range(20, 60), -9999, 999, 999, 999])
     [(-9999.0, 1), (999.0, 3)]
@@ -73,7 +75,7 @@ def outlying_values(values: np.ndarray | Sequence[float]) -> list[tuple[float, i
     left = left[np.isfinite(left)]
     found: list[tuple[float, int]] = []
     while len(found) < _NAMED:
-        # The farther end first: beside it the other one would look near.
+        # The farther end first: it would inflate the range for the other one.
         middle = np.median(left) if len(left) else 0.0
         ends = sorted({left.min(), left.max()}, key=lambda v: -abs(v - middle)) if len(left) else []
         for end in ends:
@@ -88,15 +90,15 @@ def outlying_values(values: np.ndarray | Sequence[float]) -> list[tuple[float, i
 
 
 def outlier_notes(values: np.ndarray) -> tuple[str, ...]:
-    """A warning for each value of :func:`outlying_values`."""
+    """A warning for each value from :func:`outlying_values`."""
     return tuple(
-        f"{SUSPECT} {value:g} ({count} times) lies far outside all other values; if it stands for "
-        f"a missing reading, give dataset.missing=[{value:g}]"
+        f"{SUSPECT} {value:g} ({count} times) lies far outside all other values; if it denotes a "
+        f"missing reading, set dataset.missing=[{value:g}]"
         for value, count in outlying_values(values)
     )
 
 
-#: How the note on such a value begins.
+#: Start of the note on a suspected sentinel value.
 SUSPECT = "the value"
 
 

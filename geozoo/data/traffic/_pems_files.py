@@ -1,4 +1,4 @@
-"""PEMS03, PEMS04, PEMS07 and PEMS08 as they were published: an npz of readings, a csv of roads."""
+"""PEMS03, PEMS04, PEMS07 and PEMS08 in their published layout: npz readings, CSV roads."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import NamedTuple
 import numpy as np
 
 from geozoo.data.traffic.sensor_table import read_edges
-from geozoo.data.traffic.series import TrafficSeries, clock, with_notes
-from geozoo.files.errors import damage_named
+from geozoo.data.traffic.series import TrafficSeries, clock, with_quality_notes
+from geozoo.files.errors import corrupt_file_errors
 from geozoo.files.names import find_file
 from geozoo.files.numpy_arrays import read_npz
 
 _KEY = "data"
-#: Features by how many the file has.
+#: Feature names by number of features.
 _FEATURES = {1: ("flow",), 3: ("flow", "occupancy", "speed")}
 
 
 class PemsPaths(NamedTuple):
-    """Where the files of one set lie."""
+    """Paths of the files of one dataset."""
 
     series: Path
     edges: Path
@@ -29,19 +29,19 @@ class PemsPaths(NamedTuple):
 
 
 def find_pems(folder: str | Path, name: str, *, has_station_ids: bool = False) -> PemsPaths:
-    """Find the files of a set in a folder, under their official names or those of ASTGCN.
+    """Find the files of a dataset in a folder, by their official names or those of ASTGCN.
 
-    Looked for are ``PEMS08.npz`` or ``data.npz`` and ``PEMS08.csv``, ``distance.csv`` or
-    ``PEMS08_distance.csv``; upper and lower case do not matter.
+    The names are ``PEMS08.npz`` or ``data.npz`` and ``PEMS08.csv``, ``distance.csv`` or
+    ``PEMS08_distance.csv``; case is ignored.
 
     Args:
-        folder: where they lie.
-        name: of the set, as ``PEMS08``.
-        has_station_ids: whether the roads are between station ids, which then are in
+        folder: the folder.
+        name: name of the dataset, such as ``PEMS08``.
+        has_station_ids: whether the roads are given between station ids, which are then listed in
             ``PEMS03.txt`` (or ``PEMS03_sensor_ids.txt``).
 
     Raises:
-        FileNotFoundError: for a missing file; names the folder and all names looked for.
+        FileNotFoundError: If a file is missing; the message lists all names tried.
     """
     folder = Path(folder).expanduser()
     ids = [f"{name}.txt", f"{name}_sensor_ids.txt"]
@@ -69,39 +69,43 @@ def read_pems(
 ) -> TrafficSeries:
     """Read readings ``[S, N, F]`` from the key ``data`` of an npz file, and the roads.
 
-    Sensors are named ``0`` to ``N - 1``, or by their station ids. Zeros are readings like others
-    unless told otherwise: the files hold both real zeros and missing ones, and do not tell which.
+    Sensors are named ``0`` to ``N - 1``, or by their station ids. Zeros count as readings by
+    default: the files contain both true zeros and missing readings coded as 0, and do not
+    distinguish them.
 
     Args:
         path: the npz file.
-        start: local time of the first step; the file does not say.
+        start: local time of the first step, which the file does not contain.
         interval: minutes between steps.
-        edges: csv of roads, ``from,to,cost`` or ``from,to,distance``, between station ids or
-            places in the order of the npz. The unit of the lengths differs from set to set and is
-            not stated there.
-        sensor_ids: txt of station ids in the order of the npz, one a line (PEMS03).
-        features: names; ``None`` for flow, or flow, occupancy and speed where there are three.
-        units: of the features; ``None`` for vehicles per interval, share and mph, or ``1`` for
-            features of other names.
+        edges: CSV of roads, ``from,to,cost`` or ``from,to,distance``, between station ids or
+            indices in the order of the npz. The unit of length differs between the datasets and is
+            not documented.
+        sensor_ids: text file of station ids in the order of the npz, one per line (PEMS03).
+        features: feature names; ``None`` for flow, or flow, occupancy and speed if there are
+            three.
+        units: units of the features; ``None`` for vehicles per interval, fraction and mph, or
+            ``1`` for features of other names.
         zero_is_missing: whether a target of 0 counts as missing.
 
     Raises:
-        FileNotFoundError: for a file that is not there.
-        ValueError: for a damaged file or one of another kind, NaN, roads of sensors that the
-            readings do not have, or negative lengths; names file and place.
+        FileNotFoundError: If a file does not exist.
+        ValueError: If a file is corrupt or malformed, a value is NaN, a road refers to an unknown
+            sensor, or a length is negative; the message gives file and line.
     """
     path = Path(path).expanduser()
     data = _read_array(path)
     num_steps, num_sensors, num_features = data.shape
     if features is None and num_features not in _FEATURES:
-        raise ValueError(f"{path}: features must be given, since {_KEY} has {num_features} of them")
+        raise ValueError(
+            f"{path}: features must be given, since {_KEY} has {num_features} features"
+        )
     names = tuple(_FEATURES[num_features] if features is None else features)
     ids = _read_ids(sensor_ids, num_sensors, path)
-    with np.errstate(over="ignore"):  # what is too large becomes infinite and is refused as that
+    with np.errstate(over="ignore"):  # overflow gives inf, which is rejected later
         values = data.astype(np.float32)
     observed = values[..., 0] != 0 if zero_is_missing else np.ones(values.shape[:2], dtype=bool)
     default_units = {"flow": f"vehicles/{interval} min", "speed": "mph"}
-    return with_notes(
+    return with_quality_notes(
         TrafficSeries(
             values=values,
             observed=observed,
@@ -132,31 +136,31 @@ def _read_ids(path: str | Path | None, count: int, series_path: Path) -> list[st
     if path is None:
         return [str(number) for number in range(count)]
     path = Path(path).expanduser()
-    with damage_named(path, "no list in UTF-8"):
+    with corrupt_file_errors(path, "not a text file in UTF-8"):
         ids = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     ids = [line for line in ids if line]
     if len(ids) != count:
         raise ValueError(
-            f"{path}: {count} ids are needed, one a line, as many as {series_path.name} has "
-            f"sensors; got {len(ids)}"
+            f"{path}: expected {count} ids, one per line, for the sensors of {series_path.name}; "
+            f"got {len(ids)}"
         )
     return ids
 
 
 def _read_roads(path: Path, ids: list[str]) -> np.ndarray:
-    """Roads between ids, or between places in their list: PEMS03 is published in both forms."""
+    """Roads between ids, or between indices: PEMS03 is published in both forms."""
     try:
         return read_edges(path, ids)
     except ValueError as error:
-        places = [str(number) for number in range(len(ids))]
+        indices = [str(number) for number in range(len(ids))]
         if "is not in the list" not in str(error):
             raise
-        if ids != places:
+        if ids != indices:
             try:
-                return read_edges(path, places)
+                return read_edges(path, indices)
             except ValueError:
                 pass
         raise ValueError(
-            f"{error}, which is {ids[0]} to {ids[-1]} ({len(ids)} sensors). Where roads are "
-            "between station ids, the list of these must be given"
+            f"{error}, which is {ids[0]} to {ids[-1]} ({len(ids)} sensors). If roads are given "
+            "between station ids, sensor_ids must be given"
         ) from None

@@ -1,4 +1,4 @@
-"""A series whose every step is there: steps without a row are unobserved."""
+"""Resampling a series to a regular time grid: steps without a row become unobserved."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import numpy as np
 
 from geozoo.data.traffic.series import TrafficSeries, gaps
 
-#: A grid this many times as long as the rows is refused, unless it is short.
+#: A grid this many times as long as the table is rejected, unless it is short.
 _FACTOR, _SHORT = 10, 20_000
 
 
 def on_regular_grid(series: TrafficSeries) -> TrafficSeries:
-    """The series on all steps from its first time to its last.
+    """The series on all steps from its first to its last time.
 
-    A step without a row becomes an unobserved one, so that windows, lags and horizons count time
-    and not rows. All features of such a step are 0. Notes get one line for all gaps.
+    A step without a row becomes unobserved, so that windows, lags and horizons count time steps
+    rather than rows. All features of such a step are 0. One note is added for all gaps.
 
     Args:
-        series: any series; one without gaps is returned as it is.
+        series: any series; one without gaps is returned unchanged.
 
     Raises:
-        ValueError: when the grid would have more than 20 000 steps and more than ten times as many
-            as there are rows; names the longest gap.
+        ValueError: If the grid would have more than 20 000 steps and more than ten times as many
+            steps as rows; the message names the longest gap.
     """
     found = gaps(series.times, series.interval)
     if not found:
@@ -35,15 +35,15 @@ def on_regular_grid(series: TrafficSeries) -> TrafficSeries:
     before, after, longest = max(found, key=lambda gap: gap[2])
     if count > max(_FACTOR * len(rows), _SHORT):
         raise ValueError(
-            f"{source}{len(rows)} rows lie on {count} steps of {series.interval} minutes; the "
+            f"{source}{len(rows)} rows span {count} steps of {series.interval} minutes; the "
             f"longest gap, between {before} and {after}, has {longest} steps. Is a time mistyped? "
-            "Otherwise cut the table at the gap, or give a longer interval"
+            "Otherwise split the table at the gap, or set a longer interval"
         )
     values = np.zeros((count, *series.values.shape[1:]), np.float32)
     observed = np.zeros((count, series.observed.shape[1]), bool)
     values[rows], observed[rows] = series.values, series.observed
     note = (
-        f"{count - len(rows)} of {count} steps have no row and count as unobserved; they lie in "
+        f"{count - len(rows)} of {count} steps have no row and count as unobserved, in "
         f"{len(found)} gap{'s' * (len(found) > 1)}, the longest between {before} and {after} "
         f"({longest} steps)"
     )
@@ -54,15 +54,15 @@ def on_regular_grid(series: TrafficSeries) -> TrafficSeries:
 
 
 def check_row_steps(path: Path, times: np.ndarray, interval: int) -> None:
-    """Refuse an interval that is not the one of the rows.
+    """Check that the interval is the sampling interval of the rows.
 
     Args:
         path: the table, for the message.
-        times: datetime64[s] of the rows, rising.
+        times: datetime64[s] of the rows, increasing.
         interval: minutes.
 
     Raises:
-        ValueError: when no two rows are one interval apart, or rows are closer than that.
+        ValueError: If no two rows are one interval apart, or rows are closer than that.
     """
     ahead = np.diff(times).astype("timedelta64[s]").astype(np.int64)
     ahead = ahead[ahead > 0]
@@ -70,11 +70,11 @@ def check_row_steps(path: Path, times: np.ndarray, interval: int) -> None:
         return
     found = f"{ahead.min() / 60:g}"
     raise ValueError(
-        f"{path}: the rows are {found} minutes apart, or a multiple of that, but steps of "
-        f"{interval} minutes are needed. "
+        f"{path}: the rows are {found} minutes apart, or a multiple of that, but the interval is "
+        f"{interval} minutes. "
         + (
-            "For training give interval=null (as in the table); a model needs a table with the "
-            "steps of its training"
+            "For training, set interval=null (as in the table); for a trained model, the table "
+            "must have the interval of its training data"
             if ahead.min() > 60 * interval
             else "Average the rows over each step first, or train with the interval of the table"
         )
@@ -82,22 +82,22 @@ def check_row_steps(path: Path, times: np.ndarray, interval: int) -> None:
 
 
 def step_of_rows(path: Path, times: np.ndarray) -> int:
-    """Minutes from a row to the next: the smallest step, which must also be the most common one.
+    """Sampling interval in minutes: the smallest step, which must also be the most common one.
 
     Raises:
-        ValueError: for times that never rise, or rows of which a few are closer than the others;
-            names the first of them.
+        ValueError: If times never increase, or some rows are closer than most; the message names
+            the first of them.
     """
     ahead = np.diff(times).astype("timedelta64[s]").astype(np.int64)
     steps, counts = np.unique(ahead[ahead > 0], return_counts=True)
     if not len(steps):
-        raise ValueError(f"{path}: the times never rise, so the interval must be given")
+        raise ValueError(f"{path}: the times never increase, so interval must be given")
     common = steps[counts.argmax()]
     if counts[0] < counts.max():
         first = int(np.flatnonzero(ahead == steps[0])[0])
         raise ValueError(
             f"{path}: most rows are {common / 60:g} minutes apart, but {times[first]} and "
-            f"{times[first + 1]} are {steps[0] / 60:g}. Remove rows between the steps, or give the "
-            "interval"
+            f"{times[first + 1]} are {steps[0] / 60:g} minutes apart. Remove rows between the "
+            "steps, or set interval"
         )
     return max(int(steps[0]) // 60, 1)

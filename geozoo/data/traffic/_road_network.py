@@ -1,4 +1,4 @@
-"""Made-up one-way roads with sensors along them, for the simulator of traffic."""
+"""Random road networks with sensors, for the traffic simulator."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class RoadNetwork(NamedTuple):
 
     Attributes:
         coordinates: ``[N, 2]``, latitude and longitude in degrees.
-        distances: ``[N, N]``, kilometres along the road from the sensor of the row to the next
-            one, that of the column; infinite where no road leads there without another sensor.
-        road: ``[N]``, the road of each sensor.
+        distances: ``[N, N]``, kilometres along the road from the row's sensor to the column's,
+            if that is the next one downstream; infinite otherwise.
+        road: ``[N]``, index of the road of each sensor.
     """
 
     coordinates: np.ndarray
@@ -30,32 +30,32 @@ class RoadNetwork(NamedTuple):
 
 
 def make_road_network(num_sensors: int, rng: np.random.Generator) -> RoadNetwork:
-    """Draw bending one-way roads of about twenty sensors, 1.5 to 3.5 km apart, and ramps.
+    """Draw curved one-way roads of about twenty sensors, 1.5 to 3.5 km apart, and ramps.
 
-    Each road has a ramp to each of the two roads that come nearest to it.
+    Each road has a ramp to each of its two nearest roads.
     """
     num_roads = max(1, round(num_sensors / 20))
     road = np.sort(np.arange(num_sensors) % num_roads)
-    place = np.empty((num_sensors, 2))
+    position = np.empty((num_sensors, 2))
     distances = np.full((num_sensors, num_sensors), np.inf)
     for number in range(num_roads):
         members = np.flatnonzero(road == number)
         gap = rng.uniform(1.5, 3.5, len(members))
-        # Heads for the middle of the map, so that roads cross.
+        # Roads head for the centre of the map, so that they cross.
         begin = rng.uniform(0, _MAP_KM, 2)
         aim = np.arctan2(*(np.array([_MAP_KM / 2, _MAP_KM / 2]) - begin)[::-1])
         heading = aim + rng.normal(0.0, 0.3) + np.cumsum(rng.normal(0.0, 0.15, len(members)))
         step = gap[:, None] * np.stack([np.cos(heading), np.sin(heading)], 1)
-        place[members] = begin + np.cumsum(step, 0)
+        position[members] = begin + np.cumsum(step, 0)
         distances[members[:-1], members[1:]] = gap[1:]
-    _add_ramps(place, road, distances)
-    latitude = _CORNER[0] + place[:, 1] / _KM_PER_DEGREE
-    longitude = _CORNER[1] + place[:, 0] / (_KM_PER_DEGREE * np.cos(np.deg2rad(latitude)))
+    _add_ramps(position, road, distances)
+    latitude = _CORNER[0] + position[:, 1] / _KM_PER_DEGREE
+    longitude = _CORNER[1] + position[:, 0] / (_KM_PER_DEGREE * np.cos(np.deg2rad(latitude)))
     return RoadNetwork(np.stack([latitude, longitude], 1), distances, road)
 
 
-def _add_ramps(place: np.ndarray, road: np.ndarray, distances: np.ndarray) -> None:
-    straight = np.linalg.norm(place[:, None] - place, axis=-1)
+def _add_ramps(position: np.ndarray, road: np.ndarray, distances: np.ndarray) -> None:
+    straight = np.linalg.norm(position[:, None] - position, axis=-1)
     for number in range(int(road.max()) + 1):
         members = np.flatnonzero(road == number)
         ramps = []
@@ -69,7 +69,7 @@ def _add_ramps(place: np.ndarray, road: np.ndarray, distances: np.ndarray) -> No
 
 
 def shortest_ways(distances: np.ndarray) -> np.ndarray:
-    """Length of the shortest way between all pairs, 0 on the diagonal, infinite without any."""
+    """All-pairs shortest path lengths, 0 on the diagonal, infinite if there is no path."""
     ways = distances.copy()
     np.fill_diagonal(ways, 0.0)
     for middle in range(len(ways)):

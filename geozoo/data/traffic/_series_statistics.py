@@ -1,4 +1,4 @@
-"""Mean and standard deviation of the features of a series, by the rules of a protocol."""
+"""Normalisation statistics of a series, as a protocol defines them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from geozoo.data.traffic.series import TrafficSeries
 def part_statistics(
     series: TrafficSeries, splits: Mapping[str, Tensor], rules: ForecastProtocol
 ) -> dict[str, list[list[float]]]:
-    """``shift`` and ``scale`` of every part and feature, ``[3][F]``.
+    """``shift`` and ``scale`` of every split and feature, ``[3][F]``.
 
-    Missing entries of the target count nowhere. A feature that never changes has scale 1.
+    Missing entries of the target are excluded. A constant feature has scale 1.
 
     Args:
         series: the series.
-        splits: start steps of the windows of each part.
-        rules: whose statistics, of which feature, over what.
+        splits: start steps of the windows of each split.
+        rules: the protocol: statistics of which split, feature and entries.
 
     Raises:
-        ValueError: when a part has no observed entry.
+        ValueError: If a split has no observed entry.
     """
     rows = {}
     for part in PARTS if rules.statistics == "own_part" else ("train",):
@@ -48,7 +48,7 @@ def _moments(
     total = weight.sum((0, 1))
     if not total.all():
         raise ValueError(
-            f"{series.source}: the {part} part has no observed value of {series.features[0]}"
+            f"{series.source}: the {part} split has no observed value of {series.features[0]}"
         )
     mean = (values * weight).sum((0, 1)) / total
     std = np.sqrt((np.square(values - mean) * weight).sum((0, 1)) / total)
@@ -59,7 +59,7 @@ def _moments(
 
 
 def _times_seen(num_steps: int, input_steps: int, starts: Tensor) -> np.ndarray:
-    """How many windows have each step among their inputs; step 0 is where the first one starts."""
+    """Number of windows whose inputs contain each step, counted from the first window's start."""
     begins = np.bincount((starts - starts[0]).numpy(), minlength=num_steps)
     counts: np.ndarray = np.convolve(begins, np.ones(input_steps))[:num_steps]
     return counts

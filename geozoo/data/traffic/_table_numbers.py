@@ -1,4 +1,4 @@
-"""Readings out of the cells of a table: decimal points, decimal commas, empty cells."""
+"""Parsing readings from table cells: decimal points, decimal commas, empty cells."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def read_numbers(
     Args:
         path: the table, for messages.
         cells: the cells of every row.
-        lines: line of every row.
+        lines: line number of every row.
         ids: name of every column.
-        decimal: sign of decimals; None: seen from the cells.
+        decimal: decimal mark; None: detected from the cells.
 
     Raises:
-        ValueError: for a cell that is no number; names line and sensor.
+        ValueError: If a cell is not a number; the message gives line and sensor.
     """
     comma = decimal == "," or (decimal is None and _has_comma(path, cells, lines))
     found = np.empty((len(cells), len(ids)))
@@ -38,10 +38,10 @@ def read_numbers(
                 for text in texts
             ]
         except ValueError:
-            _name_cell(path, lines[number], row, ids, comma=comma)
+            _raise_for_cell(path, lines[number], row, ids, comma=comma)
             raise
         if comma and any("." in cell for cell in row):
-            _name_cell(path, lines[number], row, ids, comma=comma)
+            _raise_for_cell(path, lines[number], row, ids, comma=comma)
     return found
 
 
@@ -50,21 +50,21 @@ def _perhaps_empty(text: str) -> float:
 
 
 def _has_comma(path: Path, cells: list[list[str]], lines: Sequence[int]) -> bool:
-    """Whether decimals are written with a comma."""
+    """Whether the decimal mark is a comma."""
     found = [(n, cell) for n, row in enumerate(cells) for cell in row if "," in cell]
     if not found or not all(_COMMA.fullmatch(cell) for _, cell in found):
         return False
     if all(_PERHAPS_THOUSANDS.fullmatch(cell) for _, cell in found):
         number, cell = found[0]
         raise ValueError(
-            f"{path}, line {lines[number]}: {cell!r} may be a number with three decimals or one in "
-            "thousands; give dataset.form.decimal=',' for the former, or remove the commas"
+            f"{path}, line {lines[number]}: the comma in {cell!r} may be a decimal mark or a "
+            "thousands separator; set dataset.form.decimal=',' for the former, or remove the commas"
         )
     return True
 
 
-def _name_cell(path: Path, line: int, row: list[str], ids: list[str], *, comma: bool) -> None:
-    """Raise an error for the first cell of a row that is no number."""
+def _raise_for_cell(path: Path, line: int, row: list[str], ids: list[str], *, comma: bool) -> None:
+    """Raise an error for the first cell of a row that is not a number."""
     for sensor, cell in zip(ids, row, strict=True):
         plain = cell.replace(",", ".") if comma and "." not in cell else cell
         bad = comma and "." in cell
@@ -75,13 +75,13 @@ def _name_cell(path: Path, line: int, row: list[str], ids: list[str], *, comma: 
                 bad = True
         if bad and comma and re.fullmatch(r"[\d.,+-]+", cell):
             raise ValueError(
-                f"{path}, line {line}, sensor {sensor}: {cell!r} is no number with a comma for "
-                "decimals, which other cells have; write all alike, without signs for thousands"
+                f"{path}, line {line}, sensor {sensor}: {cell!r} is not a number with a decimal "
+                "comma, unlike other cells; use one decimal mark and no thousands separators"
             )
         if bad:
             fits = _COMMA.fullmatch(cell)
             hint = "dataset.form.decimal=','" if fits else f"dataset.form.drop=[{sensor}]"
             raise ValueError(
-                f"{path}, line {line}, sensor {sensor}: {cell!r} is no number; {hint} "
-                + ("reads commas as decimals" if "," in hint else "leaves the column out")
+                f"{path}, line {line}, sensor {sensor}: {cell!r} is not a number; {hint} "
+                + ("reads decimal commas" if "," in hint else "ignores the column")
             )

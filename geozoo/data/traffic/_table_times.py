@@ -1,4 +1,4 @@
-"""Local times out of the cells of a table, in the forms in which people write them."""
+"""Parsing local times from table cells, in the common formats."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _OPTION = "dataset.form.time_format (%d/%m/%Y %H:%M, for example)"
 
 @dataclass(frozen=True)
 class TimeForm:
-    """How times are written.
+    """The format of times.
 
     Attributes:
-        time_format: a format of ``datetime.strptime``, or ``"unix"`` for seconds (13 digits:
-            milliseconds) since 1970; None: seen from the cells.
-        time_zone: name of the zone, ``"Europe/Berlin"``, to whose local clock times with a UTC
-            offset or Unix seconds are converted; None: the clock of the text.
-        day_first: whether 01/02/2024 is the first of February, where no cell of the table decides;
-            None: such a table raises an error.
+        time_format: a ``datetime.strptime`` format, or ``"unix"`` for seconds (13 digits:
+            milliseconds) since 1970; None: detected from the cells.
+        time_zone: zone name such as ``"Europe/Berlin"``, to which times with a UTC offset or Unix
+            times are converted; None: the local time as written.
+        day_first: whether 01/02/2024 is the first of February, if no cell of the table decides;
+            None: an ambiguous table raises an error.
 
     Raises:
-        ValueError: for a zone that is not known.
+        ValueError: If the zone is unknown.
     """
 
     time_format: str | None = None
@@ -43,24 +43,24 @@ class TimeForm:
     day_first: bool | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a zone that is not known."""
+        """Validate the zone."""
         if self.time_zone is not None:
             try:
                 ZoneInfo(self.time_zone)
             except (ZoneInfoNotFoundError, ValueError, OSError):
                 raise ValueError(
-                    f"time_zone must be a name like Europe/Berlin, got {self.time_zone!r}"
+                    f"time_zone must be a zone name such as Europe/Berlin, got {self.time_zone!r}"
                 ) from None
 
 
 class Times(NamedTuple):
-    """Times of the cells of a column.
+    """Times of a column.
 
     Attributes:
-        local: datetime64[s] ``[R]``, local clock.
-        offsets: seconds by which that clock is ahead of UTC ``[R]``; None: not known.
-        facts: what was decided, for the record: ``utc_offsets``, ``day_first``.
-        notes: what a reader should know.
+        local: datetime64[s] ``[R]``, local time.
+        offsets: UTC offset in seconds ``[R]``; None if unknown.
+        facts: detected properties, for the record: ``utc_offsets``, ``day_first``.
+        notes: remarks for the user.
     """
 
     local: np.ndarray
@@ -70,25 +70,25 @@ class Times(NamedTuple):
 
 
 def is_time(cell: str) -> bool:
-    """Whether a cell looks like a time without being told its format."""
+    """Whether a cell looks like a time in one of the detected formats."""
     return any(form.fullmatch(cell) for form in (_YEAR_FIRST, _YEAR_LAST, _UNIX))
 
 
 def read_times(path: Path, cells: Sequence[str], lines: Sequence[int], form: TimeForm) -> Times:
-    """The times of a column, all written alike.
+    """The times of a column, all in the same format.
 
-    A UTC offset is dropped if it is the same in all cells or changes as daylight saving does: the
-    local clock of the text is what days and weeks are counted on.
+    A UTC offset is dropped if it is constant or changes only with daylight saving time, since time
+    of day and weekday refer to the local time as written.
 
     Args:
         path: the table, for messages.
         cells: the column.
-        lines: line of each cell.
-        form: how they are written.
+        lines: line number of each cell.
+        form: the time format.
 
     Raises:
-        ValueError: for cells that are no such times, an order of day and month that no cell
-            decides, or offsets that differ by more than daylight saving; names file and line.
+        ValueError: If a cell does not match the format, the order of day and month is ambiguous, or
+            offsets differ by more than daylight saving time; the message gives file and line.
     """
     facts: dict[str, Any] = {}
     local: np.ndarray
@@ -104,8 +104,8 @@ def read_times(path: Path, cells: Sequence[str], lines: Sequence[int], form: Tim
     if offsets is None:
         if form.time_zone is not None:
             raise ValueError(
-                f"{path}: time_zone={form.time_zone} converts times with a UTC offset or Unix "
-                f"seconds; {cells[0]!r} has neither"
+                f"{path}: time_zone={form.time_zone} requires times with a UTC offset or Unix "
+                f"times, got {cells[0]!r}"
             )
         return Times(local, None, facts)
     if form.time_zone is not None:
@@ -114,22 +114,23 @@ def read_times(path: Path, cells: Sequence[str], lines: Sequence[int], form: Tim
     if len(known) > 1:
         check_offsets(path, cells, lines, local - offsets.astype("timedelta64[s]"), offsets)
     if form.time_zone is not None:
-        note = f"times are converted to the local clock of {form.time_zone}"
+        note = f"times are converted to local time in {form.time_zone}"
     elif known == ["+00:00"]:
         note = (
-            "the clock of the times is UTC, and hours and weekdays are those of UTC; "
-            "dataset.form.time_zone=Europe/Berlin, for example, converts to a local clock"
+            "times are in UTC, and so are time of day and weekday; to convert to local time, set "
+            "dataset.form.time_zone, for example to Europe/Berlin"
         )
     else:
-        note = f"the UTC offset of the times ({' and '.join(known)}) is dropped: the clock is local"
+        note = f"the UTC offset of the times ({' and '.join(known)}) is dropped: times are local"
     return Times(local, offsets, {**facts, "utc_offsets": known}, (note,))
 
 
 def rows_in_order(times: Times) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The rows from the oldest to the newest, and notes on what was changed.
+    """Row indices in chronological order, and notes on what was changed.
 
-    A table with the newest row first is turned. Of an hour that a clock set back repeats, the
-    second pass is left out where offsets tell the passes apart. Any other order is left alone.
+    A table with the newest row first is reversed. Of the hour repeated at the end of daylight
+    saving time, the second occurrence is dropped if offsets distinguish the two. Any other order
+    is unchanged.
     """
     moments = times.local
     if times.offsets is not None:
@@ -138,7 +139,7 @@ def rows_in_order(times: Times) -> tuple[np.ndarray, tuple[str, ...]]:
     ahead = np.diff(moments).astype(np.int64)
     if len(ahead) and (ahead < 0).all():
         rows, ahead = rows[::-1], -ahead[::-1]
-        notes.append("the newest row came first; the order was turned")
+        notes.append("rows were in reverse chronological order and are reversed")
     if times.offsets is not None and (ahead > 0).all():
         local = times.local[rows]
         newest = np.maximum.accumulate(local)
@@ -146,17 +147,17 @@ def rows_in_order(times: Times) -> tuple[np.ndarray, tuple[str, ...]]:
         if not kept.all():
             rows = rows[kept]
             notes.append(
-                f"{(~kept).sum()} rows of hours that the end of daylight saving repeats are left "
-                "out; the first pass is kept"
+                f"{(~kept).sum()} rows in hours repeated at the end of daylight saving time are "
+                "dropped; the first occurrence is kept"
             )
     return rows, tuple(notes)
 
 
 def _no_time(path: Path, line: int, cell: str, like: str) -> ValueError:
     return ValueError(
-        f"{path}: the first column must hold times like {like}, line {line} has {cell!r}; another "
-        f"form needs {_OPTION}, another column dataset.form.time_column, and a table without times "
-        "dataset.start and dataset.interval"
+        f"{path}: the first column must hold times like {like}, but line {line} has {cell!r}; for "
+        f"another format set {_OPTION}, for another column dataset.form.time_column, and for a "
+        "table without times dataset.start and dataset.interval"
     )
 
 
@@ -175,31 +176,32 @@ def _year_first(
 def _year_last(
     path: Path, cells: Sequence[str], lines: Sequence[int], day_first: bool | None
 ) -> tuple[np.ndarray, np.ndarray | None, bool]:
-    """Day and month in the order that a cell with a day after the 12th shows."""
+    """Parse with the order of day and month inferred from a cell with a day after the 12th."""
     parts = []
     for line, cell in zip(lines, cells, strict=True):
         found = _YEAR_LAST.fullmatch(cell)
         if found is None:
             raise _no_time(path, line, cell, cells[0])
         parts.append(found.groups())
-    firsts, seconds = (np.array([int(p[place]) for p in parts]) for place in (0, 2))
+    firsts, seconds = (np.array([int(p[group]) for p in parts]) for group in (0, 2))
     shown = [order for order, high in ((True, firsts), (False, seconds)) if (high > 12).any()]
     if len(shown) == 2:
         first, second = (int(np.flatnonzero(high > 12)[0]) for high in (firsts, seconds))
         raise ValueError(
-            f"{path}: the order of day and month changes: line {lines[first]} has {cells[first]}, "
+            f"{path}: the order of day and month is inconsistent: line {lines[first]} has "
+            f"{cells[first]}, "
             f"line {lines[second]} has {cells[second]}"
         )
     if shown:
         day_first = shown[0]
-    elif day_first is None and parts[0][1] == ".":  # only day.month.year is written with points
+    elif day_first is None and parts[0][1] == ".":  # dots are used for day.month.year only
         day_first = True
     if day_first is None:
         clock = "" if parts[0][4] is None else " %H:%M" + ("" if parts[0][6] is None else ":%S")
         mark = parts[0][1]
         raise ValueError(
-            f"{path}: day and month of {cells[0]} cannot be told apart, in this row or any other; "
-            f'give dataset.form.time_format="%d{mark}%m{mark}%Y{clock}" (day first) or '
+            f"{path}: the order of day and month is ambiguous in {cells[0]} and in all other rows; "
+            f'set dataset.form.time_format="%d{mark}%m{mark}%Y{clock}" (day first) or '
             f'"%m{mark}%d{mark}%Y{clock}" (month first)'
         )
     day, month = (0, 2) if day_first else (2, 0)
@@ -210,18 +212,18 @@ def _year_last(
 def _gathered(
     path: Path, cells: Sequence[str], lines: Sequence[int], parts: list[tuple[Any, ...]]
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Times from year, month, day, hour, minute, second, half of the day and zone."""
+    """Times from year, month, day, hour, minute, second, AM/PM and zone."""
     texts, offsets = [], []
     for line, cell, (*numbers, half, zone) in zip(lines, cells, parts, strict=True):
         year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
         if half is not None and 1 <= hour <= 12:
             hour = hour % 12 + (12 if half[0] in "Pp" else 0)
-        midnight = (hour, minute, second) == (24, 0, 0)  # the end of a day, as ISO 8601 has it
+        midnight = (hour, minute, second) == (24, 0, 0)  # end of day in ISO 8601
         try:
             moment = datetime(year, month, day, 0 if midnight else hour, minute, second)
             texts.append(moment + timedelta(days=midnight))
         except ValueError as error:
-            raise ValueError(f"{path}, line {line}: {cell!r} is no time: {error}") from None
+            raise ValueError(f"{path}, line {line}: {cell!r} is not a time: {error}") from None
         offsets.append(offset_of(zone))
     return np.array(texts, "datetime64[s]"), _all_or_none(path, cells, lines, offsets)
 
@@ -250,8 +252,7 @@ def _by_format(
             moment = datetime.strptime(cell, form)
         except ValueError as error:
             raise ValueError(
-                f"{path}, line {line}: {cell!r} is no time of the form time_format={form!r}: "
-                f"{error}"
+                f"{path}, line {line}: {cell!r} does not match time_format={form!r}: {error}"
             ) from None
         offset = moment.utcoffset()
         offsets.append(None if offset is None else int(offset / timedelta(seconds=1)))
@@ -265,8 +266,8 @@ def _unix(path: Path, cells: Sequence[str], lines: Sequence[int]) -> np.ndarray:
         found = _UNIX.fullmatch(cell)
         if found is None:
             raise ValueError(
-                f"{path}, line {line}: {cell!r} is no time in seconds (9 or 10 digits) or "
-                "milliseconds (12 or 13) since 1970"
+                f"{path}, line {line}: {cell!r} is not a Unix time in seconds (9 or 10 digits) or "
+                "milliseconds (12 or 13 digits)"
             )
         seconds.append(int(found[1]) if found[1] else int(found[2]) // 1000)
     return np.array(seconds, np.int64).astype("datetime64[s]")

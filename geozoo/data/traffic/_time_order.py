@@ -1,4 +1,4 @@
-"""Times that rise step by step, and errors that name the first that does not."""
+"""Checks that times increase in steps of one interval; errors name the first violation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def check_times(times: np.ndarray, interval: int, source: str = "") -> None:
-    """Refuse times that are repeated, unordered or off the grid, naming the first of them."""
+    """Raise an error for the first time that is repeated, out of order or off the grid."""
     if np.isnat(times).any():
         row = int(np.flatnonzero(np.isnat(times))[0])
         raise ValueError(f"{_of(source)}times: step {row} has no time")
@@ -17,7 +17,7 @@ def check_times(times: np.ndarray, interval: int, source: str = "") -> None:
 
 
 def check_order(times: np.ndarray, source: str = "") -> None:
-    """Refuse times that are repeated or unordered, naming the first of them."""
+    """Raise an error for the first time that is repeated or out of order."""
     _name_first(times, _order_faults(_seconds_ahead(times)), "one interval or more", source)
 
 
@@ -26,8 +26,8 @@ def _seconds_ahead(times: np.ndarray) -> np.ndarray:
 
 
 def _order_faults(ahead: np.ndarray) -> tuple[tuple[str, np.ndarray], ...]:
-    set_back = " (a clock set back in autumn repeats an hour: leave one of the two out, or write "
-    set_back += "the times with their UTC offset)"
+    set_back = " (an hour repeats at the end of daylight saving time: remove one occurrence, or "
+    set_back += "add the UTC offset to the times)"
     return (
         (f"repeated{set_back}", ahead == 0),
         (f"out of order: it is earlier than the one before it{set_back}",
@@ -43,7 +43,7 @@ def _name_first(
     if found:
         row, what = min(found)
         raise ValueError(
-            f"{_of(source)}times must rise by {by}: {times[row]} in step {row} is {what} "
+            f"{_of(source)}times must increase by {by}: {times[row]} in step {row} is {what} "
             f"({times[row - 1]})"
         )
 

@@ -1,4 +1,4 @@
-"""Clocks that are ahead of UTC or behind it, and daylight saving."""
+"""UTC offsets and daylight saving time."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-#: Daylight saving moves a clock by an hour at most, and not again within this time.
+#: Daylight saving time shifts the clock by at most an hour, and at most once within this time.
 _HOUR, _SEASON = 3600, 21 * 86400
 
 
 def check_offsets(
     path: Path, cells: Sequence[str], lines: Sequence[int], utc: np.ndarray, offsets: np.ndarray
 ) -> None:
-    """Refuse offsets that differ by more than the daylight saving of one place."""
+    """Check that offsets differ by no more than the daylight saving time of one place."""
     order = np.argsort(utc, kind="stable")
     by_time, moments = offsets[order], utc[order]
     changes = np.flatnonzero(np.diff(by_time)) + 1
@@ -24,20 +24,20 @@ def check_offsets(
     if len(np.unique(offsets)) > 2 or np.ptp(offsets) > _HOUR or too_often.any():
         other = int(np.flatnonzero(offsets != offsets[0])[0])
         raise ValueError(
-            f"{path}: the UTC offsets change by more than daylight saving does: line {lines[0]} "
-            f"has {cells[0]}, line {lines[other]} has {cells[other]}. Write the local times of one "
-            "place, or give dataset.form.time_zone=Europe/Berlin, for example"
+            f"{path}: the UTC offsets vary by more than daylight saving time: line {lines[0]} has "
+            f"{cells[0]}, line {lines[other]} has {cells[other]}. Use the local times of one "
+            "place, or set dataset.form.time_zone, for example to Europe/Berlin"
         )
 
 
 def offset_text(offset: int) -> str:
-    """Seconds ahead of UTC as text, ``"+07:00"``."""
+    """A UTC offset in seconds as text, ``"+07:00"``."""
     sign, minutes = "-" if offset < 0 else "+", abs(int(offset)) // 60
     return f"{sign}{minutes // 60:02}:{minutes % 60:02}"
 
 
 def offset_of(zone: str | None) -> int | None:
-    """Seconds ahead of UTC of a text like ``"Z"``, ``"+07"`` or ``"+07:00"``; None of None."""
+    """UTC offset in seconds of a text such as ``"Z"``, ``"+07"`` or ``"+07:00"``; None for None."""
     if zone is None:
         return None
     if zone in ("Z", "UTC"):
@@ -47,18 +47,18 @@ def offset_of(zone: str | None) -> int | None:
 
 
 def to_zone(local: np.ndarray, offsets: np.ndarray, zone: str) -> tuple[np.ndarray, np.ndarray]:
-    """The local clock of a zone, and its offsets."""
-    place, utc = ZoneInfo(zone), local - offsets.astype("timedelta64[s]")
+    """Convert to the local time of a zone; also returns its offsets."""
+    target, utc = ZoneInfo(zone), local - offsets.astype("timedelta64[s]")
     ahead = []
     for moment in utc.tolist():
-        offset = moment.replace(tzinfo=ZoneInfo("UTC")).astimezone(place).utcoffset()
+        offset = moment.replace(tzinfo=ZoneInfo("UTC")).astimezone(target).utcoffset()
         ahead.append(int(offset / timedelta(seconds=1)))
     found = np.array(ahead, np.int64)
     return utc + found.astype("timedelta64[s]"), found
 
 
 def minutes_apart(one: Sequence[str], other: Sequence[str]) -> int | None:
-    """The least distance of two clocks in minutes; None where one of them is not known.
+    """Smallest difference between two sets of UTC offsets in minutes; None if one is unknown.
 
     >>> minutes_apart(["+01:00", "+02:00"], ["-03:30"])
     270

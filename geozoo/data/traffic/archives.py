@@ -1,4 +1,4 @@
-"""The traffic sets of the literature in their official layouts."""
+"""Traffic benchmarks of the literature in their official file layouts."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from geozoo.files.folders import data_folder
 
 @dataclass(frozen=True)
 class Extent:
-    """What a set, or a known part of it, must look like.
+    """Expected size of a dataset, or of a known subset.
 
     Attributes:
-        folder: subfolder of the data folder in which its files are looked for.
+        folder: subfolder of the data folder that contains the files.
         steps: number of steps.
         sensors: number of sensors.
-        start: local time of the first step, where the files do not say it.
-        bounds: steps at which validation and test begin, for a part; None: by the protocol.
-        whole: name of the set of which this is a part; empty for a whole set.
+        start: local time of the first step, if the files do not contain it.
+        bounds: first steps of validation and test, for a subset; None: by the protocol.
+        whole: name of the full dataset of a subset; empty for a full dataset.
     """
 
     folder: str
@@ -35,7 +35,7 @@ class Extent:
     whole: str = ""
 
 
-#: The first step of the official test part of PEMS08 is 14284; the tail starts at step 10700.
+#: The official test split of PEMS08 starts at step 14284; the tail starts at step 10700.
 _PEMS08_TAIL = (2688, 3584)
 PEMS = {
     "pems03": Extent("pems03", 26208, 358, "2018-09-01"),
@@ -55,7 +55,7 @@ LOOPS = {
 
 
 class _Archive(Traffic):
-    """A set whose files must be of a known extent."""
+    """A dataset whose files must have a known size."""
 
     extents: dict[str, Extent] = {}
     folder: Path
@@ -78,14 +78,14 @@ class _Archive(Traffic):
         self.folder = data_folder(self.extent.folder, root)
 
     def bounds(self, num_steps: int) -> tuple[int, int] | None:
-        """Those of a part of a set, so that its test windows are the official ones."""
+        """Bounds of a subset, chosen such that its test windows are the official ones."""
         return self.extent.bounds if num_steps == self.extent.steps else None
 
     def checked(self, series: TrafficSeries) -> TrafficSeries:
-        """The series, if it has the steps and sensors of this set.
+        """The series, if it has the expected number of steps and sensors.
 
         Raises:
-            ValueError: when it does not; names the entry that fits, if there is one.
+            ValueError: If it does not; the message names the dataset that fits, if there is one.
         """
         found = (len(series.times), len(series.sensor_ids))
         if not self.check_extent or found == (self.extent.steps, self.extent.sensors):
@@ -95,18 +95,18 @@ class _Archive(Traffic):
         ]
         hint = f"; dataset={fitting[0]} is for these files" if fitting else ""
         raise ValueError(
-            f"{self.folder / series.source}: {self.name} has {self.extent.steps} steps of "
-            f"{self.extent.sensors} sensors, this file {found[0]} steps of {found[1]}{hint} "
-            "(check_extent=false takes it as it is)"
+            f"{self.folder / series.source}: {self.name} must have {self.extent.steps} steps of "
+            f"{self.extent.sensors} sensors, got {found[0]} steps of {found[1]}{hint} "
+            "(check_extent=false disables this check)"
         )
 
 
 class Pems(_Archive):
-    """Flows of PEMS03, PEMS04, PEMS07 and PEMS08: 5-minute steps of Californian freeways.
+    """Flows of PEMS03, PEMS04, PEMS07 and PEMS08: Californian freeways in 5-minute steps.
 
     The files of ASTGCN and STSGCN: ``PEMS08.npz`` with ``data [S, N, F]`` and ``PEMS08.csv`` with
-    roads, or the names ``pems08.npz`` and ``distance.csv``; for PEMS03 also ``PEMS03.txt`` with
-    the station ids. Zeros are readings; which of them stand for a missing one is not known.
+    roads, or ``pems08.npz`` and ``distance.csv``; for PEMS03 also ``PEMS03.txt`` with the station
+    ids. Zeros count as readings; which of them denote missing readings is unknown.
 
     ======== =================== ===================================================
     field    shape               meaning
@@ -116,18 +116,18 @@ class Pems(_Archive):
     ======== =================== ===================================================
 
     Args:
-        loader: batch sizes, order and residence.
+        loader: batch sizes, shuffling and device placement.
         protocol: see `Traffic`.
         graphs: see `Traffic`.
         variant: ``"pems03"``, ``"pems04"``, ``"pems07"``, ``"pems08"``, or ``"pems08_tail"``: the
             last 7156 steps of PEMS08, tested on the official test windows and trained on the 2688
-            steps from 2016-08-07 03:40 on, which are *not* the official training part.
-        root: folder of all data sets.
-        check_extent: refuse files of another number of steps or sensors.
+            steps from 2016-08-07 03:40, which are *not* the official training split.
+        root: folder of all datasets.
+        check_extent: reject files with another number of steps or sensors.
 
     Raises:
-        ValueError: for another variant, and when read, for files of another extent.
-        FileNotFoundError: when read, for missing files; names them and the folder.
+        ValueError: If the variant is unknown; on reading, if the files have another size.
+        FileNotFoundError: On reading, if a file is missing.
     """
 
     extents = PEMS
@@ -147,11 +147,11 @@ class Pems(_Archive):
 
 
 class LoopSpeeds(_Archive):
-    """Speeds of METR-LA and PEMS-BAY: 5-minute steps of loop detectors, zero means missing.
+    """Speeds of METR-LA and PEMS-BAY: loop detectors in 5-minute steps, zero means missing.
 
-    The files of DCRNN: ``metr-la.h5`` or ``pems-bay.h5`` (tables of pandas), ``adj_mx.pkl`` or
-    ``adj_mx_bay.pkl``, and where they are there the lists of distances and locations. The pickle
-    is read as data: whatever is no array, text, number, list or dict is refused.
+    The files of DCRNN: ``metr-la.h5`` or ``pems-bay.h5`` (pandas tables), ``adj_mx.pkl`` or
+    ``adj_mx_bay.pkl``, and optionally the lists of distances and locations. The pickle is parsed
+    as plain data: anything but arrays, strings, numbers, lists and dicts is rejected.
 
     ======== =================== ============
     field    shape               meaning
@@ -161,17 +161,17 @@ class LoopSpeeds(_Archive):
     ======== =================== ============
 
     Args:
-        loader: batch sizes, order and residence.
+        loader: batch sizes, shuffling and device placement.
         protocol: see `Traffic`.
         graphs: see `Traffic`.
-        variant: ``"metr_la"`` (207 sensors), ``"pems_bay"`` (325), or the parts ``"metr_la_29"``
+        variant: ``"metr_la"`` (207 sensors), ``"pems_bay"`` (325), or the subsets ``"metr_la_29"``
             and ``"pems_bay_67"`` over the whole period.
-        root: folder of all data sets.
-        check_extent: refuse files of another number of steps or sensors.
+        root: folder of all datasets.
+        check_extent: reject files with another number of steps or sensors.
 
     Raises:
-        ValueError: for another variant, and when read, for files of another extent.
-        FileNotFoundError: when read, for missing files; names them and the folder.
+        ValueError: If the variant is unknown; on reading, if the files have another size.
+        FileNotFoundError: On reading, if a file is missing.
     """
 
     extents = LOOPS

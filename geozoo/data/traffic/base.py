@@ -1,4 +1,4 @@
-"""What all traffic data sets share: parts, windows, statistics and graphs of a series."""
+"""Common base of the traffic datasets: splits, windows, statistics and sensor graphs."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ Semantic = Literal["closest", "released"]
 
 @dataclass(frozen=True)
 class RoadGraphs:
-    """How the graphs of a series are made; both are then normalised as 0.4 (I + D^-1/2 A D^-1/2).
+    """How the sensor graphs are built; both are then normalised as 0.4 (I + D^-1/2 A D^-1/2).
 
     Attributes:
-        spatial: ``"given"`` weights of the source; from road distances the ``"gaussian"`` rule of
-            GRAM-ODE's program or the ``"threshold"`` kernel of DCRNN; that kernel over distances
-            by ``"coordinates"``; ``"none"``: no edges; ``"auto"``: the first that the data has, in
-            the order gaussian, given, coordinates.
-        semantic: which pairs of days are linked by dynamic time warping: the ``"closest"``, or
-            those of the ``"released"`` rule.
-        neighbors: sensors that ``"closest"`` links each one to.
+        spatial: ``"given"``: weights of the source; from road distances, the ``"gaussian"`` rule of
+            the released GRAM-ODE code or the ``"threshold"`` kernel of DCRNN; ``"coordinates"``:
+            that kernel on great-circle distances; ``"none"``: no edges; ``"auto"``: the first that
+            the data allow, in the order gaussian, given, coordinates.
+        semantic: which sensors are linked by the dynamic time warping distance of their mean days:
+            the ``"closest"``, or those of the ``"released"`` rule.
+        neighbors: number of neighbours of each sensor for ``"closest"``.
 
     Raises:
-        ValueError: for a word that is not known, or no neighbours.
+        ValueError: If a rule is unknown, or ``neighbors`` is below 1.
     """
 
     spatial: Spatial = "auto"
@@ -62,7 +62,7 @@ class RoadGraphs:
     neighbors: int = 10
 
     def __post_init__(self) -> None:
-        """Refuse words that name no rule."""
+        """Validate the options."""
         for name, allowed in (("spatial", get_args(Spatial)), ("semantic", get_args(Semantic))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
@@ -71,31 +71,29 @@ class RoadGraphs:
 
 
 class Traffic(GraphDataModule):
-    """Windows of one series on the sensors of a road network.
+    """Windows of a time series on the sensors of a road network.
 
-    A data set derives from this class and implements :meth:`read`. The whole series lies on the
-    training device once; windows are gathered from it by index, so a batch costs no copy of the
-    data. Statistics and the semantic graph come from the training part, unless the protocol says
-    otherwise.
+    A dataset derives from this class and implements :meth:`read`. The series is stored once on the
+    training device; windows are gathered from it by index. Statistics and the semantic graph come
+    from the training split, unless the protocol specifies otherwise.
 
-    A batch is a `geozoo.data.WindowBatch`; ``dataset.protocol`` says how parts are cut and errors
-    are counted.
+    A batch is a `geozoo.data.WindowBatch`; ``dataset.protocol`` defines splits and error metrics.
 
     Args:
-        loader: batch sizes, order and residence.
+        loader: batch sizes, shuffling and device placement.
         protocol: the protocol, see `geozoo.data.forecast_protocol`.
-        graphs: how the graphs are made.
+        graphs: how the sensor graphs are built.
 
     Raises:
-        TypeError: for a protocol or graphs of another type.
+        TypeError: If the protocol or graphs have the wrong type.
     """
 
-    #: Name of the data set in records, and of its folder.
+    #: Name of the dataset in records, and of its folder.
     name = "traffic"
-    #: Where its files and the distances of its days are kept; None: nowhere.
+    #: Folder of its files and cached dynamic time warping distances; None: no cache.
     folder: Path | None = None
-    #: Whether windows without a reading among their inputs, or without one among their targets,
-    #: belong to no part. The sets of the literature keep theirs, as their protocols have it.
+    #: Whether windows without any observed input or any observed target are excluded from all
+    #: splits. The benchmarks of the literature keep them, as their protocols require.
     leaves_out_blind_windows: bool = False
 
     def __init__(
@@ -117,18 +115,18 @@ class Traffic(GraphDataModule):
         """Read or generate the series; called once."""
 
     def bounds(self, num_steps: int) -> tuple[int, int] | None:
-        """Where validation and test begin, in data that is a part of a set; None: by the ratios."""
+        """First steps of validation and test, for subsets of a dataset; None: by the ratios."""
         return None
 
     @property
     def series(self) -> TrafficSeries:
-        """The series with its sensors, clock and roads; loaded when first asked for."""
+        """The series with its sensors, times and roads; loaded on first access."""
         _ = self.data
         assert self._series is not None
         return self._series
 
     def load(self) -> LoadedData:
-        """Cut the series into windows and measure the statistics."""
+        """Split the series into windows and compute the statistics."""
         self._series = series = self.read()
         for note in series.notes:
             level = logging.WARNING if note.startswith(SUSPECT) else logging.INFO
@@ -164,7 +162,7 @@ class Traffic(GraphDataModule):
         return LoadedData(store, splits, spec)
 
     def _seeing(self, series: TrafficSeries, splits: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The windows that have a reading among their inputs and one among their targets."""
+        """The windows with at least one observed input and one observed target."""
         rules = self.protocol
         seen = torch.from_numpy(series.observed.any(1)).long()
         before = torch.cat([seen.new_zeros(1), seen.cumsum(0)])
@@ -175,39 +173,39 @@ class Traffic(GraphDataModule):
         kept = {name: starts[sees[starts]] for name, starts in splits.items()}
         if blind := [name for name, starts in kept.items() if not len(starts)]:
             raise ValueError(
-                f"{series.source}: no window of the parts {blind} has a reading among its inputs "
-                "and one among its targets; the parts are cut in time, so a long gap may fill one"
+                f"{series.source}: no window of the splits {blind} has an observed input and an "
+                "observed target; splits are contiguous in time, so a long gap may fill one"
             )
         total = sum(len(starts) for starts in splits.values())
         if left_out := total - sum(len(starts) for starts in kept.values()):
             _LOG.info(
-                "%s: %d of %d windows are left out: they have no reading among their inputs, or "
-                "none among their targets", self.name, left_out, total,
+                "%s: %d of %d windows are excluded: they have no observed input or no observed "
+                "target", self.name, left_out, total,
             )  # fmt: skip
         return kept
 
     def serve(self, model: nn.Module) -> None:
-        """Give a model the lags that it asks for by its attribute ``lags``."""
+        """Add the lagged targets to batches that a model requests by its attribute ``lags``."""
         self._lags = tuple(model.lags) if isinstance(model, Lagged) else ()
         self._placed.clear()
 
     @property
     def store(self) -> SeriesStore:
-        """The series, in main memory."""
+        """The series, on the host."""
         store = self.data.store
         assert isinstance(store, SeriesStore)
         return store.with_lags(self._lags)
 
     def training_series(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Values ``[S, N, F]``, observed ``[S, N]`` and clock ``[S, 2]`` of the training part."""
+        """Values ``[S, N, F]``, mask ``[S, N]`` and time index ``[S, 2]`` of the training split."""
         store, span = self.store, self.protocol.span_of(self.splits["train"])
         return store.values[span], store.observed[span], store.time[span]
 
     def model_tensors(self) -> dict[str, Callable[[], Tensor]]:
-        """Graphs of the sensors ``[N, N]``.
+        """Adjacency matrices of the sensors ``[N, N]``.
 
-        ``spatial_adjacency`` and ``semantic_adjacency`` are normalised, ``road_adjacency`` are the
-        weights of the former before that.
+        ``spatial_adjacency`` and ``semantic_adjacency`` are normalised; ``road_adjacency`` is the
+        spatial one before normalisation.
         """
         return {
             "road_adjacency": self.spatial_graph,
@@ -216,10 +214,10 @@ class Traffic(GraphDataModule):
         }
 
     def spatial_graph(self) -> Float[Tensor, "N N"]:
-        """The graph of the roads, not normalised.
+        """The spatial adjacency matrix, not normalised.
 
         Raises:
-            ValueError: when the data does not have what the rule needs; says what it has.
+            ValueError: If the data lack what the rule requires; the message lists possible rules.
         """
         series = self.series
         has = {
@@ -233,17 +231,17 @@ class Traffic(GraphDataModule):
             _LOG.info("%s: spatial graph by the rule %r", self.name, rule)
             if rule == "none":
                 _LOG.warning(
-                    "%s: the spatial graph has no edges, as there are no distances, adjacency or "
-                    "coordinates: for the model every sensor is on its own there; "
-                    "dataset.graphs.spatial=none says that this is meant", self.name,
+                    "%s: the spatial graph has no edges, since the data have no distances, "
+                    "adjacency or coordinates, so the model cannot exchange information between "
+                    "sensors on it; set dataset.graphs.spatial=none if this is intended", self.name,
                 )  # fmt: skip
         if rule == "none":
             return torch.zeros(len(series.sensor_ids), len(series.sensor_ids))
         if has[rule] is None:
             known = [name for name, value in has.items() if value is not None]
             raise ValueError(
-                f"graphs.spatial={rule!r} needs what {self.name} does not have; it can be made "
-                f"by {', '.join(known) or 'no rule but none'}"
+                f"graphs.spatial={rule!r} requires data that {self.name} does not have; possible: "
+                f"{', '.join([*known, 'none'])}"
             )
         given = torch.from_numpy(np.asarray(has[rule], dtype=np.float64))
         if rule == "gaussian":
@@ -255,14 +253,14 @@ class Traffic(GraphDataModule):
         return symmetrized(given, how="max")
 
     def semantic_graph(self) -> Float[Tensor, "N N"]:
-        """The graph of similar days, not normalised; the distances are cached by content."""
+        """The semantic adjacency matrix, not normalised; distances are cached by content."""
         distances = torch.from_numpy(dtw_distances(self.mean_day(), folder=self.folder))
         return semantic_adjacency(
             distances, rule=self.graphs.semantic, neighbors=self.graphs.neighbors
         )
 
     def mean_day(self) -> Float[np.ndarray, "slots N"]:
-        """The mean day of every sensor, of the target, over what the protocol allows."""
+        """Mean daily profile of the target per sensor, over the steps that the protocol allows."""
         series = self.series
         everything = slice(0, len(series.times))
         is_clean = self.protocol.semantic == "train"
@@ -270,7 +268,7 @@ class Traffic(GraphDataModule):
         return mean_day(
             series.values[span, :, 0],
             series.slot_of_day()[span],
-            series.slots_per_day,
+            series.steps_per_day,
             observed=series.observed[span],
         )
 

@@ -1,4 +1,4 @@
-"""What has to agree before two forecasting results may be compared."""
+"""Forecast protocols: what must agree for two forecasting results to be comparable."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ PARTS = ("train", "val", "test")
 
 @dataclass(frozen=True, kw_only=True)
 class ForecastProtocol:
-    """How a series is cut into parts and windows, scaled, masked and measured.
+    """How a series is split, cut into windows, normalised, masked and evaluated.
 
-    A window starts at step ``s`` of the series: a model sees ``s .. s + input_steps - 1`` and
-    forecasts the ``horizon`` steps behind them.
+    A window starting at step ``s`` of the series has the inputs ``s .. s + input_steps - 1`` (the
+    lookback window) and the following ``horizon`` steps as targets.
 
     Attributes:
-        name: the protocol's name.
-        ratios: sizes of training, validation and test part, in the order of time.
-        input_steps: steps that a model sees, ``T``.
-        horizon: steps that it forecasts, ``H``.
-        windows: ``"within"``: the series is cut into parts first, and a window lies in one part.
-            ``"across"``: all windows are made first and then divided by their position, so that
-            a window touches steps that belong to windows of another part.
-        statistics: whose mean and standard deviation scale the inputs (and scale forecasts back):
-            of the ``"train"`` part, or (a leak) each part's ``"own_part"``.
-        statistics_feature: those of ``"each"`` feature, or (a published fault) of the ``"last"``
-            one for all.
-        statistics_over: over the ``"steps"`` of a part, or over its ``"windows"``, which count
+        name: name of the protocol.
+        ratios: relative sizes of the training, validation and test splits, in temporal order.
+        input_steps: length of the lookback window, ``T``.
+        horizon: number of forecast steps, ``H``.
+        windows: ``"within"``: the series is split first, and each window lies within one split.
+            ``"across"``: windows are made first and then divided by position, so that windows of
+            adjacent splits share steps.
+        statistics: which mean and standard deviation normalise inputs and denormalise forecasts:
+            those of the ``"train"`` split, or (a leak) of each split itself, ``"own_part"``.
+        statistics_feature: those of ``"each"`` feature, or (an error in published code) of the
+            ``"last"`` one for all.
+        statistics_over: over the ``"steps"`` of a split, or over its ``"windows"``, which weights
             the ends less.
-        semantic: whether the semantic graph is made from the ``"train"`` part or (a leak) from
-            ``"all"`` steps.
-        masks: for ``mae``, ``rmse`` and ``mape`` the entries that count: ``"observed"`` or
-            ``"nonzero"`` ones (observed and not 0).
-        aggregation: ``"global"`` sums, or the mean over every ``"batch"``'s own value.
-        reported_minutes: horizons that are reported beside the mean over all.
+        semantic: whether the semantic graph is computed from the ``"train"`` split or (a leak)
+            from ``"all"`` steps.
+        masks: which entries ``mae``, ``rmse`` and ``mape`` include: ``"observed"`` or ``"nonzero"``
+            ones (observed and not 0).
+        aggregation: ``"global"`` sums, or the mean of the values of every ``"batch"``.
+        reported_minutes: horizons that are reported in addition to the mean over all.
 
     Raises:
-        ValueError: for sizes below 1 or a word that is not known.
+        ValueError: If a size is below 1 or an option is unknown.
 
     >>> forecast_protocol("stsgcn").bounds(100)
     (60, 80)
@@ -74,25 +74,25 @@ class ForecastProtocol:
     reported_minutes: tuple[int, ...] = (15, 30, 60)
 
     def __post_init__(self) -> None:
-        """Refuse what nothing could be measured with."""
+        """Validate the fields."""
         for key in ("input_steps", "horizon"):
             check_whole(key, getattr(self, key), 1)
         if len(self.ratios) != 3:
             raise ValueError(f"ratios must be three sizes, got {self.ratios}")
         for size in self.ratios:
             check_whole("ratios", size, 1)
-        words = {
+        options = {
             "windows": Cut, "statistics": StatisticsOf, "statistics_feature": StatisticsFeature,
             "statistics_over": StatisticsOver, "semantic": SemanticFrom, "aggregation": Aggregation,
         }  # fmt: skip
-        for key, allowed in words.items():
+        for key, allowed in options.items():
             if getattr(self, key) not in get_args(allowed):
                 raise ValueError(
                     f"{key} must be one of {get_args(allowed)}, got {getattr(self, key)!r}"
                 )
 
     def bounds(self, num_steps: int) -> tuple[int, int]:
-        """The steps at which the validation and the test part begin, by the ratios."""
+        """First steps of the validation and the test split, by the ratios."""
         total = sum(self.ratios)
         first = num_steps * self.ratios[0] // total
         return first, num_steps * (self.ratios[0] + self.ratios[1]) // total
@@ -100,15 +100,15 @@ class ForecastProtocol:
     def window_parts(
         self, num_steps: int, bounds: tuple[int, int] | None = None
     ) -> dict[str, Int[Tensor, " part"]]:
-        """The start steps of the windows of each part.
+        """The start steps of the windows of each split.
 
         Args:
             num_steps: length of the series.
-            bounds: the steps at which validation and test begin, where the data set says so;
-                None: by the ratios.
+            bounds: first steps of validation and test, if the dataset prescribes them; None: by
+                the ratios.
 
         Raises:
-            ValueError: when a part is shorter than one window; says which.
+            ValueError: If a split is shorter than one window.
         """
         span = self.input_steps + self.horizon
         if self.windows == "across" and bounds is None:
@@ -125,7 +125,7 @@ class ForecastProtocol:
         short = [part for part, (low, high) in zip(PARTS, starts, strict=True) if high <= low]
         if short:
             raise ValueError(
-                f"protocol {self.name}: the parts {short} of {num_steps} steps are shorter than "
+                f"protocol {self.name}: the splits {short} of {num_steps} steps are shorter than "
                 f"one window of {self.input_steps} + {self.horizon} steps"
             )
         return {
@@ -133,11 +133,11 @@ class ForecastProtocol:
         }
 
     def span_of(self, starts: Int[Tensor, " part"]) -> slice:
-        """The steps that the windows of a part touch."""
+        """The steps that the windows of a split cover."""
         return slice(int(starts[0]), int(starts[-1]) + self.input_steps + self.horizon)
 
     def describe(self) -> str:
-        """Name and rules in one line, for tables and rows."""
+        """Name and settings in one line, for tables of results."""
         ratios = ":".join(str(size) for size in self.ratios)
         masks = ", ".join(f"{measure} over {rule}" for measure, rule in self.masks.items())
         parts = [
@@ -152,7 +152,7 @@ class ForecastProtocol:
         return "; ".join(parts) + (f"; leaks: {', '.join(leaks)}" if leaks else "")
 
     def leaks(self) -> list[str]:
-        """The settings by which the test part reaches into training or the measure is skewed."""
+        """The settings that leak test data into training or bias the evaluation."""
         clean = ForecastProtocol(name="clean")
         keys = (
             "statistics", "statistics_feature", "statistics_over", "semantic", "aggregation",
@@ -207,13 +207,14 @@ def forecast_protocol(
     semantic: SemanticFrom | None = None,
     aggregation: Aggregation | None = None,
 ) -> ForecastProtocol:
-    """A named protocol, with some of its settings changed; the changes become part of its name.
+    """A named protocol, optionally with changed settings, which become part of its name.
 
     Args:
         name: ``"stsgcn"`` (6:2:2, PEMS03/04/07/08), ``"dcrnn"`` (7:1:2, masked, METR-LA and
-            PEMS-BAY) or ``"gram_ode_released"`` (with the leaks of that program, for comparison
-            with its published numbers only).
-        input_steps: see `ForecastProtocol`, as are the others; None leaves the protocol's own.
+            PEMS-BAY) or ``"gram_ode_released"`` (with the leaks of the released code, only for
+            comparison with its published numbers).
+        input_steps: see `ForecastProtocol`; for this and all others, None keeps the protocol's
+            setting.
         horizon: see `ForecastProtocol`.
         windows: see `ForecastProtocol`.
         statistics: see `ForecastProtocol`.
@@ -223,7 +224,7 @@ def forecast_protocol(
         aggregation: see `ForecastProtocol`.
 
     Raises:
-        ValueError: for a name that is not known, with the list of those that are.
+        ValueError: If the name is unknown; the message lists the known ones.
 
     >>> forecast_protocol("stsgcn", horizon=6).name
     'stsgcn, horizon=6'
@@ -237,5 +238,5 @@ def forecast_protocol(
     }  # fmt: skip
     base = PROTOCOLS[name]
     changes = {k: v for k, v in given.items() if v is not None and v != getattr(base, k)}
-    words = ", ".join([name, *(f"{key}={value}" for key, value in changes.items())])
-    return replace(base, name=words, **changes)
+    full_name = ", ".join([name, *(f"{key}={value}" for key, value in changes.items())])
+    return replace(base, name=full_name, **changes)

@@ -1,4 +1,4 @@
-"""Adjacency matrices of sensor networks from distances, coordinates and similar days."""
+"""Adjacency matrices of sensor networks from distances, coordinates and daily profiles."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ Matrix = Float[Tensor, "N N"]
 def distances_from_edges(
     edges: Int[Tensor, "2 E"], costs: Float[Tensor, " E"], num_nodes: int
 ) -> Matrix:
-    """A matrix of road distances, infinite where no road is listed, from a list of roads.
+    """Matrix of road distances from a list of roads, infinite where no road is listed.
 
     Args:
-        edges: row 0 the sensor a road comes from, row 1 the one it leads to.
-        costs: its length; of roads listed twice the shortest counts.
+        edges: row 0 the start sensor of each road, row 1 its end sensor.
+        costs: road lengths; of duplicate roads, the shortest counts.
         num_nodes: number of sensors ``N``.
 
     Raises:
-        ValueError: for a sensor outside ``0..num_nodes - 1``, or a negative or NaN length.
+        ValueError: If a sensor is not in ``0..num_nodes - 1``, or a length is negative or NaN.
     """
     if edges.numel() and (int(edges.min()) < 0 or int(edges.max()) >= num_nodes):
         raise ValueError(
-            f"edges must name sensors 0..{num_nodes - 1}, got {int(edges.min())}.."
+            f"edges must be sensor indices in 0..{num_nodes - 1}, got {int(edges.min())}.."
             f"{int(edges.max())}"
         )
     if not bool((costs >= 0).all()):
         raise ValueError(f"costs must not be negative or NaN, got {float(costs.min())}")
     distances = costs.new_full((num_nodes * num_nodes,), torch.inf)
-    place = edges[0] * num_nodes + edges[1]
-    return distances.scatter_reduce(0, place, costs, "amin").view(num_nodes, num_nodes)
+    index = edges[0] * num_nodes + edges[1]
+    return distances.scatter_reduce(0, index, costs, "amin").view(num_nodes, num_nodes)
 
 
 def distances_from_coordinates(coordinates: Float[Tensor, "N 2"]) -> Matrix:
-    """Great-circle distances in kilometres between places of latitude and longitude in degrees.
+    """Great-circle distances in kilometres from latitude and longitude in degrees.
 
     Raises:
-        ValueError: for another shape, or values that are no such degrees.
+        ValueError: If the shape is wrong, or a coordinate is out of range.
     """
     if coordinates.dim() != 2 or coordinates.shape[1] != 2:
         raise ValueError(f"coordinates must have shape [N, 2], got {tuple(coordinates.shape)}")
@@ -58,26 +58,26 @@ def distances_from_coordinates(coordinates: Float[Tensor, "N 2"]) -> Matrix:
 def released_gaussian_adjacency(
     distances: Matrix, *, sigma: float = 10.0, threshold: float = 0.5
 ) -> Matrix:
-    r"""Weights of roads as the program of GRAM-ODE makes them.
+    r"""Road weights as in the released GRAM-ODE code.
 
     .. math:: A_{ij} = \exp(-z_{ij}^2 / \sigma^2), \quad z = (d - \bar d) / \text{std}(d),
 
-    zero below the threshold and where no road is listed; mean and standard deviation over the
-    listed roads. Since distances are standardised, the shortest and the longest roads both get
-    lower weights than the average one; with :math:`\sigma = 10` nearly all roads get about 1 (on
-    PEMS08 0.95 to 1).
+    zero below the threshold and where no road is listed; mean and standard deviation are over the
+    listed roads. Since distances are standardised, both the shortest and the longest roads get
+    lower weights than average ones; with :math:`\sigma = 10` nearly all weights are about 1 (0.95
+    to 1 on PEMS08).
 
     Args:
         distances: finite where a road is listed.
-        sigma: :math:`\sigma`, squared in the formula; the program calls it ``sigma2``.
-        threshold: least weight of an edge.
+        sigma: :math:`\sigma`, squared in the formula; the released code calls it ``sigma2``.
+        threshold: smallest weight of an edge.
 
     Raises:
-        ValueError: for a matrix that is not square, or negative or NaN distances.
+        ValueError: If the matrix is not square, or a distance is negative or NaN.
 
     Reference:
-        Z. Liu, P. Shojaee, C. K. Reddy, TMLR 2023, section 4; the standardisation is that of the
-        released program.
+        Z. Liu, P. Shojaee, C. K. Reddy, TMLR 2023, section 4; the standardisation follows the
+        released code.
     """
     _check_distances(distances)
     listed = torch.isfinite(distances)
@@ -93,15 +93,15 @@ def released_gaussian_adjacency(
 def threshold_gaussian_adjacency(distances: Matrix, *, threshold: float = 0.1) -> Matrix:
     r"""The kernel of DCRNN, :math:`\exp(-d_{ij}^2 / \text{std}(d)^2)`, zero below a threshold.
 
-    Directed like its distances; the standard deviation is over the listed roads.
+    Directed if the distances are; the standard deviation is over the listed roads.
 
     Args:
         distances: finite where a road is listed.
-        threshold: least weight of an edge.
+        threshold: smallest weight of an edge.
 
     Raises:
-        ValueError: for a matrix that is not square, negative or NaN distances, or distances that
-            are all equal.
+        ValueError: If the matrix is not square, a distance is negative or NaN, or all distances are
+            equal.
 
     Reference:
         Y. Li, R. Yu, C. Shahabi, Y. Liu, ICLR 2018 (arXiv 1707.01926), section 4.
@@ -112,7 +112,9 @@ def threshold_gaussian_adjacency(distances: Matrix, *, threshold: float = 0.1) -
         return torch.zeros_like(distances)
     scale = distances[listed].std(correction=0)
     if float(scale) == 0.0:
-        raise ValueError("distances are all equal: their spread, 0, cannot scale the kernel")
+        raise ValueError(
+            "distances are all equal: their standard deviation is 0, which cannot scale the kernel"
+        )
     weights = torch.exp(-(distances / scale).square())
     return torch.where(weights >= threshold, weights, torch.zeros_like(weights))
 
@@ -125,24 +127,24 @@ def semantic_adjacency(
     variance: float = 0.01,
     threshold: float = 0.6,
 ) -> Matrix:
-    r"""Which sensors have similar days, as zeros and ones.
+    r"""Binary adjacency matrix of sensors with similar days.
 
-    ``"closest"``: every sensor is linked to the ``neighbors`` others at the smallest distance, and
-    a link counts in both directions; no sensor is linked to itself. This is what the paper
-    describes. ``"released"``: the published program standardises all distances, the zeros of the
-    diagonal with them, and links where :math:`\exp(-z^2 / 0.01) > 0.6`: pairs at about the *mean*
-    distance (within 0.07 standard deviations), not the similar ones.
+    ``"closest"``: every sensor is linked to its ``neighbors`` nearest others, and links are
+    symmetrised; there are no self-links. This is what the paper describes. ``"released"``: the
+    released code standardises all distances, including the zeros on the diagonal, and links pairs
+    with :math:`\exp(-z^2 / 0.01) > 0.6`: those at about the *mean* distance (within 0.07 standard
+    deviations), not the similar ones.
 
     Args:
-        distances: of dynamic time warping, symmetric, zero on the diagonal.
+        distances: dynamic time warping distances, symmetric, zero on the diagonal.
         rule: ``"closest"`` or ``"released"``.
-        neighbors: of each sensor, for ``"closest"``; all of them in smaller networks.
-        variance: of ``"released"``.
-        threshold: of ``"released"``.
+        neighbors: number of neighbours for ``"closest"``; at most ``N - 1`` are used.
+        variance: denominator in ``"released"``.
+        threshold: threshold in ``"released"``.
 
     Raises:
-        ValueError: for a matrix that is not square and symmetric, negative, infinite or NaN
-            distances, an unknown rule, or fewer than one neighbour.
+        ValueError: If the matrix is not square and symmetric, a distance is negative, infinite or
+            NaN, the rule is unknown, or ``neighbors`` is below 1.
 
     Reference:
         Z. Liu, P. Shojaee, C. K. Reddy, TMLR 2023, section 4; Z. Fang, Q. Long, G. Song, K. Xie,

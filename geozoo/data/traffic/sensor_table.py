@@ -1,4 +1,4 @@
-"""Series and graphs from plain tables: one row per step, one column per sensor."""
+"""Series and sensor graphs from plain tables: one row per step, one column per sensor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from geozoo.data.traffic._missing_readings import MissingRule, outlier_notes
 from geozoo.data.traffic._regular_grid import check_row_steps, on_regular_grid, step_of_rows
 from geozoo.data.traffic._table_cells import TableForm, read_cells
 from geozoo.data.traffic.sensor_graphs import distances_from_edges
-from geozoo.data.traffic.series import TrafficSeries, clock, with_notes
+from geozoo.data.traffic.series import TrafficSeries, clock, with_quality_notes
 from geozoo.files.contents import report_contents
 from geozoo.files.errors import read_csv_rows
 
@@ -35,44 +35,44 @@ def read_sensor_table(
     edges: str | Path | None = None,
     coordinates: str | Path | None = None,
 ) -> TrafficSeries:
-    """Read a csv file under a line of sensor ids.
+    """Read a CSV file of readings with a header of sensor ids.
 
-    With ``start`` every column is a sensor and rows follow each other by ``interval``. Without,
-    a column holds times and ``interval`` is their smallest step unless it is given. Separators,
-    decimals and common forms of times are seen from the table; what it does not decide raises an
-    error that names the setting of ``form``. Times with a UTC offset keep the clock of the text.
+    With ``start``, every column is a sensor and rows are ``interval`` apart. Without, one column
+    holds times, and ``interval`` defaults to their smallest step. Separator, decimal mark and
+    common time formats are detected; an ambiguous table raises an error that names the option of
+    ``form`` to set. Times with a UTC offset keep the local time as written.
 
-    Empty cells and NaN are missing. A note names a value that lies so far outside all others that
-    it may stand for a missing reading (`geozoo.data.outlying_values`). A step without a row becomes
-    an unobserved one, so that neighbouring steps of the series are always one interval apart.
+    Empty cells and NaN are missing. Values so far outside all others that they may denote missing
+    readings are reported in the notes (`geozoo.data.outlying_values`). A step without a row becomes
+    unobserved, so that consecutive steps of the series are always one interval apart.
 
     Args:
         path: the table.
-        interval: minutes from a row to the next.
+        interval: minutes between rows.
         start: local time of the first row.
-        feature: what the sensors measure.
-        unit: in which unit.
-        zero_is_missing: whether 0 stands for a missing reading.
-        missing: further numbers that stand for a missing reading, such as -9999.
+        feature: name of the measured quantity.
+        unit: its unit.
+        zero_is_missing: whether 0 denotes a missing reading.
+        missing: further sentinel values of missing readings, such as -9999.
         absent_rows: ``"unobserved"``, or ``"closed"``: the series has only the steps of the table,
-            and windows and lags count rows, whatever time lies between.
-        form: separator, decimals, columns and times; None: all seen from the table.
-        adjacency: csv without a header, ``N`` rows of ``N`` weights in the table's order.
-        edges: csv with the header ``from,to,cost`` (or ``distance``), sensors by id.
-        coordinates: csv with the columns ``sensor_id,latitude,longitude``.
+            and windows and lags count rows, regardless of the time between them.
+        form: separator, decimal mark, columns and times; None: all detected.
+        adjacency: CSV without header, ``N`` rows of ``N`` weights in the order of the table.
+        edges: CSV with the header ``from,to,cost`` (or ``distance``), with sensor ids.
+        coordinates: CSV with the columns ``sensor_id,latitude,longitude``.
 
     Raises:
-        FileNotFoundError: for a file that is not there.
-        ValueError: for cells that are no numbers, ids that are not in the table, sizes that do
-            not agree, times that are repeated or out of order, rows that are not ``interval``
-            apart, or a gap many times as long as the table; names file and place.
+        FileNotFoundError: If a file does not exist.
+        ValueError: If a cell is not a number, an id is not in the table, sizes are inconsistent,
+            times are repeated or out of order, rows are not ``interval`` apart, or a gap is many
+            times as long as the table; the message gives file and line.
     """
     if absent_rows not in get_args(AbsentRows):
         raise ValueError(f"absent_rows must be one of {get_args(AbsentRows)}, got {absent_rows!r}")
     path, form = Path(path).expanduser(), form or TableForm()
     rule = MissingRule(zero_is_missing, tuple(missing))
     if start is not None and interval is None:
-        raise ValueError("interval must be given together with start")
+        raise ValueError("start requires interval")
     cells = read_cells(path, form, has_times=start is None)
     ids = cells.ids
     if cells.times is None:
@@ -83,7 +83,7 @@ def read_sensor_table(
         check_row_steps(path, times, interval)
     observed = rule.observed(cells.values)
     notes = (*cells.notes, *outlier_notes(cells.values[observed]))
-    with np.errstate(over="ignore"):  # what is too large becomes infinite and is refused as that
+    with np.errstate(over="ignore"):  # overflow gives inf, which is rejected later
         values = np.where(observed, cells.values, 0.0)[..., None].astype(np.float32)
     series = TrafficSeries(
         values=values,
@@ -102,89 +102,91 @@ def read_sensor_table(
     )
     times_read = () if cells.times is None else ("times",)
     report_contents(path.name, [*times_read, f"{len(ids)} sensors"], cells.unread)
-    return with_notes(on_regular_grid(series) if absent_rows == "unobserved" else series)
+    return with_quality_notes(on_regular_grid(series) if absent_rows == "unobserved" else series)
 
 
 def read_edges(path: str | Path, sensor_ids: list[str]) -> np.ndarray:
-    """Distances ``[N, N]`` from a csv of roads, ``from,to,cost``; infinite where none is listed.
+    """Distances ``[N, N]`` from a CSV of roads, ``from,to,cost``; infinite where none is listed.
 
     Args:
-        path: the file; its third column may have another name.
-        sensor_ids: names of the sensors in order.
+        path: the file; its third column may have any name.
+        sensor_ids: sensor names in order.
 
     Raises:
-        FileNotFoundError: when it is not there.
-        ValueError: for another header, a sensor that is not known, or a length that is negative or
-            no number; names file and line.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the header is wrong, a sensor is unknown, or a length is negative or not a
+            number; the message gives file and line.
     """
     path = Path(path).expanduser()
     header, rows = _read_cells(path)
     if header[:2] != ["from", "to"] or len(header) != 3:
         raise ValueError(f"{path}: the header must be from,to,cost; got {','.join(header)}")
-    place = {name: number for number, name in enumerate(sensor_ids)}
+    index_of = {name: number for number, name in enumerate(sensor_ids)}
     pairs, costs = [], []
     for line, (sender, receiver, cost) in enumerate(rows, start=2):
-        unknown = [name for name in (sender, receiver) if name not in place]
+        unknown = [name for name in (sender, receiver) if name not in index_of]
         if unknown:
             raise ValueError(f"{path}, line {line}: sensor {unknown[0]!r} is not in the list")
-        pairs.append((place[sender], place[receiver]))
+        pairs.append((index_of[sender], index_of[receiver]))
         costs.append(number_in(path, line, cost))
         if not costs[-1] >= 0:
-            raise ValueError(f"{path}, line {line}: the distance {cost} must not be negative")
+            raise ValueError(f"{path}, line {line}: distance must not be negative, got {cost}")
     index = torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2).T
     lengths = torch.tensor(costs, dtype=torch.float64)
     return distances_from_edges(index, lengths, len(sensor_ids)).numpy()
 
 
 def read_coordinates(path: str | Path, sensor_ids: list[str]) -> np.ndarray:
-    """Latitude and longitude ``[N, 2]`` from a csv with a line per sensor.
+    """Latitude and longitude ``[N, 2]`` from a CSV with one line per sensor.
 
     Args:
-        path: the file, with the columns ``sensor_id,latitude,longitude`` among others.
-        sensor_ids: names of the sensors in order.
+        path: the file, with at least the columns ``sensor_id,latitude,longitude``.
+        sensor_ids: sensor names in order.
 
     Raises:
-        FileNotFoundError: when it is not there.
-        ValueError: for missing columns or sensors; names them.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If columns or sensors are missing.
     """
     path = Path(path).expanduser()
     header, rows = _read_cells(path)
     wanted = ("sensor_id", "latitude", "longitude")
     absent = [name for name in wanted if name not in header]
     if absent:
-        raise ValueError(f"{path}: the columns {absent} are missing; it has {','.join(header)}")
+        raise ValueError(f"{path}: the columns {absent} are missing; got {','.join(header)}")
     name, latitude, longitude = (header.index(column) for column in wanted)
-    places = {
+    found = {
         row[name]: (number_in(path, line, row[latitude]), number_in(path, line, row[longitude]))
         for line, row in enumerate(rows, start=2)
     }
-    lost = [sensor for sensor in sensor_ids if sensor not in places]
+    lost = [sensor for sensor in sensor_ids if sensor not in found]
     if lost:
-        raise ValueError(f"{path}: {len(lost)} sensors have no line, {lost[0]!r} first")
-    return np.array([places[sensor] for sensor in sensor_ids], dtype=np.float64)
+        raise ValueError(f"{path}: {len(lost)} sensors have no line; the first is {lost[0]!r}")
+    return np.array([found[sensor] for sensor in sensor_ids], dtype=np.float64)
 
 
 def _read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Header and rows, all of one width."""
+    """Header and rows, all of equal length."""
     rows = [row for _, row in read_csv_rows(path)]
     if len(rows) < 2:
-        raise ValueError(f"{path}: a header and at least one row are needed, got {len(rows)} rows")
+        raise ValueError(
+            f"{path}: a table must have a header and at least one row, got {len(rows)} rows"
+        )
     return rows[0], rows[1:]
 
 
 def number_in(path: Path, line: int, cell: str, where: str = "") -> float:
-    """The number in a cell; ValueError names file, line and place for a cell that holds none."""
+    """The number in a cell; a ValueError for another cell gives file and line."""
     try:
         return float(cell)
     except ValueError:
-        raise ValueError(f"{path}, line {line}{where}: {cell!r} is no number") from None
+        raise ValueError(f"{path}, line {line}{where}: {cell!r} is not a number") from None
 
 
 def _read_matrix(path: Path, size: int) -> np.ndarray:
     path = path.expanduser()
     rows = [[number_in(path, line, cell) for cell in row] for line, row in read_csv_rows(path)]
-    with np.errstate(over="ignore"):  # what is too large becomes infinite and is refused as that
+    with np.errstate(over="ignore"):  # overflow gives inf, which is rejected later
         matrix = np.array(rows or [[]], dtype=np.float32)
     if matrix.shape != (size, size):
-        raise ValueError(f"{path}: {size} x {size} weights are needed, got {matrix.shape}")
+        raise ValueError(f"{path}: weights must have shape ({size}, {size}), got {matrix.shape}")
     return matrix

@@ -1,8 +1,9 @@
-"""Readings of many sensors on one clock, with what is known of the roads between them."""
+"""Synchronised time series of many sensors, with optional information on the roads."""
 
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -22,33 +23,33 @@ _LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.0*)?)?)?")
 
 @dataclass(frozen=True)
 class TrafficSeries:
-    """A table of sensors over time, checked: ``S`` steps, ``N`` sensors, ``F`` features.
+    """A validated multivariate series: ``S`` steps, ``N`` sensors, ``F`` features.
 
     Attributes:
-        values: float32 ``[S, N, F]``, all finite; feature 0 is the target. Where the target was
-            not observed it is 0.
+        values: float32 ``[S, N, F]``, all finite; feature 0 is the target, and 0 where it was not
+            observed.
         observed: ``[S, N]``, false where the target is missing.
-        times: datetime64[s] ``[S]``, local clock of each step, strictly rising by multiples of
-            ``interval``. Gaps are allowed (see :func:`with_notes`).
-        interval: minutes from one step to the next; a day holds a whole number of them.
+        times: datetime64[s] ``[S]``, local time of each step, strictly increasing by multiples of
+            ``interval``. Gaps are allowed (see :func:`with_quality_notes`).
+        interval: minutes between steps; must divide a day.
         features: name of each feature.
         units: unit of each feature.
-        sensor_ids: name of each sensor, all different.
+        sensor_ids: name of each sensor, all distinct.
         coordinates: float64 ``[N, 2]``, latitude and longitude in degrees; ``None`` if unknown.
-        distances: float64 ``[N, N]``, length of the listed road from the sensor of the row to
-            that of the column, in the unit of the source; infinite where none is listed (also on
-            the diagonal, unless listed). ``None`` if unknown.
-        adjacency: float32 ``[N, N]``, weights given by the source, not negative, from row to
+        distances: float64 ``[N, N]``, length of the listed road from the row's sensor to the
+            column's, in the unit of the source; infinite where none is listed (also on the
+            diagonal, unless listed). ``None`` if unknown.
+        adjacency: float32 ``[N, N]``, non-negative weights given by the source, from row to
             column; ``None`` if there are none.
-        source: where the series is from, for people.
-        notes: what a reader should know, of the series as it was read (:meth:`part` keeps them).
-        reading: how cells of a file became readings (what stands for a missing one, the form of
-            the table, UTC offsets), as plain data; a trained model keeps it for its predictions.
+        source: origin of the series, for display.
+        notes: remarks on the series as it was read (:meth:`part` keeps them).
+        reading: how cells of a file became readings (sentinel values, table format, UTC offsets),
+            as plain data; a trained model stores it for its predictions.
 
     Raises:
-        ValueError: for shapes that do not fit together, NaN, repeated ids, times that are
-            repeated, unordered or off the grid of ``interval``, an interval that does not divide
-            the day, or a target other than 0 where nothing was observed.
+        ValueError: If shapes are inconsistent, values are NaN, ids repeat, times are repeated, out
+            of order or off the grid of ``interval``, the interval does not divide a day, or an
+            unobserved target is not 0.
     """
 
     values: Float32[Array, "S N F"]
@@ -66,7 +67,7 @@ class TrafficSeries:
     reading: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse a series that does not fit together."""
+        """Validate the series."""
         check_interval(self.interval)
         self._check_shapes()
         check_times(self.times, self.interval, self.source)
@@ -78,7 +79,7 @@ class TrafficSeries:
             raise ValueError(
                 f"{_of(self.source)}values must be finite, got {self.values[step, sensor, feature]}"
                 f" in step {step} ({self.times[step]}), sensor {self.sensor_ids[sensor]}, feature "
-                f"{self.features[feature]}; {int(bad.sum())} such entries in all"
+                f"{self.features[feature]}; {int(bad.sum())} such entries in total"
             )
         unseen = (self.values[..., 0] != 0) & ~self.observed
         if unseen.any():
@@ -91,8 +92,8 @@ class TrafficSeries:
     def _check_shapes(self) -> None:
         if self.values.ndim != 3 or 0 in self.values.shape:
             raise ValueError(
-                f"{_of(self.source)}values must have the shape [steps, sensors, features], none of "
-                f"them 0, got {self.values.shape}"
+                f"{_of(self.source)}values must have shape [steps, sensors, features], without "
+                f"empty axes, got {self.values.shape}"
             )
         steps, sensors, features = self.values.shape
         wanted: dict[str, tuple[tuple[int, ...], str]] = {
@@ -119,63 +120,69 @@ class TrafficSeries:
                 )
 
     @property
-    def slots_per_day(self) -> int:
-        """Steps of a whole day."""
+    def steps_per_day(self) -> int:
+        """Number of steps per day."""
         return MINUTES_PER_DAY // self.interval
 
+    @property
+    def slots_per_day(self) -> int:
+        """Deprecated name of `steps_per_day`."""
+        warn_of_former_name("TrafficSeries.slots_per_day", "steps_per_day")
+        return self.steps_per_day
+
     def slot_of_day(self) -> Int64[Array, " S"]:
-        """The place of each step in its day, 0 to ``slots_per_day - 1``."""
+        """Index of each step within its day, 0 to ``steps_per_day - 1``."""
         return slot_of_day(self.times, self.interval)
 
     def day_of_week(self) -> Int64[Array, " S"]:
-        """The weekday of each step, Monday 0 to Sunday 6."""
+        """Weekday of each step, Monday 0 to Sunday 6."""
         return day_of_week(self.times)
 
     def part(self, steps: slice) -> TrafficSeries:
-        """Some of the steps, as views; notes remain those of the whole series.
+        """A range of steps, as views; notes remain those of the whole series.
 
         Args:
-            steps: which; without a stride, since that would change the interval.
+            steps: the steps, without a stride, which would change the interval.
 
         Raises:
-            ValueError: for a slice with a stride, or one without any step.
+            ValueError: If the slice has a stride, or is empty.
         """
         if steps.step not in (None, 1):
-            raise ValueError(f"part takes a slice without a stride, got {steps}")
+            raise ValueError(f"steps must be a slice without a stride, got {steps}")
         if len(self.times[steps]) == 0:
-            raise ValueError(f"{steps} holds none of the {len(self.times)} steps")
+            raise ValueError(f"steps must not be empty, got {steps} of {len(self.times)} steps")
         return replace(
             self, values=self.values[steps], observed=self.observed[steps], times=self.times[steps]
         )
 
 
 def slot_of_day(times: Array, interval: int) -> Int64[Array, " S"]:
-    """The place of each time in its day, in steps of ``interval`` minutes from midnight on."""
+    """Index of each time within its day, in steps of ``interval`` minutes from midnight."""
     seconds = (times - times.astype("datetime64[D]")).astype("timedelta64[s]").astype(np.int64)
     return seconds // (60 * interval)
 
 
 def day_of_week(times: Array) -> Int64[Array, " S"]:
-    """The weekday of each time, Monday 0 to Sunday 6."""
-    # Day 0 of this clock, 1 January 1970, was a Thursday.
+    """Weekday of each time, Monday 0 to Sunday 6."""
+    # Day 0, 1 January 1970, was a Thursday.
     return (times.astype("datetime64[D]").astype(np.int64) + 3) % 7
 
 
 def clock(start: str | date | np.datetime64, steps: int, interval: int) -> Array:
-    """Times datetime64[s] of ``steps`` steps without a gap.
+    """Regular times datetime64[s] of ``steps`` steps.
 
     Args:
         start: local time of the first step, in ISO 8601 without a zone.
-        steps: how many.
-        interval: minutes from one to the next.
+        steps: number of steps.
+        interval: minutes between steps.
 
     Raises:
-        ValueError: for a start that is no such time, or a bad interval.
+        ValueError: If the start is not such a time, or the interval is invalid.
     """
     check_interval(interval)
     text = start.isoformat() if isinstance(start, date) else str(start)
     try:
-        # Checked before: numpy also takes "now", and drops a time zone.
+        # Checked first: NumPy also accepts "now", and drops a time zone.
         first = np.array(text if _LOCAL_TIME.fullmatch(text) else "NaT", dtype="datetime64[s]")
     except ValueError:
         first = np.array("NaT", dtype="datetime64[s]")
@@ -188,7 +195,7 @@ def clock(start: str | date | np.datetime64, steps: int, interval: int) -> Array
 
 
 def check_interval(interval: int) -> None:
-    """Refuse an interval of which a day does not hold a whole number."""
+    """Check that the interval is a positive integer that divides a day."""
     if isinstance(interval, bool) or not isinstance(interval, int | np.integer) or interval < 1:
         raise ValueError(f"interval must be a positive whole number of minutes, got {interval!r}")
     if MINUTES_PER_DAY % interval:
@@ -197,8 +204,8 @@ def check_interval(interval: int) -> None:
         )
 
 
-def with_notes(series: TrafficSeries) -> TrafficSeries:
-    """Return the series with notes added on its gaps, missing entries and dull sensors."""
+def with_quality_notes(series: TrafficSeries) -> TrafficSeries:
+    """The series with added notes on gaps, missing entries, and silent or constant sensors."""
     unseen = ~series.observed
     count, share = int(unseen.sum()), float(unseen.mean())
     notes = [*series.notes, *_gap_notes(gaps(series.times, series.interval))]
@@ -216,14 +223,25 @@ def with_notes(series: TrafficSeries) -> TrafficSeries:
     return replace(series, notes=tuple(notes))
 
 
+def with_notes(series: TrafficSeries) -> TrafficSeries:
+    """Deprecated name of `with_quality_notes`."""
+    warn_of_former_name("geozoo.data.traffic.series.with_notes", "with_quality_notes")
+    return with_quality_notes(series)
+
+
+def warn_of_former_name(former: str, current: str) -> None:
+    """Warn the caller of a deprecated function or property."""
+    warnings.warn(f"{former} is now {current}", DeprecationWarning, stacklevel=3)
+
+
 def gaps(times: Array, interval: int) -> list[tuple[np.datetime64, np.datetime64, int]]:
-    """Where steps are absent: the time before, the time after, and how many are."""
+    """Gaps in the steps: the time before, the time after, and the number of absent steps."""
     absent = np.diff(times).astype("timedelta64[s]").astype(np.int64) // (60 * interval) - 1
     return [(times[i], times[i + 1], int(absent[i])) for i in np.flatnonzero(absent)]
 
 
 def _gap_notes(found: list[tuple[np.datetime64, np.datetime64, int]]) -> list[str]:
-    """A line for each of a few gaps, or one for all."""
+    """One line per gap if there are few, one line in total otherwise."""
     if len(found) <= _NAMES_IN_NOTE:
         return [f"{count} steps are absent between {before} and {after}"
                 for before, after, count in found]  # fmt: skip
@@ -235,7 +253,7 @@ def _gap_notes(found: list[tuple[np.datetime64, np.datetime64, int]]) -> list[st
 
 
 def _listed(names: Iterable[str]) -> str:
-    """The first few names, and how many there are."""
+    """The number of names, and the first few."""
     chosen = list(names)
     more = ", ..." if len(chosen) > _NAMES_IN_NOTE else ""
     return f"{len(chosen)} sensors ({', '.join(chosen[:_NAMES_IN_NOTE])}{more})"
@@ -247,17 +265,17 @@ def _of(source: str) -> str:
 
 def _check_ids(sensor_ids: tuple[str, ...], source: str) -> None:
     if not all(isinstance(name, str) and name for name in sensor_ids):
-        raise ValueError(f"{_of(source)}sensor_ids must be texts that are not empty")
+        raise ValueError(f"{_of(source)}sensor_ids must be non-empty strings")
     if len(set(sensor_ids)) < len(sensor_ids):
         twice = next(name for i, name in enumerate(sensor_ids) if name in sensor_ids[:i])
-        raise ValueError(f"{_of(source)}sensor_ids must differ, but {twice!r} occurs twice")
+        raise ValueError(f"{_of(source)}sensor_ids must be distinct, but {twice!r} occurs twice")
 
 
 def _check_graph(series: TrafficSeries, source: str) -> None:
     if series.distances is not None and not (series.distances >= 0).all():
         row, column = np.argwhere(~(series.distances >= 0))[0].tolist()
         raise ValueError(
-            f"{_of(source)}distances must be 0 or positive, got {series.distances[row, column]} "
+            f"{_of(source)}distances must not be negative, got {series.distances[row, column]} "
             f"from {series.sensor_ids[row]} to {series.sensor_ids[column]}"
         )
     if series.adjacency is not None:
@@ -267,17 +285,17 @@ def _check_graph(series: TrafficSeries, source: str) -> None:
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
             raise ValueError(
-                f"{_of(source)}coordinates must be degrees of latitude (up to 90) and longitude "
-                f"(up to 180), got {series.coordinates[row].tolist()} for {series.sensor_ids[row]}"
+                f"{_of(source)}coordinates must be latitude within 90 and longitude within 180 "
+                f"degrees, got {series.coordinates[row].tolist()} for {series.sensor_ids[row]}"
             )
 
 
 def check_weights(weights: Array, name: str) -> None:
-    """Refuse weights that are negative, infinite or NaN."""
+    """Check that weights are finite and non-negative."""
     bad = ~(np.isfinite(weights) & (weights >= 0))
     if bad.any():
         row, column = np.argwhere(bad)[0].tolist()
         raise ValueError(
-            f"{name} must hold finite weights from 0 on, got {weights[row, column]} in row {row}, "
+            f"{name} must be finite and non-negative, got {weights[row, column]} in row {row}, "
             f"column {column}"
         )

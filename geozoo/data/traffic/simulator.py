@@ -1,27 +1,27 @@
-r"""A made-up road network and its traffic, in which neighbours know things first.
+r"""Synthetic traffic on a random road network, where upstream sensors carry predictive information.
 
-A reading is the sum of four parts. With the default options and seed 0 they have these shares of
-the variance about each sensor's mean, as :meth:`TrafficParts.shares` measures them. They do not
-add up to 1 exactly, since waves and incidents are more frequent by day.
+A reading is the sum of four components. With the default options and seed 0 they account for these
+shares of the variance about each sensor's mean, as measured by :meth:`TrafficParts.shares`. The
+shares do not sum to exactly 1, since waves and incidents are more frequent during the day.
 
 ========== ===== ====== ========================================================================
-part       flow  speed  what
+component  flow  speed  description
 ========== ===== ====== ========================================================================
-rhythm     90 %  34 %   hours of the day and days of the week, with a course for every sensor
-waves      11 %  41 %   disturbances that start at a random sensor and move along the roads at a
-                        fixed speed, fading slowly: what a sensor is going to see in half an hour
-                        is now at a sensor upstream
-incidents  0.2 % 3 %    sudden local losses, which nobody can know in advance
-noise      2 %   5 %    of the measurement, and rounding
+rhythm     90 %  34 %   daily and weekly profile of every sensor
+waves      11 %  41 %   disturbances that start at a random sensor and travel along the roads at
+                        constant speed with slow decay: what a sensor will measure in half an
+                        hour is now at a sensor upstream
+incidents  0.2 % 3 %    sudden local losses, which are unpredictable
+noise      2 %   5 %    measurement noise and rounding
 ========== ===== ====== ========================================================================
 
-A linear forecast of the deviation from the mean day, made from a sensor's own last hour, has a
-mean absolute error that falls by 20 % at 30 minutes and by 12 % at 60 minutes when it also gets
-the last hour of the sensors up to 25 km upstream (flow, seed 0, last 30 % of the days held out;
-seeds 1 and 2: 22 and 25 %, 12 and 16 %). Without waves the graph is of no use.
+The mean absolute error of a linear forecast of the deviation from the mean day, given a sensor's
+own last hour, decreases by 20 % at 30 minutes and by 12 % at 60 minutes if the last hour of the
+sensors up to 25 km upstream is added (flow, seed 0, last 30 % of the days held out; seeds 1 and 2:
+22 and 25 %, 12 and 16 %). Without waves the graph carries no information.
 
-This is a model of forecasting, not of traffic: a wave moves with the listed direction of the roads
-and knows nothing of capacity, and real shock waves run against the traffic.
+This is a testbed for forecasting models, not a traffic model: waves travel in the direction of the
+roads and ignore capacity, whereas real shock waves travel upstream.
 """
 
 from __future__ import annotations
@@ -40,42 +40,43 @@ from geozoo.data.traffic.series import (
     check_interval,
     clock,
     day_of_week,
-    with_notes,
+    warn_of_former_name,
+    with_quality_notes,
 )
 
-#: Raised when the numbers of a seed change.
+#: Increased whenever the output for a seed changes.
 TRAFFIC_SIMULATOR_VERSION = 1
 
 Array = np.ndarray
 Quantity = Literal["flow", "speed"]
-#: A wave that has faded to this share of its strength is gone.
+#: Waves are truncated at this fraction of their initial strength.
 _FAINT = 0.03
-#: Half of the missing readings are single ones, half are in outages of this mean length.
+#: Half of the missing readings are isolated, half are in outages of this mean duration.
 _OUTAGE_HOURS = 3.0
 
 
 @dataclass(frozen=True)
 class TrafficOptions:
-    """What is simulated, and how strong each part is.
+    """Options of the simulation: size, and strength of each component.
 
     Attributes:
-        num_sensors: sensors ``N``, at least 2.
-        num_days: days from ``start`` on.
+        num_sensors: number of sensors ``N``, at least 2.
+        num_days: number of days.
         interval: minutes between steps.
-        quantity: ``"flow"``, whole vehicles per interval, or ``"speed"``, mph to one digit.
+        quantity: ``"flow"``, whole vehicles per interval, or ``"speed"``, mph to one decimal.
         start: local time of the first step.
-        seed: of the network and everything on it.
-        waves_per_day: disturbances that start at each sensor in a day of full load.
-        wave_strength: typical height of one at its start, as a share of a sensor's capacity.
-        wave_speed: km/h at which it moves.
-        wave_reach: km after which it has faded to 1/e.
-        incidents_per_day: incidents at each sensor.
-        noise: standard deviation of the measurement, as a share of capacity.
-        missing_share: share of readings that are missing.
-        silent_sensors: sensors that never report.
+        seed: random seed of network and traffic.
+        waves_per_day: disturbances that start at each sensor per day at full load.
+        wave_strength: typical initial amplitude, as a fraction of a sensor's capacity.
+        wave_speed: propagation speed in km/h.
+        wave_reach: decay length (to 1/e) in km.
+        incidents_per_day: incidents per sensor and day.
+        noise: standard deviation of the measurement noise, as a fraction of capacity.
+        missing_share: fraction of readings that are missing.
+        silent_sensors: number of sensors that never report.
 
     Raises:
-        ValueError: for options that describe no traffic.
+        ValueError: If an option is out of range.
     """
 
     num_sensors: int = 40
@@ -94,7 +95,7 @@ class TrafficOptions:
     silent_sensors: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse options that describe no traffic."""
+        """Validate the options."""
         check_interval(self.interval)
         clock(self.start, 1, self.interval)
         check_seed(self.seed)
@@ -109,30 +110,35 @@ class TrafficOptions:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
         for name in ("waves_per_day", "wave_strength", "incidents_per_day", "noise"):
             if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must be 0 or positive, got {getattr(self, name)!r}")
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)!r}")
         if not 0 <= self.missing_share < 1:
             raise ValueError(f"missing_share must be within [0, 1), got {self.missing_share!r}")
         if not 0 <= self.silent_sensors < self.num_sensors:
             raise ValueError(
-                f"silent_sensors must be fewer than the {self.num_sensors} sensors, got "
-                f"{self.silent_sensors!r}"
+                f"silent_sensors must be in 0..{self.num_sensors - 1}, got {self.silent_sensors!r}"
             )
 
     @property
-    def slots_per_day(self) -> int:
-        """Steps of a day."""
+    def steps_per_day(self) -> int:
+        """Number of steps per day."""
         return MINUTES_PER_DAY // self.interval
+
+    @property
+    def slots_per_day(self) -> int:
+        """Deprecated name of `steps_per_day`."""
+        warn_of_former_name("TrafficOptions.slots_per_day", "steps_per_day")
+        return self.steps_per_day
 
 
 @dataclass(frozen=True)
 class TrafficParts:
-    """What the readings are made of, each ``[S, N]`` in the unit of the readings.
+    """Components of the readings, each ``[S, N]`` in the unit of the readings.
 
     Attributes:
-        rhythm: course of day and week.
-        waves: disturbances that move along the roads.
+        rhythm: daily and weekly profile.
+        waves: disturbances that travel along the roads.
         incidents: sudden local losses.
-        noise: of the measurement, with rounding and the cut at the least reading.
+        noise: measurement noise, including rounding and clipping at the smallest reading.
         network: the roads.
     """
 
@@ -144,30 +150,30 @@ class TrafficParts:
 
     @property
     def readings(self) -> Float64[Array, "S N"]:
-        """The sum of the parts, nothing missing."""
+        """The sum of the components, without missing values."""
         return self.rhythm + self.waves + self.incidents + self.noise
 
     def shares(self) -> dict[str, float]:
-        """Variance of every part over that of the readings, all about the mean of each sensor."""
+        """Variance of each component relative to the readings, about the mean of each sensor."""
         total = self.readings.var(0).sum()
         names = ("rhythm", "waves", "incidents", "noise")
         return {name: float(getattr(self, name).var(0).sum() / total) for name in names}
 
 
 def simulate_traffic(options: TrafficOptions | None = None) -> TrafficSeries:
-    """Simulate readings of a road network; the same options give the same readings.
+    """Simulate the readings of a road network, reproducibly for given options.
 
     Returns:
-        Readings with distances in km, coordinates and missing entries; notes say how it was made.
+        Readings with distances in km, coordinates and missing entries.
 
     Raises:
-        ValueError: for options that describe no traffic, see `TrafficOptions`.
+        ValueError: If an option is out of range, see `TrafficOptions`.
     """
     options = options or TrafficOptions()
     parts = simulate_parts(options)
     observed = _observed(options, _streams(options)["missing"])
     is_flow = options.quantity == "flow"
-    return with_notes(
+    return with_quality_notes(
         TrafficSeries(
             values=np.where(observed, parts.readings, 0.0).astype(np.float32)[..., None],
             observed=observed,
@@ -184,9 +190,9 @@ def simulate_traffic(options: TrafficOptions | None = None) -> TrafficSeries:
 
 
 def simulate_parts(options: TrafficOptions) -> TrafficParts:
-    """Simulate the parts of which :func:`simulate_traffic` makes its readings.
+    """Simulate the components of the readings of :func:`simulate_traffic`.
 
-    Every part has a random stream of its own: without waves, say, the rest stays as it was.
+    Each component has its own random stream, so that disabling one leaves the others unchanged.
     """
     streams = _streams(options)
     network = make_road_network(options.num_sensors, streams["network"])
@@ -214,11 +220,11 @@ def _streams(options: TrafficOptions) -> dict[str, np.random.Generator]:
 
 
 def _load(options: TrafficOptions, network: RoadNetwork, rng: np.random.Generator) -> Array:
-    """Demand over capacity, about 0.1 by night and up to 1 in rush hours."""
-    times = clock(options.start, options.num_days * options.slots_per_day, options.interval)
+    """Demand over capacity, about 0.1 at night and up to 1 in rush hours."""
+    times = clock(options.start, options.num_days * options.steps_per_day, options.interval)
     minutes = (times - times.astype("datetime64[D]")).astype("timedelta64[m]").astype(np.int64)
     hour = (minutes / 60)[:, None]
-    # Roads lead into town or out of it: one has its rush in the morning, the other in the evening.
+    # Inbound roads peak in the morning, outbound roads in the evening.
     inbound = rng.uniform(0.0, 1.0, int(network.road.max()) + 1)[network.road]
     shift = rng.normal(0.0, 0.4, (3, options.num_sensors))
     daytime = _rise(hour - 6.5 - shift[0]) * _rise(20.5 + shift[1] - hour)
@@ -229,7 +235,7 @@ def _load(options: TrafficOptions, network: RoadNetwork, rng: np.random.Generato
     leisure = rng.uniform(0.5, 0.9, options.num_sensors)
     midday = np.exp(-0.5 * np.square((hour - 14.0 - shift[1]) / 3.5))
     weekend = 0.1 + plateau * leisure * midday
-    # Friday evening begins earlier, so that the five working days are not the same.
+    # The Friday evening peak is earlier, so that the five working days differ.
     day = day_of_week(times)[:, None]
     friday = 0.08 * (day == 4) * np.exp(-0.5 * np.square((hour - 15.0) / 1.5))
     return np.where(day < 5, workday + friday, weekend)
@@ -242,7 +248,7 @@ def _rise(hours: Array) -> Array:
 def _waves(
     options: TrafficOptions, network: RoadNetwork, load: Array, rng: np.random.Generator
 ) -> Array:
-    """Sum of all waves, as shares of capacity: surges and lulls of flow, or losses of speed."""
+    """Sum of all waves as fractions of capacity: surges and dips of flow, or losses of speed."""
     ways = shortest_ways(network.distances)
     strength = np.exp(-ways / options.wave_reach)
     delay = 60 * np.where(np.isfinite(ways), ways, 0.0) / options.wave_speed
@@ -267,12 +273,12 @@ def _waves(
 
 
 def _pulse(time: Array) -> Array:
-    """Rises from 0 to 1 at time 1 and falls again."""
+    """Pulse shape: rises from 0 to 1 at time 1, then decays."""
     return time * np.exp(1.0 - time)
 
 
 def _losses(options: TrafficOptions, load: Array, rng: np.random.Generator) -> Array:
-    """Share that incidents take away: at once, and given back evenly until they end."""
+    """Fraction lost to incidents: an immediate drop that recovers linearly."""
     losses = np.zeros_like(load)
     for sensor in range(options.num_sensors):
         count = rng.poisson(options.incidents_per_day * options.num_days)
@@ -287,8 +293,8 @@ def _losses(options: TrafficOptions, load: Array, rng: np.random.Generator) -> A
 
 
 def _observed(options: TrafficOptions, rng: np.random.Generator) -> Array:
-    """Which readings arrive."""
-    steps = options.num_days * options.slots_per_day
+    """Mask of the readings that are not missing."""
+    steps = options.num_days * options.steps_per_day
     observed = rng.uniform(size=(steps, options.num_sensors)) >= options.missing_share / 2
     outage = max(int(60 * _OUTAGE_HOURS / options.interval), 1)
     for sensor in range(options.num_sensors):

@@ -1,4 +1,4 @@
-"""Traffic that is simulated on the spot: the data set that needs no files."""
+"""Synthetic traffic: a dataset that needs no files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from geozoo.files.folders import data_folder
 class TrafficSynthetic(Traffic):
     """A generated road network with daily and weekly rhythm, travelling waves and incidents.
 
-    See `geozoo.data.simulate_traffic` for what is simulated and how much each part carries.
+    See `geozoo.data.simulate_traffic` for the components and their shares of the variance.
 
     ======== ==================== ======================
     field    shape                meaning
@@ -25,16 +25,16 @@ class TrafficSynthetic(Traffic):
     ======== ==================== ======================
 
     Args:
-        loader: batch sizes, order and residence.
+        loader: batch sizes, shuffling and device placement.
         protocol: see `Traffic`.
         graphs: see `Traffic`.
-        num_sensors: sensors of the network.
-        num_days: days, of which a day has 288 steps.
-        seed: of the network and everything on it.
-        root: folder of all data sets, for the distances of the semantic graph.
+        num_sensors: number of sensors.
+        num_days: number of days of 288 steps.
+        seed: random seed of network and traffic.
+        root: folder of all datasets, for the cached distances of the semantic graph.
 
     Raises:
-        ValueError: for options that describe no traffic.
+        ValueError: If an option is out of range.
     """
 
     name = "traffic_synthetic"
@@ -55,5 +55,5 @@ class TrafficSynthetic(Traffic):
         self.folder = data_folder(self.name, root)
 
     def read(self) -> TrafficSeries:
-        """Simulate; the same numbers for the same options."""
+        """Simulate the readings, reproducibly for given options."""
         return simulate_traffic(self.options)

@@ -1,4 +1,4 @@
-"""Traffic data in plain tables: Los-loop, and a user's own."""
+"""Traffic data in plain tables: Los-loop, and user-supplied tables."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from geozoo.options import grouped
 
 
 class LosLoop(Traffic):
-    """One week of speeds of 207 loop detectors in Los Angeles, and the weights between them.
+    """One week of speeds of 207 loop detectors in Los Angeles, and their adjacency matrix.
 
-    The part of METR-LA that was published with T-GCN (Zhao et al. 2019, arXiv 1811.05320):
-    ``los_speed.csv`` and ``los_adj.csv``, 2012-03-01 to 2012-03-07, 5-minute steps, mph. Missing
-    readings were filled by linear interpolation by its authors, so nothing is marked as missing.
+    The subset of METR-LA published with T-GCN (Zhao et al. 2019, arXiv 1811.05320):
+    ``los_speed.csv`` and ``los_adj.csv``, 2012-03-01 to 2012-03-07, 5-minute steps, mph. Its
+    authors linearly interpolated missing readings, so nothing is marked as missing.
 
     ======== ================ =========================================
     field    shape            meaning
@@ -33,11 +33,11 @@ class LosLoop(Traffic):
     ======== ================ =========================================
 
     Args:
-        loader: batch sizes, order and residence.
+        loader: batch sizes, shuffling and device placement.
         protocol: see `Traffic`.
         graphs: see `Traffic`.
-        root: folder of all data sets; the files lie in its subfolder ``los_loop``.
-        download: whether missing files may be fetched.
+        root: folder of all datasets; the files are in its subfolder ``los_loop``.
+        download: whether missing files may be downloaded.
     """
 
     name = "los_loop"
@@ -56,7 +56,7 @@ class LosLoop(Traffic):
         self.folder, self.download = data_folder(self.name, root), download
 
     def prepare_data(self) -> None:
-        """Fetch the files that are not there."""
+        """Download missing files."""
         for file in remote_files(self.name).values():
             fetch(file, self.folder, download=self.download)
 
@@ -88,21 +88,21 @@ class RoadFiles:
 
 
 class TrafficCSV(Traffic):
-    """A table of your own: rows are steps, columns are sensors.
+    """A user-supplied table: rows are steps, columns are sensors.
 
-    Steps without a row are unobserved, and windows in which nothing was observed among the inputs,
-    or nothing among the targets, are left out of all parts.
+    Steps without a row are unobserved, and windows without any observed input or any observed
+    target are excluded from all splits.
 
     Args:
-        path: the csv file, see `geozoo.data.read_sensor_table` for its form.
-        loader: batch sizes, order and residence.
+        path: the CSV file, see `geozoo.data.read_sensor_table` for its format.
+        loader: batch sizes, shuffling and device placement.
         protocol: see `Traffic`.
         graphs: see `Traffic`.
-        interval: minutes from a row to the next; None: from the column of times.
+        interval: minutes between rows; None: from the time column.
         start: local time of the first row, for a table without times.
-        feature: what the sensors measure.
-        unit: in which unit.
-        zero_is_missing: whether 0 stands for a missing reading.
+        feature: name of the measured quantity.
+        unit: its unit.
+        zero_is_missing: whether 0 denotes a missing reading.
         missing: further numbers that stand for a missing reading, such as -9999.
         absent_rows: ``"unobserved"``: a step without a row is one without readings; ``"closed"``:
             the rows count as consecutive steps, whatever time lies between.

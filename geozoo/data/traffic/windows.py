@@ -1,4 +1,4 @@
-"""Windows of one series on the sensors of a graph, gathered by their start."""
+"""Windows of a time series on a sensor graph, gathered by start step."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from geozoo.data._layout import GraphIndex, as_index
 
 
 class WindowBatch:
-    """Some windows of a series, in physical units.
+    """A batch of windows, in physical units.
 
-    Its attributes cannot be set; :meth:`replace` gives a batch with other values. It is no
-    dataclass: Lightning would cast or copy the fields of one in the precision of the training,
-    though targets keep theirs and a task casts what its model sees.
+    Immutable; :meth:`replace` returns a modified copy. It is not a dataclass, because Lightning
+    would cast the fields of one to the training precision, whereas targets keep theirs and the task
+    casts the inputs of its model.
 
     Args:
-        x: what a model sees, ``[B, T, N, F]``; unobserved entries of the target feature are 0.
-        x_observed: whether the target feature was observed there, ``[B, T, N]``.
-        y: the target feature of the steps behind, ``[B, H, N]``; unobserved entries are 0.
-        y_observed: whether it was observed there, ``[B, H, N]``.
-        time: slot of the day and day of the week (Monday 0) of all steps, ``[B, T + H, 2]``.
-        part: part of each window ``[B]``: 0 training, 1 validation, 2 test.
-        index: position of each window in the store, ``[B]``.
-        lagged: the target feature some steps before those of ``y``, ``[B, L, H, N]``, or None.
-        lagged_observed: whether it was observed there.
+        x: lookback window, ``[B, T, N, F]``; unobserved entries of the target feature are 0.
+        x_observed: mask of the observed target feature in ``x``, ``[B, T, N]``.
+        y: target feature of the following steps, ``[B, H, N]``; unobserved entries are 0.
+        y_observed: mask of the observed entries of ``y``, ``[B, H, N]``.
+        time: step of the day and day of the week (Monday 0) of all steps, ``[B, T + H, 2]``.
+        part: split of each window ``[B]``: 0 training, 1 validation, 2 test.
+        index: index of each window in the store, ``[B]``.
+        lagged: target feature at the lags before the steps of ``y``, ``[B, L, H, N]``, or None.
+        lagged_observed: mask of the observed entries of ``lagged``.
     """
 
     x: Float[Tensor, "B T N F"]
@@ -59,8 +59,8 @@ class WindowBatch:
         )  # fmt: skip
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Refuse to change a batch that others may hold."""
-        raise AttributeError(f"{name}: a WindowBatch cannot be changed; use replace({name}=...)")
+        """Raise an error, since a batch is immutable."""
+        raise AttributeError(f"{name}: a WindowBatch is immutable; use replace({name}=...)")
 
     @property
     def num_graphs(self) -> int:
@@ -68,10 +68,10 @@ class WindowBatch:
         return self.x.shape[0]
 
     def replace(self, **tensors: Tensor | None) -> WindowBatch:
-        """A batch in which some fields are exchanged; this one stays as it is.
+        """A copy of the batch with new values for some fields.
 
         Raises:
-            TypeError: for a field that there is not.
+            TypeError: If a field does not exist.
         """
         values: dict[str, Any] = {**self.__dict__, **tensors}
         return WindowBatch(**values)
@@ -81,7 +81,7 @@ class WindowBatch:
         return self._mapped(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> WindowBatch:
-        """A copy in page-locked memory; called by the torch DataLoader."""
+        """A copy in page-locked memory; called by PyTorch's DataLoader."""
         return self._mapped(lambda tensor: tensor.pin_memory())
 
     def _mapped(self, function: Callable[[Tensor], Tensor]) -> WindowBatch:
@@ -90,22 +90,22 @@ class WindowBatch:
 
 
 class SeriesStore:
-    """A series on a device, of which windows are gathered by index; nothing is copied before.
+    """A series on a device, from which windows are gathered by index without storing them.
 
     Args:
         values: ``[S, N, F]``; feature 0 is the target.
-        observed: whether the target was observed, ``[S, N]``.
-        time: slot of the day and day of the week of each step, ``[S, 2]``.
-        part: part of each window, ``[S - T - H + 1]``: 0 training, 1 validation, 2 test; of a
-            window in none of them, which nobody gathers, any.
-        input_steps: ``T``.
-        horizon: ``H``.
-        lags: for each lag, batches hold the target that many steps before those of ``y``, where
-            the series goes back so far.
+        observed: mask of the observed target, ``[S, N]``.
+        time: step of the day and day of the week of each step, ``[S, 2]``.
+        part: split of each window, ``[S - T - H + 1]``: 0 training, 1 validation, 2 test;
+            arbitrary for windows in no split, which are never gathered.
+        input_steps: length of the lookback window, ``T``.
+        horizon: number of forecast steps, ``H``.
+        lags: for each lag, batches also contain the target that many steps before those of ``y``,
+            masked where the series does not reach back far enough.
 
     Raises:
-        ValueError: for shapes that do not fit, values that are not finite, a series shorter than
-            one window, or a lag smaller than the horizon (it would show the future).
+        ValueError: If shapes are inconsistent, values are not finite, the series is shorter than
+            one window, or a lag is smaller than the horizon, which would leak the future.
 
     >>> hours = torch.arange(5.0)[:, None, None]
     >>> store = SeriesStore(hours, torch.ones(5, 1, dtype=torch.bool),
@@ -129,8 +129,8 @@ class SeriesStore:
         num_windows = values.shape[0] - input_steps - horizon + 1
         if num_windows < 1:
             raise ValueError(
-                f"values: {values.shape[0]} steps are fewer than one window of {input_steps} + "
-                f"{horizon} steps"
+                f"values must have at least one window of {input_steps} + {horizon} steps, got "
+                f"{values.shape[0]} steps"
             )
         expected = {
             "observed": (observed, tuple(values.shape[:2])),
@@ -141,7 +141,9 @@ class SeriesStore:
             if tuple(tensor.shape) != shape:
                 raise ValueError(f"{name} must have shape {shape}, got {tuple(tensor.shape)}")
         if not bool(torch.isfinite(values).all()):
-            raise ValueError("values holds NaN or infinite entries; mark them in observed instead")
+            raise ValueError(
+                "values contain NaN or infinite entries; set them to 0 and mask them in observed"
+            )
         self.values, self.observed, self.time, self.part = values, observed, time, part
         self.input_steps, self.horizon = input_steps, horizon
         self.lags = _checked_lags(lags, horizon)
@@ -163,7 +165,7 @@ class SeriesStore:
         return sum(tensor.nbytes for tensor in tensors)
 
     def with_lags(self, lags: Sequence[int]) -> SeriesStore:
-        """The same series, whose batches also hold the target some steps earlier."""
+        """The same series with lagged targets in its batches."""
         return self._copy(self.device, lags)
 
     def to(self, device: torch.device | str) -> SeriesStore:
@@ -171,14 +173,14 @@ class SeriesStore:
         return self._copy(torch.device(device), self.lags)
 
     def gather(self, index: GraphIndex) -> WindowBatch:
-        """The windows at some positions, in that order, on the store's device.
+        """Gather windows, in the given order, on the store's device.
 
         Args:
             index: start steps ``[B]``; repeats are allowed.
 
         Raises:
-            TypeError: for an index that is not of whole numbers.
-            IndexError: for a position outside the store.
+            TypeError: If the index does not hold integers.
+            IndexError: If an index is out of range.
         """
         start = as_index(index, len(self)).to(self.device, non_blocking=True)
         seen = start[:, None] + torch.arange(self.input_steps, device=self.device)

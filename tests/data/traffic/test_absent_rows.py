@@ -1,4 +1,4 @@
-"""Rows that a table does not have: windows, lags and statistics count time, not rows."""
+"""Tables with missing rows: windows, lags and statistics count time steps, not rows."""
 
 from datetime import datetime, timedelta
 
@@ -22,7 +22,7 @@ from geozoo.tasks._forecast_sample import ForecastSample
 
 
 def table(path, days, interval, reading, is_kept):
-    """A table from Monday on, two sensors, with the rows that are kept."""
+    """A table of two sensors, starting on a Monday, with the rows that are kept."""
     lines = ["time,a,b"]
     for step in range(days * 1440 // interval):
         moment = datetime(2024, 6, 3) + timedelta(minutes=step * interval)
@@ -43,7 +43,7 @@ def loaded(path, **options):
 
 
 def error_of(data, network, step):
-    """Mean absolute error of the test part at a step ahead, as the metrics count it."""
+    """Mean absolute error on the test split at one horizon, as the metrics compute it."""
     data.serve(network)
     task = Forecasting(network, data.spec)
     task.prepare(data)
@@ -58,7 +58,7 @@ def minute_of_day(moment):
 
 @pytest.fixture
 def metro(tmp_path):
-    """Closed from 22 to 6 o'clock; every reading is the minute of the day."""
+    """No rows from 22:00 to 6:00; every reading is the minute of the day."""
     return table(tmp_path / "metro.csv", 14, 15, minute_of_day, lambda t: 6 <= t.hour < 22)
 
 
@@ -101,28 +101,30 @@ def test_statistics_over_windows_count_those_that_are_there(metro):
 
 def test_all_gaps_are_one_note(metro):
     first, *others = read_sensor_table(metro).notes
-    assert first.startswith("416 of 1312 steps have no row and count as unobserved; they lie in 13")
+    assert first.startswith("416 of 1312 steps have no row and count as unobserved, in 13")
     assert not any("absent" in note for note in others)
     assert (
         "416 steps are absent in 13 gaps" in read_sensor_table(metro, absent_rows="closed").notes[0]
     )
 
 
-def test_a_part_that_lies_in_a_gap_is_named(tmp_path):
+def test_a_part_that_lies_in_a_gap_is_reported(tmp_path):
     path = table(tmp_path / "t.csv", 40, 60, minute_of_day, lambda t: t.day < 25 or t.month == 7)
     data = loaded(write_lines(tmp_path / "u.csv", *path.read_text().split("\n")[: 24 * 30]))
     data.protocol = forecast_protocol()
     assert len(data.splits["val"])
     path = table(tmp_path / "v.csv", 30, 60, minute_of_day, lambda t: t.day in (3, 4, 5, 6, 7, 31))
     path.write_text(path.read_text() + "2024-07-03 00:00,1,1\n")
-    with pytest.raises(ValueError, match=r"no window of the parts \['val', 'test'\] has a reading"):
+    with pytest.raises(
+        ValueError, match=r"no window of the splits \['val', 'test'\] has an observed"
+    ):
         _ = loaded(path).data
 
 
-def test_a_grid_much_longer_than_the_table_is_refused():
+def test_a_grid_much_longer_than_the_table_is_rejected():
     times = series(steps=40).times.copy()
     times[20:] += np.timedelta64(365, "D")
-    with pytest.raises(ValueError, match=r"40 rows lie on 105160 steps .* has 105120 steps"):
+    with pytest.raises(ValueError, match=r"40 rows span 105160 steps .* has 105120 steps"):
         on_regular_grid(series(steps=40, times=times))
     times = series(steps=40).times.copy()
     times[20:] += np.timedelta64(7, "D")
@@ -132,17 +134,17 @@ def test_a_grid_much_longer_than_the_table_is_refused():
 @pytest.mark.parametrize(
     ("interval", "message"),
     [
-        (5, "rows are 60 minutes apart, .* but steps of 5 minutes are needed"),
-        (120, "rows are 60 minutes apart, .* but steps of 120 minutes are needed. Average"),
+        (5, "rows are 60 minutes apart, .* but the interval is 5 minutes"),
+        (120, "rows are 60 minutes apart, .* but the interval is 120 minutes. Average"),
     ],
 )
-def test_another_interval_is_named(tmp_path, interval, message):
+def test_another_interval_is_reported(tmp_path, interval, message):
     path = table(tmp_path / "t.csv", 1, 60, minute_of_day, lambda t: t.hour != 5)
     with pytest.raises(ValueError, match=message):
         read_sensor_table(path, interval=interval)
 
 
-def test_a_row_between_the_steps_is_named(tmp_path):
+def test_a_row_between_the_steps_is_reported(tmp_path):
     path = table(tmp_path / "t.csv", 1, 60, minute_of_day, lambda t: True)
     path.write_text(path.read_text().replace("05:00", "05:01"))
     with pytest.raises(

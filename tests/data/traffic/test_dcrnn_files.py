@@ -1,4 +1,4 @@
-"""METR-LA and PEMS-BAY files: tables of pandas, pickled graphs, lists of roads and places."""
+"""METR-LA and PEMS-BAY files: pandas tables, pickled graphs, lists of roads and locations."""
 
 import pickle
 from pathlib import Path
@@ -54,7 +54,7 @@ def test_names_of_columns_in_all_forms(tmp_path, columns):
 
 
 class Touch:
-    """Makes a file when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -92,11 +92,11 @@ def test_clock_hour_that_daylight_saving_skips_is_noted(tmp_path):
 
 
 @pytest.mark.parametrize(("place", "word"), [(3, "repeated"), (0, "out of order")])
-def test_clock_that_goes_back_is_refused(tmp_path, place, word):
+def test_clock_that_goes_back_is_rejected(tmp_path, place, word):
     times = TIMES.copy()
     times[4] = times[place]
     path = write_frame(tmp_path / "a.h5", "df", SPEED, times, np.array(IDS, "S6"))
-    with pytest.raises(ValueError, match=f"a.h5: times must rise .* in step 4 is {word}"):
+    with pytest.raises(ValueError, match=f"a.h5: times must increase .* in step 4 is {word}"):
         read_dcrnn(path)
 
 
@@ -116,25 +116,25 @@ def test_graph_is_brought_into_the_order_of_the_columns(table, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ((IDS[:2] + ["1"], np.eye(3)), r"lacks 1 \(717447\), and it has 1 others \(1\)"),
-        ((IDS[:2], np.eye(2)), r"lacks 1 \(717447\), and it has 0 others"),
-        ((IDS, np.eye(2)), "3 x 3 weights are needed"),
-        ((IDS, np.ones(3)), "3 x 3 weights are needed"),
-        ((IDS, -np.eye(3)), "finite weights from 0 on, got -1.0 in row 0, column 0"),
+        ((IDS[:2] + ["1"], np.eye(3)), r"lacks 1 of .*\(717447\) and has 1 others \(1\)"),
+        ((IDS[:2], np.eye(2)), r"lacks 1 of .*\(717447\) and has 0 others"),
+        ((IDS, np.eye(2)), r"weights must have shape \(3, 3\)"),
+        ((IDS, np.ones(3)), r"weights must have shape \(3, 3\)"),
+        ((IDS, -np.eye(3)), "finite and non-negative, got -1.0 in row 0, column 0"),
         ((IDS, np.full((3, 3), np.nan)), "got nan"),
-        ((IDS[:2] + IDS[:1], np.eye(3)), "ids are not all different"),
+        ((IDS[:2] + IDS[:1], np.eye(3)), "ids must be distinct"),
     ],
 )
-def test_graph_of_other_sensors_or_sizes_is_refused(table, tmp_path, content, message):
+def test_graph_of_other_sensors_or_sizes_is_rejected(table, tmp_path, content, message):
     graph = write_graph(tmp_path / "adj_mx.pkl", *content)
     with pytest.raises(ValueError, match=rf"adj_mx.pkl.*{message}"):
         read_dcrnn(table, adjacency=graph)
 
 
-def test_pickle_that_is_no_graph_is_refused(table, tmp_path):
+def test_pickle_that_is_no_graph_is_rejected(table, tmp_path):
     graph = tmp_path / "adj_mx.pkl"
     graph.write_bytes(pickle.dumps([IDS, np.eye(3)]))
-    with pytest.raises(ValueError, match="must hold ids, .* got list of list, ndarray"):
+    with pytest.raises(ValueError, match="must hold a list of ids, .* got list of list, ndarray"):
         read_dcrnn(table, adjacency=graph)
     graph.write_bytes(pickle.dumps(Touch(tmp_path / "trace")))
     with pytest.raises(ValueError, match="adj_mx.pkl is not a pickle of plain arrays"):
@@ -143,12 +143,12 @@ def test_pickle_that_is_no_graph_is_refused(table, tmp_path):
 
 
 @pytest.mark.parametrize("header", [["from,to,cost"], []])
-def test_roads_of_other_sensors_are_left_out_and_counted(table, tmp_path, header):
+def test_roads_of_other_sensors_are_excluded_and_counted(table, tmp_path, header):
     lines = [*header, "773869,767541,12.5", "773869,1,3", "2,1,3", "717447,717447,0.0"]
     series = read_dcrnn(table, distances=write_lines(tmp_path / "roads.csv", *lines))
     assert series.distances[0, 1] == 12.5 and series.distances[2, 2] == 0
     assert np.isfinite(series.distances).sum() == 2
-    assert series.notes[0] == "2 roads from or to other sensors are left out"
+    assert series.notes[0] == "2 roads from or to other sensors are ignored"
 
 
 @pytest.mark.parametrize(
@@ -169,19 +169,27 @@ def test_locations_with_and_without_a_header(table, tmp_path, lines):
 @pytest.mark.parametrize(
     ("option", "lines", "message"),
     [
-        ("distances", ["773869,767541,-1"], "line 1: the distance -1 is not 0 or positive"),
-        ("distances", ["773869,767541,nan"], "line 1: the distance nan is not"),
-        ("distances", ["from,to,cost", "773869,767541,x"], "line 2: 'x' is no number"),
+        ("distances", ["773869,767541,-1"], "line 1: distance must not be negative, got -1"),
+        ("distances", ["773869,767541,nan"], "line 1: distance must not be negative, got nan"),
+        ("distances", ["from,to,cost", "773869,767541,x"], "line 2: 'x' is not a number"),
         ("distances", ["773869,767541,1", "773869,767"], "line 2: 2 cells instead of 3"),
-        ("distances", ["1,2,3"], "none of its 1 roads is between sensors"),
-        ("distances", ["773869,767541"], "must begin with from,to,cost, or have"),
-        ("distances", ["sender,receiver,cost", "773869,767541,1"], "line 1: 'cost' is no number"),
-        ("locations", ["773869,34,-118"], "2 sensors have no location, 767541 first"),
-        ("locations", [f"{name},34,-190" for name in IDS], "coordinates must be degrees"),
-        ("locations", ["sensor_id,latitude", "773869,34"], "must begin with index,sensor_id"),
+        ("distances", ["1,2,3"], "none of the 1 listed roads connects two sensors"),
+        ("distances", ["773869,767541"], "header must be from,to,cost, or the columns"),
+        (
+            "distances",
+            ["sender,receiver,cost", "773869,767541,1"],
+            "line 1: 'cost' is not a number",
+        ),
+        ("locations", ["773869,34,-118"], "2 sensors have no location, first 767541"),
+        (
+            "locations",
+            [f"{name},34,-190" for name in IDS],
+            "coordinates must be latitude within 90",
+        ),
+        ("locations", ["sensor_id,latitude", "773869,34"], "header must be index,sensor_id"),
     ],
 )
-def test_bad_lists_are_named_with_file_and_line(table, tmp_path, option, lines, message):
+def test_bad_lists_are_reported_with_file_and_line(table, tmp_path, option, lines, message):
     path = write_lines(tmp_path / "list.csv", *lines)
     with pytest.raises(ValueError, match=message) as error:
         read_dcrnn(table, **{option: path})
@@ -190,35 +198,35 @@ def test_bad_lists_are_named_with_file_and_line(table, tmp_path, option, lines, 
         read_dcrnn(table, **{option: tmp_path / "absent.csv"})
 
 
-def test_tables_of_other_kinds_are_refused(table, tmp_path):
-    with pytest.raises(ValueError, match=r"the key 'speed' is looked for .* it has df \(frame\)"):
+def test_tables_of_other_kinds_are_rejected(table, tmp_path):
+    with pytest.raises(ValueError, match=r"a table with the key 'speed' .* it holds df \(frame\)"):
         read_dcrnn(table, key="speed")
     assert read_dcrnn(table, key="/df").values.shape == (6, 3, 1)
     with h5py.File(table, "a") as file:
         file.copy("df", "more")
-    with pytest.raises(ValueError, match=r"the only table is looked for"):
+    with pytest.raises(ValueError, match=r"must hold exactly one table"):
         read_dcrnn(table)
 
 
 @pytest.mark.parametrize(
     ("attribute", "message"),
     [
-        ({"kind": np.bytes_(b"integer")}, "must be an index of times, got kind 'integer'"),
+        ({"kind": np.bytes_(b"integer")}, "must be a time index, got kind 'integer'"),
         ({"tz": np.bytes_(b"US/Pacific")}, r"has a time zone \(US/Pacific\)"),
     ],
 )
-def test_index_that_is_no_local_clock_is_refused(tmp_path, attribute, message):
+def test_index_that_is_no_local_clock_is_rejected(tmp_path, attribute, message):
     path = write_frame(tmp_path / "a.h5", "df", SPEED, TIMES, np.array(IDS, "S6"), **attribute)
     with pytest.raises(ValueError, match=message):
         read_dcrnn(path)
 
 
-def test_damaged_tables_are_named(table, tmp_path):
+def test_corrupt_tables_are_reported(table, tmp_path):
     content = table.read_bytes()
     for length in (0, 100, len(content) // 2):
         path = tmp_path / "cut.h5"
         path.write_bytes(content[:length])
-        with pytest.raises(ValueError, match="cut.h5 cannot be read as a table of pandas"):
+        with pytest.raises(ValueError, match="cut.h5 cannot be read as a pandas table"):
             read_dcrnn(path)
     with pytest.raises(FileNotFoundError, match="absent.h5"):
         read_dcrnn(tmp_path / "absent.h5")
@@ -231,7 +239,7 @@ def change(path, name, make):
     return path
 
 
-def test_parts_that_do_not_fit_or_lie_elsewhere_are_refused(table, tmp_path):
+def test_parts_that_do_not_fit_or_lie_elsewhere_are_rejected(table, tmp_path):
     def refused(name, make, message):
         path = tmp_path / f"{name}.h5"
         path.write_bytes(table.read_bytes())
@@ -242,18 +250,16 @@ def test_parts_that_do_not_fit_or_lie_elsewhere_are_refused(table, tmp_path):
     refused(
         "axis0", lambda g, n: g.create_dataset(n, data=np.array(["a"] * 3, "S1")), "each of its"
     )
-    refused("axis0", lambda g, n: g.create_dataset(n, data=np.ones(3)), "not names")
+    refused("axis0", lambda g, n: g.create_dataset(n, data=np.ones(3)), "axis0 must hold names")
     refused("block0_values", lambda g, n: g.create_dataset(n, data=np.ones((5, 3))), "of shape")
     refused("block0_values", lambda g, n: g.create_group(n), "is not an array")
     external = h5py.ExternalLink(str(table), "/df/axis1")
     refused("axis1", lambda g, n: g.__setitem__(n, external), "axis1 is a link")
     huge = {"shape": (10**9, 10**6), "dtype": "f8", "chunks": (1, 10**6)}
-    refused(
-        "block0_values", lambda g, n: g.create_dataset(n, **huge), "said to hold 8000000000000000"
-    )
+    refused("block0_values", lambda g, n: g.create_dataset(n, **huge), "declares 8000000000000000")
 
 
-def test_without_the_library_the_extra_is_named(table, monkeypatch):
+def test_without_the_library_the_extra_is_reported(table, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     with pytest.raises(ImportError, match=r"pip install 'geozoo\[traffic\]'"):
         read_dcrnn(table)
@@ -273,7 +279,7 @@ def test_files_of_todays_pandas(tmp_path, columns, has_two_types):
     assert np.array_equal(found.values, SPEED)
     assert (found.times == TIMES).all()
     frame.to_hdf(tmp_path / "table.h5", key="df", format="table")
-    with pytest.raises(ValueError, match=r"it has df \(frame_table\)"):
+    with pytest.raises(ValueError, match=r"it holds df \(frame_table\)"):
         read_fixed_frame(tmp_path / "table.h5")
 
 

@@ -1,4 +1,4 @@
-"""Numbers that stand for missing readings."""
+"""Sentinel values of missing readings."""
 
 import logging
 
@@ -14,7 +14,7 @@ RANDOM = np.random.default_rng(0)
 
 
 def table(path, stands_for_missing):
-    """Two sensors with a daily rhythm, a tenth of whose readings is missing."""
+    """Two sensors with a daily rhythm and 10 % missing readings."""
     random = np.random.default_rng(0)
     lines = ["time,a,b"]
     for hour in range(24 * 42):
@@ -41,7 +41,7 @@ def test_a_number_that_stands_for_missing_is_no_reading(tmp_path):
 
 
 @pytest.mark.parametrize("number", ["-9999", "-1", "999", "65535"])
-def test_a_number_far_outside_is_named(tmp_path, number, caplog):
+def test_a_number_far_outside_is_reported(tmp_path, number, caplog):
     path = table(tmp_path / "t.csv", number)
     with caplog.at_level(logging.WARNING, logger="geozoo"):
         _ = loaded(path).series
@@ -71,6 +71,6 @@ def test_the_rule(values, expected):
 
 
 @pytest.mark.parametrize("missing", [["x"], [float("nan")], [True]])
-def test_what_is_no_number_is_refused(tmp_path, missing):
+def test_what_is_no_number_is_rejected(tmp_path, missing):
     with pytest.raises(ValueError, match="missing must be a list of numbers"):
         read_sensor_table(table(tmp_path / "t.csv", ""), missing=missing)

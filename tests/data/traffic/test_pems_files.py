@@ -1,4 +1,4 @@
-"""PEMS files: readings, roads by place or station id, and what is wrong with bad ones."""
+"""PEMS files: readings, roads by index or station id, and errors."""
 
 import numpy as np
 import pytest
@@ -68,11 +68,11 @@ def test_roads_between_station_ids_or_places(readings, tmp_path, line):
     ("lines", "message"),
     [
         (["from,to,cost", "0,1,2", "0,3,1"], "line 3: sensor '3' is not in the list, which is 0 t"),
-        (["from,to,cost", "317842,1,2"], "line 2: sensor '317842' .*list of these must be given"),
+        (["from,to,cost", "317842,1,2"], "line 2: sensor '317842' .*sensor_ids must be given"),
         (["from,to,cost", "0,-1,2"], "line 2: sensor '-1'"),
-        (["from,to,cost", "0,1,2", "1,2,-3"], "line 3: the distance -3 must not be negative"),
-        (["from,to,cost", "0,1,nan"], "line 2: the distance nan"),
-        (["from,to,cost", "0,1,far"], "line 2: 'far' is no number"),
+        (["from,to,cost", "0,1,2", "1,2,-3"], "line 3: distance must not be negative, got -3"),
+        (["from,to,cost", "0,1,nan"], "line 2: distance must not be negative, got nan"),
+        (["from,to,cost", "0,1,far"], "line 2: 'far' is not a number"),
         (
             ["from,to,cost", "0,1,2", "1,2"],
             "line 3: 2 cells instead of 3; is the file trunc",
@@ -82,7 +82,7 @@ def test_roads_between_station_ids_or_places(readings, tmp_path, line):
         (["from,to,cost"], "at least one row"),
     ],
 )
-def test_bad_roads_are_named_with_file_and_line(readings, tmp_path, lines, message):
+def test_bad_roads_are_reported_with_file_and_line(readings, tmp_path, lines, message):
     roads = write_lines(tmp_path / "roads.csv", *lines)
     with pytest.raises(ValueError, match=rf"roads.csv.*{message}"):
         read(readings, edges=roads)
@@ -100,17 +100,17 @@ def test_bad_roads_are_named_with_file_and_line(readings, tmp_path, lines, messa
         ({"data": FLOW + 1e300}, "got inf in step 0"),
     ],
 )
-def test_bad_readings_are_named(tmp_path, arrays, message):
+def test_bad_readings_are_reported(tmp_path, arrays, message):
     np.savez(tmp_path / "bad.npz", **arrays)
     with pytest.raises(ValueError, match=rf"bad.npz.*{message}"):
         read(tmp_path / "bad.npz")
 
 
-def test_damaged_and_missing_files_are_named(readings, tmp_path):
+def test_corrupt_and_missing_files_are_reported(readings, tmp_path):
     content = readings.read_bytes()
     for length in (0, 10, len(content) // 2, len(content) - 1):
         readings.write_bytes(content[:length])
-        with pytest.raises(ValueError, match=r"PEMS08.npz is damaged or no npz file"):
+        with pytest.raises(ValueError, match=r"PEMS08.npz is corrupt or not an npz file"):
             read(readings)
     np.save(tmp_path / "single.npy", FLOW)
     with pytest.raises(ValueError, match="it is a single array"):
@@ -121,7 +121,7 @@ def test_damaged_and_missing_files_are_named(readings, tmp_path):
 
 def test_ids_must_be_as_many_as_sensors(readings, tmp_path):
     ids = write_lines(tmp_path / "PEMS03.txt", "317842", "318711")
-    with pytest.raises(ValueError, match="PEMS03.txt: 3 ids are needed.*PEMS08.npz has.*got 2"):
+    with pytest.raises(ValueError, match="PEMS03.txt: expected 3 ids.*PEMS08.npz; got 2"):
         read(readings, sensor_ids=ids)
     with pytest.raises(FileNotFoundError, match="absent.txt"):
         read(readings, sensor_ids=tmp_path / "absent.txt")

@@ -1,4 +1,4 @@
-"""How protocols cut a series."""
+"""How protocols split a series."""
 
 import pytest
 import torch
@@ -33,12 +33,12 @@ def test_official_sizes_of_pems_bay():
     assert [len(parts[name]) for name in ("train", "val", "test")] == [36465, 5209, 10419]
 
 
-def test_bounds_of_a_data_set_win():
+def test_bounds_of_a_dataset_win():
     parts = forecast_protocol("stsgcn").window_parts(200, (100, 150))
     assert int(parts["val"][0]) == 100 and int(parts["test"][0]) == 150
 
 
-def test_a_part_shorter_than_a_window_is_named():
+def test_a_part_shorter_than_a_window_is_reported():
     with pytest.raises(ValueError, match=r"\['val', 'test'\] of 100 steps are shorter"):
         forecast_protocol("stsgcn").window_parts(100)
 
@@ -65,7 +65,7 @@ def test_each_leak_is_a_switch():
         (lambda: ForecastProtocol(name="x", ratios=(1, 2)), "ratios must be three sizes"),
     ],
 )
-def test_wrong_words_are_refused(call, message):
+def test_wrong_words_are_rejected(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 

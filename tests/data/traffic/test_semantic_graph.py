@@ -1,4 +1,4 @@
-"""Mean days and dynamic time warping between them."""
+"""Mean daily profiles and their dynamic time warping distances."""
 
 import numpy as np
 import pytest
@@ -38,15 +38,15 @@ def test_distances_are_those_of_the_recursion(window, sensors):
 
 @pytest.mark.parametrize("sensor", [2, 30])
 def test_an_infinite_distance_is_no_equal_day(sensor):
-    """Sums of such values overflow; they were taken for distances of 0."""
+    """Sums of such values overflow; they were once taken for distances of 0."""
     table = days(sensors=40)
     table[:, sensor] = 1e308
-    with pytest.raises(ValueError, match=f"sensors 0 and {sensor} is not finite"):
+    with pytest.raises(ValueError, match=f"sensors 0 and {sensor} overflows"):
         dtw_distances(table)
 
 
 def test_an_infinite_distance_is_not_kept(tmp_path):
-    with pytest.raises(ValueError, match="is not finite"):
+    with pytest.raises(ValueError, match="overflows"):
         dtw_distances(np.array([[1e308, 0.0], [1e308, 0.0]]), folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -73,24 +73,24 @@ def test_result_is_kept_and_found_by_content(tmp_path, monkeypatch):
     assert np.array_equal(dtw_distances(days(), folder=tmp_path), first)
 
 
-def test_damaged_result_is_made_anew(tmp_path, caplog):
+def test_corrupt_result_is_recomputed(tmp_path, caplog):
     first = dtw_distances(days(), folder=tmp_path)
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:100])
     assert np.array_equal(dtw_distances(days(), folder=tmp_path), first)
-    assert "is made anew: " in caplog.text
+    assert "recomputing the cached file: " in caplog.text
 
 
-def test_bad_days_are_refused():
+def test_bad_days_are_rejected():
     table = days()
     table[2, 3] = np.nan
     with pytest.raises(ValueError, match="days must be finite"):
         dtw_distances(table)
-    with pytest.raises(ValueError, match="window must be at least 1 slot, got 0"):
+    with pytest.raises(ValueError, match="window must be at least 1 step, got 0"):
         dtw_distances(days(), window=0)
 
 
-def test_without_the_library_the_extra_is_named(monkeypatch):
+def test_without_the_library_the_extra_is_reported(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "dtaidistance", None)
     with pytest.raises(ImportError, match=r"pip install 'geozoo\[traffic\]'"):
         dtw_distances(days())

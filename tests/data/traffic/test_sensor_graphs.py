@@ -24,7 +24,7 @@ INF = float("inf")
 
 
 def roads():
-    """Symmetric distances of five sensors, the last one on its own."""
+    """Symmetric distances of five sensors, the last one isolated."""
     edges = torch.tensor([[0, 1, 2, 0], [1, 2, 3, 3]])
     lengths = torch.tensor([1.0, 2.0, 4.0, 40.0], dtype=torch.float64)
     return symmetrized(distances_from_edges(edges, lengths, 5), how="min")
@@ -42,13 +42,13 @@ def test_edges_fill_the_matrix_in_the_listed_direction():
 @pytest.mark.parametrize(
     ("edges", "lengths", "message"),
     [
-        ([[0], [3]], [1.0], r"sensors 0\.\.2"),
-        ([[-1], [0]], [1.0], r"sensors 0\.\.2"),
+        ([[0], [3]], [1.0], r"indices in 0\.\.2"),
+        ([[-1], [0]], [1.0], r"indices in 0\.\.2"),
         ([[0], [1]], [-1.0], "^costs must not be negative or NaN"),
         ([[0], [1]], [float("nan")], "^costs must not be negative or NaN"),
     ],
 )
-def test_bad_edges_are_refused(edges, lengths, message):
+def test_bad_edges_are_rejected(edges, lengths, message):
     with pytest.raises(ValueError, match=message):
         distances_from_edges(torch.tensor(edges), torch.tensor(lengths), 3)
 
@@ -214,7 +214,7 @@ def test_threshold_rule_makes_the_published_graph(shared_folder):
         (torch.tensor([[0.0, float("nan")], [1.0, 0.0]]), "^distances must not be negative or NaN"),
     ],
 )
-def test_bad_distances_are_refused(rule, matrix, message):
+def test_bad_distances_are_rejected(rule, matrix, message):
     with pytest.raises(ValueError, match=message):
         rule(matrix)
 
@@ -240,7 +240,7 @@ def test_random_walk_rows_sum_to_one_or_stay_empty():
 
 @pytest.mark.parametrize("rule", [normalized_adjacency, random_walk_adjacency])
 @pytest.mark.parametrize("bad", [-1.0, INF, float("nan")])
-def test_bad_weights_are_refused(rule, bad):
+def test_bad_weights_are_rejected(rule, bad):
     with pytest.raises(ValueError, match="^adjacency must have finite, non-negative weights"):
         rule(torch.tensor([[0.0, bad], [1.0, 0.0]]))
     with pytest.raises(ValueError, match="^adjacency must be a square matrix"):
@@ -307,6 +307,6 @@ def test_released_rule_spreads_as_numpy_does():
         ({"neighbors": 0}, "neighbors must be at least 1"),
     ],
 )
-def test_bad_input_of_semantic_graph_is_refused(changes, message):
+def test_bad_input_of_semantic_graph_is_rejected(changes, message):
     with pytest.raises(ValueError, match=message):
         semantic_adjacency(**{"distances": similar_days(), **changes})

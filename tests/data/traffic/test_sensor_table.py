@@ -1,4 +1,4 @@
-"""A table of one's own: times, missing cells, roads, coordinates, weights."""
+"""User-supplied tables: times, missing cells, roads, coordinates, weights."""
 
 import warnings
 
@@ -31,7 +31,7 @@ def test_times_missing_cells_and_gaps(table):
     assert series.values[..., 0].tolist()[1:4] == [[4, 0, 6], [7, 0, 0], [0, 0, 0]]
     assert (series.features, series.units, series.source) == (("speed",), ("km/h",), "mine.csv")
     assert series.notes[0] == (
-        "3 of 7 steps have no row and count as unobserved; they lie in 1 gap, the longest between "
+        "3 of 7 steps have no row and count as unobserved, in 1 gap, the longest between "
         "2024-01-01T00:30:00 and 2024-01-01T01:30:00 (3 steps)"
     )
     closed = read_sensor_table(table, absent_rows="closed")
@@ -39,7 +39,7 @@ def test_times_missing_cells_and_gaps(table):
     assert not read_sensor_table(table, zero_is_missing=True).observed[2, 2]
 
 
-def test_a_reading_too_large_for_its_precision_is_named(tmp_path):
+def test_a_reading_too_large_for_its_precision_is_reported(tmp_path):
     path = write_lines(tmp_path / "mine.csv", *ROWS[:-1], "2024-01-01 01:30,10,1e40,12")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -53,7 +53,7 @@ def test_table_without_times(tmp_path):
     assert series.sensor_ids == ("773869", "767541")
     assert series.times[1] == np.datetime64("2012-03-01T00:05")
     assert series.values.shape == (2, 2, 1)
-    with pytest.raises(ValueError, match="interval must be given together with start"):
+    with pytest.raises(ValueError, match="start requires interval"):
         read_sensor_table(path, start="2012-03-01")
     with pytest.raises(ValueError, match="los_speed.csv: the first column must hold times"):
         read_sensor_table(path)
@@ -88,8 +88,8 @@ def test_dull_sensors_are_noted(tmp_path):
 @pytest.mark.parametrize(
     ("place", "line", "message"),
     [
-        (0, "time,a,b,a", "mine.csv: sensor_ids must differ, but 'a' occurs twice"),
-        (2, "2024-01-01 00:15,4,x,6", "line 3, sensor b: 'x' is no number"),
+        (0, "time,a,b,a", "mine.csv: sensor_ids must be distinct, but 'a' occurs twice"),
+        (2, "2024-01-01 00:15,4,x,6", "line 3, sensor b: 'x' is not a number"),
         (2, "2024-01-01 00:15,4,inf,6", "got inf in step 1"),
         (2, "2024-01-01 00:00,4,5,6", "in step 1 is repeated"),
         (2, "2023-12-31 00:00,4,5,6", "in step 1 is out of order"),
@@ -98,7 +98,7 @@ def test_dull_sensors_are_noted(tmp_path):
         (2, "yesterday,4,5,6", "the first column must hold times"),
     ],
 )
-def test_bad_tables_are_named(tmp_path, place, line, message):
+def test_bad_tables_are_reported(tmp_path, place, line, message):
     rows = [*ROWS[:place], line, *ROWS[place + 1 :]]
     path = write_lines(tmp_path / "mine.csv", *rows)
     with pytest.raises(ValueError, match=message) as error:
@@ -110,25 +110,29 @@ def test_bad_tables_are_named(tmp_path, place, line, message):
     ("option", "lines", "message"),
     [
         ("edges", ["from,to,cost", "a,z,1"], "line 2: sensor 'z' is not in the list"),
-        ("edges", ["from,to,cost", "a,b,-1"], "line 2: the distance -1"),
-        ("coordinates", ["sensor_id,latitude,longitude", "a,1,2"], "2 sensors have no line, 'b'"),
+        ("edges", ["from,to,cost", "a,b,-1"], "line 2: distance must not be negative, got -1"),
+        (
+            "coordinates",
+            ["sensor_id,latitude,longitude", "a,1,2"],
+            "2 sensors have no line; the first is 'b'",
+        ),
         ("coordinates", ["id,latitude,longitude", "a,1,2"], r"columns \['sensor_id'\] are missing"),
-        ("coordinates", ["sensor_id,latitude,longitude", "a,x,2"], "line 2: 'x' is no number"),
-        ("adjacency", ["0,1", "1,0"], r"3 x 3 weights are needed, got \(2, 2\)"),
+        ("coordinates", ["sensor_id,latitude,longitude", "a,x,2"], "line 2: 'x' is not a number"),
+        ("adjacency", ["0,1", "1,0"], r"weights must have shape \(3, 3\), got \(2, 2\)"),
         ("adjacency", ["0,1,0", "1,0"], "2 cells instead of 3"),
-        ("adjacency", ["a,b,c", "1,0,0"], "is no number"),
+        ("adjacency", ["a,b,c", "1,0,0"], "is not a number"),
         ("adjacency", ["0,-1,0", "1,0,0", "0,0,0"], "got -1.0 in row 0, column 1"),
         ("adjacency", ["0,nan,0", "1,0,0", "0,0,0"], "got nan in row 0, column 1"),
     ],
 )
-def test_bad_companions_are_named(table, tmp_path, option, lines, message):
+def test_bad_companions_are_reported(table, tmp_path, option, lines, message):
     with pytest.raises(ValueError, match=message):
         read_sensor_table(table, **{option: write_lines(tmp_path / "list.csv", *lines)})
     with pytest.raises(FileNotFoundError, match="absent.csv"):
         read_sensor_table(table, **{option: tmp_path / "absent.csv"})
 
 
-def test_missing_and_empty_tables_are_named(tmp_path):
+def test_missing_and_empty_tables_are_reported(tmp_path):
     with pytest.raises(FileNotFoundError, match="absent.csv"):
         read_sensor_table(tmp_path / "absent.csv")
     with pytest.raises(ValueError, match="a header and at least one row"):

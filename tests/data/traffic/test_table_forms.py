@@ -1,4 +1,4 @@
-"""Tables as people have them: separators, decimals, index and text columns, the long form."""
+"""Table formats: separators, decimal marks, index and text columns, the long format."""
 
 import numpy as np
 import pytest
@@ -31,29 +31,31 @@ def test_other_separators_and_decimal_commas(tmp_path, plain, separator):
     same(read(tmp_path, *lines), plain)
     same(read(tmp_path, *[line.replace(".", ",") for line in lines]), plain)
     quoted = [PLAIN[0], *(line.replace("1.5", '"1,5"') for line in PLAIN[1:2])]
-    with pytest.raises(ValueError, match="a: '1,5' is no number; dataset.form.decimal=','"):
+    with pytest.raises(ValueError, match="a: '1,5' is not a number; dataset.form.decimal=','"):
         read(tmp_path, *quoted, decimal=".")
 
 
-def test_another_separator_than_the_one_of_the_table_is_named(tmp_path):
-    with pytest.raises(ValueError, match="the separator ';' its header is the one column 'time,a"):
+def test_another_separator_than_the_one_of_the_table_is_reported(tmp_path):
+    with pytest.raises(
+        ValueError, match="the separator ';' the header has only one column, 'time,a"
+    ):
         read(tmp_path, *PLAIN, separator=";")
-    with pytest.raises(ValueError, match="there is no column ''; it has time, a, b"):
+    with pytest.raises(ValueError, match="there is no column ''; available: time, a, b"):
         read(tmp_path, *PLAIN, time_column="")
 
 
-def test_commas_that_may_be_thousands_are_named(tmp_path):
+def test_commas_that_may_be_thousands_are_reported(tmp_path):
     lines = ["time;a;b", "2024-06-03 07:00;1,234;20", "2024-06-03 08:00;5,678;30"]
-    with pytest.raises(ValueError, match="line 2: '1,234' may be .* in thousands"):
+    with pytest.raises(ValueError, match="line 2: the comma in '1,234' may be .* thousands"):
         read(tmp_path, *lines)
     assert read(tmp_path, *lines, decimal=",").values[0, 0, 0] == np.float32(1.234)
     lines[2] = "2024-06-03 08:00;1.234,5;30"
-    with pytest.raises(ValueError, match=r"line 3, sensor a: '1.234,5' is no number"):
+    with pytest.raises(ValueError, match=r"line 3, sensor a: '1.234,5' is not a number"):
         read(tmp_path, *lines, decimal=",")
 
 
 @pytest.mark.parametrize("name", ["", "Unnamed: 0", "index"])
-def test_a_column_that_counts_the_rows_is_left_out(tmp_path, plain, name):
+def test_a_column_that_counts_the_rows_is_excluded(tmp_path, plain, name):
     lines = [f"{name},{PLAIN[0]}", *(f"{k},{line}" for k, line in enumerate(PLAIN[1:]))]
     same(read(tmp_path, *lines), plain)
 
@@ -68,16 +70,18 @@ def test_the_index_of_pandas(tmp_path, plain):
     same(read_sensor_table(tmp_path / "q.csv"), plain)
 
 
-def test_text_columns_and_times_elsewhere_are_named(tmp_path, plain):
+def test_text_columns_and_times_elsewhere_are_reported(tmp_path, plain):
     lines = [f"weather,{PLAIN[0]}", *(f"rain,{line}" for line in PLAIN[1:])]
-    with pytest.raises(ValueError, match="the column 'time' looks like times: give dataset.form.t"):
+    with pytest.raises(ValueError, match="the column 'time' looks like times: set dataset.form.t"):
         read(tmp_path, *lines)
     with pytest.raises(
-        ValueError, match=r"weather: 'rain' is no number; dataset.form.drop=\[weather\]"
+        ValueError, match=r"weather: 'rain' is not a number; dataset.form.drop=\[weather\]"
     ):
         read(tmp_path, *lines, time_column="time")
     same(read(tmp_path, *lines, time_column="time", drop=["weather"]), plain)
-    with pytest.raises(ValueError, match="there is no column 'wether'; it has weather, time, a, b"):
+    with pytest.raises(
+        ValueError, match="there is no column 'wether'; available: weather, time, a, b"
+    ):
         read(tmp_path, *lines, time_column="time", drop=["wether"])
 
 
@@ -89,7 +93,9 @@ def test_the_long_form(tmp_path, plain):
     options = {"sensor_column": "sensor", "value_column": "speed", "time_column": "time"}
     same(read(tmp_path, *lines, **options), plain)
     same(read(tmp_path, lines[0], *lines[1:3], *lines[:2:-1], **options), plain)
-    with pytest.raises(ValueError, match=r"line 7: sensor a at 2024-06-03 07:00 is already in li"):
+    with pytest.raises(
+        ValueError, match=r"line 7: sensor a at 2024-06-03 07:00 already occurs in "
+    ):
         read(tmp_path, *lines, "a,2024-06-03 07:00,9", **options)
     with pytest.raises(
         ValueError, match="times repeat, 3 of them in 5 rows.*dataset.form.sensor_column"
@@ -100,10 +106,10 @@ def test_the_long_form(tmp_path, plain):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"separator": ";;"}, "separator must be one sign"),
+        ({"separator": ";;"}, "separator must be a single character"),
         ({"decimal": ";"}, "decimal must be"),
         ({"drop": "weather"}, "drop must be a list"),
-        ({"sensor_column": "a"}, "needs both sensor_column and value_column"),
+        ({"sensor_column": "a"}, "requires both sensor_column and value_column"),
     ],
 )
 def test_forms_that_no_table_has(options, message):
@@ -115,7 +121,7 @@ def test_forms_that_no_table_has(options, message):
 def test_date_and_clock_in_two_columns(tmp_path, plain, clock):
     halves = [line.replace(" ", ",") for line in PLAIN[1:]]
     header = f"date,{clock},a,b".replace("a,b", "a,c") if clock == "b" else "date,clock,a,b"
-    message = f"'{clock}' has the clock .07:00.: give dataset.form.clock_column={clock}"
+    message = f"'{clock}' holds the time of day .07:00.: set dataset.form.clock_column={clock}"
     with pytest.raises(ValueError, match=message):
         read(tmp_path, header, *halves)
     series = read(tmp_path, header, *halves, clock_column=clock)

@@ -1,4 +1,4 @@
-"""What all traffic data sets share, on a small one."""
+"""The common base of the traffic datasets."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from geozoo.data import LoaderOptions, RoadGraphs, forecast_protocol
 
 
 class Changed(TinyTraffic):
-    """The same series with another test part."""
+    """The same series with another test split."""
 
     def read(self):
         series = super().read()
@@ -77,14 +77,16 @@ def test_record_names_the_protocol_and_the_data():
     assert record.data_hash != make(Changed).spec.record.data_hash
 
 
-def test_wrong_parts_are_refused():
+def test_wrong_parts_are_rejected():
     with pytest.raises(ValueError, match="spatial must be one of"):
         RoadGraphs(spatial="roads")
     with pytest.raises(ValueError, match="neighbors must be at least 1"):
         RoadGraphs(neighbors=0)
     data = tiny_traffic()
     data.graphs = RoadGraphs(spatial="gaussian")
-    with pytest.raises(ValueError, match="needs what tiny_traffic does not have; .* given"):
+    with pytest.raises(
+        ValueError, match="requires data that tiny_traffic does not have; possible: given"
+    ):
         data.spatial_graph()
 
 

@@ -1,4 +1,4 @@
-"""PEMS sets from small files of the official layout, and the refusal of another extent."""
+"""PEMS datasets from small files in the official layout, and rejection of other sizes."""
 
 import numpy as np
 import pytest
@@ -34,18 +34,18 @@ def test_flow_is_the_target_and_roads_make_the_graph(tmp_path, names):
     assert (graph > 0).sum() == 6
 
 
-def test_files_of_another_extent_are_refused_with_the_entry_that_fits(tmp_path):
+def test_files_of_another_extent_are_rejected_with_the_entry_that_fits(tmp_path):
     write(tmp_path / "pems08")
-    with pytest.raises(ValueError, match="pems08 has 17856 steps of 170 sensors, this file 400"):
+    with pytest.raises(ValueError, match="pems08 must have 17856 steps of 170 sensors, got 400"):
         _ = make(tmp_path, check_extent=True).spec
 
 
-def test_missing_files_are_named_with_their_folder(tmp_path):
+def test_missing_files_are_reported_with_their_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match="pems08"):
         _ = make(tmp_path).spec
 
 
-def test_another_variant_is_refused(tmp_path):
+def test_another_variant_is_rejected(tmp_path):
     with pytest.raises(ValueError, match="variant must be one of"):
         make(tmp_path, variant="pems05")
 

@@ -1,4 +1,4 @@
-"""Series of sensors: what fits together, what is refused, what is noted."""
+"""Sensor series: validation and notes."""
 
 import datetime
 
@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from traffic_samples import series
 
-from geozoo.data.traffic.series import clock, gaps, with_notes
+from geozoo.data.traffic.series import clock, gaps, with_quality_notes
 
 
 def test_slots_and_days_follow_the_local_clock():
     made = series(steps=4, times=clock("2016-08-07T23:50", 4, 5))  # a Sunday
-    assert made.slots_per_day == 288
+    assert made.steps_per_day == 288
     assert made.slot_of_day().tolist() == [286, 287, 0, 1]
     assert made.day_of_week().tolist() == [6, 6, 0, 0]
     assert made.slot_of_day().dtype == made.day_of_week().dtype == np.int64
@@ -25,7 +25,7 @@ def test_part_is_a_view_with_the_same_sensors():
     assert part.sensor_ids == made.sensor_ids
     with pytest.raises(ValueError, match="without a stride"):
         made.part(slice(0, 6, 2))
-    with pytest.raises(ValueError, match="holds none of the 12 steps"):
+    with pytest.raises(ValueError, match="steps must not be empty, .* of 12 steps"):
         made.part(slice(12, 14))
 
 
@@ -87,30 +87,30 @@ def spoiled(field, place, value):
         (spoiled("times", 5, np.datetime64("2023-01-01")), "step 5 is out of order"),
         (spoiled("times", 5, np.datetime64("2024-01-01T00:26")), "step 5 is not a multiple of 5"),
         (spoiled("times", 5, np.datetime64("NaT")), "step 5 has no time"),
-        ({"values": np.ones((12, 3), np.float32)}, "values must have the shape"),
-        ({"values": np.ones((12, 0, 1), np.float32)}, "values must have the shape"),
+        ({"values": np.ones((12, 3), np.float32)}, "values must have shape"),
+        ({"values": np.ones((12, 0, 1), np.float32)}, "values must have shape"),
         ({"values": np.ones((12, 3, 1))}, "values must be float32"),
         ({"observed": np.ones((12, 2), bool)}, r"observed must be bool of shape \(12, 3\)"),
         ({"times": clock("2024-01-01", 11, 5)}, r"times must be datetime64\[s\] of shape \(12,\)"),
         ({"features": ("flow", "speed")}, "features must have 1 entries"),
         ({"sensor_ids": ("a", "b")}, "sensor_ids must have 3 entries"),
         ({"sensor_ids": ("a", "b", "a")}, "'a' occurs twice"),
-        ({"sensor_ids": ("a", "b", "")}, "texts that are not empty"),
+        ({"sensor_ids": ("a", "b", "")}, "sensor_ids must be non-empty strings"),
         ({"adjacency": np.ones((2, 2), np.float32)}, r"adjacency must be .*\(3, 3\), got .*\(2, 2"),
-        ({"adjacency": -np.ones((3, 3), np.float32)}, "adjacency must hold finite weights"),
-        ({"distances": np.full((3, 3), np.nan)}, "distances must be 0 or positive, got nan"),
+        ({"adjacency": -np.ones((3, 3), np.float32)}, "adjacency must be finite and non-negative"),
+        ({"distances": np.full((3, 3), np.nan)}, "distances must not be negative, got nan"),
         ({"distances": np.full((3, 3), -1.0)}, "got -1.0 from s0 to s0"),
-        ({"coordinates": np.full((3, 2), 95.0)}, "coordinates must be degrees"),
-        ({"coordinates": np.full((3, 2), np.nan)}, "coordinates must be degrees"),
+        ({"coordinates": np.full((3, 2), 95.0)}, "coordinates must be latitude within 90"),
+        ({"coordinates": np.full((3, 2), np.nan)}, "coordinates must be latitude within 90"),
     ],
 )
-def test_series_that_does_not_fit_together_is_refused(changes, message):
+def test_series_that_does_not_fit_together_is_rejected(changes, message):
     with pytest.raises(ValueError, match=message) as error:
         series(**changes)
     assert str(error.value).startswith("sample: ")
 
 
-def test_the_first_fault_of_the_clock_is_named():
+def test_the_first_fault_of_the_clock_is_reported():
     times = series().times.copy()
     times[9], times[4] = times[8], times[3]
     with pytest.raises(ValueError, match="in step 4 is repeated"):
@@ -125,7 +125,9 @@ def test_notes_tell_gaps_missing_and_dull_sensors():
     values[:, 1], observed[:, 1] = 0, False
     values[2, 2], observed[2, 2] = 0, False
     values[:, 3] = 7
-    made = with_notes(series(6, 4, times=times, values=values, observed=observed, notes=("own",)))
+    made = with_quality_notes(
+        series(6, 4, times=times, values=values, observed=observed, notes=("own",))
+    )
     assert made.notes == (
         "own",
         "12 steps are absent between 2024-01-01T00:10:00 and 2024-01-01T01:15:00",

@@ -1,4 +1,4 @@
-"""The traffic simulator: repeatable, and neighbours know the waves first."""
+"""The traffic simulator: reproducible, with predictive information upstream."""
 
 import time
 from dataclasses import replace
@@ -14,8 +14,8 @@ SMALL = TrafficOptions(num_sensors=12, num_days=3)
 
 
 def deviation(parts, options, num_train):
-    """Readings less the mean course of working days and weekends, of the training part."""
-    readings, slots = parts.readings, options.slots_per_day
+    """Readings minus the training mean profile of working days and weekends."""
+    readings, slots = parts.readings, options.steps_per_day
     times = np.datetime64(options.start) + np.arange(len(readings)) * np.timedelta64(5, "m")
     kind = np.arange(len(readings)) % slots + slots * (day_of_week(times) >= 5)
     sums = np.zeros((2 * slots, readings.shape[1]))
@@ -25,7 +25,7 @@ def deviation(parts, options, num_train):
 
 
 def held_out_errors(options, steps, reach=25.0):
-    """Mean absolute error of linear forecasts without and with the sensors upstream."""
+    """Mean absolute error of linear forecasts without and with upstream sensors."""
     parts = simulate_parts(options)
     num_train = int(0.7 * len(parts.rhythm))
     series = deviation(parts, options, num_train)
@@ -152,11 +152,11 @@ def test_shortest_ways():
         ({"quantity": "density"}, "quantity must be one of"),
         ({"wave_speed": 0.0}, "wave_speed must be positive"),
         ({"wave_reach": float("nan")}, "wave_reach must be positive"),
-        ({"noise": -0.1}, "noise must be 0 or positive"),
+        ({"noise": -0.1}, "noise must not be negative"),
         ({"missing_share": 1.0}, r"missing_share must be within \[0, 1\)"),
-        ({"silent_sensors": 40}, "silent_sensors must be fewer than the 40"),
+        ({"silent_sensors": 40}, r"silent_sensors must be in 0\.\.39, got 40"),
     ],
 )
-def test_options_that_describe_no_traffic_are_refused(changes, message):
+def test_options_that_describe_no_traffic_are_rejected(changes, message):
     with pytest.raises(ValueError, match=message):
         TrafficOptions(**changes)

@@ -1,4 +1,4 @@
-"""Windows gathered by index against slices of the series."""
+"""Gathered windows against slices of the series."""
 
 import pytest
 import torch
@@ -42,7 +42,7 @@ def test_lags_show_the_past_and_nothing_before_the_series():
     assert not batch.lagged_observed[0, 1].any()  # steps -5, -4, -3
 
 
-def test_a_lag_that_would_show_the_future_is_refused():
+def test_a_lag_that_would_show_the_future_is_rejected():
     with pytest.raises(ValueError, match="lags must be at least the horizon of 3 steps"):
         make(lags=(2,))
 
@@ -50,11 +50,11 @@ def test_a_lag_that_would_show_the_future_is_refused():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"steps": 8, "input_steps": 7}, "8 steps are fewer than one window of 7"),
+        ({"steps": 8, "input_steps": 7}, "at least one window of 7 .* got 8 steps"),
         ({"horizon": 4}, r"part must have shape \(42,\), got \(43,\)"),
     ],
 )
-def test_sizes_that_do_not_fit_are_refused(options, message):
+def test_sizes_that_do_not_fit_are_rejected(options, message):
     with pytest.raises(ValueError, match=message):
         make(**options)
 
