@@ -1,4 +1,4 @@
-"""Small random graphs for the tests of the data room."""
+"""Small random graphs for `tests/data`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of a few made digits in MNIST's format."""
+"""Files with a few synthetic digits in MNIST's format."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def digits(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Bright blocks on a dark ground, whose place tells the label."""
+    """Bright blocks on a dark background, whose position encodes the label."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 10, count).astype(np.uint8)
     images = rng.integers(0, 20, (count, 28, 28)).astype(np.uint8)

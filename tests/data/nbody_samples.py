@@ -1,4 +1,4 @@
-"""Small files in the official layout of the N-body set."""
+"""Small files in the official layout of the N-body dataset."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KNOWN = (20, 30, 40)
 
 
 def write_official(folder: Path, *, num_train: int = 8) -> dict[str, np.ndarray]:
-    """Files in the official layout, NaN in the frames that nobody needs."""
+    """Files in the official layout, with NaN in the frames that are not read."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     written = {}

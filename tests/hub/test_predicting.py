@@ -220,8 +220,8 @@ class TestArrays:
             ({"num_nodes": np.array([4.0])}, "non-negative integers"),
             ({"num_nodes": np.array([-1, 13])}, "non-negative integers"),
             ({"pos": np.full((3, 4, 3), np.nan)}, "NaN"),
-            ({"pos": np.full((3, 4, 3), 1e40)}, "'pos' holds NaN or infinite"),
-            ({"pos": np.array([{}])}, "no npz file"),
+            ({"pos": np.full((3, 4, 3), 1e40)}, "'pos' contains NaN or infinite"),
+            ({"pos": np.array([{}])}, "not an npz file"),
         ],
     )
     def test_invalid_arrays_raise(self, changes, message, tmp_path):
@@ -236,7 +236,7 @@ class TestArrays:
 
     def test_other_file_format_raises(self, tmp_path):
         (tmp_path / "a.npz").write_bytes(b"PK no archive")
-        with pytest.raises(ValueError, match=r"no npz file"):
+        with pytest.raises(ValueError, match=r"not an npz file"):
             read_arrays(tmp_path / "a.npz", dynamics().spec)
 
 

@@ -106,7 +106,7 @@ def test_file_molecules_have_same_inputs_as_dataset(features, edges, bonds, kind
     ("features", "edges", "message"),
     [
         ("chemistry", "complete", "trained on rdkit's hybridisation and aromaticity"),
-        ("pyg", "bonds", "trained on bonds as edges .*Predict for an SDF file"),
+        ("pyg", "bonds", "trained on bonds as edges .*Use an SDF file"),
     ],
 )
 def test_required_bonds_raise_if_not_given(features, edges, message, tmp_path):
@@ -128,7 +128,9 @@ def test_element_outside_qm9_raises() -> None:
 def test_hydrogens_without_bonds_are_reported() -> None:
     spec = load("ponita-qm9_homo").spec
     far = Structure(np.array([8, 1, 1]), np.array([[0.0, 0, 0], [0.96, 0, 0], [0, 2.5, 0]]))
-    with pytest.warns(UserWarning, match="a hydrogen is not where the bonds of QM9 have one"):
+    with pytest.warns(
+        UserWarning, match="hydrogen counts by nearest heavy atom and by bond length"
+    ):
         assert structure_store(spec, [far]).node["x"][:, -1].tolist() == [2, 0, 0]
 
 
@@ -140,7 +142,7 @@ def test_hydrogens_without_positions_are_reported(tmp_path: Path) -> None:
     AllChem.EmbedMolecule(molecule, randomSeed=0)
     with chem.SDWriter(str(tmp_path / "in.sdf")) as writer:
         writer.write(chem.RemoveHs(molecule))
-    with pytest.warns(UserWarning, match="hydrogens that have no positions"):
+    with pytest.warns(UserWarning, match="molecules have implicit hydrogens"):
         assert read_structures(tmp_path / "in.sdf")[0].numbers.tolist() == [6, 8]
 
 

@@ -79,7 +79,7 @@ def kinds(tmp_path: Path) -> dict[str, GeometricSpec]:
     ("first", "second", "message"),
     [
         ("pyg", "chemistry", "features is pyg for the model and chemistry here"),
-        ("pyg", "bonds", "edges of their own is False for the model and True here"),
+        ("pyg", "bonds", "has_edges is False for the model and True here"),
         ("bonds", "distance", "bonds is rdkit for the model and distance here"),
     ],
 )

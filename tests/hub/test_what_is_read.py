@@ -162,7 +162,7 @@ def test_unsupported_charge_warns_or_raises(tmp_path: Path) -> None:
         structure_store(model.spec, ion)
     texts = [str(each.message) for each in found]
     assert texts[0].startswith("structure 1 has a total charge of 1 (charge), which the model does")
-    assert texts[1].startswith("structure 1 has a spin of 2 (spin), which the model does not read")
+    assert texts[1].startswith("structure 1 has a spin of 2 (spin), which the model does not take")
     known = StructureFiles(total_charge=[0.0], spin=[1.0])
     spec = replace(model.spec, record=DataRecord(structures=known))
     with pytest.raises(ValueError, match="trained on a total charge of 0 alone"):
@@ -208,7 +208,7 @@ def test_training_records_charges_and_warns_if_mixed(tmp_path: Path) -> None:
 
     assert spec("ions", 10 * [1]).record.structures.total_charge == [1.0]
     assert spec("neutral", 10 * [0]).record.structures.total_charge == [0.0]
-    with pytest.warns(UserWarning, match="have a total charge of 0, 1, which no network here"):
+    with pytest.warns(UserWarning, match="have a total charge of 0, 1; no model here"):
         assert spec("both", 5 * [0, 1]).record.structures.total_charge == [0.0, 1.0]
     with pytest.warns(UserWarning, match="have a total charge of 1, none"):
         assert spec("some", 5 * [1, None]).record.structures.total_charge is None
@@ -253,7 +253,7 @@ def test_evaluate_checks_charges(tmp_path: Path) -> None:
 
     with pytest.raises(RunError, match="m cannot read this data: kind of structure 1 has a total"):
         _check_states(source(total_charge=[0.0]), record(total_charge=[0.0, 1.0], spin=[1.0]))
-    with pytest.warns(UserWarning, match="total charge of 1 .as the files say."):
+    with pytest.warns(UserWarning, match="total charge of 1 .from the training files."):
         _check_states(source(), record(total_charge=[1.0]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")

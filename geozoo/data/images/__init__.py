@@ -1,4 +1,4 @@
-"""Images: MNIST as pixels and superpixels, and labelled images."""
+"""Image datasets: MNIST as pixels or superpixels, and labelled images from files."""
 
 from geozoo.data.images.image_store import ImageStore, pixel_positions
 from geozoo.data.images.labelled_images import LabelledImages

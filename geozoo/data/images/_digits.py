@@ -1,4 +1,4 @@
-"""What the forms of MNIST share: two official parts, ten classes, a tenth that validates."""
+"""Splits and specification shared by all MNIST variants."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _VALIDATION = 0.1
 def digit_data(
     store: GraphStore | ImageStore, num_train: int, *, name: str, source: str, split_seed: int
 ) -> LoadedData:
-    """Cut the validation part off and describe the data.
+    """Split off a validation set (10 % of the training set) and describe the data.
 
     Args:
-        store: the official training part, then the test part.
-        num_train: size of the former.
-        name: name of the data set.
-        source: what the graphs were made from.
-        split_seed: seed of the validation part.
+        store: the official training set, followed by the test set.
+        num_train: size of the official training set.
+        name: name of the dataset.
+        source: origin of the graphs.
+        split_seed: seed of the validation split.
     """
     splits = random_split(
         num_train, {"train": 1 - _VALIDATION, "val": _VALIDATION}, seed=split_seed

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from geozoo.files.download import fetch, remote_files
-from geozoo.files.errors import damage_named
+from geozoo.files.errors import corrupt_file_errors
 
-#: md5 of the unpacked files, which any packing of the published content has.
+#: MD5 of the uncompressed files, independent of how they were compressed.
 _CONTENT = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
@@ -22,28 +22,28 @@ _CONTENT = {
 }
 _PARTS = {"train": "train", "test": "t10k"}
 _SIZE = 28
-#: Of an unpacked file; the largest one has 47 MB.
+#: Limit for an uncompressed file; the largest one has 47 MB.
 _MAX_BYTES = 1 << 27
 
 
 def read_mnist(
     folder: Path, part: str, *, download: bool, mirrors: Sequence[str] = (), is_known: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images ``[S, 28, 28]`` uint8 and labels ``[S]`` of the part ``"train"`` or ``"test"``.
+    """Images ``[S, 28, 28]`` uint8 and labels ``[S]`` of the ``"train"`` or ``"test"`` set.
 
-    Files are looked for in the folder and, as torchvision keeps them, in ``MNIST/raw`` below it,
-    packed (``.gz``) or not.
+    The folder is searched, and its subfolder ``MNIST/raw``, where torchvision stores the files;
+    they may be compressed (``.gz``) or not.
 
     Args:
         folder: the folder ``mnist``.
         part: ``"train"`` or ``"test"``.
         download: whether missing files may be downloaded.
-        mirrors: addresses of folders that hold the files, tried first.
-        is_known: whether the content has to be the published one.
+        mirrors: base URLs of the files, tried first.
+        is_known: whether the content must match the published checksums.
 
     Raises:
-        FileNotFoundError: for missing files that may not be downloaded.
-        ValueError: for damaged files, or images of another size.
+        FileNotFoundError: If files are missing and may not be downloaded.
+        ValueError: If files are corrupt, or images have another size.
     """
     prefix = _PARTS[part]
     images = _read(folder, f"{prefix}-images-idx3-ubyte", download, mirrors, is_known)
@@ -55,8 +55,8 @@ def read_mnist(
         )
     if labels.shape != images.shape[:1] or labels.max(initial=0) > 9:
         raise ValueError(
-            f"{folder}: {prefix}-labels-idx1-ubyte must hold {len(images)} numbers in 0..9, got "
-            f"the shape {labels.shape} and at most {labels.max(initial=0)}"
+            f"{folder}: {prefix}-labels-idx1-ubyte must hold {len(images)} labels in 0..9, got "
+            f"shape {labels.shape} with maximum {labels.max(initial=0)}"
         )
     return images, labels
 
@@ -64,7 +64,7 @@ def read_mnist(
 def read_both_parts(
     folder: Path, *, download: bool, mirrors: Sequence[str] = ()
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Images ``[S, 28, 28]`` and labels ``[S]`` int64, first the training part, and its size.
+    """Images ``[S, 28, 28]`` and labels ``[S]`` int64, training set first, and its size.
 
     See `read_mnist` for arguments and errors.
     """
@@ -78,8 +78,8 @@ def read_both_parts(
 def _read(
     folder: Path, name: str, download: bool, mirrors: Sequence[str], is_known: bool
 ) -> np.ndarray:
-    places = [folder, folder / "MNIST" / "raw"]
-    known = [place / f"{name}{end}" for place in places for end in ("", ".gz")]
+    folders = [folder, folder / "MNIST" / "raw"]
+    known = [each / f"{name}{end}" for each in folders for end in ("", ".gz")]
     path = next((path for path in known if path.is_file()), None)
     if path is None:
         file = remote_files("mnist_superpixels_slic")[f"{name}.gz"]
@@ -88,22 +88,22 @@ def _read(
         path = fetch(file, folder, download=download)
     content = _unpacked(path)
     if is_known and hashlib.md5(content, usedforsecurity=False).hexdigest() != _CONTENT[name]:
-        raise ValueError(f"{path} is damaged: its content is not that of MNIST's {name}")
+        raise ValueError(f"{path} is corrupt: its MD5 is not that of MNIST's {name}")
     return _array(content, path)
 
 
 def _unpacked(path: Path) -> bytes:
-    with damage_named(path, "truncated"):
+    with corrupt_file_errors(path, "truncated"):
         opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
         with opened as file:
             content = file.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
-        raise ValueError(f"{path} holds more than {_MAX_BYTES} bytes, too many for MNIST")
+        raise ValueError(f"{path} is larger than {_MAX_BYTES} bytes, too large for MNIST")
     return content
 
 
 def _array(content: bytes, path: Path) -> np.ndarray:
-    """Read idx: two zeros, the type (8: bytes), the number of axes, their sizes, the numbers."""
+    """Parse idx: two zeros, the type (8: bytes), the number of axes, their sizes, the data."""
     axes = content[3] if len(content) >= 4 else 0
     if content[:3] != b"\0\0\x08" or not 1 <= axes <= 3 or len(content) < 4 + 4 * axes:
         raise ValueError(f"{path} is not an idx file of bytes")

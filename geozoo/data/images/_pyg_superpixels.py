@@ -1,4 +1,4 @@
-"""The 75-node superpixels through PyTorch Geometric's own class."""
+"""Reading the 75-node superpixels through PyTorch Geometric."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _SOURCE = "https://data.pyg.org/datasets/MNISTSuperpixels.zip"
 
 
 def read_superpixels(folder: Path, *, download: bool) -> tuple[GraphStore, int]:
-    """All graphs with self-loops, and how many of them are the training part.
+    """All graphs, with self-loops, and the size of the training set.
 
-    PyTorch Geometric falls back to full unpickling where a file needs it, which could run anything;
-    so the raw file is fetched here, and every file is first read by torch with weights only.
+    PyTorch Geometric falls back to full unpickling, which can execute arbitrary code. The raw file
+    is therefore downloaded here, and every file is first read with ``weights_only=True``.
 
     Args:
-        folder: where PyTorch Geometric keeps ``raw`` and ``processed``.
+        folder: parent of PyTorch Geometric's folders ``raw`` and ``processed``.
         download: whether the raw file may be downloaded.
 
     Raises:
-        FileNotFoundError: when the raw file is missing and the network may not be used.
-        ValueError: for a file that holds anything but tensors in lists and dicts, or is damaged.
+        FileNotFoundError: If the raw file is missing and the network may not be used.
+        ValueError: If a file is corrupt or holds anything but tensors in lists and dicts.
     """
     from torch_geometric.datasets import MNISTSuperpixels
     from torch_geometric.transforms import AddSelfLoops
@@ -35,8 +35,8 @@ def read_superpixels(folder: Path, *, download: bool) -> tuple[GraphStore, int]:
     path = folder / "raw" / _RAW
     if not path.is_file() and (is_offline() or not download):
         raise FileNotFoundError(
-            f"{path} is missing, and the network may not be used. Fetch {_SOURCE}, unpack it and "
-            f"put {_RAW} there"
+            f"{path} is missing, and downloads are disabled. Download {_SOURCE}, unpack it and put "
+            f"{_RAW} there"
         )
     if not path.is_file():
         _fetch_raw(folder, path)
@@ -51,13 +51,13 @@ def read_superpixels(folder: Path, *, download: bool) -> tuple[GraphStore, int]:
 
 
 def _fetch_raw(folder: Path, path: Path) -> None:
-    """Put the raw file where PyTorch Geometric looks, which would fetch and read it in one go."""
+    """Put the raw file where PyTorch Geometric expects it, before it would download it itself."""
     packed = fetch(remote_files("mnist_superpixels")["MNISTSuperpixels.zip"], folder)
     try:
         with zipfile.ZipFile(packed) as archive, atomic_path(path) as partial:
             partial.write_bytes(archive.read(_RAW))
     except (zipfile.BadZipFile, KeyError) as error:
-        raise ValueError(f"{packed} is damaged or lacks {_RAW}: {error}") from error
+        raise ValueError(f"{packed} is corrupt or lacks {_RAW}: {error}") from error
 
 
 def _check(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Images as graphs of their pixels, made only when a batch asks for them."""
+"""Images as graphs of pixels, built lazily per batch."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from geozoo.geometry import lattice_indices
 
 
 class ImageStore:
-    """Images of one size as regular point sets: a store whose graphs share their positions.
+    """Images of equal size as regular grids: a store whose graphs share their positions.
 
-    A batch has ``pos [N, dim]`` (see `pixel_positions`) and ``x [N, channels]``, the values of the
-    pixels in row-major order: bytes divided by 255, other numbers as they are.
+    A batch has ``pos [N, dim]`` (see `pixel_positions`) and ``x [N, channels]``, the pixel values
+    in row-major order: uint8 is divided by 255, floats are unchanged.
 
     Args:
-        images: ``[S, *shape, channels]``, bytes or float32, with two or three axes in ``shape``.
+        images: ``[S, *shape, channels]``, uint8 or float32, with two or three axes in ``shape``.
         graph: graph fields, ``[S, ...]``.
 
     Attributes:
@@ -28,8 +28,8 @@ class ImageStore:
         shape: pixels along each axis.
 
     Raises:
-        ValueError: for another number of axes, fields of another length, or values that are not
-            finite.
+        ValueError: If the number of axes or the length of a field is wrong, or values are NaN or
+            infinite.
 
     >>> store = ImageStore(torch.zeros(5, 4, 4, 1, dtype=torch.uint8), {"y": torch.arange(5)})
     >>> store.gather([3, 1]).x.shape
@@ -39,11 +39,11 @@ class ImageStore:
     def __init__(self, images: Tensor, graph: Mapping[str, Tensor]) -> None:
         if images.dim() not in (4, 5):
             raise ValueError(
-                "images must have a first axis of images, two or three of pixels and one of "
-                f"channels, got the shape {tuple(images.shape)}"
+                "images must have shape [S, H, W, channels] or [S, D, H, W, channels], got "
+                f"{tuple(images.shape)}"
             )
         if images.is_floating_point() and not bool(torch.isfinite(images).all()):
-            raise ValueError("images hold NaN or infinite values")
+            raise ValueError("images contain NaN or infinite values")
         for name, values in graph.items():
             if len(values) != len(images):
                 raise ValueError(f"{name} must have {len(images)} rows, got {len(values)}")
@@ -57,13 +57,13 @@ class ImageStore:
         return len(self._pixels)
 
     def __repr__(self) -> str:
-        """Sizes and names."""
+        """Sizes and field names."""
         size = " x ".join(map(str, self.shape))
         return f"ImageStore({len(self)} images of {size} pixels; graph: {' '.join(self.graph)})"
 
     @property
     def num_nodes(self) -> Int[Tensor, " S"]:
-        """Number of pixels of each image, in main memory."""
+        """Number of pixels of each image, on the host."""
         return torch.full((len(self),), self._pixels.shape[1])
 
     @property
@@ -77,15 +77,15 @@ class ImageStore:
         return sum(part.nbytes for part in (self._pixels, self._pos, *self.graph.values()))
 
     def gather(self, index: GraphIndex) -> GraphBatch:
-        """The images at some positions, in that order, as one batch on the store's device.
+        """Gather images, in the given order, into one batch on the store's device.
 
         Args:
-            index: positions ``[G]``; repeats are allowed.
+            index: image indices ``[G]``; repeats are allowed.
 
         Raises:
-            TypeError: for an index that is not of whole numbers.
-            ValueError: for an index of another shape.
-            IndexError: for a position outside the store.
+            TypeError: If the index does not hold integers.
+            ValueError: If the index is not one-dimensional.
+            IndexError: If an index is out of range.
         """
         local = as_index(index, len(self)).to(self.device, non_blocking=True)
         count, size = len(local), len(self._pos)
@@ -114,12 +114,12 @@ class ImageStore:
 
 
 def pixel_positions(shape: Sequence[int]) -> Float[Tensor, "n dim"]:
-    """Positions of pixels in units of their distance, from the middle of the image.
+    """Pixel positions in row-major order, in units of the pixel spacing, from the image centre.
 
-    In row-major order. The last axis of the image runs along x to the right, the one before it
-    along y downwards, so that pictures stand upright, a first of three along z.
+    The last image axis points along x (to the right), the one before it along -y (downwards), so
+    that images are upright; the first of three axes points along z.
 
-    >>> pixel_positions([2, 2])[1].tolist()  # the upper right one
+    >>> pixel_positions([2, 2])[1].tolist()  # the upper right pixel
     [0.5, 0.5]
     """
     index = lattice_indices(shape).to(torch.float32)

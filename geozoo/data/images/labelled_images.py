@@ -1,4 +1,4 @@
-"""Your own images with a class each, in the plane or in space."""
+"""Your own labelled images, in two or three dimensions."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from geozoo.data.splits import split_hash
 from geozoo.files.numpy_arrays import read_npz
 
 _PARTS = ("train", "val", "test")
-#: Most channels that a last axis may have before it is taken for one of space.
+#: A last axis larger than this is a spatial axis rather than channels.
 _MOST_CHANNELS = 4
 
 
 class LabelledImages(GraphDataModule):
-    """Images or volumes of one size from an npz file, as regular point sets.
+    """Images or volumes of equal size from an npz file, as regular grids.
 
-    The file has the arrays ``train_images``, ``train_labels``, and the same for ``val`` and
-    ``test``, as the sets of MedMNIST have. Images are ``[S, H, W]`` or ``[S, D, H, W]``, with up
-    to four channels in a last axis or without; bytes count as 0..255, other numbers as they are.
-    Labels are the numbers of the classes from 0, ``[S]`` or ``[S, 1]``.
+    The file has the arrays ``train_images`` and ``train_labels``, and likewise for ``val`` and
+    ``test``, in the layout of MedMNIST. Images are ``[S, H, W]`` or ``[S, D, H, W]``, optionally
+    with a last axis of up to four channels; uint8 is scaled from 0..255 to 0..1, other dtypes are
+    unchanged. Labels are class indices from 0, ``[S]`` or ``[S, 1]``.
 
     ========== ============ ======= ========================================================
     field      shape        dtype   meaning
     ========== ============ ======= ========================================================
-    ``pos``    ``[N, dim]`` float32 pixel from the middle of the image, x to the right, y up
-    ``x``      ``[N, C]``   float32 values of the channels
-    ``y``      ``[G]``      int64   the class
+    ``pos``    ``[N, dim]`` float32 pixel position from the image centre, x to the right, y up
+    ``x``      ``[N, C]``   float32 channel values
+    ``y``      ``[G]``      int64   class label
     ========== ============ ======= ========================================================
 
     Args:
         path: the npz file; nothing in it is executed.
-        loader: batch sizes, order and residence.
+        loader: batch sizes, shuffling and device placement.
 
     Reference:
         J. Yang et al., MedMNIST v2, Scientific Data 10, 2023 (layout of the files).
@@ -54,14 +54,17 @@ class LabelledImages(GraphDataModule):
         """Read the file.
 
         Raises:
-            FileNotFoundError: without the file.
-            ValueError: for a damaged file, missing arrays, or shapes and values as above.
+            FileNotFoundError: If the file does not exist.
+            ValueError: If the file is corrupt, lacks an array, or an array has the wrong shape or
+                values.
         """
         arrays = _read(self.path)
         images = [_with_channels(arrays[f"{part}_images"], self.path, part) for part in _PARTS]
         if len({part.shape[1:] for part in images}) != 1:
             shapes = ", ".join(str(tuple(part.shape[1:])) for part in images)
-            raise ValueError(f"{self.path}: images of all parts must have one size, got {shapes}")
+            raise ValueError(
+                f"{self.path}: images of all splits must have the same size, got {shapes}"
+            )
         labels = [
             _labels(arrays[f"{part}_labels"], len(part_images), self.path, part)
             for part, part_images in zip(_PARTS, images, strict=True)
@@ -103,15 +106,18 @@ def _with_channels(images: np.ndarray, path: Path, part: str) -> Tensor:
     axes = images.ndim - 1 - is_coloured
     if axes not in (2, 3) or images.dtype.kind not in "fiu" or 0 in images.shape:
         raise ValueError(
-            f"{path}: {part}_images must be numbers of shape [S, H, W] or [S, D, H, W], with up to "
-            f"{_MOST_CHANNELS} channels behind, got {images.dtype} of shape {images.shape}"
+            f"{path}: {part}_images must be numbers of shape [S, H, W] or [S, D, H, W], optionally "
+            f"with a last axis of up to {_MOST_CHANNELS} channels, got {images.dtype} of shape "
+            f"{images.shape}"
         )
     if min(images.shape[1 : 1 + axes]) < 2:
-        raise ValueError(f"{path}: {part}_images needs two pixels a side, got {images.shape}")
-    with np.errstate(over="ignore"):  # what is too large becomes infinite and is refused as that
+        raise ValueError(
+            f"{path}: {part}_images must have at least two pixels per axis, got {images.shape}"
+        )
+    with np.errstate(over="ignore"):  # overflow gives inf, which is rejected later
         values = images if images.dtype == np.uint8 else images.astype(np.float32)
     if not np.isfinite(values).all():
-        raise ValueError(f"{path}: {part}_images holds NaN or infinite values")
+        raise ValueError(f"{path}: {part}_images contains NaN or infinite values")
     tensor = torch.from_numpy(np.ascontiguousarray(values))
     return tensor if is_coloured else tensor.unsqueeze(-1)
 
@@ -119,9 +125,9 @@ def _with_channels(images: np.ndarray, path: Path, part: str) -> Tensor:
 def _labels(labels: np.ndarray, count: int, path: Path, part: str) -> Tensor:
     if labels.shape not in ((count,), (count, 1)) or labels.dtype.kind not in "iu":
         raise ValueError(
-            f"{path}: {part}_labels must be {count} whole numbers, one an image, got "
+            f"{path}: {part}_labels must be {count} whole numbers, one per image, got "
             f"{labels.dtype} of shape {labels.shape}"
         )
     if labels.min() < 0:
-        raise ValueError(f"{path}: {part}_labels must count from 0, got {labels.min()}")
+        raise ValueError(f"{path}: {part}_labels must not be negative, got {labels.min()}")
     return torch.from_numpy(labels.astype(np.int64)).view(-1)

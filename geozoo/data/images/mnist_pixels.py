@@ -1,4 +1,4 @@
-"""MNIST's images as they are: every pixel a point."""
+"""MNIST as pixel graphs: every pixel is a node."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from geozoo.files.folders import data_folder
 
 
 class MNISTPixels(GraphDataModule):
-    """Digits as regular point sets of 28 x 28 points.
+    """MNIST digits as regular grids of 28 x 28 points.
 
     ========== ========== ======= =============================================================
     field      shape      dtype   meaning
     ========== ========== ======= =============================================================
-    ``pos``    ``[N, 2]`` float32 pixel from the middle of the image, x to the right, y upwards
+    ``pos``    ``[N, 2]`` float32 pixel position from the image centre, x to the right, y upwards
     ``x``      ``[N, 1]`` float32 grey value, 0..1
-    ``y``      ``[G]``    int64   the digit
+    ``y``      ``[G]``    int64   digit
     ========== ========== ======= =============================================================
 
     Args:
-        loader: batch sizes, order and residence.
-        split_seed: seed of the validation part.
-        root: folder of all data sets, see :func:`geozoo.data.data_folder`; the images lie in its
+        loader: batch sizes, shuffling and device placement.
+        split_seed: seed of the validation split.
+        root: folder of all datasets, see :func:`geozoo.data.data_folder`; the images are in its
             subfolder ``mnist``.
         download: whether missing images may be downloaded (12 MB).
-        mirrors: addresses of folders with the images, tried before the published ones.
+        mirrors: base URLs of the images, tried before the published ones.
 
     Raises:
-        ValueError: for a negative seed.
+        ValueError: If the seed is negative.
     """
 
     dim: ClassVar[int] = 2
@@ -57,7 +57,7 @@ class MNISTPixels(GraphDataModule):
         self.download, self.mirrors = download, tuple(mirrors)
 
     def load(self) -> LoadedData:
-        """Read the images of both parts."""
+        """Read the training and test images."""
         images, labels, num_train = read_both_parts(
             self.folder, download=self.download, mirrors=self.mirrors
         )

@@ -1,4 +1,4 @@
-"""Superpixel MNIST: digits as graphs of about 75 points in the plane."""
+"""MNIST superpixels: digits as planar graphs of about 75 nodes."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _VERSION = "1"
 
 
 class _Digits(GraphDataModule):
-    """What the two kinds of superpixels share: a prepared file, splits, description.
+    """Common base of the superpixel datasets: prepared file, splits, specification.
 
-    The first ``num_train`` graphs of the prepared file are the official training part, whose tenth
-    part validates; the others test.
+    The first ``num_train`` graphs of the prepared file are the official training set, of which 10 %
+    are held out for validation; the others are the test set.
     """
 
     name: str
@@ -45,14 +45,14 @@ class _Digits(GraphDataModule):
     @property
     @abstractmethod
     def prepared(self) -> Path:
-        """The file that is made once."""
+        """The preprocessed file, created once."""
 
     @abstractmethod
     def make(self) -> tuple[GraphStore, dict[str, str]]:
-        """The graphs of both parts, and what the file shall say of itself."""
+        """The graphs of training and test set, and the metadata of the prepared file."""
 
     def prepare_data(self) -> None:
-        """Make the prepared file, unless a whole one is there."""
+        """Create the prepared file unless a valid one exists."""
         if self._header() is None:
             check_writable(self.folder)
             store, header = self.make()
@@ -60,7 +60,7 @@ class _Digits(GraphDataModule):
             _LOG.info("prepared %s: %s", self.prepared.name, store)
 
     def load(self) -> LoadedData:
-        """Map the prepared file and cut the validation part off."""
+        """Memory-map the prepared file and split off the validation set."""
         header = self._header()
         if header is None:
             raise FileNotFoundError(f"{self.prepared} is missing: call prepare_data()")
@@ -70,39 +70,40 @@ class _Digits(GraphDataModule):
         )  # fmt: skip
 
     def _header(self) -> dict[str, str] | None:
-        """What the prepared file says of itself; None for a missing, damaged or outdated one."""
+        """Metadata of the prepared file; None if it is missing, corrupt or outdated."""
         header = GraphStore.header(self.prepared)
         return header if header and header.get("version") == _VERSION else None
 
 
 class MNISTSlic(_Digits):
-    """MNIST's images cut into superpixels by scikit-image's SLIC, joined to near ones.
+    """MNIST segmented into superpixels by scikit-image's SLIC, with nearest-neighbour edges.
 
-    Our own cut: results on it and on the 75-node set of the literature are not comparable.
+    Our own segmentation: results are not comparable with those on the 75-node dataset of the
+    literature.
 
     ============== ========== ======= =====================================================
     field          shape      dtype   meaning
     ============== ========== ======= =====================================================
-    ``pos``        ``[N, 2]`` float32 centre of a superpixel in pixels, from the middle of the image
+    ``pos``        ``[N, 2]`` float32 superpixel centroid in pixels, from the image centre
     ``x``          ``[N, 1]`` float32 mean grey value, 0..1
-    ``edge_index`` ``[2, E]`` int64   the nearest superpixels and itself send to each
-    ``y``          ``[G]``    int64   the digit
+    ``edge_index`` ``[2, E]`` int64   from the nearest superpixels to each, with self-loops
+    ``y``          ``[G]``    int64   digit
     ============== ========== ======= =====================================================
 
     Args:
-        loader: batch sizes, order and residence.
-        num_segments: superpixels asked for.
-        compactness: weight of the plane against the grey value.
-        num_neighbors: nearest superpixels that send to each one.
-        split_seed: seed of the validation part.
-        root: folder of all data sets, see :func:`geozoo.data.data_folder`; the prepared file lies
-            in its subfolder ``mnist_superpixels_slic``, the images in ``mnist``.
+        loader: batch sizes, shuffling and device placement.
+        num_segments: requested number of superpixels.
+        compactness: weight of spatial distance relative to grey value.
+        num_neighbors: number of incoming edges of each superpixel, from its nearest neighbours.
+        split_seed: seed of the validation split.
+        root: folder of all datasets, see :func:`geozoo.data.data_folder`; the prepared file is in
+            its subfolder ``mnist_superpixels_slic``, the images in ``mnist``.
         download: whether missing images may be downloaded (12 MB).
-        mirrors: addresses of folders with the images, tried before the published ones.
+        mirrors: base URLs of the images, tried before the published ones.
 
     Raises:
-        ValueError: for a size that is not positive.
-        ImportError: without scikit-image.
+        ValueError: If a size is not positive.
+        ImportError: If scikit-image is not installed.
     """
 
     name = "mnist_superpixels_slic"
@@ -126,17 +127,17 @@ class MNISTSlic(_Digits):
 
     @property
     def prepared(self) -> Path:
-        """The file that is made once from the images."""
+        """The preprocessed file, created once from the images."""
         options = self.options
         settings = f"{options.num_segments}_{options.compactness:g}_{options.num_neighbors}"
         return self.folder / f"slic_{settings}.safetensors"
 
     def make(self) -> tuple[GraphStore, dict[str, str]]:
-        """Cut the images of both parts."""
+        """Segment the training and test images."""
         images, labels, num_train = read_both_parts(
             self.images, download=self.download, mirrors=self.mirrors
         )
-        with progress_bar("Cutting images into superpixels", len(images)) as advance:
+        with progress_bar("Segmenting images into superpixels", len(images)) as advance:
             store = slic_graphs(images, self.options, advance)
         store.graph["y"] = torch.from_numpy(labels)
         source = (
@@ -148,14 +149,14 @@ class MNISTSlic(_Digits):
 
 
 class MNISTSuperpixels(_Digits):
-    """The 75-node superpixels of Monti et al., read by PyTorch Geometric's own class.
+    """The 75-node superpixels of Monti et al., read through PyTorch Geometric.
 
-    Fields as in `MNISTSlic`; ``edge_index`` is that of the file and a self-loop at each node.
+    Fields as in `MNISTSlic`; ``edge_index`` is that of the file plus a self-loop at each node.
 
     Args:
-        loader: batch sizes, order and residence.
-        split_seed: seed of the validation part.
-        root: folder of all data sets; PyTorch Geometric's files lie in its subfolder
+        loader: batch sizes, shuffling and device placement.
+        split_seed: seed of the validation split.
+        root: folder of all datasets; PyTorch Geometric's files are in its subfolder
             ``mnist_superpixels`` (``raw``, ``processed``).
         download: whether PyTorch Geometric may download missing files.
 
@@ -179,10 +180,10 @@ class MNISTSuperpixels(_Digits):
 
     @property
     def prepared(self) -> Path:
-        """The file that is made once from the graphs."""
+        """The preprocessed file, created once from the graphs."""
         return self.folder / "prepared.safetensors"
 
     def make(self) -> tuple[GraphStore, dict[str, str]]:
-        """Read both parts through PyTorch Geometric."""
+        """Read training and test set through PyTorch Geometric."""
         store, num_train = read_superpixels(self.folder, download=self.download)
         return store, {"num_train": str(num_train), "source": "75 nodes, Monti et al. 2017"}

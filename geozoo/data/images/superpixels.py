@@ -15,22 +15,22 @@ from geozoo.data.store import GraphStore
 from geozoo.geometry import knn_graph
 from geozoo.ops import offsets
 
-#: Images whose neighbours are searched at once.
+#: Images per nearest-neighbour search.
 _CHUNK = 500
 
 
 @dataclass(frozen=True)
 class SlicOptions:
-    """Settings of SLIC (Achanta et al. 2012) as scikit-image has it.
+    """Settings of SLIC (Achanta et al. 2012) in scikit-image.
 
     Attributes:
-        num_segments: superpixels asked for; how many there are differs from image to image.
-        compactness: weight of the distance in the plane against the grey value in 0..1.
-        num_neighbors: nearest superpixels that send to each one.
+        num_segments: requested number of superpixels; the actual number varies between images.
+        compactness: weight of spatial distance relative to the grey value in 0..1.
+        num_neighbors: number of incoming edges of each superpixel, from its nearest neighbours.
 
     Raises:
-        ValueError: for a size that is not positive.
-        ImportError: without scikit-image.
+        ValueError: If a size is not positive.
+        ImportError: If scikit-image is not installed.
     """
 
     num_segments: int = 75
@@ -38,12 +38,12 @@ class SlicOptions:
     num_neighbors: int = 8
 
     def __post_init__(self) -> None:
-        """Refuse settings that make no graphs, before any image is read."""
+        """Validate the settings before any image is read."""
         for name in ("num_segments", "compactness", "num_neighbors"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
         if find_spec("skimage") is None:
-            raise ImportError('superpixels need scikit-image: pip install "geozoo[images]"')
+            raise ImportError('superpixels require scikit-image: pip install "geozoo[images]"')
 
 
 def slic_graphs(
@@ -51,26 +51,26 @@ def slic_graphs(
     options: SlicOptions,
     advance: Callable[[int], None] = lambda amount: None,
 ) -> GraphStore:
-    """Cut grey images into superpixels and join near ones.
+    """Segment grey images into superpixels and connect nearest neighbours.
 
     Args:
         images: grey values 0..255.
         options: settings.
-        advance: called with the number of images done.
+        advance: called with the number of images processed.
 
     Returns:
-        A store with the node fields ``pos [N, 2]`` (centre of mass in pixels: x to the right, y
-        upwards, from the middle of the image) and ``x [N, 1]`` (mean grey value in 0..1), and
-        ``edge_index`` with the nearest superpixels and itself as senders of each.
+        A store with the node fields ``pos [N, 2]`` (centroid in pixels from the image centre: x to
+        the right, y upwards) and ``x [N, 1]`` (mean grey value in 0..1), and ``edge_index`` with
+        edges from the nearest superpixels to each one, and self-loops.
     """
     counts, pos, grey, edges, num_edges = [], [], [], [], []
     for start in range(0, len(images), _CHUNK):
         parts = [superpixels(image, options) for image in images[start : start + _CHUNK]]
         sizes = torch.tensor([len(values) for _, values in parts])
-        place = torch.from_numpy(np.concatenate([centre for centre, _ in parts]))
-        index, amount = _neighbors(place, sizes, options.num_neighbors)
+        centres = torch.from_numpy(np.concatenate([centre for centre, _ in parts]))
+        index, amount = _neighbors(centres, sizes, options.num_neighbors)
         counts.append(sizes)
-        pos.append(place)
+        pos.append(centres)
         grey.append(torch.from_numpy(np.concatenate([values for _, values in parts]))[:, None])
         edges.append(index)
         num_edges.append(amount)
@@ -86,7 +86,7 @@ def slic_graphs(
 def superpixels(
     image: UInt8[np.ndarray, "height width"], options: SlicOptions
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Centres ``[n, 2]`` and mean grey values ``[n]`` of the superpixels of one image, float32."""
+    """Centroids ``[n, 2]`` and mean grey values ``[n]`` of the superpixels of an image, float32."""
     from skimage.segmentation import slic
 
     grey = image.astype(np.float64) / 255
@@ -105,9 +105,9 @@ def superpixels(
 
 
 def _neighbors(pos: Tensor, counts: Tensor, num_neighbors: int) -> tuple[Tensor, Tensor]:
-    """Edges numbered within each graph, self-loops among them, and how many each graph has.
+    """Edge index within each graph, including self-loops, and number of edges of each graph.
 
-    In 16 bits: the edges are the largest part of the store.
+    The index is int16, because edges are the largest part of the store.
     """
     batch = torch.repeat_interleave(torch.arange(len(counts)), counts)
     loops = torch.arange(len(pos)).expand(2, -1)

@@ -1,4 +1,4 @@
-"""Molecules: rMD17, QM9, structure files, energies of free atoms."""
+"""Molecules: rMD17, QM9, structure files, atomic reference energies."""
 
 from geozoo.data.molecules._ase_frames import Structure, read_structures, structure_of
 from geozoo.data.molecules.bonds import bond_orders

@@ -1,4 +1,4 @@
-"""Reading structures with energies and forces through ASE, with checks that name the frame."""
+"""Reading structures with energies and forces through ASE; errors name the frame."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from geozoo.data.molecules._electronic_states import UNSAID, ElectronicState, names_in, state_of
+from geozoo.data.molecules._electronic_states import (
+    UNSPECIFIED,
+    ElectronicState,
+    names_in,
+    state_of,
+)
 from geozoo.data.molecules._qm9_bonds import Bonds
 from geozoo.data.molecules._sdf_file import sdf_molecules
 from geozoo.data.molecules._unwrapping import unwrapped
@@ -20,24 +25,24 @@ from geozoo.files.contents import report_contents
 if TYPE_CHECKING:
     from ase import Atoms
 
-#: A label, and what says the energy again.
+#: A label, and a duplicate of the energy: neither is reported as unread.
 _KNOWN = {"config_type", "free_energy"}
-#: Energies of one free atom that are closer than this, in meV, are the same.
+#: Tolerance in meV for repeated energies of the same isolated atom.
 _SAME_ENERGY = 1e-3
-#: Closer than this, in angstrom, no two atoms are: it is an error of the file or of its unit.
+#: Smallest plausible distance between atoms in angstrom; less is an error of the file or its unit.
 _CLOSEST = 0.1
 
 
 @dataclass(frozen=True)
 class FrameOptions:
-    """What a file means.
+    """How to interpret a structure file.
 
     Attributes:
-        energy_unit: unit of its energies.
-        length_unit: unit of its positions; forces are in energy unit per length unit.
-        energy_key: where the energy is; ``None`` for the calculator's result.
-        forces_key: where the forces are; ``None`` for the calculator's result.
-        ignore_cell: treat a periodic structure as an isolated one.
+        energy_unit: unit of the energies.
+        length_unit: unit of the positions; forces are in energy unit per length unit.
+        energy_key: key of the energy; ``None`` for the calculator's result.
+        forces_key: key of the forces; ``None`` for the calculator's result.
+        ignore_cell: treat periodic structures as isolated.
     """
 
     energy_unit: str
@@ -47,44 +52,44 @@ class FrameOptions:
     ignore_cell: bool
 
     def __post_init__(self) -> None:
-        """Refuse unknown units before a long file is read."""
+        """Validate the units before a long file is read."""
         energy_factor(self.energy_unit)
         length_factor(self.length_unit)
 
 
 class Structure(NamedTuple):
-    """Atoms in space.
+    """An atomic structure.
 
     Attributes:
         numbers: ``[N]`` atomic numbers.
         pos: ``[N, 3]`` in angstrom.
-        periodic: positions, cell and pbc as they were given, where a cell is ignored: ``pos`` has
-            every molecule in one piece.
-        state: the total charge and the spin that were given, which no network here reads.
-        bonds: the bonds that were given; None: none were.
+        periodic: original positions, cell and pbc if the cell is ignored; ``pos`` is then
+            unwrapped, so that every molecule is in one piece.
+        state: total charge and spin from the file, which no model here uses.
+        bonds: bonds from the file; None if it has none.
     """
 
     numbers: np.ndarray
     pos: np.ndarray
     periodic: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
-    state: ElectronicState = UNSAID
+    state: ElectronicState = UNSPECIFIED
     bonds: Bonds | None = None
 
 
 @dataclass(frozen=True)
 class Frames:
-    """Structures of one file in meV and angstrom, flat over atoms.
+    """Structures of one file in meV and angstrom, concatenated over atoms.
 
     Attributes:
         num_atoms: ``[S]``.
         numbers: ``[N]`` atomic numbers.
-        pos: ``[N, 3]`` from the mean position of each structure.
+        pos: ``[N, 3]`` relative to the mean position of each structure.
         forces: ``[N, 3]``.
         energy: ``[S]``.
-        num_periodic: how many of the structures have a cell that was ignored.
-        isolated: energies of free atoms by atomic number, from frames of one atom that the file
-            marks by ``config_type=IsolatedAtom``; those are no structures to train on.
-        states: what the file says of the charge and spin of each structure.
+        num_periodic: number of structures whose cell was ignored.
+        isolated: energies of isolated atoms by atomic number, from single-atom frames marked
+            ``config_type=IsolatedAtom``; these are not training structures.
+        states: charge and spin of each structure, as given in the file.
     """
 
     num_atoms: np.ndarray
@@ -98,13 +103,13 @@ class Frames:
 
 
 def read_frames(path: Path, options: FrameOptions) -> Frames:
-    """Read and check all structures of a file; the log says what was read of it.
+    """Read and validate all structures of a file, and log which entries were read.
 
     Raises:
-        ImportError: without ASE.
-        FileNotFoundError: when the file is not there.
-        ValueError: for a file that ASE cannot read, that holds nothing, or a structure that is
-            periodic, has no atoms, lacks energy or forces, holds NaN, or has atoms at one place.
+        ImportError: If ASE is not installed.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If ASE cannot read the file, it has no structures, or a structure is periodic,
+            has no atoms, lacks energy or forces, contains NaN, or has coinciding atoms.
     """
     records, states = [], []
     num_periodic = 0
@@ -120,7 +125,7 @@ def read_frames(path: Path, options: FrameOptions) -> Frames:
         states.append(state_of(atoms))
         names |= names_in(atoms)
     if not records:
-        raise ValueError(f"path: {path} holds no structures")
+        raise ValueError(f"path: {path} contains no structures")
     flat = {name: np.concatenate([record[name] for record in records]) for name in records[0]}
     num_atoms = np.array([len(record["numbers"]) for record in records])
     labels = (options.energy_key or "energy", options.forces_key or "forces")
@@ -133,7 +138,7 @@ def read_frames(path: Path, options: FrameOptions) -> Frames:
 
 
 def _is_isolated(atoms: Atoms) -> bool:
-    """Whether a frame is marked, as the field does, as a free atom."""
+    """Whether a frame is marked as an isolated atom, by the usual convention."""
     marked = str(atoms.info.get("config_type", "")).replace("_", "").lower()
     return len(atoms) == 1 and marked == "isolatedatom"
 
@@ -143,28 +148,28 @@ def _add_isolated(known: dict[int, float], atoms: Atoms, where: str, options: Fr
     number = int(atoms.numbers[0])
     value = float(energy.reshape(-1)[0]) * energy_factor(options.energy_unit)
     if not np.isfinite(value):
-        raise ValueError(f"{where}: the energy of an isolated atom is {value}")
+        raise ValueError(f"{where}: the energy of an isolated atom must be finite, got {value}")
     if abs(known.setdefault(number, value) - value) > _SAME_ENERGY:
         raise ValueError(
-            f"{where}: an isolated atom of {atoms.get_chemical_formula()} has another energy than "
-            f"one before: {value:.6g} and {known[number]:.6g} meV"
+            f"{where}: the energy of the isolated atom {atoms.get_chemical_formula()} differs from "
+            f"that of an earlier frame: {value:.6g} and {known[number]:.6g} meV"
         )
 
 
 def read_structures(
     path: Path, *, ignore_cell: bool = False, length_unit: str = "angstrom"
 ) -> list[Structure]:
-    """Read all structures of a file, without energies and forces; the log says what was read.
+    """Read all structures of a file without energies and forces, and log which entries were read.
 
     Args:
         path: any file that ASE reads.
-        length_unit: of positions and cells in the file, ``"angstrom"`` or ``"bohr"``.
-        ignore_cell: treat periodic structures as isolated ones, with a warning; molecules that are
-            cut by their cell are put together.
+        length_unit: unit of positions and cells in the file, ``"angstrom"`` or ``"bohr"``.
+        ignore_cell: treat periodic structures as isolated, with a warning; molecules across the
+            cell boundary are unwrapped.
 
     Raises:
-        ImportError: without ASE.
-        FileNotFoundError: when the file is not there.
+        ImportError: If ASE is not installed.
+        FileNotFoundError: If the file does not exist.
         ValueError: see `read_frames`.
     """
     options = FrameOptions("meV", length_unit, None, None, ignore_cell)
@@ -180,11 +185,11 @@ def read_structures(
         structure = structure_of(atoms, where, ignore_cell=is_periodic)
         found.append(structure._replace(bonds=bonds))
     if not found:
-        raise ValueError(f"path: {path} holds no structures")
+        raise ValueError(f"path: {path} contains no structures")
     if count := sum(structure.periodic is not None for structure in found):
         warnings.warn(
-            f"{count} periodic structures of {path.name} are used as if they were isolated; "
-            "interactions across the cell are missing", stacklevel=2,
+            f"{count} periodic structures of {path.name} are treated as isolated: interactions "
+            "across the cell boundary are missing", stacklevel=2,
         )  # fmt: skip
     has_bonds = any(structure.bonds is not None for structure in found)
     read = ["elements", "positions", *(["bonds"] if has_bonds else [])]
@@ -193,7 +198,7 @@ def read_structures(
 
 
 def _atoms_and_bonds(path: Path) -> Iterator[tuple[Atoms, Bonds | None]]:
-    # ASE reads but the first molecule of an SDF file, and no bonds.
+    # ASE reads only the first molecule of an SDF file, and no bonds.
     if path.suffix.lower() == ".sdf":
         yield from sdf_molecules(path)
     else:
@@ -202,22 +207,22 @@ def _atoms_and_bonds(path: Path) -> Iterator[tuple[Atoms, Bonds | None]]:
 
 
 def structure_of(atoms: Atoms, where: str, *, ignore_cell: bool = False) -> Structure:
-    """The checked elements and positions of an ASE structure, and what it says of its electrons.
+    """The validated elements and positions of an ASE structure, and its charge and spin.
 
     Args:
         atoms: the structure; positions in angstrom.
-        where: what to call it.
-        ignore_cell: put molecules together that its cell cuts; otherwise the cell is not looked at.
+        where: what messages call it.
+        ignore_cell: unwrap molecules across the cell boundary; False does not use the cell.
 
     Raises:
-        ValueError: without atoms, for positions that are not finite, atoms at one place, or atoms
-            of no element; begins with ``where``.
+        ValueError: If there are no atoms, positions are not finite, atoms coincide, or an element
+            is unknown; the message begins with ``where``.
     """
     numbers, pos = atoms.numbers.astype(np.int64), np.asarray(atoms.positions, dtype=np.float64)
     if len(atoms) == 0:
         raise ValueError(f"{where} has no atoms")
     if not np.isfinite(pos).all():
-        raise ValueError(f"{where}: pos holds NaN or infinite values")
+        raise ValueError(f"{where}: pos contains NaN or infinite values")
     _check_elements(numbers, where)
     _check_distances(pos, where)
     state = state_of(atoms)
@@ -232,27 +237,27 @@ def _atoms(path: Path) -> Iterator[Atoms]:
         from ase.io import iread
     except ImportError as error:
         raise ImportError(
-            'reading structure files needs ASE: pip install "geozoo[molecules]"'
+            'reading structure files requires ASE: pip install "geozoo[molecules]"'
         ) from error
     if not path.is_file():
         raise FileNotFoundError(f"path: there is no file {path}")
     if path.stat().st_size == 0:
         raise ValueError(f"path: {path} is empty")
     try:
-        # ASE would take what follows an @ in a name, water@300K.xyz, for an index.
+        # By default ASE parses what follows an @ in a name, such as water@300K.xyz, as an index.
         yield from iread(str(path), index=":", do_not_split_by_at_sign=True)
-    except Exception as error:  # each of ASE's many readers fails in its own way
+    except Exception as error:  # ASE's readers raise many different exceptions
         raise ValueError(f"path: ASE cannot read {path}: {error}") from error
 
 
 def _check_cell(atoms: Atoms, where: str, options: FrameOptions) -> bool:
-    """Whether the structure is periodic, which has to be allowed."""
+    """Whether the structure is periodic; an error unless ``ignore_cell`` is set."""
     if not atoms.pbc.any():
         return False
     if not options.ignore_cell:
         raise ValueError(
-            f"{where} is periodic (pbc {atoms.pbc.tolist()}); interactions across a cell are not "
-            "supported. For a molecule in a large box set ignore_cell=true"
+            f"{where} is periodic (pbc {atoms.pbc.tolist()}); periodic boundary conditions are not "
+            "supported. For a molecule in a large box, set ignore_cell=true"
         )
     return True
 
@@ -266,7 +271,7 @@ def _record(atoms: Atoms, where: str, options: FrameOptions) -> dict[str, np.nda
     if energy.size != 1:
         raise ValueError(f"{where}: the energy must be one number, got shape {energy.shape}")
     if forces.shape != (len(atoms), 3):
-        raise ValueError(f"{where}: forces must be ({len(atoms)}, 3), got {forces.shape}")
+        raise ValueError(f"{where}: forces must have shape ({len(atoms)}, 3), got {forces.shape}")
     to_mev, to_angstrom = energy_factor(options.energy_unit), length_factor(options.length_unit)
     record = {
         "numbers": atoms.numbers.astype(np.int64),
@@ -276,7 +281,7 @@ def _record(atoms: Atoms, where: str, options: FrameOptions) -> dict[str, np.nda
     }
     for name, values in record.items():
         if not np.isfinite(values).all():
-            raise ValueError(f"{where}: {name} holds NaN or infinite values")
+            raise ValueError(f"{where}: {name} contains NaN or infinite values")
     _check_elements(record["numbers"], where)
     _check_distances(record["pos"], where)
     if atoms.pbc.any():
@@ -287,28 +292,28 @@ def _record(atoms: Atoms, where: str, options: FrameOptions) -> dict[str, np.nda
 
 def _check_elements(numbers: np.ndarray, where: str) -> None:
     if (numbers < 1).any():
-        raise ValueError(f"{where}: atoms of unknown element (X) cannot be used")
+        raise ValueError(f"{where}: atoms of unknown element (X) are not supported")
 
 
 def _look_up(atoms: Atoms, name: str, key: str | None, where: str) -> np.ndarray:
-    """A value from the calculator, the structure's own values or its per-atom arrays.
+    """A value from the calculator, ``atoms.info`` or ``atoms.arrays``.
 
-    ASE moves what a file calls ``energy`` or ``forces`` into the calculator, so that a key is
-    looked for there too.
+    ASE moves entries called ``energy`` or ``forces`` into the calculator, so that keys are also
+    looked up there.
     """
     results: Mapping[str, Any] = getattr(atoms.calc, "results", {})
-    places = [results] if key is None else [atoms.info, atoms.arrays, results]
-    for place in places:
-        value = place.get(key or name)
+    sources = [results] if key is None else [atoms.info, atoms.arrays, results]
+    for source in sources:
+        value = source.get(key or name)
         if value is not None:
             try:
                 return np.asarray(value, dtype=np.float64)
             except (ValueError, TypeError):
-                raise ValueError(f"{where}: its {name} must be numbers, got {value!r}") from None
+                raise ValueError(f"{where}: {name} must be numeric, got {value!r}") from None
     known = sorted({*atoms.info, *atoms.arrays, *results} - {"numbers", "positions"})
-    sought = f"under {name}_key={key!r}" if key else "from its calculator"
+    sought = f"with {name}_key={key!r}" if key else "from its calculator"
     raise ValueError(
-        f"{where} has no {name} {sought}; it has: {', '.join(known) or 'nothing but positions'}. "
+        f"{where} has no {name} {sought}; available: {', '.join(known) or 'only positions'}. "
         f"Set {name}_key to one of them"
     )
 

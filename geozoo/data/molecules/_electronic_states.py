@@ -1,4 +1,4 @@
-"""Total charge and spin of structures, which no network here reads."""
+"""Total charge and spin of structures, which no model here takes as input."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from geozoo.data.record import DataRecord, StructureFiles
 if TYPE_CHECKING:
     from ase import Atoms
 
-#: Fields of `StructureFiles`: charges and spins, where every structure of a training has one.
+#: Fields of `StructureFiles`: charges and spins, if every training structure has one.
 CHARGES, SPINS = "total_charge", "spin"
-#: Names, in lower case, of a number of the whole structure.
+#: Lower-case names of values of the whole structure.
 _CHARGE_NAMES = ("charge", "total_charge", "net_charge", "tot_charge", "molecular_charge")
 _UNPAIRED_NAMES = ("uhf", "unpaired_electrons", "magmom")
 _SPIN_NAMES = ("spin", "multiplicity", "spin_multiplicity", "total_spin", *_UNPAIRED_NAMES)
-#: Words for a multiplicity, from 1 on.
+#: Names of multiplicities, from 1.
 _MULTIPLETS = ("singlet", "doublet", "triplet", "quartet", "quintet", "sextet", "septet")
-#: Names of numbers of the atoms, whose sum is one of the structure.
+#: Names of per-atom values, whose sum is a value of the structure.
 _CHARGES_OF_ATOMS = ("initial_charges", "charges")
 _SPINS_OF_ATOMS = ("initial_magmoms", "magmoms")
-#: Partial charges of a neutral molecule add up to less than this, however they were rounded.
+#: Rounded partial charges of a neutral molecule sum to less than this.
 _ROUNDING = 0.5
 
 
 class ElectronicState(NamedTuple):
-    """What a file says of the electrons of a structure; None: nothing.
+    """Charge and spin of a structure as given in a file; None if not given.
 
     Attributes:
-        charge: total charge in units of the elementary charge.
-        spin: multiplicity, 1 of a closed shell; what a file calls ``spin`` is kept as it is, which
-            may be 0 then.
-        charge_key: where the charge is.
-        spin_key: where the spin is.
+        charge: total charge in elementary charges.
+        spin: multiplicity, 1 for a closed shell; a value that a file calls ``spin`` is kept as it
+            is and may be 0 for a closed shell.
+        charge_key: key of the charge in the file.
+        spin_key: key of the spin in the file.
     """
 
     charge: float | None = None
@@ -45,12 +45,12 @@ class ElectronicState(NamedTuple):
     spin_key: str = ""
 
 
-#: Of a structure that says nothing.
-UNSAID = ElectronicState()
+#: State of a structure without charge and spin information.
+UNSPECIFIED = ElectronicState()
 
 
 def names_in(atoms: Atoms) -> set[str]:
-    """Names of everything that a structure of ASE holds beside elements and positions."""
+    """Names of all entries of an ASE structure except elements and positions."""
     results = getattr(atoms.calc, "results", {})
     names = {str(name) for name in (*atoms.info, *atoms.arrays, *results)}
     if atoms.constraints:
@@ -61,16 +61,16 @@ def names_in(atoms: Atoms) -> set[str]:
 
 
 def state_of(atoms: Atoms) -> ElectronicState:
-    """The total charge and the spin that a structure of ASE says it has."""
+    """The total charge and spin given in an ASE structure."""
     results: Mapping[str, Any] = getattr(atoms.calc, "results", {})
     whole, of_atoms = {**results, **atoms.info}, {**results, **atoms.arrays}
-    charge_key, charge = _said(whole, _CHARGE_NAMES, of_atoms, _CHARGES_OF_ATOMS)
-    spin_key, spin = _said(whole, _SPIN_NAMES, of_atoms, _SPINS_OF_ATOMS)
+    charge_key, charge = _find(whole, _CHARGE_NAMES, of_atoms, _CHARGES_OF_ATOMS)
+    spin_key, spin = _find(whole, _SPIN_NAMES, of_atoms, _SPINS_OF_ATOMS)
     return ElectronicState(charge, spin, charge_key, spin_key)
 
 
 def states_of_arrays(arrays: Mapping[str, np.ndarray], count: int) -> list[ElectronicState]:
-    """As `state_of`, for arrays with a number for each of some graphs, or one for all."""
+    """As `state_of`, for arrays with one value per graph, or one value for all."""
     found = {"charge": ("", [None] * count), "spin": ("", [None] * count)}
     for kind, names in (("charge", _CHARGE_NAMES), ("spin", _SPIN_NAMES)):
         for key, array in arrays.items():
@@ -88,15 +88,15 @@ def states_of_arrays(arrays: Mapping[str, np.ndarray], count: int) -> list[Elect
 
 
 def is_state_name(name: str) -> bool:
-    """Whether a name is one of a total charge or a spin."""
+    """Whether a name denotes a total charge or a spin."""
     return _plain_name(name) in (*_CHARGE_NAMES, *_SPIN_NAMES)
 
 
-def _said(
+def _find(
     whole: Mapping[str, Any], names: Sequence[str], of_atoms: Mapping[str, Any],
     names_of_atoms: Sequence[str],
 ) -> tuple[str, float | None]:  # fmt: skip
-    """Key and value of a number of the structure, or of the sum of those of its atoms."""
+    """Key and value of a property of the structure, or of the sum of per-atom values."""
     for key, value in whole.items():
         plain = _plain_name(key)
         if plain in names and (number := _number(value)) is not None:
@@ -105,7 +105,7 @@ def _said(
         values = of_atoms.get(key)
         if values is not None and np.asarray(values).dtype.kind in "fiu":
             total = float(np.sum(values))
-            # A sum of zero is what ASE fills in, and what any partial charges have.
+            # Zero is ASE's default, and the sum of the partial charges of any neutral molecule.
             if np.isfinite(total) and abs(total) >= _ROUNDING:
                 is_spin = key in _SPINS_OF_ATOMS
                 return f"the sum of {key}", round(abs(total) + 1 if is_spin else total, 3)
@@ -127,53 +127,54 @@ def _number(value: Any) -> float | None:
 
 
 def recorded_states(states: Sequence[ElectronicState]) -> dict[str, list[float]]:
-    """Total charges and spins of all structures, each where every structure says its own."""
+    """Total charges and spins that occur, each if every structure has one."""
     found = {CHARGES: {s.charge for s in states}, SPINS: {s.spin for s in states}}
     return {key: sorted(values) for key, values in found.items() if values and None not in values}
 
 
 def states_of_record(record: DataRecord) -> list[ElectronicState]:
-    """A state for each combination of the recorded charges and spins."""
+    """One state for each combination of the recorded charges and spins."""
     known = record.structures or StructureFiles()
     charges, spins = known.total_charge or [None], known.spin or [None]
-    key = "as the files say"
+    key = "from the training files"
     return [ElectronicState(charge, spin, key, key) for charge in charges for spin in spins]
 
 
 def check_training_states(states: Sequence[ElectronicState]) -> None:
-    """Warn of charges or spins that differ among the structures of one training.
+    """Warn of charges or spins that vary within a training set.
 
-    A network that does not read them sees the same molecule with two energies. One charge for all
-    is part of what is learnt, and recorded (`recorded_states`).
+    A model without these inputs would see the same molecule with different energies. A charge
+    common to all structures is learned implicitly, and recorded (`recorded_states`).
     """
     for name, field, _, _ in _KINDS:
         values = {getattr(state, field) for state in states}
         if len(values) > 1 and any(_is_dangerous(field, value) for value in values):
-            told = ["none" if v is None else f"{v:g}" for v in sorted(values, key=str)]
+            shown = ["none" if v is None else f"{v:g}" for v in sorted(values, key=str)]
             warnings.warn(
-                f"the structures have a {name} of {', '.join(told)}, which no network here reads: "
-                "to it they are alike. Train on one of them alone", stacklevel=3,
-            )  # fmt: skip
+                f"the training structures have a {name} of {', '.join(shown)}; no model here takes "
+                f"the {name} as input, so it cannot distinguish them. Train on one {name} only",
+                stacklevel=3,
+            )
 
 
 def check_states(
     states: Sequence[ElectronicState], record: DataRecord, where: str = "structure"
 ) -> None:
-    """Refuse charges and spins that a model was not trained on; warn where nobody knows.
+    """Reject charges and spins that a model was not trained on; warn if this is unknown.
 
     Args:
-        states: of the structures to predict for.
-        record: of the data of the model's training.
-        where: what to call a structure, before its number.
+        states: states of the structures to predict for.
+        record: data record of the model's training set.
+        where: what messages call a structure, before its number.
 
     Raises:
-        ValueError: where the charge or spin of all structures of the training is recorded and a
-            structure has another one.
+        ValueError: If the charge or spin of all training structures is recorded and a structure
+            has a different one.
     """
     for name, field, key_field, recorded in _KINDS:
         trained: Collection[float] = getattr(record.structures, recorded, None) or ()
         values = [getattr(state, field) for state in states]
-        # Two conventions of a closed shell, 0 and 1, are one state.
+        # A closed shell is written as 0 or 1, by two conventions.
         plain = not trained or not all(_is_dangerous(field, v) for v in trained)
         odd = [
             number
@@ -184,30 +185,30 @@ def check_states(
         ]
         if odd:
             key = getattr(states[odd[0]], key_field)
-            _tell(f"{where} {odd[0]}", len(odd), name, values[odd[0]], key, trained)
+            _report(f"{where} {odd[0]}", len(odd), name, values[odd[0]], key, trained)
         elif trained and None in values and any(_is_dangerous(field, v) for v in trained):
             warnings.warn(
-                f"the structures do not say their {name}; those of the training had a {name} of "
-                f"{_and(trained)}",
+                f"the structures do not specify their {name}; the training structures had a {name} "
+                f"of {_and(trained)}",
                 stacklevel=3,
             )
 
 
-def _tell(
+def _report(
     where: str, count: int, name: str, value: float, key: str, trained: Collection[float]
 ) -> None:
     has = f"{where} has a {name} of {value:g} ({key})"
     if count > 1:
-        has += f", and {count - 1} more have one like it"
+        has += f", as do {count - 1} more"
     if trained:
         raise ValueError(
-            f"{has}; the model was trained on a {name} of {_and(trained)} alone and does not read "
-            "it: its predictions would be those of another molecule. To have these, leave the "
-            f"{name} out of the input"
+            f"{has}; the model was trained only on a {name} of {_and(trained)} and does not take "
+            "it as input, so its predictions would be for another species. To get them, remove "
+            f"the {name} from the input"
         )
     warnings.warn(
-        f"{has}, which the model does not read: it predicts as for the molecules that it was "
-        "trained on, commonly neutral ones with a closed shell", stacklevel=4,
+        f"{has}, which the model does not take as input: it predicts for the state of its training "
+        "molecules, commonly neutral with a closed shell", stacklevel=4,
     )  # fmt: skip
 
 
@@ -220,7 +221,7 @@ def _and(values: Collection[float]) -> str:
     return " and ".join(f"{value:g}" for value in values)
 
 
-#: Name for people, fields of `ElectronicState`, field of `StructureFiles`.
+#: Display name, fields of `ElectronicState`, field of `StructureFiles`.
 _KINDS = (
     ("total charge", "charge", "charge_key", CHARGES), ("spin", "spin", "spin_key", SPINS),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the data sets of energies and forces tell models and tasks."""
+"""Data specifications of datasets with energies and forces."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def energy_force_spec(
     record: DataRecord,
     atoms: AtomEnergies | None = None,
 ) -> GeometricSpec:
-    """Describe graphs of atoms with one energy each and a force on every atom.
+    """Specification of atomic graphs with one energy each and a force on every atom.
 
     Args:
-        store: fields ``pos`` (angstrom), ``x`` (one column a species), ``z``, ``forces``
+        store: fields ``pos`` (angstrom), ``x`` (one column per species), ``z``, ``forces``
             (meV/angstrom), and per graph ``energy`` (meV) and ``frame``.
-        train: ``[S]`` graphs of the training part, whose statistics count.
-        elements: atomic number of each column of ``x``; of one that the training part never has,
-            the description says 0, as no model can have learned it.
-        record: what makes a number comparable.
-        atoms: energies of free atoms, by the symbols of the columns. The shift is then one per
-            atom (0 for fitted energies, which leave none), so that energies grow with the system;
+        train: ``[S]`` indices of the training split, from which statistics are computed.
+        elements: atomic number of each column of ``x``; the specification has 0 for elements
+            absent from the training split, which no model can have learned.
+        record: the data record.
+        atoms: atomic reference energies by element symbol. The shift is then per atom (0 for
+            fitted energies, which leave no residual mean), so that energies are size-extensive;
             None: one shift for every graph, the mean energy.
     """
     part = store.gather(train)
@@ -69,7 +69,7 @@ def _statistics(
     found = energy_force_statistics(part.energy, part.forces)
     compositions = compositions_of(store)[train]
     if atoms is None or atoms.kind == "none":
-        # One shift for every graph holds for these alone, whatever their sums and differences are.
+        # A shift per graph is valid for these compositions only, not for their sums or differences.
         return {**found, COMPOSITIONS: compositions.unique(dim=0).to(torch.int64).tolist()}
     from ase.data import chemical_symbols
 

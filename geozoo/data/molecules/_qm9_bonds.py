@@ -1,4 +1,4 @@
-"""Covalent bonds of QM9's molecules, from their SMILES by rdkit or from distances."""
+"""Covalent bonds of QM9 molecules, from SMILES by RDKit or from distances."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Bonds:
     """The bonds of a molecule of ``n`` atoms.
 
     Attributes:
-        pairs: ``[2, b]`` atoms of each bond, once.
-        order: ``[b]`` 1, 2, 3, or 1.5 for an aromatic one.
-        hybridization: ``[n]`` 1, 2, 3 for sp, sp2, sp3; 0 where it is not known (and hydrogen).
-        aromatic: ``[n]`` whether an atom is part of an aromatic ring, as far as known.
-        charge: ``[n]`` formal charge, as far as known.
+        pairs: ``[2, b]`` atoms of each bond, listed once.
+        order: ``[b]`` 1, 2, 3, or 1.5 for aromatic bonds.
+        hybridization: ``[n]`` 1, 2, 3 for sp, sp2, sp3; 0 if unknown, and for hydrogen.
+        aromatic: ``[n]`` whether an atom is part of an aromatic ring; 0 if unknown.
+        charge: ``[n]`` formal charge; 0 if unknown.
     """
 
     pairs: np.ndarray
@@ -39,16 +39,16 @@ class Bonds:
 
 
 def resolve_bond_source(source: BondSource) -> Literal["rdkit", "distance"]:
-    """What ``"auto"`` means here: rdkit where it is installed.
+    """Resolve ``"auto"`` to RDKit if it is installed, and to distances otherwise.
 
     Raises:
-        ImportError: for ``"rdkit"`` where it is not.
+        ImportError: If the source is ``"rdkit"`` and RDKit is not installed.
     """
-    is_there = find_spec("rdkit") is not None
-    if source == "rdkit" and not is_there:
-        raise ImportError('bonds=rdkit needs rdkit: pip install "geozoo[molecules]"')
+    is_installed = find_spec("rdkit") is not None
+    if source == "rdkit" and not is_installed:
+        raise ImportError('bonds=rdkit requires RDKit: pip install "geozoo[molecules]"')
     if source == "auto":
-        return "rdkit" if is_there else "distance"
+        return "rdkit" if is_installed else "distance"
     return source
 
 
@@ -60,13 +60,13 @@ def find_bonds(
     Args:
         molecules: the molecules.
         source: ``"rdkit"``: bonds between heavy atoms are those of the SMILES, whose atoms are in
-            the order of the file, and each hydrogen belongs to the nearest heavy atom. Where that
-            gives an atom another number of hydrogens than the SMILES, or the SMILES cannot be
-            read, the distances decide. ``"distance"``: they decide always.
+            file order, and each hydrogen is bonded to the nearest heavy atom. If the hydrogen
+            counts then differ from the SMILES, or the SMILES cannot be parsed, bonds come from
+            distances. ``"distance"``: always from distances.
         advance: called with 1 for each molecule.
 
     Returns:
-        The bonds, what they are from with its version, and for how many molecules rdkit failed.
+        The bonds, the method with its version, and the number of molecules for which RDKit failed.
     """
     version = f"rdkit {metadata.version('rdkit')}" if source == "rdkit" else "distances"
     found, failed = [], 0
@@ -79,7 +79,7 @@ def find_bonds(
 
 
 def hydrogens_of_nearest(molecule: Molecule) -> Bonds:
-    """The bonds of hydrogens alone, each to the nearest heavy atom; by distances without such."""
+    """Bonds of hydrogens only, each to the nearest heavy atom; from distances if there is none."""
     heavy, hydrogen = np.flatnonzero(molecule.z > 1), np.flatnonzero(molecule.z == 1)
     if not len(heavy):
         return bonds_from_distances(molecule)
@@ -89,13 +89,13 @@ def hydrogens_of_nearest(molecule: Molecule) -> Bonds:
 
 
 def _nearest(molecule: Molecule, heavy: np.ndarray, hydrogen: np.ndarray) -> np.ndarray:
-    """For each hydrogen the place, among the heavy atoms, of the nearest one."""
+    """For each hydrogen, the index of the nearest heavy atom within the heavy atoms."""
     apart = molecule.pos[hydrogen, None] - molecule.pos[None, heavy]
     return np.square(apart).sum(-1).argmin(1)
 
 
 def bonds_from_distances(molecule: Molecule) -> Bonds:
-    """The bonds by `bond_orders`; nothing else is known then."""
+    """Bonds by `bond_orders`, without hybridisation, aromaticity and charge."""
     first, second = np.triu_indices(len(molecule.z), 1)
     distance = np.linalg.norm(molecule.pos[first] - molecule.pos[second], axis=1)
     z = torch.from_numpy(molecule.z.astype(np.int64))
@@ -107,7 +107,7 @@ def bonds_from_distances(molecule: Molecule) -> Bonds:
 
 
 def _from_smiles(molecule: Molecule) -> Bonds | None:
-    """Bonds by rdkit; None where SMILES and geometry do not agree."""
+    """Bonds by RDKit; None if SMILES and geometry are inconsistent."""
     from rdkit import Chem, rdBase
 
     with rdBase.BlockLogs():
@@ -131,7 +131,7 @@ def _from_smiles(molecule: Molecule) -> Bonds | None:
 
 
 def described_atoms(atoms: Sequence[Any]) -> np.ndarray:
-    """Hybridisation, aromaticity and formal charge ``[3, n]`` of heavy atoms of rdkit."""
+    """Hybridisation, aromaticity and formal charge ``[3, n]`` of RDKit atoms."""
     return np.array(
         [
             [_HYBRIDIZATIONS.get(atom.GetHybridization().name, 0) for atom in atoms],

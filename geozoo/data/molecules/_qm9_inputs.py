@@ -1,4 +1,4 @@
-"""The inputs of models that were trained on QM9, for the data set and for any other molecules."""
+"""Inputs of QM9 models, for the dataset itself and for other molecules."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def node_features(store: GraphStore, features: Features) -> Tensor:
 
 
 def edges_of(store: GraphStore, edges: Edges) -> dict[str, Any]:
-    """Both directions of each bond as a `GraphStore` takes them; nothing for complete graphs."""
+    """Edge arguments of `GraphStore`: each bond in both directions; empty for complete graphs."""
     if edges == "complete":
         return {}
     pairs = store.edge_index
@@ -47,38 +47,38 @@ def edges_of(store: GraphStore, edges: Edges) -> dict[str, Any]:
 
 
 def inputs_of_qm9(record: DataRecord) -> MoleculeInputs | None:
-    """How the inputs of a training on `QM9` were computed; None: other data, or not recorded."""
+    """How the inputs of a model trained on `QM9` were computed; None for other or old records."""
     inputs = record.inputs
     is_complete = inputs and None not in (inputs.features, inputs.edges, inputs.bonds)
     return inputs if record.dataset == "qm9" and is_complete else None
 
 
 def qm9_inputs(inputs: MoleculeInputs, structures: Sequence[Structure]) -> GraphStore:
-    """The inputs of a model of QM9 for some molecules, computed as those of its training.
+    """Inputs of a QM9 model for given molecules, computed as in training.
 
-    Bonds of a training with ``bonds=distance`` come from distances. Those of a training with rdkit
-    come from the molecules themselves (of an SDF file). Without them, hydrogens belong to the
-    nearest heavy atom, as in training, which is enough for ``features=pyg``.
+    For models trained with ``bonds=distance``, bonds come from distances. For models trained with
+    RDKit bonds, they come from the molecules themselves (SDF files). Without bonds, each hydrogen
+    is assigned to the nearest heavy atom, as in training, which suffices for ``features=pyg``.
 
     Args:
-        inputs: those of the training, see `inputs_of_qm9`.
+        inputs: the record of the training inputs, see `inputs_of_qm9`.
         structures: the molecules.
 
     Raises:
-        ValueError: for an element that is not in QM9, or bonds that are needed and not given.
+        ValueError: If an element does not occur in QM9, or bonds are required but not given.
     """
     known = set(ELEMENTS.values())
-    for place, structure in enumerate(structures):
+    for index, structure in enumerate(structures):
         if unknown := sorted(set(structure.numbers.tolist()) - known):
             names = ", ".join(f"{z} ({_symbol(z)})" for z in unknown)
             raise ValueError(
-                f"molecule {place} has the atomic numbers {names}, which are not among those of "
+                f"molecule {index} has the atomic numbers {names}, which are not among those of "
                 f"the training: {', '.join(f'{z} ({name})' for name, z in ELEMENTS.items())}"
             )
     none = np.zeros(len(PROPERTIES))
     molecules = [
-        Molecule(place, each.numbers.astype(np.uint8), each.pos, none, "")
-        for place, each in enumerate(structures)
+        Molecule(index, each.numbers.astype(np.uint8), each.pos, none, "")
+        for index, each in enumerate(structures)
     ]
     bonds = [
         _bonds(inputs, each, structure.bonds)
@@ -95,7 +95,7 @@ def qm9_inputs(inputs: MoleculeInputs, structures: Sequence[Structure]) -> Graph
 
 
 def _bonds(inputs: MoleculeInputs, molecule: Molecule, given: Bonds | None) -> Bonds:
-    """The bonds of a molecule by the rule of the training."""
+    """The bonds of a molecule, by the method used in training."""
     if not str(inputs.bonds).startswith("rdkit"):
         return bonds_from_distances(molecule)
     features, edges, where = inputs.features, inputs.edges, f"molecule {molecule.number}"
@@ -103,23 +103,23 @@ def _bonds(inputs: MoleculeInputs, molecule: Molecule, given: Bonds | None) -> B
         heavy = molecule.z > 1
         if features == "chemistry" and not given.hybridization[heavy].any() and heavy.any():
             raise ValueError(
-                f"{where}: rdkit cannot make sense of its bonds, and the model was trained on the "
-                "hybridisation and aromaticity that rdkit finds (dataset.features=chemistry)"
+                f"{where}: RDKit cannot sanitise its bonds, but the model was trained on RDKit's "
+                "hybridisation and aromaticity (dataset.features=chemistry)"
             )
         return given
     if len(molecule.z) > 1 and (features == "chemistry" or edges == "bonds"):
-        what = "bonds as edges" if edges == "bonds" else "rdkit's hybridisation and aromaticity"
+        what = "bonds as edges" if edges == "bonds" else "RDKit's hybridisation and aromaticity"
         raise ValueError(
             f"{where} has no bonds: the model was trained on {what} (dataset.features={features}, "
-            f"dataset.edges={edges}, bonds by rdkit), which positions alone do not give. Predict "
-            "for an SDF file, which holds bonds"
+            f"dataset.edges={edges}, bonds by RDKit), which positions alone do not determine. Use "
+            "an SDF file with bonds"
         )
     found, by_distance = hydrogens_of_nearest(molecule), bonds_from_distances(molecule)
     counts = [number_of_hydrogens(molecule, bonds) for bonds in (found, by_distance)]
     if features != "elements" and not np.array_equal(*counts):
         warnings.warn(
-            f"{where}: a hydrogen is not where the bonds of QM9 have one; it counts for the "
-            "nearest heavy atom, as in training", stacklevel=4,
+            f"{where}: hydrogen counts by nearest heavy atom and by bond length differ; hydrogens "
+            "are assigned to the nearest heavy atom, as in training", stacklevel=4,
         )  # fmt: skip
     return found
 

@@ -1,4 +1,4 @@
-"""Where QM9 comes from, for every data set made of it."""
+"""Source files and splits of QM9, shared by all datasets derived from it."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ _ARCHIVE, _EXCLUDED = "dsgdb9nsd.xyz.tar.bz2", "uncharacterized.txt"
 
 
 class QM9Source:
-    """The original files of QM9 and the prepared file made of them.
+    """The original files of QM9 and the file prepared from them.
 
     Args:
-        root: folder of all data sets; the files lie in its subfolder ``qm9``.
+        root: folder of all datasets; the files are in its subfolder ``qm9``.
         bonds: ``"rdkit"``, ``"distance"`` or ``"auto"``.
         download: whether missing files may be downloaded.
-        mirrors: further addresses of the archive, tried first.
+        mirrors: further URLs of the archive, tried first.
 
     Raises:
-        ValueError: for another word.
-        ImportError: when rdkit is asked for and not installed.
+        ValueError: If ``bonds`` is unknown.
+        ImportError: If RDKit is requested but not installed.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class QM9Source:
 
     @property
     def prepared(self) -> Path:
-        """The file that is made once from the archive."""
+        """The preprocessed file, created once from the archive."""
         return prepared_path(self.folder, self.bonds)
 
     def prepare(self) -> None:
-        """Make the prepared file, from files that are downloaded if need be."""
+        """Create the prepared file, downloading the original files if necessary."""
         archive = self.folder / _ARCHIVE
         header = prepared_header(self.prepared)
         if header and (
@@ -80,14 +80,14 @@ class QM9Source:
             if not path.is_file():
                 fetch(files[name], self.folder, download=self.download)
             elif path.stat().st_size != files[name].size:
-                _LOG.warning("%s is not the published file byte for byte; it is read anyhow", path)
+                _LOG.warning("%s differs in size from the published file; reading it anyway", path)
         prepare_store(self.folder, archive, self.folder / _EXCLUDED, self.bonds)
 
     def read(self) -> tuple[GraphStore, Mapping[str, str]]:
-        """The prepared store, mapped, and what it says of itself.
+        """The memory-mapped prepared store and its metadata.
 
         Raises:
-            FileNotFoundError: when it is missing.
+            FileNotFoundError: If the prepared file is missing.
         """
         header = prepared_header(self.prepared)
         if header is None:
@@ -95,17 +95,17 @@ class QM9Source:
         return GraphStore.load(self.prepared), header
 
     def splits(self, name: SplitName, count: int, *, seed: int) -> dict[str, Tensor]:
-        """The parts of a named split, or of a random one by a seed.
+        """The indices of a named split, or of a seeded random split.
 
         Raises:
-            ValueError: when a named split is cut from fewer molecules than it was made for.
+            ValueError: If the number of molecules is not the one that a named split requires.
         """
         if name == "random":
             return random_split(count, _FRACTIONS, seed=seed)
         if count != NUM_CHARACTERISED:
             raise ValueError(
-                f"split={name} cuts {NUM_CHARACTERISED} molecules; the archive in {self.folder} "
-                f"has {count}. Use the complete archive, or split=random"
+                f"split={name} requires {NUM_CHARACTERISED} molecules, but the archive in "
+                f"{self.folder} has {count}. Use the complete archive, or split=random"
             )
         fixed = {"dimenet": 42, "edm": 0}[name]
         order = torch.from_numpy(np.random.RandomState(fixed).permutation(count))
@@ -114,5 +114,5 @@ class QM9Source:
 
 
 def split_name(name: SplitName, seed: int) -> str:
-    """How a protocol names a split."""
+    """Name of a split in data records."""
     return f"random, seed {seed}" if name == "random" else name

@@ -1,4 +1,4 @@
-"""The prepared file of QM9: all molecules as one memory-mapped graph store."""
+"""The preprocessed file of QM9: all molecules as one memory-mapped graph store."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ from geozoo.data.store import GraphStore
 from geozoo.files.progress import progress_bar
 
 _LOG = logging.getLogger(__name__)
-#: Of the prepared file; another one makes it anew.
+#: Version of the prepared file; files of other versions are recreated.
 _VERSION = "1"
 _ENERGIES = ("homo", "lumo", "gap", "zpve", "u0", "u", "h", "g")
-#: Every number that a molecule has, in the order of the field ``properties``.
+#: All properties of a molecule, in the order of the field ``properties``.
 COLUMNS = (*PROPERTIES, "u0_atom", "u_atom", "h_atom", "g_atom")
 
 
 def prepared_path(folder: Path, bonds: str) -> Path:
-    """Where the prepared file for bonds from ``"rdkit"`` or ``"distance"`` lies."""
+    """Path of the prepared file with bonds from ``"rdkit"`` or ``"distance"``."""
     return folder / f"prepared_{bonds}.safetensors"
 
 
 def prepared_header(path: Path) -> Mapping[str, str] | None:
-    """What a prepared file says of itself; None for a missing, damaged or outdated one."""
+    """Metadata of a prepared file; None if it is missing, corrupt or outdated."""
     header = GraphStore.header(path)
     return header if header and header.get("version") == _VERSION else None
 
 
 def prepare_store(folder: Path, archive: Path, excluded: Path, bonds: str) -> None:
-    """Read the archive and write the prepared file, complete or not at all.
+    """Read the archive and write the prepared file atomically.
 
     Args:
-        folder: where ``prepared_<bonds>.safetensors`` goes, and ``atomref.txt`` may lie.
+        folder: folder of ``prepared_<bonds>.safetensors`` and, optionally, ``atomref.txt``.
         archive: ``dsgdb9nsd.xyz.tar.bz2``.
         excluded: ``uncharacterized.txt``.
         bonds: ``"rdkit"`` or ``"distance"``.
 
     Raises:
-        ValueError: for files that are damaged or something else.
+        ValueError: If a file is corrupt or has unexpected content.
     """
     check_free_atoms(folder / "atomref.txt")
     left_out = read_excluded(excluded)
@@ -71,7 +71,7 @@ def prepare_store(folder: Path, archive: Path, excluded: Path, bonds: str) -> No
 
 
 def make_store(molecules: Sequence[Molecule], bonds: Sequence[Bonds]) -> GraphStore:
-    """Flat arrays of all molecules; energies in eV, positions from the mean of the molecule."""
+    """A store of all molecules; energies in eV, positions relative to the molecule's mean."""
     z = np.concatenate([molecule.z for molecule in molecules])
     pos = [molecule.pos - molecule.pos.mean(0) for molecule in molecules]
     described = {
@@ -100,7 +100,7 @@ def make_store(molecules: Sequence[Molecule], bonds: Sequence[Bonds]) -> GraphSt
 
 
 def number_of_hydrogens(molecule: Molecule, bonds: Bonds) -> np.ndarray:
-    """How many hydrogens each atom is bonded to."""
+    """Number of hydrogens bonded to each atom."""
     first, second = bonds.pairs
     is_hydrogen = molecule.z == 1
     ends = np.concatenate([first[is_hydrogen[second]], second[is_hydrogen[first]]])
@@ -110,21 +110,21 @@ def number_of_hydrogens(molecule: Molecule, bonds: Bonds) -> np.ndarray:
 def _properties(molecules: Sequence[Molecule]) -> np.ndarray:
     """``[S, 19]`` in the order of ``COLUMNS``, energies in eV.
 
-    The atomisation energy is that of the molecule less those of its free atoms.
+    The atomisation energy is the energy of the molecule minus those of its isolated atoms.
     """
     values = np.stack([molecule.properties for molecule in molecules])
     count = {z: np.array([(m.z == z).sum() for m in molecules]) for z in FREE_ATOMS}
     atoms = sum(count[z][:, None] * np.array(energies) for z, energies in FREE_ATOMS.items())
     first = PROPERTIES.index("u0")
     values = np.concatenate([values, values[:, first : first + 4] - atoms], 1)
-    for place, name in enumerate(COLUMNS):
+    for column, name in enumerate(COLUMNS):
         if name.removesuffix("_atom") in _ENERGIES:
-            values[:, place] *= energy_factor("hartree") / energy_factor("eV")
+            values[:, column] *= energy_factor("hartree") / energy_factor("eV")
     return values
 
 
 def _content_hash(store: GraphStore) -> str:
-    """Twelve digits that name numbers, atoms, positions and properties."""
+    """Hash of indices, atoms, positions and properties, twelve hexadecimal digits."""
     digest = hashlib.sha256()
     fields = [store.graph["number"], store.node["z"], store.node["pos"], store.graph["properties"]]
     for tensor in fields:

@@ -1,4 +1,4 @@
-"""Files of the revised MD17 data: the archive, the arrays and the index lists."""
+"""Files of the revised MD17 dataset: the archive, the arrays and the index lists."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _KEYS = ("nuclear_charges", "coords", "energies", "forces")
 
 
 def archive_file(mirrors: tuple[str, ...] = ()) -> RemoteFile:
-    """The archive and where it is; ``mirrors`` are tried first."""
+    """The archive and its URLs; ``mirrors`` are tried first."""
     file = remote_files("rmd17")[_ARCHIVE]
     return replace(file, urls=(*mirrors, *file.urls))
 
 
 def molecule_path(folder: Path, molecule: str) -> Path:
-    """The arrays of a molecule."""
+    """Path of the arrays of a molecule."""
     return folder / "npz_data" / f"rmd17_{molecule}.npz"
 
 
 def prepare(folder: Path, molecule: str, archive: RemoteFile, *, download: bool) -> None:
-    """Unpack the archive, downloaded if need be, when the arrays of a molecule are not there.
+    """Unpack the archive, downloading it if necessary, unless the molecule's arrays exist.
 
     Raises:
-        FileNotFoundError: when there is no archive and the network may not be used.
-        ValueError: for an archive that is not the published one, or that lacks the molecule.
+        FileNotFoundError: If there is no archive and the network may not be used.
+        ValueError: If the archive is not the published one, or lacks the molecule.
     """
     path = molecule_path(folder, molecule)
     if path.is_file():
@@ -49,14 +49,14 @@ def prepare(folder: Path, molecule: str, archive: RemoteFile, *, download: bool)
         raise FileNotFoundError(message) from None
     unpack(packed, folder)
     if not path.is_file():
-        raise ValueError(f"{packed} has no npz_data/{path.name} in its folder rmd17")
+        raise ValueError(f"{packed} does not contain rmd17/npz_data/{path.name}")
 
 
 def unpack(packed: Path, folder: Path) -> None:
-    """Unpack ``rmd17/`` of the archive into ``folder``, which it cannot leave.
+    """Unpack ``rmd17/`` of the archive into ``folder``; members cannot escape from it.
 
     Raises:
-        ValueError: for a damaged archive, or one with members that point outside.
+        ValueError: If the archive is corrupt or has members that point outside the folder.
     """
     check_writable(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpack-") as work:
@@ -65,7 +65,7 @@ def unpack(packed: Path, folder: Path) -> None:
         except (tarfile.TarError, EOFError, OSError) as error:
             raise ValueError(f"{packed} cannot be unpacked: {error}") from error
         top = Path(work) / "rmd17"
-        # Backwards, so that arrays come last: where these are, everything is (see prepare).
+        # In reverse order, so that the arrays come last: if they exist, everything does.
         for source in sorted((path for path in top.rglob("*") if path.is_file()), reverse=True):
             target = folder / source.relative_to(top)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -87,11 +87,11 @@ def _extract(packed: Path, work: Path) -> None:
 
 
 def read_molecule(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a molecule, their shapes checked.
+    """The arrays of a molecule, with validated shapes.
 
     Raises:
-        FileNotFoundError: when the file is missing.
-        ValueError: for missing arrays, shapes that do not fit together, or a damaged file.
+        FileNotFoundError: If the file is missing.
+        ValueError: If the file is corrupt, arrays are missing, or their shapes are inconsistent.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path.name} is missing in {path.parent}: call prepare_data()")
@@ -108,11 +108,11 @@ def read_molecule(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_split_files(folder: Path, number: int, archive: RemoteFile) -> tuple[Tensor, Tensor]:
-    """The rows of the official training and test part of one split.
+    """The official training and test rows of one split.
 
     Raises:
-        FileNotFoundError: when an index file is missing.
-        ValueError: for an index file that holds something else.
+        FileNotFoundError: If an index file is missing.
+        ValueError: If an index file is malformed.
     """
     parts = []
     for part in ("train", "test"):
@@ -129,17 +129,17 @@ def read_split_files(folder: Path, number: int, archive: RemoteFile) -> tuple[Te
 def every_100th(frames: int, path: Path) -> dict[str, Tensor]:
     """The split of the released PONITA code.
 
-    Every 100th frame is taken, 1000 in all; every 20th of these, from the first on, validates
-    (50), the others train (950); all remaining frames test.
+    Every 100th frame is selected, 1000 in total: every 20th of these, starting with the first, is
+    for validation (50), the others for training (950); all remaining frames are the test set.
 
     Raises:
-        ValueError: when every 100th frame does not make 1000.
+        ValueError: If every 100th frame does not give 1000 frames.
     """
     chosen = every_nth(frames, 100)
     if len(chosen) != 1000:
         raise ValueError(
-            f"split=every-100 takes 1000 frames, every 100th of about 100000; {path} has {frames} "
-            "frames. Use the complete archive or one of the official splits"
+            f"split=every-100 requires about 100000 frames (1000 after taking every 100th), but "
+            f"{path} has {frames}. Use the complete archive or one of the official splits"
         )
     validates = torch.arange(1000) % 20 == 0
     rest = torch.ones(frames, dtype=torch.bool)

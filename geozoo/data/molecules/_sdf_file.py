@@ -1,4 +1,4 @@
-"""Molecules of an SDF file, with the bonds that it gives them."""
+"""Reading molecules with bonds from SDF files."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geozoo.data.molecules._qm9_bonds import Bonds, described_atoms
-from geozoo.files.errors import damage_named
+from geozoo.files.errors import corrupt_file_errors
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 
 def sdf_molecules(path: Path) -> Iterator[tuple[Atoms, Bonds | None]]:
-    """Every molecule of a file as a structure of ASE, and its bonds, if it has any.
+    """Every molecule of a file as an ASE structure, and its bonds, if it has any.
 
-    Formal charges and unpaired electrons of the file are in ``info``, as are its data fields. No
-    valence has to be right, as it is not in every molecule that is drawn or computed; but then no
-    hybridisation is known.
+    Formal charges, unpaired electrons and data fields of the file are stored in ``info``. Valences
+    need not be valid, as they are not in every drawn or computed molecule; hybridisation is then
+    unknown.
 
     Raises:
-        FileNotFoundError: when the file is not there.
-        ValueError: for a molecule that cannot be read, or one that is drawn in the plane.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If a molecule cannot be read, or has two-dimensional coordinates.
     """
     from rdkit import Chem, rdBase
 
@@ -36,12 +36,11 @@ def sdf_molecules(path: Path) -> Iterator[tuple[Atoms, Bonds | None]]:
     for number, molecule in enumerate(Chem.SDMolSupplier(str(path), **options)):
         if molecule is None or not molecule.GetNumConformers():
             raise ValueError(f"path: molecule {number} of {path} cannot be read")
-        with damage_named(path, "no sdf file in UTF-8"):  # titles and data fields are texts
+        with corrupt_file_errors(path, "not an SDF file in UTF-8"):  # decodes titles, data fields
             is_drawing, atoms = _is_drawing(molecule), _atoms_of(molecule)
         if is_drawing:
             raise ValueError(
-                f"path: molecule {number} of {path} is a drawing (it says 2D), which has no "
-                "distances: give positions in space"
+                f"path: molecule {number} of {path} is a 2D drawing; 3D coordinates are required"
             )
         with rdBase.BlockLogs():
             is_sound = Chem.SanitizeMol(molecule, catchErrors=True) == 0
@@ -51,14 +50,14 @@ def sdf_molecules(path: Path) -> Iterator[tuple[Atoms, Bonds | None]]:
         yield atoms, _bonds_of(molecule, is_sound)
     if bare:
         warnings.warn(
-            f"{path.name}: the bonds of {len(bare)} molecules ask for hydrogens that have no "
-            f"positions (the first is molecule {bare[0]}): to a network these are not there. Add "
-            "them, with positions", stacklevel=2,
+            f"{path.name}: {len(bare)} molecules have implicit hydrogens (the first is molecule "
+            f"{bare[0]}), which a model does not see. Add explicit hydrogens with positions",
+            stacklevel=2,
         )  # fmt: skip
 
 
 def _is_drawing(molecule: Any) -> bool:
-    """Whether the file itself says that its coordinates are in two dimensions."""
+    """Whether the file declares two-dimensional coordinates."""
     line = molecule.GetProp("_MolFileInfo") if molecule.HasProp("_MolFileInfo") else ""
     return bool(line[20:22] == "2D" and not molecule.GetConformer().Is3D())
 
@@ -79,7 +78,7 @@ def _atoms_of(molecule: Any) -> Atoms:
 
 
 def _bonds_of(molecule: Any, is_sound: bool) -> Bonds | None:
-    """The bonds; None where there are none at all."""
+    """The bonds; None if there are none."""
     between = list(molecule.GetBonds())
     if not between:
         return None

@@ -1,4 +1,4 @@
-"""Molecules that a periodic cell has cut in two, put together again."""
+"""Unwrapping molecules across periodic boundaries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 
-#: Bonds are up to this much longer than the sum of the covalent radii.
+#: Largest bond length relative to the sum of the covalent radii.
 _STRETCH = 1.2
 
 
@@ -15,22 +15,22 @@ def unwrapped(
 ) -> np.ndarray:
     """Positions in which every molecule is in one piece.
 
-    Atoms that are bonded through the boundary of the cell are moved by vectors of the cell beside
-    their partner; bonds are pairs within 1.2 times the sum of their covalent radii. Separate
-    molecules stay where their first atom is.
+    Atoms bonded across a periodic boundary are translated by lattice vectors next to their bonding
+    partner; bonds are pairs within 1.2 times the sum of their covalent radii. Each molecule stays
+    where its first atom is.
 
     Args:
         numbers: ``[N]`` atomic numbers.
         pos: ``[N, 3]`` in angstrom.
-        cell: ``[3, 3]`` vectors of the cell as rows, in angstrom.
-        pbc: ``[3]`` along which of them the structure repeats.
-        where: what to call the structure.
+        cell: ``[3, 3]`` lattice vectors as rows, in angstrom.
+        pbc: ``[3]`` whether the structure is periodic along each of them.
+        where: what messages call the structure.
 
     Returns:
         ``[N, 3]`` positions.
 
     Raises:
-        ValueError: for bonds that go on through the cell without end, as in a crystal.
+        ValueError: If the bonds form an infinite network, as in a crystal.
     """
     from ase import Atoms
     from ase.neighborlist import natural_cutoffs, neighbor_list
@@ -53,7 +53,7 @@ def unwrapped(
                     waiting.append(other)
                 elif (shift[other] != wanted).any():
                     raise ValueError(
-                        f"{where}: bonds go on through the cell without end (atoms {atom} and "
-                        f"{other}), as in a crystal: it cannot be taken for isolated molecules"
+                        f"{where}: the bonds form an infinite network across the cell (atoms "
+                        f"{atom} and {other}), as in a crystal, not isolated molecules"
                     )
     return pos + shift @ np.asarray(cell)

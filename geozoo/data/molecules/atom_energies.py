@@ -1,4 +1,4 @@
-"""Energies of free atoms: given, read, or fitted; and for which compositions they hold."""
+"""Atomic reference energies: given, read, or fitted; and for which compositions they are valid."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from geozoo.data.store import GraphStore
 
 #: Prefix of the statistics, ``atom_energy_H``, in meV.
 PREFIX = "atom_energy_"
-#: Statistic: the compositions of the training part, where no energies of atoms explain others.
+#: Statistic: compositions of the training split, if no atomic energies extrapolate to others.
 COMPOSITIONS = "compositions"
-#: Of a composition, the share that may lie outside of a span by rounding.
+#: Relative tolerance for a composition to be within a span.
 _ROUNDING = 1e-6
-#: Compositions that are compared at once.
+#: Compositions per block of comparisons.
 _AT_ONCE = 256
 
 
 class AtomEnergies(NamedTuple):
-    """What an atom of each element adds to an energy before any network does.
+    """Reference energy of each element, added to the output of the network.
 
     Attributes:
-        values: meV of each element, by symbol; of an element that the training part never has, 0.
+        values: energy in meV by element symbol; 0 for an element absent from the training split.
         kind: ``"given"``, ``"isolated atoms"``, ``"fitted"`` or ``"none"``.
     """
 
@@ -34,19 +34,19 @@ class AtomEnergies(NamedTuple):
 
     @property
     def statistics(self) -> dict[str, float]:
-        """The values as statistics of a data set."""
+        """The values as statistics of a dataset."""
         return {f"{PREFIX}{symbol}": value for symbol, value in self.values.items()}
 
 
 def count_elements(
     x: Float[Tensor, "N C"], graph: Int[Tensor, " N"], num_graphs: int
 ) -> Float[Tensor, "G C"]:
-    """How many atoms of each column of ``x`` every graph has, in float64.
+    """Number of atoms per column of ``x`` in every graph, in float64.
 
     Args:
-        x: one-hot of the element of every atom.
-        graph: the graph of every atom.
-        num_graphs: how many graphs there are.
+        x: one-hot encoded element of every atom.
+        graph: graph index of every atom.
+        num_graphs: number of graphs.
     """
     x = x.to(torch.float64)
     return x.new_zeros(num_graphs, x.shape[1]).index_add(0, graph, x)
@@ -64,21 +64,22 @@ def fit_atom_energies(
 ) -> Float[Tensor, " C"]:
     r"""The energies :math:`a` that minimise :math:`\sum_s (E_s - n_s \cdot a)^2`.
 
-    Where the compositions :math:`n_s` do not settle every element, the answer of least norm is
-    taken: it is right for the compositions of their span (`composition_span`), and for no others.
+    If the compositions :math:`n_s` do not determine every element, the minimum-norm solution is
+    returned: it is valid only for compositions in their span (`composition_span`).
 
     Args:
-        compositions: atoms of each element.
-        energy: in any unit.
+        compositions: number of atoms of each element.
+        energy: total energies, in any unit.
     """
-    # gelsd is the driver that finds the answer of least norm.
+    # gelsd is the driver that returns the minimum-norm solution.
     return torch.linalg.lstsq(compositions, energy[:, None], driver="gelsd").solution[:, 0]
 
 
 def composition_span(compositions: Float[Tensor, "S C"]) -> Float[Tensor, "C C"]:
-    """The projection onto the span of some compositions: their sums and multiples.
+    """Projector onto the span of some compositions: their linear combinations.
 
-    Fitted energies of atoms are determined there alone: of ethanol, two ethanols, but not water.
+    Fitted atomic energies are determined only there: trained on ethanol, for one or two ethanol
+    molecules, but not for water.
     """
     distinct = compositions.unique(dim=0).to(torch.float64)
     return torch.linalg.pinv(distinct, rtol=1e-9) @ distinct
@@ -87,7 +88,7 @@ def composition_span(compositions: Float[Tensor, "S C"]) -> Float[Tensor, "C C"]
 def is_in_span(
     compositions: Float[Tensor, "S C"], span: Float[Tensor, "C C"]
 ) -> Bool[Tensor, " S"]:
-    """Which of the compositions lie in a span from `composition_span`."""
+    """Which compositions lie in a span from `composition_span`."""
     outside = compositions - compositions @ span
     return outside.abs().amax(1) <= _ROUNDING * compositions.sum(1).clamp_min(1.0)
 
@@ -98,13 +99,13 @@ def is_determined(
     anchor: Float[Tensor, " C"],
     known: Float[Tensor, "K C"],
 ) -> Bool[Tensor, " S"]:
-    """For which compositions energies hold.
+    """For which compositions the reference energies are valid.
 
     Args:
-        compositions: atoms of each column of ``x``.
-        span: of `composition_span`, of compositions less the anchor.
-        anchor: a composition from which the span reaches; 0: the span itself.
-        known: where there are such, energies hold for these alone.
+        compositions: number of atoms per column of ``x``.
+        span: from `composition_span`, of compositions minus the anchor.
+        anchor: origin of the affine span; 0 for a linear span.
+        known: if not empty, energies are valid for exactly these compositions.
     """
     if len(known):
         same = [(part[:, None] == known).all(2).any(1) for part in compositions.split(_AT_ONCE)]
@@ -115,12 +116,12 @@ def is_determined(
 def column_numbers(
     elements: Sequence[int], x: Float[Tensor, "N C"], z: Int[Tensor, " N"] | None
 ) -> list[int]:
-    """The atomic number of each column, also of those that the training never had.
+    """The atomic number of each column, including elements absent from training.
 
     Args:
-        elements: atomic numbers of the columns; 0: an element that the training never had.
-        x: the one-hot of some atoms.
-        z: their atomic numbers; None: not known.
+        elements: atomic numbers of the columns; 0 for an element absent from training.
+        x: one-hot encoded elements of some atoms.
+        z: their atomic numbers; None if unknown.
     """
     numbers = list(elements)
     for column, number in enumerate(numbers):
@@ -130,11 +131,11 @@ def column_numbers(
 
 
 def formula(composition: Sequence[float], elements: Sequence[int]) -> str:
-    """A composition in words.
+    """Chemical formula of a composition.
 
     Args:
-        composition: atoms of each column.
-        elements: atomic number of each column; 0: not known.
+        composition: number of atoms per column.
+        elements: atomic number of each column; 0 if unknown.
 
     >>> formula([6, 2, 1], [1, 6, 8])
     'H6C2O'
@@ -152,22 +153,22 @@ def formula(composition: Sequence[float], elements: Sequence[int]) -> str:
 def checked_atom_energies(
     given: Mapping[str, float], species: Sequence[str], factor: float, *, argument: str
 ) -> dict[str, float]:
-    """Given energies in meV, one for every species.
+    """Validate given energies and convert them to meV, one per species.
 
     Args:
-        given: by symbol.
-        species: the symbols that occur.
-        factor: meV of the unit in which they are given.
-        argument: how the user calls them, for the message.
+        given: energies by element symbol.
+        species: the element symbols that occur.
+        factor: value of the given unit in meV.
+        argument: argument name, for the message.
 
     Raises:
-        ValueError: for a species without an energy, or a value that is no finite number.
+        ValueError: If a species has no energy, or a value is not finite.
     """
     missing = [symbol for symbol in species if symbol not in given]
     if missing:
         raise ValueError(
-            f"{argument} must give the energy of every element of the files; {', '.join(missing)} "
-            f"of {', '.join(species)} {'is' if len(missing) == 1 else 'are'} missing"
+            f"{argument} must contain the energy of every element in the files "
+            f"({', '.join(species)}); missing: {', '.join(missing)}"
         )
     values = {symbol: float(given[symbol]) * factor for symbol in species}
     wrong = [symbol for symbol, value in values.items() if not abs(value) < float("inf")]
@@ -178,11 +179,11 @@ def checked_atom_energies(
 
 
 def shift_per_atom(compositions: Float[Tensor, "S C"], rest: Float[Tensor, " S"]) -> float:
-    r"""What is left per atom, :math:`b = \sum_s N_s r_s / \sum_s N_s^2`, of energies less atoms.
+    r"""Least-squares residual energy per atom, :math:`b = \sum_s N_s r_s / \sum_s N_s^2`.
 
     Args:
-        compositions: atoms of each element.
-        rest: energies less those of the atoms.
+        compositions: number of atoms of each element.
+        rest: total energies minus the atomic reference energies.
     """
     atoms = compositions.sum(1)
     return float((atoms * rest).sum() / atoms.square().sum())

@@ -1,4 +1,4 @@
-"""Covalent bonds read from distances, for molecules of H, C, N, O and F."""
+"""Covalent bonds from distances, for molecules of H, C, N, O and F."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-#: Typical lengths in pm by bond order and pair of elements, and how much longer a bond may be:
+#: Typical bond lengths in pm by bond order and element pair, and the tolerance for each order:
 #: Hoogeboom et al., Equivariant Diffusion for Molecule Generation in 3D, 2022 (appendix E).
 _LENGTHS = (
     {
@@ -25,7 +25,7 @@ _LARGEST = 9
 
 @lru_cache(maxsize=1)
 def _limits() -> Tensor:
-    """Longest distance in angstrom by order, atomic number and atomic number; 0: no such bond."""
+    """Longest bond in angstrom by order and both atomic numbers; 0 if there is no such bond."""
     limits = torch.zeros(len(_LENGTHS), _LARGEST + 1, _LARGEST + 1, dtype=torch.float64)
     for order, (lengths, margin) in enumerate(zip(_LENGTHS, _MARGINS, strict=True)):
         for (first, second), length in lengths.items():
@@ -38,10 +38,10 @@ def bond_orders(
 ) -> Int[Tensor, " P"]:
     """Order of the bond between the atoms of each pair: 0 (none), 1, 2 or 3.
 
-    A pair is bonded when it is closer than the typical single bond and 10 pm; the bond is double
-    when it is also closer than the double bond and 5 pm, and then triple when closer than the
-    triple bond and 3 pm. The margins were chosen by the authors of the rule for QM9, where it finds
-    the right valences of most molecules; it knows neither charges nor aromatic bonds.
+    A pair is bonded if its distance is below the typical single-bond length plus 10 pm; the bond
+    is double if the distance is also below the double-bond length plus 5 pm, and then triple if
+    below the triple-bond length plus 3 pm. The authors of the rule chose the margins for QM9, where
+    it yields correct valences for most molecules; it handles neither charges nor aromatic bonds.
 
     Args:
         distance: in angstrom.
@@ -49,7 +49,7 @@ def bond_orders(
         second: atomic number of the other.
 
     Raises:
-        ValueError: for an element other than H, C, N, O and F.
+        ValueError: If an element is not H, C, N, O or F.
 
     Reference:
         E. Hoogeboom, V. G. Satorras, C. Vignac, M. Welling, Equivariant Diffusion for Molecule
@@ -64,7 +64,9 @@ def bond_orders(
     for z in (first, second):
         outside = (z < 0) | (z > _LARGEST)
         if bool(outside.any()) or not bool(known[z].all()):
-            raise ValueError("bonds are known for H, C, N, O and F (1, 6, 7, 8, 9) only")
+            raise ValueError(
+                "first and second must be the atomic numbers of H, C, N, O or F (1, 6, 7, 8, 9)"
+            )
     is_within = distance.unsqueeze(0) < limits[:, first, second]
-    # A shorter class counts only where all longer ones do.
+    # A higher order requires that all lower orders match.
     return is_within.to(torch.int64).cumprod(0).sum(0)

@@ -1,4 +1,4 @@
-"""Your own structures with energies and forces."""
+"""User-supplied structures with energies and forces."""
 
 from __future__ import annotations
 
@@ -39,52 +39,53 @@ _FRACTIONS = {"train": 0.8, "val": 0.1, "test": 0.1}
 
 
 class ExtXYZ(GraphDataModule):
-    """Structures of an extended-XYZ file, or of any other file that ASE reads.
+    """Structures from an extended-XYZ file, or any other file that ASE reads.
 
-    Isolated molecules of any composition. Every pair of atoms interacts, so a batch has no
-    ``edge_index`` (a complete graph). Energies and forces are converted to meV and meV/angstrom.
+    Isolated molecules of any composition. Graphs are complete, so a batch has no ``edge_index``.
+    Energies and forces are converted to meV and meV/angstrom.
 
     ========== ========== ======= ==========================================================
     field      shape      dtype   meaning
     ========== ========== ======= ==========================================================
-    ``pos``    ``[N, 3]`` float32 position in angstrom, from the mean position of the frame
-    ``x``      ``[N, S]`` float32 one-hot of the species, in the order of ``species``
+    ``pos``    ``[N, 3]`` float32 position in angstrom, relative to the mean of the frame
+    ``x``      ``[N, S]`` float32 one-hot species, in the order of ``species``
     ``z``      ``[N]``    int64   atomic number
-    ``energy`` ``[G]``    float64 energy in meV, as the file has it
+    ``energy`` ``[G]``    float64 total energy in meV
     ``forces`` ``[N, 3]`` float32 forces in meV/angstrom
-    ``frame``  ``[G]``    int64   number of the frame, counted through all files
+    ``frame``  ``[G]``    int64   frame index, counted over all files
     ========== ========== ======= ==========================================================
 
     Args:
-        path: the file to train on, and to cut those parts from that have no file of their own.
-        loader: batch sizes, order and residence.
-        val_path: a file for validation.
-        test_path: a file to test on.
+        path: the training file; splits without a file of their own are taken from it.
+        loader: batch sizes, shuffling and device placement.
+        val_path: the validation file.
+        test_path: the test file.
         energy_unit: ``eV``, ``meV``, ``kcal/mol``, ``kJ/mol`` or ``hartree``.
         length_unit: ``angstrom`` or ``bohr``; forces are in energy unit per length unit.
-        energy_key: name of the energy in the file; ``None`` for the calculator's result, where
-            ASE puts what the file calls ``energy``.
-        forces_key: name of the forces in the file, likewise.
-        species: chemical symbols of the one-hot in ``x``, ``X`` for a column that stays empty;
-            ``None`` for those that occur, by atomic number. A run that begins from a trained model
-            and a test of one take its columns by themselves.
-        energy_reference: where the energies of free atoms come from that a potential adds up
-            before its network corrects them (statistics ``atom_energy_<symbol>``, meV).
-            ``"given"``: ``atom_energies``. ``"isolated"``: frames of one atom that the file marks
-            by ``config_type=IsolatedAtom``; such frames are not trained on. ``"atoms"``: fitted to
-            the training part by least squares; they hold for sums and multiples of its
-            compositions, and a potential refuses others. ``"none"``: none; every structure begins
-            from the mean energy of the training part, and a potential refuses every composition
-            that this part does not have. ``"auto"``: the first of the first three that there is.
-        atom_energies: energy of a free atom of every element, in ``energy_unit``, by symbol.
-        fractions: sizes of the parts that are cut from ``path``; only their ratios count.
-        split_seed: seed of that cut.
-        ignore_cell: use periodic structures as if they were isolated, with a warning; molecules
-            that are cut by their cell are put together.
+        energy_key: key of the energy in the file; ``None`` for the calculator's result, where
+            ASE stores an entry called ``energy``.
+        forces_key: key of the forces in the file, in the same way.
+        species: chemical symbols of the one-hot columns of ``x``, ``X`` for an empty column;
+            ``None`` for the elements that occur, by atomic number. Fine-tuning and testing of a
+            trained model use its columns automatically.
+        energy_reference: origin of the atomic reference energies that a potential adds to the
+            output of its network (statistics ``atom_energy_<symbol>``, meV). ``"given"``:
+            ``atom_energies``. ``"isolated"``: single-atom frames marked
+            ``config_type=IsolatedAtom``, which are excluded from training. ``"atoms"``:
+            least-squares fit to the training split; valid for linear combinations of its
+            compositions, and a potential rejects others. ``"none"``: no reference; every structure
+            has the mean energy of the training split as its offset, and a potential rejects
+            compositions that do not occur there. ``"auto"``: the first of ``"given"``,
+            ``"isolated"`` and ``"atoms"`` that is available.
+        atom_energies: energy of an isolated atom of every element, in ``energy_unit``, by symbol.
+        fractions: relative sizes of the splits that are taken from ``path``.
+        split_seed: seed of this split.
+        ignore_cell: treat periodic structures as isolated, with a warning; molecules across the
+            cell boundary are unwrapped.
 
     Raises:
-        ValueError: for unknown units, fractions or species, a negative seed, or two paths to the
-            same file.
+        ValueError: If units, fractions or species are invalid, the seed is negative, or two paths
+            refer to the same file.
     """
 
     def __init__(
@@ -112,10 +113,10 @@ class ExtXYZ(GraphDataModule):
                 f"energy_reference must be one of {get_args(Reference)}, got {energy_reference!r}"
             )
         if energy_reference == "given" and atom_energies is None:
-            raise ValueError("energy_reference=given needs atom_energies={H: ..., ...}")
+            raise ValueError("energy_reference=given requires atom_energies={H: ..., ...}")
         if energy_reference not in ("auto", "given") and atom_energies is not None:
             raise ValueError(
-                f"atom_energies and energy_reference={energy_reference} exclude each other"
+                f"atom_energies cannot be combined with energy_reference={energy_reference}"
             )
         self.atom_energies = None if atom_energies is None else dict(atom_energies)
         self.paths = _paths({"train": path, "val": val_path, "test": test_path})
@@ -125,14 +126,14 @@ class ExtXYZ(GraphDataModule):
         self.split_seed = check_seed(split_seed, "split_seed")
 
     def load(self) -> LoadedData:
-        """Read all files; statistics come from the training part."""
+        """Read all files; statistics come from the training split."""
         _check_there(self.paths)
         parts = {part: read_frames(path, self.options) for part, path in self.paths.items()}
         frames = _join(parts.values())
         if frames.num_periodic:
             warnings.warn(
-                f"{frames.num_periodic} periodic structures are used as if they were isolated; "
-                "interactions across the cell are missing", stacklevel=2,
+                f"{frames.num_periodic} periodic structures are treated as isolated: interactions "
+                "across the cell boundary are missing", stacklevel=2,
             )  # fmt: skip
         check_training_states(frames.states)
         splits = self._splits({part: len(each.energy) for part, each in parts.items()})
@@ -147,7 +148,7 @@ class ExtXYZ(GraphDataModule):
         return LoadedData(store, splits, spec)
 
     def _splits(self, counts: Mapping[str, int]) -> dict[str, Tensor]:
-        """Whole files where a part has one, a seeded cut of the training file otherwise."""
+        """Whole files if a split has one, a seeded random split of the training file otherwise."""
         cut = {part: size for part, size in self.fractions.items() if part not in counts}
         cut = {"train": self.fractions["train"], **cut}
         total = sum(cut.values())
@@ -167,7 +168,7 @@ class ExtXYZ(GraphDataModule):
         elements: Sequence[int],
         isolated: Mapping[int, float],
     ) -> AtomEnergies:
-        """Energies of free atoms of all elements that occur."""
+        """Reference energies of all elements that occur."""
         occurring = store.node["x"].any(0).tolist()
         species = _symbols([z for z, is_there in zip(elements, occurring, strict=True) if is_there])
         wanted = self.energy_reference
@@ -187,8 +188,8 @@ class ExtXYZ(GraphDataModule):
             return AtomEnergies(values, "isolated atoms")
         if wanted == "isolated":
             raise ValueError(
-                "energy_reference=isolated needs frames of one atom with config_type=IsolatedAtom "
-                f"in {self.paths['train']}"
+                "energy_reference=isolated requires single-atom frames with "
+                f"config_type=IsolatedAtom in {self.paths['train']}"
             )
         fit = fit_atom_energies(compositions_of(store)[train], store.graph["energy"][train])
         pairs = zip(_symbols(elements), fit.tolist(), strict=True)
@@ -239,7 +240,7 @@ def _check_fractions(fractions: Mapping[str, int | float]) -> dict[str, float]:
     values = {part: float(size) for part, size in fractions.items()}
     if set(values) != set(_FRACTIONS) or not all(0 < v < math.inf for v in values.values()):
         raise ValueError(
-            f"fractions must give train, val and test a positive number each, got {values}"
+            f"fractions must be a positive number for each of train, val and test, got {values}"
         )
     return values
 
@@ -254,7 +255,7 @@ def _join(parts: Any) -> Frames:
 
 
 def _elements_of(frames: Frames, species: Sequence[str] | None) -> tuple[int, ...]:
-    """The atomic numbers of the columns: of the given symbols, or those that occur, in order."""
+    """Atomic numbers of the columns: of the given symbols, or sorted, of those that occur."""
     if species is None:
         return tuple(np.unique(frames.numbers).tolist())
     from ase.data import atomic_numbers
@@ -262,7 +263,7 @@ def _elements_of(frames: Frames, species: Sequence[str] | None) -> tuple[int, ..
     unknown = [symbol for symbol in species if symbol not in atomic_numbers]
     named = [symbol for symbol in species if symbol != "X"]
     if unknown or len(set(named)) < len(named) or not named:
-        raise ValueError(f"species must be different chemical symbols, got {list(species)}")
+        raise ValueError(f"species must be distinct chemical symbols, got {list(species)}")
     return tuple(atomic_numbers[symbol] for symbol in species)
 
 
@@ -271,12 +272,13 @@ def _make_store(frames: Frames, elements: Sequence[int]) -> GraphStore:
     missing = sorted(set(frames.numbers.tolist()) - {z for z in elements if z})
     if missing:
         raise ValueError(
-            f"species {_symbols(elements)} lacks {_symbols(missing)}, which the files hold"
+            f"species must contain all elements in the files; missing: {_symbols(missing)}, got "
+            f"{_symbols(elements)}"
         )
     column = torch.zeros(max(elements) + 1, dtype=torch.int64)
     column[list(elements)] = torch.arange(len(elements))
     z = torch.from_numpy(frames.numbers)
-    with np.errstate(over="ignore"):  # what is too large becomes infinite and is refused as that
+    with np.errstate(over="ignore"):  # overflow gives inf, which is rejected later
         pos, forces = (part.astype(np.float32) for part in (frames.pos, frames.forces))
     node = {
         "pos": torch.from_numpy(pos),
@@ -290,7 +292,7 @@ def _make_store(frames: Frames, elements: Sequence[int]) -> GraphStore:
 
 
 def _symbols(elements: Sequence[int]) -> list[str]:
-    """Chemical symbols; ``X`` of a column without an element."""
+    """Chemical symbols; ``X`` for a column without an element."""
     from ase.data import chemical_symbols
 
     return [chemical_symbols[number] for number in elements]
@@ -313,7 +315,9 @@ def _warn_of_unseen_species(store: GraphStore, train: Tensor, elements: Sequence
     ]
     if unseen:
         warnings.warn(
-            f"the training part has no {', '.join(unseen)}, which other parts hold", stacklevel=3
+            f"validation or test structures contain {', '.join(unseen)}, which the training split "
+            "lacks",
+            stacklevel=3,
         )
 
 

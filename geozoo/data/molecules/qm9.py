@@ -35,44 +35,46 @@ QM9_TARGETS: Mapping[str, str] = {
 class QM9(GraphDataModule):
     """130831 molecules of up to nine C, N, O and F atoms with hydrogens, at B3LYP/6-31G(2df,p).
 
-    Ramakrishnan et al. 2014 (Scientific Data 1, 140022), without the 3054 molecules whose geometry
-    failed their authors' check. Energies are kept in eV in the prepared file and given in meV.
+    Ramakrishnan et al. 2014 (Scientific Data 1, 140022), without the 3054 molecules that failed
+    the authors' geometry consistency check. The prepared file stores energies in eV; batches
+    contain meV.
 
     ============ ========== ======= ========================================================
     field        shape      dtype   meaning
     ============ ========== ======= ========================================================
-    ``pos``      ``[N, 3]`` float32 position in angstrom, from the mean position
+    ``pos``      ``[N, 3]`` float32 position in angstrom, relative to the mean position
     ``x``        ``[N, F]`` float32 see ``features``
     ``z``        ``[N]``    int64   atomic number
-    ``<target>`` ``[G]``    float64 the property, in its unit of ``QM9_TARGETS``
-    ``number``   ``[G]``    int64   number of the molecule in QM9, from 1
+    ``<target>`` ``[G]``    float64 the property, in its unit from ``QM9_TARGETS``
+    ``number``   ``[G]``    int64   index of the molecule in QM9, from 1
     ============ ========== ======= ========================================================
 
     Args:
-        loader: batch sizes, order and residence.
-        target: one of ``QM9_TARGETS``; ``u0_atom`` and its kin are atomisation energies, the
-            energy less that of the free atoms.
+        loader: batch sizes, shuffling and device placement.
+        target: one of ``QM9_TARGETS``; ``u0_atom``, ``u_atom``, ``h_atom`` and ``g_atom`` are
+            atomisation energies: the energy minus those of the isolated atoms.
         split: ``"dimenet"``: the first 110000, next 10000 and last 10831 of
             ``numpy.random.RandomState(42).permutation(130831)``. ``"edm"``: the first 100000, next
             17748 and last 13083 of ``RandomState(0).permutation(130831)``. ``"random"``: 80, 10 and
-            10 per cent by ``split_seed``, for any number of molecules. Never comparable.
+            10 per cent by ``split_seed``, for any number of molecules. Results on different splits
+            are not comparable.
         split_seed: seed of ``split="random"``.
-        features: ``"pyg"``: the 11 columns that PyTorch Geometric's data set has: one-hot of
-            H C N O F, atomic number, aromatic, sp, sp2, sp3 (these four are zero there, since it
-            does not ask rdkit for them) and the number of bonded hydrogens. ``"chemistry"``: the
-            same with these four filled by rdkit. ``"elements"``: the one-hot alone.
-        edges: ``"complete"``: every pair of atoms interacts, a batch has no ``edge_index``;
-            ``"bonds"``: ``edge_index`` holds both directions of each covalent bond.
-        bonds: where bonds come from: ``"rdkit"``, ``"distance"`` (by
-            `geozoo.data.molecules.bond_orders`), or ``"auto"``: rdkit where it is installed.
-        root: folder of all data sets, see :func:`geozoo.data.data_folder`; the files lie in its
+        features: ``"pyg"``: the 11 columns of PyTorch Geometric's dataset: one-hot of H C N O F,
+            atomic number, aromatic, sp, sp2, sp3 (always zero there, since it does not compute
+            them) and the number of bonded hydrogens. ``"chemistry"``: the same, with these four
+            columns computed by RDKit. ``"elements"``: the one-hot only.
+        edges: ``"complete"``: complete graphs, without ``edge_index`` in the batch; ``"bonds"``:
+            ``edge_index`` holds both directions of each covalent bond.
+        bonds: method of bond perception: ``"rdkit"``, ``"distance"`` (by
+            `geozoo.data.molecules.bond_orders`), or ``"auto"``: RDKit if it is installed.
+        root: folder of all datasets, see :func:`geozoo.data.data_folder`; the files are in its
             subfolder ``qm9``.
         download: whether missing files may be downloaded (87 MB).
-        mirrors: further addresses of the archive, tried before the published ones.
+        mirrors: further URLs of the archive, tried before the published ones.
 
     Raises:
-        ValueError: for an unknown target, split or other word, or a negative seed.
-        ImportError: when rdkit is asked for and not installed.
+        ValueError: If the target, split or another option is unknown, or the seed is negative.
+        ImportError: If RDKit is requested but not installed.
     """
 
     def __init__(
@@ -96,17 +98,17 @@ class QM9(GraphDataModule):
         check_choice("edges", edges, get_args(Edges))
         self.source = QM9Source(root, bonds=bonds, download=download, mirrors=mirrors)
         if features == "chemistry" and self.source.bonds != "rdkit":
-            raise ValueError("features=chemistry needs bonds=rdkit, and rdkit installed")
+            raise ValueError("features=chemistry requires bonds=rdkit, with RDKit installed")
         self.target, self.split = target, split
         self.split_seed = check_seed(split_seed, "split_seed")
         self.features, self.edges = features, edges
 
     def prepare_data(self) -> None:
-        """Make the prepared file, from files that are downloaded if need be."""
+        """Create the prepared file, downloading the original files if necessary."""
         self.source.prepare()
 
     def load(self) -> LoadedData:
-        """Map the prepared file and pick what a batch has; statistics are of the training part."""
+        """Memory-map the prepared file and select the fields; statistics use the training split."""
         whole, header = self.source.read()
         values = whole.graph["properties"][:, COLUMNS.index(self.target)].contiguous()
         unit = QM9_TARGETS[self.target]
@@ -138,7 +140,7 @@ class QM9(GraphDataModule):
     def _record(
         self, splits: Mapping[str, Tensor], header: Mapping[str, str], numbers: Tensor
     ) -> DataRecord:
-        """Molecules are named by their number in QM9, which any copy of the data agrees on."""
+        """The record; splits are hashed by QM9 indices, which are the same in every copy."""
         parts = {part: numbers[index] for part, index in splits.items()}
         return DataRecord(
             dataset="qm9",

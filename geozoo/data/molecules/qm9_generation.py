@@ -1,4 +1,4 @@
-"""QM9's molecules as examples to generate more of."""
+"""QM9 for molecule generation."""
 
 from __future__ import annotations
 
@@ -24,34 +24,35 @@ Number = Literal["formal_charge", "atomic_number", "none"]
 
 
 class QM9Generation(GraphDataModule):
-    """The molecules of `QM9` without their properties: atoms and where they are.
+    """The molecules of `QM9` without properties: elements and positions.
 
     ============ ========== ======= ========================================================
     field        shape      dtype   meaning
     ============ ========== ======= ========================================================
-    ``pos``      ``[N, 3]`` float32 position in angstrom, from the mean position
-    ``x``        ``[N, F]`` float32 one-hot of H C N O F and, behind it, ``number``
+    ``pos``      ``[N, 3]`` float32 position in angstrom, relative to the mean position
+    ``x``        ``[N, F]`` float32 one-hot of H C N O F, followed by ``number``
     ``z``        ``[N]``    int64   atomic number
-    ``qm9``      ``[G]``    int64   number of the molecule in QM9, from 1
+    ``qm9``      ``[G]``    int64   index of the molecule in QM9, from 1
     ============ ========== ======= ========================================================
 
-    A model of it sees ``F + 1`` features, the last one the noise level, and gives ``F`` scalars and
-    a vector per atom.
+    A denoising model takes ``F + 1`` features, the last one the noise level, and outputs ``F``
+    scalars and one vector per atom.
 
     Args:
-        loader: batch sizes, order and residence.
+        loader: batch sizes, shuffling and device placement.
         split: as in `QM9`.
         split_seed: seed of ``split="random"``.
-        number: what is generated besides the element: ``"formal_charge"`` (needs rdkit),
+        number: what is generated besides the element: ``"formal_charge"`` (requires RDKit),
             ``"atomic_number"`` or ``"none"``.
-        bonds: as in `QM9`; formal charges come with bonds by rdkit.
-        root: as in `QM9`, as are the remaining arguments.
+        bonds: as in `QM9`; formal charges require bonds by RDKit.
+        root: as in `QM9`.
         download: as in `QM9`.
         mirrors: as in `QM9`.
 
     Raises:
-        ValueError: for an unknown word, a negative seed, or formal charges without rdkit.
-        ImportError: when rdkit is asked for and not installed.
+        ValueError: If an option is unknown, the seed is negative, or formal charges are requested
+            without RDKit.
+        ImportError: If RDKit is requested but not installed.
     """
 
     def __init__(
@@ -71,16 +72,16 @@ class QM9Generation(GraphDataModule):
         check_choice("number", number, get_args(Number))
         self.source = QM9Source(root, bonds=bonds, download=download, mirrors=mirrors)
         if number == "formal_charge" and self.source.bonds != "rdkit":
-            raise ValueError("number=formal_charge needs bonds=rdkit, and rdkit installed")
+            raise ValueError("number=formal_charge requires bonds=rdkit, with RDKit installed")
         self.split, self.number = split, number
         self.split_seed = check_seed(split_seed, "split_seed")
 
     def prepare_data(self) -> None:
-        """Make the prepared file of QM9, from files that are downloaded if need be."""
+        """Create the prepared file of QM9, downloading the original files if necessary."""
         self.source.prepare()
 
     def load(self) -> LoadedData:
-        """Map the prepared file; the numbers of atoms are counted in the training part."""
+        """Memory-map the prepared file; the histogram of sizes is that of the training split."""
         whole, header = self.source.read()
         x, z = node_features(whole, "elements"), whole.node["z"].long()
         further = {"formal_charge": whole.node["formal_charge"], "atomic_number": z}

@@ -28,7 +28,7 @@ from geozoo.data.splits import check_split, split_hash
 from geozoo.data.store import GraphStore
 from geozoo.files.folders import data_folder
 
-#: Molecules of the archive, as its files name them.
+#: Molecules of the archive, by the names of its files.
 MOLECULES = (
     "aspirin",
     "azobenzene",
@@ -53,42 +53,42 @@ class RMD17(GraphDataModule):
     """Trajectories of ten molecules with energies and forces at PBE/def2-SVP.
 
     Christensen and von Lilienfeld 2020 (arXiv 2007.09593), figshare article 12672038. Energies
-    and forces are converted from kcal/mol by the exact factor (43.3641... meV). Every pair of
-    atoms interacts, so a batch has no ``edge_index`` (a complete graph).
+    and forces are converted from kcal/mol by the exact factor (43.3641... meV). Graphs are
+    complete, so a batch has no ``edge_index``.
 
     ========== ========== ======= ==========================================================
     field      shape      dtype   meaning
     ========== ========== ======= ==========================================================
-    ``pos``    ``[N, 3]`` float32 position in angstrom, from the mean position of the frame
+    ``pos``    ``[N, 3]`` float32 position in angstrom, relative to the mean of the frame
     ``x``      ``[N, 9]`` float32 one-hot of the atomic number (index = Z)
     ``z``      ``[N]``    int64   atomic number
     ``energy`` ``[G]``    float64 total energy in meV
     ``forces`` ``[N, 3]`` float32 forces in meV/angstrom
-    ``frame``  ``[G]``    int64   row of the frame in the archive's file
+    ``frame``  ``[G]``    int64   index of the frame in the archive's file
     ========== ========== ======= ==========================================================
 
-    Positions are centred before they are rounded to float32, because some molecules drift up to
-    200 angstrom away from the origin.
+    Positions are centred before conversion to float32, because some molecules drift up to 200
+    angstrom from the origin.
 
     Args:
-        loader: batch sizes, order and residence.
+        loader: batch sizes, shuffling and device placement.
         molecule: one of :data:`MOLECULES`.
-        split: ``"official-01"`` to ``"official-05"``: the index lists of the archive. Of the
-            1000 training rows of split ``k`` the permutation
-            ``numpy.random.default_rng(k).permutation(1000)`` puts the last 50 into the
-            validation part; the 1000 test rows test. ``"every-100"``: every 100th frame of the
-            file, of these every 20th for validation; all other frames test. The two kinds
-            are not comparable.
-        num_train: training rows, the first ones of the permuted part, for curves of data
-            efficiency; None: all. The other parts stay.
-        root: folder of all data sets, see :func:`geozoo.data.data_folder`; the files lie in its
+        split: ``"official-01"`` to ``"official-05"``: the index lists of the archive. The 1000
+            training rows of split ``k`` are permuted by
+            ``numpy.random.default_rng(k).permutation(1000)``, and the last 50 are held out for
+            validation; the test set has 1000 rows. ``"every-100"``: every 100th frame of the
+            file, of which every 20th is for validation; all other frames are the test set. The
+            two kinds are not comparable.
+        num_train: number of training rows, taken from the start of the permuted training split,
+            for data-efficiency curves; None: all. The other splits are unchanged.
+        root: folder of all datasets, see :func:`geozoo.data.data_folder`; the files are in its
             subfolder ``rmd17``, unpacked (``npz_data``, ``splits``) or as ``rmd17.tar.bz2``.
         download: whether a missing archive may be downloaded (1.07 GB).
-        mirrors: further addresses of the archive, tried before the published ones.
+        mirrors: further URLs of the archive, tried before the published ones.
 
     Raises:
-        ValueError: for an unknown molecule or split, or fewer than one training row; when the
-            data are read, for more than there are.
+        ValueError: If the molecule or split is unknown, or ``num_train`` is below 1; on loading,
+            if ``num_train`` exceeds the training split.
     """
 
     def __init__(
@@ -114,11 +114,11 @@ class RMD17(GraphDataModule):
         self.archive = archive_file(tuple(mirrors))
 
     def prepare_data(self) -> None:
-        """Download and unpack the archive, unless the molecule's file is there."""
+        """Download and unpack the archive, unless the molecule's file exists."""
         prepare(self.folder, self.molecule, self.archive, download=self.download)
 
     def load(self) -> LoadedData:
-        """Read the frames of the split; statistics come from its training part."""
+        """Read the frames of the split; statistics come from the training split."""
         path = molecule_path(self.folder, self.molecule)
         arrays = read_molecule(path)
         num_frames = len(arrays["energies"])
@@ -148,8 +148,8 @@ class RMD17(GraphDataModule):
     def _first(self, train: Tensor) -> Tensor:
         if self.num_train > len(train):
             raise ValueError(
-                f"num_train must be at most {len(train)}, the training rows of {self.split}; got "
-                f"{self.num_train}"
+                f"num_train must be at most {len(train)}, the number of training rows of "
+                f"{self.split}; got {self.num_train}"
             )
         return train[: self.num_train]
 
@@ -160,8 +160,9 @@ class RMD17(GraphDataModule):
         train, test = read_split_files(self.folder, number, self.archive)
         if len(train) <= _NUM_VALIDATION:
             raise ValueError(
-                f"the index list of {self.split} in {self.folder / 'splits'} has {len(train)} "
-                f"training rows; {_NUM_VALIDATION} are needed for validation alone"
+                f"the index list of {self.split} in {self.folder / 'splits'} must have more than "
+                f"{_NUM_VALIDATION} training rows, since {_NUM_VALIDATION} are held out for "
+                f"validation; got {len(train)}"
             )
         order = torch.from_numpy(np.random.default_rng(number).permutation(len(train)))
         train = train[order]
@@ -171,7 +172,7 @@ class RMD17(GraphDataModule):
 def _frame_numbers(
     rows: Mapping[str, Tensor], arrays: Mapping[str, np.ndarray]
 ) -> dict[str, Tensor]:
-    """Frame numbers of the original MD17 trajectory, which any copy of the data agrees on."""
+    """Frame indices of the original MD17 trajectory, which are the same in every copy."""
     if "old_indices" not in arrays:
         return dict(rows)
     numbers = torch.from_numpy(arrays["old_indices"].astype(np.int64))
@@ -181,7 +182,7 @@ def _frame_numbers(
 def _make_store(
     arrays: Mapping[str, np.ndarray], rows: Mapping[str, Tensor], path: Path
 ) -> tuple[GraphStore, dict[str, Tensor]]:
-    """A store of the frames that the split names, and where its parts lie in the store."""
+    """A store of the frames in the splits, and the indices of the splits in the store."""
     charges = torch.from_numpy(arrays["nuclear_charges"].astype(np.int64))
     if int(charges.min()) < 1 or int(charges.max()) >= _NUM_ELEMENTS:
         raise ValueError(f"{path}: nuclear_charges must be in 1..8, got {charges.tolist()}")
@@ -189,7 +190,9 @@ def _make_store(
     chosen = {key: arrays[key][frame.numpy()] for key in ("coords", "energies", "forces")}
     for key, values in chosen.items():
         if not np.isfinite(values).all():
-            raise ValueError(f"{path}: {key} holds NaN or infinite values in a frame of the split")
+            raise ValueError(
+                f"{path}: {key} contains NaN or infinite values in a frame of the split"
+            )
     pos = chosen["coords"] - chosen["coords"].mean(1, keepdims=True)
     z = charges.repeat(len(frame))
     node = {

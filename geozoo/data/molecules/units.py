@@ -1,4 +1,4 @@
-"""Factors to the units that are used inside: meV for energies, angstrom for lengths."""
+"""Conversion factors to internal units: meV for energies, angstrom for lengths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _JOULE_PER_KCAL = 4184.0
 _EV_PER_HARTREE = 27.211386245981
 _ANGSTROM_PER_BOHR = 0.529177210544
 
-#: Exact: 43.3641..., where 43.3634 is also met in published code.
+#: Exact: 43.3641...; published code also uses 43.3634.
 KCAL_MOL_TO_MEV = 1e3 * _JOULE_PER_KCAL / (_AVOGADRO * _ELEMENTARY_CHARGE)
 #: meV in one unit of energy.
 ENERGY_TO_MEV = {
@@ -28,10 +28,10 @@ LENGTH_TO_ANGSTROM = {"angstrom": 1.0, "bohr": _ANGSTROM_PER_BOHR}
 
 
 def energy_factor(unit: str) -> float:
-    """Energy in meV of one ``unit``, in upper or lower case: ``Hartree``; but ``MeV`` is unknown.
+    """Energy in meV of one ``unit``; case is ignored (``Hartree``), except that ``MeV`` is unknown.
 
     Raises:
-        ValueError: for an unknown unit.
+        ValueError: If the unit is unknown.
 
     >>> round(energy_factor("kcal/mol"), 6)
     43.364104
@@ -40,10 +40,10 @@ def energy_factor(unit: str) -> float:
 
 
 def length_factor(unit: str) -> float:
-    """Angstroms in one ``unit``, in upper or lower case.
+    """Length in angstrom of one ``unit``; case is ignored.
 
     Raises:
-        ValueError: for an unknown unit.
+        ValueError: If the unit is unknown.
     """
     return _look_up("length_unit", unit, LENGTH_TO_ANGSTROM)
 
@@ -53,7 +53,7 @@ def _look_up(argument: str, unit: str, factors: dict[str, float]) -> float:
 
 
 def _canonical(argument: str, unit: str, factors: dict[str, float]) -> str:
-    """The known spelling of a unit, in whatever case; but ``MeV`` is not ``meV``."""
+    """The canonical spelling of a unit, ignoring case; but ``MeV`` is not ``meV``."""
     same = [known for known in factors if str(unit).lower() == known.lower()]
     if same and (same[0][:1] != "m" or unit[:1] == "m"):
         return same[0]

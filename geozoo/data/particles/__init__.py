@@ -1,4 +1,4 @@
-"""Particles: the N-body benchmark with its simulator, and chirality."""
+"""Particle systems: the N-body benchmark and its simulator, and the chirality task."""
 
 from geozoo.data.particles.chirality import Chirality
 from geozoo.data.particles.nbody import NBody

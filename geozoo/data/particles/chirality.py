@@ -1,4 +1,4 @@
-"""Left or right: a task whose answer changes under reflection and nothing else."""
+"""Chirality: a classification task whose label flips under reflection only."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from geozoo.data.store import GraphStore
 
 _KINDS = 4
 _EVALUATION = 1000
-#: Least volume of the parallelepiped, so that no example is a matter of rounding.
+#: Smallest volume of the parallelepiped, so that rounding cannot change a label.
 _LEAST_VOLUME = 0.5
 _VERSION = 1
 
 
 class Chirality(GraphDataModule):
-    r"""Four different points; the label is the sign of :math:`\det(p_1-p_0, p_2-p_0, p_3-p_0)`.
+    r"""Four distinct points; the label is the sign of :math:`\det(p_1-p_0, p_2-p_0, p_3-p_0)`.
 
-    Positions are normal around the origin; flat examples are drawn anew. Distances and angles do
-    not tell the label: a model whose scalars are invariant under reflections is right by chance,
-    however it is trained.
+    Positions are normally distributed around the origin; nearly coplanar examples are redrawn.
+    Distances and angles do not determine the label: a model whose scalar outputs are invariant
+    under reflections has chance accuracy.
 
     ======= ========== ======= ==================================
     field   shape      dtype   meaning
     ======= ========== ======= ==================================
-    ``pos`` ``[N, 3]`` float32 position (no unit)
-    ``x``   ``[N, 4]`` float32 which of the four points it is
+    ``pos`` ``[N, 3]`` float32 position (dimensionless)
+    ``x``   ``[N, 4]`` float32 one-hot index of the point
     ``y``   ``[G]``    int64   0: left-handed, 1: right-handed
     ======= ========== ======= ==================================
 
     Args:
-        loader: batch sizes, order and residence.
-        num_train: examples to train on; 1000 validate, 1000 test.
-        seed: seed of the examples.
+        loader: batch sizes, shuffling and device placement.
+        num_train: training examples; there are 1000 validation and 1000 test examples.
+        seed: random seed of the examples.
 
     Raises:
-        ValueError: for fewer than one example, or a negative seed.
+        ValueError: If ``num_train`` is below 1, or the seed is negative.
     """
 
     def __init__(self, *, loader: LoaderOptions, num_train: int = 2000, seed: int = 0) -> None:
@@ -51,7 +51,7 @@ class Chirality(GraphDataModule):
         self.num_train, self.seed = num_train, check_seed(seed)
 
     def load(self) -> LoadedData:
-        """Draw the examples of all parts, each from a stream of its own."""
+        """Draw the examples of all splits, each from its own random stream."""
         sizes = {"train": self.num_train, "val": _EVALUATION, "test": _EVALUATION}
         pos = np.concatenate(
             [_draw(count, (self.seed, part)) for part, count in enumerate(sizes.values())]

@@ -1,4 +1,4 @@
-"""The charged N-body benchmark, from the official files or our own simulator."""
+"""The charged N-body benchmark, from the official files or the built-in simulator."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ FRAMES: Mapping[str, tuple[int, int]] = {
     "nbody_small_out_dist": (20, 30),
 }
 _MAX_TRAIN = 10_000
-#: Trajectories of the validation part, and of the test part.
+#: Trajectories in each of the validation and test splits.
 _NUM_EVALUATION = 2000
 
 
 class NBody(GraphDataModule):
-    """Five charged particles in free space: predict where they will be ten frames later.
+    """Five charged particles in free space: predict their positions ten frames later.
 
-    The data set of Satorras, Hoogeboom and Welling 2021 (arXiv 2102.09844, section 5.1) in its
-    "small" version: 3000 trajectories to train on, 2000 for validation and 2000 for testing.
+    The dataset of Satorras, Hoogeboom and Welling 2021 (arXiv 2102.09844, section 5.1) in its
+    "small" version: 3000 trajectories for training, 2000 for validation and 2000 for testing.
     Every pair interacts, so a batch has no ``edge_index`` (a complete graph).
 
     ========= ============= ======= ====================================================
@@ -60,21 +60,20 @@ class NBody(GraphDataModule):
     ========= ============= ======= ====================================================
 
     Args:
-        loader: batch sizes, order and residence.
+        loader: batch sizes, shuffling and device placement.
         variant: ``"nbody_small"`` (frame 30 to 40) or ``"nbody_small_out_dist"`` (20 to 30).
         source: ``"official"`` reads the files of the published generator
             (``loc_train_charged5_initvel1small.npy``, ...) from the data folder; ``"generate"``
-            simulates; ``"auto"`` reads them if any of them is there and simulates otherwise.
-            Results on the two sources are not comparable to the last digit; the
-            specification's protocol names the source.
-        num_train: training trajectories, the first ones of the training part.
+            simulates; ``"auto"`` reads the files if any exists and simulates otherwise. Results
+            on the two sources are not comparable to the last digit; the data record states the
+            source.
+        num_train: number of training trajectories, taken from the start of the training split.
         seed: seed of the simulated trajectories.
-        root: folder of all data sets, see :func:`geozoo.data.data_folder`; the files lie in
-            its subfolder ``nbody``.
+        root: folder of all datasets, see :func:`geozoo.data.data_folder`; the files are in its
+            subfolder ``nbody``.
 
     Raises:
-        ValueError: for an unknown variant or source, or a number of trajectories outside
-            1..10000.
+        ValueError: If the variant or source is unknown, or ``num_train`` is not in 1..10000.
     """
 
     def __init__(
@@ -93,7 +92,9 @@ class NBody(GraphDataModule):
         if source not in get_args(Source):
             raise ValueError(f"source must be one of {get_args(Source)}, got {source!r}")
         if not isinstance(num_train, int) or not 1 <= num_train <= _MAX_TRAIN:
-            raise ValueError(f"num_train must be a number in 1..{_MAX_TRAIN}, got {num_train!r}")
+            raise ValueError(
+                f"num_train must be a whole number in 1..{_MAX_TRAIN}, got {num_train!r}"
+            )
         self.variant, self.source = variant, source
         self.num_train, self.seed = num_train, check_seed(seed)
         self.folder = data_folder("nbody", root)
@@ -106,7 +107,7 @@ class NBody(GraphDataModule):
         return self.source == "official"
 
     def prepare_data(self) -> None:
-        """Generate the trajectories that are not in the cache yet."""
+        """Simulate the trajectories that are not cached yet."""
         if self.is_official:
             return
         for part, count in self._counts().items():

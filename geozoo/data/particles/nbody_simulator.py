@@ -1,18 +1,18 @@
-r"""Charged particles in free space, many systems at once.
+r"""Vectorised simulation of charged particles in free space.
 
-Particles with charges :math:`q_i = \pm 1` and unit mass attract and repel each other,
+Particles with charges :math:`q_i = \pm 1` and unit mass interact by the Coulomb force,
 
 .. math:: F_i = \operatorname{clip}\Bigl(\sum_{j \ne i} q_i q_j
     \frac{x_i - x_j}{\lVert x_i - x_j \rVert^3}, -F_{max}, F_{max}\Bigr),
 
-and move by the semi-implicit Euler scheme :math:`v \leftarrow v + h F(x)`,
-:math:`x \leftarrow x + h v`, which is the leap-frog scheme with velocities half a step aside. The
-force is clipped in each component, so a close encounter neither conserves energy nor momentum.
+integrated by the semi-implicit Euler scheme :math:`v \leftarrow v + h F(x)`,
+:math:`x \leftarrow x + h v`, which is the leapfrog scheme with velocities shifted by half a step.
+Each force component is clipped, so close encounters conserve neither energy nor momentum.
 
 The system is that of Kipf et al. 2018 (arXiv 1802.04687) in the three-dimensional form of Satorras
-et al. 2021 (arXiv 2102.09844). All systems advance together in float64. A step uses additions,
-multiplications, divisions and square roots only, which IEEE 754 rounds in one way everywhere; the
-same start therefore gives the same trajectory on another machine, chaos notwithstanding.
+et al. 2021 (arXiv 2102.09844). All systems are integrated together in float64. A step uses only
+additions, multiplications, divisions and square roots, which IEEE 754 rounds identically
+everywhere, so a given initial state yields the same trajectory on every machine despite chaos.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-#: Part of the name of every generated file; raised when the numbers of a seed change.
+#: Part of the name of every generated file; increased whenever the output for a seed changes.
 SIMULATOR_VERSION = 1
-#: Systems that advance together: enough to hide the cost of a call, few enough for the caches.
+#: Systems per block: enough to amortise the call overhead, few enough to fit in the CPU caches.
 _BLOCK = 4000
 
 Array = np.ndarray
@@ -33,13 +33,13 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class NBodyOptions:
-    """Physics and step of the simulation, by default those of the "small" benchmark.
+    """Physical parameters and time step, by default those of the "small" benchmark.
 
     Attributes:
         num_particles: particles per system.
-        step: time step :math:`h`, in time units of the simulation.
+        step: time step :math:`h`, in simulation time units.
         sample_steps: steps between two frames.
-        max_force: bound :math:`F_{max}` of a force component.
+        max_force: bound :math:`F_{max}` on each force component.
         speed: initial speed of every particle.
     """
 
@@ -50,7 +50,7 @@ class NBodyOptions:
     speed: float = 0.5
 
     def __post_init__(self) -> None:
-        """Refuse options that describe no system."""
+        """Validate the options."""
         if self.num_particles < 2:
             raise ValueError(f"num_particles must be at least 2, got {self.num_particles!r}")
         if self.sample_steps < 1:
@@ -78,20 +78,20 @@ class NBodyState:
 def initial_state(
     num_systems: int, *, seed: int | Sequence[int], options: NBodyOptions | None = None
 ) -> NBodyState:
-    r"""Draw the start of some systems.
+    r"""Draw random initial states.
 
-    Charges are -1 or 1 with equal probability, positions normal with standard deviation
-    :math:`(n/5)^{1/3}`, velocities of one speed in a uniformly random direction. Positions,
-    velocities and charges have random streams of their own, so the systems of a smaller draw are
-    the first ones of a larger draw with the same seed.
+    Charges are -1 or 1 with equal probability, positions normally distributed with standard
+    deviation :math:`(n/5)^{1/3}`, velocities of fixed speed in uniformly random directions.
+    Positions, velocities and charges use separate random streams, so that a smaller sample is a
+    prefix of a larger one with the same seed.
 
     Args:
         num_systems: number of systems ``S``.
         seed: seed or seeds of :class:`numpy.random.SeedSequence`.
-        options: the physics.
+        options: physical parameters.
 
     Raises:
-        ValueError: for a negative number of systems.
+        ValueError: If the number of systems is negative.
     """
     if num_systems < 0:
         raise ValueError(f"num_systems must not be negative, got {num_systems}")
@@ -112,28 +112,29 @@ def simulate(
     options: NBodyOptions | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> NBodyState:
-    """Advance systems and return some frames of their trajectories.
+    """Integrate systems and return some frames of their trajectories.
 
     Frame ``k`` is the state after ``(k + 1) * sample_steps`` steps, as in the published files.
-    To continue a trajectory from a stored frame ``a`` to frame ``b`` pass that frame as ``state``
-    and ask for frame ``b - a - 1``.
+    To continue a trajectory from a stored frame ``a`` to frame ``b``, pass that frame as ``state``
+    and request frame ``b - a - 1``.
 
     Args:
-        state: where to begin; it stays as it is.
-        frames: numbers of the frames to keep, rising.
-        options: the physics.
-        progress: called with a number of systems whenever these have advanced by one frame.
+        state: initial state; not modified.
+        frames: indices of the frames to return, strictly increasing.
+        options: physical parameters.
+        progress: called with the number of systems that have advanced by one frame.
 
     Returns:
         Positions and velocities ``[S, frames, n, 3]``.
 
     Raises:
-        ValueError: for frames that are negative or do not rise, and for states of other shapes.
+        ValueError: If frames are negative or not strictly increasing, or the state has the wrong
+            shape.
     """
     options = options or NBodyOptions()
     frames = list(frames)
     if not frames or frames[0] < 0 or any(a >= b for a, b in zip(frames, frames[1:], strict=False)):
-        raise ValueError(f"frames must be rising numbers from 0 on, got {frames}")
+        raise ValueError(f"frames must be non-negative and strictly increasing, got {frames}")
     _check_state(state, options)
     shape = (len(state.pos), len(frames), options.num_particles, 3)
     pos, vel = np.empty(shape), np.empty(shape)
@@ -153,7 +154,7 @@ def simulate(
 def total_energy(state: NBodyState) -> Float64[Array, "S ..."]:
     r"""Kinetic plus Coulomb energy, :math:`\sum_i v_i^2/2 + \sum_{i<j} q_i q_j/r_{ij}`.
 
-    The clipped force of :func:`simulate` has this potential only where it is not clipped.
+    The force of :func:`simulate` derives from this potential only where it is not clipped.
     """
     first, second = np.triu_indices(state.pos.shape[-2], 1)
     distance = np.linalg.norm(state.pos[..., first, :] - state.pos[..., second, :], axis=-1)
@@ -163,7 +164,7 @@ def total_energy(state: NBodyState) -> Float64[Array, "S ..."]:
 
 
 class _Block:
-    """Systems that advance together; arrays ``[3, n, S]``, work space allocated once."""
+    """Systems that are integrated together; arrays ``[3, n, S]``, buffers allocated once."""
 
     def __init__(self, pos: Array, vel: Array, charge: Array, options: NBodyOptions) -> None:
         self.pos, self.vel = pos.T.copy(), vel.T.copy()
@@ -222,6 +223,6 @@ def _check_state(state: NBodyState, options: NBodyOptions) -> None:
         ("charge", state.charge, shape[:2]),
     ):
         if value.shape != wanted:
-            raise ValueError(f"state.{name} must have the shape {wanted}, got {value.shape}")
+            raise ValueError(f"state.{name} must have shape {wanted}, got {value.shape}")
         if not np.isfinite(value).all():
-            raise ValueError(f"state.{name} holds NaN or infinite values")
+            raise ValueError(f"state.{name} contains NaN or infinite values")

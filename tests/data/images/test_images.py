@@ -1,4 +1,4 @@
-"""Images as regular point sets: the store, MNIST's pixels, files of one's own."""
+"""Images as regular grids: the store, MNIST pixels, user-supplied files."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def test_store_knows_its_memory_and_moves() -> None:
 @pytest.mark.parametrize(
     ("images", "graph", "message"),
     [
-        (torch.zeros(5, 4, 4), {}, r"got the shape \(5, 4, 4\)"),
-        (torch.full((1, 2, 2, 1), torch.nan), {}, "images hold NaN"),
+        (torch.zeros(5, 4, 4), {}, r"images must have shape .* got \(5, 4, 4\)"),
+        (torch.full((1, 2, 2, 1), torch.nan), {}, "images contain NaN"),
         (torch.zeros(2, 2, 2, 1), {"y": torch.zeros(3)}, "y must have 2 rows, got 3"),
     ],
 )
-def test_bad_images_are_refused(images: torch.Tensor, graph: Any, message: str) -> None:
+def test_bad_images_are_rejected(images: torch.Tensor, graph: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ImageStore(images, graph)
 
@@ -91,7 +91,7 @@ def test_mnist_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(test.x.view(10, 28, 28), torch.from_numpy(images).float() / 255)
 
 
-def test_missing_images_are_named(tmp_path: Path) -> None:
+def test_missing_images_are_reported(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"train-images-idx3-ubyte\.gz is missing"):
         MNISTPixels(loader=LOADER, root=tmp_path, download=False).setup()
 
@@ -136,10 +136,14 @@ def test_own_images(
 
 
 SPOILT = [
-    ("val_labels", lambda v: v[:2], "val_labels must be 3 whole numbers, one an image"),
+    ("val_labels", lambda v: v[:2], "val_labels must be 3 whole numbers, one per image"),
     ("val_labels", lambda v: v.astype(float), "val_labels must be 3 whole numbers"),
-    ("val_labels", lambda v: v.astype(int) - 9, "val_labels must count from 0, got -"),
-    ("test_images", lambda v: v[:, :4], r"images of all parts must have one size, got \(5, 4, 1\)"),
+    ("val_labels", lambda v: v.astype(int) - 9, "val_labels must not be negative, got -"),
+    (
+        "test_images",
+        lambda v: v[:, :4],
+        r"images of all splits must have the same size, got \(5, 4",
+    ),
     ("test_images", lambda v: v[:, 0], "test_images must be numbers of shape"),
     ("test_images", lambda v: v[:0], "test_images must be numbers of shape"),
     (
@@ -147,10 +151,10 @@ SPOILT = [
         lambda v: v.astype(str),
         "test_images.npy: it holds <U3, expected real",
     ),
-    ("test_images", lambda v: v * np.nan, "test_images holds NaN"),
-    ("test_images", lambda v: v + 1e40, "test_images holds NaN or infinite"),
-    ("test_images", lambda v: v[:, :1], "test_images needs two pixels a side"),
-    ("test_images", lambda v: np.array([{"a": 1}]), "no npz file .*Python objects"),
+    ("test_images", lambda v: v * np.nan, "test_images contains NaN"),
+    ("test_images", lambda v: v + 1e40, "test_images contains NaN or infinite"),
+    ("test_images", lambda v: v[:, :1], "test_images must have at least two pixels per axis"),
+    ("test_images", lambda v: np.array([{"a": 1}]), "not an npz file .*Python objects"),
 ]
 
 
@@ -162,7 +166,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, name: str, spoil: Any, message: s
         own(tmp_path / "own.npz", content).setup()
 
 
-def test_missing_arrays_are_named(tmp_path: Path) -> None:
+def test_missing_arrays_are_reported(tmp_path: Path) -> None:
     content = arrays((5, 4))
     del content["val_images"]
     with pytest.raises(ValueError, match="it lacks val_images; it has train_images"):
@@ -170,14 +174,14 @@ def test_missing_arrays_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 10, 300, -20])
-def test_truncated_files_are_named(tmp_path: Path, kept: int) -> None:
+def test_truncated_files_are_reported(tmp_path: Path, kept: int) -> None:
     path = tmp_path / "own.npz"
     data = own(path, arrays((5, 4)))
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(ValueError, match=r"own\.npz is damaged or no npz file"):
+    with pytest.raises(ValueError, match=r"own\.npz is corrupt or not an npz file"):
         data.setup()
 
 
-def test_missing_file_is_named(tmp_path: Path) -> None:
+def test_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"path: there is no file .*none\.npz"):
         LabelledImages(path=tmp_path / "none.npz", loader=LOADER).setup()

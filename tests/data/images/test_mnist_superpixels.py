@@ -1,4 +1,4 @@
-"""Superpixel MNIST: idx files, SLIC graphs, the 75-node set through PyTorch Geometric."""
+"""MNIST superpixels: idx files, SLIC graphs, the 75-node dataset through PyTorch Geometric."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_files_are_found_and_read(tmp_path: Path, packed: bool, inner: str) -> N
 
 def test_content_must_be_the_published_one(tmp_path: Path) -> None:
     write_mnist(tmp_path)
-    with pytest.raises(ValueError, match="is damaged: its content is not that of MNIST's train-im"):
+    with pytest.raises(ValueError, match="is corrupt: its MD5 is not that of MNIST's train-im"):
         read_mnist(tmp_path, "train", download=False)
 
 
@@ -53,7 +53,7 @@ def test_shared_files_are_the_published_ones(shared_folder: Path, tmp_path: Path
         assert np.array_equal(labels, arrays["labels"])
 
 
-def test_images_of_another_size_are_refused(tmp_path: Path) -> None:
+def test_images_of_another_size_are_rejected(tmp_path: Path) -> None:
     write_mnist(tmp_path, packed=False)
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(np.zeros((20, 32, 32), np.uint8)))
     with pytest.raises(ValueError, match=r"must have 28 x 28 pixels, got \(32, 32\)"):
@@ -63,13 +63,13 @@ def test_images_of_another_size_are_refused(tmp_path: Path) -> None:
 def test_labels_must_fit(tmp_path: Path) -> None:
     write_mnist(tmp_path, packed=False)
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(np.full(20, 12, np.uint8)))
-    with pytest.raises(ValueError, match=r"train-labels-idx1-ubyte must hold 20 numbers in 0\.\.9"):
+    with pytest.raises(ValueError, match=r"train-labels-idx1-ubyte must hold 20 labels in 0\.\.9"):
         read_mnist(tmp_path, "train", download=False, is_known=False)
 
 
 @pytest.mark.parametrize("kept", [0, 3, 40, -10])
 @pytest.mark.parametrize("packed", [True, False])
-def test_truncated_files_are_named(tmp_path: Path, kept: int, packed: bool) -> None:
+def test_truncated_files_are_reported(tmp_path: Path, kept: int, packed: bool) -> None:
     write_mnist(tmp_path, packed=packed)
     path = next(tmp_path.glob("train-images*"))
     path.write_bytes(path.read_bytes()[:kept])
@@ -80,11 +80,11 @@ def test_truncated_files_are_named(tmp_path: Path, kept: int, packed: bool) -> N
 def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_mnist(tmp_path)
     monkeypatch.setattr(files, "_MAX_BYTES", 100)
-    with pytest.raises(ValueError, match="holds more than 100 bytes"):
+    with pytest.raises(ValueError, match="is larger than 100 bytes"):
         read_mnist(tmp_path, "train", download=False, is_known=False)
 
 
-def test_missing_files_are_named(tmp_path: Path) -> None:
+def test_missing_files_are_reported(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"train-images-idx3-ubyte\.gz is missing"):
         read_mnist(tmp_path, "train", download=False)
 
@@ -126,7 +126,7 @@ def test_neighbors_are_the_nearest_and_itself() -> None:
 
 
 @pytest.mark.usefixtures("own_digits")
-def test_slic_data_set(tmp_path: Path) -> None:
+def test_slic_dataset(tmp_path: Path) -> None:
     write_mnist(tmp_path / "mnist")
     data = MNISTSlic(loader=LOADER, root=tmp_path, num_segments=30, num_neighbors=3)
     assert {part: len(index) for part, index in data.splits.items()} == {
@@ -139,7 +139,7 @@ def test_slic_data_set(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("own_digits")
-def test_prepared_file_is_made_once_and_again_when_damaged(
+def test_prepared_file_is_made_once_and_again_when_corrupt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_mnist(tmp_path / "mnist")
@@ -187,7 +187,7 @@ def test_superpixels_of_the_literature(tmp_path: Path) -> None:
     assert batch.edge_index.shape == (2, 2 * (4 + 5))  # a self-loop at each node
 
 
-def test_file_that_could_run_something_is_refused(tmp_path: Path) -> None:
+def test_file_that_could_run_something_is_rejected(tmp_path: Path) -> None:
     pytest.importorskip("torch_geometric")
     raw = tmp_path / "mnist_superpixels" / "raw"
     raw.mkdir(parents=True)
@@ -217,16 +217,18 @@ def test_fetched_archive_is_checked_before_it_is_read(
     assert not (folder / "processed").exists()
 
 
-def test_archive_without_the_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_archive_without_the_file_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("GEOZOO_OFFLINE")
     folder = tmp_path / "mnist_superpixels"
     folder.mkdir()
     (folder / "MNISTSuperpixels.zip").write_bytes(b"no archive")
-    with pytest.raises(ValueError, match=r"MNISTSuperpixels\.zip is damaged or lacks"):
+    with pytest.raises(ValueError, match=r"MNISTSuperpixels\.zip is corrupt or lacks"):
         MNISTSuperpixels(loader=LOADER, root=tmp_path).prepare_data()
 
 
-def test_missing_superpixels_are_named(tmp_path: Path) -> None:
+def test_missing_superpixels_are_reported(tmp_path: Path) -> None:
     data = MNISTSuperpixels(loader=LOADER, root=tmp_path, download=False)
     with pytest.raises(FileNotFoundError, match=r"MNISTSuperpixels\.pt is missing.*data\.pyg\.org"):
         data.prepare_data()

@@ -1,4 +1,4 @@
-"""Bond orders by distance."""
+"""Bond orders from distances."""
 
 import pytest
 import torch
@@ -37,6 +37,8 @@ def test_order_of_the_elements_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize("z", [0, 2, 16, -1])
-def test_other_elements_are_refused(z: int) -> None:
-    with pytest.raises(ValueError, match="^bonds are known for H, C, N, O and F"):
+def test_other_elements_are_rejected(z: int) -> None:
+    with pytest.raises(
+        ValueError, match="^first and second must be the atomic numbers of H, C, N, O or F"
+    ):
         orders(z, 6, 100.0)

@@ -1,4 +1,4 @@
-"""Structures of a user's own file."""
+"""User-supplied structure files."""
 
 from __future__ import annotations
 
@@ -138,10 +138,10 @@ def test_named_keys(tmp_path: Path) -> None:
     expected = 1e3 * structures[0].info["dft_energy"]
     assert module.store.graph["energy"][0].item() == pytest.approx(expected, rel=1e-7)
     with pytest.raises(
-        ValueError, match="frame 0 has no energy from its calculator; it has: dft_e"
+        ValueError, match="frame 0 has no energy from its calculator; available: dft_e"
     ):
         read(path)
-    with pytest.raises(ValueError, match="no forces under forces_key='f'; .*Set forces_key"):
+    with pytest.raises(ValueError, match="no forces with forces_key='f'; .*Set forces_key"):
         read(path, energy_key="dft_energy", forces_key="f")
 
 
@@ -186,16 +186,16 @@ def test_reference_energies_come_from_the_training_part(tmp_path: Path) -> None:
 def test_species_set_the_columns(file: Path) -> None:
     batch = read(file, species=["O", "C", "H"]).store.gather([0])
     assert batch.x.tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 1]]
-    with pytest.raises(ValueError, match=r"species \['H'\] lacks \['O'\], which the files hold"):
+    with pytest.raises(ValueError, match=r"species must contain .* missing: \['O'\], got \['H'\]"):
         read(file, species=["H"])
     for wrong in (["H", "Oxygen"], ["H", "O", "H"], []):
-        with pytest.raises(ValueError, match="species must be different chemical symbols"):
+        with pytest.raises(ValueError, match="species must be distinct chemical symbols"):
             read(file, species=wrong)
 
 
 def test_species_unseen_in_training_are_reported(tmp_path: Path, file: Path) -> None:
     other = write(tmp_path / "ammonia.xyz", [structure(AMMONIA, seed=i) for i in range(3)])
-    with pytest.warns(UserWarning, match="the training part has no N, which other parts hold"):
+    with pytest.warns(UserWarning, match="structures contain N, which the training split lacks"):
         read(file, test_path=other)
 
 
@@ -227,46 +227,46 @@ def periodic() -> object:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda: structure(energy=None), "has no energy from its calculator; it has: forces"),
-        (lambda: structure(forces=None), "has no forces from its calculator; it has: energy"),
-        (lambda: structure(energy=np.nan), "energy holds NaN or infinite"),
-        (lambda: structure(forces=np.full((3, 3), np.inf)), "forces holds NaN or infinite"),
+        (lambda: structure(energy=None), "has no energy from its calculator; available: forces"),
+        (lambda: structure(forces=None), "has no forces from its calculator; available: energy"),
+        (lambda: structure(energy=np.nan), "energy contains NaN or infinite"),
+        (lambda: structure(forces=np.full((3, 3), np.inf)), "forces contains NaN or infinite"),
         (lambda: structure(("HHH", np.eye(3)[[0, 1, 0]]), noise=0.0), "atoms 0 and 2 are 0 angst"),
         (lambda: structure(("XHH", WATER[1])), "atoms of unknown element"),
         (periodic, r"is periodic \(pbc \[True, False, True\]\).*ignore_cell=true"),
     ],
 )
-def test_wrong_structures_are_named(tmp_path: Path, wrong, message: str) -> None:
+def test_wrong_structures_are_reported(tmp_path: Path, wrong, message: str) -> None:
     path = tmp_path / "wrong.traj"  # extended XYZ cannot hold all of these
     ase_io.write(path, [*waters(3), wrong()])
     with pytest.raises(ValueError, match=f"wrong.traj, frame 3.*{message}"):
         read(path)
 
 
-def test_forces_too_large_for_their_precision_are_named(tmp_path: Path) -> None:
+def test_forces_too_large_for_their_precision_are_reported(tmp_path: Path) -> None:
     path = write(tmp_path / "wrong.xyz", [*waters(), structure(forces=np.full((3, 3), 1e40))])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(ValueError, match="'forces' holds NaN or infinite values"):
+        with pytest.raises(ValueError, match="'forces' contains NaN or infinite values"):
             read(path)
 
 
-def test_nan_positions_are_named(tmp_path: Path) -> None:
+def test_nan_positions_are_reported(tmp_path: Path) -> None:
     path = write(tmp_path / "wrong.xyz", waters())
     lines = path.read_text().splitlines()
     lines[7] = "H nan nan nan 0.0 0.0 0.0"
     path.write_text("\n".join(lines))
-    with pytest.raises(ValueError, match="wrong.xyz, frame 1: pos holds NaN or infinite"):
+    with pytest.raises(ValueError, match="wrong.xyz, frame 1: pos contains NaN or infinite"):
         read(path)
 
 
 def test_periodic_structures_can_be_taken_as_isolated(tmp_path: Path) -> None:
     path = write(tmp_path / "box.xyz", [*waters(9), periodic()])
-    with pytest.warns(UserWarning, match="1 periodic structures are used as if they were isolated"):
+    with pytest.warns(UserWarning, match="1 periodic structures are treated as isolated"):
         assert len(read(path, ignore_cell=True).store) == 10
 
 
-def test_files_without_structures_are_refused(tmp_path: Path) -> None:
+def test_files_without_structures_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="path: there is no file"):
         read(tmp_path / "nothing.xyz")
     (tmp_path / "empty.xyz").touch()
@@ -280,14 +280,14 @@ def test_files_without_structures_are_refused(tmp_path: Path) -> None:
         read(tmp_path / "none.xyz")
 
 
-def test_a_truncated_file_is_refused(file: Path) -> None:
+def test_a_truncated_file_is_rejected(file: Path) -> None:
     file.write_text(file.read_text()[:-60])
     with pytest.raises(ValueError, match="ASE cannot read .*water.xyz"):
         read(file)
 
 
 def test_too_few_structures_for_three_parts(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="of 3 graphs leave"):
+    with pytest.raises(ValueError, match="empty for 3 graphs"):
         read(write(tmp_path / "few.xyz", waters(3)))
 
 
@@ -297,24 +297,27 @@ def test_too_few_structures_for_three_parts(tmp_path: Path) -> None:
         ({"energy_unit": "Ha"}, "energy_unit must be one of meV, eV"),
         ({"length_unit": "pm"}, "length_unit must be one of angstrom, bohr"),
         ({"energy_reference": "mean"}, "energy_reference must be one of"),
-        ({"fractions": {"train": 0.9, "val": 0.1}}, "fractions must give train, val and test"),
-        ({"fractions": {"train": 1, "val": 1, "test": float("nan")}}, "fractions must give train"),
+        ({"fractions": {"train": 0.9, "val": 0.1}}, "fractions must be a positive number"),
+        (
+            {"fractions": {"train": 1, "val": 1, "test": float("nan")}},
+            "fractions must be a positive",
+        ),
         ({"split_seed": -1}, "split_seed must be a whole number >= 0, got -1"),
-        ({"fractions": {"train": 1, "val": 0, "test": 1}}, "a positive number each"),
+        ({"fractions": {"train": 1, "val": 0, "test": 1}}, "a positive number for each"),
         ({"val_path": "a.xyz"}, "must be different files"),
     ],
 )
-def test_wrong_arguments_are_refused(options: dict, message: str) -> None:
+def test_wrong_arguments_are_rejected(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ExtXYZ(path="a.xyz", loader=LOADER, **options)
 
 
-def test_a_missing_file_of_a_part_is_named(file: Path) -> None:
+def test_a_missing_file_of_a_part_is_reported(file: Path) -> None:
     with pytest.raises(FileNotFoundError, match="val_path: there is no file nowhere.xyz"):
         read(file, val_path="nowhere.xyz")
 
 
-def test_without_ase_the_extra_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ase_the_extra_is_reported(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ase.io", None)
     with pytest.raises(ImportError, match=r'pip install "geozoo\[molecules\]"'):
         read(file)

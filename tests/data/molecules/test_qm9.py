@@ -41,7 +41,7 @@ def test_fields(root: Path, bonds: str) -> None:
     assert len(module.store) == len(NUMBERS)
 
 
-def test_excluded_molecules_are_left_out(root: Path) -> None:
+def test_excluded_molecules_are_excluded(root: Path) -> None:
     assert qm9(root).store.graph["number"].tolist() == NUMBERS
 
 
@@ -115,9 +115,11 @@ def test_distances_decide_where_smiles_and_geometry_disagree(tmp_path: Path) -> 
     assert module.store.gather([0]).edge_index.shape == (2, 4)
 
 
-def test_named_splits_need_the_whole_data_set(root: Path) -> None:
+def test_named_splits_need_the_whole_dataset(root: Path) -> None:
     for split in ("dimenet", "edm"):
-        with pytest.raises(ValueError, match=f"split={split} cuts 130831 .* has 20.* split=random"):
+        with pytest.raises(
+            ValueError, match=f"split={split} requires 130831 .* has 20.* split=random"
+        ):
             _ = qm9(root, split=split).splits
 
 
@@ -155,7 +157,7 @@ def test_prepared_file_follows_its_archive(root: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 7, 500, -1])
-def test_damaged_prepared_file_is_made_again(root: Path, kept: int) -> None:
+def test_corrupt_prepared_file_is_made_again(root: Path, kept: int) -> None:
     module = qm9(root)
     module.prepare_data()
     content = module.source.prepared.read_bytes()
@@ -180,48 +182,50 @@ def test_interrupted_preparation_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("part", [0.2, 0.6, 0.95])
-def test_truncated_archive_is_named(root: Path, part: float) -> None:
+def test_truncated_archive_is_reported(root: Path, part: float) -> None:
     path = root / "qm9" / "dsgdb9nsd.xyz.tar.bz2"
     whole = path.read_bytes()
     path.write_bytes(whole[: int(part * len(whole))])
-    with pytest.raises(ValueError, match=r"dsgdb9nsd\.xyz\.tar\.bz2 is damaged or truncated"):
+    with pytest.raises(ValueError, match=r"dsgdb9nsd\.xyz\.tar\.bz2 is corrupt or truncated"):
         qm9(root).prepare_data()
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("C\t", "S\t", "element S is none of H, C, N, O, F"),
-        ("gdb 4", "gdb 4\t1.0", "and 15 more"),
+        ("C\t", "S\t", "among H, C, N, O, F, got S"),
+        ("gdb 4", "gdb 4\t1.0", "and 15 properties"),
         (f"{properties(4)[4]:.6f}".rstrip("0"), "nan", "not a finite number"),
         ("0.629", "0.6x29", "could not convert"),
-        ("5\n", "6\n", "were expected"),
+        ("5\n", "6\n", "expected 6 lines"),
     ],
 )
-def test_bad_molecule_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_bad_molecule_is_reported(tmp_path: Path, old: str, new: str, message: str) -> None:
     text = content(4)
     assert old in text
     write_qm9(tmp_path, changed={4: text.replace(old, new, 1)})
-    with pytest.raises(ValueError, match=rf"dsgdb9nsd_000004\.xyz is no molecule.*{message}"):
+    with pytest.raises(
+        ValueError, match=rf"dsgdb9nsd_000004\.xyz is not a QM9 molecule.*{message}"
+    ):
         qm9(tmp_path).prepare_data()
 
 
 def test_molecule_twice_and_no_molecule(tmp_path: Path) -> None:
     write_qm9(tmp_path, changed={4: content(5)})
-    with pytest.raises(ValueError, match="molecule 5 is there twice"):
+    with pytest.raises(ValueError, match="molecule 5 occurs twice"):
         qm9(tmp_path).prepare_data()
     write_qm9(tmp_path, count=0)
-    with pytest.raises(ValueError, match="holds no molecule"):
+    with pytest.raises(ValueError, match="contains no molecule"):
         qm9(tmp_path).prepare_data()
 
 
 def test_list_of_excluded_numbers_is_checked(tmp_path: Path) -> None:
     write_qm9(tmp_path, excluded=())
-    with pytest.raises(ValueError, match=r"uncharacterized\.txt must list numbers"):
+    with pytest.raises(ValueError, match=r"uncharacterized\.txt must list distinct"):
         qm9(tmp_path).prepare_data()
 
 
-def test_free_atoms_of_another_level_are_refused(root: Path) -> None:
+def test_free_atoms_of_another_level_are_rejected(root: Path) -> None:
     path = root / "qm9" / "atomref.txt"
     rows = [
         " H 0.000000 -0.500273 -0.498857 -0.497912 -0.510927 2.981",
@@ -238,7 +242,7 @@ def test_free_atoms_of_another_level_are_refused(root: Path) -> None:
         qm9(root).prepare_data()
 
 
-def test_missing_files_are_named_with_their_places(
+def test_missing_files_are_reported_with_their_places(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(FileNotFoundError, match=r"dsgdb9nsd\.xyz\.tar\.bz2 is missing .*figshare"):
@@ -253,10 +257,10 @@ def test_missing_files_are_named_with_their_places(
         ({"features": "all"}, "features must be one of pyg, chemistry, elements"),
         ({"edges": "radius"}, "edges must be one of complete, bonds"),
         ({"bonds": "sdf"}, "bonds must be one of auto, rdkit, distance"),
-        ({"features": "chemistry", "bonds": "distance"}, "features=chemistry needs bonds=rdkit"),
+        ({"features": "chemistry", "bonds": "distance"}, "features=chemistry requires bonds=rdkit"),
     ],
 )
-def test_unknown_words_are_refused(tmp_path: Path, options: dict, message: str) -> None:
+def test_unknown_words_are_rejected(tmp_path: Path, options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         QM9(**{"loader": qm9(tmp_path).loader, **options})
 

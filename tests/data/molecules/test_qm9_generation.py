@@ -1,4 +1,4 @@
-"""QM9's molecules to generate more of."""
+"""QM9 for molecule generation."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_number_behind_the_element(root: Path) -> None:
 
 
 def test_formal_charges_need_rdkit(root: Path) -> None:
-    with pytest.raises(ValueError, match="number=formal_charge needs bonds=rdkit"):
+    with pytest.raises(ValueError, match="number=formal_charge requires bonds=rdkit"):
         molecules(root, bonds="distance")
     with pytest.raises(ValueError, match="number must be one of formal_charge, atomic_number"):
         molecules(root, number="mass")

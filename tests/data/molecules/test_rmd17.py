@@ -128,7 +128,7 @@ def test_every_100th() -> None:
 
 
 def test_every_100_needs_the_complete_file(root: Path) -> None:
-    with pytest.raises(ValueError, match="every-100 takes 1000 frames.* has 300 frames"):
+    with pytest.raises(ValueError, match="every-100 requires about 100000 frames.* has 300"):
         _ = ethanol(root, split="every-100").spec
 
 
@@ -151,10 +151,10 @@ def test_names_of_salicylic_acid(tmp_path: Path, name: str) -> None:
         ({"molecule": "benzol"}, "molecule must be one of aspirin, azobenzene, .*; got 'benzol'"),
         ({"split": "official-06"}, "split must be one of official-01, .*every-100"),
         ({"num_train": 0}, "num_train must be at least 1, got 0"),
-        ({"mirrors": ["http://example.org/rmd17.tar.bz2"]}, "must come over https"),
+        ({"mirrors": ["http://example.org/rmd17.tar.bz2"]}, "must use https"),
     ],
 )
-def test_wrong_arguments_are_refused(options: dict, message: str) -> None:
+def test_wrong_arguments_are_rejected(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RMD17(loader=LOADER, **options)
 
@@ -183,13 +183,13 @@ def write_rows(root: Path, part: str, rows: list[int]) -> None:
 @pytest.mark.parametrize(
     ("part", "rows", "message"),
     [
-        ("test", [5], "positions are both in '(train|val)' and in 'test'"),
-        ("test", [300], "'test' holds positions from 300 to 300; the data set has 300"),
-        ("test", [200, 200], "'test' holds a position twice"),
-        ("train", list(range(50)), "has 50 training rows; 50 are needed for validation alone"),
+        ("test", [5], "indices are both in '(train|val)' and in 'test'"),
+        ("test", [300], "'test' has indices from 300 to 300; the dataset has 300"),
+        ("test", [200, 200], "'test' contains an index twice"),
+        ("train", list(range(50)), "must have more than 50 training rows, .* got 50"),
     ],
 )
-def test_wrong_index_lists_are_refused(root: Path, part: str, rows: list, message: str) -> None:
+def test_wrong_index_lists_are_rejected(root: Path, part: str, rows: list, message: str) -> None:
     write_rows(root, part, rows)
     with pytest.raises(ValueError, match=message):
         _ = ethanol(root).spec
@@ -209,13 +209,13 @@ def test_training_on_many_frames_warns(tmp_path: Path) -> None:
         ("coords", lambda a: a[:, :3], r"coords must have shape \(300, 4, 3\), got \(300, 3, 3\)"),
         ("forces", lambda a: a[:200], r"forces must have shape \(300, 4, 3\)"),
         ("energies", lambda a: a[:, None], r"energies must have shape \(300,\)"),
-        ("energies", lambda a: a * np.nan, "energies holds NaN"),
-        ("coords", lambda a: np.where(a > 99, a, np.inf), "coords holds NaN or infinite"),
+        ("energies", lambda a: a * np.nan, "energies contains NaN"),
+        ("coords", lambda a: np.where(a > 99, a, np.inf), "coords contains NaN or infinite"),
         ("nuclear_charges", lambda a: a + 8, r"nuclear_charges must be in 1..8"),
         ("nuclear_charges", lambda a: a * 0, r"nuclear_charges must be in 1..8"),
     ],
 )
-def test_wrong_arrays_are_refused(root: Path, key: str, change, message: str) -> None:
+def test_wrong_arrays_are_rejected(root: Path, key: str, change, message: str) -> None:
     arrays = make_arrays()
     arrays[key] = change(arrays[key])
     write_unpacked(root / "rmd17", arrays)
@@ -223,17 +223,17 @@ def test_wrong_arrays_are_refused(root: Path, key: str, change, message: str) ->
         _ = ethanol(root).spec
 
 
-def test_files_of_another_kind_are_refused(root: Path) -> None:
+def test_files_of_another_kind_are_rejected(root: Path) -> None:
     path = root / "rmd17" / "npz_data" / "rmd17_ethanol.npz"
     arrays = make_arrays()
     np.savez(path, coords=arrays["coords"])
-    with pytest.raises(ValueError, match="is damaged or no npz file"):
+    with pytest.raises(ValueError, match="is corrupt or not an npz file"):
         _ = ethanol(root).spec
     np.savez(path, **{**arrays, "energies": np.array([None] * NUM_FRAMES)})
-    with pytest.raises(ValueError, match="is damaged or no npz file"):
+    with pytest.raises(ValueError, match="is corrupt or not an npz file"):
         _ = ethanol(root).spec
     path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(ValueError, match="is damaged or no npz file"):
+    with pytest.raises(ValueError, match="is corrupt or not an npz file"):
         _ = ethanol(root).spec
 
 

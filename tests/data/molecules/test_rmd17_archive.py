@@ -1,4 +1,4 @@
-"""The packed archive of rMD17."""
+"""The compressed archive of rMD17."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from geozoo.data.molecules._rmd17_files import unpack
 
 
 def pack(folder: Path, path: Path) -> RemoteFile:
-    """An archive of ``folder`` as its top folder ``rmd17``, and its description."""
+    """An archive with ``folder`` as its top-level folder ``rmd17``, and its `RemoteFile`."""
     with tarfile.open(path, "w:bz2") as archive:
         archive.add(folder, arcname="rmd17")
     content = path.read_bytes()
@@ -38,7 +38,7 @@ def test_packed_archive_is_unpacked_once(tmp_path: Path) -> None:
     assert len(ethanol(tmp_path).splits["test"]) == 100
 
 
-def test_archive_that_is_not_the_published_one_is_refused(tmp_path: Path) -> None:
+def test_archive_that_is_not_the_published_one_is_rejected(tmp_path: Path) -> None:
     write_unpacked(tmp_path / "source", make_arrays())
     folder = tmp_path / "rmd17"
     folder.mkdir()
@@ -52,12 +52,12 @@ def test_archive_that_is_not_the_published_one_is_refused(tmp_path: Path) -> Non
     assert not (folder / "npz_data").exists()
 
 
-def test_archive_without_the_molecule_is_named(tmp_path: Path) -> None:
+def test_archive_without_the_molecule_is_reported(tmp_path: Path) -> None:
     write_unpacked(tmp_path / "source", make_arrays(), "benzene")
     (tmp_path / "rmd17").mkdir()
     module = ethanol(tmp_path)
     module.archive = pack(tmp_path / "source", tmp_path / "rmd17" / "rmd17.tar.bz2")
-    with pytest.raises(ValueError, match="has no npz_data/rmd17_ethanol.npz"):
+    with pytest.raises(ValueError, match="does not contain rmd17/npz_data/rmd17_ethanol.npz"):
         module.prepare_data()
 
 
@@ -73,7 +73,7 @@ def test_archive_cannot_write_outside_its_folder(tmp_path: Path, name: str) -> N
     assert [path.name for path in tmp_path.rglob("*.txt")] == []
 
 
-def test_link_out_of_the_archive_is_refused(tmp_path: Path) -> None:
+def test_link_out_of_the_archive_is_rejected(tmp_path: Path) -> None:
     packed = tmp_path / "evil.tar.bz2"
     with tarfile.open(packed, "w:bz2") as archive:
         member = tarfile.TarInfo("rmd17/npz_data")
@@ -86,7 +86,7 @@ def test_link_out_of_the_archive_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "damage", [lambda c: c[: len(c) // 2], lambda c: b"no archive", bz2.compress]
 )
-def test_damaged_archive_is_named_and_leaves_nothing(tmp_path: Path, damage) -> None:
+def test_corrupt_archive_is_reported_and_leaves_nothing(tmp_path: Path, damage) -> None:
     write_unpacked(tmp_path / "source", make_arrays())
     packed = tmp_path / "rmd17.tar.bz2"
     pack(tmp_path / "source", packed)

@@ -1,4 +1,4 @@
-"""A molecule that its cell cuts in two is one molecule."""
+"""Unwrapping molecules across periodic boundaries."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def test_separate_molecules_stay_separate():
         )
 
 
-def test_a_crystal_is_refused():
+def test_a_crystal_is_rejected():
     crystal = bulk("C", "diamond", a=3.57, cubic=True)
-    with pytest.raises(ValueError, match="it: bonds go on through the cell without end"):
+    with pytest.raises(ValueError, match="it: the bonds form an infinite network"):
         unwrapped(crystal.numbers, crystal.positions, np.asarray(crystal.cell), crystal.pbc, "it")
 
 
@@ -82,7 +82,7 @@ def test_training_sees_the_whole_molecule(tmp_path, length_unit, caplog):
         length_unit=length_unit,
     )  # fmt: skip
     with (
-        pytest.warns(UserWarning, match="10 periodic structures are used as if"),
+        pytest.warns(UserWarning, match="10 periodic structures are treated as"),
         caplog.at_level("INFO"),
     ):
         store = data.store

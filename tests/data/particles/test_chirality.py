@@ -1,4 +1,4 @@
-"""Left and right."""
+"""The chirality dataset."""
 
 import numpy as np
 import pytest
@@ -43,6 +43,6 @@ def test_parts_and_seeds():
 
 
 @pytest.mark.parametrize("name", ["num_train", "seed"])
-def test_bad_numbers_are_refused(name):
+def test_bad_numbers_are_rejected(name):
     with pytest.raises(ValueError, match=f"{name} must be .*got -1"):
         Chirality(loader=LOADER, **{name: -1})

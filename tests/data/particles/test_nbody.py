@@ -1,4 +1,4 @@
-"""The N-body data set: official files and simulated ones."""
+"""The N-body dataset: official and simulated files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOADER = LoaderOptions(batch_size=10)
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Six trajectories instead of 2000 for validation and test."""
+    """Use six trajectories instead of 2000 for validation and test."""
     monkeypatch.setattr("geozoo.data.particles.nbody._NUM_EVALUATION", 6)
 
 
@@ -117,12 +117,12 @@ def test_interrupted_simulation_leaves_no_file(
     assert list((tmp_path / "nbody").iterdir()) == []
 
 
-def test_damaged_cache_is_named(tmp_path: Path, small: None) -> None:
+def test_corrupt_cache_is_reported(tmp_path: Path, small: None) -> None:
     module = NBody(loader=LOADER, root=tmp_path, num_train=2)
     module.prepare_data()
     path = tmp_path / "nbody" / "simulated_v1_seed43_train_2.npz"
     path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(ValueError, match="train_2.npz is damaged .*delete it"):
+    with pytest.raises(ValueError, match="train_2.npz is corrupt .*delete it"):
         module.setup()
     path.unlink()
     with pytest.raises(FileNotFoundError, match="train_2.npz is missing in .*nbody"):
@@ -133,7 +133,7 @@ def official_path(root: Path, name: str) -> Path:
     return root / "nbody" / f"{name}_charged5_initvel1small.npy"
 
 
-def test_one_missing_official_file_is_named(official) -> None:
+def test_one_missing_official_file_is_reported(official) -> None:
     root, _ = official
     official_path(root, "vel_test").unlink()
     with pytest.raises(
@@ -147,7 +147,7 @@ def test_official_source_without_files_is_an_error(tmp_path: Path) -> None:
         _ = NBody(loader=LOADER, root=tmp_path, source="official").spec
 
 
-def test_nan_in_a_needed_frame_is_named(official) -> None:
+def test_nan_in_a_needed_frame_is_reported(official) -> None:
     root, arrays = official
     array = arrays["loc_valid"].copy()
     array[4, 40, 1, 2] = np.nan
@@ -162,33 +162,33 @@ def test_nan_in_a_needed_frame_is_named(official) -> None:
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("loc_train", lambda a: a.swapaxes(2, 3), r"must have the shape \(samples, 49, 3, 5\)"),
-        ("charges_test", lambda a: a[:, :, 0], r"must have the shape \(samples, 5, 1\)"),
+        ("loc_train", lambda a: a.swapaxes(2, 3), r"must have shape \(samples, 49, 3, 5\)"),
+        ("charges_test", lambda a: a[:, :, 0], r"must have shape \(samples, 5, 1\)"),
         ("vel_valid", lambda a: a[:5], "the valid files differ in length: .*'vel': 5"),
         ("charges_train", lambda a: 2 * a, "charges must be -1 or 1"),
     ],
 )
-def test_official_files_of_another_kind_are_refused(official, name, change, message) -> None:
+def test_official_files_of_another_kind_are_rejected(official, name, change, message) -> None:
     root, arrays = official
     np.save(official_path(root, name), change(arrays[name]))
     with pytest.raises(ValueError, match=message):
         _ = NBody(loader=LOADER, root=root, num_train=3).spec
 
 
-def test_truncated_and_pickled_files_are_refused(official) -> None:
+def test_truncated_and_pickled_files_are_rejected(official) -> None:
     root, arrays = official
     path = official_path(root, "loc_train")
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(ValueError, match="loc_train.* is damaged or not a complete .npy file"):
+    with pytest.raises(ValueError, match="loc_train.* is corrupt or not a complete .npy file"):
         _ = NBody(loader=LOADER, root=root, num_train=3).spec
     np.save(path, np.array([{"evil": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match="is damaged or not a complete .npy file of numbers"):
+    with pytest.raises(ValueError, match="is corrupt or not a complete .npy file of numbers"):
         _ = NBody(loader=LOADER, root=root, num_train=3).spec
 
 
-def test_too_few_official_trajectories_are_named(official) -> None:
+def test_too_few_official_trajectories_are_reported(official) -> None:
     root, _ = official
-    with pytest.raises(ValueError, match="loc_train.* holds 8 trajectories, 9 are needed"):
+    with pytest.raises(ValueError, match="loc_train.* must hold at least 9 trajectories, got 8"):
         _ = NBody(loader=LOADER, root=root, num_train=9).spec
 
 
@@ -197,12 +197,12 @@ def test_too_few_official_trajectories_are_named(official) -> None:
     [
         ({"variant": "big"}, "variant must be one of .*nbody_small_out_dist"),
         ({"source": "web"}, "source must be one of"),
-        ({"num_train": 0}, r"num_train must be a number in 1..10000, got 0"),
-        ({"num_train": 10001}, "num_train must be a number in 1..10000"),
+        ({"num_train": 0}, r"num_train must be a whole number in 1..10000, got 0"),
+        ({"num_train": 10001}, "num_train must be a whole number in 1..10000"),
         ({"seed": -1}, "seed must be a whole number >= 0"),
     ],
 )
-def test_wrong_arguments_are_refused(options: dict, message: str) -> None:
+def test_wrong_arguments_are_rejected(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         NBody(loader=LOADER, **options)
 

@@ -1,4 +1,4 @@
-"""Physics of the charged particles."""
+"""Physics of the N-body simulator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from geozoo.data import NBodyOptions, NBodyState, initial_state, simulate, total
 
 
 def simulate_slowly(state: NBodyState, steps: int, options: NBodyOptions) -> NBodyState:
-    """One system after the other, one pair after the other."""
+    """Reference implementation: a loop over systems and pairs."""
     pos, vel = state.pos.copy(), state.vel.copy()
     for system in range(len(pos)):
         x, v, q = pos[system], vel[system], state.charge[system]
@@ -127,16 +127,16 @@ def test_progress_adds_up_to_all_frames() -> None:
 
 
 @pytest.mark.parametrize("frames", [[], [-1], [2, 2], [3, 1]])
-def test_wrong_frames_are_refused(frames: list[int]) -> None:
-    with pytest.raises(ValueError, match="frames must be rising numbers from 0 on"):
+def test_wrong_frames_are_rejected(frames: list[int]) -> None:
+    with pytest.raises(ValueError, match="frames must be non-negative and strictly increasing"):
         simulate(initial_state(1, seed=0), frames)
 
 
-def test_wrong_states_are_refused() -> None:
+def test_wrong_states_are_rejected() -> None:
     start = initial_state(2, seed=0)
-    with pytest.raises(ValueError, match=r"state.vel must have the shape \(2, 5, 3\)"):
+    with pytest.raises(ValueError, match=r"state.vel must have shape \(2, 5, 3\)"):
         simulate(NBodyState(start.pos, start.vel[:, :4], start.charge), [0])
-    with pytest.raises(ValueError, match="state.pos holds NaN"):
+    with pytest.raises(ValueError, match="state.pos contains NaN"):
         simulate(NBodyState(start.pos * np.nan, start.vel, start.charge), [0])
     with pytest.raises(ValueError, match="num_systems must not be negative"):
         initial_state(-1, seed=0)
@@ -151,6 +151,6 @@ def test_wrong_states_are_refused() -> None:
         ({"max_force": -1.0}, "max_force must be positive"),
     ],
 )
-def test_wrong_options_are_refused(options: dict, message: str) -> None:
+def test_wrong_options_are_rejected(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         NBodyOptions(**options)
