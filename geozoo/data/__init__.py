@@ -1,4 +1,4 @@
-"""Data sets of graphs: stores, batches, splits, statistics and Lightning data modules."""
+"""Graph datasets: stores, batches, splits, statistics and Lightning data modules."""
 
 from geozoo.data.augmentation import rotate_batch
 from geozoo.data.batch import GraphBatch
@@ -74,7 +74,12 @@ from geozoo.data.traffic import (
     threshold_gaussian_adjacency,
 )
 from geozoo.files.download import RemoteFile, fetch, is_offline, remote_files
-from geozoo.files.errors import damage_named, read_csv_rows, read_tensors
+from geozoo.files.errors import (
+    corrupt_file_errors,
+    damage_named,
+    read_csv_rows,
+    read_tensors,
+)
 from geozoo.files.folders import atomic_path, data_folder
 from geozoo.files.numpy_arrays import read_npy, read_npz
 from geozoo.files.progress import progress_bar
@@ -138,6 +143,7 @@ __all__ = [
     "WindowBatch",
     "check_split",
     "atomic_path",
+    "corrupt_file_errors",
     "damage_named",
     "data_folder",
     "energy_factor",

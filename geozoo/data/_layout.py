@@ -1,4 +1,4 @@
-"""Offsets of ragged arrays, and the checks that make gathering them safe."""
+"""Offsets of ragged arrays, and checks that make gathering from them safe."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Rows:
     """The rows of some graphs in a flat array.
 
     Attributes:
-        segment: ``[N]`` the graph (within the batch) of each row.
+        segment: ``[N]`` graph index within the batch of each row.
         ptr: ``[G + 1]`` first row of each graph within the batch.
-        position: ``[N]`` where the rows lie; ``None`` when whole blocks are copied.
+        position: ``[N]`` source positions of the rows; ``None`` if whole blocks are copied.
         graphs: ``[G]`` the graphs.
-        size: the common number of rows per graph where there is one.
+        size: number of rows per graph, if it is the same for all.
     """
 
     segment: Tensor
@@ -35,14 +35,14 @@ class Rows:
     size: int | None
 
     def take(self, values: Tensor) -> Tensor:
-        """The rows of ``values``."""
+        """Gather the rows from ``values``."""
         if self.position is not None:
             return values.index_select(0, self.position)
         blocks = values.unflatten(0, (-1, self.size))
         return blocks.index_select(0, self.graphs).flatten(0, 1)
 
     def take_columns(self, values: Tensor) -> Tensor:
-        """The columns of ``values [2, ...]``."""
+        """Gather the columns from ``values [2, ...]``."""
         if self.position is not None:
             return values.index_select(1, self.position)
         blocks = values.unflatten(1, (-1, self.size))
@@ -50,10 +50,10 @@ class Rows:
 
 
 class Ragged:
-    """Sizes and starts of the segments of a flat array.
+    """Sizes and offsets of the segments of a flat array.
 
-    ``counts`` stays in main memory, where the size of a batch has to be known before the device
-    can be given work; what the device needs is copied there once.
+    ``counts`` stays on the host, which must know the size of a batch before it launches work on
+    the device; a copy for the device is made once.
     """
 
     def __init__(self, counts: Tensor, name: str) -> None:
@@ -76,7 +76,7 @@ class Ragged:
         return moved
 
     def num_pairs(self, host: Tensor) -> int | None:
-        """How many pairs of rows of one segment there are, each once, if that can be told here."""
+        """Number of unordered pairs within segments; None if only the device knows it."""
         if self._size is not None:
             return len(host) * self._size * (self._size - 1) // 2
         if host.device.type != "cpu":
@@ -85,11 +85,11 @@ class Ragged:
         return int((counts * (counts - 1)).sum()) // 2
 
     def rows(self, host: Tensor, local: Tensor) -> Rows:
-        """Where the rows of some graphs lie.
+        """Locate the rows of some graphs.
 
         Args:
-            host: the graphs as the caller gave them, in main memory where possible.
-            local: the same on the device of the store.
+            host: graph indices as given by the caller, on the host if possible.
+            local: the same indices on the device of the store.
         """
         num_graphs, device = local.shape[0], local.device
         number = torch.arange(num_graphs + 1, device=device)
@@ -106,16 +106,16 @@ class Ragged:
 
 
 def _segments(counts: Tensor, total: int) -> Tensor:
-    """``0`` as often as the first count says, ``1`` as often as the second, ..."""
+    """Segment index of each row: ``0`` repeated ``counts[0]`` times, ``1`` ``counts[1]`` times."""
     number = torch.arange(len(counts), device=counts.device)
     if counts.device.type == "cpu":
-        # torch starts its threads here for any size, which takes milliseconds on a busy machine
+        # PyTorch starts its thread pool here for any size: milliseconds on a busy machine.
         return torch.from_numpy(np.repeat(number.numpy(), counts.numpy()))
     return torch.repeat_interleave(number, counts, output_size=total)
 
 
 def _common_size(counts: Tensor) -> int | None:
-    """The size that all segments have, where they have one and it is not zero."""
+    """The size of all segments if it is the same and not zero; None otherwise."""
     if len(counts) == 0 or counts[0] == 0 or bool((counts != counts[0]).any()):
         return None
     return int(counts[0])
@@ -126,7 +126,7 @@ def _check_counts(counts: Tensor, name: str) -> Tensor:
         kind = counts.dtype if isinstance(counts, Tensor) else type(counts).__name__
         raise TypeError(f"{name} must be a tensor of whole numbers, got {kind}")
     if counts.ndim != 1:
-        raise ValueError(f"{name} must have the shape [graphs], got {tuple(counts.shape)}")
+        raise ValueError(f"{name} must have shape [graphs], got {tuple(counts.shape)}")
     counts = counts.to("cpu", torch.int64).contiguous()
     if len(counts) and int(counts.min()) < 0:
         raise ValueError(f"{name} must not be negative, got {int(counts.min())}")
@@ -134,18 +134,18 @@ def _check_counts(counts: Tensor, name: str) -> Tensor:
 
 
 def as_index(index: GraphIndex, length: int) -> Tensor:
-    """A checked index tensor; one on an accelerator is checked for its type only."""
+    """A validated index tensor; on an accelerator only its dtype and shape are checked."""
     if not isinstance(index, Tensor):
         index = torch.as_tensor(np.asarray(index, dtype=None if len(index) else np.int64))
     if index.is_floating_point() or index.is_complex() or index.dtype == torch.bool:
         raise TypeError(f"index must hold whole numbers, got {index.dtype}")
     if index.ndim != 1:
-        raise ValueError(f"index must have the shape [graphs], got {tuple(index.shape)}")
+        raise ValueError(f"index must have shape [graphs], got {tuple(index.shape)}")
     if index.device.type == "cpu" and len(index):
         low, high = int(index.min()), int(index.max())
         if low < 0 or high >= length:
             wrong = low if low < 0 else high
-            raise IndexError(f"index {wrong} is outside this store of {length} graphs")
+            raise IndexError(f"index {wrong} is out of range for a store of {length} graphs")
     return index.to(torch.int64)
 
 
@@ -155,7 +155,7 @@ def check_fields(
     edges: Ragged | None,
     edge_index: Tensor | None,
 ) -> None:
-    """Refuse fields that a gather would read wrongly."""
+    """Raise an error for fields that a gather would read incorrectly."""
     if edges is not None and len(edges) != len(nodes):
         raise ValueError(f"num_edges has {len(edges)} graphs, num_nodes has {len(nodes)}")
     if edges is None and fields["edge"]:
@@ -173,7 +173,10 @@ def check_fields(
 
 def _check_name(name: str, level: str, seen: set[str]) -> None:
     if not name.isidentifier() or name.startswith("_"):
-        raise ValueError(f"{level} field {name!r}: a field name must be a public Python name")
+        raise ValueError(
+            f"{level} field {name!r}: a field name must be a Python identifier without a leading "
+            "underscore"
+        )
     if name in seen:
         raise ValueError(f"{level} field {name!r}: this name is reserved or used twice")
 
@@ -185,22 +188,22 @@ def _check_field(value: Tensor, what: str, length: int) -> None:
         raise ValueError(f"{what} must have {length} rows, got shape {tuple(value.shape)}")
     if value.is_floating_point() and not bool(torch.isfinite(value).all()):
         wrong = int((~torch.isfinite(value)).flatten(1).any(1).sum()) if value.ndim > 1 else 1
-        raise ValueError(f"{what} holds NaN or infinite values (in {wrong} or more rows)")
+        raise ValueError(f"{what} contains NaN or infinite values (in at least {wrong} rows)")
 
 
 def _check_edges(edge_index: Tensor, nodes: Ragged, edges: Ragged) -> None:
     if edge_index.is_floating_point() or edge_index.shape != (2, edges.total):
         raise ValueError(
-            f"edge_index must hold whole numbers in the shape (2, {edges.total}), "
-            f"got {edge_index.dtype} {tuple(edge_index.shape)}"
+            f"edge_index must hold whole numbers with shape (2, {edges.total}), "
+            f"got {edge_index.dtype} of shape {tuple(edge_index.shape)}"
         )
     limit = torch.repeat_interleave(nodes.counts, edges.counts)
     outside = (edge_index.cpu() < 0) | (edge_index.cpu() >= limit)
     if bool(outside.any()):
         column = int(outside.any(0).nonzero()[0])
         raise ValueError(
-            f"edge_index: edge {column} joins {edge_index[:, column].tolist()}, but its graph has "
-            f"{int(limit[column])} nodes; number the nodes within each graph"
+            f"edge_index: edge {column} connects {edge_index[:, column].tolist()}, but its graph "
+            f"has {int(limit[column])} nodes; node indices must be relative to each graph"
         )
 
 
@@ -211,9 +214,9 @@ def stack_graphs(
     edge: Sequence[str],
     graph: Sequence[str],
 ) -> dict[str, Any]:
-    """Concatenate graph by graph arrays into the arguments of a ``GraphStore``."""
+    """Concatenate per-graph arrays into the arguments of a ``GraphStore``."""
     if not graphs:
-        raise ValueError("graphs is empty: a store needs at least one graph to know its fields")
+        raise ValueError("graphs is empty: the fields of a store come from its first graph")
     with_edges = "edge_index" in graphs[0]
     wanted = [*node, *edge, *graph, *(["edge_index"] if with_edges else [])]
     for position, values in enumerate(graphs):
@@ -245,7 +248,8 @@ def _check_rows(
         for name in names:
             if len(values[name]) != count:
                 raise ValueError(
-                    f"graph {position}: field {name!r} has {len(values[name])} rows, not {count}"
+                    f"graph {position}: field {name!r} must have {count} rows, got "
+                    f"{len(values[name])}"
                 )
 
 
@@ -261,4 +265,4 @@ def _join(graphs: Sequence[Mapping[str, Any]], name: str, join: Any) -> Tensor:
     try:
         return join([torch.as_tensor(values[name]) for values in graphs])
     except RuntimeError as error:
-        raise ValueError(f"field {name!r} has shapes that do not fit together: {error}") from error
+        raise ValueError(f"field {name!r} has incompatible shapes: {error}") from error

@@ -1,4 +1,4 @@
-"""Between graph stores and the containers of PyTorch Geometric."""
+"""Conversion between graph stores and PyTorch Geometric data objects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LEVELS = ("node", "edge", "graph")
 
 
 def batch_to_pyg(batch: GraphBatch) -> Batch:
-    """A ``torch_geometric`` batch of the same graphs, made by its own collate function."""
+    """A ``torch_geometric`` batch of the same graphs, made by its collate function."""
     from torch_geometric.data import Batch
 
     graphs = graphs_to_pyg(batch)
@@ -34,17 +34,17 @@ def graphs_to_pyg(batch: GraphBatch) -> list[Data]:
 
 
 def from_data_objects(source: Iterable[Data] | Batch) -> tuple[list[dict[str, Any]], dict]:
-    """Plain dicts of the graphs, and the level of every field.
+    """The graphs as plain dicts, and the level of every field.
 
     Args:
-        source: ``Data`` objects, a data set of them, or one ``Batch``.
+        source: ``Data`` objects, a dataset of them, or one ``Batch``.
 
     Returns:
         The graphs with ``num_nodes``, and ``{"node": names, "edge": names, "graph": names}``.
 
     Raises:
-        TypeError: for anything that is not a ``Data``, or an attribute that is no number.
-        ValueError: for graphs with different attributes.
+        TypeError: If an element is not a ``Data`` object, or an attribute is not numeric.
+        ValueError: If the graphs have different attributes.
     """
     from torch_geometric.data import Batch, Data
 
@@ -64,7 +64,7 @@ def from_data_objects(source: Iterable[Data] | Batch) -> tuple[list[dict[str, An
 
 
 def _common_names(graphs: Sequence[Data]) -> list[str]:
-    """The attributes of the first graph, after checking that all graphs have the same."""
+    """The attribute names of the first graph, after checking that all graphs share them."""
     if not graphs:
         return []
     names = _names(graphs[0])
@@ -75,8 +75,8 @@ def _common_names(graphs: Sequence[Data]) -> list[str]:
             differing.add("edge_index")
         if differing:
             raise ValueError(
-                f"from_pyg: graph {position} and graph 0 do not have the same attributes; "
-                f"only one of the two has {', '.join(sorted(differing))}"
+                f"from_pyg: graph {position} and graph 0 must have the same attributes; "
+                f"only one of them has {', '.join(sorted(differing))}"
             )
     return names
 
@@ -86,15 +86,15 @@ def _names(graph: Data) -> list[str]:
 
 
 def _level_of(name: str, graphs: Sequence[Data]) -> str:
-    """The level on which all graphs agree, by the rules of PyTorch Geometric.
+    """The level of an attribute on which all graphs agree, by the rules of PyTorch Geometric.
 
-    It classifies by size, which one graph alone may not settle (``y [1, 19]`` of a molecule of
-    one atom; as many edges as nodes). Where the graphs disagree, the level whose size fits every
-    graph is taken.
+    PyTorch Geometric classifies by size, which is ambiguous for some graphs (``y [1, 19]`` of a
+    single-atom molecule; as many edges as nodes). If the graphs disagree, the level whose size
+    matches every graph is used.
     """
-    votes = {_vote(name, graph) for graph in graphs}
-    if len(votes) == 1:
-        return votes.pop()
+    levels = {_level_in(name, graph) for graph in graphs}
+    if len(levels) == 1:
+        return levels.pop()
     sizes = [_rows(graph[name]) for graph in graphs]
     if sizes == [graph.num_nodes for graph in graphs]:
         return "node"
@@ -103,7 +103,7 @@ def _level_of(name: str, graphs: Sequence[Data]) -> str:
     return "graph"
 
 
-def _vote(name: str, graph: Data) -> str:
+def _level_in(name: str, graph: Data) -> str:
     if graph.is_node_attr(name):
         return "node"
     return "edge" if graph.is_edge_attr(name) else "graph"
@@ -130,5 +130,5 @@ def _record(graph: Data, levels: Mapping[str, Sequence[str]], position: int) -> 
 
 
 def _graph_row(value: Tensor) -> Tensor:
-    """A graph attribute without its row axis: ``[1, ...]`` becomes ``[...]``."""
+    """A graph attribute without its leading axis: ``[1, ...]`` becomes ``[...]``."""
     return value[0] if value.ndim and value.shape[0] == 1 else value

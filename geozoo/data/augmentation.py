@@ -1,4 +1,4 @@
-"""Turning a batch and all its vectors together."""
+"""Rotation augmentation: rotating all vectors of a batch together."""
 
 from __future__ import annotations
 
@@ -14,39 +14,40 @@ from geozoo.data.batch import GraphBatch
 def rotate_batch(
     batch: GraphBatch, rotations: Float[Tensor, "G dim dim"], vector_fields: Sequence[str]
 ) -> GraphBatch:
-    r"""Turn each graph by its own rotation, :math:`v \mapsto v R^{\mathsf T}`.
+    r"""Rotate each graph by its own rotation, :math:`v \mapsto v R^{\mathsf T}`.
 
     Args:
-        batch: the graphs; it stays as it is.
+        batch: the graphs; not modified.
         rotations: one orthogonal matrix per graph.
-        vector_fields: fields ``[..., dim]`` per node or per graph that turn with the input
-            (``DataSpec.vector_fields``); others, such as charges, stay.
+        vector_fields: node or graph fields ``[..., dim]`` that rotate with the input
+            (``DataSpec.vector_fields``); all others, such as charges, are invariant.
 
     Raises:
-        ValueError: for another number of rotations, a field that is not there, or one whose last
-            axis is not space.
+        ValueError: If the number of rotations is not the number of graphs, a field does not exist,
+            or its last axis does not have size ``dim``.
     """
     if rotations.ndim != 3 or rotations.shape[0] != batch.num_graphs:
         raise ValueError(
-            f"rotations must have the shape [{batch.num_graphs}, dim, dim], "
+            f"rotations must have shape [{batch.num_graphs}, dim, dim], "
             f"got {tuple(rotations.shape)}"
         )
     rows = {"graph": rotations, "node": rotations.index_select(0, batch.batch)}
-    turned: dict[str, Tensor] = {}
+    rotated: dict[str, Tensor] = {}
     for name in vector_fields:
         value = _vectors(batch, name, rotations.shape[-1])
         matrices = rows[batch.level(name)].to(value.dtype)
         flat = value.reshape(value.shape[0], -1, value.shape[-1])
-        turned[name] = torch.einsum("nvd,ned->nve", flat, matrices).reshape(value.shape)
-    return batch.replace(**turned)
+        rotated[name] = torch.einsum("nvd,ned->nve", flat, matrices).reshape(value.shape)
+    return batch.replace(**rotated)
 
 
 def _vectors(batch: GraphBatch, name: str, dim: int) -> Tensor:
     value = batch.get(name)
     if value is None or batch.level(name) not in ("node", "graph"):
-        raise ValueError(f"vector_fields: {name!r} is no node or graph field of {batch!r}")
+        raise ValueError(f"vector_fields: {name!r} is not a node or graph field of {batch!r}")
     if value.shape[-1] != dim:
         raise ValueError(
-            f"vector_fields: the last axis of {name!r} must be {dim}, got {tuple(value.shape)}"
+            f"vector_fields: the last axis of {name!r} must have size {dim}, got shape "
+            f"{tuple(value.shape)}"
         )
     return value

@@ -1,4 +1,4 @@
-"""Several graphs as one set of flat tensors."""
+"""A batch of graphs as flat tensors."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from torch import Tensor
 if TYPE_CHECKING:
     from torch_geometric.data import Batch
 
-#: Fields that say which row belongs to which graph; they cannot be replaced.
+#: Fields that assign rows to graphs; they cannot be replaced.
 STRUCTURE = ("batch", "ptr", "index", "edge_index", "edge_ptr")
 
 
 class GraphBatch:
-    """A batch of graphs: tensors by name, read as attributes.
+    """A batch of graphs: named tensors, available as attributes.
 
-    ``batch.pos``, ``batch.energy``, ... are the fields that the data set defines; those with one
-    meaning everywhere are in `geozoo.data.FIELDS`. Always there:
+    ``batch.pos``, ``batch.energy``, ... are the fields that the dataset defines; those with the
+    same meaning in all datasets are listed in `geozoo.data.FIELDS`. Always present:
 
     ============== ======================= ==================================================
     ``batch``      ``[N]`` int64, sorted   the graph of each node
     ``ptr``        ``[G + 1]`` int64       first node of each graph; the last entry is ``N``
     ``index``      ``[G]`` int64           position of each graph in the store it came from
-    ``num_graphs`` int                     ``G``, known without asking the device
-    ``num_pairs``  int or None             pairs of different nodes of one graph, each once, where
-                                           known without asking the device
+    ``num_graphs`` int                     ``G``, known without a device synchronisation
+    ``num_pairs``  int or None             number of unordered node pairs within graphs, if known
+                                           without a device synchronisation
     ============== ======================= ==================================================
 
-    With edges also ``edge_index [2, E]`` (row 0 sender, row 1 receiver, numbered within the
-    batch) and ``edge_ptr [G + 1]``. Made by :meth:`geozoo.data.GraphStore.gather`.
+    Graphs with edges also have ``edge_index [2, E]`` (row 0 sender, row 1 receiver, node indices
+    within the batch) and ``edge_ptr [G + 1]``. Created by :meth:`geozoo.data.GraphStore.gather`.
 
     Args:
-        tensors: all tensors by name, the structure fields included.
-        levels: ``"node"``, ``"edge"`` or ``"graph"`` for every field outside the structure.
+        tensors: all tensors by name, including the structure fields.
+        levels: ``"node"``, ``"edge"`` or ``"graph"`` for every field that is not structure.
         num_graphs: number of graphs ``G``.
-        num_pairs: number of pairs, if known.
+        num_pairs: number of node pairs, if known.
     """
 
     __slots__ = ("_levels", "_tensors", "num_graphs", "num_pairs")
 
-    # The structure, and the fields of `geozoo.data.FIELDS`, for editors and type checkers.
+    # Structure fields and the fields of `geozoo.data.FIELDS`, for editors and type checkers.
     batch: Int[Tensor, " N"]
     ptr: Int[Tensor, " G_plus_1"]
     index: Int[Tensor, " G"]
@@ -79,18 +79,18 @@ class GraphBatch:
             return self._tensors[name]
         except KeyError:
             known = ", ".join(self._tensors)
-            raise AttributeError(f"this batch has no field {name!r}; it has: {known}") from None
+            raise AttributeError(f"this batch has no field {name!r}; available: {known}") from None
 
     def __getstate__(self) -> tuple[Any, ...]:
-        """What a worker process sends to the main process."""
+        """The state that a worker process sends to the main process."""
         return self._tensors, self._levels, self.num_graphs, self.num_pairs
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        """Restore what :meth:`__getstate__` gave."""
+        """Restore the state from :meth:`__getstate__`."""
         self._tensors, self._levels, self.num_graphs, self.num_pairs = state
 
     def __contains__(self, name: object) -> bool:
-        """Whether there is a field of this name."""
+        """Whether the batch has a field of this name."""
         return name in self._tensors
 
     def __iter__(self) -> Iterator[str]:
@@ -103,12 +103,12 @@ class GraphBatch:
         return f"GraphBatch(num_graphs={self.num_graphs}, {shapes})"
 
     def get(self, name: str, default: Tensor | None = None) -> Tensor | None:
-        """The field ``name``, or ``default`` where there is none."""
+        """The field ``name``, or ``default`` if there is none."""
         return self._tensors.get(name, default)
 
     @property
     def num_nodes(self) -> int:
-        """Number of nodes ``N`` of all graphs together."""
+        """Total number of nodes ``N``."""
         return self._tensors["batch"].shape[0]
 
     @property
@@ -117,7 +117,7 @@ class GraphBatch:
         return self._tensors["batch"].device
 
     def level(self, name: str) -> str:
-        """``"node"``, ``"edge"``, ``"graph"`` or ``"structure"``."""
+        """Level of a field: ``"node"``, ``"edge"``, ``"graph"`` or ``"structure"``."""
         if name in self._tensors and name not in self._levels:
             return "structure"
         if name not in self._levels:
@@ -125,7 +125,7 @@ class GraphBatch:
         return self._levels[name]
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> GraphBatch:
-        """The same batch on another device; itself if it is there already."""
+        """Copy the batch to another device."""
         moved = {
             name: value.to(device, non_blocking=non_blocking)
             for name, value in self._tensors.items()
@@ -133,27 +133,27 @@ class GraphBatch:
         return self._with(moved)
 
     def pin_memory(self) -> GraphBatch:
-        """A copy in page-locked memory; called by the torch DataLoader."""
+        """A copy in page-locked memory; called by PyTorch's DataLoader."""
         pinned = {name: value.pin_memory() for name, value in self._tensors.items()}
         return self._with(pinned)
 
     def replace(self, **tensors: Tensor) -> GraphBatch:
-        """A batch in which some fields are exchanged; this one stays as it is.
+        """A copy of the batch with new values for some fields.
 
         Args:
-            tensors: new values of existing fields, with as many rows as before.
+            tensors: new values of existing fields, with the same number of rows.
 
         Raises:
-            ValueError: for a field that is not there, belongs to the structure, or has another
-                number of rows.
+            ValueError: If a field does not exist, belongs to the structure, or the number of rows
+                differs.
         """
         for name, value in tensors.items():
             if name not in self._levels:
                 known = ", ".join(self._levels)
-                raise ValueError(f"replace: {name!r} is not a field to replace; those are: {known}")
+                raise ValueError(f"replace: {name!r} cannot be replaced; replaceable: {known}")
             if value.shape[:1] != self._tensors[name].shape[:1]:
                 raise ValueError(
-                    f"replace: {name!r} needs {self._tensors[name].shape[0]} rows, "
+                    f"replace: {name!r} must have {self._tensors[name].shape[0]} rows, "
                     f"got shape {tuple(value.shape)}"
                 )
         merged = {**self._tensors, **tensors}
@@ -164,17 +164,17 @@ class GraphBatch:
         return GraphBatch(tensors, levels=self._levels, **sizes)
 
     def to_pyg(self) -> Batch:
-        """The same graphs as a PyTorch Geometric batch; ``to_data_list`` works on it.
+        """The same graphs as a PyTorch Geometric batch, which supports ``to_data_list``.
 
-        Graph fields keep their row axis: the graph field ``y [G, 3]`` is ``[1, 3]`` in each of
-        the ``Data`` objects, as in the data sets of PyTorch Geometric.
+        Graph fields keep their leading axis: the graph field ``y [G, 3]`` is ``[1, 3]`` in each
+        ``Data`` object, as is the convention of PyTorch Geometric.
         """
         from geozoo.data._pyg import batch_to_pyg
 
         return batch_to_pyg(self)
 
     def graphs(self) -> Iterator[dict[str, Any]]:
-        """The graphs one by one: their fields, edges numbered within the graph, ``num_nodes``."""
+        """Iterate over the graphs: fields, ``edge_index`` within the graph, and ``num_nodes``."""
         node_ptr = self._tensors["ptr"].tolist()
         edge_ptr = self._tensors["edge_ptr"].tolist() if "edge_ptr" in self else node_ptr
         for graph in range(self.num_graphs):

@@ -1,4 +1,4 @@
-"""A Lightning data module over a store of graphs or of windows."""
+"""A Lightning data module over a store of graphs or windows."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _PARTS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class LoadedData:
-    """What a data set hands to :class:`GraphDataModule`.
+    """What the ``load`` method of a dataset returns to :class:`GraphDataModule`.
 
     Attributes:
-        store: all graphs, or all windows of a series on a graph.
-        splits: positions in the store of ``train``, ``val`` and ``test``.
-        spec: the description of the data.
+        store: all graphs, or all windows of a time series on a graph.
+        splits: indices into the store of ``train``, ``val`` and ``test``.
+        spec: the data specification.
     """
 
     store: Store
@@ -37,16 +37,16 @@ class LoadedData:
 
 
 class GraphDataModule(LightningDataModule):
-    """Loaders for the three parts of a data set that fits into memory.
+    """Loaders for the three splits of an in-memory dataset.
 
-    A data set derives from this class and implements :meth:`load`; it downloads or generates its
-    files in ``prepare_data``, which runs on one process per machine.
+    A dataset derives from this class and implements :meth:`load`; it downloads or generates its
+    files in ``prepare_data``, which runs in one process per node.
 
     Args:
-        loader: batch sizes, order and residence.
+        loader: batch sizes, shuffling and device placement.
     """
 
-    #: Dimension of space, where it is known before the data are read; None: only they tell.
+    #: Spatial dimension, if known before the data are read; None otherwise.
     dim: ClassVar[int | None] = None
 
     def __init__(self, loader: LoaderOptions) -> None:
@@ -62,25 +62,25 @@ class GraphDataModule(LightningDataModule):
         """Read the prepared files; called once."""
 
     def setup(self, stage: str | None = None) -> None:
-        """Load the data at the first call.
+        """Load the data on the first call.
 
         Args:
-            stage: given by Lightning; all parts are loaded in any case.
+            stage: passed by Lightning; all splits are always loaded.
 
         Raises:
-            ValueError: when the parts of the split overlap or leave the data set.
+            ValueError: If the splits overlap or contain an index outside the dataset.
         """
         if self._data is None:
             data = self.load()
             missing = [part for part in _PARTS if part not in data.splits]
             if missing:
-                raise ValueError(f"splits must have the parts {_PARTS}; {missing} are missing")
+                raise ValueError(f"splits must have the keys {_PARTS}; missing: {missing}")
             check_split(data.splits, len(data.store))
-            self._data = _with_edges_told(data)
+            self._data = _with_has_edges(data)
 
     @property
     def data(self) -> LoadedData:
-        """Store, split and specification; prepared and loaded when first asked for."""
+        """Store, splits and specification; prepared and loaded on first access."""
         if self._data is None:
             self.prepare_data()
             self.setup()
@@ -89,12 +89,12 @@ class GraphDataModule(LightningDataModule):
 
     @property
     def spec(self) -> DataSpec:
-        """What a model and a task need to know of the data."""
+        """The data specification for models and tasks."""
         return self.data.spec
 
     @property
     def splits(self) -> Mapping[str, Int[Tensor, " part"]]:
-        """Positions of the graphs of each part in the store."""
+        """Indices into the store of the graphs of each split."""
         return self.data.splits
 
     @property
@@ -103,36 +103,37 @@ class GraphDataModule(LightningDataModule):
         return self.data.store
 
     def model_tensors(self) -> dict[str, Callable[[], Tensor]]:
-        """Tensors that a model may ask for by naming them in its constructor, made when asked for.
+        """Lazily created tensors that a model can request by constructor argument name.
 
-        A graph that all samples share is one; graphs that each have their own edges have none.
+        An example is the sensor graph that all windows share; datasets whose graphs have their
+        own edges provide none.
         """
         return {}
 
     def serve(self, model: nn.Module) -> None:
-        """Learn what a model asks of its batches, before loaders are made; here nothing."""
+        """Adapt the batches to a model before loaders are created; does nothing by default."""
 
     def train_dataloader(self) -> GraphLoader:
-        """Shuffled batches of the training part."""
+        """Shuffled batches of the training split."""
         return self._loader("train")
 
     def val_dataloader(self) -> GraphLoader:
-        """The validation part in order."""
+        """The validation split in order."""
         return self._loader("val")
 
     def test_dataloader(self) -> GraphLoader:
-        """The test part in order."""
+        """The test split in order."""
         return self._loader("test")
 
     def predict_dataloader(self) -> GraphLoader:
-        """The test part: what ``trainer.predict`` runs over."""
+        """The test split, for ``trainer.predict``."""
         return self.test_dataloader()
 
     def calibration_batch(self, num_processes: int = 1) -> Any:
-        """The first batch of the first epoch of all processes together; the same on every rank.
+        """The first global batch of the first epoch, over all processes; the same on every rank.
 
         Args:
-            num_processes: how many train.
+            num_processes: number of training processes.
         """
         size = self.loader.batch_size * num_processes
         sampler = EpochBatchSampler(self.splits["train"], size, shuffle=True, seed=self.loader.seed)
@@ -161,8 +162,8 @@ class GraphDataModule(LightningDataModule):
         return self._placed[device]
 
 
-def _with_edges_told(data: LoadedData) -> LoadedData:
-    """The data with a description that says whether graphs have edges of their own."""
+def _with_has_edges(data: LoadedData) -> LoadedData:
+    """Record in the specification whether the graphs have their own edges."""
     if not isinstance(data.spec, GeometricSpec) or not isinstance(data.store, GraphStore):
         return data
     has_edges = data.store.edge_index is not None

@@ -1,4 +1,4 @@
-"""The fields of a batch of graphs: name, level, shape, dtype and meaning, in one register."""
+"""Registry of the fields of a graph batch: name, level, shape, dtype and meaning."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ FieldLevel = Literal["node", "edge", "graph"]
 
 @dataclass(frozen=True)
 class Field:
-    """A field with the same meaning in every data set. Its unit is in `DataSpec.units`.
+    """A field with the same meaning in every dataset. Its unit is in `DataSpec.units`.
 
     Attributes:
         name: attribute of the batch.
-        level: what its first axis counts.
+        level: what the first axis indexes: nodes, edges or graphs.
         shape: further axes: a number, or the name of a size (``"dim"``, ``"F"``, ``"V"``).
-        dtype: of the data sets of the zoo; a task casts what its model sees.
-        meaning: what it is.
+        dtype: dtype in the datasets of the zoo; a task casts the inputs of its model.
+        meaning: short description.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Field:
     meaning: str
 
 
-#: Fields with one meaning in all data sets; a data set may have others, such as its targets.
+#: Fields with the same meaning in all datasets; a dataset may have more, such as its targets.
 FIELDS = {
     field.name: field
     for field in (
@@ -40,6 +40,6 @@ FIELDS = {
         Field("energy", "graph", (), torch.float64, "total energy"),
         Field("forces", "node", ("dim",), torch.float32, "force on each node"),
         Field("frame", "graph", (), torch.int64, "number of the frame in its file"),
-        Field("number", "graph", (), torch.int64, "number of the molecule in its data set"),
+        Field("number", "graph", (), torch.int64, "number of the molecule in its dataset"),
     )
 }

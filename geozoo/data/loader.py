@@ -1,4 +1,4 @@
-"""Batches from a store through torch's DataLoader."""
+"""Batches from a store through PyTorch's DataLoader."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from geozoo.data.sampler import EpochBatchSampler
 
 _LOG = logging.getLogger(__name__)
 Resident = Literal["auto", "device", "loader"]
-#: Part of the free device memory that a store may take; the rest is for model and activations.
+#: Fraction of free device memory that a store may use; the rest is for model and activations.
 _MEMORY_SHARE = 0.25
 
 
 class Store(Protocol):
-    """Samples that are gathered into a batch by their positions: graphs, or windows of a series.
+    """Samples (graphs, or windows of a time series) that are gathered into batches by index.
 
-    A batch has ``index`` (positions ``[G]``), ``num_graphs`` (``G``), ``to`` and ``pin_memory``.
+    A batch has ``index`` (indices ``[G]``), ``num_graphs`` (``G``), ``to`` and ``pin_memory``.
     """
 
     @property
@@ -38,7 +38,7 @@ class Store(Protocol):
         """Number of samples."""
 
     def gather(self, index: Int[Tensor, " G"]) -> Any:
-        """The samples at some positions as one batch."""
+        """The samples at some indices as one batch."""
 
     def to(self, device: torch.device) -> Self:
         """The store on another device."""
@@ -46,19 +46,19 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class LoaderOptions:
-    """How batches are made.
+    """Batch sizes, shuffling, and where the data reside.
 
     Attributes:
         batch_size: graphs per training batch and rank.
-        eval_batch_size: graphs per validation or test batch; ``None`` for ``batch_size``.
-        resident: ``"device"`` keeps the whole data set on the training device and gathers there;
-            ``"loader"`` gathers in main memory, in worker processes if wanted; ``"auto"`` takes
-            the device when the data set needs at most a quarter of its free memory.
-        num_workers: worker processes of ``"loader"``.
-        seed: seed of the shuffle order, which depends on it and on the epoch alone.
+        eval_batch_size: graphs per validation or test batch; ``None``: same as ``batch_size``.
+        resident: ``"device"`` keeps the whole dataset on the training device and gathers there;
+            ``"loader"`` gathers in host memory, optionally in worker processes; ``"auto"`` uses
+            the device if the dataset fits in a quarter of its free memory.
+        num_workers: worker processes for ``"loader"``.
+        seed: shuffling seed; the order depends only on the seed and the epoch.
 
     Raises:
-        ValueError: for sizes below 1, negative workers or another residence.
+        ValueError: If a size is below 1, ``num_workers`` is negative, or ``resident`` is unknown.
     """
 
     batch_size: int
@@ -68,7 +68,7 @@ class LoaderOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse sizes that make no batches."""
+        """Validate the options."""
         for name, least in (("batch_size", 1), ("num_workers", 0), ("seed", 0)):
             _check_whole(name, getattr(self, name), least)
         if self.eval_batch_size is not None:
@@ -78,7 +78,7 @@ class LoaderOptions:
 
 
 class GraphDataset(Dataset):
-    """A store that is indexed by a whole batch of positions.
+    """A map-style dataset whose index is a whole batch of positions.
 
     Args:
         store: the graphs.
@@ -97,21 +97,22 @@ class GraphDataset(Dataset):
 
 
 class GraphLoader(DataLoader):
-    """A torch ``DataLoader`` that can continue in the middle of an epoch.
+    """A PyTorch ``DataLoader`` that can resume in the middle of an epoch.
 
-    Lightning saves and restores :meth:`state_dict` with its checkpoints. Iteration starts when
-    the first batch is asked for, because Lightning makes the iterator of a resumed run before it
-    says which epoch it is.
+    Lightning saves and restores :meth:`state_dict` with its checkpoints. Iteration starts lazily
+    with the first batch, because Lightning creates the iterator of a resumed run before it sets
+    the epoch.
 
     Args:
         store: the graphs.
-        sampler: which of them, in which order.
-        num_workers: worker processes; 0 gathers in this one.
-        shuffle: False; Lightning names it where it makes a loader anew for prediction.
-        batch_sampler: None; likewise. The sampler already gives whole batches.
+        sampler: yields the indices of each batch.
+        num_workers: worker processes; 0 gathers in the main process.
+        shuffle: must be False; accepted because Lightning passes it when it re-creates a loader
+            for prediction.
+        batch_sampler: must be None, for the same reason; the sampler already yields batches.
 
     Raises:
-        ValueError: for a ``shuffle`` or a ``batch_sampler``.
+        ValueError: If ``shuffle`` or ``batch_sampler`` is set.
     """
 
     def __init__(
@@ -124,10 +125,10 @@ class GraphLoader(DataLoader):
         batch_sampler: None = None,
     ) -> None:
         if shuffle or batch_sampler is not None:
-            raise ValueError("shuffle and batch_sampler are the sampler's business: leave them out")
+            raise ValueError("shuffle and batch_sampler must not be set: use the sampler instead")
         on_cpu = store.device.type == "cpu"
-        # Lightning makes loaders anew for prediction: from the positional arguments, and the others
-        # by name, of which it sets the sampler.
+        # Lightning re-creates loaders for prediction: it passes the positional arguments again and
+        # the others by name, with its own sampler.
         self.store = store
         self._batches_done = 0
         super().__init__(
@@ -147,31 +148,31 @@ class GraphLoader(DataLoader):
             yield batch
 
     def state_dict(self) -> dict[str, Any]:
-        """Epoch and number of batches handed out."""
+        """Epoch and number of batches consumed."""
         return self.sampler.state_dict(self._batches_done)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue where :meth:`state_dict` was taken."""
+        """Resume from a :meth:`state_dict`."""
         self.sampler.load_state_dict(state)
         self._batches_done = self.sampler.start
 
 
 def place_store(store: Store, device: torch.device, resident: Resident) -> Store:
-    """The store on the device that shall gather from it, see :class:`LoaderOptions`."""
+    """The store on the device that gathers from it, see :class:`LoaderOptions`."""
     if device.type == "cpu" or resident == "loader":
         return store
     if resident == "auto":
         free = _free_memory(device)
         if free is None or store.nbytes > _MEMORY_SHARE * free:
             _LOG.info(
-                "data stays in main memory: %d bytes, free on %s: %s", store.nbytes, device, free
+                "data stay in host memory: %d bytes, free on %s: %s", store.nbytes, device, free
             )
             return store
     return store.to(device)
 
 
 def _free_memory(device: torch.device) -> int | None:
-    """Free bytes of a device; ``None`` where it cannot be asked."""
+    """Free memory of a device in bytes; ``None`` if it cannot be queried."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
 
 

@@ -1,4 +1,4 @@
-"""What has to agree before two results may be compared: the record of a data set."""
+"""Data records: the provenance that must agree for results to be comparable."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
-#: Before the number of samples of a part, in the keys of a stored record.
+#: Key prefix of the number of samples of a split in a stored record.
 _SIZE = "num_"
 
 
 class _Part:
-    """A group of entries that only some data sets have; absent where all of them are."""
+    """A group of entries that only some datasets have."""
 
     @classmethod
-    def taken_from(cls, values: dict[str, Any]) -> Self | None:
-        """Take the entries of this group out of a stored record; None: it has none of them."""
+    def pop_from(cls, values: dict[str, Any]) -> Self | None:
+        """Remove the entries of this group from a stored record; None if it has none of them."""
         names = [each.name for each in fields(cls)]  # type: ignore[arg-type]
         found = {name: values.pop(name) for name in names if name in values}
         return cls(**found) if found else None
@@ -26,9 +26,9 @@ class MoleculeInputs(_Part):
     """How the inputs of molecules were computed.
 
     Attributes:
-        features: the columns of ``x``, see `geozoo.data.QM9`; None: there is no choice.
-        edges: ``"complete"`` or ``"bonds"``; None: there is no choice.
-        bonds: what found the bonds, with its version, such as ``"rdkit 2025.9.1"``.
+        features: the columns of ``x``, see `geozoo.data.QM9`; None if there is no choice.
+        edges: ``"complete"`` or ``"bonds"``; None if there is no choice.
+        bonds: method of bond perception with its version, such as ``"rdkit 2025.9.1"``.
     """
 
     features: str | None = None
@@ -41,14 +41,14 @@ class StructureFiles(_Part):
     """The structure files that were read.
 
     Attributes:
-        files: name of the file of each part.
-        file_hashes: hash of each.
-        species: symbols of the elements, one for each column of ``x``.
-        energy_unit_of_file: unit of energies there.
-        length_unit_of_file: unit of positions there.
-        energy_reference: where energies of free atoms come from, see `geozoo.data.AtomEnergies`.
-        total_charge: charges in elementary charges that occur, where every structure has one.
-        spin: spins that occur, where every structure has one.
+        files: file name of each split.
+        file_hashes: hash of each file.
+        species: element symbols, one per column of ``x``.
+        energy_unit_of_file: unit of the energies in the files.
+        length_unit_of_file: unit of the positions in the files.
+        energy_reference: origin of the atomic reference energies, see `geozoo.data.AtomEnergies`.
+        total_charge: total charges that occur, in elementary charges, if every structure has one.
+        spin: spins that occur, if every structure has one.
     """
 
     files: Mapping[str, str] = field(default_factory=dict)
@@ -63,15 +63,15 @@ class StructureFiles(_Part):
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesRecord(_Part):
-    """The sensor series, and the rules of the forecast.
+    """The sensor series and the forecast protocol.
 
     Attributes:
-        rules: the protocol, `geozoo.data.ForecastProtocol.to_dict`.
-        graphs: kind of the ``spatial`` and of the ``semantic`` graph.
+        rules: the protocol, from `geozoo.data.ForecastProtocol.to_dict`.
+        graphs: kinds of the ``spatial`` and the ``semantic`` graph.
         steps: length of the series.
-        first: time of its first step, ISO 8601.
-        sensors: names, in the order of the columns.
-        notes: what was changed in reading.
+        first: time of the first step, ISO 8601.
+        sensors: sensor names, in column order.
+        notes: what was changed on reading.
         reading: how a table was read, see `geozoo.data.TableForm`; empty for other files.
     """
 
@@ -86,27 +86,26 @@ class SeriesRecord(_Part):
 
 @dataclass(frozen=True, kw_only=True)
 class DataRecord:
-    """Which data, how they were split, and how they were read.
+    """Which data were used, how they were split, and how they were read.
 
-    Two results may be compared where their records agree. It is plain data and is stored with
-    every run and model as a flat mapping (`to_dict`), which keeps its layout from version to
-    version.
+    Two results are comparable if their records agree. A record is plain data, stored with every run
+    and model as a flat mapping (`to_dict`) whose layout is stable across versions.
 
     Attributes:
-        dataset: name of the data set; empty: not known.
-        variant: of several problems in one data set, the one chosen.
-        molecule: the same, for data sets with one problem per molecule.
-        target: the same, for data sets with one problem per target.
-        source: where the data come from, such as ``"official"`` or a file name.
-        split: how the parts were chosen.
-        split_hash: hash of the samples of all parts.
+        dataset: name of the dataset; empty if unknown.
+        variant: the chosen problem, for datasets with several variants.
+        molecule: the chosen problem, for datasets with one per molecule.
+        target: the chosen problem, for datasets with one per target.
+        source: origin of the data, such as ``"official"`` or a file name.
+        split: how the split was made.
+        split_hash: hash of the samples in each split.
         data_hash: hash of the values.
-        source_hash: hash of the file.
-        sizes: number of samples of each part.
-        inputs: how inputs of molecules were computed; None: not a matter of choice.
-        structures: the structure files; None: other data.
-        series: sensor series and rules of the forecast; None: other data.
-        other: further entries, of data sets that geozoo does not know or of other versions.
+        source_hash: hash of the source file.
+        sizes: number of samples in each split.
+        inputs: how inputs of molecules were computed; None for other data.
+        structures: the structure files; None for other data.
+        series: sensor series and forecast protocol; None for other data.
+        other: further entries, of external datasets or of other versions.
 
     >>> DataRecord(dataset="rmd17", molecule="ethanol", sizes={"train": 950}).to_dict()
     {'dataset': 'rmd17', 'molecule': 'ethanol', 'num_train': 950}
@@ -129,12 +128,12 @@ class DataRecord:
 
     @property
     def problem(self) -> str:
-        """The problem chosen among several; empty where there is only one."""
+        """The chosen variant, molecule or target; empty if there is only one."""
         return str(self.variant or self.molecule or self.target or "")
 
     @property
     def split_label(self) -> str:
-        """Source, name and hash of the split in one line, as it stands in tables of results."""
+        """Source, name and hash of the split in one line, for tables of results."""
         parts = [str(text) for text in (self.source, self.split) if text]
         return ", ".join(parts) + (f" ({self.split_hash[:12]})" if self.split_hash else "")
 
@@ -153,23 +152,23 @@ class DataRecord:
         """`SeriesRecord.rules`.
 
         Raises:
-            ValueError: for data that are not sensor series.
+            ValueError: If the data are not a sensor series.
         """
         if self.series is None or not self.series.rules:
             raise ValueError(
-                "the record of the data set has no rules of a forecast (DataRecord.series.rules): "
-                "protocols are made by geozoo.data.forecast_protocol"
+                "the record of the dataset has no forecast protocol (DataRecord.series.rules); "
+                "create one with geozoo.data.forecast_protocol"
             )
         return self.series.rules
 
     def with_reading(self, reading: Mapping[str, Any]) -> Self:
-        """The record of the same series with another `SeriesRecord.reading`."""
+        """A copy of the record with another `SeriesRecord.reading`."""
         return replace(self, series=replace(self.series or SeriesRecord(), reading=reading))
 
     def changed_since(self, before: DataRecord) -> str:
-        """Which hash differs from an earlier record of the same data; empty where none does.
+        """Describe the first hash that differs from an earlier record; empty if none does.
 
-        Hashes that one of them lacks, as records of earlier versions do, are not compared.
+        Hashes that one of the records lacks, such as records of earlier versions, are ignored.
 
         >>> now = DataRecord(structures=StructureFiles(file_hashes={"train": "1b"}))
         >>> now.changed_since(DataRecord(structures=StructureFiles(file_hashes={"train": "0a"})))
@@ -195,7 +194,7 @@ class DataRecord:
         return ""
 
     def to_dict(self) -> dict[str, Any]:
-        """The flat mapping of plain values that is stored; entries without a value are left out."""
+        """The flat mapping of plain values that is stored, without empty entries."""
         values = asdict(self)
         sizes = {f"{_SIZE}{part}": size for part, size in values.pop("sizes").items()}
         groups = [values.pop(name) or {} for name in _GROUPS]
@@ -214,7 +213,7 @@ class DataRecord:
             for key in list(rest)
             if key.startswith(_SIZE) and isinstance(rest[key], int)
         }
-        groups = {name: group.taken_from(rest) for name, group in _GROUPS.items()}
+        groups = {name: group.pop_from(rest) for name, group in _GROUPS.items()}
         plain = {each.name for each in fields(cls)} - {*_GROUPS, "sizes", "other"}
         known = {name: rest.pop(name) for name in plain if name in rest}
         return cls(**known, **groups, sizes=sizes, other=rest)  # type: ignore[arg-type]

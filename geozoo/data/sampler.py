@@ -1,4 +1,4 @@
-"""The order in which a training run sees its graphs."""
+"""Resumable, distributed batch sampling."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from torch.utils.data.distributed import DistributedSampler
 
 
 class EpochBatchSampler(DistributedSampler):
-    """Batches of graph positions; the order is a function of seed and epoch alone.
+    """Batches of graph indices whose order depends only on seed and epoch.
 
-    The permutation of an epoch is cut into global batches of ``batch_size * num_replicas`` graphs
-    and every rank takes its share of each. Over all ranks an epoch holds each graph exactly once;
-    nothing is dropped or repeated, and all ranks have the same number of batches. (A last
-    remainder with fewer graphs than ranks joins the batch before it.) It derives from torch's
-    ``DistributedSampler`` so that Lightning takes it for sharded and calls :meth:`set_epoch`.
+    The permutation of an epoch is divided into global batches of ``batch_size * num_replicas``
+    graphs, and every rank takes its share of each. Over all ranks an epoch visits each graph
+    exactly once; nothing is dropped or repeated, and all ranks have the same number of batches. (A
+    remainder with fewer graphs than ranks is merged into the last batch.) It derives from PyTorch's
+    ``DistributedSampler`` so that Lightning does not shard it again and calls :meth:`set_epoch`.
 
     Args:
-        graphs: positions of the graphs in the store, such as one part of a split.
+        graphs: indices into the store, such as those of one split.
         batch_size: graphs per batch and rank.
-        shuffle: permute the graphs anew in each epoch.
-        seed: seed of the permutation; not torch's global one.
+        shuffle: draw a new permutation in each epoch.
+        seed: seed of the permutation, independent of PyTorch's global seed.
         num_replicas: number of ranks.
-        rank: number of this rank.
+        rank: index of this rank.
 
     Attributes:
-        start: batches that the next iteration leaves out, after :meth:`load_state_dict`.
+        start: number of batches that the next iteration skips, after :meth:`load_state_dict`.
 
     Raises:
-        ValueError: for a batch size below 1, a rank outside the replicas, or, when shuffling,
-            fewer graphs than ranks (a rank without a batch would stop all others).
+        ValueError: If the batch size is below 1, the rank is out of range, or, when shuffling,
+            there are fewer graphs than ranks (a rank without a batch would block all others).
 
     >>> sampler = EpochBatchSampler(torch.arange(5), 2, shuffle=False)
     >>> [batch.tolist() for batch in sampler]
@@ -53,10 +53,11 @@ class EpochBatchSampler(DistributedSampler):
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size!r}")
         if not 0 <= rank < num_replicas:
-            raise ValueError(f"rank must be one of 0..{num_replicas - 1}, got {rank!r}")
+            raise ValueError(f"rank must be in 0..{num_replicas - 1}, got {rank!r}")
         if shuffle and len(graphs) < num_replicas:
             raise ValueError(
-                f"graphs: {len(graphs)} graphs to train on are fewer than the {num_replicas} ranks"
+                f"graphs: training needs at least one graph per rank, got {len(graphs)} graphs for "
+                f"{num_replicas} ranks"
             )
         super().__init__(graphs, num_replicas=num_replicas, rank=rank, shuffle=shuffle, seed=seed)
         self.graphs = np.asarray(graphs.cpu())
@@ -72,29 +73,29 @@ class EpochBatchSampler(DistributedSampler):
                 yield torch.from_numpy(share.copy())
 
     def global_batches(self) -> list[np.ndarray]:
-        """The batches of the current epoch over all ranks; ``[rank::num_replicas]`` is a rank's."""
+        """Global batches of the current epoch; a rank takes ``[rank::num_replicas]`` of each."""
         order, bounds = self._order(), self._bounds()
         return [order[low:high] for low, high in zip(bounds[:-1], bounds[1:], strict=True)]
 
     def __len__(self) -> int:
-        """Batches of this rank in a whole epoch."""
+        """Number of batches of this rank in a full epoch."""
         bounds = self._bounds()
         if not self.shuffle and len(self.graphs) < self.num_replicas:
             return int(self.rank < len(self.graphs))
         return len(bounds) - 1
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch; another one than before starts with its first batch."""
+        """Set the epoch; a new epoch starts with its first batch."""
         if epoch != self.epoch:
             self.start = 0
         self.epoch = epoch
 
     def state_dict(self, batches_done: int) -> dict[str, int]:
-        """Where a run stands that has used ``batches_done`` batches of this epoch."""
+        """State of a run that has consumed ``batches_done`` batches of this epoch."""
         return {"epoch": self.epoch, "batches_done": batches_done}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Continue behind the batches that the state counts."""
+        """Resume after the batches that the state counts."""
         self.epoch, self.start = state["epoch"], state["batches_done"]
         if self.start >= len(self):
             self.epoch, self.start = self.epoch + 1, 0
@@ -105,7 +106,7 @@ class EpochBatchSampler(DistributedSampler):
         return np.random.default_rng([self.seed, self.epoch]).permutation(self.graphs)
 
     def _bounds(self) -> list[int]:
-        """Where the global batches begin, and where the last one ends."""
+        """Start of each global batch, and end of the last one."""
         total, step = len(self.graphs), self.batch_size * self.num_replicas
         starts = list(range(0, total, step))
         if len(starts) > 1 and total - starts[-1] < self.num_replicas:

@@ -1,4 +1,4 @@
-"""What a data set tells a model and a task about itself."""
+"""Data specifications: what models and tasks need to know about a dataset."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ _COUNTS = ("in_channels", "in_vectors", "out_channels", "out_vectors")
 
 
 def check_outputs(name: str, arguments: Collection[str], sizes: Mapping[str, Any]) -> None:
-    """Refuse a model without the outputs of the data.
+    """Check that a model has the outputs that the dataset requires.
 
     Args:
-        name: the model in the message.
-        arguments: the names of its constructor's arguments.
-        sizes: what the data set of them (`DataSpec.model_arguments`).
+        name: name of the model, for the message.
+        arguments: names of its constructor arguments.
+        sizes: values of the dataset for them (`DataSpec.model_arguments`).
 
     Raises:
-        ValueError: if the data have scalar or vector outputs and the model has only the other kind.
+        ValueError: If the data have scalar or vector outputs and the model only the other kind.
     """
     wanted = [kind for kind, key in OUTPUT_ARGUMENTS.items() if sizes.get(key)]
     kind = lacking_outputs(arguments, wanted)
     if kind is not None:
         key = OUTPUT_ARGUMENTS[kind]
         raise ValueError(
-            f"{name} has no {kind} outputs, of which the data set has {sizes[key]} for each node "
-            f"or graph ({key}): choose another model"
+            f"{name} has no {kind} outputs, but the dataset requires {sizes[key]} per node or "
+            f"graph ({key}): choose another model"
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSpec(ABC):
-    """Units, statistics and record of a data set of any family.
+    """Units, statistics and record of a dataset of any family.
 
-    It is plain data (strings, numbers, lists, dicts), so it can be written into a checkpoint
-    that loads with ``weights_only=True`` and into a run folder as YAML or JSON.
+    It is plain data (strings, numbers, lists, dicts), so it can be stored in a checkpoint that
+    loads with ``weights_only=True`` and in a run folder as YAML or JSON.
 
     Attributes:
-        units: unit of each field; ``"1"`` for pure numbers.
-        statistics: numbers measured on the training part only.
-        record: what has to agree before two results may be compared: which data, how they were
+        units: unit of each field; ``"1"`` for dimensionless quantities.
+        statistics: numbers computed on the training split only.
+        record: provenance that must agree for results to be comparable: which data, how they were
             split, and how they were read.
-        family: the kind of data: what a batch holds and how a model is called.
+        family: kind of data, which determines the contents of a batch and the model's signature.
     """
 
     units: Mapping[str, str] = field(default_factory=dict)
@@ -60,17 +60,17 @@ class DataSpec(ABC):
 
     @abstractmethod
     def _sizes(self) -> dict[str, Any]:
-        """Every constructor argument of a model that only the data can know."""
+        """All constructor arguments of a model that the data determine."""
 
     def model_arguments(self, model: Callable[..., Any] | None = None) -> dict[str, Any]:
-        """The constructor arguments of a model that only the data can know.
+        """The constructor arguments of a model that the data determine.
 
         Args:
-            model: the class (or function) that makes the model: only arguments that it takes are
+            model: class (or factory function) of the model: only arguments that it accepts are
                 returned. None: all of them.
 
         Raises:
-            ValueError: if the data have outputs that the model does not offer.
+            ValueError: If the data require outputs that the model does not have.
 
         >>> class Distances:
         ...     def __init__(self, out_channels: int, dim: int = 3): ...
@@ -87,10 +87,10 @@ class DataSpec(ABC):
         return {name: value for name, value in sizes.items() if name in parameters}
 
     def differences(self, other: DataSpec) -> list[str]:
-        """Why a model made for these data cannot be given others; empty where it can.
+        """Why a model built for these data cannot be applied to others; empty if it can.
 
         Args:
-            other: the description of the other data.
+            other: the specification of the other data.
 
         >>> spec = GeometricSpec(level="graph", dim=3, in_channels=5, out_channels=1)
         >>> spec.differences(GeometricSpec(level="graph", dim=3, in_channels=9, out_channels=1))
@@ -106,7 +106,7 @@ class DataSpec(ABC):
         ]
 
     def _contract(self) -> dict[str, Any]:
-        """What has to be alike for a model to be given other data."""
+        """What must be equal for a model to be applicable to other data."""
         target = getattr(self, "target", "y")
         unit = self.units.get(target, self.units.get("y"))
         return {**self._sizes(), "target": target, "unit of the target": unit}
@@ -114,7 +114,7 @@ class DataSpec(ABC):
     def to_dict(self) -> dict[str, Any]:
         """The family and all fields as plain dicts, lists, strings and numbers.
 
-        The record is stored as ``protocol``, the name that runs and models of all versions have.
+        The record is stored under the key ``protocol``, which runs and models of all versions use.
         """
         plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
         del plain["record"]
@@ -125,7 +125,7 @@ class DataSpec(ABC):
         """The inverse of :meth:`to_dict`.
 
         Raises:
-            ValueError: for a family that is not known.
+            ValueError: If the family is unknown.
         """
         families = {kind.family: kind for kind in (GeometricSpec, ForecastSpec)}
         rest = dict(values)
@@ -139,28 +139,28 @@ class DataSpec(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class GeometricSpec(DataSpec):
-    """The description of points in space with features.
+    """Specification of point clouds and geometric graphs with node features.
 
     Attributes:
         level: what is predicted: one value per ``"graph"`` or one per ``"node"``.
-        dim: dimension of space, 2 or 3.
+        dim: spatial dimension, 2 or 3.
         in_channels: scalar input channels per node (field ``x``).
         in_vectors: vector input channels per node (field ``vec``).
         out_channels: scalar output channels.
         out_vectors: vector output channels.
-        vector_fields: fields of a batch that turn with the input, for rotation augmentation.
-        target: field of a batch that a task predicts unless told otherwise.
-        lattice: points along each axis, where every graph is a regular point set of that shape in
-            row-major order, such as an image; None: any points.
-        elements: atomic number of each column of ``x``, where that is the one-hot of the element:
-            what turns a structure file into an input; empty: ``x`` is something else.
-        has_edges: whether the graphs come with edges of their own; False: every pair counts; None:
-            not known (descriptions of earlier versions).
+        vector_fields: batch fields that rotate with the input, for rotation augmentation.
+        target: batch field that a task predicts by default.
+        lattice: points along each axis if every graph is a regular grid of that shape in row-major
+            order, such as an image; None for arbitrary points.
+        elements: atomic number of each column of ``x`` if that is the one-hot encoding of the
+            element, so that structure files can be converted to inputs; empty otherwise.
+        has_edges: whether the dataset provides edges; False: complete graphs; None: unknown
+            (specifications of earlier versions).
 
     Raises:
-        ValueError: for an unknown level, a dimension other than 2 or 3, a negative number of
-            channels, a lattice of another dimension, elements that are not one for each channel,
-            or a specification without any output.
+        ValueError: If the level is unknown, ``dim`` is not 2 or 3, a number of channels is
+            negative, the lattice has another dimension, ``elements`` does not match the channels,
+            or there are no outputs.
 
     >>> spec = GeometricSpec(level="node", dim=3, in_channels=1, in_vectors=1, out_vectors=1)
     >>> spec.model_arguments()["in_vectors"]
@@ -181,7 +181,7 @@ class GeometricSpec(DataSpec):
     family: ClassVar[str] = "geometric"
 
     def __post_init__(self) -> None:
-        """Refuse values that no model could be built from."""
+        """Validate the fields."""
         if self.level not in get_args(Level):
             raise ValueError(f"level must be one of {get_args(Level)}, got {self.level!r}")
         if self.dim not in (2, 3):
@@ -192,16 +192,16 @@ class GeometricSpec(DataSpec):
             check_lattice(self.lattice, self.dim)
         if self.elements and len(self.elements) != self.in_channels:
             raise ValueError(
-                f"elements must name one for each of the {self.in_channels} columns of x, got "
+                f"elements must have one entry per column of x ({self.in_channels}), got "
                 f"{len(self.elements)}"
             )
         if self.out_channels + self.out_vectors == 0:
             raise ValueError("out_channels and out_vectors are both 0: nothing to predict")
 
     def differences(self, other: DataSpec) -> list[str]:
-        """See `DataSpec.differences`; data with an element that is new to the model differ too.
+        """See `DataSpec.differences`; also covers elements that the model was not trained on.
 
-        So do graphs with edges for a model of every pair, and inputs that are computed otherwise.
+        Also covers given edges versus complete graphs, and inputs that are computed differently.
         """
         found = super().differences(other)
         if self.family == other.family:
@@ -211,8 +211,8 @@ class GeometricSpec(DataSpec):
         given = getattr(other, "elements", ())
         new = [z for own, z in zip(self.elements, given, strict=False) if z and z != own]
         known = sorted(filter(None, self.elements))
-        told = f"elements {new} (atomic numbers) are new to the model, which knows {known}"
-        return [told] if new else []
+        text = f"elements {new} (atomic numbers) are new to the model, which knows {known}"
+        return [text] if new else []
 
     def _input_differences(self, other: DataSpec) -> list[str]:
         own, theirs = self.inputs, other.inputs
@@ -224,24 +224,24 @@ class GeometricSpec(DataSpec):
 
     @property
     def inputs(self) -> dict[str, str | bool]:
-        """What is known of how the inputs are made, beyond their number.
+        """How the inputs are computed, as far as it is known.
 
-        Whether graphs have edges of their own; and of a data set whose columns and edges can be
-        made in several ways, its arguments ``features``, ``edges`` and, where it counts, ``bonds``.
+        Whether the dataset provides edges; and for a dataset with several ways to compute features
+        and edges, its arguments ``features``, ``edges`` and, if relevant, ``bonds``.
         """
-        known = {} if self.has_edges is None else {"edges of their own": self.has_edges}
+        known = {} if self.has_edges is None else {"has_edges": self.has_edges}
         made = self.record.inputs
         if made is None:
             return known
         chosen = {"features": made.features, "edges": made.edges}
         known |= {key: value for key, value in chosen.items() if value is not None}
         if made.features == "chemistry" or made.edges == "bonds":
-            # Behind the word is the version that found them.
+            # The name is followed by a version.
             known["bonds"] = str(made.bonds).partition(" ")[0].rstrip("s")
         return known
 
     def _sizes(self) -> dict[str, Any]:
-        """Numbers of channels, dimension, level and lattice."""
+        """Channels, dimension, level and lattice."""
         lattice = None if self.lattice is None else list(self.lattice)
         return {
             **{name: getattr(self, name) for name in (*_COUNTS, "dim", "level")},
@@ -251,18 +251,18 @@ class GeometricSpec(DataSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class ForecastSpec(DataSpec):
-    """The description of a series on the sensors of a graph.
+    """Specification of a multivariate time series on a sensor graph.
 
     Attributes:
         num_nodes: number of sensors ``N``.
         in_channels: features per sensor and step ``F``; the first one is predicted.
-        input_steps: steps that a model sees, ``T``.
-        horizon: steps that it predicts.
-        interval: minutes from a step to the next.
-        target: name of the predicted feature, ``"flow"``.
+        input_steps: length of the lookback window in steps, ``T``.
+        horizon: number of predicted steps.
+        interval: sampling interval in minutes.
+        target: name of the predicted feature, such as ``"flow"``.
 
     Raises:
-        ValueError: for a size below 1, or an interval that does not divide a day.
+        ValueError: If a size is below 1, or the interval does not divide a day.
     """
 
     num_nodes: int
@@ -274,7 +274,7 @@ class ForecastSpec(DataSpec):
     family: ClassVar[str] = "forecasting"
 
     def __post_init__(self) -> None:
-        """Refuse values that no model could be built from."""
+        """Validate the fields."""
         for name in ("num_nodes", "in_channels", "input_steps", "horizon", "interval"):
             check_whole(name, getattr(self, name), 1)
         if 1440 % self.interval:
@@ -282,7 +282,7 @@ class ForecastSpec(DataSpec):
 
     @property
     def steps_per_day(self) -> int:
-        """Steps from midnight to midnight."""
+        """Number of steps per day."""
         return 1440 // self.interval
 
     def _sizes(self) -> dict[str, Any]:

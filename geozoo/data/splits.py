@@ -1,4 +1,4 @@
-"""Disjoint parts of a data set, and a hash that names them."""
+"""Dataset splits and their hashes."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Split = Mapping[str, Int[Tensor, " part"]]
 def random_split(
     num_graphs: int, sizes: Mapping[str, int | float], *, seed: int
 ) -> dict[str, Int[Tensor, " part"]]:
-    """Cut a seeded permutation into parts.
+    """Split a seeded random permutation.
 
     Args:
         num_graphs: number of graphs.
-        sizes: graphs per part, as whole numbers, or as fractions that add up to at most 1. Parts
-            are taken in this order; the fractions are rounded down, and when they add up to 1 the
-            last part takes what rounding left.
+        sizes: graphs per part, as integers, or as fractions that sum to at most 1. Parts are taken
+            in this order; fractions are rounded down, and if they sum to 1 the last part receives
+            the remainder.
         seed: seed of :func:`numpy.random.default_rng`.
 
     Raises:
-        ValueError: for sizes that are negative, mixed, too large, or leave a part empty.
+        ValueError: If sizes are negative, of mixed type, too large, or leave a part empty.
 
     >>> {name: len(part) for name, part in random_split(10, {"train": 8, "val": 2}, seed=0).items()}
     {'train': 8, 'val': 2}
@@ -43,10 +43,10 @@ def random_split(
 
 
 def every_nth(num_graphs: int, step: int, *, offset: int = 0) -> Int[Tensor, " part"]:
-    """The positions ``offset, offset + step, ...``.
+    """The indices ``offset, offset + step, ...``.
 
     Raises:
-        ValueError: for a step below 1 or an offset outside ``0..step - 1``.
+        ValueError: If the step is below 1 or the offset is outside ``0..step - 1``.
     """
     if step < 1 or not 0 <= offset < step:
         raise ValueError(f"step must be at least 1 and 0 <= offset < step, got {step}, {offset}")
@@ -54,11 +54,11 @@ def every_nth(num_graphs: int, step: int, *, offset: int = 0) -> Int[Tensor, " p
 
 
 def read_index_file(path: str | Path) -> Int[Tensor, " part"]:
-    """Read positions from a text file, one whole number per line.
+    """Read indices from a text file, one integer per line.
 
     Raises:
-        FileNotFoundError: when the file is not there.
-        ValueError: for anything that is not a whole number, or an empty file.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is empty or a line is not an integer.
     """
     path = Path(path)
     if not path.is_file():
@@ -73,11 +73,11 @@ def read_index_file(path: str | Path) -> Int[Tensor, " part"]:
 
 
 def check_split(split: Split, num_graphs: int) -> None:
-    """Make sure that parts lie inside the data set and share no graph.
+    """Check that all indices are within the dataset and that the parts are disjoint.
 
     Raises:
-        ValueError: for an empty part, a position outside the data set, one that occurs twice in
-            a part, or one that belongs to two parts.
+        ValueError: If a part is empty, or an index is out of range, occurs twice in a part, or
+            belongs to two parts.
     """
     owner = np.full(num_graphs, -1)
     names = list(split)
@@ -87,25 +87,25 @@ def check_split(split: Split, num_graphs: int) -> None:
             raise ValueError(f"split: the part {name!r} is empty")
         if index.min() < 0 or index.max() >= num_graphs:
             raise ValueError(
-                f"split: the part {name!r} holds positions from {index.min()} to {index.max()}; "
-                f"the data set has {num_graphs} graphs (0..{num_graphs - 1})"
+                f"split: the part {name!r} has indices from {index.min()} to {index.max()}; the "
+                f"dataset has {num_graphs} graphs (0..{num_graphs - 1})"
             )
         if len(np.unique(index)) != len(index):
-            raise ValueError(f"split: the part {name!r} holds a position twice")
-        taken = owner[index]
-        if (taken >= 0).any():
-            other = names[taken[taken >= 0][0]]
+            raise ValueError(f"split: the part {name!r} contains an index twice")
+        previous = owner[index]
+        if (previous >= 0).any():
+            other = names[previous[previous >= 0][0]]
             raise ValueError(
-                f"split: {int((taken >= 0).sum())} positions are both in {other!r} and in {name!r}"
+                f"split: {int((previous >= 0).sum())} indices are both in {other!r} and in {name!r}"
             )
         owner[index] = number
 
 
 def split_hash(split: Split) -> str:
-    """Twelve hexadecimal digits that name a split: which graphs are in which part.
+    """Hash of a split, twelve hexadecimal digits: which graphs are in which part.
 
-    The order within a part does not matter, since training shuffles and metrics do not depend
-    on it.
+    The order within a part does not matter, since training shuffles and metrics are independent
+    of it.
     """
     digest = hashlib.sha256()
     for name in sorted(split):
@@ -123,11 +123,11 @@ def _counts(num_graphs: int, sizes: Mapping[str, int | float]) -> dict[str, int]
         raise ValueError(f"sizes must not be negative, got {dict(sizes)}")
     limit = num_graphs if whole else 1.0 + 1e-9
     if sum(values) > limit:
-        raise ValueError(f"sizes {dict(sizes)} are more than the {num_graphs} graphs there are")
+        raise ValueError(f"sizes {dict(sizes)} exceed the {num_graphs} available graphs")
     counts = {name: int(v if whole else v * num_graphs + 1e-9) for name, v in sizes.items()}
     if not whole and sum(values) > 1.0 - 1e-9:
         counts[list(counts)[-1]] += num_graphs - sum(counts.values())
     empty = [name for name, count in counts.items() if count == 0]
     if empty:
-        raise ValueError(f"sizes {dict(sizes)} of {num_graphs} graphs leave {empty} empty")
+        raise ValueError(f"sizes {dict(sizes)} leave {empty} empty for {num_graphs} graphs")
     return counts

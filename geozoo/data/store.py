@@ -1,4 +1,4 @@
-"""Graphs of any sizes in flat arrays, gathered into batches by index."""
+"""Graphs of varying sizes in flat arrays, gathered into batches by index."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from geozoo.data._layout import GraphIndex, Ragged, as_index
 from geozoo.data._layout import check_fields as _check_fields
 from geozoo.data.batch import GraphBatch
-from geozoo.files.errors import damage_named
+from geozoo.files.errors import corrupt_file_errors
 from geozoo.files.safetensors_file import write_tensors
 
 if TYPE_CHECKING:
@@ -26,20 +26,20 @@ _FORMAT = 1
 
 
 class GraphStore:
-    """A data set of graphs as flat tensors and offsets.
+    """Graphs as concatenated tensors with offsets.
 
-    The rows of all graphs lie one after the other, so a batch is a handful of vectorised gathers
-    and no Python loop over graphs. Graphs without nodes or without edges are legitimate. Where
-    all graphs have one size the rows of a graph are copied as one block.
+    The rows of all graphs are concatenated, so that a batch takes a few vectorised gathers and no
+    Python loop over graphs. Graphs without nodes or edges are allowed. If all graphs have the same
+    size, the rows of a graph are copied as one block.
 
     Args:
         num_nodes: number of nodes of each of the ``S`` graphs.
         node: node fields, ``[sum of num_nodes, ...]``.
         graph: graph fields, ``[S, ...]``.
         edge: edge fields, ``[sum of num_edges, ...]``.
-        edge_index: ``[2, sum of num_edges]``, numbered within each graph (row 0 sender, row 1
-            receiver); shifted to the numbering of the batch when gathered.
-        num_edges: number of edges of each graph; needed with ``edge_index``.
+        edge_index: ``[2, sum of num_edges]``, node indices within each graph (row 0 sender, row 1
+            receiver); offset to indices within the batch when gathered.
+        num_edges: number of edges of each graph; required with ``edge_index``.
 
     Attributes:
         node: node fields by name.
@@ -48,9 +48,9 @@ class GraphStore:
         edge_index: as given, or ``None``.
 
     Raises:
-        TypeError: for fields that are no tensors, or sizes that are no whole numbers.
-        ValueError: for lengths that do not add up, NaN or infinite values, edges that leave
-            their graph, or field names that are reserved or used twice.
+        TypeError: If a field is not a tensor, or sizes are not integers.
+        ValueError: If lengths do not match, values are NaN or infinite, an edge refers to a node
+            outside its graph, or a field name is reserved or used twice.
 
     >>> store = GraphStore(torch.tensor([2, 1]), node={"x": torch.tensor([1.0, 2.0, 3.0])})
     >>> store.gather([1, 0]).x
@@ -85,18 +85,18 @@ class GraphStore:
         return len(self._nodes)
 
     def __repr__(self) -> str:
-        """Sizes and names."""
+        """Sizes and field names."""
         names = ", ".join(f"{level}: {' '.join(v)}" for level, v in self.fields.items() if v)
         return f"GraphStore({len(self)} graphs, {self._nodes.total} nodes; {names})"
 
     @property
     def num_nodes(self) -> Int[Tensor, " S"]:
-        """Number of nodes of each graph, in main memory."""
+        """Number of nodes of each graph, on the host."""
         return self._nodes.counts
 
     @property
     def num_edges(self) -> Int[Tensor, " S"] | None:
-        """Number of edges of each graph, in main memory; ``None`` for a store without edges."""
+        """Number of edges of each graph, on the host; ``None`` for a store without edges."""
         return None if self._edges is None else self._edges.counts
 
     @property
@@ -110,21 +110,22 @@ class GraphStore:
         return sum(tensor.nbytes for tensor in self._tensors().values())
 
     def gather(self, index: GraphIndex) -> GraphBatch:
-        """The graphs at some positions, in that order, as one batch on the store's device.
+        """Gather graphs, in the given order, into one batch on the store's device.
 
-        An index in main memory is checked, and no step waits for the device. An index that lies
-        on an accelerator is used unchecked there, and ragged graphs then cost one round trip.
+        A host index is validated, and no step synchronises with the device. An index on an
+        accelerator is used without bounds checks, and graphs of varying sizes then need one
+        synchronisation.
 
         Args:
-            index: positions ``[G]``; repeats are allowed.
+            index: graph indices ``[G]``; repeats are allowed.
 
         Returns:
-            The batch; its ``index`` field holds the positions.
+            The batch; its ``index`` field holds the indices.
 
         Raises:
-            TypeError: for an index that is not of whole numbers.
-            ValueError: for an index of another shape.
-            IndexError: for a position outside the store.
+            TypeError: If the index does not hold integers.
+            ValueError: If the index is not one-dimensional.
+            IndexError: If an index is out of range.
         """
         host = as_index(index, len(self))
         local = host.to(self.device, non_blocking=True)
@@ -146,7 +147,7 @@ class GraphStore:
         return GraphBatch(tensors, levels=levels, num_graphs=len(host), num_pairs=pairs)
 
     def to(self, device: torch.device | str) -> GraphStore:
-        """The store on another device; the sizes of the graphs stay in main memory too."""
+        """The store on another device; the sizes of the graphs also stay on the host."""
         if torch.device(device) == self.device:
             return self
         moved = object.__new__(GraphStore)
@@ -158,7 +159,7 @@ class GraphStore:
         return moved
 
     def _tensors(self) -> dict[str, Tensor]:
-        """All tensors under the names they have in a file."""
+        """All tensors by their names in a file."""
         tensors = {
             f"{level}.{name}": value
             for level, values in self.fields.items()
@@ -169,14 +170,14 @@ class GraphStore:
         return tensors
 
     def save(self, path: str | Path, *, metadata: Mapping[str, str] | None = None) -> None:
-        """Write the store as a safetensors file, complete or not at all.
+        """Write the store to a safetensors file atomically.
 
         Args:
             path: the file.
-            metadata: further text to keep in the file's header, such as a hash of the source.
+            metadata: further text for the file's header, such as a hash of the source.
 
         Raises:
-            OSError: naming the file, when it cannot be written.
+            OSError: If the file cannot be written; the message names it.
         """
         tensors = {name: value.cpu().contiguous() for name, value in self._tensors().items()}
         tensors["num_nodes"] = self._nodes.counts
@@ -187,18 +188,18 @@ class GraphStore:
 
     @classmethod
     def load(cls, path: str | Path, *, mmap: bool = True) -> GraphStore:
-        """Read what :meth:`save` wrote.
+        """Read a file written by :meth:`save`.
 
         Args:
             path: the file.
-            mmap: leave the data in the file and read pages as they are needed.
+            mmap: memory-map the file instead of reading it.
 
         Raises:
-            FileNotFoundError: when the file is not there.
-            ValueError: when the file holds something else.
+            FileNotFoundError: If the file does not exist.
+            ValueError: If the file is corrupt or not a graph store.
         """
         path = Path(path)
-        with damage_named(path, "not a graph store"):
+        with corrupt_file_errors(path, "not a graph store"):
             return cls._from_tensors(load_file(path) if mmap else load_bytes(path.read_bytes()))
 
     @classmethod
@@ -215,7 +216,7 @@ class GraphStore:
 
     @staticmethod
     def header(path: str | Path) -> dict[str, str] | None:
-        """What was given to :meth:`save` as ``metadata``; None for a missing or damaged file."""
+        """The ``metadata`` given to :meth:`save`; None for a missing or corrupt file."""
         try:
             with safe_open(path, framework="pt") as file:
                 return dict(file.metadata() or {})
@@ -234,15 +235,14 @@ class GraphStore:
         """Build a store from one mapping of arrays per graph.
 
         Args:
-            graphs: the graphs. ``edge_index [2, e]`` is taken where it is there; ``num_nodes``
-                is needed only where there is no node field.
+            graphs: the graphs. ``edge_index [2, e]`` is optional; ``num_nodes`` is required only
+                without node fields.
             node: names of the node fields, ``[n, ...]`` in each graph.
             edge: names of the edge fields, ``[e, ...]``.
-            graph: names of the graph fields, ``[...]`` (no axis for the graph).
+            graph: names of the graph fields, ``[...]`` (no leading axis).
 
         Raises:
-            ValueError: for a graph without one of the fields, no graphs at all, or shapes that
-                do not fit together.
+            ValueError: If there are no graphs, a graph lacks a field, or shapes are incompatible.
         """
         from geozoo.data._layout import stack_graphs
 
@@ -250,14 +250,14 @@ class GraphStore:
 
     @classmethod
     def from_pyg(cls, source: Iterable[Data] | Batch) -> GraphStore:
-        """Build a store from ``Data`` objects, a ``Batch`` or a data set of PyTorch Geometric.
+        """Build a store from ``Data`` objects, a ``Batch`` or a dataset of PyTorch Geometric.
 
-        Attributes are sorted into node, edge and graph fields by their size, as PyTorch
-        Geometric itself does.
+        Attributes are classified as node, edge or graph fields by their size, as PyTorch
+        Geometric does.
 
         Raises:
-            TypeError: for attributes that are not numbers.
-            ValueError: for graphs that do not have the same attributes.
+            TypeError: If an attribute is not numeric.
+            ValueError: If the graphs have different attributes.
         """
         from geozoo.data._pyg import from_data_objects
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from geozoo.data import damage_named
+from geozoo.data import corrupt_file_errors
 from geozoo.runs.errors import RunError
 
 
@@ -131,7 +131,7 @@ class RunFolder:
 @contextmanager
 def _damage_told(path: Path, what: str) -> Iterator[None]:
     try:
-        with damage_named(path, what):
+        with corrupt_file_errors(path, what):
             yield
     except (ValueError, FileNotFoundError) as error:
         raise RunError(str(error)) from error

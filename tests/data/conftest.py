@@ -1,4 +1,4 @@
-"""Folders and official file layouts for the tests of the data room."""
+"""Fixtures for `tests/data`: isolated data folders and official file layouts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Damaging files and reading them in a process that may die."""
+"""Corrupting files and reading them in a process that may crash."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRUNCATIONS, FLIPS = 50, 200
 
 
 class Format(NamedTuple):
-    """A kind of file: how to make one, and how it is read.
+    """A file format: how to create a file, and how to read it.
 
     Attributes:
         make: writes what is read into a folder and returns the file that is damaged.
@@ -29,7 +29,7 @@ class Format(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What became of the damaged files."""
+    """Outcomes for the corrupt files."""
 
     refused: int
     read: int
@@ -37,7 +37,7 @@ class Report(NamedTuple):
 
 
 def corruptions(content: bytes, seed: int) -> Iterator[tuple[str, bytes]]:
-    """Truncated, with one byte changed, with a part zeroed, and empty."""
+    """Truncated, with one byte flipped, with a zeroed range, and empty versions."""
     draw = random.Random(seed)
     yield "empty", b""
     for place in sorted(draw.sample(range(len(content)), min(TRUNCATIONS, len(content)))):
@@ -53,7 +53,7 @@ def corruptions(content: bytes, seed: int) -> Iterator[tuple[str, bytes]]:
 
 
 def try_all(name: str, folder: Path, seed: int = 0) -> Report:
-    """Read every damaged version of a kind of file in a process of its own, in bounded memory.
+    """Read every corrupt version of a file in a separate process with bounded memory.
 
     Raises:
         AssertionError: when the process dies, or hangs.

@@ -1,4 +1,4 @@
-"""Every kind of file that is read, small, and how it is read."""
+"""A small file of every supported format, and its reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turning a batch."""
+"""Rotating a batch."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def test_lengths_stay() -> None:
 @pytest.mark.parametrize(
     ("rotations", "fields", "message"),
     [
-        (torch.zeros(1, 3, 3), ("pos",), r"rotations must have the shape \[2, dim, dim\]"),
-        (torch.zeros(3, 3), ("pos",), r"rotations must have the shape"),
-        (torch.zeros(2, 3, 3), ("velocity",), "'velocity' is no node or graph field"),
-        (torch.zeros(2, 3, 3), ("weight",), "'weight' is no node or graph field"),
-        (torch.zeros(2, 2, 2), ("pos",), "the last axis of 'pos' must be 2"),
+        (torch.zeros(1, 3, 3), ("pos",), r"rotations must have shape \[2, dim, dim\]"),
+        (torch.zeros(3, 3), ("pos",), r"rotations must have shape"),
+        (torch.zeros(2, 3, 3), ("velocity",), "'velocity' is not a node or graph field"),
+        (torch.zeros(2, 3, 3), ("weight",), "'weight' is not a node or graph field"),
+        (torch.zeros(2, 2, 2), ("pos",), "the last axis of 'pos' must have size 2"),
     ],
 )
-def test_wrong_arguments_are_refused(rotations, fields, message: str) -> None:
+def test_wrong_arguments_are_rejected(rotations, fields, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         rotate_batch(make_store([2, 3]).gather([0, 1]), rotations, fields)

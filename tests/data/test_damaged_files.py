@@ -1,4 +1,4 @@
-"""A damaged file is refused by name, or read as what it says; nothing else happens."""
+"""A corrupt file raises an error that names it, or is read as what it still contains."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SEALED = ("model weights",)
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_damage_is_refused_by_name(name: str, tmp_path: Path) -> None:
+def test_damage_is_rejected_by_name(name: str, tmp_path: Path) -> None:
     report = try_all(name, tmp_path)
     assert not report.problems, "\n".join(report.problems[:5]) + f"\n{len(report.problems)} in all"
     assert report.refused > 0

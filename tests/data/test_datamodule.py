@@ -25,7 +25,7 @@ SPEC = GeometricSpec(level="graph", dim=3, out_channels=1)
 
 
 class Toy(GraphDataModule):
-    """Thirteen graphs: nine train, two validate, two test."""
+    """Thirteen graphs: nine for training, two for validation, two for testing."""
 
     calls = 0
     splits_of_load: dict[str, torch.Tensor] | None = None
@@ -38,7 +38,7 @@ class Toy(GraphDataModule):
 
 
 class Recorder(lightning.LightningModule):
-    """Notes which graphs it saw."""
+    """Records the graphs of each batch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -179,18 +179,18 @@ def test_loader_on_a_device_uses_no_workers() -> None:
         ({"resident": "gpu"}, "resident must be one of"),
     ],
 )
-def test_wrong_options_are_refused(options: dict, message: str) -> None:
+def test_wrong_options_are_rejected(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         LoaderOptions(**{"batch_size": 1, **options})
 
 
-def test_wrong_modules_are_refused() -> None:
+def test_wrong_modules_are_rejected() -> None:
     with pytest.raises(TypeError, match="loader must be a LoaderOptions, got dict"):
         Toy({"batch_size": 1})
     module = Toy(LoaderOptions(batch_size=1))
     module.splits_of_load = {"train": torch.arange(9)}
-    with pytest.raises(ValueError, match=r"\['val', 'test'\] are missing"):
+    with pytest.raises(ValueError, match=r"missing: \['val', 'test'\]"):
         module.setup()
     module.splits_of_load = {part: torch.arange(3) for part in ("train", "val", "test")}
-    with pytest.raises(ValueError, match="3 positions are both in 'train' and in 'val'"):
+    with pytest.raises(ValueError, match="3 indices are both in 'train' and in 'val'"):
         module.setup()

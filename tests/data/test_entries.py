@@ -1,4 +1,4 @@
-"""The entry folders of the data sets: cards, configs and file lists."""
+"""The entry folders of the datasets: cards, configs and file lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The register of fields is what the data sets have, and what editors are told."""
+"""The field registry matches the datasets and the annotations of `GraphBatch`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ SETS |= {"chirality": lambda folder: Chirality(loader=LOADER)}
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_data_sets_hold_to_the_register(
+def test_datasets_hold_to_the_register(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("geozoo.data.particles.nbody._NUM_EVALUATION", 6)
@@ -82,5 +82,5 @@ def test_editors_are_told_the_fields() -> None:
 
 def test_annotations_make_no_fields() -> None:
     batch = GraphBatch({"batch": torch.zeros(1, dtype=torch.long)}, levels={}, num_graphs=1)
-    with pytest.raises(AttributeError, match="this batch has no field 'pos'; it has: batch"):
+    with pytest.raises(AttributeError, match="this batch has no field 'pos'; available: batch"):
         _ = batch.pos

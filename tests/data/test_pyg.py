@@ -1,4 +1,4 @@
-"""Between our stores and PyTorch Geometric."""
+"""Conversion to and from PyTorch Geometric."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_store_to_list() -> None:
     assert data[0].dipole.shape == (1, 3)
 
 
-def test_batch_without_graphs_is_refused_by_name() -> None:
+def test_batch_without_graphs_is_rejected_by_name() -> None:
     with pytest.raises(ValueError, match="to_pyg needs at least one graph"):
         make_store(SIZES).gather([]).to_pyg()
 
@@ -94,15 +94,15 @@ def test_numbers_become_graph_fields() -> None:
     assert batch.weight.dtype == torch.float32
 
 
-def test_wrong_sources_are_refused() -> None:
+def test_wrong_sources_are_rejected() -> None:
     pos = torch.zeros(2, 3)
     with pytest.raises(TypeError, match="element 1 must be a torch_geometric.data.Data, got dict"):
         GraphStore.from_pyg([Data(pos=pos), {"pos": pos}])
     with pytest.raises(TypeError, match="attribute 'name' of graph 0 must be a tensor"):
         GraphStore.from_pyg([Data(pos=pos, name="benzene")])
-    with pytest.raises(ValueError, match="graph 1 and graph 0 .* only one of the two has y"):
+    with pytest.raises(ValueError, match="graph 1 and graph 0 .* only one of them has y"):
         GraphStore.from_pyg([Data(pos=pos), Data(pos=pos, y=torch.zeros(1))])
-    with pytest.raises(ValueError, match="only one of the two has edge_index"):
+    with pytest.raises(ValueError, match="only one of them has edge_index"):
         GraphStore.from_pyg([Data(pos=pos), Data(pos=pos, edge_index=torch.zeros(2, 1).long())])
     with pytest.raises(ValueError, match="graphs is empty"):
         GraphStore.from_pyg([])

@@ -1,4 +1,4 @@
-"""Records of data: typed in memory, flat and of one layout in every stored run and model."""
+"""Data records: typed in memory, flat with a stable layout in stored runs and models."""
 
 from __future__ import annotations
 

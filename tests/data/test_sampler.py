@@ -1,4 +1,4 @@
-"""The order of batches."""
+"""Batch sampling."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def test_evaluation_with_fewer_graphs_than_ranks_leaves_ranks_empty() -> None:
     assert shards == [[[100]], [[101]], []]
 
 
-def test_training_with_fewer_graphs_than_ranks_is_refused() -> None:
-    with pytest.raises(ValueError, match="2 graphs to train on are fewer than the 3 ranks"):
+def test_training_with_fewer_graphs_than_ranks_is_rejected() -> None:
+    with pytest.raises(ValueError, match="got 2 graphs for 3 ranks"):
         batches(2, 5, shuffle=True, num_replicas=3)
 
 
@@ -90,10 +90,10 @@ def test_another_epoch_forgets_the_position() -> None:
     ("options", "message"),
     [
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
-        ({"rank": 2, "num_replicas": 2}, "rank must be one of 0..1, got 2"),
-        ({"rank": -1}, "rank must be one of 0..0, got -1"),
+        ({"rank": 2, "num_replicas": 2}, "rank must be in 0..1, got 2"),
+        ({"rank": -1}, "rank must be in 0..0, got -1"),
     ],
 )
-def test_wrong_arguments_are_refused(options: dict, message: str) -> None:
+def test_wrong_arguments_are_rejected(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         EpochBatchSampler(torch.arange(5), **{"batch_size": 2, "shuffle": True, **options})

@@ -37,12 +37,12 @@ def test_energy_scale_is_the_rms_of_force_components() -> None:
     [
         ([], [[1.0, 0, 0]], "energy is empty"),
         ([0.0], [], "forces is empty"),
-        ([torch.nan], [[1.0, 0, 0]], "energy holds NaN"),
-        ([0.0], [[torch.inf, 0, 0]], "forces holds NaN or infinite"),
+        ([torch.nan], [[1.0, 0, 0]], "energy contains NaN"),
+        ([0.0], [[torch.inf, 0, 0]], "forces contains NaN or infinite"),
         ([0.0], [[0.0, 0, 0]], "forces are all zero"),
     ],
 )
-def test_unusable_targets_are_refused(energy: list, forces: list, message: str) -> None:
+def test_unusable_targets_are_rejected(energy: list, forces: list, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         energy_force_statistics(torch.tensor(energy), torch.tensor(forces))
 
@@ -65,7 +65,7 @@ def test_kcal_per_mol_is_exact() -> None:
     assert pytest.approx(43.36410424180094, rel=1e-15) == KCAL_MOL_TO_MEV
 
 
-def test_unknown_units_are_refused() -> None:
+def test_unknown_units_are_rejected() -> None:
     with pytest.raises(ValueError, match="energy_unit must be one of meV, eV, kcal/mol"):
         energy_factor("kcal")
     with pytest.raises(ValueError, match="length_unit must be one of angstrom, bohr; got 'nm'"):

@@ -1,4 +1,4 @@
-"""Two processes that prepare the same data at once, and folders that nobody may write to."""
+"""Concurrent preparation of the same data, and read-only folders."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ SETS = {
 
 
 def content(name: str, root: str, start: float = 0.0) -> str:
-    """Prepare a data set, not before a moment, and say what it holds."""
+    """Prepare a dataset at a given time and print a hash of its content."""
     time.sleep(max(start - time.time(), 0.0))
     data = SETS[name][0](Path(root))
     data.prepare_data()
@@ -90,7 +90,7 @@ def content(name: str, root: str, start: float = 0.0) -> str:
 
 
 def content_of(name: str, root: Path) -> str:
-    """The same, in a process of its own: some sets have to be told that their files are made up."""
+    """The same in a separate process, with checks of published content disabled."""
     return result_of(content, name, str(root), told=root / "nothing is told")
 
 
@@ -112,7 +112,7 @@ def test_two_processes_prepare_the_same_data(name: str, tmp_path: Path) -> None:
 
 
 def attempt_to_prepare(name: str, root: str) -> str:
-    """What is said when a folder cannot be written to."""
+    """The error message for a read-only folder."""
     lose_right_to_write()
     try:
         content(name, root)
@@ -122,7 +122,7 @@ def attempt_to_prepare(name: str, root: str) -> str:
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_a_folder_that_cannot_be_written_to_is_named(name: str, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_to_is_reported(name: str, tmp_path: Path) -> None:
     SETS[name][1](tmp_path)
     folders = [tmp_path, *(path for path in tmp_path.rglob("*") if path.is_dir())]
     before = files(tmp_path)

@@ -1,4 +1,4 @@
-"""The description of a data set."""
+"""Data specifications."""
 
 from __future__ import annotations
 
@@ -45,6 +45,6 @@ def test_dict_round_trip_through_json() -> None:
         ({"out_channels": 0}, "nothing to predict"),
     ],
 )
-def test_wrong_values_are_refused(change: dict, message: str) -> None:
+def test_wrong_values_are_rejected(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         GeometricSpec(**{"level": "graph", "dim": 3, "out_channels": 1, **change})

@@ -1,4 +1,4 @@
-"""Disjoint parts of a data set."""
+"""Dataset splits."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def test_sizes_of_parts(num_graphs: int, sizes: dict, expected: list[int]) -> No
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"train": 8, "val": 3}, "are more than the 10 graphs"),
-        ({"train": 0.8, "val": 0.3}, "are more than the 10 graphs"),
+        ({"train": 8, "val": 3}, "exceed the 10 available graphs"),
+        ({"train": 0.8, "val": 0.3}, "exceed the 10 available graphs"),
         ({"train": 8, "val": 0.1}, "must all be whole numbers or all be fractions"),
         ({}, "must all be whole numbers"),
         ({"train": -1, "val": 2}, "must not be negative"),
         ({"train": 0.9, "val": 0.05}, r"leave \['val'\] empty"),
     ],
 )
-def test_impossible_sizes_are_refused(sizes: dict, message: str) -> None:
+def test_impossible_sizes_are_rejected(sizes: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         random_split(10, sizes, seed=0)
 
@@ -77,14 +77,14 @@ def test_index_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("split", "message"),
     [
-        ({"train": [0, 1], "val": [2, 1]}, "1 positions are both in 'train' and in 'val'"),
-        ({"train": [0, 1], "val": [5]}, "'val' holds positions from 5 to 5; .* has 5 graphs"),
-        ({"train": [-1, 1]}, "'train' holds positions from -1"),
-        ({"train": [2, 2]}, "'train' holds a position twice"),
+        ({"train": [0, 1], "val": [2, 1]}, "1 indices are both in 'train' and in 'val'"),
+        ({"train": [0, 1], "val": [5]}, "'val' has indices from 5 to 5; .* has 5 graphs"),
+        ({"train": [-1, 1]}, "'train' has indices from -1"),
+        ({"train": [2, 2]}, "'train' contains an index twice"),
         ({"train": []}, "the part 'train' is empty"),
     ],
 )
-def test_wrong_splits_are_refused(split: dict, message: str) -> None:
+def test_wrong_splits_are_rejected(split: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         check_split({part: torch.tensor(index).long() for part, index in split.items()}, 5)
 

@@ -1,4 +1,4 @@
-"""Arrays in each other's place, of another type, of another shape, with holes."""
+"""Swapped arrays, and arrays with wrong dtype, wrong shape or missing values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOADER = LoaderOptions(batch_size=4)
 
 
 class Rmd17:
-    """One npz file of five arrays."""
+    """One npz file with five arrays."""
 
     #: The same shape and type: nothing tells them apart.
     alike = ({"coords", "forces"},)
@@ -33,7 +33,7 @@ class Rmd17:
 
 
 class Images:
-    """One npz file of images and labels of three parts."""
+    """One npz file with images and labels of three splits."""
 
     alike = ({"val_images", "test_images"}, {"val_labels", "test_labels"})
 
@@ -53,7 +53,7 @@ class Images:
 
 
 class Particles:
-    """An npy file for each array and part; here those of the training part."""
+    """An npy file per array and split; here those of the training split."""
 
     #: Positions and velocities have one shape.
     alike = ({"loc", "vel"},)
@@ -69,7 +69,7 @@ class Particles:
 
 
 class Flows:
-    """One npz file of one array."""
+    """One npz file with one array."""
 
     alike = ()
 
@@ -85,7 +85,7 @@ SETS = {kind.__name__: kind() for kind in (Rmd17, Images, Particles, Flows)}
 
 
 def swaps(arrays: Arrays, alike: tuple[set[str], ...]) -> Iterator[tuple[str, Arrays]]:
-    """Two arrays in each other's place, where something tells them apart."""
+    """Two swapped arrays, if they are distinguishable."""
     for one, other in itertools.combinations(arrays, 2):
         if {one, other} not in alike:
             yield f"{one}, {other} swapped", {
@@ -94,7 +94,7 @@ def swaps(arrays: Arrays, alike: tuple[set[str], ...]) -> Iterator[tuple[str, Ar
 
 
 def strange(values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Versions of an array that are none of the published ones."""
+    """Versions of an array with wrong dtype, shape or values."""
     yield "as text", values.astype(str)
     yield "as bytes", values.astype("S8")
     yield "complex", values.astype(complex)
@@ -114,7 +114,7 @@ def strange(values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_arrays_that_are_something_else_are_refused(
+def test_arrays_that_are_something_else_are_rejected(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("geozoo.data.particles.nbody._NUM_EVALUATION", 6)

@@ -46,7 +46,9 @@ def test_a_forecaster_is_built_from_the_description_and_its_graphs(name: str) ->
 
 def test_outputs_that_a_model_lacks_are_refused() -> None:
     spec = GeometricSpec(level="node", dim=3, in_channels=1, out_vectors=1)
-    with pytest.raises(ValueError, match=r"^SchNet has no vector outputs, of which the data set"):
+    with pytest.raises(
+        ValueError, match=r"^SchNet has no vector outputs, but the dataset requires"
+    ):
         spec.model_arguments(read("schnet")[0])
 
 
@@ -63,7 +65,7 @@ def test_a_config_without_the_outputs_of_the_data_is_refused() -> None:
     node = OmegaConf.create({"_target_": "my.SchNet", "dim": "???", "out_channels": "???"})
     wanted = {"dim": 3, "out_channels": 1, "out_vectors": 0}
     assert complete_model(node, wanted).out_channels == 1
-    message = r"^model: my\.SchNet has no vector outputs, of which the data set has 2 .*out_vectors"
+    message = r"^model: my\.SchNet has no vector outputs, but the dataset requires 2 .*out_vectors"
     with pytest.raises(ConfigError, match=message):
         complete_model(node, {**wanted, "out_vectors": 2})
     free = OmegaConf.create({"width": 3})

@@ -74,12 +74,12 @@ class LosLoop(Traffic):
 
 @dataclass(frozen=True)
 class RoadFiles:
-    """Files beside a table, of which a road graph is made.
+    """Files that define the sensor graph of a table.
 
     Attributes:
-        adjacency: csv of weights, or None.
-        edges: csv of roads ``from,to,cost``, or None.
-        coordinates: csv of ``sensor_id,latitude,longitude``, or None.
+        adjacency: CSV of weights, or None.
+        edges: CSV of roads ``from,to,cost``, or None.
+        coordinates: CSV of ``sensor_id,latitude,longitude``, or None.
     """
 
     adjacency: str | Path | None = None
@@ -103,11 +103,11 @@ class TrafficCSV(Traffic):
         feature: name of the measured quantity.
         unit: its unit.
         zero_is_missing: whether 0 denotes a missing reading.
-        missing: further numbers that stand for a missing reading, such as -9999.
-        absent_rows: ``"unobserved"``: a step without a row is one without readings; ``"closed"``:
-            the rows count as consecutive steps, whatever time lies between.
-        form: separator, decimals, columns and times of the table.
-        roads: files that say what lies between the sensors.
+        missing: further sentinel values of missing readings, such as -9999.
+        absent_rows: ``"unobserved"``: a step without a row is unobserved; ``"closed"``: rows count
+            as consecutive steps, regardless of the time between them.
+        form: separator, decimal mark, columns and times of the table.
+        roads: files that define the sensor graph.
     """
 
     name = "traffic_csv"
@@ -141,5 +141,5 @@ class TrafficCSV(Traffic):
         self.leaves_out_blind_windows = absent_rows == "unobserved"
 
     def read(self) -> TrafficSeries:
-        """Read the table and what goes with it."""
+        """Read the table and the files of its sensor graph."""
         return read_sensor_table(self.path, **self.options)
