@@ -172,13 +172,13 @@ class DataRecord:
 
         >>> now = DataRecord(structures=StructureFiles(file_hashes={"train": "1b"}))
         >>> now.changed_since(DataRecord(structures=StructureFiles(file_hashes={"train": "0a"})))
-        'the train file has the hash 1b, and had 0a'
+        'the train file has the hash 1b, previously 0a'
         """
         earlier, files = before.structures or StructureFiles(), self.structures or StructureFiles()
         here = files.file_hashes
         found = [
             f"the {part} file {files.files.get(part, '')}".rstrip()
-            + f" has the hash {here[part]}, and had {digest}"
+            + f" has the hash {here[part]}, previously {digest}"
             for part, digest in earlier.file_hashes.items()
             if here.get(part, digest) != digest
         ]
@@ -187,10 +187,10 @@ class DataRecord:
         for what, new, old in (
             (f"the file {self.source or ''} has", self.source_hash, before.source_hash),
             ("the values of the data have", self.data_hash, before.data_hash),
-            ("the parts have", self.split_hash, before.split_hash),
+            ("the splits have", self.split_hash, before.split_hash),
         ):
             if None not in (new, old) and new != old:
-                return f"{what} the hash {new}, and had {old}"
+                return f"{what} the hash {new}, previously {old}"
         return ""
 
     def to_dict(self) -> dict[str, Any]:

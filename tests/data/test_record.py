@@ -68,14 +68,14 @@ def test_rules_that_are_absent_raise_an_error_that_names_them() -> None:
     ("before", "now", "change"),
     [
         ({}, {"data_hash": "1"}, ""),
-        ({"split_hash": "1"}, {"split_hash": "2"}, "the parts have the hash 2, and had 1"),
+        ({"split_hash": "1"}, {"split_hash": "2"}, "the splits have the hash 2, previously 1"),
         (
             {"data_hash": "1", "split_hash": "3"}, {"data_hash": "2", "split_hash": "4"},
-            "the values of the data have the hash 2, and had 1",
+            "the values of the data have the hash 2, previously 1",
         ),
         (
             {"source_hash": "1"}, {"source_hash": "2", "source": "a.npz"},
-            "the file a.npz has the hash 2, and had 1",
+            "the file a.npz has the hash 2, previously 1",
         ),
     ],
 )  # fmt: skip

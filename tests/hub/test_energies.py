@@ -159,7 +159,7 @@ def test_isolated_atoms_in_file_are_reference_energies(trained, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["dataset.atom_energies={H: -13.6, C: -1030}"], "O of H, C, O is missing"),
+        (["dataset.atom_energies={H: -13.6, C: -1030}"], "(H, C, O); missing: O"),
         (["dataset.energy_reference=given"], "energy_reference=given requires atom_energies"),
         (["dataset.energy_reference=isolated"], "requires single-atom frames with config_type"),
         (

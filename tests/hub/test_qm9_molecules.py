@@ -105,7 +105,7 @@ def test_file_molecules_have_same_inputs_as_dataset(features, edges, bonds, kind
 @pytest.mark.parametrize(
     ("features", "edges", "message"),
     [
-        ("chemistry", "complete", "trained on rdkit's hybridisation and aromaticity"),
+        ("chemistry", "complete", "trained on RDKit's hybridisation and aromaticity"),
         ("pyg", "bonds", "trained on bonds as edges .*Use an SDF file"),
     ],
 )
@@ -161,7 +161,7 @@ def test_two_dimensional_drawing_raises(tmp_path: Path) -> None:
             water.AddConformer(conformer)
         with chem.SDWriter(str(tmp_path / f"{flat}.sdf")) as writer:
             writer.write(water)
-    with pytest.raises(ValueError, match=r"molecule 0 of .*True.sdf is a drawing"):
+    with pytest.raises(ValueError, match=r"molecule 0 of .*True.sdf is a 2D drawing"):
         read_structures(tmp_path / "True.sdf")
     assert len(read_structures(tmp_path / "False.sdf")[0].numbers) == 3
 

@@ -320,7 +320,9 @@ def test_wrong_weights_on_mirror_raise(mirrored, tmp_path):
 
 def test_offline_error_lists_mirrors(mirrored, monkeypatch):
     monkeypatch.setenv("GEOZOO_OFFLINE", "1")
-    with pytest.raises(FileNotFoundError, match="GEOZOO_OFFLINE is set. Fetch it from http://127"):
+    with pytest.raises(
+        FileNotFoundError, match="GEOZOO_OFFLINE is set. Download it from http://127"
+    ):
         load(mirrored)
 
 

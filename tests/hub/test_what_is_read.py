@@ -165,7 +165,7 @@ def test_unsupported_charge_warns_or_raises(tmp_path: Path) -> None:
     assert texts[1].startswith("structure 1 has a spin of 2 (spin), which the model does not take")
     known = StructureFiles(total_charge=[0.0], spin=[1.0])
     spec = replace(model.spec, record=DataRecord(structures=known))
-    with pytest.raises(ValueError, match="trained on a total charge of 0 alone"):
+    with pytest.raises(ValueError, match="trained only on a total charge of 0"):
         structure_store(spec, ion)
     cation = replace(model.spec, record=DataRecord(structures=StructureFiles(total_charge=[1.0])))
     with warnings.catch_warnings():
@@ -180,7 +180,7 @@ def test_unsupported_charge_warns_or_raises(tmp_path: Path) -> None:
         ValueError, match="structure 0 has a total charge of 0 .charge., and 1 more"
     ):
         structure_store(cation, closed)
-    with pytest.warns(UserWarning, match="do not say their total charge; those of the training"):
+    with pytest.warns(UserWarning, match="do not specify their total charge; the training"):
         structure_store(cation, read_structures(written(tmp_path / "c.xyz", [atoms()])))
 
 

@@ -199,12 +199,12 @@ def _report(
 ) -> None:
     has = f"{where} has a {name} of {value:g} ({key})"
     if count > 1:
-        has += f", as do {count - 1} more"
+        has += f", and {count - 1} more differ as well"
     if trained:
         raise ValueError(
             f"{has}; the model was trained only on a {name} of {_and(trained)} and does not take "
-            "it as input, so its predictions would be for another species. To get them, remove "
-            f"the {name} from the input"
+            f"it as input, so its predictions would be for the {name} of its training. To get "
+            f"them, remove the {name} from the input"
         )
     warnings.warn(
         f"{has}, which the model does not take as input: it predicts for the state of its training "
