@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from importlib import import_module
 from pathlib import Path
@@ -35,8 +36,14 @@ def test_config_repeats_the_defaults_of_its_class(name: str) -> None:
     module, _, attribute = values.pop("_target_").rpartition(".")
     parameters = inspect.signature(getattr(import_module(module), attribute)).parameters
     for key, parameter in parameters.items():
-        if parameter.default not in (parameter.empty, None, ()):
-            assert values[key] == parameter.default, key
+        default = parameter.default
+        if dataclasses.is_dataclass(default):  # options in a group are a mapping in the config
+            given = {
+                name: tuple(v) if isinstance(v, list) else v for name, v in values[key].items()
+            }
+            assert given == dataclasses.asdict(default), key
+        elif default not in (parameter.empty, None, ()):
+            assert values[key] == default, key
 
 
 @pytest.mark.parametrize("name", NAMES)
