@@ -57,10 +57,10 @@ def main() -> None:
         f"dataset.feature=flow dataset.unit='vehicles/5 min' run_dir={folder / 'run'} "
         f"trainer.max_epochs={options.epochs} trainer.check_val_every_n_epoch=5"
     )
-    geozoo(f"publish {folder / 'run'} --out {folder / 'model'} --name roads")
+    geozoo(f"publish {folder / 'run'} out={folder / 'model'} name=roads")
     geozoo(
         f"predict checkpoint={folder / 'model'} input={folder / 'last_hour.csv'} "
-        f"output={folder / 'next_hour.csv'}"
+        f"out={folder / 'next_hour.csv'}"
     )
     with (folder / "next_hour.csv").open(newline="") as file:
         rows = list(csv.reader(file))[1:]

@@ -86,7 +86,7 @@ def main() -> None:
         "trainer.check_val_every_n_epoch=5 schedule.warmup_epochs=1 task.test_rotations=1 "
         "optimizer.lr=5.0e-3 dataset.loader.batch_size=20 ema_decay=0.95 task.energy_weight=0.1"
     )
-    geozoo(f"publish {run} --out {model} --name copper")
+    geozoo(f"publish {run} out={model} name=copper")
     energies = run_dynamics(cold, model, options.picoseconds)
     drift = 1e3 * np.abs(energies - energies[0]).max() / len(cold)
     print(f"{options.picoseconds} ps at constant energy: it stays within {drift:.3f} meV an atom")
