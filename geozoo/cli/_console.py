@@ -1,36 +1,14 @@
-"""User errors and log records on the screen."""
+"""Log records on the screen."""
 
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from rich.text import Text
 
 from geozoo.cli._quiet import quiet_lightning
-from geozoo.config import ConfigError
 from geozoo.report.screen import Screen
-from geozoo.runs.errors import RunError
-
-_USAGE_FAULT, _RUN_FAULT = 2, 1
-
-
-@contextmanager
-def faults_shown(screen: Screen, program: str) -> Iterator[None]:
-    """End the program with their message, without a traceback, for user errors.
-
-    HYDRA_FULL_ERROR=1 shows the traceback, as it does for Hydra's own messages.
-    """
-    try:
-        yield
-    except (ConfigError, RunError) as error:
-        if os.environ.get("HYDRA_FULL_ERROR", "0") != "0":
-            raise
-        is_usage = isinstance(error, ConfigError)
-        screen.fail(program, str(error), code=_USAGE_FAULT if is_usage else _RUN_FAULT)
 
 
 class _Lines(logging.Handler):

@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from geozoo.config import ConfigError
-from geozoo.runs.arguments import repeated_keys
 
 _KEY = "ensemble="
-#: Keys that are read here, before Hydra.
-_OWN = ("ensemble", "seed", "run_dir", "resume")
 _PAIR = "${hydra:runtime.choices.model}-${hydra:runtime.choices.dataset}"
 
 
@@ -26,8 +23,8 @@ def ensemble_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
         Without ``ensemble=`` the words as they are, and none.
 
     Raises:
-        ConfigError: for fewer than two members, several seeds, one of these keys given twice, or
-            the continuation of a run.
+        ConfigError: for fewer than two members, several seeds, or the continuation of a
+            run.
 
     >>> ensemble_words(["model=stid", "ensemble=3", "seed=7"])[0]
     ['-m', 'model=stid', 'seed=7,8,9']
@@ -35,9 +32,6 @@ def ensemble_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
     sizes = [word.removeprefix(_KEY) for word in words if word.startswith(_KEY)]
     if not sizes:
         return list(words), []
-    repeated = repeated_keys(key for key in map(_key_of, words) if key in _OWN)
-    if repeated:
-        raise ConfigError(f"ensemble: given more than once: {', '.join(repeated)}")
     given = dict(word.partition("=")[::2] for word in words)
     seed, size = given.get("seed", "0"), sizes[-1]
     if not (size.isdigit() and int(size) >= 2):
@@ -63,7 +57,3 @@ def _bare(value: str) -> str:
     """
     is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
     return value[1:-1] if is_quoted else value
-
-
-def _key_of(word: str) -> str:
-    return word.partition("=")[0]

@@ -2,51 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from geozoo.cli._console import configure_logging, faults_shown
+from geozoo.cli._arguments import Evaluate
+from geozoo.cli._console import configure_logging
 from geozoo.hub.description import FILE_NAME
 from geozoo.report.screen import Screen
 from geozoo.report.summary import show_summary
 from geozoo.report.write import report
-from geozoo.runs.errors import RunError
+from geozoo.runs.errors import UsageError
 from geozoo.runs.evaluation import evaluation
 from geozoo.runs.transfer import evaluation_elsewhere
 
-#: Words of a test on other data than those of the run.
+#: Keys of a test on other data than those of the run.
 _ELSEWHERE = ("dataset=", "protocol=")
+_BATCH_SIZE = "dataset.loader.eval_batch_size"
 
 
-def evaluate(run: str, changes: Sequence[str], *, save: bool = False) -> None:
-    """Test and print the summary; a fault that the user can mend ends the program.
+def evaluate(arguments: Evaluate, screen: Screen) -> None:
+    """Test and print the summary.
 
-    Args:
-        run: run folder, checkpoint file or trained model.
-        changes: ``key=value`` below ``dataset``, ``task`` or ``trainer``; with ``dataset=`` or
-            ``protocol=`` the test is one on other data.
-        save: write result, pictures and summary into the run folder, as the run itself does; for a
-            run that ended before its test, or to record a test under other conditions.
+    With ``save=true``, result, plots and summary are written into the run folder, as the run itself
+    does; for a run that ended before its test, or to record a test under other conditions.
+
+    Raises:
+        RunError: for a checkpoint or data that cannot be tested.
+        UsageError: for ``save=true`` without a run folder or with other data, or a batch size that
+            is given twice.
     """
-    screen = Screen()
     configure_logging(screen, has_clock=False)
-    with faults_shown(screen, "geozoo-evaluate"):
-        if save and not Path(run).expanduser().is_dir():
-            raise RunError("--save completes the record of a run: it takes a run folder")
-        is_elsewhere = _is_published(run) or any(w.startswith(_ELSEWHERE) for w in changes)
-        if save and is_elsewhere:
-            raise RunError("--save completes the record of a run, which has its own data")
-        test = evaluation_elsewhere if is_elsewhere else partial(evaluation, is_saved=save)
-        outcome = test(run, changes, is_terminal=screen.has_bars)
-        if save:
-            report(outcome, screen)
-        else:
-            show_summary(outcome, screen, is_saved=False)
+    run, changes, save = arguments.checkpoint, _changes(arguments), arguments.save
+    if save and not Path(run).expanduser().is_dir():
+        raise UsageError("save=true completes the record of a run: it takes a run folder")
+    is_elsewhere = _is_published(run) or any(w.startswith(_ELSEWHERE) for w in changes)
+    if save and is_elsewhere:
+        raise UsageError("save=true completes the record of a run, which has its own data")
+    test = evaluation_elsewhere if is_elsewhere else partial(evaluation, is_saved=save)
+    outcome = test(run, changes, is_terminal=screen.has_bars)
+    if save:
+        report(outcome, screen)
+    else:
+        show_summary(outcome, screen, is_saved=False)
+
+
+def _changes(arguments: Evaluate) -> list[str]:
+    """The keys of the config that change."""
+    changes = list(arguments.changes)
+    if arguments.batch_size is None:
+        return changes
+    if any(word.lstrip("+").startswith(f"{_BATCH_SIZE}=") for word in changes):
+        raise UsageError(f"given more than once: batch_size and {_BATCH_SIZE} are one key")
+    return [*changes, f"{_BATCH_SIZE}={arguments.batch_size}"]
 
 
 def _is_published(word: str) -> bool:
-    """Whether a word is a name of the zoo, or the folder of a published model."""
+    """Whether an argument is a name of the zoo, or the folder of a published model."""
     path = Path(word).expanduser()
     is_name = len(path.parts) == 1 and not path.suffix == ".ckpt" and not path.exists()
     return is_name or (path / FILE_NAME).is_file() or path.name == FILE_NAME

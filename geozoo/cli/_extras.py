@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 #: Modules by the extra of pyproject.toml that installs them.
 EXTRAS = {
     "train": (
@@ -19,23 +15,6 @@ EXTRAS = {
     "log": ("tensorboard", "wandb"),
     "slurm": ("hydra_plugins", "submitit"),
 }  # fmt: skip
-
-
-@contextmanager
-def extras_named(program: str) -> Iterator[None]:
-    """End the program in one line where a library of an extra is missing.
-
-    Args:
-        program: what was called, for the message.
-    """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        told = missing_library(error)
-        if told is None:
-            raise
-        sys.stderr.write(f"{program}: {told}\n")
-        sys.exit(1)
 
 
 def missing_library(error: BaseException) -> str | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from geozoo.config.keys import repeated_keys
 from geozoo.hub.ensemble import SPREAD
 from geozoo.hub.forecasts import Forecast
-from geozoo.runs.arguments import repeated_keys
 
 
 def write_forecast(found: Forecast, path: Path) -> None:

@@ -1,17 +1,28 @@
-"""From the words of the command line to runs."""
+"""From the command line to runs."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
-from geozoo.cli._console import configure_logging, faults_shown
+from geozoo.cli._console import configure_logging
 from geozoo.cli._ensemble_words import ensemble_words
-from geozoo.config import CONFIG_NAME, forced_words, hydra_origins, plain_word, register_entries
+from geozoo.cli._errors import FULL_ERROR, errors_shown
+from geozoo.config import (
+    CONFIG_NAME,
+    ConfigError,
+    forced_words,
+    hydra_origins,
+    plain_word,
+    register_entries,
+)
 from geozoo.config.arguments import options_first
+from geozoo.config.keys import first_lines
 from geozoo.report.screen import Screen
 from geozoo.report.summary import ensemble_steps, show_sweep
 from geozoo.report.write import report
@@ -24,7 +35,9 @@ from geozoo.runs.prepare import is_main_process, prepare
 from geozoo.runs.resume import EarlierRun, folder_to_resume, relocate, resumed_config, stored_config
 from geozoo.runs.training import train
 
+#: As a record spells the command.
 _PROGRAM = "geozoo-train"
+_COMMAND = "geozoo train"
 
 
 def _make_screen() -> Screen:
@@ -41,17 +54,17 @@ def launch(words: Sequence[str]) -> None:
         words: the command line without the program's name.
     """
     screen = _make_screen()
-    with faults_shown(screen, _PROGRAM):
+    with errors_shown(_COMMAND):
         words, places = ensemble_words(words)
         command = command_line([_PROGRAM, *words])
         folder = folder_to_resume(words)
         if folder is not None:
             _resume(folder, words, command=command, screen=screen)
             return
-    outcomes = _run_all([*words, *places], command=command, screen=screen)
-    if places and is_main_process():
-        for line in ensemble_steps(outcomes):
-            screen.result(line)
+        outcomes = _run_all([*words, *places], command=command, screen=screen)
+        if places and is_main_process():
+            for line in ensemble_steps(outcomes):
+                screen.result(line)
 
 
 class _Job:
@@ -67,24 +80,36 @@ class _Job:
     def __init__(self, command: str) -> None:
         self.command = command
         self.outcomes: list[RunOutcome] = []
+        self.process, self.full_error = os.getpid(), os.environ.get(FULL_ERROR)
 
     def __call__(self, cfg: DictConfig) -> None:
-        """Run it; a fault that its user can mend ends the program."""
+        """Run it; an error ends the program, or is handed to the process that started the job."""
         screen = _make_screen()
-        with faults_shown(screen, _PROGRAM):
+        leaves = os.getpid() == self.process
+        with _variable(FULL_ERROR, self.full_error), errors_shown(_COMMAND, leaves=leaves):
             self.outcomes.append(_run(cfg, command=self.command, screen=screen))
 
 
 def _run_all(words: Sequence[str], *, command: str, screen: Screen) -> list[RunOutcome]:
-    """Let Hydra compose the configs and run each; the outcomes of this process."""
+    """Let Hydra compose the configs and run each; the outcomes of this process.
+
+    Raises:
+        ConfigError: for what Hydra cannot compose.
+    """
     import hydra
+    from hydra.errors import HydraException
 
     register_entries()
     job = _Job(command)
-    with _arguments(options_first(forced_words(words))):
-        hydra.main(version_base="1.3", config_path="pkg://geozoo.configs", config_name=CONFIG_NAME)(
-            job
-        )()
+    program = hydra.main(
+        version_base="1.3", config_path="pkg://geozoo.configs", config_name=CONFIG_NAME
+    )(job)
+    # Otherwise Hydra would print errors in its own way and end the program.
+    with _arguments(options_first(forced_words(words))), _variable(FULL_ERROR, "1"):
+        try:
+            program()
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(first_lines(error)) from error
     if len(job.outcomes) > 1 and is_main_process():
         show_sweep(job.outcomes, screen)
     return job.outcomes
@@ -134,6 +159,24 @@ def _resume(folder: RunFolder, words: Sequence[str], *, command: str, screen: Sc
         del checkpoint, before  # a training need not hold its first weights
         outcome = train(cfg, folder, words=record, earlier=earlier, is_terminal=is_terminal)
     report(outcome, screen)
+
+
+@contextmanager
+def _variable(name: str, value: str | None) -> Iterator[None]:
+    """Set or, for None, unset a variable of the environment."""
+    before = os.environ.get(name)
+    try:
+        _set(name, value)
+        yield
+    finally:
+        _set(name, before)
+
+
+def _set(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
 
 
 @contextmanager

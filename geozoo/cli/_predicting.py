@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
+from geozoo.cli._arguments import TABLE_KEYS, Predict
 from geozoo.cli._console import configure_logging
 from geozoo.cli._forecast_files import write_forecast
 from geozoo.cli._prediction_files import FORMATS, Predictions, write_predictions
@@ -19,7 +16,7 @@ from geozoo.hub.forecasts import forecast
 from geozoo.hub.readings import read_readings
 from geozoo.hub.structures import allow_any_composition, predict_store, structure_store
 from geozoo.report.screen import Screen
-from geozoo.runs.arguments import check_not_input, check_writable, key_values, repeated_keys
+from geozoo.runs.arguments import check_not_input, check_writable
 from geozoo.runs.errors import RunError
 from geozoo.runs.trained import model_files, trained_models
 
@@ -29,134 +26,34 @@ _STRUCTURES = (".xyz", ".extxyz")
 _NO_STRUCTURES = (".npz", ".csv")
 
 
-@dataclass(frozen=True)
-class PredictOptions:
-    """What ``geozoo predict`` is told, as ``key=value``.
-
-    Attributes:
-        checkpoint: name of a trained model, its folder, a run folder, or a checkpoint file; several
-            with commas between for their mean and spread.
-        input: structures (any file that ASE reads), arrays (``.npz``) or readings (``.csv``).
-        output: ``.extxyz``, ``.xyz``, ``.npz`` or ``.csv``.
-        ignore_cell: use periodic structures as isolated ones.
-        length_unit: of positions in a file of structures, ``angstrom`` or ``bohr``; None: that of
-            the training's own files. What is written is in angstrom and eV.
-        any_composition: predict energies of compositions that the training does not determine.
-        table: how readings are read, where it differs from the training: ``zero_is_missing``,
-            ``missing`` and the fields of `geozoo.data.TableForm` (see ``dataset=traffic_csv``).
-    """
-
-    checkpoint: str
-    input: str
-    output: str
-    ignore_cell: bool = False
-    any_composition: bool = False
-    length_unit: str | None = None
-    table: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def from_words(cls, words: Sequence[str]) -> PredictOptions:
-        """Read ``key=value`` words; those of ``table`` also as in training, ``dataset.missing``.
-
-        Raises:
-            RunError: for an unknown, missing or repeated key, or a flag that is neither true nor
-                false.
-        """
-        given = _without_prefix(key_values(words))
-        needed = [option.name for option in fields(cls)][:3]
-        known = [*needed, *_FLAGS, "length_unit", *_TABLE]
-        unknown = [key for key in given if key not in known]
-        missing = [key for key in needed if not given.get(key)]
-        if unknown or missing:
-            what = f"unknown: {', '.join(unknown)}" if unknown else f"missing: {', '.join(missing)}"
-            raise RunError(f"{what}; words are {', '.join(f'{name}=...' for name in known)}")
-        table = {name: _TABLE[name](name, given.pop(name)) for name in _TABLE if name in given}
-        flags = {name: _flag(name, given.pop(name, "false")) for name in _FLAGS}
-        unit = _text("length_unit", given.pop("length_unit", ""))
-        return cls(**given, **flags, length_unit=unit, table=table)
-
-
-def _without_prefix(given: Mapping[str, str]) -> dict[str, str]:
-    """Words on a table by their bare names; what a training says of its table has the prefix."""
-    names = {key: _bare(key) for key in given}
-    if twice := repeated_keys(names.values()):
-        said = ", ".join(" and ".join(k for k in given if names[k] == name) for name in twice)
-        raise RunError(f"given more than once: {said} are one word")
-    return {names[key]: value for key, value in given.items()}
-
-
-def _bare(key: str) -> str:
-    """The name of a word on a table; any other key as it is."""
-    prefix = next((prefix for prefix in _PREFIXES if key.startswith(prefix)), "")
-    name = key.removeprefix(prefix)
-    is_known = name in _TABLE and not (prefix == _PREFIXES[0] and name in _RULE)
-    return name if is_known else key
-
-
-def _flag(name: str, value: str) -> bool:
-    if value not in ("true", "false"):
-        raise RunError(f"{name} must be true or false, got {value!r}")
-    return value == "true"
-
-
-def _numbers(name: str, value: str) -> list[float]:
-    try:
-        return [float(number) for number in _names(name, value)]
-    except ValueError:
-        raise RunError(f"{name} must be numbers like [-9999,-1], got {value!r}") from None
-
-
-def _names(name: str, value: str) -> list[str]:
-    inside = value.strip("[] ")
-    # A comma inside of quotes belongs to a name.
-    quote = "'" if "'" in inside and '"' not in inside else '"'
-    found = next(csv.reader([inside], quotechar=quote, skipinitialspace=True), [])
-    return [each.strip() for each in found if each.strip()]
-
-
-def _text(name: str, value: str) -> str | None:
-    return None if value in ("", "null") else value
-
-
-#: What may stand before a word on the form of a table.
-_PREFIXES = ("dataset.form.", "dataset.")
-#: Of these words, what a data set of a table has outside of its form.
-_RULE = ("zero_is_missing", "missing")
-#: Words that are true or false.
+#: Switches, which are for structures.
 _FLAGS = ("ignore_cell", "any_composition")
-#: Words on the form of a table, and what reads each.
-_TABLE: dict[str, Callable[[str, str], Any]] = {
-    "zero_is_missing": _flag, "missing": _numbers, "separator": _text, "decimal": _text,
-    "time_column": _text, "clock_column": _text, "time_format": _text, "time_zone": _text,
-    "drop": _names, "sensor_column": _text, "value_column": _text,
-}  # fmt: skip
 
 
-def predict(words: Sequence[str], screen: Screen) -> None:
+def predict(options: Predict, screen: Screen) -> None:
     """Predict and write; every name is checked before any work.
 
     Standard error says in a line what was read of the input and what was not.
 
     Args:
-        words: see `PredictOptions`.
+        options: the arguments.
         screen: where to say what was done.
 
     Raises:
-        RunError: for words that do not fit, a model that there is not, or an output that cannot be
+        RunError: for keys that do not fit, a model that there is not, or an output that cannot be
             written or is a file that is read.
         FileNotFoundError: when there is no such input.
         ValueError: for an input that the model cannot take, or formats that do not fit.
     """
-    options = PredictOptions.from_words(words)
-    source, target = (Path(p).expanduser().absolute() for p in (options.input, options.output))
+    source, target = options.input, options.out
     if not source.is_file():
         raise FileNotFoundError(f"input: there is no file {source}")
     if target.suffix not in FORMATS:
-        raise RunError(f"output must end with one of {', '.join(FORMATS)}, got {target}")
-    check_writable("output", target)
-    check_not_input("output", target, [source, *model_files(options.checkpoint)])
+        raise RunError(f"out must end with one of {', '.join(FORMATS)}, got {target}")
+    check_writable("out", target)
+    check_not_input("out", target, [source, *model_files(options.checkpoint)])
     if target.suffix in _STRUCTURES and source.suffix in _NO_STRUCTURES:
-        raise RunError(f"output {target.name} needs structures as input; write .npz or .csv")
+        raise RunError(f"out={target.name} needs structures as input; write .npz or .csv")
     configure_logging(screen, has_clock=False)
     model = trained_models(options.checkpoint)
     screen.note(model)
@@ -174,7 +71,7 @@ def _predict_graphs(
     model: TrainedModel | Ensemble,
     source: Path,
     target: Path,
-    options: PredictOptions,
+    options: Predict,
     screen: Screen,
 ) -> str:
     structures = None
@@ -202,8 +99,8 @@ def _predict_graphs(
     return f"{len(store)} graphs"
 
 
-def _check_words(options: PredictOptions, source: Path) -> None:
-    """Refuse words that would change nothing."""
+def _check_words(options: Predict, source: Path) -> None:
+    """Refuse keys that would change nothing."""
     words = list(options.table)
     if source.suffix in _NO_STRUCTURES:
         words += ["length_unit"] if options.length_unit else []
@@ -212,7 +109,7 @@ def _check_words(options: PredictOptions, source: Path) -> None:
         raise RunError(
             f"{', '.join(words)} cannot be given for {source.name}: length_unit and ignore_cell "
             "are for files of structures (arrays are in the units of the training, angstrom), "
-            f"{', '.join(_TABLE)} for tables of readings"
+            f"{', '.join(TABLE_KEYS)} for tables of readings"
         )
 
 
@@ -231,7 +128,7 @@ def _length_unit(model: TrainedModel | Ensemble) -> str:
 
 
 def _predict_series(
-    model: TrainedModel | Ensemble, source: Path, target: Path, options: PredictOptions,
+    model: TrainedModel | Ensemble, source: Path, target: Path, options: Predict,
     screen: Screen,
 ) -> str:  # fmt: skip
     given = [name for name in (*_FLAGS, "length_unit") if getattr(options, name)]

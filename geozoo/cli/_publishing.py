@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from geozoo.cli._arguments import Publish
 from geozoo.config import entries
 from geozoo.data import DataRecord
 from geozoo.hub import load, write_model
@@ -23,48 +23,43 @@ from geozoo.tasks._precision import model_dtype
 _LICENCE = re.compile(r"^(?:\| *licence *\||- \*\*Licence\*\*:) *(.+?) *\|?$", re.MULTILINE)
 
 
-def publish(
-    run: str, out: str | None, name: str | None, licence: str, screen: Screen,
-    mirrors: Sequence[str] = (),
-) -> Path:  # fmt: skip
+def publish(arguments: Publish, screen: Screen) -> Path:
     """Write the best checkpoint of a run as a trained model, and load it again.
 
     Args:
-        run: run folder.
-        out: folder to make; None: one called like the model, here.
-        name: what to call the model; None: model and data.
-        licence: of the weights.
+        arguments: the run, and what is said of the model.
         screen: where to say what was written.
-        mirrors: where the weights will be had, if only the description is handed on.
 
     Raises:
         RunError: when there is no checkpoint.
         ValueError: for a run that was not tested: its numbers are part of a published model.
         FileExistsError: when the folder is there and not empty.
     """
+    run = arguments.checkpoint
     checkpoint = read_checkpoint(find_checkpoint(run))
     record, state = checkpoint.record, checkpoint.weights
     rows = read_results(RunFolder(checkpoint.path.parent.parent).result)
     if not rows:
         raise ValueError(
-            f"{run} holds no result.csv. Test it first: geozoo evaluate --save {shlex.quote(run)}"
+            f"{run} holds no result.csv. Test it first: "
+            f"geozoo evaluate {shlex.quote(run)} save=true"
         )
     nodes = {key: record["config"][key] for key in ("model", "task")}
     own = own_modules(record["config"])
     network = rebuild_task(**nodes, data=record["data"], state=state, trusted=own)
-    name = name or valid_name(_name(record))
-    folder = Path(out or name).expanduser().absolute()
+    name = arguments.name or valid_name(_name(record))
+    folder = arguments.out or Path(name).absolute()
     description = write_model(
         folder,
         name=name,
         **nodes,
         data=record["data"],
         state=state,
-        mirrors=mirrors,
+        mirrors=arguments.mirror,
         metrics={row.metric: _measured(row) for row in rows},
         training=_training(rows[0]),
         versions=record["versions"],
-        licence={"weights": licence, "data": _data_licence(record)},
+        licence={"weights": arguments.licence, "data": _data_licence(record)},
         precision=str(model_dtype(network.model)).removeprefix("torch."),
     )
     model = load(folder, trusted=own)

@@ -24,7 +24,7 @@ from geozoo.runs.recording import without_places
 _STANDARD_ERROR = 2
 
 
-def reproduce(name: str, runs: str, screen: Screen, *, dry_run: bool = False) -> bool:
+def reproduce(name: str, runs: Path, screen: Screen, *, dry_run: bool = False) -> bool:
     """Run a record's command for each of its seeds and compare the numbers.
 
     A run that was interrupted goes on where it was; a finished one is not repeated.
@@ -47,7 +47,7 @@ def reproduce(name: str, runs: str, screen: Screen, *, dry_run: bool = False) ->
     if dry_run:
         return True
     seeds = [int(seed) for seed in run.first.seeds.split()]
-    folders = [_made(run, seed, Path(runs).expanduser().absolute(), screen) for seed in seeds]
+    folders = [_made(run, seed, runs.absolute(), screen) for seed in seeds]
     tables = [read_results(folder.result) for folder in folders]
     found = [over_seeds(list(rows)) for rows in zip(*tables, strict=True)]
     comparisons = compare(run, found)
@@ -98,7 +98,7 @@ def _made(run: Run, seed: int, runs: Path, screen: Screen) -> RunFolder:
         _call(["train", f"resume={folder.path}", *_changes(words)], screen)
     for test in tests:
         words = [str(folder.path) if word == "<run>" else word for word in test[1:]]
-        _call(["evaluate", "--save", *words], screen)
+        _call(["evaluate", *words, "save=true"], screen)
     return folder
 
 

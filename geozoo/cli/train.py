@@ -1,18 +1,19 @@
-"""``geozoo-train``: train a model of the zoo on one of its data sets."""
+"""``geozoo-train``: train a model of the zoo on one of its datasets."""
 
 from __future__ import annotations
 
 import sys
 
-from geozoo.cli._extras import extras_named
+from geozoo.cli._errors import errors_shown
+from geozoo.runs.errors import UsageError
 
 
 def main() -> None:
     """Read the command line and run; ``--help`` says how.
 
-    Libraries load when they are needed: help and misspelt words answer at once.
+    Libraries load when they are needed: help and wrong arguments answer at once.
     """
-    with extras_named("geozoo-train"):
+    with errors_shown("geozoo train"):
         _main(sys.argv[1:])
 
 
@@ -22,12 +23,10 @@ def _main(words: list[str]) -> None:
 
         print_help()
         return
-    from geozoo.config.arguments import unknown_word
+    from geozoo.config.arguments import wrong_argument
 
-    fault = unknown_word(words)
-    if fault:
-        sys.stderr.write(f"geozoo-train: {fault}\n")
-        sys.exit(2)
+    if message := wrong_argument(words):
+        raise UsageError(message)
     from geozoo.cli._launch import launch
 
     launch(words)

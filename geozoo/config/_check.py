@@ -28,7 +28,13 @@ Origin = Callable[[str], str]
 
 
 class ConfigError(ValueError):
-    """Keys or values of a config that nothing could be built from; says which, where and why."""
+    """Keys or values of a config that nothing could be built from; says which, where and why.
+
+    Attributes:
+        exit_code: what a command ends with.
+    """
+
+    exit_code = 2
 
 
 def check(

@@ -50,8 +50,8 @@ def needs(*extras: str) -> str:
 def with_needs(lines: Sequence[str]) -> list[str]:
     """Examples for a shell, with a comment where one needs an extra; other lines stay.
 
-    >>> with_needs(["examples:", "  geozoo predict input=a.xyz output=b.npz"])[1]
-    '  geozoo predict input=a.xyz output=b.npz   # needs the extra molecules'
+    >>> with_needs(["examples:", "  geozoo predict input=a.xyz out=b.npz"])[1]
+    '  geozoo predict input=a.xyz out=b.npz   # needs the extra molecules'
     """
     return [_with_needs(line) if line.startswith("  geozoo") else line for line in lines]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from rich.console import Console
 from rich.text import Text
 
@@ -48,10 +46,9 @@ class Screen:
         """Say something about what is done."""
         _print(self.err, text, style)
 
-    def fail(self, program: str, text: str, *, code: int = 1) -> None:
-        """Say what is wrong, and leave."""
+    def error(self, program: str, text: str) -> None:
+        """Say what is wrong."""
         self.note(Text.assemble((f"{program}: ", "bold red"), text))
-        sys.exit(code)
 
 
 def _print(console: Console, text: object, style: str = "") -> None:

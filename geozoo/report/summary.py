@@ -51,7 +51,7 @@ def next_steps(outcome: RunOutcome) -> list[str]:
     if outcome.folder is None:
         return []
     run = shlex.quote(_short(outcome.folder.path))
-    test = f"geozoo evaluate {run}" if outcome.is_tested else f"geozoo evaluate --save {run}"
+    test = f"geozoo evaluate {run}" if outcome.is_tested else f"geozoo evaluate {run} save=true"
     commands = [test, outcome.task.usage(run).command, f"geozoo publish {run}"]
     return [*_folder_lines(outcome), "go on with:", *(f"  {each}" for each in commands)]
 
@@ -170,10 +170,11 @@ def _places(folder: RunFolder) -> Sheet:
 
 
 def _short(path: Path) -> str:
-    """A path as it is typed here, which no command takes for an option or a home folder."""
+    """A path as it is typed here, which no command takes for an option, a key or a home folder."""
     here = Path.cwd()
     text = str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
-    return str(path) if text.startswith(("-", "~")) else text
+    is_key = "=" in text.partition("/")[0]
+    return str(path) if is_key or text.startswith(("-", "~")) else text
 
 
 def _data_facts(record: DataRecord) -> str:

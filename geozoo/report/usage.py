@@ -39,7 +39,7 @@ def usage(task: GraphTask, run: str, *, is_tested: bool = True) -> RunUsage:
         (use.command, use.purpose),
         (f"geozoo evaluate {word}", "test it again, or with dataset=... on other data")
         if is_tested
-        else (f"geozoo evaluate --save {word}", "test it, which publish needs"),
+        else (f"geozoo evaluate {word} save=true", "test it, which publish needs"),
         (f"geozoo publish {word}", "weights and description in a folder to hand on"),
     ]
     config = (task.record or {}).get("config") or {}

@@ -5,28 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from geozoo.runs.errors import RunError
+from geozoo.config.keys import repeated_message
+from geozoo.runs.errors import RunError, UsageError
 
 
 def key_values(words: Sequence[str]) -> dict[str, str]:
     """The values of ``key=value`` arguments by key.
 
     Raises:
-        RunError: for a key that is given more than once.
+        UsageError: for a key that is given more than once.
 
     >>> key_values(["checkpoint=run", "out=a=b.sdf"])
     {'checkpoint': 'run', 'out': 'a=b.sdf'}
     """
     pairs = [word.partition("=")[::2] for word in words]
-    if repeated := repeated_keys(key for key, _ in pairs):
-        raise RunError(f"given more than once: {', '.join(repeated)}")
+    if message := repeated_message(key for key, _ in pairs):
+        raise UsageError(message)
     return dict(pairs)
-
-
-def repeated_keys(keys: Iterable[str]) -> list[str]:
-    """The keys that occur more than once, in the order of their first occurrence."""
-    keys = list(keys)
-    return [key for key in dict.fromkeys(keys) if keys.count(key) > 1]
 
 
 def check_writable(argument: str, path: Path) -> None:

@@ -25,7 +25,7 @@ from geozoo.runs.callbacks import SeededEpochs, hardware_facts
 from geozoo.runs.captured_checks import check_captured, check_loader, limited
 from geozoo.runs.checkpoint_files import AtomicCheckpoints
 from geozoo.runs.checkpoints import read_checkpoint
-from geozoo.runs.errors import RunError
+from geozoo.runs.errors import RunError, user_errors_named
 from geozoo.runs.progress import Progress
 from geozoo.runs.run_bar import RunBar
 from geozoo.tasks import GraphTask, NonFiniteLossError
@@ -307,14 +307,12 @@ class CapturedFit:
                 group["lr"] = rate
 
     def _make_steps(self) -> CapturedSteps:
-        try:
+        with user_errors_named("trainer.captured_steps"):
             return CapturedSteps(
                 self.task, self.optimizer, self.loader.store,
                 steps_per_graph=self.steps_per_graph, clipping=self.trainer.gradient_clip_val,
                 average=self.average, precision=self.trainer.precision_plugin.forward_context,
             )  # fmt: skip
-        except ValueError as error:
-            raise RunError(f"trainer.captured_steps: {error}") from error
 
     def _make_average(self) -> WeightAverage | None:
         for callback in self.trainer.callbacks:

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from torch import nn
 
 from geozoo.hub import TrainedModel
-from geozoo.runs.errors import RunError
+from geozoo.runs.errors import RunError, user_errors_named
 from geozoo.tasks import GraphTask
 from geozoo.tasks.low_rank import add_low_rank_updates
 
@@ -92,10 +92,8 @@ def add_adapters(
     also = {id(p) for p in _matching(model, trained, "adapter_trained")}
     for parameter in model.parameters():
         parameter.requires_grad_(id(parameter) in also)
-    try:
+    with user_errors_named("adapter_rank, adapter_layers"):
         names = add_low_rank_updates(model, rank, chosen=lambda name: _fits(name, layers))
-    except ValueError as error:
-        raise RunError(f"adapter_rank, adapter_layers: {error}") from error
     count = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return f"{count:,} parameters are trained: updates of rank {rank} of {len(names)} linear maps"
 

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from geozoo.config import Origins, regroup
+from geozoo.config.keys import first_lines, no_key_message
 from geozoo.options import told
 from geozoo.runs.arguments import key_values
 from geozoo.runs.errors import RunError
@@ -64,10 +65,9 @@ def apply_overrides(
         try:
             override = parser.parse_override(word)
         except OverrideParseException as error:
-            raise RunError(f"{word!r} is no key=value: {error}") from error
+            raise RunError(f"{no_key_message(word)}: {first_lines(error)}") from error
         try:
             OmegaConf.update(cfg, override.key_or_group, override.value(), force_add=True)
         except (HydraException, OmegaConfBaseException) as error:
-            told = str(error).partition("\n")[0]
-            raise RunError(f"{word!r} does not fit the config: {told}") from error
+            raise RunError(f"{word!r} does not fit the config: {first_lines(error)}") from error
     regroup_told(cfg, Origins([], words))

@@ -91,8 +91,8 @@ def _check_commits(folders: Sequence[RunFolder], tables: Sequence[Sequence[Resul
         if not commit or commit.endswith("-dirty"):
             raise ValueError(
                 f"{folder.path} is a run of code that no commit holds (commit {commit!r}), so its "
-                "numbers could not be made again: commit, and run it anew; geozoo record --force "
-                "takes it as it is"
+                "numbers could not be made again: commit, and run it anew; geozoo record ... "
+                "force=true takes it as it is"
             )
 
 
@@ -119,8 +119,8 @@ def _results(folder: RunFolder) -> list[Result]:
     if cut:
         raise ValueError(
             f"{folder.path} was tested on {cut} alone (trainer.limit_test_batches): such numbers "
-            "are not recorded. Test it on all of them: geozoo evaluate --save "
-            f"{shlex.quote(str(folder.path))} trainer.limit_test_batches=1.0"
+            "are not recorded. Test it on all of them: geozoo evaluate "
+            f"{shlex.quote(str(folder.path))} save=true trainer.limit_test_batches=1.0"
         )
     return [public(row) for row in rows]
 

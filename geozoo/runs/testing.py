@@ -9,7 +9,7 @@ from lightning import Trainer
 from omegaconf import DictConfig
 
 from geozoo.data import GraphDataModule
-from geozoo.runs.errors import RunError
+from geozoo.runs.errors import user_errors_named
 from geozoo.runs.outcome import Tested
 from geozoo.runs.run_bar import RunBar
 from geozoo.tasks import GraphTask
@@ -74,7 +74,5 @@ def cut_of(limit: int | float | None, total: int) -> str:
 
 
 def _check_part(task: GraphTask, datamodule: GraphDataModule) -> None:
-    try:
+    with user_errors_named("dataset"):
         task.check_part(datamodule, "test")
-    except ValueError as error:
-        raise RunError(f"dataset: {error}") from error

@@ -18,7 +18,7 @@ from geozoo.machine.provenance import versions
 from geozoo.runs.build import build_datamodule, build_task, build_trainer, complete_model
 from geozoo.runs.callbacks import drop_averaging, hardware_facts
 from geozoo.runs.checkpoints import read_checkpoint
-from geozoo.runs.errors import RunError
+from geozoo.runs.errors import RunError, user_errors_named
 from geozoo.runs.folder import RunFolder
 from geozoo.runs.initial_weights import add_adapters, freeze, take_weights
 from geozoo.runs.interruptions import interruption_explained
@@ -104,10 +104,8 @@ def _source(word: str) -> TrainedModel:
 
 def loaded_spec(datamodule: GraphDataModule) -> DataSpec:
     """The description of the data, which is read or downloaded for it."""
-    try:
+    with user_errors_named("dataset"):
         return datamodule.spec
-    except (OSError, ValueError, ImportError) as error:
-        raise RunError(f"dataset: {error}") from error
 
 
 def _check_same_data(cfg: DictConfig, folder: RunFolder, changed: str) -> None:
@@ -131,10 +129,8 @@ def _fit(
     earlier: EarlierRun | None,
 ) -> None:  # fmt: skip
     parts = trainer.world_size * trainer.accumulate_grad_batches
-    try:
+    with user_errors_named("dataset"):
         done = task.prepare(datamodule, parts) if earlier is None else None
-    except ValueError as error:
-        raise RunError(f"dataset: {error}") from error
     if done is not None:
         _LOG.info(done)
     if earlier is not None:

@@ -11,7 +11,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from geozoo.config import ConfigError, check, compose
 from geozoo.config._pairs import misfit
-from geozoo.config.arguments import unknown_word
+from geozoo.config.arguments import wrong_argument
+from geozoo.config.keys import first_lines
 from geozoo.config.options import PROVIDED
 from geozoo.data import DataRecord, StructureFiles
 from geozoo.data.molecules._electronic_states import check_states, states_of_record
@@ -19,7 +20,7 @@ from geozoo.hub import TrainedModel, rebuild_task
 from geozoo.hub.rebuilding import own_modules
 from geozoo.runs.arguments import key_values
 from geozoo.runs.build import build_datamodule, check_trainer
-from geozoo.runs.errors import RunError
+from geozoo.runs.errors import RunError, user_errors_named
 from geozoo.runs.outcome import RunOutcome
 from geozoo.runs.overrides import apply_overrides
 from geozoo.runs.paths import make_absolute
@@ -70,10 +71,8 @@ def evaluation_elsewhere(
 
 def _check_states(source: TrainedModel, tested: DataRecord) -> None:
     """Refuse molecules of a charge or spin that the model was not trained on, where both say it."""
-    try:
+    with user_errors_named(f"{source.name} cannot read this data"):
         check_states(states_of_record(tested), source.spec.record, "kind of structure")
-    except ValueError as error:
-        raise RunError(f"{source.name} cannot read this data: {error}") from error
 
 
 def _overlap(trained: DataRecord, tested: DataRecord) -> str:
@@ -136,12 +135,12 @@ def _composed(words: Sequence[str]) -> DictConfig:
     Raises:
         ConfigError: for an entry that there is not, or what is no override.
     """
-    if fault := unknown_word(words):
+    if fault := wrong_argument(words):
         raise ConfigError(fault)
     try:
         return compose("recipe=none", *words)
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(str(error).strip().partition("\n")[0]) from error
+        raise ConfigError(first_lines(error)) from error
 
 
 def _own_data(source: TrainedModel, given: Mapping[str, str]) -> list[str]:

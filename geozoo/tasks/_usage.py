@@ -52,7 +52,7 @@ def _of_series(spec: ForecastSpec, model: str, quantities: Sequence[str]) -> Usa
             f"minutes, and one column for each of its {spec.num_nodes} sensors; at least the last "
             f"{spec.input_steps} readings."
         ),
-        command=f"geozoo predict checkpoint={model} input=readings.csv output=forecast.csv",
+        command=f"geozoo predict checkpoint={model} input=readings.csv out=forecast.csv",
         purpose=f"the next {spec.horizon} steps, with their times",
         python=_SERIES,
     )
@@ -67,14 +67,14 @@ def _of_graphs(spec: GeometricSpec, model: str, quantities: Sequence[str]) -> Us
                 "The model takes structures: .xyz, .extxyz, .sdf or .traj, of the elements of its "
                 "training."
             ),
-            command=f"{predict} input=frames.xyz output=predictions.extxyz",
+            command=f"{predict} input=frames.xyz out=predictions.extxyz",
             purpose="every structure's values",
             python=_STRUCTURES,
         )
     arrays = ", ".join(f"{name} {shape}" for name, shape in _arrays(spec).items())
     return Usage(
         takes=f"The model takes arrays in a .npz file: {arrays}, for S graphs of n nodes.",
-        command=f"{predict} input=graphs.npz output=predictions.npz",
+        command=f"{predict} input=graphs.npz out=predictions.npz",
         purpose=f"{', '.join(quantities)} of every graph",
         python=_ARRAYS,
     )

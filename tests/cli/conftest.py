@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tiny_configs import DATASET, MODEL, TINY
+from tiny_configs import DATASET, MODEL, TINY, unless_given
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def geozoo_train(
 
         is_resumed = any(word.startswith("resume=") for word in words)
         own = [] if is_resumed else ["--config-dir", str(configs)]
-        monkeypatch.setattr(sys, "argv", ["geozoo-train", *own, *words])
+        monkeypatch.setattr(sys, "argv", ["geozoo-train", *own, *unless_given(words)])
         try:
             main()
         except SystemExit as error:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from own_process import result_of
+from tiny_configs import last_of_each
 
 #: Wrong types and extreme values, in Hydra's grammar.
 VALUES = (
@@ -88,11 +89,11 @@ def _fuzz(words: list[str], key: str, folder: str, environment: dict[str, str]) 
     trained, refused, problems = 0, 0, []
     for value in VALUES:
         Path("now.txt").write_text(f"{key}={value}")
-        code, said = _attempt([*words, f"{key}={value}", "run_dir=fuzzed"])
+        code, said = _attempt(last_of_each([*words, f"{key}={value}", "run_dir=fuzzed"]))
         shutil.rmtree("fuzzed", ignore_errors=True)
         if code == 0:
             trained += 1
-        elif code in (1, 2) and _names(said, key):
+        elif code in (1, 2) and _names(said, key) and "Traceback" not in said:
             refused += 1
         else:
             problems.append(f"{key}={value}: exit {code}: {said[-700:]}")

@@ -70,7 +70,7 @@ def test_a_test_on_changed_data_says_so(
     shown, told = capsys.readouterr()
     assert f"the data are not those of the training: {said}" in " ".join(told.split())
     assert f"note the data are not those of the training: {said}" in " ".join(shown.split())
-    monkeypatch.setattr(sys, "argv", ["geozoo-evaluate", "--save", "run"])
+    monkeypatch.setattr(sys, "argv", ["geozoo-evaluate", "save=true", "run"])
     before = Path("run/result.csv").read_text()
     with pytest.raises(SystemExit):
         main()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_configs import TINY
+from tiny_configs import TINY, last_of_each
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def _train(configs: Path, folder: Path, *words: str) -> str:
     command = [
         sys.executable, "-c", "from geozoo.cli.train import main; main()",
-        "--config-dir", str(configs), *TINY, "trainer.max_epochs=2", *words,
+        f"--config-dir={configs}", *last_of_each([*TINY, "trainer.max_epochs=2", *words]),
     ]  # fmt: skip
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     # Lightning starts the second process from the script's path.

@@ -110,7 +110,7 @@ def test_a_test_that_was_left_out_is_made_good(
     before = (tiny_run / "result.csv").read_text()
     for name in ("result.csv", "summary.txt", "parity.png"):
         (tiny_run / name).unlink()
-    monkeypatch.setattr(sys, "argv", ["geozoo-evaluate", "--save", str(tiny_run)])
+    monkeypatch.setattr(sys, "argv", ["geozoo-evaluate", "save=true", str(tiny_run)])
     main()
     after = (tiny_run / "result.csv").read_text()
     assert float(next(csv.DictReader(after.splitlines()))["peak_memory_mb"]) > 0
@@ -123,7 +123,7 @@ def test_a_test_that_was_left_out_is_made_good(
 def test_a_saved_test_tells_its_changes(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from geozoo.cli.evaluate import main
 
-    words = ["geozoo-evaluate", "--save", str(tiny_run), "task.test_rotations=2"]
+    words = ["geozoo-evaluate", "save=true", str(tiny_run), "task.test_rotations=2"]
     monkeypatch.setattr(sys, "argv", words)
     before = (tiny_run / "result.csv").read_text()
     main()
@@ -142,11 +142,11 @@ def test_a_checkpoint_has_no_record_to_complete(
     from geozoo.cli.evaluate import main
 
     monkeypatch.setattr(
-        sys, "argv", ["geozoo-evaluate", "--save", str(tiny_run / "checkpoints" / "best.ckpt")]
+        sys, "argv", ["geozoo-evaluate", "save=true", str(tiny_run / "checkpoints" / "best.ckpt")]
     )
     with pytest.raises(SystemExit):
         main()
-    assert "--save completes the record of a run" in capsys.readouterr().err
+    assert "save=true completes the record of a run" in capsys.readouterr().err
 
 
 def test_the_command_explains_a_fault(
@@ -158,14 +158,14 @@ def test_the_command_explains_a_fault(
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == 1
-    assert "geozoo-evaluate: there is no checkpoint" in capsys.readouterr().err
+    assert "geozoo evaluate: there is no checkpoint" in capsys.readouterr().err
 
 
 def test_the_record_of_a_continued_run_has_every_command(geozoo_train, tmp_path: Path) -> None:
     """Also where the continuation found no better epoch, and left the best checkpoint as it was."""
     from tiny_configs import TINY
 
-    from geozoo.cli._evaluation import evaluate
+    from geozoo.cli.main import run_command
     from geozoo.results.rows import read_results
 
     run = tmp_path / "run"
@@ -175,10 +175,10 @@ def test_the_record_of_a_continued_run_has_every_command(geozoo_train, tmp_path:
     own = read_results(run / "result.csv")[0]
     assert own.command.endswith("; geozoo-train resume=run trainer.max_epochs=3")
     (run / "checkpoints" / "best.ckpt").write_bytes(best)
-    evaluate(str(run), [], save=True)
+    run_command("evaluate", [str(run), "save=true"])
     again = read_results(run / "result.csv")[0]
     assert again.command == own.command and again.recipe == own.recipe
     assert again.checkpoint == "best.ckpt, epoch 1"
-    evaluate(str(run), ["task.test_rotations=2"], save=True)
+    run_command("evaluate", [str(run), "save=true", "task.test_rotations=2"])
     changed = read_results(run / "result.csv")[0]
     assert changed.command == f"{own.command}; geozoo-evaluate '<run>' task.test_rotations=2"

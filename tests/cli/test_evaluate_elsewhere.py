@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from geozoo.cli._arguments import Publish
 from geozoo.cli._publishing import publish
 from geozoo.config import ConfigError
 from geozoo.results.rows import read_results
@@ -31,7 +32,7 @@ def test_the_data_of_the_training_give_the_numbers_of_the_run(forecaster, tmp_pa
     from geozoo.report.screen import Screen
 
     published = tmp_path / "published"
-    publish(str(forecaster), str(published), "small", "MIT", Screen(is_quiet=True))
+    publish(Publish(checkpoint=str(forecaster), out=published, name="small"), Screen(is_quiet=True))
     outcome = evaluation_elsewhere(str(published), SIMULATED)
     for row in read_results(forecaster / "result.csv"):
         assert outcome.tested.metrics[row.metric] == pytest.approx(row.value, rel=1e-6)
@@ -99,7 +100,7 @@ def test_the_command_tests_a_model_of_the_zoo(geozoo_train, monkeypatch, tmp_pat
     with pytest.raises(SystemExit):  # the name of a key
         main()
     assert "dataset.source" in capsys.readouterr().err
-    monkeypatch.setattr(sys, "argv", ["geozoo-evaluate", "--save", *words[:1]])
+    monkeypatch.setattr(sys, "argv", ["geozoo-evaluate", "save=true", *words[:1]])
     with pytest.raises(SystemExit):
         main()
-    assert "--save completes the record of a run" in " ".join("".join(capsys.readouterr()).split())
+    assert "save=true completes the record of a run" in capsys.readouterr().err

@@ -179,7 +179,7 @@ def test_a_run_of_code_without_a_commit_is_recorded_only_by_force(
     said = " ".join("".join(capsys.readouterr()).split())
     assert f"run0 is a run of code that no commit holds (commit '{commit}')" in said
     assert not (home / "results.csv").exists()
-    command("record", "--force", three_runs[0])
+    command("record", "force=true", three_runs[0])
     assert {row.commit for row in read_results(home / "results.csv")} == {commit}
 
 
@@ -211,7 +211,7 @@ def test_results_are_listed_by_words(monkeypatch, capsys):
 
 @pytest.mark.parametrize("style", ["terminal", "markdown", "csv", "latex"])
 def test_tables_in_every_format(style, monkeypatch, capsys):
-    assert run_geozoo(monkeypatch, "table", "rmd17", "aspirin", "--format", style) == 0
+    assert run_geozoo(monkeypatch, "table", "rmd17", "aspirin", f"format={style}") == 0
     said = capsys.readouterr().out
     assert "NequIP" in said and "8.2" in said and "ethanol" not in said
     if style == "csv":
@@ -223,9 +223,9 @@ def test_tables_in_every_format(style, monkeypatch, capsys):
 
 
 def test_tables_as_a_picture(tmp_path, monkeypatch, capsys):
-    assert run_geozoo(monkeypatch, "table", "nbody", "--picture", tmp_path / "t.png") == 0
+    assert run_geozoo(monkeypatch, "table", "nbody", f"picture={tmp_path / 't.png'}") == 0
     assert (tmp_path / "t.png").stat().st_size > 10_000
-    assert run_geozoo(monkeypatch, "table", "nbody", "--picture", tmp_path / "t.xyz") == 1
+    assert run_geozoo(monkeypatch, "table", "nbody", f"picture={tmp_path / 't.xyz'}") == 2
     assert "xyz" in capsys.readouterr().err
 
 
@@ -259,8 +259,8 @@ def test_a_record_is_made_again_and_compared(
     monkeypatch.setattr(_reproducing, "_call", call)
     assert run_geozoo(monkeypatch, "results") == 0
     name = capsys.readouterr().out.splitlines()[1].split()[0]
-    words = ("reproduce", name, "--runs", tmp_path / "again")
-    assert run_geozoo(monkeypatch, *words, "--dry-run") == 0
+    words = ("reproduce", name, f"runs={tmp_path / 'again'}")
+    assert run_geozoo(monkeypatch, *words, "dry_run=true") == 0
     said = capsys.readouterr().out
     assert not calls and "seed=2" in said and "to be met within" in said
     assert run_geozoo(monkeypatch, *words) == 0
@@ -307,7 +307,7 @@ def test_a_continued_run_is_recorded_and_made_again_with_its_continuations(
     capsys.readouterr()
     assert run_geozoo(monkeypatch, "results") == 0
     name = capsys.readouterr().out.splitlines()[1].split()[0]
-    again = ("reproduce", name, "--runs", tmp_path / "again")
+    again = ("reproduce", name, f"runs={tmp_path / 'again'}")
     assert run_geozoo(monkeypatch, *again) == 0
     changes = [["trainer.max_epochs=3"], ["trainer.max_epochs=4"]]
     assert [words[2:] for words in calls[1:]] == changes
@@ -330,9 +330,9 @@ def test_a_test_of_a_part_is_marked_and_not_recorded(
         command("record", "cut")
     said = " ".join("".join(capsys.readouterr()).split())
     assert "cut was tested on 2 of 3 batches alone (trainer.limit_test_batches)" in said
-    from geozoo.cli._evaluation import evaluate
+    from geozoo.cli.main import run_command
 
-    evaluate("cut", ["trainer.limit_test_batches=1.0"], save=True)
+    run_command("evaluate", ["cut", "trainer.limit_test_batches=1.0", "save=true"])
     (row, _) = read_results(tmp_path / "cut" / "result.csv")
     assert "tested on" not in row.checkpoint
     command("record", "cut")
@@ -349,7 +349,7 @@ def test_an_interrupted_repetition_is_resumed(recorded, tmp_path, monkeypatch):
     begun = tmp_path / "again" / f"reproduce-{run.id}_seed0" / "checkpoints"
     begun.mkdir(parents=True)
     (begun / "last.ckpt").touch()
-    assert run_geozoo(monkeypatch, "reproduce", run.id, "--runs", tmp_path / "again") == 1
+    assert run_geozoo(monkeypatch, "reproduce", run.id, f"runs={tmp_path / 'again'}") == 1
     assert calls[0] == ["train", f"resume={begun.parent}"]
     assert calls[1][0] == "train" and "seed=1" in calls[1]
 
@@ -357,7 +357,7 @@ def test_an_interrupted_repetition_is_resumed(recorded, tmp_path, monkeypatch):
 def test_a_run_is_published_and_loads(tiny_run, tmp_path, monkeypatch, capsys):
     import geozoo
 
-    assert run_geozoo(monkeypatch, "publish", tiny_run, "--out", tmp_path / "out") == 0
+    assert run_geozoo(monkeypatch, "publish", tiny_run, f"out={tmp_path / 'out'}") == 0
     written, said = capsys.readouterr()
     assert written == f"{tmp_path / 'out'}\n"
     assert "position [length]" in said and "trusted=['tiny_graphs']" in said
@@ -367,13 +367,13 @@ def test_a_run_is_published_and_loads(tiny_run, tmp_path, monkeypatch, capsys):
     described = model.description
     assert {name: m["value"] for name, m in described.metrics.items()} == metrics
     assert "run_dir" not in described.training["command"]
-    assert run_geozoo(monkeypatch, "publish", tiny_run, "--out", tmp_path / "out") == 1
+    assert run_geozoo(monkeypatch, "publish", tiny_run, f"out={tmp_path / 'out'}") == 1
     assert "is not empty" in capsys.readouterr().err
 
 
 def test_an_untested_run_is_not_published(tiny_run, tmp_path, monkeypatch, capsys):
     (tiny_run / "result.csv").unlink()
-    assert run_geozoo(monkeypatch, "publish", tiny_run, "--out", tmp_path / "out") == 1
-    assert "geozoo evaluate --save" in " ".join("".join(capsys.readouterr()).split())
+    assert run_geozoo(monkeypatch, "publish", tiny_run, f"out={tmp_path / 'out'}") == 1
+    assert "save=true" in " ".join("".join(capsys.readouterr()).split())
     assert run_geozoo(monkeypatch, "publish", tmp_path / "nowhere") == 1
     assert "there is no checkpoint" in capsys.readouterr().err

@@ -61,5 +61,5 @@ def test_an_unknown_section_is_one_clear_error(monkeypatch, capsys) -> None:
     with pytest.raises(SystemExit):
         printed(monkeypatch, None, "list", "modells")
     (line,) = capsys.readouterr().err.splitlines()
-    assert "no section 'modells'. Did you mean models?" in line
-    assert "Known: models, datasets, trained, recipes" in line
+    told = "section must be one of models, datasets, trained, recipes, got 'modells'"
+    assert f"{told}. Did you mean models?" in line

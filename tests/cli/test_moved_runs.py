@@ -93,8 +93,8 @@ def test_a_moved_project_is_resumed_tested_used_and_published(
     assert config["run_dir"] == str(tmp_path / "moved" / "runs" / "first")
     assert geozoo.load("moved/runs/first").units["energy"]
     for words in (
-        ["predict", "checkpoint=moved/runs/first", "input=moved/data/frames.xyz", "output=o.npz"],
-        ["publish", "moved/runs/first", "--out", "published"],
+        ["predict", "checkpoint=moved/runs/first", "input=moved/data/frames.xyz", "out=o.npz"],
+        ["publish", "moved/runs/first", "out=published"],
     ):
         monkeypatch.setattr("sys.argv", ["geozoo", *words])
         main()

@@ -10,7 +10,7 @@ import pytest
 from screens import exit_code
 from test_predict import readings, written
 
-from geozoo.cli._sample import sample
+from geozoo.cli.main import run_command
 from geozoo.runs.trained import model_files
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "hub"))
@@ -59,30 +59,30 @@ def test_an_output_is_never_the_input(model, tmp_path, refused):
     os.link(source, tmp_path / "hard.csv")
     words = "predict", f"checkpoint={model}", f"input={source}"
     for name in ("in.csv", "link.csv", "hard.csv", "model/../in.csv"):
-        assert "output: " in refused(*words, f"output={tmp_path / name}")
+        assert "out: " in refused(*words, f"out={tmp_path / name}")
 
 
 def test_an_output_is_no_file_of_a_run(run, model, tmp_path, refused):
     source = readings(tmp_path / "in.csv")
     for word in (run, run / "checkpoints" / "best.ckpt", f"{model},{run}", tmp_path):
         for name in ("metrics.csv", "splits.npz"):
-            output = f"output={run / name}"
+            output = f"out={run / name}"
             refused("predict", f"checkpoint={word}", f"input={source}", output)
-    refused("export", str(run), str(run / "checkpoints" / "best.ckpt"))
+    refused("export", str(run), f"out={run / 'checkpoints' / 'best.ckpt'}")
 
 
 def test_a_model_is_not_exported_onto_itself(model, tmp_path, refused):
     for name in ("model.json", "model.safetensors"):
-        refused("export", str(model), str(model / name))
+        refused("export", str(model), f"out={model / name}")
     (tmp_path / "program.pt2").symlink_to(model / "model.safetensors")
-    refused("export", str(model), str(tmp_path / "program.pt2"))
+    refused("export", str(model), f"out={tmp_path / 'program.pt2'}")
 
 
 def test_molecules_do_not_replace_a_checkpoint(run, monkeypatch, capsys):
     pytest.importorskip("rdkit")
     (run / "drawn.sdf").symlink_to(run / "checkpoints" / "best.ckpt")
     with pytest.raises(SystemExit):
-        sample([f"checkpoint={run}", f"out={run / 'drawn.sdf'}"])
+        run_command("sample", [f"checkpoint={run}", f"out={run / 'drawn.sdf'}"])
     assert "out: " in (said := " ".join("".join(capsys.readouterr()).split())), said
     assert "an input, which would be lost" in said
     assert (run / "checkpoints" / "best.ckpt").read_text() == "checkpoints/best.ckpt"

@@ -100,7 +100,7 @@ def test_the_page_of_a_series(forecast_run):
     assert page.figures == ["loss", "parity", "errors", "horizon", "forecast", "worst"]
     assert "flow_mae_60min" in page.text
     assert page.panels["loss"] == ["loss", "flow_mae", "flow_mape", "flow_rmse", "flow_wmape"]
-    assert "input=readings.csv output=forecast.csv" in page.blocks["commands"]
+    assert "input=readings.csv out=forecast.csv" in page.blocks["commands"]
 
 
 def test_the_page_says_when_and_where_and_how_to_go_on(tiny_run, monkeypatch):
@@ -109,7 +109,7 @@ def test_the_page_says_when_and_where_and_how_to_go_on(tiny_run, monkeypatch):
     assert re.search(r"20\d\d-\d\d-\d\d \d\d:\d\d", page.text)
     assert page.panels["loss"] == ["loss", "position_mae", "position_mse"]
     commands = page.blocks["commands"]
-    predict = f"geozoo predict checkpoint={tiny_run} input=graphs.npz output=predictions.npz"
+    predict = f"geozoo predict checkpoint={tiny_run} input=graphs.npz out=predictions.npz"
     for command in (predict, f"geozoo evaluate {tiny_run}", f"geozoo publish {tiny_run}"):
         assert command in commands.splitlines()
     assert "pos [S, n, 3]" in page.text

@@ -10,6 +10,9 @@ import pytest
 from run_comparison import assert_same_run, read_last
 from tiny_configs import TINY
 
+from geozoo.cli._arguments import Evaluate
+from geozoo.cli._grammar import read
+from geozoo.config.arguments import wrong_argument
 from geozoo.results.ledger import read_ledger
 from geozoo.results.reproduction import commands_of, stages
 from geozoo.runs.recording import _check_alike, _results, without_places
@@ -26,6 +29,19 @@ def test_every_recorded_command_can_be_run_again() -> None:
             for words in later:
                 wanted = {"geozoo-train": "resume=<run>", "geozoo-evaluate": "<run>"}[words[0]]
                 assert words[1] == wanted and len(words) > 2, run.id
+
+
+def test_every_recorded_command_is_read_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    """As `geozoo reproduce` starts it: nothing is refused, and no spelling is a former one."""
+    for run in read_ledger():
+        train, *later = commands_of(run, 0)
+        assert wrong_argument([*train[1:], "run_dir=again"]) is None, run.id
+        for words in later:
+            if words[0] == "geozoo-evaluate":
+                read(Evaluate, [*words[1:], "save=true"], "geozoo evaluate")
+            else:
+                assert wrong_argument(words[1:]) is None, run.id
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("word", ["dataset.path=a; b.xyz", "note=it's; geozoo-train x", "a=; "])

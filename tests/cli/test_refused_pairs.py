@@ -59,10 +59,10 @@ def test_pairs_that_fit_go_on_to_the_data(
 
 
 def test_a_test_on_other_data_is_refused_as_well(capsys: pytest.CaptureFixture[str]) -> None:
-    from geozoo.cli._evaluation import evaluate
+    from geozoo.cli.main import run_command
 
     with pytest.raises(SystemExit):
-        evaluate("ponita-nbody_small", ["dataset=los_loop"])
+        run_command("evaluate", ["ponita-nbody_small", "dataset=los_loop"])
     said = " ".join(capsys.readouterr().err.split())
     assert "takes graphs with positions; dataset=los_loop holds series" in said
     assert "touched" not in said

@@ -30,7 +30,7 @@ def test_a_run_folder_of_any_name_is_used(
     pos = np.random.default_rng(0).normal(size=(2, 4, 3))
     np.savez("graphs.npz", pos=pos, x=np.ones((2, 4, 1)), vec=np.zeros((2, 4, 1, 3)))
     evaluate, predict, publish = _commands(tmp_path / name)
-    for words in (evaluate, predict, [*publish, "--out", "out"]):
+    for words in (evaluate, predict, [*publish, "out=out"]):
         assert exit_code(monkeypatch, 200, *words) == 0
     assert (tmp_path / "predictions.npz").is_file() and (tmp_path / "out" / "model.json").is_file()
     model = geozoo.load(tmp_path / name, trusted=["tiny_graphs"])

@@ -57,7 +57,7 @@ def test_a_stored_model_predicts_what_it_did(
 ) -> None:
     source, expected = PREDICTED[name]
     output = f"again{Path(expected).suffix}"
-    words = ["predict", f"checkpoint={kind}{name}", f"input={source}", f"output={output}"]
+    words = ["predict", f"checkpoint={kind}{name}", f"input={source}", f"out={output}"]
     monkeypatch.setattr("sys.argv", ["geozoo", *words])
     main()
     if expected.endswith(".csv"):

@@ -221,7 +221,7 @@ def test_a_run_ends_with_its_folder_and_what_to_do_with_it(
     wanted = [
         "run folder of weights, curves and record:", name, "go on with:",
         f"  geozoo evaluate {name}",
-        f"  geozoo predict checkpoint={name} input=graphs.npz output=predictions.npz",
+        f"  geozoo predict checkpoint={name} input=graphs.npz out=predictions.npz",
         f"  geozoo publish {name}",
     ]  # fmt: skip
     assert capsys.readouterr().out.splitlines()[-6:] == wanted

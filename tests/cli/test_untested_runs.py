@@ -20,10 +20,10 @@ def test_a_run_without_a_test_does_not_say_that_it_was_tested(
     said = "not tested; best checkpoint best.ckpt, from epoch"
     assert f"test {said}" in summary and " tested best.ckpt" not in summary
     assert said in page and "end of the test" not in page
-    assert "geozoo evaluate --save run" in summary
-    assert f"geozoo evaluate --save {tmp_path / 'run'}" in page
-    assert exit_code(monkeypatch, 200, *["evaluate", "--save", "run"]) == 0  # evaluate --save
-    assert exit_code(monkeypatch, 200, "publish", "run", "--out", "out") == 0
+    assert "geozoo evaluate run save=true" in summary
+    assert f"geozoo evaluate {tmp_path / 'run'} save=true" in page
+    assert exit_code(monkeypatch, 200, "evaluate", "run", "save=true") == 0
+    assert exit_code(monkeypatch, 200, "publish", "run", "out=out") == 0
     assert "tested best.ckpt, from epoch" in " ".join(
         (tmp_path / "run" / "summary.txt").read_text().split()
     )

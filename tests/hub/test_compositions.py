@@ -120,11 +120,11 @@ def test_batch_and_store_compositions_agree() -> None:
 
 
 def test_evaluate_rejects_unknown_compositions_first(without: Path, tmp_path, capsys) -> None:
-    from geozoo.cli._evaluation import evaluate
+    from geozoo.cli.main import run_command
 
     file = written(tmp_path / "a.xyz", ("OHHOHH",), 20)
     with pytest.raises(SystemExit):
-        evaluate(str(without), ["dataset=extxyz", f"dataset.path={file}"])
+        run_command("evaluate", [str(without), "dataset=extxyz", f"dataset.path={file}"])
     captured = capsys.readouterr()
     said = " ".join((captured.out + captured.err).split())
     assert "dataset: the test part holds H4O2: the model has no energies of free atoms" in said

@@ -177,7 +177,7 @@ def test_shipped_model_predicts_same_for_files_and_dataset(
     expected = predict_store(model, data.store)["homo"]
     index = torch.arange(len(data.store))
     source, table = xyz(tmp_path / "in.xyz", data.store, index), tmp_path / "out.csv"
-    words = ["checkpoint=ponita-qm9_homo", f"input={source}", f"output={table}"]
+    words = ["checkpoint=ponita-qm9_homo", f"input={source}", f"out={table}"]
     subprocess.run([sys.executable, "-m", "geozoo.cli.main", "predict", *words], check=True)
     rows = csv.DictReader(table.read_text().splitlines())
     found = torch.tensor([float(row["homo [meV]"]) for row in rows], dtype=torch.float64)

@@ -119,7 +119,7 @@ def predict(monkeypatch, capsys, tmp_path: Path):
     def run(models: dict[str, TrainedModel], source: Path, *words: str) -> tuple[int, str]:
         folders = [str(written(model, name)) for name, model in models.items()]
         given = [f"checkpoint={','.join(folders)}", f"input={source}"]
-        given += [f"output={tmp_path / 'o.npz'}", *words]
+        given += [f"out={tmp_path / 'o.npz'}", *words]
         monkeypatch.setattr(sys, "argv", ["geozoo", "predict", *given])
         code = 0
         try:

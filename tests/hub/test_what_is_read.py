@@ -220,7 +220,7 @@ def test_predict_reports_on_stderr(tmp_path, monkeypatch, capsys) -> None:
     frames = [ase.Atoms("C2OH6", 1.5 * np.random.default_rng(0).normal(size=(9, 3)))]
     frames[0].info["dipole"] = 1.0
     source = written(tmp_path / "in.xyz", frames)
-    words = ["checkpoint=ponita-rmd17_ethanol", f"input={source}", f"output={tmp_path / 'o.npz'}"]
+    words = ["checkpoint=ponita-rmd17_ethanol", f"input={source}", f"out={tmp_path / 'o.npz'}"]
     monkeypatch.setattr(sys, "argv", ["geozoo", "predict", *words])
     main()
     captured = capsys.readouterr()

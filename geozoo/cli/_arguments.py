@@ -1,0 +1,219 @@
+"""The arguments of every command but ``train``, which takes keys of the config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from geozoo.cli._grammar import Arguments, key
+
+_MODEL = "trained model of the zoo, run folder (its best checkpoint) or checkpoint file"
+
+
+@dataclass(frozen=True, kw_only=True)
+class List(Arguments):
+    """Models, datasets, trained models and recipes."""
+
+    section: str | None = key(
+        "one section in full, instead of all in short", default=None, place="alone",
+        choices=("models", "datasets", "trained", "recipes"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record(Arguments):
+    """Append finished runs to the results of their model."""
+
+    checkpoint: tuple[str, ...] = key("run folders that differ only in the seed", place="rest")
+    force: bool = key("also runs of uncommitted code", default=False, former=("--force",))
+    examples = ("geozoo record runs/ponita-nbody/<run> runs/ponita-nbody/<run>",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cards(Arguments):
+    """Regenerate the results tables of the cards."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results(Arguments):
+    """Recorded runs with their ids."""
+
+    terms: tuple[str, ...] = key(
+        "of id, model, recipe, data or device; all must occur", default=(), place="rest"
+    )
+    examples = ("geozoo results ponita nbody",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table(Arguments):
+    """Published numbers of a dataset next to ours."""
+
+    data: str = key("dataset, or the beginning of several: pems", place="alone")
+    variants: tuple[str, ...] = key(
+        "molecules, targets or variants, instead of all", default=(), place="rest"
+    )
+    format: str = key(
+        "how it is printed", default="terminal", former=("--format",),
+        choices=("terminal", "markdown", "csv", "latex"),
+    )  # fmt: skip
+    picture: Path | None = key(
+        "file to draw it in instead: .png, .svg or .pdf", default=None, former=("--picture",)
+    )
+    examples = (
+        "geozoo table nbody",
+        "geozoo table rmd17 aspirin ethanol format=csv",
+        "geozoo table qm9 homo picture=homo.png",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproduce(Arguments):
+    """Run the command of a recorded run again and compare."""
+
+    id: str = key("of the recorded run; see `geozoo results`", place="alone")
+    runs: Path = key("folder of the run folders", default=Path("runs"), former=("--runs",))
+    dry_run: bool = key("only say what would be done", default=False, former=("--dry-run",))
+    examples = ("geozoo reproduce 9bb205 dry_run=true",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(Arguments):
+    """Test a checkpoint or a trained model, on its own data or on others."""
+
+    checkpoint: str = key(_MODEL, place="alone")
+    save: bool = key(
+        "write result.csv (with the changed keys), plots and summary into the run folder",
+        default=False, former=("--save",),
+    )  # fmt: skip
+    batch_size: int | None = key(
+        "graphs or windows tested at once, dataset.loader.eval_batch_size", default=None, least=1
+    )
+    changes: tuple[str, ...] = key(
+        "and dataset=..., protocol=..., or any key below dataset, task or trainer", default=(),
+        place="others", also=("dataset", "protocol"),
+    )  # fmt: skip
+    examples = (
+        "geozoo evaluate runs/ponita-nbody/<run>",
+        "geozoo evaluate checkpoint=runs/ponita-nbody/<run>/checkpoints/last.ckpt",
+        "geozoo evaluate runs/ponita-nbody/<run> save=true   # after test=false, or a stopped test",
+        "geozoo evaluate runs/ponita-rmd17/<run> task.test_rotations=20 trainer.accelerator=cpu",
+        "geozoo evaluate ponita-rmd17_ethanol dataset=rmd17 dataset.molecule=malonaldehyde",
+        "geozoo evaluate stid-los_loop protocol=stsgcn",
+    )
+
+
+def _most_samples() -> int:
+    from geozoo.tasks import MAX_SAMPLES
+
+    return MAX_SAMPLES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample(Arguments):
+    """Draw molecules from a trained diffusion model and write them to a file."""
+
+    checkpoint: str = key(_MODEL, place="alone")
+    n: int = key("number of molecules", default=1000, least=1, most=_most_samples)
+    out: Path = key(
+        "file to write: .sdf (bonds by distances) or .xyz", default=Path("molecules.sdf")
+    )
+    seed: int = key("of sizes and noise", default=0, least=0, most=2**63 - 1)
+    batch_size: int = key(
+        "molecules drawn at once", default=100, least=1, most=10**6, former=("batch",)
+    )
+    examples = (
+        "geozoo sample checkpoint=runs/ponita-qm9_generation/<run> n=1000 out=molecules.sdf",
+        "geozoo sample checkpoint=ponita-qm9_generation n=100 out=molecules.sdf",
+        "geozoo sample checkpoint=last.ckpt n=100 out=molecules.xyz seed=1",
+    )
+
+
+#: Keys on the form of a table, where it differs from the training.
+TABLE_KEYS = (
+    "zero_is_missing", "missing", "separator", "decimal", "time_column", "clock_column",
+    "time_format", "time_zone", "drop", "sensor_column", "value_column",
+)  # fmt: skip
+
+
+#: Of these keys, what a dataset has outside the form of its table.
+_RULE = ("zero_is_missing", "missing")
+
+
+def _table_key(name: str, help: str, default: Any = None) -> Any:
+    """A key on the form of a table, which may have the prefix of training."""
+    also = [f"dataset.{name}"] if name in _RULE else [f"dataset.{name}", f"dataset.form.{name}"]
+    return key(help, default=default, also=also)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predict(Arguments):
+    """Predict for your own structures, arrays or readings."""
+
+    checkpoint: str = key(
+        f"{_MODEL}; several with commas between for mean and spread", place="alone"
+    )
+    input: Path = key("structures (any file that ASE reads), arrays (.npz) or readings (.csv)")
+    out: Path = key("file to write: .extxyz, .xyz, .npz or .csv", former=("output",))
+    ignore_cell: bool = key("use periodic structures as isolated ones", default=False)
+    any_composition: bool = key(
+        "predict energies of compositions that the training does not determine", default=False
+    )
+    length_unit: str | None = key(
+        "of positions in a file of structures; default: that of the training files",
+        default=None, choices=("angstrom", "bohr"),
+    )  # fmt: skip
+    zero_is_missing: bool = _table_key("zero_is_missing", "zeros are missing readings", False)
+    missing: tuple[float, ...] = _table_key(
+        "missing", "numbers that mark missing readings: [-9999,-1]", ()
+    )
+    separator: str | None = _table_key("separator", "between columns")
+    decimal: str | None = _table_key("decimal", "decimal sign")
+    time_column: str | None = _table_key("time_column", "name of the column of times")
+    clock_column: str | None = _table_key("clock_column", "name of the column of times of day")
+    time_format: str | None = _table_key("time_format", "of the times, as for strptime")
+    time_zone: str | None = _table_key("time_zone", "of the times: Europe/Berlin")
+    drop: tuple[str, ...] = _table_key("drop", "columns that are no sensors: [a,b]", ())
+    sensor_column: str | None = _table_key("sensor_column", "of a table with one reading per row")
+    value_column: str | None = _table_key("value_column", "of a table with one reading per row")
+    examples = (
+        "geozoo predict checkpoint=ponita-rmd17_ethanol input=frames.xyz out=forces.extxyz",
+        "geozoo predict checkpoint=runs/ponita-nbody/<run> input=systems.npz out=positions.npz",
+        "geozoo predict checkpoint=stid-los_loop input=last_hour.csv out=next_hour.csv",
+        "geozoo predict checkpoint=run_0,run_1,run_2 input=... out=...   # mean and spread",
+    )
+
+    @property
+    def table(self) -> Mapping[str, Any]:
+        """The keys of the table that are given, as `geozoo.data.TableForm` takes them."""
+        values = {name: getattr(self, name) for name in TABLE_KEYS if name in self.given}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export(Arguments):
+    """Write a trained model as a program that runs without geozoo."""
+
+    checkpoint: str = key(_MODEL, place="alone")
+    out: Path = key("file to write: .pt2 (torch.export), or .onnx for a forecaster", place="former")
+    compiled: bool = key("native code by AOTInductor", default=False, former=("--compiled",))
+    examples = (
+        "geozoo export ponita-rmd17_ethanol out=model.pt2",
+        "geozoo export stid-los_loop out=model.onnx",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publish(Arguments):
+    """Make a trained model of a finished run."""
+
+    checkpoint: str = key("run folder; its best checkpoint", place="alone")
+    out: Path | None = key("folder to make; default: ./<name>", default=None, former=("--out",))
+    name: str | None = key("default: the model and its data", default=None, former=("--name",))
+    licence: str = key("of the weights", default="MIT", former=("--licence",))
+    mirror: tuple[str, ...] = key(
+        "URLs from which the weights can be downloaded: model.json alone is then enough",
+        default=(), former=("--mirror",),
+    )  # fmt: skip
+    examples = ("geozoo publish runs/ponita-nbody/<run> out=my-model licence=CC-BY-4.0",)

@@ -1,0 +1,141 @@
+"""Values of ``key=value`` by the type of their key."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args, get_origin
+
+from geozoo.config._nearest import nearest
+from geozoo.runs.errors import UsageError
+
+_WHOLE = re.compile(r"[+-]?\d{1,20}", re.ASCII)
+#: What stands for no value, where a key may have none.
+_NONE = ("", "null")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Which values of its type a key takes.
+
+    Attributes:
+        least: smallest number; None: no limit.
+        most: largest number, or a function that gives it.
+        choices: the only values; empty: any.
+    """
+
+    least: float | None = None
+    most: float | Callable[[], float] | None = None
+    choices: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """The limits of a number in words, with a blank before; empty without limits."""
+        most = self.most() if callable(self.most) else self.most
+        if self.least is not None and most is not None:
+            return f" in {self.least}..{most}"
+        if self.least is not None:
+            return f" of at least {self.least}"
+        return "" if most is None else f" of at most {most}"
+
+    def hold(self, number: float) -> bool:
+        """Whether a number is within them."""
+        most = self.most() if callable(self.most) else self.most
+        return (self.least is None or number >= self.least) and (most is None or number <= most)
+
+
+def is_flag(hint: Any) -> bool:
+    """Whether a type is that of a switch."""
+    return hint is bool
+
+
+def is_list(hint: Any) -> bool:
+    """Whether a type is that of a list of values."""
+    return get_origin(_bare(hint)) is tuple
+
+
+def is_path(text: str) -> bool:
+    """Whether a file or folder has this name, whatever its length."""
+    return os.path.exists(os.path.expanduser(text))
+
+
+def converted(
+    name: str, texts: Sequence[str], hint: Any, limits: Limits, *, is_whole: bool = False
+) -> Any:
+    """The value of a key.
+
+    Args:
+        name: the key, for messages.
+        texts: what was given; several for a list whose elements stand alone.
+        hint: the type: bool, int, float, str, `Path`, or a tuple of any number of one of these;
+            each may be optional.
+        limits: which values of it are allowed.
+        is_whole: whether each text is an element of a list, commas and all.
+
+    Raises:
+        UsageError: for a text that is no value of the type, or outside the limits.
+    """
+    if NoneType in get_args(hint) and len(texts) == 1 and texts[0] in _NONE:
+        return None
+    bare = _bare(hint)
+    if get_origin(bare) is not tuple:
+        return _single(name, texts[0], bare, limits)
+    kind = get_args(bare)[0]
+    parts = texts if is_whole else _split(texts[0])
+    return tuple(_single(name, part, kind, limits) for part in parts)
+
+
+def _bare(hint: Any) -> Any:
+    """A type without the option of None."""
+    kinds = [kind for kind in get_args(hint) if kind is not NoneType]
+    return kinds[0] if NoneType in get_args(hint) else hint
+
+
+def _split(text: str) -> list[str]:
+    """The elements of a list with commas, in brackets or not.
+
+    A comma inside quotes belongs to an element, and so do all characters of an existing path.
+
+    >>> _split("[a,'b, c']"), _split("-9999"), _split("[]")
+    (['a', 'b, c'], ['-9999'], [])
+    """
+    if is_path(text):
+        return [text]
+    inside = text.strip("[] ")
+    quote = "'" if "'" in inside and '"' not in inside else '"'
+    found = next(csv.reader([inside], quotechar=quote, skipinitialspace=True), [])
+    return [each.strip() for each in found if each.strip()]
+
+
+def _single(name: str, text: str, kind: Any, limits: Limits) -> Any:
+    if not text:
+        raise UsageError(f"{name} must not be empty")
+    if limits.choices and text not in limits.choices:
+        near = nearest(text, limits.choices)
+        meant = f". Did you mean {near}?" if near else ""
+        raise UsageError(f"{name} must be one of {', '.join(limits.choices)}, got {text!r}{meant}")
+    if kind is bool:
+        if text not in ("true", "false"):
+            raise UsageError(f"{name} must be true or false, got {text!r}")
+        return text == "true"
+    if kind is int:
+        if not _WHOLE.fullmatch(text) or not limits.hold(int(text)):
+            raise UsageError(f"{name} must be a whole number{limits.text()}, got {text!r}")
+        return int(text)
+    if kind is float:
+        return _number(name, text, limits)
+    return Path(text).expanduser().absolute() if kind is Path else text
+
+
+def _number(name: str, text: str, limits: Limits) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise UsageError(f"{name} must be a number{limits.text()}, got {text!r}") from None
+    if not limits.hold(number):
+        raise UsageError(f"{name} must be a number{limits.text()}, got {text!r}")
+    return number
