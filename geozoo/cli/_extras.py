@@ -6,7 +6,7 @@ from __future__ import annotations
 EXTRAS = {
     "train": (
         "torch_geometric", "lightning", "torchmetrics", "hydra", "omegaconf", "jinja2",
-        "matplotlib", "pooch", "rich", "safetensors", "torchdiffeq", "e3nn", "PIL",
+        "lazy_loader", "matplotlib", "pooch", "rich", "safetensors", "torchdiffeq", "e3nn", "PIL",
     ),
     "molecules": ("ase", "rdkit"),
     "images": ("skimage",),

@@ -9,7 +9,8 @@ from geozoo.cli._arguments import TABLE_KEYS, Predict
 from geozoo.cli._console import configure_logging
 from geozoo.cli._forecast_files import write_forecast
 from geozoo.cli._prediction_files import FORMATS, Predictions, write_predictions
-from geozoo.data import GeometricSpec, progress_bar, read_structures
+from geozoo.data import GeometricSpec, read_structures
+from geozoo.files.progress import progress_bar
 from geozoo.hub import Ensemble, TrainedModel
 from geozoo.hub.arrays import read_arrays
 from geozoo.hub.forecasts import forecast

@@ -6,8 +6,8 @@ import time
 
 from geozoo.cli._arguments import Sample
 from geozoo.cli._console import configure_logging
-from geozoo.data import progress_bar
 from geozoo.figures import plot_molecules
+from geozoo.files.progress import progress_bar
 from geozoo.metrics import generation_scores, molecule_bonds, molecule_smiles
 from geozoo.report.molecules import check_molecule_file, write_molecules
 from geozoo.report.screen import Screen

@@ -12,8 +12,6 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-
 #: Errors that the content of the file did not cause.
 _OTHER = (ImportError, FileNotFoundError, PermissionError, IsADirectoryError)
 
@@ -67,6 +65,8 @@ def read_tensors(path: str | Path) -> Any:
         FileNotFoundError: If the file does not exist.
         ValueError: If the file is corrupt or holds anything else.
     """
+    import torch  # only here: commands that read no tensors start without it
+
     path = Path(path)
     with corrupt_file_errors(path, "holds more than tensors and plain data"):
         if zipfile.is_zipfile(path):

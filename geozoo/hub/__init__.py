@@ -1,20 +1,6 @@
 """Trained models as files: publishing and loading."""
 
-from geozoo.hub.description import Description, ModelFileError
-from geozoo.hub.ensemble import Ensemble
-from geozoo.hub.index import find_model, shipped_models
-from geozoo.hub.loading import TrainedModel, load
-from geozoo.hub.publishing import write_model
-from geozoo.hub.rebuilding import rebuild_task
+import lazy_loader
 
-__all__ = [
-    "Description",
-    "Ensemble",
-    "ModelFileError",
-    "TrainedModel",
-    "find_model",
-    "load",
-    "rebuild_task",
-    "shipped_models",
-    "write_model",
-]
+# The names are listed in __init__.pyi; each module is imported when one of its names is used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from geozoo.data import GeometricSpec, GraphStore, read_npz
+from geozoo.data import GeometricSpec, GraphStore
 from geozoo.data.molecules._electronic_states import check_states, is_state_name, states_of_arrays
 from geozoo.data.molecules._qm9_inputs import inputs_of_qm9
 from geozoo.files.contents import report_contents
-from geozoo.files.numpy_arrays import npz_names
+from geozoo.files.numpy_arrays import npz_names, read_npz
 
 #: Arrays that define the graph structure.
 _OF_GRAPHS = ("num_nodes", "edge_index", "num_edges")

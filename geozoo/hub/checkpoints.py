@@ -10,7 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
-from geozoo.data import DataSpec, read_tensors
+from geozoo.data import DataSpec
+from geozoo.files.errors import read_tensors
 from geozoo.hub.description import ModelFileError
 from geozoo.tasks import GraphTask
 from geozoo.tasks._precision import match_precision

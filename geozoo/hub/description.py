@@ -10,7 +10,8 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from geozoo.data import RemoteFile, atomic_path
+from geozoo.files.download import RemoteFile
+from geozoo.files.folders import atomic_path
 
 #: Name of the description in a model's folder.
 FILE_NAME = "model.json"

@@ -13,12 +13,15 @@ from safetensors.torch import load as load_bytes
 from torch import Tensor, nn
 
 from geozoo.contracts import Lagged
-from geozoo.data import DataSpec, data_folder, fetch
+from geozoo.data import DataSpec
+from geozoo.files.download import fetch
+from geozoo.files.folders import data_folder
 from geozoo.hub.description import FILE_NAME, Description, ModelFileError
 from geozoo.hub.ensemble import Ensemble
+from geozoo.hub.folders import member_folders, run_checkpoint
 from geozoo.hub.index import find_model
 from geozoo.hub.rebuilding import rebuild_task
-from geozoo.hub.runs import member_folders, read_run, run_checkpoint
+from geozoo.hub.runs import read_run
 from geozoo.tasks import GraphTask
 from geozoo.tasks._precision import model_dtype
 

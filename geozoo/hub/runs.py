@@ -7,7 +7,6 @@ from pathlib import Path
 
 from geozoo.hub.checkpoints import Checkpoint
 from geozoo.hub.description import (
-    FILE_NAME,
     Description,
     ModelFileError,
     Weights,
@@ -17,23 +16,6 @@ from geozoo.hub.description import (
 from geozoo.hub.rebuilding import own_modules, rebuild_task
 from geozoo.tasks import GraphTask
 from geozoo.tasks._precision import model_dtype
-
-_BEST = Path("checkpoints") / "best.ckpt"
-
-
-def run_checkpoint(path: Path) -> Path | None:
-    """The best checkpoint of a run folder, or the checkpoint itself; None for anything else."""
-    if path.suffix == ".ckpt" and path.is_file():
-        return path
-    return path / _BEST if (path / _BEST).is_file() else None
-
-
-def member_folders(path: Path) -> list[Path]:
-    """The runs and published models inside a folder, such as one written by ``ensemble=``."""
-    if not path.is_dir() or (path / FILE_NAME).is_file() or run_checkpoint(path):
-        return []
-    inside = sorted(path.iterdir())
-    return [each for each in inside if (each / FILE_NAME).is_file() or run_checkpoint(each)]
 
 
 def read_run(

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from geozoo.data import atomic_path
+from geozoo.files.folders import atomic_path
 
 
 class AtomicCheckpoints(TorchCheckpointIO):

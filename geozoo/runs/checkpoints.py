@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from geozoo.hub.checkpoints import Checkpoint
 from geozoo.hub.description import ModelFileError
-from geozoo.hub.runs import member_folders
+from geozoo.hub.folders import member_folders
 from geozoo.runs.errors import RunError
 from geozoo.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    from geozoo.hub.checkpoints import Checkpoint
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -18,6 +21,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
         RunError: for a file that is no checkpoint of a run.
     """
+    from geozoo.hub.checkpoints import Checkpoint  # loads torch, which few commands need
+
     try:
         return Checkpoint.read(path)
     except ModelFileError as error:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from geozoo.data import corrupt_file_errors
+from geozoo.files.errors import corrupt_file_errors
 from geozoo.runs.errors import RunError
 
 

@@ -6,7 +6,7 @@ import contextlib
 import csv
 from pathlib import Path
 
-from geozoo.data import atomic_path
+from geozoo.files.folders import atomic_path
 from geozoo.runs.folder import RunFolder
 
 Row = dict[str, str]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from geozoo.data import GraphDataModule
-from geozoo.hub.checkpoints import Checkpoint
 from geozoo.runs.folder import RunFolder
 from geozoo.runs.metrics_file import curves, read_metrics
-from geozoo.tasks import GraphTask
+
+if TYPE_CHECKING:
+    from geozoo.data import GraphDataModule
+    from geozoo.hub.checkpoints import Checkpoint
+    from geozoo.tasks import GraphTask
 
 
 @dataclass(frozen=True, kw_only=True)

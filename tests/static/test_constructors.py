@@ -5,8 +5,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST = 14
-#: Whose fields are the columns of a file, or the keys of one: nobody writes such a call.
-TABLES = {"Result", "RunOptions"}
+#: Classes whose fields are columns of a file or keys of a command: nobody writes such a call.
+TABLES = {"Predict", "Result", "RunOptions"}
 
 
 def constructors(source):

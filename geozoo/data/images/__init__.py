@@ -1,18 +1,6 @@
 """Image datasets: MNIST as pixels or superpixels, and labelled images from files."""
 
-from geozoo.data.images.image_store import ImageStore, pixel_positions
-from geozoo.data.images.labelled_images import LabelledImages
-from geozoo.data.images.mnist_pixels import MNISTPixels
-from geozoo.data.images.mnist_superpixels import MNISTSlic, MNISTSuperpixels
-from geozoo.data.images.superpixels import SlicOptions, slic_graphs
+import lazy_loader
 
-__all__ = [
-    "ImageStore",
-    "LabelledImages",
-    "MNISTPixels",
-    "MNISTSlic",
-    "MNISTSuperpixels",
-    "SlicOptions",
-    "pixel_positions",
-    "slic_graphs",
-]
+# The names are listed in __init__.pyi; each module is imported when one of its names is used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

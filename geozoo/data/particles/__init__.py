@@ -1,23 +1,6 @@
 """Particle systems: the N-body benchmark and its simulator, and the chirality task."""
 
-from geozoo.data.particles.chirality import Chirality
-from geozoo.data.particles.nbody import NBody
-from geozoo.data.particles.nbody_simulator import (
-    SIMULATOR_VERSION,
-    NBodyOptions,
-    NBodyState,
-    initial_state,
-    simulate,
-    total_energy,
-)
+import lazy_loader
 
-__all__ = [
-    "Chirality",
-    "NBody",
-    "NBodyOptions",
-    "NBodyState",
-    "SIMULATOR_VERSION",
-    "initial_state",
-    "simulate",
-    "total_energy",
-]
+# The names are listed in __init__.pyi; each module is imported when one of its names is used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
