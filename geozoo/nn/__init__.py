@@ -1,4 +1,4 @@
-"""Layers. They take plain tensors and know nothing of trainers, configurations or files."""
+"""Layers: functions of plain tensors, independent of trainers, configurations and files."""
 
 from geozoo.nn.attention import SensorAttention
 from geozoo.nn.conv import (
@@ -98,14 +98,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Find a class under the name that it had here in earlier versions."""
+    """Forward classes that earlier versions provided in this package."""
     if name != "LowRankUpdate":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import warnings
     from importlib import import_module
 
     warnings.warn(
-        "geozoo.nn.LowRankUpdate is now geozoo.tasks.LowRankUpdate",
+        "geozoo.nn.LowRankUpdate has moved to geozoo.tasks.LowRankUpdate",
         DeprecationWarning,
         stacklevel=2,
     )

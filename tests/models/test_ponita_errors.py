@@ -23,7 +23,7 @@ OPTIONS = [
     ({"orientation_kind": "so3"}, "kind must be .*, got 'so3'"),
     ({"orientation_kind": "se2"}, "requires orientations of dimension 2, got 3"),
     ({"grid": "cubic"}, "grid must be one of .*, got 'cubic'"),
-    ({"grid": torch.full((4, 3), 0.5)}, "some orientations are not on the sphere"),
+    ({"grid": torch.full((4, 3), 0.5)}, "grid must hold unit vectors, got"),
     ({"grid": torch.eye(3)}, r"grid must have shape \(4, 3\), got \(3, 3\)"),
     ({"num_orientations": 0}, "num_orientations must be at least 1, got 0"),
     ({"num_orientations": 5}, "num must be an even number of orientations .*, got 5"),

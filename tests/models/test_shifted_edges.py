@@ -81,7 +81,7 @@ def test_edges_that_are_lifted_refuse_shifts():
     given = molecule()
     index = complete_graph(given["batch"], self_loops=False)
     shifted = DirectedEdges(index, torch.zeros(index.shape[1], 3).double())
-    with pytest.raises(ValueError, match="lifted to points cannot have shifts yet"):
+    with pytest.raises(ValueError, match="edge_index must not have shifts: lifted edges"):
         outcome(made("ponita edges auto"), given, shifted)
 
 

@@ -123,7 +123,7 @@ def test_what_cannot_be_tabulated_is_refused():
         with pytest.raises(ValueError, match="model must be a PONITA on the separable bundle"):
             tabulate(Ponita(1, 1, radius=1.0, **in_groups(Ponita, options)))
     tabled, _ = tabulate(made("positions"), max_distance=1.0)
-    with pytest.raises(ValueError, match="values must lie in the table"):
+    with pytest.raises(ValueError, match="values must lie within the table"):
         tabled(10 * torch.rand(4, 3).double(), torch.randn(4, 3).double(), torch.zeros(4).long())
     with pytest.raises(ValueError, match="points must be at least 1"):
         SplineGrid([0.0], [1.0], 0)

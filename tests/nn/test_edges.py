@@ -129,16 +129,20 @@ def test_what_is_no_edges_is_refused_by_name():
         as_edges([[0, 1], [1, 0]])
     with pytest.raises(ValueError, match=r"edge_index must have shape \(2, E\), got \(3, 2\)"):
         as_edges(torch.zeros(3, 2).long())
-    with pytest.raises(ValueError, match="edge_index must be a list of edges .* a Stencil"):
+    with pytest.raises(
+        ValueError, match="edge_index must be an explicit list of edges .* a Stencil"
+    ):
         as_directed(Stencil((2, 2), (1, 1)), 4)
-    with pytest.raises(ValueError, match="a Stencil without steps has no vectors"):
+    with pytest.raises(ValueError, match="steps of the Stencil must be given for edge vectors"):
         Stencil((2, 2), (1, 1)).vectors(POS)
     with pytest.raises(ValueError, match=r"shift must have shape \(E=9, dim=3\), got \(1, 3\)"):
         DirectedEdges(INDEX, SHIFT[:1]).vectors(POS)
     conv = seeded(lambda: layers.PointConv(4, 4, 3))
-    with pytest.raises(ValueError, match="loop_basis must be given for pairs"):
+    with pytest.raises(ValueError, match="loop_basis must be given for paired edges"):
         conv(random(5, 4), random(3, 3), MUTUAL)
-    with pytest.raises(ValueError, match="loop_basis must be None .* got one with DirectedEdges"):
+    with pytest.raises(
+        ValueError, match="loop_basis must be None for DirectedEdges, .* got a value"
+    ):
         conv(random(5, 4), random(9, 3), DirectedEdges(INDEX), loop_basis=random(1, 3))
 
 

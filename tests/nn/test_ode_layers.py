@@ -254,7 +254,7 @@ def test_gradient_of_what_is_cut_goes_to_the_band():
 
 
 BAD = [
-    (lambda: layers.TemporalConv(4, ()), "channels must hold at least one level"),
+    (lambda: layers.TemporalConv(4, ()), "channels must have at least one level"),
     (lambda: layers.TemporalConv(0), "in_channels must be at least 1, got 0"),
     (lambda: layers.TemporalConv(3, dropout=1.0), r"dropout must be in \[0, 1\), got 1.0"),
     (
@@ -298,7 +298,7 @@ BAD = [
         "center must have shape",
     ),
     (lambda: layers.GatedAggregation("mean"), 'mode must be "gated" or "sum"'),
-    (lambda: layers.GatedAggregation()(torch.zeros(1, 1, 1, 2)), "gated needs at least 2 branches"),
+    (lambda: layers.GatedAggregation()(torch.zeros(1, 1, 1, 2)), '"gated" needs at least 2 branch'),
     (lambda: layers.MultiODEBlock(3, 2, 10, local_heads=2), "steps must be a multiple of 3"),
     (lambda: layers.MultiODEBlock(3, 2, variant="code"), 'variant must be "paper" or "released"'),
     (
@@ -307,7 +307,7 @@ BAD = [
             layers.MultiODEBlock(3, 4, 6, local_heads=2),
             layers.TemporalConv(4, (4, 4)),
         ),
-        "conv_in must meet the 4 channels of dynamics, got 2",
+        r"conv_in.out_channels must equal dynamics.channels \(4\), got 2",
     ),
     (
         lambda: layers.SpatioTemporalBlock(
@@ -315,7 +315,7 @@ BAD = [
             layers.MultiODEBlock(3, 4, 6, local_heads=2),
             layers.TemporalConv(5, (4, 4)),
         ),
-        "conv_out must meet the 4 channels of dynamics, got 5",
+        r"conv_out.in_channels must equal dynamics.channels \(4\), got 5",
     ),
     (lambda: Integrator(rtol=0.0), "rtol must be positive, got 0.0"),
 ]

@@ -1,4 +1,4 @@
-"""Multi-head attention of all sensors of a window to each other."""
+"""Multi-head self-attention over the sensors of a window."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ class SensorAttention(nn.Module):
     .. math::
         y_i^h = \sum_j \mathrm{softmax}_j\Big(\frac{q_i^h \cdot k_j^h}{\sqrt{d}}\Big)\, v_j^h
 
-    and the heads side by side.
+    with the heads concatenated.
 
     Args:
         in_channels: channels D of the input.
-        key_channels: channels of queries and keys, all heads together.
-        value_channels: channels V of the values and so of the output.
+        key_channels: total channels of queries and keys over all heads.
+        value_channels: total channels V of the values and of the output.
         heads: number of heads.
-        mix: without (False), every sensor returns its own value: no attention, and no queries and
-            keys.
+        mix: False: ablation without attention; each sensor returns its own value, and there are no
+            query and key projections.
 
     Raises:
-        ValueError: if a size is below 1 or the heads do not divide the channels.
+        ValueError: If a size is below 1, or ``heads`` does not divide the channels.
 
     Note:
-        The kernel that needs no ``[N, N]`` scores in memory has no second derivative. For that, run
-        it within `geozoo.ops.textbook`, or forward and backward under
-        ``torch.nn.attention.sdpa_kernel(SDPBackend.MATH)``.
+        The fused kernel does not store the ``[N, N]`` scores and has no second derivative. For
+        second derivatives, evaluate it within `geozoo.ops.textbook`, or run forward and backward
+        under ``torch.nn.attention.sdpa_kernel(SDPBackend.MATH)``.
 
     Reference:
         A. Vaswani et al., Attention Is All You Need, NeurIPS 2017, section 3.2; Liu et al., TMLR
@@ -64,13 +64,13 @@ class SensorAttention(nn.Module):
         self.value = nn.Linear(in_channels, value_channels)
 
     def forward(self, x: Float[Tensor, "B N D"]) -> Float[Tensor, "B N V"]:
-        """Return what each sensor gathers from all.
+        """Return the attention output of each sensor.
 
         Args:
             x: features of each window and sensor.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_shape("x", x, "B N D", None, None, self.in_channels)
         if not self.mix:
@@ -82,8 +82,8 @@ class SensorAttention(nn.Module):
         if is_textbook():
             scores = torch.softmax(query @ key.mT / math.sqrt(query.shape[-1]), -1)
             return (scores @ value).transpose(1, 2).flatten(2)
-        # The fused kernels want one width for all three: zeros are cheaper than the [N, N] scores
-        # that torch would otherwise keep for every window and head.
+        # The fused kernels need equal widths of query, key and value: zero padding is cheaper than
+        # the [N, N] scores that PyTorch would otherwise store for every window and head.
         width, scale = value.shape[-1], query.shape[-1] ** -0.5
         common = max(width, query.shape[-1])
         query, key, value = (

@@ -1,4 +1,4 @@
-"""Convolutions over pairs of points whose kernels are given in a basis."""
+"""Graph convolutions and message passing layers on point clouds."""
 
 from geozoo.nn.conv.bundle_conv import BundleConv
 from geozoo.nn.conv.continuous_filter_conv import ContinuousFilterConv

@@ -1,4 +1,4 @@
-"""What convolutions with one kernel share: its sizes, checks of the basis, calibration."""
+"""Base of the convolutions with one kernel: sizes, checks of the basis, calibration."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ class KernelConv(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, x: Tensor, *neighborhood: Tensor | None, **named: Tensor | None) -> Tensor:
-        """Scale the kernel so that the output's spread is the input's; return the former output.
+        """Rescale the kernel so that input and output have equal standard deviations.
 
-        The arguments are those of `forward`; the returned output is that of the weights before.
+        The arguments are those of `forward`. Returns the output before the rescaling.
         """
         out = self._sum(x, *neighborhood, **named)
         self.kernel.weight.mul_(calibration_scale(x, out))
@@ -58,7 +58,7 @@ class KernelConv(nn.Module):
 
 
 def kernel_width(in_channels: int, out_channels: int, groups: int) -> int:
-    """Return how many numbers a kernel row has; ValueError unless depthwise or full."""
+    """Return the width of a kernel row; ValueError unless depthwise or full."""
     if groups not in (1, in_channels):
         raise ValueError(
             f"groups must be 1 (full) or in_channels={in_channels} (depthwise), got {groups!r}"
@@ -72,7 +72,7 @@ def kernel_width(in_channels: int, out_channels: int, groups: int) -> int:
 
 
 def check_basis(name: str, basis: Tensor | SplineTerms, axes: str, *sizes: int | None) -> None:
-    """Raise ValueError unless basis values that are not tabulated have these sizes."""
+    """Raise ValueError unless the basis values, if not tabulated, have these sizes."""
     if isinstance(basis, Tensor):
         check_shape(name, basis, axes, *sizes)
 
@@ -80,24 +80,26 @@ def check_basis(name: str, basis: Tensor | SplineTerms, axes: str, *sizes: int |
 def check_edge_basis(
     basis: Tensor | SplineTerms, edges: Edges, orientations: str, *sizes: int
 ) -> None:
-    """Raise ValueError unless there is a row of basis values for each row of the edges.
+    """Raise ValueError unless the basis has one row for each row of the edges.
 
     Args:
         basis: basis values.
-        edges: of any kind.
-        orientations: names of the axes of orientations, for the message.
-        sizes: size of these axes, and of the last one.
+        edges: edges of any kind.
+        orientations: names of the orientation axes, for the error message.
+        sizes: sizes of the orientation axes and of the last axis.
     """
     axes, counts = edges.axes
     check_basis("basis", basis, f"{axes} {orientations} K", *counts, *sizes)
 
 
 def check_loop_basis(loop_basis: Tensor | None, edges: Edges) -> None:
-    """Raise ValueError unless self-loops have basis values where edges leave them to these."""
+    """Raise ValueError unless ``loop_basis`` is given exactly when the edges need it."""
     if loop_basis is None and edges.has_loop_rows:
-        raise ValueError("loop_basis must be given for pairs: they leave self-loops to it")
+        raise ValueError(
+            "loop_basis must be given for paired edges, which do not list self-loops, got None"
+        )
     if loop_basis is not None and not edges.has_loop_rows:
         raise ValueError(
-            "loop_basis must be None for edges that list their self-loops, got one with "
-            f"{type(edges).__name__}"
+            f"loop_basis must be None for {type(edges).__name__}, which list their self-loops, got "
+            "a value"
         )

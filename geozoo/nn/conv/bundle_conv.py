@@ -1,4 +1,4 @@
-"""Convolution over positions and orientations at once."""
+"""Full (non-separable) convolution over positions and orientations."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from geozoo.ops import scatter
 
 
 class BundleConv(KernelConv):
-    r"""Convolve features on a position-orientation bundle with one kernel over both spaces.
+    r"""Full convolution on a position-orientation bundle, with a joint kernel over both spaces.
 
     .. math:: y_i[o] = \frac{1}{O} \sum_{j \to i} \sum_p (W b_{ij}[o, p]) \odot x_j[p] + \beta
 
-    The general form that `FiberBundleConv` factorises; it holds a kernel ``[E, O, O, C]`` and is
-    meant for small graphs, as a reference and for ablation.
+    The general form of which `FiberBundleConv` is a factorisation. The kernel ``[E, O, O, C]`` is
+    stored in memory: for small graphs, as a reference and for ablations.
 
     Args:
         in_channels: channels of the input.
         out_channels: channels of the output.
         basis_channels: number K of basis functions.
         groups: ``in_channels`` for one weight per channel (depthwise, the default); 1 for a full
-            matrix per pair.
+            matrix per edge.
 
     Raises:
-        ValueError: for sizes below 1, if ``groups`` is neither, or depthwise sizes differ.
+        ValueError: If a size is below 1, ``groups`` has another value, or depthwise widths differ.
 
     Reference:
         Bekkers et al., ICLR 2024, eq. 8.
@@ -40,7 +40,7 @@ class BundleConv(KernelConv):
         basis: Float[Tensor, "E O O K"],
         edge_index: GivenEdges,
     ) -> Float[Tensor, "N O out"]:
-        """Return the convolved features; axes 1 and 2 of ``basis``: receiving, sending."""
+        """Return the convolved features; axes 1, 2 of ``basis``: receiver, sender orientation."""
         return self._sum(x, basis, edge_index) + self.bias
 
     def _sum(self, x: Tensor, basis: Tensor, edge_index: GivenEdges) -> Tensor:

@@ -1,4 +1,4 @@
-"""Convolution with a filter that a small network makes of the distance."""
+"""Continuous-filter convolution: a small network generates the filter from the distance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from geozoo.checks import check_edges, check_positive, check_shape
 from geozoo.nn.edges import GivenEdges, as_directed
 from geozoo.ops import weighted_sum
 
-#: ln 2, by which the softplus is shifted so that it is 0 at 0.
+#: ln 2: shifts the softplus so that it vanishes at 0.
 _SHIFT = 0.6931471805599453
 
 
@@ -20,17 +20,17 @@ def shifted_softplus(x: Tensor) -> Tensor:
 
 
 class ContinuousFilterConv(nn.Module):
-    r"""Sum neighbours' features, each times a filter of its distance.
+    r"""Sum of neighbour features, each multiplied by a filter that depends on the distance.
 
     .. math:: y_i = \sum_{j \to i} x_j \odot \bigl(W_2\, \mathrm{ssp}(W_1 b_{ij} + c_1) + c_2\bigr)
         \, w_{ij}
 
     Args:
         channels: channels C of the features and of the filter.
-        basis_channels: number K of functions of the distance.
+        basis_channels: number K of radial basis functions.
 
     Raises:
-        ValueError: for sizes below 1.
+        ValueError: If a size is below 1.
 
     Reference:
         K. T. Schuett et al., SchNet, NeurIPS 2017, arXiv:1706.08566, section 4.1.
@@ -54,12 +54,12 @@ class ContinuousFilterConv(nn.Module):
 
         Args:
             x: features.
-            basis: functions of the distance of each edge.
-            window: weight of each edge, 0 at the cut-off.
+            basis: radial basis values of each edge.
+            window: cutoff function of each edge, 0 at the cutoff.
             edge_index: senders and receivers, or edges of `geozoo.nn.edges`.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_shape("x", x, "N C", None, self.channels)
         edges = as_directed(edge_index, x.shape[0])

@@ -12,22 +12,22 @@ from geozoo.ops import gelu_linear
 
 
 class ConvNeXtBlock(nn.Module):
-    r"""Convolution, layer norm, widening perceptron, layer scale, residual.
+    r"""ConvNeXt block: convolution, layer norm, inverted-bottleneck MLP, layer scale, residual.
 
     .. math:: x + \gamma \odot W_2\, \mathrm{GELU}(W_1\, \mathrm{LN}(\mathrm{conv}(x)))
 
-    The residual is added where the widths of input and output agree.
+    The residual connection is present if input and output have equal widths.
 
     Args:
-        conv: the convolution, called as ``conv(x, **neighborhood)``; it must have a `calibrate`
-            of the same arguments for `calibrate` to work.
+        conv: the convolution, called as ``conv(x, **neighborhood)``; `calibrate` requires it to
+            have a `calibrate` method with the same arguments.
         in_channels: channels of the block's input.
         out_channels: channels of the convolution's and the block's output.
-        widening: factor of the perceptron's hidden width.
-        layer_scale: initial value of the learned factor per channel; None: no factor.
+        widening: expansion factor of the MLP's hidden layer.
+        layer_scale: initial value of the learned per-channel scale; None: no layer scale.
 
     Raises:
-        ValueError: for sizes below 1, or a layer scale that is not finite.
+        ValueError: If a size is below 1, or ``layer_scale`` is not finite.
 
     Reference:
         Z. Liu et al., A ConvNet for the 2020s, CVPR 2022, figure 4.
@@ -55,12 +55,12 @@ class ConvNeXtBlock(nn.Module):
         self.residual = in_channels == out_channels
 
     def forward(self, x: Tensor, **neighborhood: Tensor | None) -> Tensor:
-        """Return the new features; ``neighborhood`` is handed to the convolution as it is."""
+        """Return the new features; ``neighborhood`` is passed on to the convolution."""
         return self._mix(x, self.conv(x, **neighborhood))
 
     @torch.no_grad()
     def calibrate(self, x: Tensor, **neighborhood: Tensor | None) -> Tensor:
-        """Calibrate the convolution on this input; return the output of the weights before."""
+        """Calibrate the convolution on this input; return the output before the rescaling."""
         return self._mix(x, self.conv.calibrate(x, **neighborhood))
 
     def _mix(self, x: Tensor, convolved: Tensor) -> Tensor:

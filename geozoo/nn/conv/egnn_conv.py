@@ -1,4 +1,4 @@
-"""Equivariant convolution that moves the points it works on."""
+"""E(n) equivariant message passing that also updates the positions."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from geozoo.checks import check_positive, check_shape
 from geozoo.nn.edges import GivenEdges, as_directed
 from geozoo.ops import scatter
 
-#: Gain of the last weights of the displacement, which begins close to nothing.
+#: Gain of the last layer of the displacement network, so that displacements start near zero.
 _SMALL = 1e-3
 
 
 class EGNNConv(nn.Module):
-    r"""Messages from distances, which change features and displace points.
+    r"""EGNN layer: messages from distances update the features and displace the points.
 
     .. math::
         m_{ij} &= \phi_e(h_i, h_j, \lVert x_i - x_j \rVert^2, a_{ij}) \\
@@ -23,20 +23,20 @@ class EGNNConv(nn.Module):
             + \frac{1}{|N(i)|} \sum_{j \in N(i)} (x_i - x_j)\, \phi_x(m_{ij}) \\
         h_i' &= h_i + \phi_h\Bigl(h_i, \sum_{j \in N(i)} m_{ij}\Bigr)
 
-    With ``attention``, messages are multiplied by :math:`\sigma(w \cdot m_{ij} + b)` first. Exact
-    under rotations, reflections and translations. Edges may have a weight that fades them out
-    before a cut-off: it multiplies messages and displacements, and :math:`|N(i)|` is its sum, at
-    least 1.
+    With ``attention``, messages are first multiplied by :math:`\sigma(w \cdot m_{ij} + b)`. Exactly
+    equivariant under rotations, reflections and translations. An optional edge weight, such as a
+    smooth cutoff function, multiplies messages and displacements; :math:`|N(i)|` is then the sum of
+    the weights, at least 1.
 
     Args:
         channels: channels C of the features and messages.
-        edge_channels: numbers per edge :math:`a_{ij}`.
-        num_vectors: vectors :math:`v_{ik}` per node that add to the displacement.
-        attention: weigh messages.
-        moves: whether points are displaced; False: ``pos`` is returned as it is.
+        edge_channels: number of edge features :math:`a_{ij}`.
+        num_vectors: number of node vectors :math:`v_{ik}` that contribute to the displacement.
+        attention: weight messages by an attention gate.
+        moves: update the positions; False: ``pos`` is returned unchanged.
 
     Raises:
-        ValueError: for sizes below 1 (0 for edges and vectors).
+        ValueError: If ``channels`` is below 1, or another size is negative.
 
     Reference:
         V. G. Satorras, E. Hoogeboom, M. Welling, E(n) Equivariant Graph Neural Networks, ICML 2021,
@@ -94,35 +94,35 @@ class EGNNConv(nn.Module):
             h: features.
             pos: positions.
             edge_index: senders and receivers, without self-loops, or edges of `geozoo.nn.edges`.
-            edge_attr: numbers of the edges, if the layer has ``edge_channels``.
-            edge_weight: weight of every edge; None: 1.
-            vec: vectors of the nodes, if the layer has ``num_vectors``.
+            edge_attr: edge features, required if ``edge_channels`` is positive.
+            edge_weight: weight of each edge; None: 1.
+            vec: node vectors, required if ``num_vectors`` is positive.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_shape("h", h, "N C", None, self.channels)
         check_shape("pos", pos, "N dim", len(h), None)
         edges = as_directed(edge_index, h.shape[0])
-        sender, receiver, arm = edges.sender, edges.receiver, edges.vectors(pos)
+        sender, receiver, rel_pos = edges.sender, edges.receiver, edges.vectors(pos)
         parts = [h.index_select(0, receiver), h.index_select(0, sender)]
-        parts.append(arm.square().sum(-1, keepdim=True))
+        parts.append(rel_pos.square().sum(-1, keepdim=True))
         if self.edge_channels:
             check_shape("edge_attr", edge_attr, "E A", len(sender), self.edge_channels)
             parts.append(edge_attr)
         message = self.message(torch.cat(parts, -1))
         if self.attention is not None:
             message = message * self.attention(message).sigmoid()
-        weight = arm.new_ones(len(sender)) if edge_weight is None else edge_weight
+        weight = rel_pos.new_ones(len(sender)) if edge_weight is None else edge_weight
         check_shape("edge_weight", weight, "E", len(sender))
         message = message * weight.unsqueeze(-1)
         total = scatter(message, receiver, len(h))
         if self.displacement is None:
             return h + self.update(torch.cat([h, total], -1)), pos
-        arm = arm * weight.unsqueeze(-1)
+        rel_pos = rel_pos * weight.unsqueeze(-1)
         degree = scatter(weight, receiver, len(pos)).clamp_min(1.0).unsqueeze(-1)
-        # The vectors lead to the senders, points are pushed away from these.
-        moved = pos - scatter(arm * self.displacement(message), receiver, len(pos)) / degree
+        # Edge vectors point to the senders; the displacement is along x_i - x_j, hence the minus.
+        moved = pos - scatter(rel_pos * self.displacement(message), receiver, len(pos)) / degree
         moved = moved + self._drift(h, vec, pos.shape[1])
         return h + self.update(torch.cat([h, total], -1)), moved
 

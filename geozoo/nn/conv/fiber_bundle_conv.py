@@ -1,4 +1,4 @@
-"""Separable convolution over positions, then over orientations."""
+"""Separable convolution: over positions, then over orientations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from geozoo.nn.edges import GivenEdges, Kernel, as_edges
 
 
 class FiberBundleConv(KernelConv):
-    r"""Convolve features on a position-orientation bundle, separably.
+    r"""Separable convolution on a position-orientation bundle.
 
     Every node carries the same grid of O orientations, with features ``x [N, O, C]``.
 
@@ -28,19 +28,19 @@ class FiberBundleConv(KernelConv):
         y_i[o] &= \sum_{j \to i} (W_s\, b_{ij}[o]) \odot x_j[o] \\
         z_i[p] &= \frac{1}{O} \sum_o (W_f\, c[o, p]) \odot y_i[o] + \beta
 
-    b are basis values of the spatial invariants, c those of the orientations' own. The layer knows
-    nothing of geometry: equivariance follows from the invariance of b and c, up to the
-    discretisation of the orientations.
+    b are basis values of the spatial invariants, c those of the invariants between orientations.
+    The layer itself uses no geometry: equivariance follows from the invariance of b and c, up to
+    the discretisation of the orientations.
 
     Args:
         in_channels: channels of the input.
         out_channels: channels of the output.
-        basis_channels: number K of basis functions, of both bases.
+        basis_channels: number K of basis functions in both bases.
         groups: ``in_channels`` for one weight per channel (depthwise, the default); 1 for a full
-            matrix per pair in the fibre step, after a depthwise spatial step.
+            matrix per pair of orientations in the fibre step; the spatial step is always depthwise.
 
     Raises:
-        ValueError: for sizes below 1, if ``groups`` is neither, or depthwise sizes differ.
+        ValueError: If a size is below 1, ``groups`` has another value, or depthwise widths differ.
 
     Reference:
         Bekkers et al., ICLR 2024, section 4 (separable group convolution).
@@ -55,7 +55,7 @@ class FiberBundleConv(KernelConv):
         groups: int | None = None,
     ) -> None:
         check_positive(out_channels=out_channels)
-        # The spatial step is depthwise in every case; `groups` is that of the fibre step.
+        # The spatial step is always depthwise; `groups` refers to the fibre step.
         super().__init__(in_channels, in_channels, basis_channels)
         self.groups = in_channels if groups is None else groups
         width = kernel_width(in_channels, out_channels, self.groups)
@@ -75,16 +75,15 @@ class FiberBundleConv(KernelConv):
 
         Args:
             x: features of the bundle.
-            basis: spatial basis values of each edge and receiving orientation.
-            edge_index: senders and receivers, or edges of `geozoo.nn.edges`, to whose rows those of
-                the basis belong: for the stencil of a lattice ``[R, D, O, K]``.
-            fiber_basis: basis values of each pair of orientations.
-            loop_basis: if given, ``edge_index`` lists undirected pairs, each once (or is what
-                `geozoo.geometry.pair_edges` makes of directed edges), and ``basis``
-                the values for the direction given; the other direction is served by the same rows
-                with each orientation replaced by its opposite, half a grid further (see
-                `geozoo.geometry.antipodal_order`), and the self-loop of every node and orientation
-                by this row. Half the kernels, the same result.
+            basis: spatial basis values for each edge and receiver orientation.
+            edge_index: senders and receivers, or edges of `geozoo.nn.edges`; ``basis`` has one
+                entry per row of the edges, ``[R, D, O, K]`` for the stencil of a lattice.
+            fiber_basis: basis values for each pair of orientations.
+            loop_basis: basis values of the self-loops. If given, ``edge_index`` lists each
+                undirected pair once (or is the result of `geozoo.geometry.pair_edges`), and
+                ``basis`` belongs to the listed direction. The reverse direction uses the same rows
+                with each orientation replaced by its antipode, half a grid further (see
+                `geozoo.geometry.antipodal_order`). Half the kernel evaluations, the same result.
         """
         y = self._spatial(x, basis, edge_index, loop_basis)
         return self._fiber(y, fiber_basis) + self.bias
@@ -109,8 +108,8 @@ class FiberBundleConv(KernelConv):
         if self.groups == 1:
             matrix = kernel.unflatten(-1, (-1, self.in_channels))
             return torch.einsum("nod,opcd->npc", y, matrix)
-        # One [O, O] matrix per channel, batched over channels. Contiguous operands: given strided
-        # ones, the batched product would copy them matrix by matrix.
+        # One [O, O] matrix per channel, batched over channels. Contiguous operands: with strided
+        # ones the batched product would copy them matrix by matrix.
         per_channel = y.permute(2, 0, 1).contiguous()
         mixed = torch.bmm(per_channel, kernel.permute(2, 0, 1).contiguous())
         return mixed.permute(1, 2, 0).contiguous()
@@ -125,9 +124,9 @@ class FiberBundleConv(KernelConv):
         *,
         loop_basis: Tensor | None = None,
     ) -> Tensor:
-        """Scale both kernels so that the spread is kept by each step; return the former output.
+        """Rescale both kernels so that each step preserves the standard deviation.
 
-        The arguments are those of `forward`; the returned output is that of the weights before.
+        The arguments are those of `forward`. Returns the output before the rescaling.
         """
         y = self._spatial(x, basis, edge_index, loop_basis)
         z = self._fiber(y, fiber_basis)

@@ -1,4 +1,4 @@
-"""Messages and updates of scalars and vectors that know of each other."""
+"""Coupled message passing of scalars and vectors."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class PaiNNConv(nn.Module):
         s_i \mathrel{+}= a_i + b_i\, \langle U v_i, V v_i \rangle, \quad
         v_i \mathrel{+}= c_i\, U v_i
 
-    Exact under rotations and reflections.
+    Exactly equivariant under rotations and reflections.
 
     Args:
-        channels: channels C of scalars and of vectors.
-        basis_channels: number K of functions of the distance.
+        channels: number C of scalar and of vector channels.
+        basis_channels: number K of radial basis functions.
 
     Raises:
-        ValueError: for sizes below 1.
+        ValueError: If a size is below 1.
 
     Reference:
         K. T. Schuett, O. T. Unke, M. Gastegger, ICML 2021, arXiv:2102.03150, eqs. 7 to 10.
@@ -62,13 +62,13 @@ class PaiNNConv(nn.Module):
         Args:
             s: scalars.
             v: vectors, channels last.
-            basis: functions of the distance of each edge.
-            window: weight of each edge, 0 at the cut-off.
+            basis: radial basis values of each edge.
+            window: cutoff function of each edge, 0 at the cutoff.
             direction: unit vector of each edge, from the receiver to the sender.
             edge_index: senders and receivers, or edges of `geozoo.nn.edges`.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_shape("s", s, "N C", None, self.channels)
         check_shape("v", v, "N dim C", len(s), None, self.channels)
@@ -79,10 +79,10 @@ class PaiNNConv(nn.Module):
         filtered = self.filter(basis) * window.unsqueeze(-1)
         parts = self.message(s).index_select(0, sender) * filtered
         to_scalar, along, new = parts.chunk(3, -1)
-        arrows = along.unsqueeze(1) * v.index_select(0, sender)
-        arrows = arrows + new.unsqueeze(1) * direction.unsqueeze(-1)
+        vectors = along.unsqueeze(1) * v.index_select(0, sender)
+        vectors = vectors + new.unsqueeze(1) * direction.unsqueeze(-1)
         s = s + scatter(to_scalar, receiver, len(s))
-        v = v + scatter(arrows, receiver, len(s))
+        v = v + scatter(vectors, receiver, len(s))
         return self._updated(s, v)
 
     def _updated(self, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,17 +94,17 @@ class PaiNNConv(nn.Module):
 
 
 class GatedVectors(nn.Module):
-    r"""Fewer scalars and vectors, the vectors weighed by what the scalars and lengths say.
+    r"""Gated equivariant block: map scalars and vectors to fewer channels, gating the vectors.
 
     .. math:: (s', g) = \phi(s, \lVert V v \rVert), \quad v' = g \odot U v
 
     Args:
-        channels: channels of both at the input.
+        channels: number of scalar and of vector input channels.
         out_scalars: scalar channels of the output.
         out_vectors: vector channels of the output.
 
     Raises:
-        ValueError: for sizes below 1 (0 for scalars).
+        ValueError: If a size is below 1 (``out_scalars``: below 0).
 
     Reference:
         K. T. Schuett, O. T. Unke, M. Gastegger, ICML 2021, arXiv:2102.03150, figure 3 (gated
@@ -127,7 +127,7 @@ class GatedVectors(nn.Module):
     def forward(
         self, s: Float[Tensor, "N C"], v: Float[Tensor, "N dim C"]
     ) -> tuple[Float[Tensor, "N S"], Float[Tensor, "N dim V"]]:
-        """Return scalars and vectors, channels last; ValueError for another shape."""
+        """Return scalars and vectors, channels last; ValueError if a tensor has the wrong shape."""
         check_shape("s", s, "N C", None, self.lengths.in_features)
         check_shape("v", v, "N dim C", len(s), None, self.lengths.in_features)
         length = safe_norm(self.lengths(v).transpose(1, 2))

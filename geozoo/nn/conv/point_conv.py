@@ -1,4 +1,4 @@
-"""Convolution over a cloud of points."""
+"""Convolution on a point cloud."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from geozoo.nn.edges import GivenEdges, Kernel, as_edges
 
 
 class PointConv(KernelConv):
-    r"""Convolve features on points with a kernel given in a basis of pair invariants.
+    r"""Convolution on points with a kernel expanded in basis functions of pair invariants.
 
     .. math:: y_i = \sum_{j \to i} (W b_{ij}) \odot x_j + \beta
 
-    The points may be plain positions, or positions with an orientation each. The layer knows
-    nothing of geometry: equivariance follows from the invariance of the basis values b.
+    The points may be positions, or positions with one orientation each. The layer itself uses no
+    geometry: equivariance follows from the invariance of the basis values b.
 
     Args:
         in_channels: channels of the input.
         out_channels: channels of the output.
         basis_channels: number K of basis functions.
         groups: ``in_channels`` for one weight per channel (depthwise, the default); 1 for a full
-            matrix per pair, with ``in_channels`` times the work.
+            matrix per edge, at ``in_channels`` times the cost.
 
     Raises:
-        ValueError: for sizes below 1, if ``groups`` is neither, or depthwise sizes differ.
+        ValueError: If a size is below 1, ``groups`` has another value, or depthwise widths differ.
 
     Reference:
         Bekkers et al., ICLR 2024, eq. 6.
@@ -45,12 +45,12 @@ class PointConv(KernelConv):
         Args:
             x: features of the points.
             basis: basis values of each edge.
-            edge_index: senders and receivers, or edges of `geozoo.nn.edges`, to whose rows those of
-                the basis belong: for the stencil of a lattice ``[R, D, K]``.
-            loop_basis: if given, ``edge_index`` lists undirected pairs, each once (or is what
-                `geozoo.geometry.pair_edges` makes of directed edges), whose kernel
-                serves both directions (right for invariants that do not change when a pair is
-                reversed, as the distance), and this row serves the self-loop of every point.
+            edge_index: senders and receivers, or edges of `geozoo.nn.edges`; ``basis`` has one
+                entry per row of the edges, ``[R, D, K]`` for the stencil of a lattice.
+            loop_basis: basis values of the self-loops. If given, ``edge_index`` lists each
+                undirected pair once (or is the result of `geozoo.geometry.pair_edges`), and both
+                directions share a kernel row, which is correct for invariants that are symmetric in
+                the pair, such as the distance.
         """
         return self._sum(x, basis, edge_index, loop_basis=loop_basis) + self.bias
 

@@ -1,4 +1,4 @@
-"""Messages of tensors of rank two that are multiplied with one another."""
+"""Message passing with rank-two tensors and matrix products."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from geozoo.ops import scatter
 
 
 class PartwiseLinear(nn.Module):
-    """A linear map of channels for each part of tensors of rank two, without a bias.
+    """Separate bias-free linear maps of the channels of each irreducible part of rank-two tensors.
 
     Args:
         in_channels: channels of the input.
         out_channels: channels of the output.
 
     Raises:
-        ValueError: for sizes below 1.
+        ValueError: If a size is below 1.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -32,23 +32,23 @@ class PartwiseLinear(nn.Module):
         )
 
     def forward(self, tensor: Float[Tensor, "N 10 C"]) -> Float[Tensor, "N 10 D"]:
-        """Return the mapped tensors, in the components of `geozoo.geometry.full_tensor`.
+        """Return the mapped tensors, with components as in `geozoo.geometry.full_tensor`.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_shape("tensor", tensor, "N 10 C", None, sum(PART_SIZES), self.in_channels)
         parts = tensor.split(PART_SIZES, -2)
         return torch.cat([linear(p) for linear, p in zip(self.maps, parts, strict=True)], -2)
 
 
-def _tamed(tensor: Float[Tensor, "N 10 C"]) -> Float[Tensor, "N 10 C"]:
+def _normalized(tensor: Float[Tensor, "N 10 C"]) -> Float[Tensor, "N 10 C"]:
     r"""Return :math:`X / (\operatorname{tr} X^T X + 1)`."""
     return tensor / (tensor_part_norms(tensor).sum(-2, keepdim=True) + 1)
 
 
 class TensorConv(nn.Module):
-    r"""One interaction of TensorNet.
+    r"""One interaction layer of TensorNet.
 
     .. math::
         Y_i &= \mathcal{W}_1 \frac{X_i}{\lVert X_i \rVert + 1}, \quad
@@ -57,16 +57,16 @@ class TensorConv(nn.Module):
         \Delta_i &= \mathcal{W}_2 \frac{Z_i}{\lVert Z_i \rVert + 1}, \quad
         X_i \mathrel{:=} \frac{X_i}{\lVert X_i \rVert + 1} + \Delta_i + \Delta_i^2
 
-    :math:`\lVert X \rVert = \operatorname{tr} X^T X`; :math:`\mathcal{W}` maps the channels of each
-    part by a matrix of its own and :math:`f` weighs the three parts of each channel. Exact under
-    rotations and reflections.
+    :math:`\lVert X \rVert = \operatorname{tr} X^T X`; :math:`\mathcal{W}` is a `PartwiseLinear` and
+    :math:`f` weights the three parts of each channel. Exactly equivariant under rotations and
+    reflections.
 
     Args:
-        channels: channels C of the tensors.
-        basis_channels: number K of functions of the distance.
+        channels: number C of tensor channels.
+        basis_channels: number K of radial basis functions.
 
     Raises:
-        ValueError: for sizes below 1.
+        ValueError: If a size is below 1.
 
     Reference:
         G. Simeon, G. De Fabritiis, TensorNet: Cartesian Tensor Representations for Efficient
@@ -95,21 +95,21 @@ class TensorConv(nn.Module):
         """Return new tensors.
 
         Args:
-            tensor: components of the tensors of the nodes, see `geozoo.geometry.full_tensor`.
-            basis: functions of the distance of each edge.
-            window: weight of each edge, 0 at the cut-off.
+            tensor: components of the node tensors, see `geozoo.geometry.full_tensor`.
+            basis: radial basis values of each edge.
+            window: cutoff function of each edge, 0 at the cutoff.
             edge_index: senders and receivers, or edges of `geozoo.nn.edges`.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_shape("tensor", tensor, "N 10 C", None, sum(PART_SIZES), self.channels)
         edges = as_directed(edge_index, tensor.shape[0])
         check_edges(edges.index.shape[1], basis, self.basis_channels, window)
-        small = _tamed(tensor)
+        small = _normalized(tensor)
         mixed = self.before(small)
         weights = (self.filter(basis) * window.unsqueeze(-1)).unflatten(-1, (3, -1))
         messages = weigh_parts(weights, mixed.index_select(0, edges.sender))
-        heard = scatter(messages, edges.receiver, len(tensor))
-        change = self.after(_tamed(2 * tensor_product_parts(mixed, heard)))
+        received = scatter(messages, edges.receiver, len(tensor))
+        change = self.after(_normalized(2 * tensor_product_parts(mixed, received)))
         return small + change + tensor_product_parts(change, change)

@@ -1,4 +1,4 @@
-"""Neural ODEs on graphs of sensors, and what joins them."""
+"""Neural ODEs on sensor graphs, and the layers that combine them."""
 
 from geozoo.nn.dynamics.edge_ode import EdgeODE
 from geozoo.nn.dynamics.fusion import GatedAggregation, MessageFilter, ResidualUpdate

@@ -1,4 +1,4 @@
-"""Matrices whose repeated use neither grows nor reverses a state."""
+"""Matrices with a spectrum in [0, 1], for stable linear dynamics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def bounded_matrix(
 ) -> Float[Tensor, "*G C C"]:
     r"""Return :math:`w\, \mathrm{diag}(\min(\max(d, 0), 1))\, w^T`.
 
-    Symmetric, and for an orthogonal w (it starts as the identity) with eigenvalues in [0, 1].
+    Symmetric; for an orthogonal w (initially the identity) the eigenvalues are in [0, 1].
 
     Reference:
         Z. Fang, Q. Long, G. Song, K. Xie, Spatial-Temporal Graph ODE Networks for Traffic Flow

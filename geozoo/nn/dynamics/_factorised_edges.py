@@ -1,4 +1,4 @@
-"""One Euler step of the edge ODE and its projection, without a tensor of pairs."""
+"""One Euler step of the edge ODE and its projection, without a tensor over sensor pairs."""
 
 from __future__ import annotations
 
@@ -18,30 +18,31 @@ def factorised_edge_step(
     *,
     detach_initial: bool,
 ) -> Float[Tensor, "B N T C"]:
-    r"""Return what `geozoo.nn.EdgeODE` computes in its general form, from one unit step of Euler.
+    r"""Return the output of `geozoo.nn.EdgeODE` for one unit Euler step, in factorised form.
 
-    The start is :math:`e_{ij} = m_i + m_j`, so for a fixed first sensor i all that follows is
+    The initial state is :math:`e_{ij} = m_i + m_j`, so for a fixed first sensor i the result is
     affine in :math:`m_j`. With the scores :math:`S_i [T, T]` of `_pair_scores`, the rates r and the
-    sums :math:`g_i` of the rows of the graph,
+    row sums :math:`g_i` of the graph,
 
     .. math::
         e_{ij}(1) = r_i\, (G m)_i + m_i S_i + m_j\, (r_i g_i + S_i)
 
     and the projection F over i leaves :math:`y_j = P + m_j Q` with ``P [T, C]`` and ``Q [T, T, C]``
-    for each window. Work and memory are of order ``B N T T C`` and ``B N T (T + C)``.
+    for each window. Cost and memory scale as ``B N T T C`` and ``B N T (T + C)``.
 
-    In value, e - e - e + e(0) of the equation cancels. If e(0) is detached, its gradient does not:
-    the term :math:`u_i + u_j` with ``u = detach(m) - m`` has value zero and that gradient.
+    In the forward pass, the terms e - e - e + e(0) of the equation cancel. If e(0) is detached, its
+    gradient does not: the term :math:`u_i + u_j` with ``u = detach(m) - m`` is zero and has that
+    gradient.
 
     Args:
-        signal: the series m.
+        signal: the time series m.
         graph: the matrix G = A + M.
         left: weights w3.
         right: weights w4.
         rate: half of sigmoid(alpha).
         weight: projection F.
-        bias: its bias.
-        detach_initial: whether e(0) is held constant in the backward pass.
+        bias: bias of the projection.
+        detach_initial: treat e(0) as a constant in the backward pass.
     """
     scores = _pair_scores(signal, left, right)
     own = (signal.unsqueeze(2) @ scores).squeeze(2)
@@ -61,7 +62,7 @@ def factorised_edge_step(
 
 
 def _pair_scores(signal: Tensor, left: Tensor, right: Tensor) -> Tensor:
-    r"""Return the scores ``[B, N, T, T]`` of the temporal attention of the pairs of each sensor.
+    r"""Return the temporal attention scores ``[B, N, T, T]`` over the pairs of each sensor.
 
     With x = m w3, y = m w4 and their sums over sensors :math:`\bar x, \bar y`,
 
@@ -71,7 +72,7 @@ def _pair_scores(signal: Tensor, left: Tensor, right: Tensor) -> Tensor:
     """
     first, second = signal @ left, signal @ right
     mean, total = first.mean(1, keepdim=True), second.sum(1, keepdim=True)
-    # The last two terms as one covariance: centred, so that nothing large cancels.
+    # The last two terms as one centred covariance, which avoids cancellation.
     shared = (first - mean).mT @ second
     outer = (first + mean).unsqueeze(-1), (signal.shape[1] * second + total).unsqueeze(-2)
     return torch.sigmoid(torch.addcmul(shared.unsqueeze(1), *outer))

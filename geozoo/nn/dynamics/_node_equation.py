@@ -1,4 +1,4 @@
-"""Right-hand side of the node ODE, term by term as it is written."""
+"""Right-hand side of the node ODE, term by term as in the equation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from geozoo.nn.dynamics._bounded_matrix import bounded_matrix
 
-#: Strength of the correction that pulls the channel matrix towards an orthogonal one.
+#: Strength of the orthogonality correction of the channel matrix.
 BETA = 0.6
 
 
@@ -21,7 +21,7 @@ def node_equation(
     state: Tensor, initial: Tensor, graph: Tensor, left: Tensor, right: Tensor,
     alpha: Tensor, weight: Tensor, diagonal: Tensor,
 ) -> Tensor:  # fmt: skip
-    """Return the derivative of ``state [B, N, T, C]`` of one module of `geozoo.nn.NodeODE`."""
+    """Return the time derivative of ``state [B, N, T, C]`` of one `geozoo.nn.NodeODE` module."""
     rate = (torch.sigmoid(alpha) / 2).view(1, -1, 1, 1)
     spread = rate * torch.einsum("ij,bjtc->bitc", graph, state)
     rows = state.permute(0, 3, 2, 1)  # [B, C, T, N]

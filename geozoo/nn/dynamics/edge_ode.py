@@ -1,4 +1,4 @@
-"""Graph ODE on pairs of sensors, and the linear map that brings it back to sensors."""
+"""Graph ODE on sensor pairs, and its projection to sensors."""
 
 from __future__ import annotations
 
@@ -19,29 +19,30 @@ EdgeForm = Literal["auto", "factorised", "general"]
 
 
 class EdgeODE(nn.Module):
-    r"""Let the series of pairs of sensors flow, then map the first sensor's axis to channels.
+    r"""Graph ODE on the time series of sensor pairs, projected to features of single sensors.
 
     .. math::
         e_{ij}(0) = m_i + m_j, \qquad
         \dot e = \tfrac{a}{2}\, (A + M)\, e - e + T(e) - e + e(0), \qquad
         y_j = \sum_i F_i\, e_{ij}(1) + \beta
 
-    A + M and :math:`a = \sigma(\alpha)` act on the first sensor, T is
-    :math:`T(e)_i = e_i\, \sigma\big((e_i w_3)^T (e_i w_4)\big)` with the second sensor as rows of
-    :math:`e_i` and its steps as columns.
+    A + M and :math:`a = \sigma(\alpha)` act on the first sensor; T is the temporal attention
+    :math:`T(e)_i = e_i\, \sigma\big((e_i w_3)^T (e_i w_4)\big)`, where the rows of :math:`e_i` are
+    the second sensors and its columns the time steps.
 
     Args:
         num_nodes: number N of sensors.
-        out_channels: number C of channels of the output.
-        form: ``"general"``: the pairs ``[B, N, N, T]`` are solved for; ``"factorised"``: the same
-            result without any tensor of pairs, for one unit step of Euler only; ``"auto"``:
-            factorised where it can be.
-        times: times of the solver; the state at the last is mapped.
-        integrator: solver and its tolerances.
-        detach_initial: hold e(0) constant in the backward pass, as the published code does.
+        out_channels: number C of output channels.
+        form: ``"general"``: integrate the pair states ``[B, N, N, T]``; ``"factorised"``: the same
+            result without a tensor over pairs, for one unit Euler step only; ``"auto"``:
+            factorised if possible.
+        times: time points of the solver; the final state is projected.
+        integrator: ODE solver and its tolerances.
+        detach_initial: treat e(0) as a constant in the backward pass, as the published code does.
 
     Raises:
-        ValueError: for sizes below 1, or the factorised form with another solver or other times.
+        ValueError: If a size is below 1, or the factorised form does not support the solver or
+            ``times``.
 
     Reference:
         Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (edge ODE module); the form is that of
@@ -74,16 +75,16 @@ class EdgeODE(nn.Module):
         left: Float[Tensor, "T T"],
         right: Float[Tensor, "T T"],
     ) -> Float[Tensor, "B N T C"]:
-        """Return features of the second sensor of the pairs.
+        """Return the features of each sensor, the second of the pairs.
 
         Args:
-            signal: the series m of each sensor.
+            signal: the time series m of each sensor.
             graph: A + M.
             left: weights w3 of the temporal attention.
             right: weights w4.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_shape("signal", signal, "B N T", None, self.num_nodes, None)
         check_shape("graph", graph, "N N", self.num_nodes, self.num_nodes)

@@ -1,4 +1,4 @@
-"""How the branches of a multi-ODE block are brought together."""
+"""Layers that merge the branches of a multi-ODE block."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from geozoo.ops import is_textbook, rowwise
 
 
 class MessageFilter(nn.Module):
-    r"""Keep a state within a band around another: :math:`|f - g| \le c` with one learned c.
+    r"""Clamp a state to a band around another one: :math:`|f - g| \le c` with a learned scalar c.
 
-    Where it is cut, the gradient goes to the edge of the band (g and c) instead of the state.
+    Where the state is clamped, the gradient goes to the limits (g and c) instead of the state.
 
     Args:
-        signed: use the learned number as it is, as the published code does. If it is negative, the
-            two limits are applied one after the other, which gives g - c everywhere. Otherwise
-            (False) the band has width :math:`|c|`.
+        signed: use c with its sign, as the published code does. For a negative c, applying both
+            limits in turn gives g - c everywhere. False: use :math:`|c|`.
 
     Reference:
         Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (message filtering; standard normal start
@@ -37,14 +36,14 @@ class MessageFilter(nn.Module):
     def forward(
         self, state: Float[Tensor, "B N T C"], center: Float[Tensor, "B N T C"]
     ) -> Float[Tensor, "B N T C"]:
-        """Return the state within the band.
+        """Return the clamped state.
 
         Args:
-            state: what is limited.
-            center: middle g of the band.
+            state: state f to clamp.
+            center: centre g of the band.
 
         Raises:
-            ValueError: if the shapes differ.
+            ValueError: If the shapes differ.
         """
         check_shape("state", state, "B N T C", None, None, None, None)
         check_shape("center", center, "B N T C", *state.shape)
@@ -53,18 +52,18 @@ class MessageFilter(nn.Module):
 
 
 class GatedAggregation(nn.Module):
-    r"""Merge the branches: each, gated by each of the others, or their plain sum.
+    r"""Merge the branches: mutual gating, or a plain sum.
 
     .. math::
         y = \frac{1}{n (n - 1)} \sum_{p \ne q} x_p \odot \sigma(x_q)
 
-    over the n branches that are given (6 terms for all three).
+    over the n given branches (6 terms for all three).
 
     Args:
         mode: ``"gated"`` or ``"sum"``.
 
     Raises:
-        ValueError: for another mode.
+        ValueError: If ``mode`` is unknown.
 
     Reference:
         Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (aggregation layer).
@@ -82,16 +81,18 @@ class GatedAggregation(nn.Module):
         local_state: Float[Tensor, "B N T C"] | None = None,
         edge_state: Float[Tensor, "B N T C"] | None = None,
     ) -> Float[Tensor, "B N T C"]:
-        """Return the merged branches; None: a branch that is not there.
+        """Return the merged branches; None for an absent branch.
 
         Raises:
-            ValueError: if shapes differ or too few branches are given (gated: 2, sum: 1).
+            ValueError: If shapes differ or too few branches are given (gated: 2, sum: 1).
         """
         every = (global_state, local_state, edge_state)
         branches = [branch for branch in every if branch is not None]
         least = 2 if self.mode == "gated" else 1
         if len(branches) < least:
-            raise ValueError(f"{self.mode} needs at least {least} branches, got {len(branches)}")
+            raise ValueError(
+                f'mode "{self.mode}" needs at least {least} branch states, got {len(branches)}'
+            )
         check_shape("every branch", branches[0], "B N T C", None, None, None, None)
         for branch in branches[1:]:
             check_shape("every branch", branch, "B N T C", *branches[0].shape)
@@ -104,17 +105,17 @@ class GatedAggregation(nn.Module):
 
 
 class ResidualUpdate(nn.Module):
-    r"""Add a gate of the block's input to the merged branches.
+    r"""Add a gate computed from the block's input to the merged branches.
 
     .. math::
         z = \mathrm{ReLU}\big(v_0\, \sigma(W r + b) + v_1\, y\big)
 
     Args:
         channels: number C of channels.
-        use_gate: without (False), z = ReLU(v_1 y), and there is neither W nor v_0.
+        use_gate: False: ablation with z = ReLU(v_1 y), without W and v_0.
 
     Raises:
-        ValueError: for fewer than one channel.
+        ValueError: If ``channels`` is below 1.
 
     Reference:
         Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (update layer; v starts standard normal
@@ -138,7 +139,7 @@ class ResidualUpdate(nn.Module):
             residual: input r of the block.
 
         Raises:
-            ValueError: for another number of channels or different shapes.
+            ValueError: If a tensor has the wrong shape.
         """
         check_shape("merged", merged, "B N T C", None, None, None, self.channels)
         check_shape("residual", residual, "B N T C", *merged.shape)
@@ -155,8 +156,8 @@ def _limited(state: Tensor, center: Tensor, width: Tensor) -> Tensor:
 def _gated(*branches: Tensor) -> Tensor:
     gates = [torch.sigmoid(branch) for branch in branches]
     total = torch.zeros_like(branches[0])
-    for place, branch in enumerate(branches):
-        first, *others = gates[:place] + gates[place + 1 :]
+    for i, branch in enumerate(branches):
+        first, *others = gates[:i] + gates[i + 1 :]
         total = torch.addcmul(total, branch, sum(others, start=first))
     return total / (len(branches) * (len(branches) - 1))
 

@@ -1,4 +1,4 @@
-"""A graph that is learned from nothing but the forecast."""
+"""A graph learned end to end from the forecasting loss."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from geozoo.checks import check_positive
 
 
 class LearnedGraph(nn.Module):
-    r"""Weights between sensors from two learned embeddings of each.
+    r"""Self-adaptive adjacency from two learned embeddings per sensor.
 
     .. math::
         A_{ij} = \mathrm{softmax}_j\big(\mathrm{ReLU}(E_i \cdot F_j)\big)
 
-    It needs no roads and sees no data: rows sum to one, and the graph is directed.
+    It needs no road network and does not depend on the input. The graph is directed, and its rows
+    sum to one.
 
     Args:
         num_nodes: number N of sensors.
-        channels: width of the embeddings, which start standard normal.
+        channels: width of the embeddings, which are initialised as standard normal.
 
     Raises:
-        ValueError: for sizes below 1.
+        ValueError: If a size is below 1.
 
     Reference:
         Z. Wu, S. Pan, G. Long, J. Jiang, C. Zhang, Graph WaveNet for Deep Spatial-Temporal Graph
@@ -38,5 +39,5 @@ class LearnedGraph(nn.Module):
         self.senders = nn.Parameter(torch.randn(num_nodes, channels))
 
     def forward(self) -> Float[Tensor, "N N"]:
-        """Return the graph; the weight of sender j for receiver i stands at ``[i, j]``."""
+        """Return the adjacency; the weight of j -> i is at ``[i, j]``."""
         return functional.softmax(functional.relu(self.receivers @ self.senders.mT), -1)

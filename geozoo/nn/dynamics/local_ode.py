@@ -1,4 +1,4 @@
-"""Short graph ODEs, each started from a summary of the whole window."""
+"""Short graph ODEs on segments of the window, each with a learned initial state."""
 
 from __future__ import annotations
 
@@ -15,28 +15,30 @@ from geozoo.ode import Integrator
 
 
 class LocalODE(nn.Module):
-    """Learn one summary for each short piece of the window and let each flow for the piece's steps.
+    """Local graph ODEs: a learned initial state for each segment of the window, then integration.
 
-    The T steps are L pieces of ``piece_steps``. Attention over the sensors turns a sensor's whole
-    window (T C numbers) into L summaries of C channels; `NodeODE` lets all of them flow in one
-    call, each with its own weights, and its states at the times 1, ..., ``piece_steps`` are the
-    steps of the piece.
+    The T steps are divided into L segments of ``piece_steps``. Attention over the sensors maps each
+    sensor's whole window (T C values) to L initial states of C channels. One `NodeODE` call
+    integrates all of them, each with its own weights; the states at the times 1, ...,
+    ``piece_steps`` are the steps of the segment.
 
     Args:
         num_nodes: number N of sensors.
         channels: number C of channels.
-        steps: number T of steps.
-        piece_steps: steps of a piece; divides T.
-        heads: heads of the attention.
-        key_channels: channels of its queries and keys; None: 8 C.
-        order: ``"window"``: steps of the output follow time (piece by piece); ``"step"``: the first
-            steps of all pieces, then the second ones, as in the published code.
-        use_attention: without (False), a summary is a linear map of the sensor's own window.
-        integrator: solver and its tolerances.
+        steps: number T of time steps.
+        piece_steps: time steps per segment; must divide T.
+        heads: attention heads.
+        key_channels: channels of queries and keys; None: 8 C.
+        order: ``"window"``: output steps in temporal order (segment by segment); ``"step"``: the
+            first steps of all segments, then the second ones, as in the published code.
+        use_attention: False: ablation in which an initial state is a linear map of the sensor's own
+            window.
+        integrator: ODE solver and its tolerances.
         detach_initial: see `NodeODE`.
 
     Raises:
-        ValueError: for sizes below 1 or that do not divide, or an unknown order.
+        ValueError: If a size is below 1, ``piece_steps`` does not divide ``steps``, or ``order`` is
+            unknown.
 
     Reference:
         Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (local ODE modules).
@@ -87,16 +89,16 @@ class LocalODE(nn.Module):
         left: Float[Tensor, "*L 1 1"],
         right: Float[Tensor, "*L 1 1"],
     ) -> Float[Tensor, "B N T C"]:
-        """Return the steps of all pieces.
+        """Return the steps of all segments.
 
         Args:
             x: features of the window.
-            graph: A + M, one for all pieces or one for each.
-            left: weights w3 of the temporal attention, whose state has one step.
+            graph: A + M, shared by all segments or one for each.
+            left: weights w3 of the temporal attention over a single step.
             right: weights w4.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_shape("x", x, "B N T C", None, self.num_nodes, self.steps, self.channels)
         summaries = self.attention(x.flatten(2)).unflatten(-1, (self.pieces, self.channels))

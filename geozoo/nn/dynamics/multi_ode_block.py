@@ -1,4 +1,4 @@
-"""Global, edge and local graph ODEs on one graph, and their fusion."""
+"""Multi-ODE block: global, edge and local graph ODEs on one graph, and their fusion."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ from geozoo.ode import Integrator
 from geozoo.ops import textbook
 from geozoo.options import grouped
 
-#: Steps of a piece of the window, for the local modules.
+#: Time steps per segment of the window in the local module.
 PIECE_STEPS = 3
 
 
 class MultiODEBlock(nn.Module):
-    """Solve graph ODEs on the same window at several scales and merge what they say.
+    """Solve global, edge and local graph ODEs on the same window and merge their states.
 
-    The global module lets the window's features flow for one unit of time, the edge module the
-    mean series of pairs of sensors, the local module learned summaries of its pieces of 3 steps.
-    The local state is kept near the global one, the three are mapped to features, aggregated, and
-    added to a gate of the input. All modules share the spatial weights A + M (`SpatialMask`), the
-    global and the edge module the temporal weights (`TemporalAttention`), and the local modules
-    another pair of these.
+    The global module integrates the features of the window over one unit of time, the edge module
+    the channel means of sensor pairs, and the local module learned initial states of segments of 3
+    steps. The message filter clamps the local state to a band around the global one. The three
+    states are mapped to features, aggregated and added to a gate of the input. All modules share
+    the spatial weights A + M (`SpatialMask`); the global and edge modules share one pair of
+    temporal weights (`TemporalAttention`), the local modules another pair.
 
     Args:
         num_nodes: number N of sensors.
         channels: number C of channels.
-        steps: number T of steps, a multiple of 3.
-        variant: ``"paper"``, or ``"released"`` for what the published code computes: the steps of
-            the local modules are not in the order of time, the filter's width may be negative, the
-            initial state is held constant in the backward pass, and the learned matrix starts ten
-            times as wide.
-        equations: single choices against the variant, and the form of evaluation.
-        local_heads: heads of the local modules' attention.
-        integrator: solver of all modules.
-        ablation: the parts that there are.
+        steps: number T of time steps, a multiple of 3.
+        variant: ``"paper"``, or ``"released"`` to reproduce the published code: the steps of the
+            local modules are not in temporal order, the filter's width may be negative, the initial
+            state is constant in the backward pass, and the learned matrix is initialised with ten
+            times the standard deviation.
+        equations: options that override the variant, and the evaluation backend.
+        local_heads: attention heads of the local modules.
+        integrator: ODE solver of all modules.
+        ablation: which parts of the block are enabled.
 
     Raises:
-        ValueError: for sizes below 1 or that do not divide, for unknown names, or where too few
-            modules are left.
+        ValueError: If a size is below 1 or not divisible as required, an option is unknown, or too
+            few modules are enabled.
 
     Reference:
         Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (multi-ODE block).
@@ -100,7 +100,7 @@ class MultiODEBlock(nn.Module):
         self.update = ResidualUpdate(channels, use_gate=ablation.use_update_gate)
 
     def _make_weights(self, start: dict[str, Any]) -> None:
-        """Make the spatial and temporal weights that the modules share, or one set for each."""
+        """Create the spatial and temporal weights, shared or one set per module."""
         self.masks, self.attentions = nn.ModuleDict(), nn.ModuleDict()
         pieces = self.steps // PIECE_STEPS
         if self.use_shared_weights:
@@ -119,7 +119,7 @@ class MultiODEBlock(nn.Module):
         return "shared" if self.use_shared_weights and name != "local" else name
 
     def _weights(self, adjacency: Tensor) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
-        """Graph, w3 and w4 of each module; A + M is computed once for all that share it."""
+        """Return A + M, w3 and w4 of each module; a shared A + M is computed once."""
         graphs = {name: mask(adjacency) for name, mask in self.masks.items()}
         weights: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
         for name in self.modules_used:
@@ -131,14 +131,14 @@ class MultiODEBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "B N T C"], adjacency: Float[Tensor, "N N"]
     ) -> Float[Tensor, "B N T C"]:
-        """Return the merged states.
+        """Return the output features.
 
         Args:
             x: features of each window, sensor and step.
             adjacency: the normalised adjacency A.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_shape("x", x, "B N T C", None, self.num_nodes, self.steps, self.channels)
         with textbook(when=self.as_written):
@@ -147,7 +147,7 @@ class MultiODEBlock(nn.Module):
     def _states(
         self, x: Tensor, weights: dict[str, tuple[Tensor, Tensor, Tensor]]
     ) -> dict[str, Tensor]:
-        """The states of the modules, by the names that the aggregation gives them."""
+        """Return the states of the modules, keyed by the arguments of the aggregation."""
         states: dict[str, Tensor] = {}
         if self.global_ode is not None and self.global_map is not None:
             (center,) = self.global_ode(x, *weights["global"])
@@ -163,5 +163,5 @@ class MultiODEBlock(nn.Module):
 
 
 def _resolve_backend(backend: Backend) -> tuple[bool, EdgeForm]:
-    """Whether all equations are computed as written, and the form of the edge module."""
+    """Return whether to evaluate all equations as written, and the form of the edge module."""
     return (True, "general") if backend == "textbook" else (False, backend)

@@ -1,4 +1,4 @@
-"""Graph ODE on the features of sensors."""
+"""Graph ODE on sensor features."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ from geozoo.ops import is_textbook
 
 
 class NodeODE(nn.Module):
-    r"""Let the features of sensors flow along a graph, along time and between channels.
+    r"""Graph ODE whose dynamics mix sensor features over the graph, time and channels.
 
     .. math::
         \dot h = \tfrac{a}{2}\, (A + M)\, h - h + T(h) - h + h W - h + h_0
 
-    with :math:`a = \sigma(\alpha)` for each sensor, T the attention of `TemporalAttention`,
+    with :math:`a = \sigma(\alpha)` per sensor, T the attention of `TemporalAttention`,
     :math:`W = (1 + \beta) V - \beta V V^T V`, :math:`V = w\, \mathrm{diag}(\min(\max(d, 0), 1))\,
     w^T` and :math:`\beta = 0.6`. The sensor and channel weights are computed once per call.
 
-    Several modules run as one: the T steps are G groups of T/G, each with its own alpha, w and d.
+    Several modules are evaluated together: the T steps form G groups of T/G steps, each with its
+    own alpha, w and d.
 
     Args:
         num_nodes: number N of sensors.
         channels: number C of channels.
         groups: number G of modules.
-        times: times of the solver, the first being that of the input.
-        integrator: solver and its tolerances.
-        detach_initial: hold h_0 constant in the backward pass, as the published code does.
+        times: time points of the solver, starting with that of the input.
+        integrator: ODE solver and its tolerances.
+        detach_initial: treat h_0 as a constant in the backward pass, as the published code does.
 
     Raises:
-        ValueError: for sizes below 1 or fewer than two times.
+        ValueError: If a size is below 1, or there are fewer than two times.
 
     Reference:
         Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (global and local ODE modules); the form
@@ -71,16 +72,16 @@ class NodeODE(nn.Module):
         left: Float[Tensor, "*G S S"],
         right: Float[Tensor, "*G S S"],
     ) -> tuple[Float[Tensor, "B N T C"], ...]:
-        """Return the states at all times after the first.
+        """Return the states at all time points after the first.
 
         Args:
-            h: features at the first time; G divides T, and S is T/G.
-            graph: A + M, one for all groups or one for each.
-            left: weights w3 of the temporal attention, one for all groups or one for each.
+            h: features at the first time point; G divides T, and S is T/G.
+            graph: A + M, shared by all groups or one for each.
+            left: weights w3 of the temporal attention, shared by all groups or one for each.
             right: weights w4.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_shape("h", h, "B N T C", None, self.num_nodes, None, self.channels)
         if h.shape[2] % self.groups:
@@ -88,12 +89,12 @@ class NodeODE(nn.Module):
         self._check_weights(h.shape[2] // self.groups, graph, left, right)
         if is_textbook():
             return self._as_written(h, graph, left, right)
-        # The channel matrix with the three plain decays on its diagonal.
+        # The channel matrix, with the three decay terms -h on its diagonal.
         decay = 3 * torch.eye(self.channels, dtype=h.dtype, device=h.device)
         matrix = self.channel_matrix() - decay
         initial = h.detach() if self.detach_initial else h
         rate: Tensor | None = torch.sigmoid(self.alpha) / 2
-        if self.groups == 1:  # one rate for all that a row of the graph sums
+        if self.groups == 1:  # the rate scales whole rows of the graph
             graph, rate = rate.mT * graph, None
         else:
             rate = rate.repeat_interleave(h.shape[2] // self.groups, 0).mT.unsqueeze(-1)
@@ -109,7 +110,7 @@ class NodeODE(nn.Module):
         return self.integrator.states(derivative, h, self.times, needed)[1:]
 
     def channel_matrix(self) -> Float[Tensor, "G C C"]:
-        """Return W."""
+        """Return the channel matrix W."""
         return channel_matrix(self.weight, self.diagonal)
 
     def _as_written(
@@ -140,7 +141,7 @@ def _at_any_time(_: Tensor, state: Tensor, given: tuple[Tensor, ...]) -> Tensor:
 
 
 def _add_propagated(total: Tensor, graph: Tensor, h: Tensor) -> Tensor:
-    """Return `propagate` plus a total, for one group."""
+    """Return ``total + propagate(graph, h)``, for one group."""
     graph = graph.reshape(1, *graph.shape[-2:]).expand(h.shape[0], -1, -1)
     return torch.baddbmm(total.flatten(2), graph, h.flatten(2)).view_as(h)
 

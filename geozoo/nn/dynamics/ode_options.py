@@ -1,4 +1,4 @@
-"""Options of a block of graph ODEs: how its equations are read, and which parts it has."""
+"""Options of a multi-ODE block: variants of its equations, and ablations."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Literal, NamedTuple, get_args
 Variant = Literal["paper", "released"]
 LocalOrder = Literal["window", "step"]
 MaskMode = Literal["sum", "product"]
-#: How a block is evaluated.
+#: Evaluation backend of a block.
 Backend = Literal["auto", "factorised", "general", "textbook"]
 AggregationMode = Literal["gated", "sum"]
-#: A start beyond it overflows float32 within a layer.
+#: A larger initialisation overflows float32 within a layer.
 _LARGEST_STD = 1e3
 
 
 class Rules(NamedTuple):
-    """What the two variants do differently."""
+    """Choices in which the two variants differ."""
 
     local_order: LocalOrder
     signed_filter: bool
@@ -41,23 +41,25 @@ _VARIANTS = {
 
 @dataclass(frozen=True)
 class ODEEquations:
-    """Single choices where paper and published program differ, and the form of evaluation.
+    """Choices in which the paper and the published code differ, and the evaluation backend.
 
     Attributes:
-        detach_initial: hold the initial state of the equations constant in the backward pass, as
-            the program does; None, here and in the next four: what the variant says.
-        local_order: steps of the local modules by ``"window"`` (in the order of time) or by
-            ``"step"``, as in the program.
-        signed_filter: width of the message filter as learned, as in the program, not its magnitude.
-        spatial_mask: the learned matrix is added to the adjacency (``"sum"``) or multiplies it
-            entry by entry (``"product"``).
-        mask_std: standard deviation of its start, around 0 for the sum and 1 for the product
-            (paper: 0.1, program: 1).
-        backend: ``"auto"``; ``"factorised"`` (no tensor of pairs of sensors; Euler only) or
-            ``"general"``; or ``"textbook"``, all equations as written. Equal results.
+        detach_initial: treat the initial state as a constant in the backward pass, as the published
+            code does; None, here and in the next four options: the choice of the variant.
+        local_order: output steps of the local modules in temporal order (``"window"``) or by step
+            within the segment (``"step"``), as in the published code.
+        signed_filter: use the learned width of the message filter with its sign, as in the
+            published code, instead of its magnitude.
+        spatial_mask: add the learned matrix to the adjacency (``"sum"``) or multiply elementwise
+            (``"product"``).
+        mask_std: initial standard deviation of the learned matrix, around 0 for the sum and 1 for
+            the product (paper: 0.1, published code: 1).
+        backend: ``"auto"``; ``"factorised"`` (no tensor over sensor pairs; Euler only) or
+            ``"general"``; or ``"textbook"``, all equations as written. All backends give the same
+            results.
 
     Raises:
-        ValueError: for an unknown name, or a deviation that is negative or overflows.
+        ValueError: If an option is unknown, or ``mask_std`` is out of range.
     """
 
     detach_initial: bool | None = None
@@ -68,9 +70,9 @@ class ODEEquations:
     backend: Backend = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse what there is not."""
+        """Check the options."""
         if self.mask_std is not None and not 0 <= self.mask_std <= _LARGEST_STD:
-            raise ValueError(f"mask_std must be in 0..{_LARGEST_STD:g}, got {self.mask_std!r}")
+            raise ValueError(f"mask_std must be in [0, {_LARGEST_STD:g}], got {self.mask_std!r}")
         if self.backend not in get_args(Backend):
             raise ValueError(
                 'backend must be "auto", "factorised", "general" or "textbook", '
@@ -78,10 +80,10 @@ class ODEEquations:
             )
 
     def rules(self, variant: str) -> Rules:
-        """What a variant does, with every choice that is not None.
+        """Return the choices of a variant, overridden by every option that is not None.
 
         Raises:
-            ValueError: for another name than ``"paper"`` and ``"released"``.
+            ValueError: If ``variant`` is neither ``"paper"`` nor ``"released"``.
         """
         if variant not in _VARIANTS:
             raise ValueError(f'variant must be "paper" or "released", got {variant!r}')
@@ -92,22 +94,22 @@ class ODEEquations:
 
 @dataclass(frozen=True)
 class ODEAblation:
-    """The parts of a block that the paper's ablations leave out.
+    """Parts of a block, each of which can be disabled as in the paper's ablations.
 
     Attributes:
-        use_global: with the global module.
-        use_edge: with the edge module.
-        use_local: with the local modules.
-        use_filter: with the message filter. It needs the global and the local state: where one is
-            left out, there is none.
-        use_shared_weights: without (False), every module has its own spatial and temporal weights.
-        use_update_gate: with the gate of the block's input in the update.
+        use_global: enable the global module.
+        use_edge: enable the edge module.
+        use_local: enable the local modules.
+        use_filter: enable the message filter; it needs both the global and the local modules and is
+            disabled without either.
+        use_shared_weights: share spatial and temporal weights; False: separate weights per module.
+        use_update_gate: enable the gate of the block's input in the update.
         aggregation: ``"gated"``, which needs two modules, or ``"sum"``.
-        use_local_attention: without (False), a sensor's summaries are a linear map of its own
-            window.
+        use_local_attention: False: the initial states of the local modules are linear maps of each
+            sensor's own window.
 
     Raises:
-        ValueError: where too few modules are left.
+        ValueError: If too few modules are enabled.
     """
 
     use_global: bool = True
@@ -120,23 +122,25 @@ class ODEAblation:
     use_local_attention: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse a block without modules, or a gate between a module and nothing."""
+        """Check that modules are enabled, and at least two for gated aggregation."""
         used = self.modules
         if not used:
-            raise ValueError("one of use_global, use_edge and use_local must be True, got none")
+            raise ValueError(
+                "at least one of use_global, use_edge, use_local must be True, got none"
+            )
         if len(used) == 1 and self.aggregation == "gated":
             raise ValueError(
-                'aggregation "gated" gates each module by another: with only '
-                f'use_{used[0]} left, aggregation must be "sum"'
+                f'aggregation must be "sum" if only use_{used[0]} is True, got "gated", which '
+                "needs two modules"
             )
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """The modules that are left: of ``"global"``, ``"edge"`` and ``"local"``."""
+        """The enabled modules, a subset of ``"global"``, ``"edge"`` and ``"local"``."""
         names = ("global", "edge", "local")
         return tuple(name for name in names if getattr(self, f"use_{name}"))
 
     @property
     def has_filter(self) -> bool:
-        """Whether there is a message filter."""
+        """Whether the block has a message filter."""
         return self.use_filter and self.use_global and self.use_local

@@ -1,4 +1,4 @@
-"""A learned matrix on top of a given graph."""
+"""A learned dense correction of a given adjacency."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from geozoo.checks import check_positive, check_shape
 
 
 class SpatialMask(nn.Module):
-    r"""Change a normalised adjacency A by a learned dense matrix M: the shared spatial weights.
+    r"""Combine a normalised adjacency A with a learned dense matrix M: the shared spatial weights.
 
-    The published code computes the sum A + M with M drawn from the standard normal distribution at
-    the start; the paper speaks of an element-wise mask, the product :math:`A \odot M`.
+    The published code computes the sum A + M with M initialised as standard normal; the paper
+    describes an element-wise mask, the product :math:`A \odot M`.
 
     Args:
         num_nodes: number N of sensors.
-        copies: number G of matrices; None: one, without that axis.
-        mode: ``"sum"``, M starts around 0; or ``"product"``, M starts around 1.
-        std: standard deviation of the start.
+        copies: number G of matrices; None: a single matrix without that axis.
+        mode: ``"sum"``, with M initialised around 0; or ``"product"``, with M initialised around 1.
+        std: standard deviation of the initialisation.
 
     Raises:
-        ValueError: for sizes below 1, another mode or a negative deviation.
+        ValueError: If a size is below 1, ``mode`` is unknown, or ``std`` is negative.
 
     Reference:
         Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (shared weights).
@@ -49,13 +49,13 @@ class SpatialMask(nn.Module):
         self.mask = nn.Parameter(std * torch.randn(shape) + (mode == "product"))
 
     def forward(self, adjacency: Float[Tensor, "N N"]) -> Float[Tensor, "*G N N"]:
-        """Return the changed adjacency, ``[N, N]`` or ``[G, N, N]``.
+        """Return the learned adjacency, ``[N, N]`` or ``[G, N, N]``.
 
         Args:
             adjacency: the normalised adjacency A.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_shape("adjacency", adjacency, "N N", self.num_nodes, self.num_nodes)
         return adjacency * self.mask if self.mode == "product" else adjacency + self.mask

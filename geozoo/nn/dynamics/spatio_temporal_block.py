@@ -1,4 +1,4 @@
-"""Temporal convolution, graph dynamics, temporal convolution, normalisation."""
+"""Spatio-temporal block: graph dynamics between two temporal convolutions."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from geozoo.ops import recomputed
 
 
 class SpatioTemporalBlock(nn.Module):
-    """Wrap graph dynamics in two temporal convolutions and normalise each sensor.
+    """Temporal convolution, graph dynamics, temporal convolution, per-sensor batch normalisation.
 
-    The batch normalisation has one mean, variance and pair of weights for each sensor, over batch,
-    time and channels.
+    The batch normalisation has one mean, variance, scale and bias per sensor, over batch, time and
+    channels.
 
     Args:
-        conv_in: convolution to the channels of the dynamics.
-        dynamics: the block in between.
-        conv_out: convolution of its output.
-        recompute: drop all states within the convolutions and the dynamics after the forward pass
-            and compute them again in the backward one: less memory for about a third more time.
-            Values, gradients, running statistics and dropout are those without.
+        conv_in: temporal convolution to the channels of the dynamics.
+        dynamics: the graph ODE block.
+        conv_out: temporal convolution of the output of the dynamics.
+        recompute: activation checkpointing: recompute the states of the convolutions and the
+            dynamics in the backward pass, which saves memory for about a third more time. Values,
+            gradients, running statistics and dropout are unchanged.
 
     Raises:
-        ValueError: if the channels do not fit together.
+        ValueError: If the channels of the three parts do not match.
 
     Reference:
         Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (ST block); with `TensorODE`: Fang et
@@ -43,11 +43,14 @@ class SpatioTemporalBlock(nn.Module):
         recompute: bool = False,
     ) -> None:
         super().__init__()
-        widths = {"conv_in": conv_in.out_channels, "conv_out": conv_out.in_channels}
+        widths = {
+            "conv_in.out_channels": conv_in.out_channels,
+            "conv_out.in_channels": conv_out.in_channels,
+        }
         for name, width in widths.items():
             if width != dynamics.channels:
                 raise ValueError(
-                    f"{name} must meet the {dynamics.channels} channels of dynamics, got {width}"
+                    f"{name} must equal dynamics.channels ({dynamics.channels}), got {width}"
                 )
         self.conv_in, self.dynamics, self.conv_out = conv_in, dynamics, conv_out
         self.input_shape = (None, dynamics.num_nodes, dynamics.steps, conv_in.in_channels)
@@ -64,10 +67,10 @@ class SpatioTemporalBlock(nn.Module):
             adjacency: the normalised adjacency A.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_shape("x", x, "B N T in", *self.input_shape)
-        # The normalisation stays outside: run twice, it would update its statistics twice.
+        # The normalisation is not recomputed: it would update its running statistics twice.
         if self.recompute and self.training:
             features = recomputed(self._features, x, adjacency, keeps_random=True)
         else:

@@ -1,4 +1,4 @@
-"""Graph ODE with one linear map for each axis: sensors, time and channels."""
+"""Linear graph ODE with one map per axis: sensors, time and channels."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from geozoo.ode import Integrator
 
 
 class TensorODE(nn.Module):
-    r"""Let the features of sensors flow along a fixed graph, along time and between channels.
+    r"""Linear graph ODE that mixes features over a fixed graph, time and channels.
 
     .. math::
         \dot h = \Big(\tfrac{a}{2} A\Big)\, h - h + h \times_T U - h + h \times_C W - h + h_0,
         \qquad y = \mathrm{ReLU}(h(t))
 
-    with :math:`a = \sigma(\alpha)` for each sensor; U and W are symmetric with a bounded spectrum,
-    see `bounded_matrix`. The linear ancestor of `NodeODE`, whose attention along time is a fixed
-    map here and whose graph is not learned.
+    with :math:`a = \sigma(\alpha)` per sensor; U and W are symmetric with a bounded spectrum, see
+    `bounded_matrix`. The predecessor of `NodeODE`: a learned linear map over time instead of
+    attention, and no learned graph.
 
     Args:
         num_nodes: number N of sensors.
         channels: number C of channels.
-        steps: number T of steps.
-        times: times of the solver, the first being that of the input; the last state is used.
-        integrator: solver and its tolerances.
+        steps: number T of time steps.
+        times: time points of the solver, starting with that of the input; the last state is used.
+        integrator: ODE solver and its tolerances.
 
     Raises:
-        ValueError: for sizes below 1 or fewer than two times.
+        ValueError: If a size is below 1, or there are fewer than two times.
 
     Reference:
         Z. Fang, Q. Long, G. Song, K. Xie, Spatial-Temporal Graph ODE Networks for Traffic Flow
@@ -64,21 +64,21 @@ class TensorODE(nn.Module):
     def forward(
         self, x: Float[Tensor, "B N T C"], adjacency: Float[Tensor, "N N"]
     ) -> Float[Tensor, "B N T C"]:
-        """Return the state at the last time.
+        """Return the state at the last time point, after a ReLU.
 
         Args:
             x: features of each window, sensor and step.
             adjacency: the normalised adjacency A.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_shape("x", x, "B N T C", None, self.num_nodes, self.steps, self.channels)
         check_shape("adjacency", adjacency, "N N", self.num_nodes, self.num_nodes)
         graph = adjacency * (torch.sigmoid(self.alpha) / 2).unsqueeze(-1)
         along_time = bounded_matrix(self.time_weight, self.time_diagonal)
         along_channels = bounded_matrix(self.channel_weight, self.channel_diagonal)
-        # The three plain decays, on the diagonal of the channels.
+        # The three decay terms -h, on the diagonal of the channel matrix.
         along_channels = along_channels - 3 * torch.eye(
             self.channels, dtype=x.dtype, device=x.device
         )

@@ -1,6 +1,6 @@
-"""Who sends to whom: a list of edges, pairs, sorted edges, or the steps of a lattice.
+"""Representations of the edges of a graph: directed, paired, sorted, or a lattice stencil.
 
-Layers take any of them, and plain tensors ``[2, E]``, through `as_edges`.
+Layers accept any of them, and plain tensors ``[2, E]``, through `as_edges`.
 """
 
 from geozoo.nn.edges.directed import DirectedEdges

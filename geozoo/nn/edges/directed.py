@@ -1,4 +1,4 @@
-"""Edges in a list, each with a row of its own."""
+"""Directed edges, one row each."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from geozoo.ops import scatter, weighted_sum
 
 
 class DirectedEdges(NamedTuple):
-    """Edges one by one; see `Edges`.
+    """Directed edges, one row each; see `Edges`.
 
     Attributes:
         index: ``[2, E]`` senders and receivers.
-        shift: ``[E, dim]`` what is added to the sender's position; None: nothing.
+        shift: ``[E, dim]`` shift added to the sender's position; None: no shift.
 
     >>> import torch
     >>> edges = DirectedEdges(torch.tensor([[0], [1]]), torch.tensor([[10.0]]))
-    >>> edges.vectors(torch.tensor([[1.0], [9.0]]))  # by the image of the sender that is near
+    >>> edges.vectors(torch.tensor([[1.0], [9.0]]))  # to the periodic image of the sender
     tensor([[2.]])
     """
 
@@ -30,12 +30,12 @@ class DirectedEdges(NamedTuple):
 
     @property
     def sender(self) -> Int[Tensor, " E"]:
-        """Node that sends by each edge."""
+        """Sender of each edge."""
         return self.index[0]
 
     @property
     def receiver(self) -> Int[Tensor, " E"]:
-        """Node that receives by each edge."""
+        """Receiver of each edge."""
         return self.index[1]
 
     @property
@@ -50,7 +50,7 @@ class DirectedEdges(NamedTuple):
 
     @property
     def has_loop_rows(self) -> bool:
-        """Self-loops are edges like others."""
+        """False: self-loops are ordinary edges."""
         return False
 
     def vectors(self, pos: Float[Tensor, "N dim"]) -> Float[Tensor, "E dim"]:

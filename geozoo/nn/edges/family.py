@@ -1,4 +1,4 @@
-"""What all kinds of edges can do."""
+"""The protocol that all representations of edges implement."""
 
 from __future__ import annotations
 
@@ -12,40 +12,39 @@ if TYPE_CHECKING:
 
 
 class Edges(Protocol):
-    r"""Who sends to whom in a graph, and by which way.
+    r"""Senders, receivers and edge vectors of a graph.
 
-    Edges have *rows*: places of their difference vectors, of basis values and of kernels. A row may
-    serve one edge, both directions of a pair, or every edge that is the same step of a lattice.
+    Edges have *rows*, the leading axes of edge vectors, basis values and kernels. A row may belong
+    to one edge, to both directions of a pair, or to all edges with the same lattice offset.
 
-    The one convention of the whole library: the vector of an edge leads **from the receiver to the
-    sender**,
+    Throughout the library, an edge vector points **from the receiver to the sender**,
 
     .. math:: r_{ij} = p_j + s_{ij} - p_i
 
-    for the edge j -> i, with the shift :math:`s_{ij}` (none by default) of the sender's image, such
-    as a whole number of lattice vectors of a periodic cell.
+    for the edge j -> i, with the shift :math:`s_{ij}` (zero by default) of the sender's periodic
+    image, such as an integer combination of the cell vectors.
 
-    Every kind is a named tuple, so that compilers and exports see tensors.
+    Every implementation is a named tuple, so that compilers and exporters see tensors.
     """
 
     @property
     def ends(self) -> tuple[Tensor, ...]:
-        """Numbers of the nodes at the ends of all edges, in tensors of any shape."""
+        """Node indices of all senders and receivers, in tensors of any shape."""
 
     @property
     def axes(self) -> tuple[str, tuple[int | None, ...]]:
-        """Names of the axes of rows, and their sizes (None: any), for checks and messages."""
+        """Names and sizes (None: any) of the row axes, for checks and error messages."""
 
     @property
     def has_loop_rows(self) -> bool:
-        """Whether self-loops are no rows of their own but have one row together."""
+        """Whether all self-loops share one row instead of being listed."""
 
     @property
     def receiver(self) -> Tensor:
-        """A node that receives by each row (of a pair: the one to which its vector belongs)."""
+        """A receiver of each row (for a pair: of the listed direction)."""
 
     def vectors(self, pos: Tensor) -> Tensor:
-        """Return the vector of each row, from the receiver to the sender.
+        """Return the edge vector of each row, from the receiver to the sender.
 
         Args:
             pos: positions ``[N, dim]``.
@@ -54,14 +53,14 @@ class Edges(Protocol):
             ``[rows..., dim]``.
 
         Raises:
-            ValueError: if shifts are not ``[rows, dim]``, or edges have no vectors.
+            ValueError: If shifts are not ``[rows, dim]``, or the edges have no vectors.
         """
 
     def convolve(self, kernel: Kernel, x: Tensor) -> Tensor:
-        """Sum kernel times sender features at each receiver.
+        """Sum kernel times sender features over the neighbours of each receiver.
 
         Args:
-            kernel: the kernel, with a basis value for each row.
+            kernel: the kernel, with basis values for each row.
             x: features ``[N, ..., C]``.
 
         Returns:
@@ -69,11 +68,11 @@ class Edges(Protocol):
         """
 
     def directed(self, num_nodes: int) -> DirectedEdges:
-        """Return the same edges, one row for each.
+        """Return the same edges as a list with one row per edge.
 
         Args:
             num_nodes: number N of nodes.
 
         Raises:
-            ValueError: for edges that cannot be listed.
+            ValueError: If the edges cannot be listed.
         """

@@ -1,4 +1,4 @@
-"""From what a layer or model is given to edges: the one place that looks at its kind."""
+"""Conversion of the ``edge_index`` of a layer or model to edges."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from geozoo.nn.edges.paired import PairedEdges
 from geozoo.nn.edges.sorted import SortedEdges
 from geozoo.nn.edges.stencil import Stencil
 
-#: What stands for edges: senders and receivers ``[2, E]``, what functions of other rooms find, or
-#: edges themselves.
+#: Accepted as ``edge_index``: senders and receivers ``[2, E]``, results of `geozoo.geometry` and
+#: `geozoo.ops`, or edges.
 GivenEdges = Int[Tensor, "2 E"] | geometry.PairedEdges | ops.SortedEdges | Edges
 
 _KINDS = (DirectedEdges, PairedEdges, SortedEdges, Stencil)
 
 
 def as_edges(edge_index: GivenEdges, *, pairs: bool = False) -> Edges:
-    """Return edges for what a caller gave.
+    """Convert an ``edge_index`` to edges.
 
     Args:
-        edge_index: senders and receivers ``[2, E]``; pairs by `geozoo.geometry.pair_edges`; an
-            order by `geozoo.ops.sort_edges`; or edges, which are returned as they are.
-        pairs: whether plain senders and receivers are undirected pairs, each listed once, both of
-            whose directions are there, as is the self-loop of every node.
+        edge_index: senders and receivers ``[2, E]``; the result of `geozoo.geometry.pair_edges` or
+            `geozoo.ops.sort_edges`; or edges, which are returned unchanged.
+        pairs: whether a plain tensor lists undirected pairs, each once; both directions and the
+            self-loop of every node are then included.
 
     Raises:
-        ValueError: for another shape.
-        TypeError: for something else.
+        ValueError: If ``edge_index`` has the wrong shape.
+        TypeError: If ``edge_index`` has another type.
 
     >>> import torch
     >>> as_edges(torch.tensor([[0, 1], [1, 0]])).receiver
@@ -55,14 +55,14 @@ def as_edges(edge_index: GivenEdges, *, pairs: bool = False) -> Edges:
 
 
 def as_directed(edge_index: GivenEdges, num_nodes: int) -> DirectedEdges:
-    """Return edges one by one, for layers that make a message of each; see `as_edges`.
+    """Convert to directed edges, for layers with one message per edge; see `as_edges`.
 
     Args:
-        edge_index: what a caller gave.
+        edge_index: see `as_edges`.
         num_nodes: number of nodes.
 
     Raises:
-        ValueError: for another shape, or edges that cannot be listed.
-        TypeError: for something else.
+        ValueError: If ``edge_index`` has the wrong shape, or its edges cannot be listed.
+        TypeError: If ``edge_index`` has another type.
     """
     return as_edges(edge_index).directed(num_nodes)

@@ -1,4 +1,4 @@
-"""The kernel of a convolution before it is evaluated."""
+"""Convolution kernels as basis values and a map, evaluated by the edges."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from geozoo.nn.embedding.spline import SplineTerms
 
 
 class Kernel(NamedTuple):
-    """A kernel by its values in a basis; how it is evaluated is up to the edges.
+    """A kernel expanded in a basis; the edges decide how it is evaluated.
 
     Attributes:
-        map: makes kernel rows of basis values: a linear map without bias, or a table.
-        basis: values of the edges, a row for each row of `Edges.vectors`, ``[..., K]``.
-        full: whether a kernel row is a matrix from the sender's channels, not a weight for each.
-        loop_basis: ``[1, ..., K]`` or ``[N, ..., K]`` values of self-loops, for edges that leave
-            these to a row of their own (`Edges.has_loop_rows`).
+        map: maps basis values to kernel rows: a bias-free linear map, or a table.
+        basis: basis values for each row of the edges, ``[..., K]``.
+        full: whether a kernel row is a full channel matrix instead of one weight per channel.
+        loop_basis: ``[1, ..., K]`` or ``[N, ..., K]`` basis values of self-loops, for edges that do
+            not list them (`Edges.has_loop_rows`).
     """
 
     map: nn.Module
@@ -27,15 +27,15 @@ class Kernel(NamedTuple):
 
     @property
     def is_linear(self) -> bool:
-        """Whether its rows are one matrix times the basis, a weight for each channel."""
+        """Whether rows are a linear map of the basis with one weight per channel."""
         return isinstance(self.map, nn.Linear) and not self.full
 
     def rows(self) -> Tensor:
-        """Kernel rows of the edges: ``[..., C]``, or ``[..., C_out * C]`` if full."""
+        """Return the kernel rows of the edges: ``[..., C]``, or ``[..., C_out * C]`` if full."""
         return self.map(self.basis)
 
     def loop_rows(self) -> Tensor:
-        """Kernel rows of self-loops, where there are basis values of them."""
+        """Return the kernel rows of the self-loops."""
         return self.map(self.loop_basis)
 
 
@@ -45,7 +45,7 @@ def apply_kernel(rows: Tensor, x: Tensor, full: bool) -> Tensor:
     Args:
         rows: ``[..., C]``, or ``[..., C_out * C]`` if full.
         x: features ``[..., C]`` with the same leading axes.
-        full: whether a row is a matrix.
+        full: whether a row is a full channel matrix.
     """
     if not full:
         return rows * x

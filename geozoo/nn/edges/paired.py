@@ -1,4 +1,4 @@
-"""Edges that share a row with their reversed ones."""
+"""Edges that share a row with their reverse edges."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from geozoo.ops import scatter, weighted_sum
 
 
 class PairedEdges(NamedTuple):
-    """Pairs of different nodes whose two directions have one row, and self-loops, which have one.
+    """Pairs of different nodes with one row for both directions, and one row for all self-loops.
 
-    What `geozoo.geometry.pair_edges` finds, with what edges can do; see `Edges`.
+    The result of `geozoo.geometry.pair_edges` with the interface of `Edges`.
 
     Attributes:
-        pairs: ``[2, P]`` sender and receiver, each unordered pair of different nodes once; those
+        pairs: ``[2, P]`` sender and receiver, each unordered pair of different nodes once; pairs
             with both directions come first.
-        num_mutual: how many of them have both directions.
-        has_loop: ``[N]`` whether each node is its own neighbour; None: all are.
-        shift: ``[P, dim]`` of the direction that is listed; the other one has the opposite. None:
-            nothing.
+        num_mutual: number of pairs with both directions.
+        has_loop: ``[N]`` whether each node has a self-loop; None: all have.
+        shift: ``[P, dim]`` of the listed direction; the reverse edge has the negative shift. None:
+            no shift.
     """
 
     pairs: Int[Tensor, "2 P"]
@@ -35,7 +35,7 @@ class PairedEdges(NamedTuple):
 
     @property
     def receiver(self) -> Int[Tensor, " P"]:
-        """Node that receives in the direction that is listed."""
+        """Receiver of the listed direction."""
         return self.pairs[1]
 
     @property
@@ -50,34 +50,34 @@ class PairedEdges(NamedTuple):
 
     @property
     def has_loop_rows(self) -> bool:
-        """Self-loops have a row together."""
+        """True: all self-loops share one row."""
         return True
 
     def vectors(self, pos: Float[Tensor, "N dim"]) -> Float[Tensor, "P dim"]:
-        """Return the vectors of the direction that is listed; see `Edges.vectors`."""
+        """Return the edge vectors of the listed direction; see `Edges.vectors`."""
         return edge_vectors(pos, self.pairs[0], self.pairs[1], self.shift)
 
     def convolve(self, kernel: Kernel, x: Tensor) -> Tensor:
         """Sum kernel times sender features at each receiver, with one row for both directions.
 
-        The invariants of the reversed edge at orientation o are those of the edge at -o, so its
-        kernel is the same row with the orientations turned over. A feature without an orientation
-        axis (``x [N, C]``) has the same kernel in both directions.
+        The invariants of the reverse edge at orientation o are those of the edge at -o, so its
+        kernel is the same row with antipodal orientations exchanged. Features without an
+        orientation axis (``x [N, C]``) have the same kernel in both directions.
         """
         loop_rows, rows = kernel.loop_rows(), kernel.rows()
         forth = self.pairs[0], self.pairs[1]
         back = self.pairs[1][: self.num_mutual], self.pairs[0][: self.num_mutual]
-        # The way back acts on features with the orientations turned over, kept as further rows.
-        turns, num_nodes = x.dim() == 3, x.shape[0]  # len() would be a constant to a tracer
+        # The reverse direction acts on features with flipped orientations, appended as extra rows.
+        oriented, num_nodes = x.dim() == 3, x.shape[0]  # a tracer would fix len() as a constant
         both = x
-        if turns:
+        if oriented:
             both = torch.cat([x, _flip(x)])
             back = back[0] + num_nodes, back[1] + num_nodes
         if kernel.full:
             out = _convolve_routes(rows, both, [forth, back])
         else:
             out = weighted_sum(rows, both, [forth, back], both.shape[0])
-        if turns:
+        if oriented:
             out = out[:num_nodes] + _flip(out[num_nodes:])
         loops = apply_kernel(loop_rows, x, kernel.full)
         if self.has_loop is not None:
@@ -85,7 +85,7 @@ class PairedEdges(NamedTuple):
         return out + loops
 
     def directed(self, num_nodes: int) -> DirectedEdges:
-        """Return both directions where there are two, and the self-loops, one row for each."""
+        """Return all directed edges and self-loops, one row each."""
         pairs, shift = self.pairs, self.shift
         loops = torch.arange(num_nodes, device=pairs.device)
         if self.has_loop is not None:
@@ -98,7 +98,7 @@ class PairedEdges(NamedTuple):
 
 
 def _convolve_routes(rows: Tensor, x: Tensor, routes: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """Do with full kernels what `weighted_sum` does with depthwise ones."""
+    """Counterpart of `weighted_sum` for full kernels."""
     parts = [
         scatter(apply_kernel(rows[: s.shape[0]], x.index_select(0, s), True), t, x.shape[0])
         for s, t in routes
@@ -107,5 +107,5 @@ def _convolve_routes(rows: Tensor, x: Tensor, routes: list[tuple[Tensor, Tensor]
 
 
 def _flip(x: Tensor) -> Tensor:
-    """Exchange each orientation with its opposite, half a grid further."""
+    """Exchange each orientation with its antipode, half a grid further."""
     return x.roll(x.shape[1] // 2, 1)

@@ -1,4 +1,4 @@
-"""Edges in the order of either end."""
+"""Edges sorted by receiver and by sender."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from geozoo.nn.edges.kernel import Kernel
 
 
 class SortedEdges(NamedTuple):
-    """Edges that kernels can be summed over while they are evaluated; see `Edges`.
+    """Sorted edges, for fused evaluation and summation of kernels; see `Edges`.
 
     Attributes:
-        order: the edges by either end, see `geozoo.ops.sort_edges`.
-        shift: ``[E, dim]`` what is added to the sender's position; None: nothing.
+        order: the edges sorted by both ends, see `geozoo.ops.sort_edges`.
+        shift: ``[E, dim]`` shift added to the sender's position; None: no shift.
     """
 
     order: ops.SortedEdges
@@ -27,7 +27,7 @@ class SortedEdges(NamedTuple):
 
     @property
     def receiver(self) -> Int[Tensor, " E"]:
-        """Node that receives by each edge."""
+        """Receiver of each edge."""
         return self.order.target
 
     @property
@@ -42,7 +42,7 @@ class SortedEdges(NamedTuple):
 
     @property
     def has_loop_rows(self) -> bool:
-        """Self-loops are edges like others."""
+        """False: self-loops are ordinary edges."""
         return False
 
     def vectors(self, pos: Float[Tensor, "N dim"]) -> Float[Tensor, "E dim"]:
@@ -50,11 +50,11 @@ class SortedEdges(NamedTuple):
         return edge_vectors(pos, self.order.source, self.order.target, self.shift)
 
     def convolve(self, kernel: Kernel, x: Tensor) -> Tensor:
-        """Sum by `geozoo.ops.kernel_sum` where the kernel is linear; see `Edges.convolve`."""
+        """Use `geozoo.ops.kernel_sum` if the kernel is linear; see `Edges.convolve`."""
         if not kernel.is_linear:
             return self.directed(x.shape[0]).convolve(kernel, x)
         return ops.kernel_sum(kernel.basis, kernel.map.weight, x, self.order)
 
     def directed(self, num_nodes: int) -> DirectedEdges:
-        """Return the edges in the order in which they were given."""
+        """Return the edges in their original order."""
         return DirectedEdges(torch.stack([self.order.source, self.order.target]), self.shift)

@@ -1,4 +1,4 @@
-"""The steps of a lattice in place of edges, and sums over them as dense convolutions."""
+"""Lattice stencils in place of edge lists, evaluated as dense convolutions."""
 
 from __future__ import annotations
 
@@ -18,18 +18,17 @@ _CONVOLUTIONS = {2: functional.conv2d, 3: functional.conv3d}
 
 
 class Stencil(NamedTuple):
-    """Who sends to whom on a lattice: every point within some steps, the same for all points.
+    """Edges of a lattice: the same offsets to the neighbours for every point.
 
-    All pairs of points that are one step apart are equivalent and have one row: ``[R, D, ...]``
-    with D the number of steps ``-reach..reach`` in row-major order, from the receiver to the
-    sender, and R = 1 for rows that serve all graphs, or the number of graphs. Points outside the
-    lattice send nothing. See `Edges`.
+    All pairs with the same offset are equivalent and share a row: ``[R, D, ...]`` with D the number
+    of offsets ``-reach..reach`` in row-major order, from the receiver to the sender, and R = 1 for
+    rows shared by all graphs, or the number of graphs. The lattice is zero-padded. See `Edges`.
 
     Attributes:
         shape: points along each axis; the points of a graph are in row-major order.
-        reach: steps along each axis to either side.
-        steps: ``[R, dim, dim]`` row k: the way from a point to the next along axis k; None: the
-            stencil has no vectors.
+        reach: largest offset along each axis, in lattice steps.
+        steps: ``[R, dim, dim]`` lattice vectors; row k leads from a point to the next along axis k.
+            None: the stencil has no edge vectors.
     """
 
     shape: tuple[int, ...]
@@ -38,7 +37,7 @@ class Stencil(NamedTuple):
 
     @property
     def window(self) -> list[int]:
-        """Steps along each axis, whose product is D."""
+        """Number of offsets along each axis; their product is D."""
         return [2 * size + 1 for size in self.reach]
 
     @property
@@ -53,28 +52,28 @@ class Stencil(NamedTuple):
 
     @property
     def has_loop_rows(self) -> bool:
-        """No step at all is one of the steps."""
+        """False: the zero offset is one of the rows."""
         return False
 
     @property
     def receiver(self) -> Int[Tensor, "R D"]:
-        """The first point of each graph: all receive alike."""
+        """The first point of each graph, since all points are equivalent."""
         steps = self._known_steps()
         first = torch.arange(len(steps), device=steps.device) * math.prod(self.shape)
         return first.unsqueeze(1).expand(-1, math.prod(self.window))
 
     def vectors(self, pos: Float[Tensor, "N dim"]) -> Float[Tensor, "R D dim"]:
-        """Return the way of each step; positions enter through `steps` alone."""
+        """Return the vector of each offset; positions enter through `steps` only."""
         return stencil_offsets(self.reach).to(pos) @ self._known_steps()
 
     def convolve(self, kernel: Kernel, x: Tensor) -> Tensor:
-        """Sum as a dense convolution; see `Edges.convolve`."""
+        """Evaluate as a dense convolution; see `Edges.convolve`."""
         weights, window = kernel.rows(), self.window
         rows, channels = weights.shape[0], x.shape[1:].numel()
         image = x.reshape(-1, *self.shape, channels).movedim(-1, 1)
         inputs = channels if kernel.full else 1
         weight = weights.reshape(rows, *window, -1, inputs).movedim((-2, -1), (1, 2)).flatten(0, 1)
-        # With rows of its own, each graph is a group of channels of one large image.
+        # With per-graph rows, each graph is a channel group of one large image.
         image = image.reshape(-1, rows * channels, *self.shape)
         out = _CONVOLUTIONS[len(window)](
             image, weight, padding=self.reach, groups=rows * channels // inputs
@@ -83,16 +82,20 @@ class Stencil(NamedTuple):
         return out.reshape(len(x), *x.shape[1:-1], -1)
 
     def directed(self, num_nodes: int) -> DirectedEdges:
-        """Refuse: the rows of a stencil serve many edges each, and no list is kept of them.
+        """Not supported: a row of a stencil belongs to many edges, which are not listed.
 
         Raises:
-            ValueError: always.
+            ValueError: Always.
         """
-        raise ValueError("edge_index must be a list of edges for this layer, got a Stencil")
+        raise ValueError(
+            "edge_index must be an explicit list of edges for this layer, got a Stencil"
+        )
 
     def _known_steps(self) -> Tensor:
         if self.steps is None:
-            raise ValueError("a Stencil without steps has no vectors: give it steps [R, dim, dim]")
+            raise ValueError(
+                "steps of the Stencil must be given for edge vectors, [R, dim, dim], got None"
+            )
         return self.steps
 
 
@@ -105,26 +108,27 @@ def lattice_stencil(
     radius: float | None = None,
     rows_of_each: bool = False,
 ) -> Stencil:
-    """Return the stencil of points on lattices: all within a radius, self-loops included.
+    """Return the stencil of lattice points: all pairs within a radius, self-loops included.
 
-    A few points tell the steps: derivatives by the others are lost.
+    The lattice vectors are computed from a few points only; gradients do not reach the others.
 
     Args:
-        pos: positions of the points of all graphs, which may be turned or stretched.
+        pos: positions of the points of all graphs; lattices may be rotated or stretched.
         batch: graph of each point, sorted.
         shape: points along each axis.
         num_graphs: number of graphs, at least 1.
-        radius: cut-off in the unit of the positions; None: every point.
-        rows_of_each: whether graphs have rows of their own even if their steps are equal.
+        radius: cutoff in the unit of the positions; None: all pairs.
+        rows_of_each: give each graph its own rows even if all lattice vectors are equal.
 
     Raises:
-        ValueError: if the points do not lie on such lattices.
+        ValueError: If the points of a graph do not form such a lattice.
     """
     steps = lattice_steps(pos, shape, num_graphs)
     graphs = torch.arange(num_graphs, device=batch.device)
     if not torch.equal(batch, graphs.repeat_interleave(len(pos) // num_graphs)):
         raise ValueError(
-            f"batch must give every graph the {math.prod(shape)} points of its lattice"
+            f"batch must assign {math.prod(shape)} consecutive points, those of its lattice, to "
+            "every graph"
         )
     reach = lattice_reach(steps, shape, radius)
     if not rows_of_each and bool((steps == steps[:1]).all()):

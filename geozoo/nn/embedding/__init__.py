@@ -1,4 +1,4 @@
-"""Features of invariants: polynomials, kernel bases, windows, tables."""
+"""Embeddings of invariants: polynomial features, kernel and radial bases, cutoffs, splines."""
 
 from geozoo.nn.embedding.kernel_basis import KernelBasis
 from geozoo.nn.embedding.polynomial import PolynomialFeatures

@@ -1,4 +1,4 @@
-"""The basis functions in which convolution kernels are expanded."""
+"""Learned basis functions in which convolution kernels are expanded."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class KernelBasis(nn.Module):
 
     .. math:: b(a) = \sigma(W_2\, \sigma(W_1\, \mathrm{poly}_D(a) + c_1) + c_2)
 
-    with :math:`\sigma` the exact (erf) GELU. The basis is computed once per forward pass; every
-    layer has a bias-free linear map of its own from it to the channels of its kernel.
+    with :math:`\sigma` the exact (erf) GELU. The basis is computed once per forward pass; each
+    layer maps it to its kernel by its own bias-free linear map.
 
     Args:
-        num_invariants: numbers per pair.
+        num_invariants: number of invariants per pair.
         hidden_channels: width of the first linear map.
         basis_channels: number K of basis functions.
         degree: degree D of the polynomial features.
 
     Raises:
-        ValueError: for sizes below 1.
+        ValueError: If a size is below 1.
 
     Reference:
         Bekkers et al., ICLR 2024, section 4.
@@ -49,15 +49,15 @@ class KernelBasis(nn.Module):
         self.linear_2 = nn.Linear(hidden_channels, basis_channels)
 
     def forward(self, invariants: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch K"]:
-        """Return the basis values of each pair, a row of ``invariants``.
+        """Return the basis values for each row of ``invariants``.
 
         Raises:
-            ValueError: for another number of invariants.
+            ValueError: If ``invariants`` has the wrong size.
         """
         check_last_axis("invariants", invariants, "d", self.features.in_features)
         if is_textbook():
             hidden = self.linear_1(self.features(invariants))
-        else:  # each monomial once, with the sum of the weights of its copies
+        else:  # each monomial once, with the summed weights of its duplicates
             weight = self.features.merge(self.linear_1.weight)
             monomials = self.features.distinct(invariants)
             hidden = functional.linear(monomials, weight, self.linear_1.bias)

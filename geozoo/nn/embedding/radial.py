@@ -1,4 +1,4 @@
-"""Functions of a distance in which the kernels of many networks are expanded."""
+"""Radial basis functions of the distance."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from geozoo.ops import smooth_sinc
 
 
 class GaussianBasis(nn.Module):
-    r"""Gaussians at even distances from 0 to the cut-off.
+    r"""Gaussians with equally spaced centres from 0 to the cutoff.
 
     .. math:: b_k(d) = \exp\Bigl(-\frac{(d - \mu_k)^2}{2 \Delta^2}\Bigr), \quad
         \mu_k = k \Delta, \quad \Delta = \frac{r}{K - 1}
 
     Args:
         num_basis: number K of functions, at least 2.
-        radius: cut-off r in the unit of the distances.
+        radius: cutoff r in the unit of the distances.
 
     Raises:
-        ValueError: for fewer than two functions or a radius that is not positive.
+        ValueError: If there are fewer than two functions, or the radius is not positive.
 
     Reference:
         K. T. Schuett et al., SchNet, NeurIPS 2017, arXiv:1706.08566, section 4.1.
@@ -41,24 +41,24 @@ class GaussianBasis(nn.Module):
         self.scale = -0.5 * ((num_basis - 1) / radius) ** 2
 
     def forward(self, distance: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch K"]:
-        """Return the value of every function."""
-        away = distance.unsqueeze(-1) - self.centers.to(distance.dtype)
-        return torch.exp(self.scale * away.square())
+        """Return the values of all basis functions."""
+        offset = distance.unsqueeze(-1) - self.centers.to(distance.dtype)
+        return torch.exp(self.scale * offset.square())
 
 
 class BesselBasis(nn.Module):
-    r"""Spherical Bessel functions of order zero that vanish at the cut-off.
+    r"""Spherical Bessel functions of order zero that vanish at the cutoff.
 
     .. math:: b_k(d) = \sqrt{\tfrac{2}{r}}\, \frac{\sin(k \pi d / r)}{d}, \quad k = 1 \dots K
 
-    Smooth at :math:`d = 0`, too.
+    Smooth at :math:`d = 0`.
 
     Args:
         num_basis: number K of functions.
-        radius: cut-off r in the unit of the distances.
+        radius: cutoff r in the unit of the distances.
 
     Raises:
-        ValueError: for no function or a radius that is not positive.
+        ValueError: If there is no function, or the radius is not positive.
 
     Reference:
         J. Gasteiger, J. Gross, S. Guennemann, Directional Message Passing for Molecular Graphs,
@@ -74,27 +74,27 @@ class BesselBasis(nn.Module):
         self.radius = radius
 
     def forward(self, distance: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch K"]:
-        """Return the value of every function."""
+        """Return the values of all basis functions."""
         order = self.order.to(distance.dtype) / self.radius
         factor = math.sqrt(2.0 / self.radius) * math.pi * order
         return factor * smooth_sinc(distance.unsqueeze(-1) * order)
 
 
 class ExponentialBasis(nn.Module):
-    r"""Gaussians of :math:`e^{-d}`, at even places from its value at the cut-off to 1.
+    r"""Gaussians of :math:`e^{-d}`, with equally spaced centres from its value at the cutoff to 1.
 
     .. math:: b_k(d) = \exp\bigl(-\beta (e^{-d} - \mu_k)^2\bigr), \quad
         \mu_k = e^{-r} + k\, \frac{1 - e^{-r}}{K - 1}, \quad
         \beta = \Bigl(\frac{2}{K} (1 - e^{-r})\Bigr)^{-2}
 
-    Finer at short distances. For distances of the order of 1, such as angstrom.
+    Higher resolution at short distances. For distances of order 1, such as in angstrom.
 
     Args:
         num_basis: number K of functions, at least 2.
-        radius: cut-off r in the unit of the distances.
+        radius: cutoff r in the unit of the distances.
 
     Raises:
-        ValueError: for fewer than two functions or a radius that is not positive.
+        ValueError: If there are fewer than two functions, or the radius is not positive.
 
     Reference:
         O. T. Unke, M. Meuwly, PhysNet, J. Chem. Theory Comput. 15, 3678 (2019), eq. 7.
@@ -114,9 +114,9 @@ class ExponentialBasis(nn.Module):
         self.scale = -((2 / num_basis * (1 - least)) ** -2)
 
     def forward(self, distance: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch K"]:
-        """Return the value of every function."""
-        away = torch.exp(-distance).unsqueeze(-1) - self.centers.to(distance.dtype)
-        return torch.exp(self.scale * away.square())
+        """Return the values of all basis functions."""
+        offset = torch.exp(-distance).unsqueeze(-1) - self.centers.to(distance.dtype)
+        return torch.exp(self.scale * offset.square())
 
 
 def _check(num_basis: int, radius: float, *, least: int) -> None:

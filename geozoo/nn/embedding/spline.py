@@ -12,40 +12,40 @@ from torch.nn import functional
 
 from geozoo.checks import check_positive
 
-#: Nodes beyond each end of the table, from which its coefficients take their boundary: its
-#: influence falls by 0.27 from node to node.
+#: Nodes beyond each end of the table for the boundary conditions of the coefficients, whose
+#: influence decays by a factor 0.27 per node.
 _MARGIN = 20
 
 
 class SplineTerms(NamedTuple):
-    """Which entries of a table are summed, and with which weights.
+    """Indices and weights of the table entries whose weighted sum is the value of the spline.
 
     Attributes:
         index: ``[..., 4^d]`` rows of the table.
-        weight: ``[..., 4^d]``.
+        weight: ``[..., 4^d]`` weights.
     """
 
     index: Int[Tensor, "*batch n"]
     weight: Float[Tensor, "*batch n"]
 
     def scaled(self, factor: Tensor) -> SplineTerms:
-        """These terms times a factor ``[E]`` for each of the first axis."""
+        """Return the terms scaled by a factor ``[E]`` along the first axis."""
         return self._replace(weight=self.weight * factor.view(-1, *[1] * (self.weight.dim() - 1)))
 
 
 class SplineGrid(nn.Module):
-    """Say for numbers in a box which terms of a table give the spline's value.
+    """Regular grid of a cubic B-spline table: maps arguments to table entries and weights.
 
-    The spline has two continuous derivatives, so that forces are smooth; its error falls with the
-    fourth power of the spacing.
+    The spline has two continuous derivatives, so that forces are smooth; its error is of fourth
+    order in the grid spacing.
 
     Args:
-        lower: least value of each number.
-        upper: largest value of each number.
-        points: cells of the table along each axis.
+        lower: lower bound of each argument.
+        upper: upper bound of each argument.
+        points: number of grid cells along each axis.
 
     Raises:
-        ValueError: for fewer than one cell, more than two numbers or an empty box.
+        ValueError: If there is no cell, more than two arguments or an empty interval.
     """
 
     lower: Tensor
@@ -55,7 +55,9 @@ class SplineGrid(nn.Module):
         super().__init__()
         check_positive(points=points)
         if len(lower) not in (1, 2) or len(lower) != len(upper):
-            raise ValueError(f"lower and upper must be 1 or 2 numbers, got {lower} and {upper}")
+            raise ValueError(
+                f"lower and upper must hold 1 or 2 numbers each, got {lower} and {upper}"
+            )
         if any(not high > low for low, high in zip(lower, upper, strict=True)):
             raise ValueError(f"upper must be above lower, got {lower} and {upper}")
         low, high = (torch.tensor(ends, dtype=torch.float64) for ends in (lower, upper))
@@ -67,20 +69,20 @@ class SplineGrid(nn.Module):
         """Return the terms at these values.
 
         Raises:
-            ValueError: for values outside of the box.
+            ValueError: If a value is outside the grid.
         """
-        place = (values - self.lower.to(values)) / self.spacing.to(values)
+        position = (values - self.lower.to(values)) / self.spacing.to(values)
         with torch.no_grad():
-            if values.numel() and not -1e-3 <= float(place.min()) <= float(place.max()) <= (
+            if values.numel() and not -1e-3 <= float(position.min()) <= float(position.max()) <= (
                 self.points + 1e-3
             ):
                 raise ValueError(
-                    f"values must lie in the table, {self.lower.tolist()} to "
+                    f"values must lie within the table, {self.lower.tolist()} to "
                     f"{(self.lower + self.points * self.spacing).tolist()}, got "
                     f"{float(values.min()):g} to {float(values.max()):g}"
                 )
-            cell = place.floor().clamp(0, self.points - 1)
-        weight = _weights(place - cell)  # [..., d, 4]
+            cell = position.floor().clamp(0, self.points - 1)
+        weight = _weights(position - cell)  # [..., d, 4]
         index = cell.long().unsqueeze(-1) + torch.arange(4, device=cell.device)
         if values.shape[-1] == 1:
             return SplineTerms(index.squeeze(-2), weight.squeeze(-2))
@@ -91,10 +93,10 @@ class SplineGrid(nn.Module):
     def coefficients(
         self, function: Callable[[Tensor], Tensor]
     ) -> Float[Tensor, "entries channels"]:
-        """Return the table of a function, which is sampled a little beyond the box too.
+        """Return the spline coefficients of a function, which is sampled slightly beyond the grid.
 
         Args:
-            function: values ``[n, channels]`` for arguments ``[n, d]`` in float64.
+            function: maps arguments ``[n, d]`` in float64 to values ``[n, channels]``.
         """
         nodes = torch.arange(-_MARGIN, self.points + 1 + _MARGIN, dtype=torch.float64)
         axes = [low + step * nodes for low, step in zip(self.lower, self.spacing, strict=True)]
@@ -113,14 +115,14 @@ class SplineGrid(nn.Module):
 
 
 class SplineTable(nn.Module):
-    """A tabulated function; stands where a linear map of basis functions stood.
+    """A tabulated function; replaces a linear map of basis functions.
 
     Args:
-        coefficients: of a `SplineGrid`, ``[entries, channels]``.
+        coefficients: result of `SplineGrid.coefficients`, ``[entries, channels]``.
 
     Note:
-        First derivatives with respect to the numbers are there, second ones are not: for forces in
-        use, not in training.
+        First derivatives with respect to the arguments are supported, second ones are not: forces
+        can be evaluated, but not trained on.
     """
 
     coefficients: Tensor
@@ -130,7 +132,7 @@ class SplineTable(nn.Module):
         self.register_buffer("coefficients", coefficients)
 
     def forward(self, terms: SplineTerms) -> Float[Tensor, "*batch channels"]:
-        """Return the values that belong to the terms."""
+        """Return the values for the terms of a `SplineGrid`."""
         count = terms.index.shape[-1]
         values = functional.embedding_bag(
             terms.index.reshape(-1, count), self.coefficients, mode="sum",
@@ -140,7 +142,7 @@ class SplineTable(nn.Module):
 
 
 def _weights(t: Tensor) -> Tensor:
-    """The four cubic B-splines that reach a place t of a cell, ``[..., 4]``."""
+    """The four cubic B-splines that reach a position t of a cell, ``[..., 4]``."""
     rest = 1 - t
     square, cube = t * t, t * t * t
     return torch.stack([

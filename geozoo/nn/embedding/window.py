@@ -1,4 +1,4 @@
-"""Windows that fade an interaction out before its cut-off radius."""
+"""Smooth cutoff functions."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from geozoo.checks import check_radius
 
 
 class PolynomialWindow(nn.Module):
-    r"""Polynomial envelope, 1 at distance 0 and 0 with two zero derivatives at the cut-off.
+    r"""Polynomial envelope: 1 at distance 0; zero value, first and second derivative at the cutoff.
 
     .. math:: w(u) = 1 - \tfrac{(p+1)(p+2)}{2} u^p + p (p+2) u^{p+1} - \tfrac{p (p+1)}{2} u^{p+2}
 
-    for :math:`u = d / r < 1`, and 0 from there on.
+    for :math:`u = d / r < 1`, and 0 otherwise.
 
     Args:
-        radius: cut-off r in the length unit of the data, positive; None: the window is 1.
+        radius: cutoff r in the length unit of the data, positive; None: the window is 1.
         power: exponent p, at least 2.
 
     Raises:
-        ValueError: if ``radius`` is not positive or ``power`` is below 2.
+        ValueError: If ``radius`` is not positive or ``power`` is below 2.
 
     Reference:
         J. Gasteiger et al., Directional Message Passing for Molecular Graphs, ICLR 2020, eq. 8
@@ -42,7 +42,7 @@ class PolynomialWindow(nn.Module):
         self.power = power
 
     def forward(self, distance: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        """Return the weight of each distance."""
+        """Return the envelope at each distance."""
         if self.radius is None:
             return torch.ones_like(distance)
         p = self.power
@@ -56,22 +56,22 @@ class PolynomialWindow(nn.Module):
         return torch.where(u < 1, polynomial, torch.zeros_like(u))
 
     def extra_repr(self) -> str:
-        """Return the sizes."""
+        """Return the sizes for ``repr``."""
         return f"radius={self.radius}, power={self.power}"
 
 
 class CosineWindow(nn.Module):
-    r"""Half a cosine, 1 at distance 0 and 0 with a zero derivative at the cut-off.
+    r"""Cosine cutoff: 1 at distance 0; zero value and first derivative at the cutoff.
 
     .. math:: w(d) = \tfrac12 \bigl(\cos(\pi d / r) + 1\bigr)
 
-    for :math:`d < r`, and 0 from there on.
+    for :math:`d < r`, and 0 otherwise.
 
     Args:
-        radius: cut-off r in the length unit of the data.
+        radius: cutoff r in the length unit of the data.
 
     Raises:
-        ValueError: if ``radius`` is not positive.
+        ValueError: If ``radius`` is not positive.
 
     Reference:
         J. Behler, J. Chem. Phys. 134, 074106 (2011), eq. 4.
@@ -86,10 +86,10 @@ class CosineWindow(nn.Module):
         self.radius = radius
 
     def forward(self, distance: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        """Return the weight of each distance."""
+        """Return the cutoff function at each distance."""
         wave = 0.5 * (torch.cos(distance * (math.pi / self.radius)) + 1.0)
         return torch.where(distance < self.radius, wave, torch.zeros_like(wave))
 
     def extra_repr(self) -> str:
-        """Return the size."""
+        """Return the size for ``repr``."""
         return f"radius={self.radius}"

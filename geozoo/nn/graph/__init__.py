@@ -1,4 +1,4 @@
-"""Convolutions over the sensors of one graph that all windows share."""
+"""Graph convolutions on one sensor graph shared by all windows."""
 
 from geozoo.nn.graph.adaptive_graph_conv import AdaptiveGraphConv
 from geozoo.nn.graph.chebyshev_conv import ChebyshevConv

@@ -1,4 +1,4 @@
-"""Convolution on a learned graph, with weights that each sensor draws from a common pool."""
+"""Convolution on a learned graph with per-sensor weights from a shared pool."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from geozoo.checks import check_positive, check_shape
 
 
 class AdaptiveGraphConv(nn.Module):
-    r"""Every sensor has weights of its own, made of its embedding.
+    r"""Graph convolution whose graph and per-sensor weights are generated from sensor embeddings.
 
     .. math::
         A &= \mathrm{softmax}\bigl(\mathrm{ReLU}(E E^T)\bigr), \quad
@@ -23,10 +23,10 @@ class AdaptiveGraphConv(nn.Module):
         in_channels: channels of the input.
         out_channels: channels of the output.
         embedding_channels: width of the embeddings E.
-        order: number K of polynomials of the graph.
+        order: number K of Chebyshev polynomials of the graph.
 
     Raises:
-        ValueError: for sizes below 1.
+        ValueError: If a size is below 1.
 
     Reference:
         L. Bai, L. Yao, C. Li, X. Wang, C. Wang, AGCRN, NeurIPS 2020, arXiv:2007.02842, eqs. 4 to 6.
@@ -50,14 +50,14 @@ class AdaptiveGraphConv(nn.Module):
     def forward(
         self, x: Float[Tensor, "B N C"], embedding: Float[Tensor, "N D"]
     ) -> Float[Tensor, "B N out"]:
-        """Return the mixed features.
+        """Return the convolved features.
 
         Args:
             x: features of the sensors.
-            embedding: embedding of every sensor, which the layers of a network share.
+            embedding: sensor embeddings, shared by the layers of a network.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_shape("embedding", embedding, "N D", None, self.embedding_channels)
         check_shape("x", x, "B N C", None, len(embedding), self.in_channels)

@@ -1,4 +1,4 @@
-"""Convolution by Chebyshev polynomials of a graph's Laplacian."""
+"""Convolution by Chebyshev polynomials of the graph Laplacian."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from geozoo.nn.graph._propagate import propagate
 
 
 class ChebyshevConv(nn.Module):
-    r"""Mix polynomials of the scaled Laplacian.
+    r"""Chebyshev graph convolution: learned polynomial of the scaled Laplacian.
 
     .. math:: y = \sum_{k=0}^{K-1} T_k(\tilde L)\, x\, W_k + b, \quad
         T_k(\tilde L) = 2 \tilde L\, T_{k-1}(\tilde L) - T_{k-2}(\tilde L)
@@ -19,10 +19,10 @@ class ChebyshevConv(nn.Module):
     Args:
         in_channels: channels of the input.
         out_channels: channels of the output.
-        order: number K of polynomials.
+        order: number K of Chebyshev polynomials.
 
     Raises:
-        ValueError: for sizes below 1.
+        ValueError: If a size is below 1.
 
     Reference:
         M. Defferrard, X. Bresson, P. Vandergheynst, NeurIPS 2016, arXiv:1606.09375, as in B. Yu,
@@ -38,14 +38,14 @@ class ChebyshevConv(nn.Module):
     def forward(
         self, x: Float[Tensor, "B N *steps C"], laplacian: Float[Tensor, "N N"]
     ) -> Float[Tensor, "B N *steps out"]:
-        """Return the mixed features.
+        """Return the convolved features.
 
         Args:
-            x: features of the sensors, at one step or at several.
-            laplacian: scaled to eigenvalues within [-1, 1]; `geozoo.geometry.scaled_laplacian`.
+            x: features of the sensors, of one or several time steps.
+            laplacian: rescaled to eigenvalues in [-1, 1], see `geozoo.geometry.scaled_laplacian`.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_last_axis("x", x, "C", self.in_channels)
         num_nodes = x.shape[1]

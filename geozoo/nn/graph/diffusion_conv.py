@@ -1,4 +1,4 @@
-"""Convolution by random walks on one or several graphs."""
+"""Diffusion convolution on one or several graphs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from geozoo.nn.graph._propagate import propagate
 
 
 class DiffusionConv(nn.Module):
-    r"""Mix what random walks of up to K steps bring to a sensor.
+    r"""Diffusion convolution: features propagated by random walks of up to K steps.
 
     .. math:: y = \Bigl[x,\; P_1 x,\; \dots,\; P_1^K x,\; P_2 x,\; \dots\Bigr] W + b
 
@@ -21,10 +21,10 @@ class DiffusionConv(nn.Module):
         in_channels: channels of the input.
         out_channels: channels of the output.
         num_graphs: number of graphs.
-        num_steps: steps K of the walks.
+        num_steps: number K of diffusion steps.
 
     Raises:
-        ValueError: for sizes below 1.
+        ValueError: If a size is below 1.
 
     Reference:
         Y. Li, R. Yu, C. Shahabi, Y. Liu, DCRNN, ICLR 2018, arXiv:1707.01926, eq. 2.
@@ -44,24 +44,24 @@ class DiffusionConv(nn.Module):
     def forward(
         self, x: Float[Tensor, "B N *steps C"], graphs: Sequence[Float[Tensor, "N N"]]
     ) -> Float[Tensor, "B N *steps out"]:
-        """Return the mixed features.
+        """Return the convolved features.
 
         Args:
-            x: features of the sensors, at one step or at several.
-            graphs: transition matrices; the weight of sender j for receiver i stands at ``[i, j]``.
+            x: features of the sensors, of one or several time steps.
+            graphs: transition matrices; the weight of j -> i is at ``[i, j]``.
 
         Raises:
-            ValueError: for another number of graphs, or another shape.
+            ValueError: If ``graphs`` has the wrong length, or a tensor has the wrong shape.
         """
         if len(graphs) != self.num_graphs:
-            raise ValueError(f"graphs must be {self.num_graphs} matrices, got {len(graphs)}")
+            raise ValueError(f"graphs must hold {self.num_graphs} matrices, got {len(graphs)}")
         check_last_axis("x", x, "C", self.in_channels)
         num_nodes = x.shape[1]
         parts = [x]
-        for number, graph in enumerate(graphs):
-            check_shape(f"graphs[{number}]", graph, "N N", num_nodes, num_nodes)
-            walked = x
+        for i, graph in enumerate(graphs):
+            check_shape(f"graphs[{i}]", graph, "N N", num_nodes, num_nodes)
+            diffused = x
             for _ in range(self.num_steps):
-                walked = propagate(graph, walked)
-                parts.append(walked)
+                diffused = propagate(graph, diffused)
+                parts.append(diffused)
         return self.linear(torch.cat(parts, -1))

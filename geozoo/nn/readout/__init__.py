@@ -1,4 +1,4 @@
-"""From features on orientations or nodes to outputs."""
+"""Maps between features on orientations and scalars and vectors."""
 
 from geozoo.nn.readout.orientations import lift_to_orientations, project_from_orientations
 

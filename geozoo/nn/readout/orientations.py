@@ -14,10 +14,10 @@ def lift_to_orientations(
     vec: Float[Tensor, "N V dim"] | None,
     orientations: Float[Tensor, "O dim"],
 ) -> Float[Tensor, "N O S+V"]:
-    r"""Return scalars as they are, and vectors as :math:`v \cdot o`, at each orientation.
+    r"""Return scalars unchanged, and vectors as :math:`v \cdot o`, at each orientation.
 
     Raises:
-        ValueError: if there is neither a scalar nor a vector, or for another shape.
+        ValueError: If there are neither scalars nor vectors, or a tensor has the wrong shape.
     """
     check_shape("orientations", orientations, "O dim", None, None)
     check_lifted(x, vec, orientations.shape[1])
@@ -34,11 +34,11 @@ def project_from_orientations(
 ) -> tuple[Float[Tensor, "N S"], Float[Tensor, "N V dim"]]:
     r"""Return the mean over orientations of the scalars, and of :math:`f(o)\, o` for the vectors.
 
-    A vector that is lifted and projected comes back divided by the dimension on every grid with
+    Lifting and projecting a vector divides it by the dimension on every grid with
     :math:`\sum_o o o^\top = (O / d) I`.
 
     Raises:
-        ValueError: for another shape.
+        ValueError: If a tensor has the wrong shape.
     """
     check_shape("orientations", orientations, "O dim", None, None)
     check_shape("features", features, "N O C", None, orientations.shape[0], None)

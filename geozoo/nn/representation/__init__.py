@@ -1,4 +1,4 @@
-"""Ways to represent a point cloud: as a bundle of orientations, as lifted edges, as positions."""
+"""Representations of a point cloud: orientation bundle, frame bundle, lifted edges, positions."""
 
 from geozoo.nn.representation.bundle import BundleRepresentation
 from geozoo.nn.representation.edge_lifted import EdgeLiftedRepresentation

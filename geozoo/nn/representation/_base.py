@@ -1,4 +1,4 @@
-"""The interface that networks expect of a representation."""
+"""The interface of representations."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from geozoo.ops import safe_norm
 
 
 class Geometry(NamedTuple):
-    """What a forward pass needs of the positions, computed once for all layers.
+    """Quantities of a forward pass that depend on the positions, shared by all layers.
 
     Attributes:
         neighborhood: keyword arguments of every convolution.
-        point_orientations: orientation of each lifted point, ``[P, dim]``, where points have one.
-        point_nodes: node at which each lifted point sits, ``[P]``, where points are not nodes.
+        point_orientations: orientation of each lifted point, ``[P, dim]``, if points have one.
+        point_nodes: node of each lifted point, ``[P]``, if points are not nodes.
         num_nodes: number of nodes.
     """
 
@@ -32,22 +32,22 @@ class Geometry(NamedTuple):
 class Representation(nn.Module):
     """Base of the representations: dimension, kernel basis, window.
 
-    Subclasses say how positions become a `Geometry`, how inputs are lifted to points, how features
-    are projected to nodes, and which convolution fits.
+    Subclasses define how positions become a `Geometry`, how inputs are lifted to points, how
+    features are projected to nodes, and which convolution applies.
 
     Args:
         dim: dimension of the positions, 2 or 3.
-        num_invariants: numbers per pair that the spatial basis sees.
+        num_invariants: number of invariants per pair in the spatial basis.
         hidden_channels: hidden width of the kernel basis.
         basis_channels: number of basis functions.
         degree: degree of the polynomial features.
-        radius: cut-off of the window, in the unit of the positions; None for none.
-        condition_channels: further numbers per node on which the spatial basis depends.
+        radius: cutoff radius, in the unit of the positions; None: no window.
+        condition_channels: number of per-node conditioning features of the spatial basis.
     """
 
     #: Whether one kernel row can serve both directions of a pair.
     shares_pairs: bool = False
-    #: Whether its convolutions take a `Stencil`.
+    #: Whether its convolutions accept a `Stencil`.
     on_lattice: bool = True
 
     def __init__(
@@ -80,7 +80,7 @@ class Representation(nn.Module):
         pairs: bool = False,
         condition: Tensor | None = None,
     ) -> Geometry:
-        """Return bases and indices for these positions.
+        """Return basis values and edges for these positions.
 
         Args:
             pos: positions ``[N, dim]``.
@@ -88,18 +88,18 @@ class Representation(nn.Module):
                 edges of `geozoo.nn.edges`.
             batch: graph of each node ``[N]``.
             pairs: whether a plain ``edge_index`` lists undirected pairs, see `as_edges`.
-            condition: ``[N, condition_channels]``, equal for all nodes of a graph; a pair takes the
-                one of its receiver. None without such channels.
+            condition: ``[N, condition_channels]``, equal for all nodes of a graph; pairs use that
+                of the receiver. None if ``condition_channels`` is 0.
         """
         raise NotImplementedError
 
     def edges(self, pos: Tensor, edge_index: GivenEdges, *, pairs: bool = False) -> Edges:
-        """Return edges for what was given, see `geozoo.nn.edges.as_edges`.
+        """Convert an ``edge_index`` to edges, see `geozoo.nn.edges.as_edges`.
 
-        Pairs become directed edges where one kernel row cannot serve both directions.
+        Pairs become directed edges if both directions cannot share a kernel row.
 
         Raises:
-            ValueError: for another shape of these or of the positions.
+            ValueError: If ``edge_index`` or ``pos`` has the wrong shape.
         """
         check_shape("pos", pos, "N dim", None, self.dim)
         edges = as_edges(edge_index, pairs=pairs)
@@ -108,11 +108,11 @@ class Representation(nn.Module):
         return edges
 
     def width(self, num_scalars: int, num_vectors: int) -> int:
-        """Return how many channels scalars and vectors have when lifted."""
+        """Return the number of channels of lifted scalars and vectors."""
         return num_scalars + num_vectors
 
     def fade(self, basis: Tensor | SplineTerms, rel_pos: Tensor) -> Tensor | SplineTerms:
-        """Return the basis ``[rows..., ..., K]`` times the window of each row's distance."""
+        """Return the basis ``[rows..., ..., K]`` times the window at each row's distance."""
         if self.window.radius is None:
             return basis
         window = self.window(safe_norm(rel_pos))
@@ -136,10 +136,10 @@ class Representation(nn.Module):
 
 
 def conditioned(invariants: Tensor, condition: Tensor | None, rows: Tensor) -> Tensor:
-    """Return the invariants ``[rows..., ..., d]`` with the condition of some nodes behind them.
+    """Return the invariants ``[rows..., ..., d]`` with the condition of each row appended.
 
     Args:
-        invariants: of each row of the edges.
+        invariants: invariants of each row of the edges.
         condition: ``[N, k]``, or None.
         rows: node of each row.
     """
@@ -152,7 +152,7 @@ def conditioned(invariants: Tensor, condition: Tensor | None, rows: Tensor) -> T
 
 
 def loop_invariants(pos: Tensor, num_invariants: int, condition: Tensor | None) -> Tensor:
-    """Return the invariants of self-loops, where r = 0: ``[1, d]``, or ``[N, d]`` conditioned."""
+    """Return the invariants of self-loops (r = 0): ``[1, d]``, or ``[N, d]`` with a condition."""
     zero = pos.new_zeros(1, num_invariants)
     if condition is None:
         return zero

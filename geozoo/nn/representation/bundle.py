@@ -26,25 +26,25 @@ from geozoo.nn.representation._base import Geometry, Representation, conditioned
 class BundleRepresentation(Representation):
     """Features ``[N, O, C]`` on R^2 x S^1 or R^3 x S^2.
 
-    Equivariance is exact for rotations that map the grid to itself and holds up to the grid's
-    discretisation for the others.
+    Exactly equivariant under rotations that map the grid to itself, and up to the discretisation of
+    the grid under all others.
 
     Args:
         dim: dimension of the positions, 2 or 3.
         num_orientations: number O of orientations, at least 1.
-        grid: kind of grid on the sphere (see `geozoo.geometry.sphere_grid`; the circle has one
-            kind), or the grid itself, unit vectors ``[O, dim]``.
-        separable: whether the kernel factorises into space and fibre (`FiberBundleConv`).
-        orientation_kind: invariants of two orientations, ``"published"`` or, in the plane,
+        grid: kind of grid on the sphere (see `geozoo.geometry.sphere_grid`; ignored on the circle),
+            or the grid itself, unit vectors ``[O, dim]``.
+        separable: factorise the kernel into a spatial and a fibre kernel (`FiberBundleConv`).
+        orientation_kind: invariants of a pair of orientations, ``"published"`` or, in 2D,
             ``"se2"``.
         hidden_channels: hidden width of the kernel bases.
         basis_channels: number of basis functions.
         degree: degree of the polynomial features.
-        radius: cut-off of the window; None for none.
-        condition_channels: further numbers per node on which the spatial basis depends.
+        radius: cutoff radius; None: no window.
+        condition_channels: number of per-node conditioning features of the spatial basis.
 
     Raises:
-        ValueError: if the grid does not lie on the sphere or has another size.
+        ValueError: If the grid does not consist of unit vectors, or has the wrong size.
 
     Reference:
         Bekkers et al., ICLR 2024, sections 3 and 4.
@@ -77,7 +77,7 @@ class BundleRepresentation(Representation):
             condition_channels=condition_channels,
         )
         points = _make_grid(dim, num_orientations, grid)
-        # Kept in float64 and cast where used, so that `model.double()` has the exact grid.
+        # Stored in float64 and cast on use, so that `model.double()` has the exact grid.
         self.register_buffer("orientations", points.to(torch.float64))
         self.orientation_kind = orientation_kind
         orientation_invariants(points, points, orientation_kind)
@@ -99,7 +99,7 @@ class BundleRepresentation(Representation):
         pairs: bool = False,
         condition: Tensor | None = None,
     ) -> Geometry:
-        """Return bases and indices; see `Representation.geometry`."""
+        """Return basis values and edges; see `Representation.geometry`."""
         grid = self.orientations.to(pos.dtype)
         edges = self.edges(pos, edge_index, pairs=pairs)
         rel_pos = edges.vectors(pos)
@@ -124,7 +124,7 @@ class BundleRepresentation(Representation):
         return Geometry(neighborhood, None, None, pos.shape[0])
 
     def _loop_basis(self, pos: Tensor, condition: Tensor | None) -> Tensor:
-        """Basis of self-loops: at r = 0 all invariants are 0, the window 1, at any orientation."""
+        """Return the basis of self-loops: invariants 0 and window 1 for every orientation."""
         basis = self.basis(loop_invariants(pos, 2, condition))
         return basis if condition is None else basis.unsqueeze(1)
 
@@ -132,7 +132,7 @@ class BundleRepresentation(Representation):
         """Return `lift_to_orientations` of the inputs on the grid.
 
         Raises:
-            ValueError: if there is neither a scalar nor a vector, or for another shape.
+            ValueError: If there are neither scalars nor vectors, or a tensor has the wrong shape.
         """
         check_lifted(x, vec, self.dim, geometry.num_nodes)
         dtype = next(part for part in (vec, x) if part is not None).dtype
@@ -163,7 +163,7 @@ def _make_grid(dim: int, num_orientations: int, grid: str | Tensor) -> Tensor:
             f"grid must have shape ({num_orientations}, {dim}), got {tuple(grid.shape)}"
         )
     if not bool(((grid.norm(dim=-1) - 1).abs() < 1e-4).all()):
-        raise ValueError("grid must hold unit vectors: some orientations are not on the sphere")
+        raise ValueError("grid must hold unit vectors, got orientations of other norms")
     return grid.detach()
 
 

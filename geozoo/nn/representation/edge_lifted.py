@@ -1,4 +1,4 @@
-"""Position-orientation point cloud: every edge becomes a point with its own orientation."""
+"""Position-orientation point cloud: edges lifted to points with an orientation."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from geozoo.ops import offsets, ragged_arange, safe_norm, scatter
 
 
 class EdgeLiftedRepresentation(Representation):
-    r"""Features on the directed edges of a graph, as points of position-orientation space.
+    r"""Features on the directed edges of a graph, lifted to points in position-orientation space.
 
     The edge j -> i becomes a point at :math:`p_i` with orientation
     :math:`(p_j - p_i) / \lVert p_j - p_i \rVert`; self-loops, repeated edges and edges of length 0
-    have no direction and are left out. Points interact where their nodes are joined by an edge or
-    are the same. Exactly equivariant. A node without any edge has no points and gives zeros.
+    are excluded. Points interact if their nodes are connected by an edge or equal. Exactly
+    equivariant. A node without edges has no points, and its outputs are zero.
 
     Args:
         dim: dimension of the positions, 2 or 3.
-        orientation_kind: invariants of two orientations, ``"published"`` or, in the plane,
+        orientation_kind: invariants of a pair of orientations, ``"published"`` or, in 2D,
             ``"se2"``.
-        interaction: ``"edges"`` as above; ``"complete"``: all points of a graph
-            interact, as in the published QM9 setting, where covalent bonds are lifted.
+        interaction: ``"edges"`` as above; ``"complete"``: all points of a graph interact, as in the
+            published QM9 experiment, where covalent bonds are lifted.
         hidden_channels: hidden width of the kernel basis.
         basis_channels: number of basis functions.
         degree: degree of the polynomial features.
-        radius: cut-off of the window; None for none.
-        condition_channels: further numbers per node on which the spatial basis depends.
+        radius: cutoff radius; None: no window.
+        condition_channels: number of per-node conditioning features of the spatial basis.
 
     Reference:
         Bekkers et al., ICLR 2024, section 5 (point clouds in position-orientation space).
@@ -81,7 +81,7 @@ class EdgeLiftedRepresentation(Representation):
         pairs: bool = False,
         condition: Tensor | None = None,
     ) -> Geometry:
-        """Return bases and indices of the lifted points; see `Representation.geometry`."""
+        """Return basis values and edges of the lifted points; see `Representation.geometry`."""
         edges = _simple_edges(self.edges(pos, edge_index, pairs=pairs).directed(len(pos)), pos)
         joined, node, rel_pos = edges.index, edges.receiver, edges.vectors(pos)
         orientation = rel_pos / safe_norm(rel_pos, keepdim=True)
@@ -95,9 +95,9 @@ class EdgeLiftedRepresentation(Representation):
         return Geometry(neighborhood, orientation, node, pos.shape[0])
 
     def _basis(
-        self, place: Tensor, orientation: Tensor, edges: DirectedEdges, condition: Tensor | None
+        self, pos: Tensor, orientation: Tensor, edges: DirectedEdges, condition: Tensor | None
     ) -> Tensor:
-        rel_pos = edges.vectors(place)
+        rel_pos = edges.vectors(pos)
         receiving = orientation.index_select(0, edges.receiver)
         spatial = r2s1_invariants if self.dim == 2 else r3s2_invariants
         invariants = [
@@ -110,10 +110,10 @@ class EdgeLiftedRepresentation(Representation):
         return self.fade(self.basis(together), rel_pos)
 
     def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
-        """Return the features of each point's node, vectors by their component along the point.
+        """Return node features at each point: scalars, and vector components along the point.
 
         Raises:
-            ValueError: if there is neither a scalar nor a vector, or for another shape.
+            ValueError: If there are neither scalars nor vectors, or a tensor has the wrong shape.
         """
         check_lifted(x, vec, self.dim, geometry.num_nodes)
         node, orientation = geometry.point_nodes, geometry.point_orientations
@@ -125,7 +125,7 @@ class EdgeLiftedRepresentation(Representation):
     def project(
         self, features: Tensor, num_scalars: int, geometry: Geometry
     ) -> tuple[Tensor, Tensor]:
-        """Return the mean over the points at each node, of scalars and of f times orientation."""
+        """Return means over the points of each node, of scalars and of f times orientation."""
         node, orientation = geometry.point_nodes, geometry.point_orientations
         scalar = scatter(features[:, :num_scalars], node, geometry.num_nodes, "mean")
         directed = features[:, num_scalars:].unsqueeze(-1) * orientation.unsqueeze(1)
@@ -138,9 +138,11 @@ class EdgeLiftedRepresentation(Representation):
 
 
 def _simple_edges(edges: DirectedEdges, pos: Tensor) -> DirectedEdges:
-    """Drop self-loops, repetitions and edges of length 0; sort by receiver."""
+    """Drop self-loops, duplicates and edges of length 0; sort by receiver."""
     if edges.shift is not None:
-        raise ValueError("edges that are lifted to points cannot have shifts yet")
+        raise ValueError(
+            "edge_index must not have shifts: lifted edges do not support periodic images yet"
+        )
     num_nodes = pos.shape[0]
     key = torch.unique(edges.receiver * num_nodes + edges.sender)
     simple = torch.stack([key % num_nodes, key // num_nodes])
@@ -148,7 +150,7 @@ def _simple_edges(edges: DirectedEdges, pos: Tensor) -> DirectedEdges:
 
 
 def _point_edges(base_graph: Tensor, node: Tensor, num_nodes: int) -> Tensor:
-    """Join each point at a with each point at b for every edge a -> b, self-loops included."""
+    """Connect all points of a to all points of b for each edge a -> b, including self-loops."""
     loops = torch.arange(num_nodes, device=node.device).expand(2, -1)
     sender, receiver = torch.cat([base_graph, loops], 1)
     count = torch.bincount(node, minlength=num_nodes)
@@ -156,8 +158,8 @@ def _point_edges(base_graph: Tensor, node: Tensor, num_nodes: int) -> Tensor:
     combinations = count[sender] * count[receiver]
     which = torch.arange(combinations.numel(), device=node.device)
     which = which.repeat_interleave(combinations)
-    place = ragged_arange(torch.zeros_like(combinations), combinations)
+    index = ragged_arange(torch.zeros_like(combinations), combinations)
     width = count[sender][which]
     return torch.stack(
-        [start[sender][which] + place % width, start[receiver][which] + place // width]
+        [start[sender][which] + index % width, start[receiver][which] + index // width]
     )

@@ -1,4 +1,4 @@
-"""Bundle of frames: the same grid of rotations at every position."""
+"""Frame bundle: the same grid of rotations at every position."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from geozoo.nn.edges import GivenEdges
 from geozoo.nn.embedding import KernelBasis
 from geozoo.nn.representation._base import Geometry, Representation, conditioned
 
-#: Vertices of a polyhedron whose rotations are the grid, by their number.
+#: Number of rotations -> number of vertices of the polyhedron.
 _POLYHEDRA = {12: 4, 24: 6, 60: 12}
 
 
 class FrameRepresentation(Representation):
-    r"""Features ``[N, F, C]`` on SE(3): every position carries the rotations of a polyhedron.
+    r"""Features ``[N, F, C]`` on SE(3), with the rotation group of a polyhedron as the grid.
 
-    The spatial kernel sees the three components of the way to the sender in the receiver's frame,
-    :math:`R^\top r`, the fibre kernel the nine of the sender's frame in it, :math:`R^\top R'`.
-    Unlike directions, frames tell mirror images apart. Equivariance is exact for the rotations of
-    the polyhedron and holds up to their discretisation for the others.
+    The spatial kernel depends on the edge vector in the receiver's frame, :math:`R^\top r`, the
+    fibre kernel on the relative rotation, :math:`R^\top R'`. Unlike orientations, frames
+    distinguish mirror images. Exactly equivariant under the rotations of the polyhedron, and up to
+    the discretisation under all others.
 
     Args:
         num_frames: 12 (tetrahedron), 24 (octahedron, cube) or 60 (icosahedron, dodecahedron).
         hidden_channels: hidden width of the kernel bases.
         basis_channels: number of basis functions.
         degree: degree of the polynomial features.
-        radius: cut-off of the window; None for none.
-        condition_channels: further numbers per node on which the spatial basis depends.
+        radius: cutoff radius; None: no window.
+        condition_channels: number of per-node conditioning features of the spatial basis.
 
     Raises:
-        ValueError: for another number of frames.
+        ValueError: If ``num_frames`` has another value.
 
     Reference:
         Bekkers et al., ICLR 2024, section 3 (SE(3) itself as the homogeneous space).
@@ -63,7 +63,7 @@ class FrameRepresentation(Representation):
             radius=radius,
             condition_channels=condition_channels,
         )
-        # Kept in float64 and cast where used, so that `model.double()` has the exact grid.
+        # Stored in float64 and cast on use, so that `model.double()` has the exact grid.
         self.register_buffer("frames", platonic_rotations(_POLYHEDRA[num_frames]))
         self.fiber_basis = KernelBasis(9, hidden_channels, basis_channels, degree)
 
@@ -76,14 +76,14 @@ class FrameRepresentation(Representation):
         pairs: bool = False,
         condition: Tensor | None = None,
     ) -> Geometry:
-        """Return bases and indices; see `Representation.geometry`."""
+        """Return basis values and edges; see `Representation.geometry`."""
         grid = self.frames.to(pos.dtype)
         edges = self.edges(pos, edge_index, pairs=pairs)
         rel_pos = edges.vectors(pos)
         # Components along the columns of each frame: R^T r.
         along = torch.einsum("...d,fdk->...fk", rel_pos, grid)
         along = conditioned(along, condition, edges.receiver)
-        # Row: sending frame, column: receiving one, as the convolution contracts them.
+        # Rows: sender frames, columns: receiver frames, as the convolution contracts them.
         fiber = frame_invariants(grid.unsqueeze(0), grid.unsqueeze(1))
         neighborhood = {
             "basis": self.fade(self.basis(along), rel_pos),
@@ -93,14 +93,14 @@ class FrameRepresentation(Representation):
         return Geometry(neighborhood, None, None, pos.shape[0])
 
     def width(self, num_scalars: int, num_vectors: int) -> int:
-        """A vector has three components in a frame."""
+        """Return the number of channels; a vector has three components in a frame."""
         return num_scalars + 3 * num_vectors
 
     def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
-        """Return scalars as they are, and the components of vectors in each frame.
+        """Return scalars unchanged, and the components of vectors in each frame.
 
         Raises:
-            ValueError: if there is neither a scalar nor a vector, or for another shape.
+            ValueError: If there are neither scalars nor vectors, or a tensor has the wrong shape.
         """
         check_lifted(x, vec, self.dim, geometry.num_nodes)
         parts = []
@@ -114,9 +114,9 @@ class FrameRepresentation(Representation):
     def project(
         self, features: Tensor, num_scalars: int, geometry: Geometry
     ) -> tuple[Tensor, Tensor]:
-        """Return the mean over frames of scalars, and of vectors turned back from each frame.
+        """Return means over frames of the scalars, and of the vectors in global coordinates.
 
-        A vector that is lifted and projected comes back as it was.
+        Lifting and projecting a vector is the identity.
         """
         grid = self.frames.to(features.dtype)
         scalar = features[..., :num_scalars].mean(1)

@@ -1,4 +1,4 @@
-"""The geometry of points on a lattice: one kernel row for each step instead of each edge."""
+"""Geometry of lattice points: one kernel row per lattice offset instead of per edge."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ def lattice_geometry(
     num_graphs: int,
     condition: Tensor | None = None,
 ) -> Geometry:
-    """Return the bases of a representation on lattices, with a `Stencil` in place of edges.
+    """Return the geometry of a representation on lattices, with a `Stencil` in place of edges.
 
-    The same as the graph of all points within the window's radius, self-loops included. Positions
-    enter through the steps alone, which a few points tell: derivatives by the others are lost.
+    Equivalent to the radius graph within the window, self-loops included. Positions enter only
+    through the lattice vectors, computed from a few points; gradients do not reach the others.
 
     Args:
-        representation: one of those with `Representation.on_lattice`.
-        pos: positions ``[N, dim]`` of the points of all graphs, which may be turned or stretched.
+        representation: a representation with `Representation.on_lattice`.
+        pos: positions ``[N, dim]`` of the points of all graphs; lattices may be rotated or
+            stretched.
         batch: graph of each point ``[N]``, sorted.
         shape: points along each axis.
         num_graphs: number of graphs, at least 1.
         condition: ``[G, condition_channels]``, or None.
 
     Raises:
-        ValueError: if the points do not lie on such lattices.
+        ValueError: If the points of a graph do not form such a lattice.
     """
     stencil = lattice_stencil(
         pos, batch, shape, num_graphs, radius=representation.window.radius,

@@ -1,4 +1,4 @@
-"""Plain positions: features on points of R^n."""
+"""Positions only: features on points of R^n."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from geozoo.nn.representation._base import Geometry, Representation, conditioned
 
 
 class PositionRepresentation(Representation):
-    """Features on positions, kernels of the distance; scalars only, exactly invariant.
+    """Features on positions with kernels of the distance; scalars only, exactly invariant.
 
     The position mode of PONITA ("PNITA").
 
@@ -21,8 +21,8 @@ class PositionRepresentation(Representation):
         hidden_channels: hidden width of the kernel basis.
         basis_channels: number of basis functions.
         degree: degree of the polynomial features.
-        radius: cut-off of the window; None for none.
-        condition_channels: further numbers per node on which the spatial basis depends.
+        radius: cutoff radius; None: no window.
+        condition_channels: number of per-node conditioning features of the spatial basis.
 
     Reference:
         Bekkers et al., ICLR 2024, section 3.1 (R^n).
@@ -59,7 +59,7 @@ class PositionRepresentation(Representation):
         pairs: bool = False,
         condition: Tensor | None = None,
     ) -> Geometry:
-        """Return bases and indices; see `Representation.geometry`."""
+        """Return basis values and edges; see `Representation.geometry`."""
         edges = self.edges(pos, edge_index, pairs=pairs)
         rel_pos = edges.vectors(pos)
         invariants = conditioned(distance_invariants(rel_pos), condition, edges.receiver)
@@ -72,17 +72,19 @@ class PositionRepresentation(Representation):
         """Return the scalars.
 
         Raises:
-            ValueError: if there are vectors, or no scalars, or for another shape.
+            ValueError: If there are vectors or no scalars, or a tensor has the wrong shape.
         """
         if vec is not None or x is None:
-            raise ValueError("the position representation takes scalar features x, and no vec")
+            raise ValueError(
+                'representation "position" needs scalar features x and does not support vec'
+            )
         check_lifted(x, None, self.dim, geometry.num_nodes)
         return x
 
     def project(
         self, features: Tensor, num_scalars: int, geometry: Geometry
     ) -> tuple[Tensor, Tensor]:
-        """Return the features as scalars, and no vectors."""
+        """Return the features as scalars, and an empty vector part."""
         return features, features.new_zeros(features.shape[0], 0, self.dim)
 
     def make_conv(self, channels: int, *, depthwise: bool) -> PointConv:

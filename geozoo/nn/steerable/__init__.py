@@ -1,4 +1,4 @@
-"""Layers on steerable features, by e3nn's tensor products; e3nn loads when one is made."""
+"""Layers on steerable features, using e3nn's tensor products; e3nn is imported on first use."""
 
 from geozoo.nn.steerable.irreps import (
     every_irrep,

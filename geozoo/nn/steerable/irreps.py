@@ -1,4 +1,4 @@
-"""Kinds of steerable features, and the gate that makes them nonlinear."""
+"""Irreps of steerable features, and gated nonlinearities."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def load_o3():  # type: ignore[no-untyped-def]
-    """The library's room for irreps and tensor products.
+    """Import and return `e3nn.o3`.
 
     Raises:
-        ImportError: without e3nn; says what to install.
+        ImportError: If e3nn is not installed; the message says how to install it.
     """
     try:
         from e3nn import o3
@@ -28,7 +28,7 @@ def load_o3():  # type: ignore[no-untyped-def]
 
 
 def natural_irreps(channels: int, degree: int) -> str:
-    """As many channels of every degree up to one, each with the parity of its harmonics.
+    """Return irreps with ``channels`` channels of each degree, with the parity of the harmonics.
 
     >>> natural_irreps(8, 2)
     '8x0e+8x1o+8x2e'
@@ -37,7 +37,7 @@ def natural_irreps(channels: int, degree: int) -> str:
 
 
 def every_irrep(channels: int, degree: int) -> str:
-    """As many channels of every degree up to one with both parities.
+    """Return irreps with ``channels`` channels of each degree and parity.
 
     >>> every_irrep(8, 1)
     '8x0e+8x0o+8x1e+8x1o'
@@ -46,17 +46,17 @@ def every_irrep(channels: int, degree: int) -> str:
 
 
 def reachable(first: o3.Irreps, second: o3.Irreps) -> set[o3.Irrep]:
-    """The kinds that a product of two features can have."""
+    """Return the irreps in the tensor product of two features."""
     return {kind for _, one in first for _, other in second for kind in one * other}
 
 
 def make_gate(irreps: o3.Irreps | str, kinds: set[o3.Irrep] | None = None) -> e3nn_layers.Gate:
-    """A gate whose output has certain irreps: SiLU and tanh of scalars, others times a sigmoid.
+    """Return a gated nonlinearity: SiLU or tanh of scalars, sigmoid gates for all other irreps.
 
     Args:
-        irreps: of the output.
-        kinds: those that what comes before can make (see `reachable`), others are left out;
-            None: any.
+        irreps: irreps of the output.
+        kinds: irreps that the preceding layer can produce (see `reachable`); all others are
+            dropped. None: keep all.
     """
     from e3nn import nn as e3nn_layers
 

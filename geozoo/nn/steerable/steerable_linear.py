@@ -1,4 +1,4 @@
-"""A linear map whose weights are steered by an attribute."""
+"""Steerable linear layer, conditioned on an attribute."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from geozoo.nn.steerable.irreps import load_o3, make_gate, reachable
 
 
 class SteerableLinear(nn.Module):
-    r"""Every product of features and attribute that an output can have, with a weight of its own.
+    r"""Steerable linear layer: fully connected tensor product of features and attribute.
 
     .. math:: y = W(a)\, x + b = \mathrm{CG}_W(x, a) + b
 
-    Scalars of the output have biases. With a gate, scalars go through an activation and the others
-    are multiplied by sigmoids of further scalars. Exact under rotations and reflections.
+    Scalar outputs have biases. With a gate, scalars pass through an activation and all other irreps
+    are multiplied by sigmoids of additional scalars. Exactly equivariant under rotations and
+    reflections.
 
     Args:
-        irreps_in: irreps of the features, as e3nn writes them: ``"8x0e+8x1o"``.
+        irreps_in: irreps of the features in e3nn notation: ``"8x0e+8x1o"``.
         irreps_attribute: irreps of the attribute.
-        irreps_out: irreps of the output; those that no product reaches are left out behind a gate,
-            and are zero without one.
-        gated: whether there is a gate behind the map.
-        gain: of the first weights.
+        irreps_out: irreps of the output; irreps outside the tensor product are dropped with a gate,
+            and zero without one.
+        gated: whether a gate follows the linear map.
+        gain: gain of the weight initialisation.
 
     Raises:
-        ImportError: without e3nn.
+        ImportError: If e3nn is not installed.
 
     Reference:
         J. Brandstetter, R. Hesselink, E. van der Pol, E. J. Bekkers, M. Welling, Geometric and
@@ -52,7 +53,7 @@ class SteerableLinear(nn.Module):
         self.irreps_in, self.irreps_attribute = before, attribute
         self.irreps_out = after if self.gate is None else self.gate.irreps_out
         self.product = o3.FullyConnectedTensorProduct(before, attribute, after.simplify())
-        # The library normalises for weights of variance 1; torch's linear maps have this spread.
+        # e3nn normalises for weights of unit variance; this matches the scale of nn.Linear.
         nn.init.uniform_(self.product.weight, -gain, gain)
         scalars = [
             torch.arange(where.start, where.stop)
@@ -68,11 +69,11 @@ class SteerableLinear(nn.Module):
         """Return the mapped features.
 
         Args:
-            x: features, irreps one after the other.
-            attribute: what steers each row.
+            x: features, irreps concatenated.
+            attribute: steering attribute of each row.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_shape("x", x, "N in", None, self.irreps_in.dim)
         check_shape("attribute", attribute, "N A", len(x), self.irreps_attribute.dim)

@@ -1,4 +1,4 @@
-"""Convolution by tensor products with spherical harmonics."""
+"""Tensor-product convolution with spherical harmonics."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from geozoo.ops import scatter
 
 
 class TensorProductConv(nn.Module):
-    r"""Steerable features of neighbours, multiplied by harmonics of where they are.
+    r"""Tensor products of neighbour features with spherical harmonics of the edge vectors.
 
     .. math:: y_i = \frac{1}{\sqrt{n}} L_2 \sum_{j \to i}
         w_{ij}\, (L_1 x_j) \otimes_{R(b_{ij})} Y(\hat r_{ij})
 
-    Every path of the product is depthwise, with weights that a small network R makes of functions
-    of the distance. L are linear maps. Exact under rotations and reflections.
+    Each path of the product is depthwise, with weights from a radial network R. L are linear maps.
+    Exactly equivariant under rotations and reflections.
 
     Args:
-        irreps_in: irreps of the features, as e3nn writes them: ``"8x0e+8x1o"``.
+        irreps_in: irreps of the features in e3nn notation: ``"8x0e+8x1o"``.
         irreps_out: irreps of the output.
-        degree: of the harmonics, at most.
-        basis_channels: functions of the distance.
-        radial_channels: width of R's two hidden layers.
-        num_neighbors: number n of neighbours that a node has about, for the scale.
+        degree: maximum degree of the spherical harmonics.
+        basis_channels: number K of radial basis functions.
+        radial_channels: width of the two hidden layers of R.
+        num_neighbors: average number n of neighbours, for normalisation.
 
     Raises:
-        ImportError: without e3nn.
-        ValueError: for sizes below 1, or irreps that no product can reach.
+        ImportError: If e3nn is not installed.
+        ValueError: If a size is below 1, or ``irreps_out`` is not in the tensor product.
 
     Reference:
         S. Batzner et al., NequIP, Nat. Commun. 13, 2453 (2022), arXiv:2101.03164, eq. 7.
@@ -62,7 +62,10 @@ class TensorProductConv(nn.Module):
                         paths.append((i, j, len(found), "uvu", True))
                         found.append((count, product))
         if not found:
-            raise ValueError(f"no product of {irreps_in} and degree {degree} reaches {irreps_out}")
+            raise ValueError(
+                f"irreps_out must share an irrep with the tensor product of irreps_in {irreps_in} "
+                f"and spherical harmonics up to degree {degree}, got {irreps_out}"
+            )
         middle, order, _ = o3.Irreps(found).sort()
         paths = [(i, j, order[k], mode, own) for i, j, k, mode, own in paths]
         self.scale = num_neighbors**-0.5
@@ -88,14 +91,14 @@ class TensorProductConv(nn.Module):
         """Return the convolved features.
 
         Args:
-            x: features, irreps one after the other.
-            harmonics: spherical harmonics of every edge up to ``degree``.
-            basis: functions of the distance of each edge.
-            window: weight of each edge, 0 at the cut-off.
+            x: features, irreps concatenated.
+            harmonics: spherical harmonics of each edge up to ``degree``.
+            basis: radial basis values of each edge.
+            window: cutoff function of each edge, 0 at the cutoff.
             edge_index: senders and receivers, or edges of `geozoo.nn.edges`.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_shape("x", x, "N in", None, self.linear_1.irreps_in.dim)
         edges = as_directed(edge_index, x.shape[0])

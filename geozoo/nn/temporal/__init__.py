@@ -1,4 +1,4 @@
-"""Layers along the time axis of features ``[B, N, T, C]``."""
+"""Temporal layers on features ``[B, N, T, C]``."""
 
 from geozoo.nn.temporal.gated_conv import GatedTemporalConv
 from geozoo.nn.temporal.temporal_attention import TemporalAttention

@@ -1,4 +1,4 @@
-"""Convolution along time behind a gate."""
+"""Gated temporal convolution."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from geozoo.checks import check_positive, check_shape
 
 
 class GatedTemporalConv(nn.Module):
-    r"""Two convolutions along time, one of them a gate for the other.
+    r"""Gated temporal convolution.
 
     .. math:: y = f(W_1 * x + b_1) \odot \sigma(W_2 * x + b_2)
 
-    with f the hyperbolic tangent or the identity (a gated linear unit). Only past steps are seen,
-    and nothing is padded: ``(kernel_size - 1) * dilation`` steps are used up.
+    with f the hyperbolic tangent or the identity (a gated linear unit). Causal and without padding:
+    the output is ``(kernel_size - 1) * dilation`` steps shorter.
 
     Args:
         in_channels: channels of the input.
         out_channels: channels of the output.
-        kernel_size: steps that an output sees.
-        dilation: distance between them.
+        kernel_size: number of taps.
+        dilation: distance between taps, in steps.
         activation: ``"tanh"`` or ``"linear"``.
 
     Raises:
-        ValueError: for sizes below 1 or another activation.
+        ValueError: If a size is below 1, or ``activation`` is unknown.
 
     Reference:
         Z. Wu et al., Graph WaveNet, IJCAI 2019, arXiv:1906.00121, eq. 8 (tanh); B. Yu et al.,
@@ -57,10 +57,10 @@ class GatedTemporalConv(nn.Module):
         )
 
     def forward(self, x: Float[Tensor, "B N T C"]) -> Float[Tensor, "B N T_out out"]:
-        """Return the gated features of the steps that have enough of a past.
+        """Return the gated features of all steps with a full receptive field.
 
         Raises:
-            ValueError: for another shape, or fewer steps than an output sees.
+            ValueError: If ``x`` has the wrong shape, or is shorter than the receptive field.
         """
         check_shape("x", x, "B N T C", None, None, None, self.in_channels)
         if x.shape[2] <= self.shrinks:

@@ -1,4 +1,4 @@
-"""Attention between the steps of a series, with sigmoid scores."""
+"""Temporal attention with sigmoid scores."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from geozoo.checks import check_positive, check_shape
 
 
 class TemporalAttention(nn.Module):
-    r"""Mix the steps of each channel by how alike they are over all sensors.
+    r"""Mix the time steps of each channel by their similarity over all sensors.
 
     .. math::
         S_c = \sigma\big(w_3^T\, (H_c H_c^T)\, w_4\big), \qquad y_c = S_c\, H_c
 
-    where :math:`H_c` holds the steps of channel c as rows and the sensors as columns. Scores are
-    not normalised. Axes: ``h [B, N, T, C]``.
+    where the rows of :math:`H_c` are the time steps of channel c and its columns the sensors.
+    Scores are not normalised. Axes: ``h [B, N, T, C]``.
 
-    A series of several times ``steps`` is a row of independent pieces of that length; with
-    ``copies``, piece number g has its own weights.
+    A series of a multiple of ``steps`` is split into independent segments of that length; with
+    ``copies``, each segment has its own weights.
 
     Args:
-        steps: length S of a piece.
-        copies: number G of pieces with weights of their own; None: one pair for all.
+        steps: length S of a segment.
+        copies: number G of segments with separate weights; None: shared weights.
 
     Raises:
-        ValueError: for sizes below 1.
+        ValueError: If a size is below 1.
 
     Reference:
         Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (shared temporal weights w3, w4; standard
@@ -42,13 +42,13 @@ class TemporalAttention(nn.Module):
         self.right = nn.Parameter(torch.randn(shape))
 
     def forward(self, h: Float[Tensor, "B N T C"]) -> Float[Tensor, "B N T C"]:
-        """Return the mixed steps.
+        """Return the mixed features.
 
         Args:
-            h: features; T is a multiple of ``steps``, with copies exactly G times.
+            h: features; T is a multiple of ``steps``, and exactly G times ``steps`` with copies.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_shape("h", h, "B N T C", None, None, None, None)
         copies = len(self.left) if self.left.dim() == 3 else None
@@ -65,8 +65,8 @@ def attend_to_steps(h: Tensor, left: Tensor, right: Tensor) -> Tensor:
     if steps == 1:
         scores = torch.sigmoid((left * right).view(-1, 1) * h.square().sum(1))
         return h * scores.unsqueeze(1)
-    # The scores need the sensors only through the steps' inner products, so neither h w3 nor h w4
-    # is ever formed.
+    # The scores depend on the sensors only through inner products of time steps, so h w3 and h w4
+    # are never formed.
     rows = h.unflatten(2, (-1, steps)).permute(0, 2, 4, 1, 3).contiguous()  # [B, T/S, C, N, S]
     inner = rows.mT @ rows
     scores = torch.sigmoid(left.unsqueeze(-3).mT @ inner @ right.unsqueeze(-3))

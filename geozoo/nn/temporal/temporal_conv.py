@@ -1,4 +1,4 @@
-"""Dilated causal convolutions along time with a residual connection."""
+"""Dilated causal temporal convolutions with a residual connection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SPREAD = 0.01
 
 
 class TemporalConv(nn.Module):
-    r"""Convolve each sensor's series: causal levels of dilation 1, 2, 4, ..., and a residual.
+    r"""Temporal convolutional network: causal levels of dilation 1, 2, 4, ..., and a residual.
 
     .. math::
         h_0 = x, \qquad
@@ -26,20 +26,20 @@ class TemporalConv(nn.Module):
         \beta_l + \sum_k W_{l,k}\, h_l[t - (K - 1 - k)\, 2^l]\Big)\Big), \qquad
         y = \mathrm{ReLU}(h_L + R\, x)
 
-    with zeros before the first step. R is a linear map where the widths differ, else the identity.
-    The weights start at N(0, 0.01^2), the biases uniform within the square root of the inverse
-    number of inputs.
+    with zero padding before the first step. R is a linear map if the widths differ, otherwise the
+    identity. Weights are initialised from N(0, 0.01^2), biases uniformly within the inverse square
+    root of the fan-in.
 
     Args:
         in_channels: channels of the input.
-        channels: channels of each level; the last are those of the output.
+        channels: channels of each level; the last is the number of output channels.
         kernel_size: number K of taps.
-        dropout: probability of dropping an activation after each level.
-        skip_when_equal_width: where input and output are equally wide, return ReLU(x) and have no
-            parameters. The published code of GRAM-ODE does so by an operator precedence slip.
+        dropout: dropout probability after each level.
+        skip_when_equal_width: if input and output have equal widths, return ReLU(x), without
+            parameters. The published code of GRAM-ODE does so due to an operator precedence bug.
 
     Raises:
-        ValueError: for sizes below 1 or a probability outside [0, 1).
+        ValueError: If a size is below 1, or ``dropout`` is outside [0, 1).
 
     Reference:
         Liu et al., TMLR 2023, arXiv:2305.18687, section 4 (temporal convolution); after S. Bai,
@@ -58,7 +58,7 @@ class TemporalConv(nn.Module):
     ) -> None:
         super().__init__()
         if not channels:
-            raise ValueError("channels must hold at least one level, got none")
+            raise ValueError("channels must have at least one level, got none")
         check_positive(in_channels=in_channels, kernel_size=kernel_size)
         check_positive(**{f"channels[{level}]": width for level, width in enumerate(channels)})
         if not 0 <= dropout < 1:
@@ -77,13 +77,13 @@ class TemporalConv(nn.Module):
             nn.init.normal_(self.residual.weight, std=_SPREAD)
 
     def forward(self, x: Float[Tensor, "B N T C"]) -> Float[Tensor, "B N T out"]:
-        """Return the convolved series.
+        """Return the convolved features.
 
         Args:
             x: features of each window, sensor and step.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_shape("x", x, "B N T C", None, None, None, self.in_channels)
         if self.skipped:
@@ -95,7 +95,7 @@ class TemporalConv(nn.Module):
 
 
 class _CausalLevel(nn.Module):
-    """One dilated causal convolution along axis 2; tap K - 1 is the present."""
+    """One dilated causal convolution along axis 2; tap K - 1 is the current step."""
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int, dilation: int
@@ -114,10 +114,10 @@ class _CausalLevel(nn.Module):
             shifted = [padded[:, :, lags[0] - lag :][:, :, : x.shape[2]] for lag in lags]
             taps = [step @ weight.mT for step, weight in zip(shifted, self.weight, strict=True)]
             return self.bias + sum(taps[1:], start=taps[0])
-        # The padded end is cut off again: zeros on one side only would mean a copy of the input.
+        # Pad both sides and cut the end off: one-sided padding would copy the input.
         lag = past * self.dilation
         weight = self.weight.permute(1, 2, 0).unsqueeze(2)
-        image = x.permute(0, 3, 1, 2)  # [B, C, N, T], in memory as channels last
+        image = x.permute(0, 3, 1, 2)  # [B, C, N, T], channels last in memory
         convolved = functional.conv2d(
             image, weight, self.bias, padding=(0, lag), dilation=(1, self.dilation)
         )
