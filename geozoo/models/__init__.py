@@ -1,4 +1,4 @@
-"""Networks assembled from the layers of `geozoo.nn`."""
+"""Models assembled from the layers of `geozoo.nn`."""
 
 from geozoo.models._outputs import GeometricOutput
 from geozoo.models._ponita_choices import PonitaBlocks, PonitaKernel, PonitaOrientations

@@ -1,4 +1,4 @@
-"""The checks that the forecasting models share."""
+"""Input checks and time features shared by the forecasting models."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ def check_adjacency(name: str, adjacency: Tensor) -> int:
     """Check an adjacency and return the number of sensors.
 
     Raises:
-        TypeError: for anything but a tensor of floating-point numbers.
-        ValueError: for an adjacency that is not square and finite.
+        TypeError: If ``adjacency`` is not a floating-point tensor.
+        ValueError: If ``adjacency`` is not square or not finite.
     """
     if not isinstance(adjacency, Tensor) or not adjacency.is_floating_point():
         got = adjacency.dtype if isinstance(adjacency, Tensor) else type(adjacency).__name__
-        raise TypeError(f"{name} must be a tensor of floating-point numbers, got {got}")
+        raise TypeError(f"{name} must be a floating-point tensor, got {got}")
     if adjacency.dim() != 2 or adjacency.shape[0] != adjacency.shape[1] or not len(adjacency):
         raise ValueError(f"{name} must have shape (N, N), got {tuple(adjacency.shape)}")
     bad = int((~torch.isfinite(adjacency)).sum())
     if bad:
-        raise ValueError(f"{name} must be finite, got {bad} entries that are not")
+        raise ValueError(f"{name} must be finite, got {bad} non-finite entries")
     return len(adjacency)
 
 
@@ -28,8 +28,8 @@ def check_adjacencies(spatial: Tensor, semantic: Tensor) -> int:
     """Check both adjacencies of a forecaster and return the number of sensors.
 
     Raises:
-        TypeError: see `check_adjacency`.
-        ValueError: see `check_adjacency`; or for two that are not of one size.
+        TypeError: See `check_adjacency`.
+        ValueError: See `check_adjacency`; or if the adjacencies have different shapes.
     """
     check_adjacency("spatial_adjacency", spatial)
     check_adjacency("semantic_adjacency", semantic)
@@ -45,7 +45,7 @@ def check_windows(x: Tensor, input_steps: int, num_nodes: int, in_channels: int)
     """Check the shape of a batch of windows.
 
     Raises:
-        ValueError: for another one.
+        ValueError: If ``x`` has the wrong shape.
     """
     if x.dim() != 4 or x.shape[1:] != (input_steps, num_nodes, in_channels):
         raise ValueError(
@@ -55,14 +55,14 @@ def check_windows(x: Tensor, input_steps: int, num_nodes: int, in_channels: int)
 
 
 def clock_of(x: Tensor, time: Tensor | None) -> Tensor:
-    """Slot of the day and day of the week ``[B, T, 2]`` of the steps of windows ``[B, T, ...]``.
+    """Return time-of-day slot and day of the week ``[B, T, 2]`` of the lookback window.
 
     Raises:
-        ValueError: when the time is missing, or of another shape.
+        ValueError: If ``time`` is missing or has the wrong shape.
     """
     if time is None:
-        raise ValueError("time must be given to a model that reads the clock (use_time)")
-    # `len` would fix the number of windows of a program that is exported with any.
+        raise ValueError("time must be given: the model uses time features (use_time), got None")
+    # `len` would fix the batch size of an exported program.
     steps = x.shape[1]
     if (
         time.dim() != 3
@@ -71,17 +71,17 @@ def clock_of(x: Tensor, time: Tensor | None) -> Tensor:
         or time.shape[2] != 2
     ):
         raise ValueError(
-            f"time must have shape (B={len(x)}, T={steps} or more, 2), slot of the day and "
-            f"day of the week; got {tuple(time.shape)}"
+            f"time must have shape (B={len(x)}, T={steps} or more, 2), with time-of-day slot and "
+            f"day of the week, got {tuple(time.shape)}"
         )
     return time[:, :steps]
 
 
 def with_clock(x: Tensor, time: Tensor | None, steps_per_day: int) -> Tensor:
-    """Windows ``[B, T, N, F]`` with the time of the day, 0 to 1, as one more feature.
+    """Append the time of day, in [0, 1), as a feature to windows ``[B, T, N, F]``.
 
     Raises:
-        ValueError: when the time is missing, or of another shape.
+        ValueError: If ``time`` is missing or has the wrong shape.
     """
     clock = clock_of(x, time)[..., 0].to(x) / steps_per_day
     return torch.cat([x, clock[:, :, None, None].expand(*x.shape[:3], 1)], -1)

@@ -1,4 +1,4 @@
-"""Checks of what the geometric models are given."""
+"""Input checks of the geometric models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def check_channels(in_channels: int, in_vectors: int, out_channels: int, out_vec
     """Check that a model has an input and an output.
 
     Raises:
-        ValueError: for a negative number, or no input, or no output.
+        ValueError: If a number is negative, or there is no input or no output.
     """
     for side, channels, vectors in (
         ("in", in_channels, in_vectors),
@@ -26,16 +26,16 @@ def check_channels(in_channels: int, in_vectors: int, out_channels: int, out_vec
 
 
 def check_condition(condition: Tensor | None, num_graphs: int, channels: int) -> None:
-    """Check that a condition is there exactly when a model has channels for it.
+    """Check that a condition is given exactly if the model has condition channels.
 
     Raises:
-        ValueError: for a condition too many, a missing one or another shape.
+        ValueError: If the condition is missing, unexpected or of the wrong shape.
     """
     if condition is None and channels:
         raise ValueError(f"condition must have shape ({num_graphs}, {channels}), got None")
     if condition is not None and condition.shape != (num_graphs, channels):
-        wanted = f"shape ({num_graphs}, {channels})" if channels else "None for this model"
-        raise ValueError(f"condition must be of {wanted}, got shape {tuple(condition.shape)}")
+        wanted = f"have shape ({num_graphs}, {channels})" if channels else "be None for this model"
+        raise ValueError(f"condition must {wanted}, got shape {tuple(condition.shape)}")
 
 
 def check_graphs(
@@ -43,23 +43,23 @@ def check_graphs(
     vec: Tensor | None,
     *, dim: int, in_channels: int, in_vectors: int,
 ) -> Edges | None:  # fmt: skip
-    """Check the shapes of a batch of graphs, and on the CPU that its edges join its nodes.
+    """Check the shapes of a batch of graphs, and on the CPU also its node indices.
 
-    Return the edges, if there are any.
+    Return the edges, or None if ``edge_index`` is None.
 
     Args:
         pos: positions ``[N, dim]``.
-        x: scalar features ``[N, in_channels]``; not looked at for ``in_channels`` 0.
+        x: scalar features ``[N, in_channels]``; ignored if ``in_channels`` is 0.
         batch: graph of each node ``[N]``.
         edge_index: senders and receivers ``[2, E]``, or edges of `geozoo.nn.edges`, or None.
-        vec: vector features ``[N, in_vectors, dim]``; not looked at for ``in_vectors`` 0.
-        dim: dimension of space.
+        vec: vector features ``[N, in_vectors, dim]``; ignored if ``in_vectors`` is 0.
+        dim: spatial dimension.
         in_channels: number of scalar features.
         in_vectors: number of vector features.
 
     Raises:
-        ValueError: for a wrong shape.
-        IndexError: if ``edge_index`` names a node that does not exist.
+        ValueError: If a tensor has the wrong shape.
+        IndexError: If ``edge_index`` contains an invalid node index.
     """
     num_nodes = pos.shape[0]
     _check_shape("pos", pos, (num_nodes, dim))
@@ -76,14 +76,14 @@ def check_graphs(
 
 
 def _check_nodes(edges: Edges, num_nodes: int) -> None:
-    # On an accelerator this look would wait for the device; the gather itself complains there.
+    # On an accelerator this check would synchronise; there the gather itself raises.
     every = [ends for ends in edges.ends if ends.device.type == "cpu" and ends.numel()]
     if is_traced() or not every:
         return
     least = min(int(ends.min()) for ends in every)
     most = max(int(ends.max()) for ends in every)
     if least < 0 or most >= num_nodes:
-        raise IndexError(f"edge_index must name nodes 0 to {num_nodes - 1}, got {least} to {most}")
+        raise IndexError(f"edge_index must be in 0..{num_nodes - 1}, got {least} to {most}")
 
 
 def _check_shape(name: str, tensor: Tensor | None, shape: tuple[int, ...]) -> None:

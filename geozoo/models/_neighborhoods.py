@@ -1,4 +1,4 @@
-"""Who sends to whom in a batch, and in which form the kernels are evaluated."""
+"""Neighbour lists of a batch, in the form that the kernels are evaluated in."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def find_edges(
     conditioned: bool,
     num_pairs: int | None = None,
 ) -> Edges:
-    """Return the edges in the fastest of the equal forms that a backend allows.
+    """Return the edges in the fastest equivalent form that the backend supports.
 
     Args:
-        representation: how positions become points and kernels.
+        representation: representation of the point cloud.
         form: how kernels are evaluated.
         pos: positions ``[N, dim]``.
         batch: graph of each node ``[N]``, sorted.
-        edge_index: senders and receivers, used as they are; edges, which are final; None: every
-            pair within ``radius``.
+        edge_index: senders and receivers; edges, which are returned unchanged; None: all pairs
+            within ``radius``.
         num_graphs: number of graphs.
-        radius: cut-off; None: every pair of a graph.
-        conditioned: whether kernels depend on more than positions.
-        num_pairs: pairs of different nodes of one graph, where the caller knows their number.
+        radius: cutoff; None: complete graphs.
+        conditioned: whether kernels depend on a condition.
+        num_pairs: total number of pairs of different nodes in the same graph, if known.
     """
     if edge_index is None and form.pairs_found:
         if radius is None:
@@ -51,7 +51,7 @@ def find_edges(
     elif not isinstance(edge_index, Tensor):
         return as_edges(edge_index)
     else:
-        # On an accelerator the search for reversed edges would wait for the device.
+        # On an accelerator the search for reverse edges would synchronise.
         searched = form.pairs_given and representation.shares_pairs and not conditioned
         searched = searched and edge_index.device.type == "cpu" and not is_traced()
         paired = pair_edges(edge_index, len(pos)) if searched else None
@@ -74,17 +74,17 @@ def neighborhood_geometry(
     lattice: tuple[int, ...] | None,
     condition: Tensor | None,
 ) -> Geometry:
-    """Return bases and indices for the edges that `find_edges` returns, or those of a lattice.
+    """Return the geometry for the edges of `find_edges`, or for a lattice stencil.
 
     Args:
-        representation: see `find_edges`, as are the arguments up to ``radius``.
+        representation: representation of the point cloud.
         form: how kernels are evaluated.
         pos: positions.
         batch: graph of each node.
         edge_index: edges, or None.
         num_graphs: number of graphs.
-        radius: cut-off, or None.
-        lattice: points along each axis, where every graph is a regular point set.
+        radius: cutoff, or None.
+        lattice: points along each axis, if every graph is a lattice; or None.
         condition: ``[G, condition_channels]``, or None.
     """
     if edge_index is None and form.on_lattice and num_graphs and not pos.requires_grad:

@@ -1,4 +1,4 @@
-"""What every geometric model returns."""
+"""The output type of the geometric models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class GeometricOutput(NamedTuple):
-    """Outputs of a geometric model; a part without channels is None.
+    """Outputs of a geometric model; None for a part without channels.
 
     Attributes:
         scalar: ``[G, out_channels]`` of graphs or ``[N, out_channels]`` of nodes.

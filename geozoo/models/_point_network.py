@@ -1,4 +1,4 @@
-"""What networks on plain points share: inputs, edges and pooling."""
+"""Base class of message passing networks on points: inputs, neighbour lists and pooling."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from geozoo.ops import scatter
 
 
 class PointNetwork(nn.Module):
-    """A geometric network whose layers see features of nodes and directed edges without loops.
+    """Base of geometric networks on node features and directed edges without self-loops.
 
-    A network derives from this class and implements :meth:`evaluate`.
+    Subclasses implement :meth:`evaluate`.
 
     Args:
         in_channels: scalar features per node.
         out_channels: scalar outputs.
         in_vectors: vector features per node.
         out_vectors: vector outputs.
-        dim: dimension of space.
-        level: ``"graph"``: outputs are summed over the nodes of a graph; ``"node"``.
-        radius: cut-off in the unit of the positions; None: every pair of a graph.
+        dim: spatial dimension.
+        level: ``"graph"``: outputs are summed over the nodes of each graph; ``"node"``: per node.
+        radius: cutoff in the unit of the positions; None: complete graphs.
 
     Raises:
-        ValueError: for a negative number of channels, no input or no output, another level, or a
-            radius that is not positive.
+        ValueError: If a number of channels is negative, there is no input or no output, ``level``
+            is unknown, or ``radius`` is not positive.
     """
 
     def __init__(
@@ -67,9 +67,9 @@ class PointNetwork(nn.Module):
 
         Args:
             pos: positions.
-            x: scalar features, or None without such.
-            vec: vector features, or None without such.
-            edges: who sends to whom.
+            x: scalar features, or None if ``in_channels`` is 0.
+            vec: vector features, or None if ``in_vectors`` is 0.
+            edges: directed edges without self-loops.
         """
 
     def forward(
@@ -88,14 +88,14 @@ class PointNetwork(nn.Module):
             pos: positions.
             x: scalar features, or None if ``in_channels`` is 0.
             batch: graph of each node, sorted.
-            edge_index: senders and receivers, or edges of `geozoo.nn.edges`, used as they are;
-                None: every pair of different nodes of a graph, within ``radius`` if there is one.
+            edge_index: senders and receivers, or edges of `geozoo.nn.edges`, used unchanged; None:
+                all pairs of different nodes of a graph, within ``radius`` if it is set.
             vec: vector features, or None if ``in_vectors`` is 0.
-            num_graphs: number of graphs; None: up to the last one that has a node.
+            num_graphs: number of graphs; None: inferred from the last entry of ``batch``.
 
         Raises:
-            ValueError: if a shape is wrong.
-            IndexError: if ``edge_index`` names a node that does not exist.
+            ValueError: If a tensor has the wrong shape.
+            IndexError: If ``edge_index`` contains an invalid node index.
         """
         given = check_graphs(
             pos, x, batch, edge_index, vec,

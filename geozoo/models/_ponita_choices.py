@@ -1,4 +1,4 @@
-"""What the words of PONITA's configuration stand for."""
+"""Options of PONITA and the choices they stand for."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Backend = Literal["auto", "lattice", "shared", "fused", "triton", "textbook"]
 
 
 class Form(NamedTuple):
-    """In which of the equal forms kernels are evaluated.
+    """How kernels are evaluated; all forms give the same results.
 
     Attributes:
-        on_lattice: a row for each step of the lattice, where positions need no derivatives.
-        pairs_found: a row for both directions of the pairs that a model finds itself.
-        pairs_given: the same for edges of the caller, where each has its reversed one.
-        sorts: edges are sorted, for kernels that are evaluated while they are summed.
-        as_written: every equation as it is written.
-        tabulated: the backend of a model whose kernels are read from tables.
+        on_lattice: one row per lattice offset, if positions need no gradients.
+        pairs_found: one row for both directions of the pairs that the model constructs.
+        pairs_given: the same for given edges, if each has its reverse edge.
+        sorts: sort the edges, for fused evaluation and summation of kernels.
+        as_written: evaluate every equation as written.
+        tabulated: backend of the model after tabulation of its kernels.
     """
 
     on_lattice: bool = False
@@ -39,7 +39,7 @@ class Form(NamedTuple):
     tabulated: str = "fused"
 
 
-#: What the words of the argument ``backend`` stand for.
+#: The form of each value of the argument ``backend``.
 FORMS = {
     "lattice": Form(on_lattice=True, pairs_given=True),
     "shared": Form(pairs_found=True, pairs_given=True, tabulated="shared"),
@@ -57,15 +57,17 @@ _NEEDS = {
 
 @dataclass(frozen=True)
 class PonitaOrientations:
-    """How PONITA orients a point.
+    """Orientations of PONITA.
 
     Attributes:
-        num_orientations: orientations of the bundle, or frames (12, 24 or 60); the other
-            representations have none.
+        num_orientations: number of orientations of the bundle, or of frames (12, 24 or 60); unused
+            by the other representations.
         grid: kind of grid on the sphere (`geozoo.geometry.sphere_grid`) or unit vectors
             ``[num_orientations, dim]``. Antipodal grids run about twice as fast.
-        orientation_kind: ``"published"`` or, in the plane, ``"se2"`` (complete for SE(2)).
-        interaction: which lifted edges interact, ``"edges"`` or ``"complete"``.
+        orientation_kind: invariants of a pair of orientations, ``"published"`` or, in 2D, ``"se2"``
+            (complete for SE(2)).
+        interaction: which lifted edges interact, ``"edges"`` or ``"complete"``, see
+            `geozoo.nn.EdgeLiftedRepresentation`.
     """
 
     num_orientations: int = 20
@@ -76,26 +78,25 @@ class PonitaOrientations:
 
 @dataclass(frozen=True)
 class PonitaKernel:
-    """The kernels of PONITA, and how they are evaluated.
+    """Kernels of PONITA and their evaluation backend.
 
     Attributes:
         basis_channels: number K of basis functions, shared by all layers.
         degree: degree of the polynomial features of the invariants.
         depthwise: one kernel weight per channel instead of a full matrix.
-        condition_channels: numbers per graph on which all kernels depend, such as the noise level
-            of a diffusion; given to the network's `forward` as ``condition``.
-        backend: ``"lattice"``: one kernel row for all pairs that are the same step of the lattice
-            apart, as a dense convolution; ``"shared"``: one for a pair and its reverse, where graph
-            and grid allow it; ``"fused"``: one row per directed edge; ``"auto"``: the first of
-            these that can be. They keep neither messages nor gathered features in memory.
-            ``"triton"``: as ``"fused"``, with kernels that are evaluated while they are summed, on
-            a GPU with Triton (`geozoo.ops.kernel_sum`). ``"textbook"``: every step as the equations
-            are written. Equal results. For derivatives
-            by the positions of a lattice, ``"fused"`` is taken. Edges of the caller share kernels
-            with their reversed ones, on the CPU.
+        condition_channels: number of conditioning features per graph on which all kernels depend,
+            such as the noise level of a diffusion model; passed to `forward` as ``condition``.
+        backend: ``"lattice"``: one kernel row per lattice offset, as a dense convolution;
+            ``"shared"``: one row for both directions of a pair, if graph and grid allow it;
+            ``"fused"``: one row per directed edge; ``"auto"``: the first of these that is
+            available. None of them stores messages or gathered features. ``"triton"``: as
+            ``"fused"``, with fused evaluation and summation of kernels on a GPU with Triton
+            (`geozoo.ops.kernel_sum`). ``"textbook"``: every equation as written. All backends give
+            the same results. If gradients with respect to the positions of a lattice are needed,
+            ``"fused"`` is used. On the CPU, given edges share kernels with their reverse edges.
 
     Raises:
-        ValueError: for sizes below 1, or an unknown backend.
+        ValueError: If a size is below 1, or ``backend`` is unknown.
     """
 
     basis_channels: int = 256
@@ -105,7 +106,7 @@ class PonitaKernel:
     backend: Backend = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse what there is not."""
+        """Check the options."""
         check_positive(basis_channels=self.basis_channels, degree=self.degree)
         check_not_negative(condition_channels=self.condition_channels)
         if self.backend not in get_args(Backend):
@@ -117,17 +118,17 @@ class PonitaKernel:
 
 @dataclass(frozen=True)
 class PonitaBlocks:
-    """The ConvNeXt blocks of PONITA, and what is read out of them.
+    """ConvNeXt blocks and readouts of PONITA.
 
     Attributes:
-        widening: factor of a block's hidden width.
+        widening: expansion factor of a block's MLP.
         layer_scale: initial layer scale of a block; None: no layer scale.
-        multiple_readouts: mean of one readout per block, instead of one after the last.
-        recompute: evaluate each block again in the backward pass instead of keeping what is inside
-            it: a fraction of the memory for about a third more time. Same results.
+        multiple_readouts: average one readout per block, instead of a single one after the last.
+        recompute: activation checkpointing: recompute each block in the backward pass, a fraction
+            of the memory for about a third more time. Same results.
 
     Raises:
-        ValueError: for a factor below 1.
+        ValueError: If ``widening`` is below 1.
     """
 
     widening: int = 4
@@ -136,7 +137,7 @@ class PonitaBlocks:
     recompute: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a width that nothing can have."""
+        """Check the options."""
         check_positive(widening=self.widening)
 
 
@@ -147,12 +148,12 @@ def make_representation(
 
     Args:
         name: ``"bundle"``, ``"bundle_full"``, ``"frames"``, ``"edges"`` or ``"position"``.
-        dim: dimension of space.
-        orientations: how a point is oriented.
-        sizes: arguments that all representations take.
+        dim: spatial dimension.
+        orientations: options of the orientations.
+        sizes: arguments common to all representations.
 
     Raises:
-        ValueError: for another name.
+        ValueError: If ``name`` is unknown, or the representation does not support ``dim``.
     """
     kind = orientations.orientation_kind
     if name in ("bundle", "bundle_full"):
@@ -162,7 +163,7 @@ def make_representation(
         )  # fmt: skip
     if name == "frames":
         if dim != 3:
-            raise ValueError(f'representation "frames" is for dim 3, got {dim!r}')
+            raise ValueError(f'dim must be 3 for representation "frames", got {dim!r}')
         return FrameRepresentation(orientations.num_orientations, **sizes)
     if name == "edges":
         return EdgeLiftedRepresentation(
@@ -179,21 +180,21 @@ def make_representation(
 def resolve_backend(
     backend: Backend, representation: Representation, lattice: tuple[int, ...] | None
 ) -> str:
-    """Return the backend that a word stands for.
+    """Return the backend, with ``"auto"`` resolved.
 
     Raises:
-        ValueError: for a backend that the model does not have.
+        ValueError: If the model does not support the backend.
     """
     possible = {
         "lattice": lattice is not None and representation.on_lattice,
         "shared": representation.shares_pairs,
         "fused": True,
         "textbook": True,
-        # Never by itself: nobody has measured yet where it is faster.
+        # Never chosen by "auto": not benchmarked yet.
         "triton": representation.on_lattice,
     }
     if backend == "auto":
-        return next(name for name, can_be in possible.items() if can_be)
+        return next(name for name, available in possible.items() if available)
     if not possible[backend]:
         raise ValueError(f'backend "{backend}" needs {_NEEDS[backend]}')
     return backend

@@ -1,4 +1,4 @@
-"""What networks of steerable features share: their inputs and outputs as irreps, and harmonics."""
+"""Shared by steerable networks: inputs and outputs as irreps, and spherical harmonics."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from geozoo.ops import length_and_direction
 
 
 def check_space(dim: int) -> None:
-    """Check that e3nn serves.
+    """Check that the spatial dimension is 3.
 
     Raises:
-        ValueError: for another dimension than 3.
+        ValueError: If ``dim`` is not 3.
     """
     if dim != 3:
-        raise ValueError(f"dim must be 3: spherical harmonics live in space, got {dim!r}")
+        raise ValueError(f"dim must be 3 for spherical harmonics, got {dim!r}")
 
 
 def join_irreps(scalars: int, vectors: int) -> str:
-    """Scalars, then vectors, without empty parts.
+    """Return the irreps of scalars followed by vectors, without empty parts.
 
     >>> join_irreps(2, 1), join_irreps(0, 1)
     ('2x0e+1x1o', '1x1o')
@@ -32,7 +32,7 @@ def join_irreps(scalars: int, vectors: int) -> str:
 
 
 def join_features(x: Float[Tensor, "N S"] | None, vec: Float[Tensor, "N V 3"] | None) -> Tensor:
-    """Scalars and vectors of nodes as one row of irreps."""
+    """Concatenate scalars and vectors of nodes as irreps."""
     parts = ([] if x is None else [x]) + ([] if vec is None else [vec.flatten(1)])
     return torch.cat(parts, -1)
 
@@ -40,7 +40,7 @@ def join_features(x: Float[Tensor, "N S"] | None, vec: Float[Tensor, "N V 3"] | 
 def split_outputs(
     features: Float[Tensor, "N F"], scalars: int, vectors: int
 ) -> tuple[Tensor | None, Tensor | None]:
-    """The opposite of `join_features`."""
+    """Split irreps into scalars and vectors; the inverse of `join_features`."""
     scalar, vector = features.split([scalars, 3 * vectors], dim=-1)
     return scalar if scalars else None, vector.reshape(-1, vectors, 3) if vectors else None
 
@@ -48,16 +48,16 @@ def split_outputs(
 def edge_harmonics(
     pos: Float[Tensor, "N 3"], edges: DirectedEdges, degree: int
 ) -> tuple[Float[Tensor, " E"], Float[Tensor, "E H"]]:
-    """Distances and harmonics of the vectors of edges.
+    """Return lengths and spherical harmonics of the edge vectors.
 
-    Two points at the same place have no direction: all but the first harmonic are 0.
+    For coincident points, all harmonics but the first are 0.
     """
     distance, direction = length_and_direction(edges.vectors(pos))
     return distance, _harmonics(direction, degree)
 
 
 def harmonics_of(vector: Float[Tensor, "*batch 3"], degree: int) -> Float[Tensor, "*batch H"]:
-    """Spherical harmonics up to a degree, of mean square 1; of a zero vector (1, 0, 0, ...)."""
+    """Return spherical harmonics up to a degree, of mean square 1; (1, 0, 0, ...) for zero."""
     return _harmonics(length_and_direction(vector)[1], degree)
 
 

@@ -1,4 +1,4 @@
-"""Options that GRAM-ODE and STGODE have in common."""
+"""Options shared by GRAM-ODE and STGODE."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from geozoo.checks import check_positive
 
 @dataclass(frozen=True)
 class TwoGraphBranches:
-    """The branches on each of two graphs.
+    """Branches of spatio-temporal blocks on each of the two graphs.
 
     Attributes:
-        num_branches: branches on each graph, with separate weights.
-        num_blocks: blocks of a branch, in sequence.
+        num_branches: number of branches per graph, with separate weights.
+        num_blocks: number of blocks per branch.
         bottleneck_channels: width of the middle level of the temporal convolutions.
-        dropout: probability of dropping an activation in them.
-        recompute: in training, compute each block again in the backward pass instead of keeping
-            its states; same values and gradients.
+        dropout: dropout probability in the temporal convolutions.
+        recompute: activation checkpointing: recompute each block in the backward pass; same values
+            and gradients.
 
     Raises:
-        ValueError: for sizes below 1.
+        ValueError: If a size is below 1.
     """
 
     num_branches: int = 3
@@ -30,7 +30,7 @@ class TwoGraphBranches:
     recompute: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse sizes that nothing can have."""
+        """Check the options."""
         check_positive(
             num_branches=self.num_branches, num_blocks=self.num_blocks,
             bottleneck_channels=self.bottleneck_channels,
@@ -39,22 +39,22 @@ class TwoGraphBranches:
 
 @dataclass(frozen=True)
 class TwoGraphExtensions:
-    """What the published models have not, and may be told or learn here.
+    """Extensions beyond the published models.
 
     Attributes:
         learned_graph_channels: width of the embeddings of a `geozoo.nn.LearnedGraph` that is added
-            to the road graph; None: no such graph.
-        use_time: the time of the day as one more feature of every sensor and step, from 0 at
+            to the road graph; None: no learned graph.
+        use_time: add the time of day as an input feature of every sensor and step, from 0 at
             midnight to 1.
 
     Raises:
-        ValueError: for a width below 1.
+        ValueError: If ``learned_graph_channels`` is below 1.
     """
 
     learned_graph_channels: int | None = None
     use_time: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a width that nothing can have."""
+        """Check the options."""
         if self.learned_graph_channels is not None:
             check_positive(learned_graph_channels=self.learned_graph_channels)

@@ -1,4 +1,4 @@
-"""Branches of spatio-temporal blocks on a road graph and on a graph of similar sensors."""
+"""Base class of forecasters on a road graph and a semantic graph of similar sensors."""
 
 from __future__ import annotations
 
@@ -17,28 +17,29 @@ from geozoo.models._forecast_inputs import (
 from geozoo.models._two_graph_options import TwoGraphBranches, TwoGraphExtensions
 from geozoo.nn import LearnedGraph, SpatioTemporalBlock
 
-#: Makes a block for so many sensors and input channels.
+#: Creates a block, given the numbers of sensors and of input channels.
 BlockMaker = Callable[[int, int], SpatioTemporalBlock]
 
 
 class TwoGraphForecaster(nn.Module):
-    """What GRAM-ODE and its ancestor have in common: graphs, branches, and the clock.
+    """Base of GRAM-ODE and STGODE: graphs, branches and time features.
 
     Args:
         spatial_adjacency: normalised road graph ``[N, N]``; kept as a buffer.
-        semantic_adjacency: the same of the graph of similar sensors.
-        make_block: gives a block for the numbers of sensors and of input channels.
-        hidden_channels: width of the blocks' output.
-        in_channels: features F of each sensor and step.
-        input_steps: steps T of a window.
-        horizon: steps H of the forecast.
-        steps_per_day: steps of a day, for the time of the day as a feature.
-        branches: how many, of how many blocks.
-        extensions: what comes on top.
+        semantic_adjacency: normalised graph of similar sensors, ``[N, N]``.
+        make_block: creates a block, given the numbers of sensors and of input channels.
+        hidden_channels: output width of the blocks.
+        in_channels: number F of input features per sensor and step.
+        input_steps: lookback window T, in steps.
+        horizon: forecast horizon H, in steps.
+        steps_per_day: time steps per day, for the time-of-day feature.
+        branches: options of the branches.
+        extensions: learned graph and time of day.
 
     Raises:
-        TypeError: for adjacencies that are not tensors of floating-point numbers.
-        ValueError: for adjacencies that are not square, finite and of one size, or sizes below 1.
+        TypeError: If an adjacency is not a floating-point tensor.
+        ValueError: If an adjacency is not square or not finite, their sizes differ, or a size is
+            below 1.
     """
 
     spatial_adjacency: Tensor
@@ -87,14 +88,14 @@ class TwoGraphForecaster(nn.Module):
     def branch_outputs(
         self, x: Float[Tensor, "B T N F"], time: Int[Tensor, "B T_plus_H 2"] | None
     ) -> list[Float[Tensor, "B N T C"]]:
-        """Return the features at the end of each branch, those on the road graph first.
+        """Return the output features of each branch, those on the road graph first.
 
         Args:
-            x: features of each window, step and sensor, normalised.
-            time: slot of the day and day of the week; read with ``use_time``.
+            x: normalised input windows.
+            time: time-of-day slot and day of the week; required with ``use_time``.
 
         Raises:
-            ValueError: for another shape, or a time that is needed and missing.
+            ValueError: If a tensor has the wrong shape, or a required ``time`` is missing.
         """
         features = self._with_clock(x, time).transpose(1, 2)
         spatial = self.spatial_adjacency

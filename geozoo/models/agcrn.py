@@ -1,4 +1,4 @@
-"""Recurrent networks on a learned graph, with weights of each sensor's own."""
+"""AGCRN: recurrent networks on a learned graph with per-sensor weights."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from geozoo.nn import AdaptiveGraphConv
 
 
 class AGCRN(nn.Module):
-    r"""Gated recurrent units with adaptive graph convolutions; no roads are needed.
+    r"""GRU with adaptive graph convolutions; needs no road graph.
 
     .. math::
         z, r &= \sigma(\Theta * [x_t, h_{t-1}]), \quad
         c = \tanh(\Theta_c * [x_t, z \odot h_{t-1}]), \quad
         h_t = r \odot h_{t-1} + (1 - r) \odot c
 
-    A linear map of the last state is the whole forecast.
+    A linear readout of the last state gives all steps of the forecast.
 
     Args:
-        num_nodes: sensors N.
-        in_channels: features F of each sensor and step.
-        input_steps: steps T of a window.
-        horizon: steps H of the forecast.
-        hidden_channels: width of the states.
-        embedding_channels: width of the sensors' embeddings.
-        num_layers: recurrent layers.
-        order: polynomials of the learned graph.
+        num_nodes: number N of sensors.
+        in_channels: number F of input features per sensor and step.
+        input_steps: lookback window T, in steps.
+        horizon: forecast horizon H, in steps.
+        hidden_channels: width of the hidden states.
+        embedding_channels: width of the sensor embeddings.
+        num_layers: number of recurrent layers.
+        order: number of Chebyshev polynomials of the learned graph.
 
     Raises:
-        ValueError: for sizes below 1.
+        ValueError: If a size is below 1.
 
     Reference:
         L. Bai, L. Yao, C. Li, X. Wang, C. Wang, Adaptive Graph Convolutional Recurrent Network for
@@ -75,11 +75,11 @@ class AGCRN(nn.Module):
         """Return the forecast.
 
         Args:
-            x: features of each window, step and sensor, normalised.
-            time: not read.
+            x: normalised input windows.
+            time: ignored.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_windows(x, self.input_steps, self.num_nodes, self.in_channels)
         zero = x.new_zeros(x.shape[0], self.num_nodes, self.hidden_channels)
@@ -94,7 +94,7 @@ class AGCRN(nn.Module):
 
 
 class _Cell(nn.Module):
-    """A gated recurrent unit with adaptive graph convolutions for its linear maps."""
+    """GRU cell with adaptive graph convolutions in place of linear maps."""
 
     def __init__(self, in_channels: int, channels: int, embedding: int, order: int) -> None:
         super().__init__()
@@ -105,6 +105,6 @@ class _Cell(nn.Module):
 
     def forward(self, x: Tensor, h: Tensor, sensor: Tensor) -> Tensor:
         gates = torch.sigmoid(self.gates(torch.cat([x, h], -1), sensor))
-        shown, kept = gates.chunk(2, -1)
-        new = torch.tanh(self.candidate(torch.cat([x, shown * h], -1), sensor))
-        return kept * h + (1 - kept) * new
+        reset, update = gates.chunk(2, -1)
+        new = torch.tanh(self.candidate(torch.cat([x, reset * h], -1), sensor))
+        return update * h + (1 - update) * new

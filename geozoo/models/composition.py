@@ -1,4 +1,4 @@
-"""What a molecule's composition alone says of it."""
+"""Composition baseline: linear regression on the composition of a molecule."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from geozoo.ops import scatter
 
 
 class Composition(nn.Module):
-    r"""Linear in the summed node features, :math:`y = w \cdot \sum_i x_i + c`, blind to geometry.
+    r"""Linear in the summed node features, :math:`y = w \cdot \sum_i x_i + c`; ignores geometry.
 
-    Where the features are a one-hot of the element this is linear in the composition. Without
-    trained parameters: :meth:`fit` solves for the weights, which are buffers. It shows how much of
-    a property is mere counting; a model that sees geometry has to beat it.
+    With one-hot elements as features, this is linear regression on the composition. No trained
+    parameters: :meth:`fit` solves for the weights, which are buffers. A baseline that shows how
+    much of a property the composition explains; geometric models should improve on it.
 
     Args:
-        in_channels: features per node ``F``.
+        in_channels: number ``F`` of features per node.
         out_channels: scalar outputs.
-        level: outputs of each ``"graph"``, or of each ``"node"`` (of its own features).
+        level: ``"graph"``: one output per graph; ``"node"``: per node, from its own features.
 
     Raises:
-        ValueError: for a size below 1 or another level.
+        ValueError: If a size is below 1, or ``level`` is unknown.
 
     >>> model = Composition(1, 1)
     >>> x, batch = torch.ones(3, 1), torch.tensor([0, 0, 1])
@@ -35,7 +35,7 @@ class Composition(nn.Module):
     [5.0, 3.0]
     """
 
-    #: Its outputs do not depend on the positions.
+    #: Whether outputs depend on the positions.
     sees_positions: ClassVar[bool] = False
     weight: Tensor
     bias: Tensor
@@ -55,19 +55,19 @@ class Composition(nn.Module):
     def fit(
         self, targets: Float[Tensor, "S out"], *, x: Float[Tensor, "N F"], batch: Int[Tensor, " N"]
     ) -> None:
-        """Solve for weights by least squares, in float64; the smallest where several are best.
+        """Fit by linear least squares in float64; the minimum-norm solution if not unique.
 
         Args:
-            targets: a row per graph, or per node at that level.
-            x: node features of the training part.
+            targets: one row per graph, or per node for ``level="node"``.
+            x: node features of the training split.
             batch: graph of each node.
         """
         counts = self._counts(x.double(), batch, len(targets))
         ones = counts.new_ones(len(counts), 1)
         design = torch.cat([counts, ones], 1)
-        found = torch.linalg.lstsq(design, targets.double(), driver="gelsd").solution
-        self.weight.copy_(found[:-1])
-        self.bias.copy_(found[-1])
+        solution = torch.linalg.lstsq(design, targets.double(), driver="gelsd").solution
+        self.weight.copy_(solution[:-1])
+        self.bias.copy_(solution[-1])
 
     def forward(
         self,
@@ -79,10 +79,10 @@ class Composition(nn.Module):
         vec: Float[Tensor, "N V dim"] | None = None,
         num_graphs: int | None = None,
     ) -> GeometricOutput:
-        """Return the scalars, and no vectors; only ``x`` and ``batch`` count.
+        """Return the scalar outputs, without vectors; depends on ``x`` and ``batch`` only.
 
         Raises:
-            ValueError: if a shape is wrong.
+            ValueError: If a tensor has the wrong shape.
         """
         check_graphs(
             pos, x, batch, None, None, dim=pos.shape[-1], in_channels=self.in_channels, in_vectors=0

@@ -1,4 +1,4 @@
-"""Recurrent networks whose steps are random walks on the roads."""
+"""DCRNN: recurrent networks with diffusion convolutions on the road graph."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from geozoo.nn import DiffusionConv
 
 
 class DCRNN(nn.Module):
-    r"""An encoder and a decoder of gated recurrent units with diffusion convolutions.
+    r"""Encoder-decoder GRU with diffusion convolutions.
 
     .. math::
         r, u &= \sigma(\Theta * [x_t, h_{t-1}]), \quad
         c = \tanh(\Theta_c * [x_t, r \odot h_{t-1}]), \quad
         h_t = u \odot h_{t-1} + (1 - u) \odot c
 
-    The decoder begins with zeros and then reads its own output, in training too: the published
-    training shows it the truth now and then at first (scheduled sampling), which this network, that
-    is not given any, does without.
+    The decoder starts from zeros and then reads its own output, in training too. The scheduled
+    sampling of the published training is not implemented because the decoder never sees targets.
 
     Args:
-        road_adjacency: weights of the roads ``[N, N]``, the one from i to j at ``[i, j]``.
-        in_channels: features F of each sensor and step.
-        input_steps: steps T of a window.
-        horizon: steps H of the forecast.
-        steps_per_day: steps of a day.
-        hidden_channels: width of the states.
-        num_layers: recurrent layers of encoder and decoder each.
-        num_steps: steps of the random walks.
-        use_time: the time of the day as one more feature.
+        road_adjacency: weighted road graph ``[N, N]``, the weight of i -> j at ``[i, j]``.
+        in_channels: number F of input features per sensor and step.
+        input_steps: lookback window T, in steps.
+        horizon: forecast horizon H, in steps.
+        steps_per_day: time steps per day.
+        hidden_channels: width of the hidden states.
+        num_layers: number of recurrent layers in the encoder and in the decoder.
+        num_steps: number of diffusion steps.
+        use_time: add the time of day as an input feature.
 
     Raises:
-        TypeError: for roads that are not a tensor of floating-point numbers.
-        ValueError: for roads that are not square, finite and non-negative, or sizes below 1.
+        TypeError: If ``road_adjacency`` is not a floating-point tensor.
+        ValueError: If ``road_adjacency`` is not square, finite and non-negative, or a size is
+            below 1.
 
     Reference:
         Y. Li, R. Yu, C. Shahabi, Y. Liu, Diffusion Convolutional Recurrent Neural Network:
@@ -88,11 +88,11 @@ class DCRNN(nn.Module):
         """Return the forecast.
 
         Args:
-            x: features of each window, step and sensor, normalised.
-            time: slot of the day and day of the week; read with ``use_time``.
+            x: normalised input windows.
+            time: time-of-day slot and day of the week; required with ``use_time``.
 
         Raises:
-            ValueError: for another shape, or a time that is needed and missing.
+            ValueError: If a tensor has the wrong shape, or a required ``time`` is missing.
         """
         check_windows(x, self.input_steps, self.num_nodes, self.in_channels)
         if self.use_time:
@@ -102,23 +102,23 @@ class DCRNN(nn.Module):
         states = [zero] * len(self.encoder)
         for step in x.unbind(1):
             states = _step(self.encoder, step, states, graphs)
-        seen, forecast = zero[..., :1], []
+        previous, forecast = zero[..., :1], []
         for _ in range(self.horizon):
-            states = _step(self.decoder, seen, states, graphs)
-            seen = self.readout(states[-1])
-            forecast.append(seen.squeeze(-1))
+            states = _step(self.decoder, previous, states, graphs)
+            previous = self.readout(states[-1])
+            forecast.append(previous.squeeze(-1))
         return torch.stack(forecast, 1)
 
 
 class _Cell(nn.Module):
-    """A gated recurrent unit with diffusion convolutions for its linear maps."""
+    """GRU cell with diffusion convolutions in place of linear maps."""
 
     def __init__(self, in_channels: int, channels: int, num_steps: int) -> None:
         super().__init__()
         width = in_channels + channels
         self.gates = DiffusionConv(width, 2 * channels, num_graphs=2, num_steps=num_steps)
         self.candidate = DiffusionConv(width, channels, num_graphs=2, num_steps=num_steps)
-        nn.init.ones_(self.gates.linear.bias)  # states are kept at first
+        nn.init.ones_(self.gates.linear.bias)  # initially, states persist
 
     def forward(self, x: Tensor, h: Tensor, graphs: list[Tensor]) -> Tensor:
         reset, update = torch.sigmoid(self.gates(torch.cat([x, h], -1), graphs)).chunk(2, -1)
@@ -129,7 +129,7 @@ class _Cell(nn.Module):
 def _step(
     cells: nn.ModuleList, x: Tensor, states: list[Tensor], graphs: list[Tensor]
 ) -> list[Tensor]:
-    """The new state of every layer, each of which reads that of the one below."""
+    """Return the new states of all layers; each layer reads the new state of the one below."""
     new = []
     for cell, state in zip(cells, states, strict=True):
         x = cell(x, state, graphs)

@@ -1,4 +1,4 @@
-"""E(n) equivariant graph networks."""
+"""E(n) equivariant graph neural networks."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from geozoo.ops import safe_norm
 
 
 class EGNN(PointNetwork):
-    r"""Features from distances; points that move along the lines to their neighbours.
+    r"""EGNN: messages from distances update node features and positions.
 
-    The nodes begin with their scalars and the norms of their vectors. An edge carries the products
-    of the scalars at its two ends, as the published N-body model has those of the charges. A scalar
-    output is a small network of the last features; the vector output is how far a point has moved,
-    :math:`x_L - x_0`. Without a vector output, points stay.
+    Node features are initialised from the scalars and the norms of the vectors. Edge features are
+    the products of the scalars of both nodes, as for the charges in the published N-body model. A
+    scalar output is an MLP of the last features; the vector output is the displacement,
+    :math:`x_L - x_0`. Without a vector output, positions are fixed.
 
     Args:
         in_channels: scalar features per node.
         out_channels: scalar outputs.
-        in_vectors: vector features per node (velocities), which add to the displacement.
+        in_vectors: vector features per node (velocities), which contribute to the displacement.
         out_vectors: 0 or 1.
-        dim: dimension of space, any.
-        level: ``"graph"``: outputs are summed over the nodes of a graph; ``"node"``.
+        dim: spatial dimension, arbitrary.
+        level: ``"graph"``: outputs are summed over the nodes of each graph; ``"node"``: per node.
         hidden_channels: width of features and messages.
-        num_layers: layers.
-        attention: weigh messages, as the published QM9 model does.
-        products: whether edges carry the products of the scalars at their ends.
-        radius: cut-off in the unit of the positions, with a smooth window; None: every pair.
+        num_layers: number of layers.
+        attention: weight messages by an attention gate, as the published QM9 model does.
+        products: use the products of the scalars of both nodes as edge features.
+        radius: cutoff in the unit of the positions, with a smooth window; None: complete graphs.
 
     Raises:
-        ValueError: for sizes that do not fit, or more than one vector output.
+        ValueError: If a size is invalid, or there is more than one vector output.
 
     Reference:
         V. G. Satorras, E. Hoogeboom, M. Welling, ICML 2021, arXiv:2102.09844.
@@ -68,7 +68,7 @@ class EGNN(PointNetwork):
         )  # fmt: skip
         check_positive(hidden_channels=hidden_channels, num_layers=num_layers)
         if out_vectors > 1:
-            raise ValueError(f"out_vectors must be 0 or 1: points move once, got {out_vectors}")
+            raise ValueError(f"out_vectors must be 0 or 1 (the displacement), got {out_vectors}")
         self.window = None if radius is None else PolynomialWindow(radius)
         self.products = products and in_channels > 0
         self.embedding = nn.Linear(in_channels + in_vectors, hidden_channels)
@@ -93,7 +93,7 @@ class EGNN(PointNetwork):
         parts = [] if x is None else [x]
         if vec is not None:
             parts.append(safe_norm(vec))
-        h, place = self.embedding(torch.cat(parts, -1)), pos
+        h, moved = self.embedding(torch.cat(parts, -1)), pos
         products = None
         if self.products:
             products = x.index_select(0, edges.sender) * x.index_select(0, edges.receiver)
@@ -101,6 +101,6 @@ class EGNN(PointNetwork):
         if self.window is not None:
             weight = self.window(safe_norm(edges.vectors(pos)))
         for layer in self.layers:
-            h, place = layer(h, place, edges, edge_attr=products, edge_weight=weight, vec=vec)
+            h, moved = layer(h, moved, edges, edge_attr=products, edge_weight=weight, vec=vec)
         scalar = None if self.readout is None else self.readout(h)
-        return scalar, (place - pos).unsqueeze(1) if self.out_vectors else None
+        return scalar, (moved - pos).unsqueeze(1) if self.out_vectors else None

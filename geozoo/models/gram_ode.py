@@ -27,57 +27,57 @@ from geozoo.options import grouped
 
 @dataclass(frozen=True)
 class GramODEAttention:
-    """Heads of the attentions of GRAM-ODE.
+    """Numbers of attention heads of GRAM-ODE.
 
     Attributes:
-        local_heads: heads of the local modules' attention; divides 8 C and C T/3.
-        readout_heads: heads of the readout, a divisor of the horizon; None: one a step.
+        local_heads: heads of the local modules' attention; must divide 8 C and C T/3.
+        readout_heads: heads of the readout, a divisor of the horizon; None: one head per step.
 
     Raises:
-        ValueError: for less than one head.
+        ValueError: If a number of heads is below 1.
     """
 
     local_heads: int = 32
     readout_heads: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse less than one head."""
+        """Check the options."""
         check_positive(local_heads=self.local_heads)
         if self.readout_heads is not None:
             check_positive(readout_heads=self.readout_heads)
 
 
 class GramODE(TwoGraphForecaster):
-    r"""Forecast sensor series by neural ODEs on a road graph and on a graph of similar days.
+    r"""Traffic forecasting by neural ODEs on a road graph and a semantic graph of similar sensors.
 
-    Several branches on each of the two graphs, with separate weights, of spatio-temporal blocks in
-    sequence; attention of the sensors to each other turns all their outputs into the forecast.
-    At ``hidden_channels`` 64 all widths are the published ones: local attention with queries of
-    8 C and values of C for every 3 steps, readout with C/2 channels a head for queries and keys.
+    Each of the two graphs has several branches of spatio-temporal blocks, with separate weights; a
+    readout with attention over the sensors maps their outputs to the forecast. With
+    ``hidden_channels`` 64 all widths are the published ones: local attention with 8 C query
+    channels and C value channels per 3 steps, readout with C/2 query and key channels per head.
 
     Args:
         spatial_adjacency: normalised road graph ``[N, N]``, in the paper
             :math:`0.4\,(I + D^{-1/2} A D^{-1/2})`; kept as a buffer.
-        semantic_adjacency: the same of the graph of similar sensors.
-        in_channels: features F of each sensor and step.
-        input_steps: steps T of a window, a multiple of 3.
-        horizon: steps H of the forecast.
+        semantic_adjacency: normalised graph of similar sensors, ``[N, N]``.
+        in_channels: number F of input features per sensor and step.
+        input_steps: lookback window T, in steps, a multiple of 3.
+        horizon: forecast horizon H, in steps.
         hidden_channels: width C of the features.
-        steps_per_day: steps of a day, for the time of the day as a feature.
-        variant: ``"paper"``, or ``"released"`` for the function of the published code, in which
-            moreover a temporal convolution with equally wide ends is only a ReLU (and has no
+        steps_per_day: time steps per day, for the time-of-day feature.
+        variant: ``"paper"``, or ``"released"`` to reproduce the published code, in which also a
+            temporal convolution with equal input and output widths is only a ReLU (without
             parameters here).
-        branches: how many, of how many blocks, and their temporal convolutions.
-        attention: heads of the local modules and of the readout.
-        equations: single choices against the variant, and the form of evaluation.
-        integrator: solver of all modules; published: one unit step of ``"euler"`` for the global
-            and edge modules, three for the local ones.
-        ablation: the parts that there are, for the paper's ablations.
-        extensions: a learned graph, and the time of the day.
+        branches: number of branches and blocks, and their temporal convolutions.
+        attention: attention heads of the local modules and of the readout.
+        equations: options that override the variant, and the evaluation backend.
+        integrator: ODE solver of all modules; published: one unit Euler step for the global and
+            edge modules, three for the local ones.
+        ablation: which parts of the blocks are enabled, for the paper's ablations.
+        extensions: learned graph and time of day.
 
     Raises:
-        ValueError: for adjacencies that are not square, finite and of one size, for sizes that do
-            not divide as said, unknown names, or switches that leave nothing to do.
+        ValueError: If an adjacency is not square or not finite, their sizes differ, a size is not
+            divisible as required, an option is unknown, or too few modules are enabled.
 
     Reference:
         Z. Liu, P. Shojaee, C. K. Reddy, Graph-based Multi-ODE Neural Networks for Spatio-Temporal
@@ -148,15 +148,15 @@ class GramODE(TwoGraphForecaster):
         """Return the forecast.
 
         Args:
-            x: features of each window, step and sensor, normalised.
-            time: slot of the day and day of the week; read with ``use_time``.
+            x: normalised input windows.
+            time: time-of-day slot and day of the week; required with ``use_time``.
 
         Raises:
-            ValueError: for another shape, or a time that is needed and missing.
+            ValueError: If a tensor has the wrong shape, or a required ``time`` is missing.
         """
         with textbook(when=self.backend == "textbook"):
             outputs = self.branch_outputs(x, time)
-            # The published order of the readout's inputs: step, channel, and the branch fastest.
+            # The published order of the readout's inputs: step, channel, branch (fastest).
             return self.readout(torch.stack(outputs, -1).flatten(2)).transpose(1, 2)
 
 

@@ -1,4 +1,4 @@
-"""Dilated convolutions along time, random walks on roads and on a learned graph."""
+"""Graph WaveNet: dilated temporal and diffusion convolutions on a road and a learned graph."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from geozoo.nn import DiffusionConv, GatedTemporalConv, LearnedGraph
 
 
 class GraphWaveNet(nn.Module):
-    """Layers of a gated convolution along time and a diffusion over three graphs, with skips.
+    """Gated temporal and diffusion convolutions on up to three graphs, with skip connections.
 
-    Within a block the distance between the steps that a layer sees doubles. The window is padded
-    with zeros in the past, so that one step is left at the end; the sums of what the layers tell
-    of it go through two linear maps to the forecast. The diffusion after the last layer, which
-    nothing follows, is left out.
+    The dilation doubles from layer to layer within a block. The window is zero-padded in the past
+    so that one step remains at the end. The summed skip connections pass through a readout of two
+    linear layers. The diffusion after the last layer is omitted, since its output is unused.
 
     Args:
-        road_adjacency: weights of the roads ``[N, N]``, the one from i to j at ``[i, j]``.
-        in_channels: features F of each sensor and step.
-        input_steps: steps T of a window.
-        horizon: steps H of the forecast.
-        steps_per_day: steps of a day.
+        road_adjacency: weighted road graph ``[N, N]``, the weight of i -> j at ``[i, j]``.
+        in_channels: number F of input features per sensor and step.
+        input_steps: lookback window T, in steps.
+        horizon: forecast horizon H, in steps.
+        steps_per_day: time steps per day.
         hidden_channels: width of the layers.
-        skip_channels: width of what the layers tell.
-        readout_channels: width between the two linear maps at the end.
-        num_blocks: blocks.
-        num_layers: layers of a block.
-        num_steps: steps of the random walks.
-        learned_graph_channels: width of the embeddings of the learned graph; None: no such graph.
-        dropout: probability of dropping a feature after the diffusion.
-        use_time: the time of the day as one more feature.
+        skip_channels: width of the skip connections.
+        readout_channels: hidden width of the readout.
+        num_blocks: number of blocks.
+        num_layers: number of layers per block.
+        num_steps: number of diffusion steps.
+        learned_graph_channels: embedding width of the learned graph; None: no learned graph.
+        dropout: dropout probability after the diffusion.
+        use_time: add the time of day as an input feature.
 
     Raises:
-        TypeError: for roads that are not a tensor of floating-point numbers.
-        ValueError: for roads that are not square, finite and non-negative, or sizes below 1.
+        TypeError: If ``road_adjacency`` is not a floating-point tensor.
+        ValueError: If ``road_adjacency`` is not square, finite and non-negative, or a size is
+            below 1.
 
     Reference:
         Z. Wu, S. Pan, G. Long, J. Jiang, C. Zhang, Graph WaveNet for Deep Spatial-Temporal Graph
@@ -106,31 +106,31 @@ class GraphWaveNet(nn.Module):
         """Return the forecast.
 
         Args:
-            x: features of each window, step and sensor, normalised.
-            time: slot of the day and day of the week; read with ``use_time``.
+            x: normalised input windows.
+            time: time-of-day slot and day of the week; required with ``use_time``.
 
         Raises:
-            ValueError: for another shape, or a time that is needed and missing.
+            ValueError: If a tensor has the wrong shape, or a required ``time`` is missing.
         """
         check_windows(x, self.input_steps, self.num_nodes, self.in_channels)
         if self.use_time:
             x = with_clock(x, time, self.steps_per_day)
-        seen = 1 + sum(layer.conv.shrinks for layer in self.layers)
-        padding = max(0, seen - self.input_steps)
+        receptive_field = 1 + sum(layer.conv.shrinks for layer in self.layers)
+        padding = max(0, receptive_field - self.input_steps)
         h = self.embedding(functional.pad(x, (0, 0, 0, 0, padding, 0))).transpose(1, 2)
         graphs = [self.walk, self.walk_back]
         if self.learned_graph is not None:
             graphs.append(self.learned_graph())
-        told: Tensor | float = 0.0
+        total: Tensor | float = 0.0
         for layer in self.layers:
-            h, part = layer(h, graphs)
-            told = told + part
-        hidden = torch.relu(self.readout_1(torch.relu(told)))
+            h, skip = layer(h, graphs)
+            total = total + skip
+        hidden = torch.relu(self.readout_1(torch.relu(total)))
         return self.readout_2(hidden).transpose(1, 2)
 
 
 class _Layer(nn.Module):
-    """A gated convolution along time, what it tells of the newest step, and a diffusion."""
+    """Gated temporal convolution, skip connection of the last step, diffusion convolution."""
 
     def __init__(
         self, channels: int, skip_channels: int, dilation: int, dropout: float,
@@ -145,9 +145,9 @@ class _Layer(nn.Module):
 
     def forward(self, h: Tensor, graphs: list[Tensor]) -> tuple[Tensor, Tensor]:
         gated = self.conv(h)
-        told = self.skip(gated[:, :, -1])
+        skip = self.skip(gated[:, :, -1])
         if self.diffusion is None or self.norm is None:
-            return gated, told
+            return gated, skip
         mixed = self.diffusion(gated, graphs)
         mixed = self.dropout(mixed) + h[:, :, -mixed.shape[2] :]
-        return self.norm(mixed.flatten(0, 2)).view_as(mixed), told
+        return self.norm(mixed.flatten(0, 2)).view_as(mixed), skip

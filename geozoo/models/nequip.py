@@ -1,4 +1,4 @@
-"""Networks of steerable features by tensor products with spherical harmonics."""
+"""NequIP: steerable features and tensor products with spherical harmonics."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from geozoo.nn.steerable import TensorProductConv, every_irrep, load_o3, make_ga
 
 
 class NequIP(PointNetwork):
-    """Features of every degree and parity, convolved by products with the harmonics of edges.
+    """E(3) equivariant interatomic potential with features of all degrees and parities.
 
-    A layer is a convolution plus a self-connection, through a gate:
-    ``x <- gate(conv(x) + sum_s W_s x a_s)`` with the node's scalar inputs a, one-hot species where
-    the paper's are. The output is a linear map of the last features.
+    A layer is a tensor-product convolution plus a self-connection, through a gate:
+    ``x <- gate(conv(x) + sum_s W_s x a_s)`` with the scalar inputs a of the node, which are one-hot
+    species in the paper. The output is a linear map of the last features.
 
     Args:
         in_channels: scalar features per node.
@@ -33,18 +33,18 @@ class NequIP(PointNetwork):
         in_vectors: vector features per node.
         out_vectors: vector outputs.
         dim: 3.
-        level: ``"graph"``: outputs are summed over the nodes of a graph; ``"node"``.
+        level: ``"graph"``: outputs are summed over the nodes of each graph; ``"node"``: per node.
         hidden_channels: channels of each degree and parity.
-        degree: of features and harmonics, at most.
-        num_layers: layers.
-        num_basis: Bessel functions of the distance.
-        radial_channels: width of the networks that weigh the products.
-        num_neighbors: about how many a node has, for the scale of sums.
-        radius: cut-off in the unit of the positions, faded out by a polynomial.
+        degree: maximum degree of features and spherical harmonics.
+        num_layers: number of layers.
+        num_basis: number of radial Bessel functions.
+        radial_channels: width of the radial networks.
+        num_neighbors: average number of neighbours, for normalisation.
+        radius: cutoff in the unit of the positions, with a polynomial envelope.
 
     Raises:
-        ValueError: for sizes that do not fit, or another dimension.
-        ImportError: without e3nn.
+        ValueError: If a size is invalid, or ``dim`` is not 3.
+        ImportError: If e3nn is not installed.
 
     Reference:
         S. Batzner et al., E(3)-equivariant graph neural networks for data-efficient and accurate
@@ -57,7 +57,7 @@ class NequIP(PointNetwork):
     torch.Size([1, 1])
     """
 
-    #: Dimensions of space that it is made for.
+    #: Supported spatial dimensions.
     dims: ClassVar[tuple[int, ...]] = (3,)
 
     def __init__(
@@ -118,7 +118,7 @@ class NequIP(PointNetwork):
         basis, window = self.basis(distance), self.window(distance)
         attribute = pos.new_ones(len(pos), 1) if x is None else x
         h = self.embedding(join_features(attribute, vec))
-        # One-hot species stay as they are; layers would take powers of anything larger.
+        # Leaves one-hot species unchanged, and bounds other inputs, which enter in every layer.
         attribute = attribute / (0.5 + 0.5 * attribute.square().sum(-1, keepdim=True)).sqrt()
         for conv, connect, gate in zip(
             self.convolutions, self.connections, self.gates, strict=True

@@ -1,4 +1,4 @@
-"""Polarisable atom interaction networks."""
+"""PaiNN: polarisable atom interaction neural network."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from geozoo.ops import length_and_direction
 
 
 class PaiNN(PointNetwork):
-    """Scalars and vectors per node that exchange messages; exact, without tensor products.
+    """Equivariant message passing with scalars and vectors, without tensor products.
 
-    Vectors begin as a linear map of the vector inputs (zero without such). A scalar output is a
-    small network of the last scalars, vector outputs come from two gated equivariant blocks.
+    Vectors are initialised by a linear map of the vector inputs (zero without any). A scalar output
+    is an MLP of the last scalars; vector outputs come from two gated equivariant blocks.
 
     Args:
         in_channels: scalar features per node.
         out_channels: scalar outputs.
         in_vectors: vector features per node.
         out_vectors: vector outputs.
-        dim: dimension of space, any.
-        level: ``"graph"``: outputs are summed over the nodes of a graph; ``"node"``.
-        hidden_channels: channels of scalars and of vectors.
-        num_layers: interactions.
-        num_basis: Bessel functions of the distance.
-        radius: cut-off in the unit of the positions, faded out by a cosine.
+        dim: spatial dimension, arbitrary.
+        level: ``"graph"``: outputs are summed over the nodes of each graph; ``"node"``: per node.
+        hidden_channels: number of scalar and of vector channels.
+        num_layers: number of interaction layers.
+        num_basis: number of radial Bessel functions.
+        radius: cutoff in the unit of the positions, with a cosine envelope.
 
     Raises:
-        ValueError: for sizes that do not fit.
+        ValueError: If a size is invalid.
 
     Reference:
         K. T. Schuett, O. T. Unke, M. Gastegger, Equivariant Message Passing for the Prediction of

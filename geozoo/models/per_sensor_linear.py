@@ -1,4 +1,4 @@
-"""Autoregression of every sensor on its own window."""
+"""Linear baseline: autoregression of each sensor on its own window."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from geozoo.checks import check_positive
 
 
 class PerSensorLinear(nn.Module):
-    """One linear map from the steps seen to the steps ahead, the same for all sensors.
+    """A linear map from the lookback window to the forecast, shared by all sensors.
 
     Args:
-        in_channels: features ``F``.
-        input_steps: steps seen, ``T``.
-        horizon: steps ahead, ``H``.
+        in_channels: number ``F`` of input features per sensor and step.
+        input_steps: lookback window ``T``, in steps.
+        horizon: forecast horizon ``H``, in steps.
 
     Raises:
-        ValueError: for a size below 1.
+        ValueError: If a size is below 1.
     """
 
     def __init__(self, in_channels: int, input_steps: int, horizon: int) -> None:
@@ -28,5 +28,5 @@ class PerSensorLinear(nn.Module):
     def forward(
         self, x: Float[Tensor, "B T N F"], *, time: Int[Tensor, "B T_plus_H 2"] | None = None
     ) -> Float[Tensor, "B H N"]:
-        """The forecast in scaled units."""
+        """Return the forecast in scaled units."""
         return self.linear(x.transpose(1, 2).flatten(2)).transpose(1, 2)

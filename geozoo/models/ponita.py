@@ -31,13 +31,13 @@ from geozoo.options import grouped
 
 
 class Ponita(nn.Module):
-    r"""Fast, expressive SE(n) equivariant network by weight sharing in position-orientation space.
+    r"""PONITA: SE(n) equivariant network with weight sharing in position-orientation space.
 
-    A pair of points enters every convolution only through invariants that tell its equivalence
-    class, so weights are shared over equivalent pairs. Scalar outputs are unchanged by rotations,
-    translations and (in R^3 x S^2 and R^n) reflections of the input; vector outputs turn with it.
-    Exact for the representations ``"edges"`` and ``"position"``, up to the grid of orientations for
-    the bundles.
+    A pair of points enters the convolutions only through invariants that characterise its
+    equivalence class, so weights are shared over equivalent pairs. Scalar outputs are invariant
+    under rotations, translations and (in R^3 x S^2 and R^n) reflections; vector outputs are
+    equivariant. Exact for the representations ``"edges"`` and ``"position"``, up to the
+    discretisation of the orientations for the bundles.
 
     Args:
         in_channels: scalar features per node.
@@ -45,21 +45,21 @@ class Ponita(nn.Module):
         in_vectors: vector features per node.
         out_vectors: vector outputs.
         dim: dimension of the positions, 2 or 3.
-        level: outputs of each ``"node"``, or their sum over each ``"graph"``.
+        level: ``"graph"``: outputs are summed over the nodes of each graph; ``"node"``: per node.
         hidden_channels: width C of the features.
         num_layers: number of ConvNeXt blocks.
-        representation: ``"bundle"``, ``"bundle_full"`` (one kernel over space and fibre, costly),
-            ``"frames"`` (rotations instead of orientations: tells mirror images apart), ``"edges"``
-            (lifted edges) or ``"position"`` (PNITA: scalars only).
-        radius: cut-off in the unit of the positions; None: no window, complete graphs.
-        lattice: points along each axis, if every graph is a regular point set such as the pixels of
-            an image, in row-major order; it may be turned and stretched. None: any points.
-        orientations: number, grid and kind of the orientations.
-        kernel: basis, degree and condition of the kernels, and how they are evaluated.
-        blocks: what is in a block, and what is read out of it.
+        representation: ``"bundle"``, ``"bundle_full"`` (joint kernel over space and fibre,
+            expensive), ``"frames"`` (rotations instead of orientations: distinguishes mirror
+            images), ``"edges"`` (lifted edges) or ``"position"`` (PNITA: scalars only).
+        radius: cutoff in the unit of the positions; None: no window, complete graphs.
+        lattice: points along each axis, if every graph is a lattice such as the pixels of an image,
+            in row-major order; it may be rotated and stretched. None: arbitrary points.
+        orientations: number, grid and invariants of the orientations.
+        kernel: basis, degree, condition and evaluation backend of the kernels.
+        blocks: ConvNeXt blocks and readouts.
 
     Raises:
-        ValueError: for sizes or names outside of these.
+        ValueError: If a size or an option is invalid.
 
     Reference:
         E. J. Bekkers, S. Vadgama, R. D. Hesselink, P. A. van der Linden, D. W. Romero, Fast,
@@ -138,12 +138,12 @@ class Ponita(nn.Module):
 
     @property
     def form(self) -> Form:
-        """What the word of `backend` stands for."""
+        """How kernels are evaluated, as given by `backend`."""
         return FORMS[self.backend]
 
     @property
     def shares_kernels(self) -> bool:
-        """Whether both directions of a pair have one kernel row, so that pairs can be given."""
+        """Whether both directions of a pair share a kernel row, so that pairs can be given."""
         return self.form.pairs_found
 
     def forward(
@@ -163,18 +163,18 @@ class Ponita(nn.Module):
             pos: positions.
             x: scalar features, or None if ``in_channels`` is 0.
             batch: graph of each node, sorted.
-            edge_index: senders and receivers, used as they are (self-loops are edges like others),
-                or edges of `geozoo.nn.edges`, such as `neighbors` returns; None: every pair of a
-                graph, or every pair within ``radius``, with self-loops.
+            edge_index: senders and receivers, used unchanged (self-loops are ordinary edges), or
+                edges of `geozoo.nn.edges`, such as `neighbors` returns; None: all pairs of a graph,
+                within ``radius`` if it is set, with self-loops.
             vec: vector features, or None if ``in_vectors`` is 0.
-            num_graphs: number of graphs; None: up to the last one that has a node.
-            condition: what the kernels of each graph depend on, ``condition_channels`` numbers.
+            num_graphs: number of graphs; None: inferred from the last entry of ``batch``.
+            condition: conditioning features of each graph, on which all kernels depend.
 
         Raises:
-            ValueError: if a shape is wrong.
-            IndexError: if ``edge_index`` names a node that does not exist.
+            ValueError: If a tensor has the wrong shape.
+            IndexError: If ``edge_index`` contains an invalid node index.
         """
-        step = _forward_again if self.recompute and torch.is_grad_enabled() else _forward
+        step = _checkpointed_forward if self.recompute and torch.is_grad_enabled() else _forward
         with textbook(when=self.form.as_written):
             return self._run(pos, x, batch, edge_index, vec, num_graphs, condition, step)
 
@@ -187,18 +187,18 @@ class Ponita(nn.Module):
         num_graphs: int | None = None,
         num_pairs: int | None = None,
     ) -> Edges | None:
-        """Return what `forward` would find out about the edges, for its ``edge_index``.
+        """Return the neighbour list that `forward` would construct, to pass as ``edge_index``.
 
-        To be called outside of what a compiler records: the answer's shape depends on values. None
-        for the lattice form, whose edges depend on the points themselves.
+        Call it outside a compiled region: the shape of the result depends on values. None for the
+        lattice backend, whose edges are computed from the points in `forward`.
 
         Args:
-            pos: see `forward`, as are the others.
+            pos: positions.
             batch: graph of each node.
             edge_index: edges, or None.
             num_graphs: number of graphs.
-            num_pairs: pairs of different nodes of one graph, each once. Complete graphs are then
-                listed without waiting for the device.
+            num_pairs: total number of pairs of different nodes in the same graph, if known.
+                Complete graphs are then constructed without synchronising with the device.
         """
         if edge_index is None and self.form.on_lattice:
             return None
@@ -220,19 +220,19 @@ class Ponita(nn.Module):
         num_graphs: int | None = None,
         condition: Float[Tensor, "G condition"] | None = None,
     ) -> GeometricOutput:
-        """Scale all kernels so that the convolutions keep the spread of this batch's features.
+        """Rescale all kernels so that convolutions preserve the standard deviation of the features.
 
-        To be called once, before training, with the arguments of `forward`. The published code does
-        this inside its first training step; here the forward pass stays a pure function.
+        Call it once before training, with the arguments of `forward`. The published code calibrates
+        in its first training step; here the forward pass has no side effects.
 
         Returns:
-            The output of the weights before the scaling, as in the published first step.
+            The output before the rescaling, as in the first step of the published code.
 
         Raises:
-            RuntimeError: if the model is calibrated already.
+            RuntimeError: If the model is already calibrated.
         """
         if bool(self.calibrated):
-            raise RuntimeError("the model is calibrated already (buffer `calibrated` is true)")
+            raise RuntimeError("the model is already calibrated (its buffer `calibrated` is True)")
         with textbook(when=self.form.as_written):
             output = self._run(pos, x, batch, edge_index, vec, num_graphs, condition, _calibrate)
         self.calibrated.fill_(True)
@@ -290,8 +290,8 @@ def _forward(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tens
     return block(features, **geometry.neighborhood)
 
 
-def _forward_again(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tensor:
-    """As `_forward`; what the backward pass needs of it is evaluated there, from its inputs."""
+def _checkpointed_forward(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tensor:
+    """As `_forward`, with activation checkpointing."""
     return recomputed(_forward, block, features, geometry, keeps_random=False)
 
 

@@ -1,4 +1,4 @@
-"""Continuous-filter convolutional networks."""
+"""SchNet: continuous-filter convolutional network."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from geozoo.ops import safe_norm
 
 
 class SchNet(PointNetwork):
-    """Interactions of atoms through filters of their distance; scalars only.
+    """Continuous-filter convolutions of atom features; scalars only.
 
     Args:
-        in_channels: scalar features per node, such as the one-hot of the element.
+        in_channels: scalar features per node, such as the one-hot element.
         out_channels: scalar outputs.
-        dim: dimension of space, any: only distances count.
-        level: ``"graph"``: outputs are summed over the nodes of a graph; ``"node"``.
+        dim: spatial dimension, arbitrary: only distances are used.
+        level: ``"graph"``: outputs are summed over the nodes of each graph; ``"node"``: per node.
         hidden_channels: width of features and filters.
-        num_layers: interactions.
-        num_basis: Gaussians of the distance.
-        radius: cut-off in the unit of the positions, faded out by a cosine.
+        num_layers: number of interaction layers.
+        num_basis: number of Gaussian radial basis functions.
+        radius: cutoff in the unit of the positions, with a cosine envelope.
 
     Raises:
-        ValueError: for sizes that do not fit.
+        ValueError: If a size is invalid.
 
     Reference:
         K. T. Schuett et al., SchNet, NeurIPS 2017, arXiv:1706.08566.
@@ -79,7 +79,7 @@ class SchNet(PointNetwork):
 
 
 class _Interaction(nn.Module):
-    """Linear map, convolution, and two linear maps with an activation between."""
+    """SchNet interaction: linear map, continuous-filter convolution, and a two-layer MLP."""
 
     def __init__(self, channels: int, num_basis: int) -> None:
         super().__init__()

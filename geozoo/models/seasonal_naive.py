@@ -1,4 +1,4 @@
-"""The forecast that a day or a week repeats itself."""
+"""Seasonal naive baseline."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ Period = Literal["day", "week"]
 
 
 class SeasonalNaive(nn.Module):
-    """The value at the same time one day, or one week, before the forecast step.
+    """Seasonal naive forecast: the value one day, or one week, before each forecast step.
 
-    Without parameters. Where that value is missing or lies before the series, the newest value of
-    the window stands in.
+    No parameters. If that value is missing or precedes the series, the last value of the window is
+    used.
 
     Args:
-        steps_per_day: steps of a day.
+        steps_per_day: time steps per day.
         period: ``"day"`` or ``"week"``.
 
     Attributes:
-        lags: the lag in steps, which the data is asked for.
+        lags: the lag in steps, requested from the dataset.
 
     Raises:
-        ValueError: for an unknown period or fewer than one step a day.
+        ValueError: If ``period`` is unknown, or ``steps_per_day`` is below 1.
     """
 
     def __init__(self, steps_per_day: int, *, period: Period = "week") -> None:
         super().__init__()
         if period not in ("day", "week"):
-            raise ValueError(f"period must be day or week, got {period!r}")
+            raise ValueError(f'period must be "day" or "week", got {period!r}')
         check_positive(steps_per_day=steps_per_day)
         self.lags = (steps_per_day * (7 if period == "week" else 1),)
 
@@ -45,5 +45,5 @@ class SeasonalNaive(nn.Module):
         lagged_observed: Bool[Tensor, "B L H N"],
         time: Int[Tensor, "B T_plus_H 2"] | None = None,
     ) -> Float[Tensor, "B H N"]:
-        """The lagged values, ``L = 1``."""
+        """Return the lagged values, ``L = 1``."""
         return torch.where(lagged_observed[:, 0], lagged[:, 0], x[:, -1:, :, 0])

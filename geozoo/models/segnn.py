@@ -1,4 +1,4 @@
-"""Steerable E(3) equivariant graph networks."""
+"""SEGNN: steerable E(3) equivariant graph neural networks."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ from geozoo.ops import safe_norm, scatter
 
 
 class SEGNN(PointNetwork):
-    r"""Steerable features; messages and updates are networks steered by harmonics.
+    r"""Steerable features, with messages and updates conditioned on spherical harmonics.
 
-    With :math:`a_{ij} = Y(x_j - x_i)` and the mean of these around a node, plus the harmonics of
-    its vectors, :math:`a_i`:
+    With the edge attributes :math:`a_{ij} = Y(x_j - x_i)`, and node attributes :math:`a_i`, their
+    mean over the neighbours plus the harmonics of the node's vectors:
 
     .. math:: m_{ij} = \phi^m_{a_{ij}}(h_i, h_j, \|x_j - x_i\|^2), \qquad
         h_i \leftarrow h_i + \phi^h_{a_i}\bigl(h_i, \textstyle\sum_j m_{ij}\bigr)
 
-    Messages carry the products of the scalars at their ends too, as the published N-body model has
-    those of the charges; nodes begin with their scalars, vectors and the norms of these.
+    Messages also depend on the products of the scalars of both nodes, as for the charges in the
+    published N-body model. Node features are initialised from the scalars, the vectors and their
+    norms.
 
     Args:
         in_channels: scalar features per node.
@@ -41,16 +42,16 @@ class SEGNN(PointNetwork):
         in_vectors: vector features per node.
         out_vectors: vector outputs.
         dim: 3.
-        level: ``"graph"``: outputs are summed over the nodes of a graph; ``"node"``.
+        level: ``"graph"``: outputs are summed over the nodes of each graph; ``"node"``: per node.
         hidden_channels: channels of each degree.
-        degree: of the features, at most.
-        attribute_degree: of the attributes, at most.
-        num_layers: layers.
-        radius: cut-off in the unit of the positions, with a smooth window; None: every pair.
+        degree: maximum degree of the features.
+        attribute_degree: maximum degree of the attributes.
+        num_layers: number of layers.
+        radius: cutoff in the unit of the positions, with a smooth window; None: complete graphs.
 
     Raises:
-        ValueError: for sizes that do not fit, or another dimension.
-        ImportError: without e3nn.
+        ValueError: If a size is invalid, or ``dim`` is not 3.
+        ImportError: If e3nn is not installed.
 
     Reference:
         J. Brandstetter, R. Hesselink, E. van der Pol, E. J. Bekkers, M. Welling, Geometric and
@@ -62,7 +63,7 @@ class SEGNN(PointNetwork):
     torch.Size([1, 1])
     """
 
-    #: Dimensions of space that it is made for.
+    #: Supported spatial dimensions.
     dims: ClassVar[tuple[int, ...]] = (3,)
 
     def __init__(
@@ -104,7 +105,7 @@ class SEGNN(PointNetwork):
             nn.ModuleList(
                 [
                     SteerableLinear(f"{hidden}+{hidden}", attribute, hidden),
-                    # Sums of messages would grow from layer to layer.
+                    # A small gain, so that features do not grow from layer to layer.
                     SteerableLinear(hidden, attribute, hidden, gated=False, gain=0.1),
                 ]
             )
@@ -150,9 +151,9 @@ class SEGNN(PointNetwork):
 
     @staticmethod
     def _node_attributes(edge: Tensor, weight: Tensor, receiver: Tensor, count: int) -> Tensor:
-        """Mean harmonics around each node, (1, 0, 0, ...) where it is alone."""
-        # Weights of the mean are those of the window: a neighbour that leaves does so smoothly.
-        # A node is its own neighbour with a weight that matters only where it is alone.
+        """Return the mean harmonics over the neighbours, (1, 0, 0, ...) for isolated nodes."""
+        # The mean is weighted by the window, so that it is smooth at the cutoff. Each node also has
+        # a self-loop with a small weight, which matters only for isolated nodes.
         itself = 1e-3 * torch.eye(1, edge.shape[1], dtype=edge.dtype, device=edge.device)
         total = scatter(edge * weight, receiver, count) + itself
         return total / (scatter(weight, receiver, count) + 1e-3)

@@ -1,4 +1,4 @@
-"""Attention along time and over sensors, told by embeddings what is where and when."""
+"""STAEformer: transformer over time and sensors with spatial and temporal identity embeddings."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from geozoo.models._forecast_inputs import check_windows, clock_of
 
 
 class STAEformer(nn.Module):
-    """Plain transformer layers along time, then over sensors; no roads are needed.
+    """Transformer layers over time, then over sensors; needs no road graph.
 
-    A step of a sensor is a linear map of its features beside embeddings of the time of the day, of
-    the day of the week, and of the step and the sensor themselves, which are learned. A linear map
-    of all steps of a sensor is its forecast.
+    A token, one per sensor and step, concatenates a linear map of the features with learned
+    embeddings of the time of day, of the day of the week, and of the pair of step and sensor. A
+    linear map of all tokens of a sensor is its forecast.
 
     Args:
-        num_nodes: sensors N.
-        in_channels: features F of each sensor and step.
-        input_steps: steps T of a window.
-        horizon: steps H of the forecast.
-        steps_per_day: steps of a day.
+        num_nodes: number N of sensors.
+        in_channels: number F of input features per sensor and step.
+        input_steps: lookback window T, in steps.
+        horizon: forecast horizon H, in steps.
+        steps_per_day: time steps per day.
         feature_channels: width of the linear map of the features.
-        time_channels: width of each of the two embeddings of the clock.
+        time_channels: width of the embeddings of the time of day and of the day of the week.
         adaptive_channels: width of the embedding of step and sensor.
-        feedforward_channels: inner width of the layers.
-        num_heads: heads of the attention; they divide the sum of the widths.
-        num_layers: layers along time, and as many over sensors.
-        dropout: probability of dropping in the layers.
+        feedforward_channels: hidden width of the feed-forward layers.
+        num_heads: attention heads; must divide the width of a token.
+        num_layers: number of layers over time, and of layers over sensors.
+        dropout: dropout probability.
 
     Raises:
-        ValueError: for sizes below 1, or heads that do not divide the width.
+        ValueError: If a size is below 1, or ``num_heads`` does not divide the width.
 
     Reference:
         H. Liu, Z. Dong, R. Jiang, J. Deng, J. Deng, Q. Chen, X. Song, Spatio-Temporal Adaptive
@@ -69,7 +69,7 @@ class STAEformer(nn.Module):
         )  # fmt: skip
         width = feature_channels + 2 * time_channels + adaptive_channels
         if width % num_heads:
-            raise ValueError(f"num_heads must divide the width of {width}, got {num_heads}")
+            raise ValueError(f"num_heads must divide the token width ({width}), got {num_heads}")
         self.num_nodes, self.in_channels, self.input_steps = num_nodes, in_channels, input_steps
         self.embedding = nn.Linear(in_channels, feature_channels)
         self.slot = nn.Embedding(steps_per_day, time_channels)
@@ -94,11 +94,11 @@ class STAEformer(nn.Module):
         """Return the forecast.
 
         Args:
-            x: features of each window, step and sensor, normalised.
-            time: slot of the day and day of the week.
+            x: normalised input windows.
+            time: time-of-day slot and day of the week.
 
         Raises:
-            ValueError: for another shape, or a missing time.
+            ValueError: If ``x`` or ``time`` has the wrong shape, or ``time`` is missing.
         """
         check_windows(x, self.input_steps, self.num_nodes, self.in_channels)
         clock = clock_of(x, time)[:, :, None]

@@ -1,4 +1,4 @@
-"""Convolutions along time and over roads, one after the other."""
+"""STGCN: temporal convolutions and Chebyshev graph convolutions."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from geozoo.nn import ChebyshevConv, GatedTemporalConv
 
 
 class STGCN(nn.Module):
-    """Two blocks of gated, graph and gated convolution, and a linear map to the whole forecast.
+    """Two blocks of gated temporal, graph and gated temporal convolution, and a linear readout.
 
-    The published network forecasts one step and is then applied to its own forecasts; as in later
-    comparisons, this one gives all steps at once.
+    The published network forecasts one step and is applied recursively to its own forecasts; as in
+    later comparisons, this one forecasts all steps at once.
 
     Args:
-        road_adjacency: weights of the roads ``[N, N]``; of two directions the larger one counts.
-        in_channels: features F of each sensor and step.
-        input_steps: steps T of a window.
-        horizon: steps H of the forecast.
-        hidden_channels: width of the convolutions along time.
+        road_adjacency: weighted road graph ``[N, N]``, symmetrised by the larger of both weights.
+        in_channels: number F of input features per sensor and step.
+        input_steps: lookback window T, in steps.
+        horizon: forecast horizon H, in steps.
+        hidden_channels: width of the temporal convolutions.
         bottleneck_channels: width of the graph convolution between them.
-        kernel_size: steps that a convolution along time sees.
-        order: Chebyshev polynomials of the graph convolution.
-        dropout: probability of dropping a feature after a block.
+        kernel_size: kernel size of the temporal convolutions.
+        order: number of Chebyshev polynomials of the graph convolution.
+        dropout: dropout probability after a block.
 
     Raises:
-        TypeError: for roads that are not a tensor of floating-point numbers.
-        ValueError: for roads that are not square, finite and non-negative, sizes below 1, or a
-            window that is too short for the convolutions.
+        TypeError: If ``road_adjacency`` is not a floating-point tensor.
+        ValueError: If ``road_adjacency`` is not square, finite and non-negative, a size is below 1,
+            or the window is too short for the temporal convolutions.
 
     Reference:
         B. Yu, H. Yin, Z. Zhu, Spatio-Temporal Graph Convolutional Networks: A Deep Learning
@@ -62,11 +62,11 @@ class STGCN(nn.Module):
             in_channels=in_channels, horizon=horizon, kernel_size=kernel_size,
             hidden_channels=hidden_channels, bottleneck_channels=bottleneck_channels,
         )  # fmt: skip
-        left = input_steps - 4 * (kernel_size - 1)
-        if left < 1:
+        remaining = input_steps - 4 * (kernel_size - 1)
+        if remaining < 1:
             raise ValueError(
-                f"input_steps must be more than {4 * (kernel_size - 1)}, which the convolutions "
-                f"along time use up, got {input_steps}"
+                f"input_steps must be more than {4 * (kernel_size - 1)}, the steps that the "
+                f"temporal convolutions remove, got {input_steps}"
             )
         self.in_channels, self.input_steps = in_channels, input_steps
         roads = symmetrized(road_adjacency.detach().double(), how="max")
@@ -78,7 +78,9 @@ class STGCN(nn.Module):
             )
             for width in (in_channels, hidden_channels)
         )  # fmt: skip
-        self.last = GatedTemporalConv(hidden_channels, hidden_channels, left, activation="linear")
+        self.last = GatedTemporalConv(
+            hidden_channels, hidden_channels, remaining, activation="linear"
+        )
         self.readout = nn.Linear(hidden_channels, horizon)
 
     def forward(
@@ -87,11 +89,11 @@ class STGCN(nn.Module):
         """Return the forecast.
 
         Args:
-            x: features of each window, step and sensor, normalised.
-            time: not read.
+            x: normalised input windows.
+            time: ignored.
 
         Raises:
-            ValueError: for another shape.
+            ValueError: If a tensor has the wrong shape.
         """
         check_windows(x, self.input_steps, self.num_nodes, self.in_channels)
         h = x.transpose(1, 2)
@@ -101,7 +103,7 @@ class STGCN(nn.Module):
 
 
 class _Block(nn.Module):
-    """A convolution along time, one over the roads, another one along time, and a norm."""
+    """Temporal, graph and temporal convolution, then layer norm and dropout."""
 
     def __init__(
         self, num_nodes: int, in_channels: int, channels: int, bottleneck: int, kernel_size: int,

@@ -1,4 +1,4 @@
-"""STGODE: tensor-based graph ODEs for traffic forecasting, the ancestor of GRAM-ODE."""
+"""STGODE: tensor-based graph ODEs for traffic forecasting, the predecessor of GRAM-ODE."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from geozoo.nn import SpatioTemporalBlock, TemporalConv, TensorODE
 from geozoo.ode import Integrator
 from geozoo.options import grouped
 
-#: A step beyond it overflows float32.
+#: A larger step overflows float32.
 _LARGEST_TIME = 1e6
 
 
 class StgODE(TwoGraphForecaster):
-    """Forecast sensor series by one linear graph ODE a block, on roads and on similar sensors.
+    """Traffic forecasting by linear graph ODEs on a road graph and a semantic graph.
 
-    Several branches on each of the two graphs, of blocks in sequence: temporal convolution,
-    `geozoo.nn.TensorODE`, temporal convolution, normalisation of each sensor. The largest of the
-    branches' features, entry by entry, go through two layers to the forecast of each sensor.
+    Each of the two graphs has several branches of blocks: temporal convolution,
+    `geozoo.nn.TensorODE`, temporal convolution, per-sensor normalisation. The elementwise maximum
+    over all branches passes through a two-layer readout to the forecast of each sensor.
 
     Args:
         spatial_adjacency: normalised road graph ``[N, N]``; kept as a buffer.
-        semantic_adjacency: the same of the graph of similar sensors.
-        in_channels: features F of each sensor and step.
-        input_steps: steps T of a window.
-        horizon: steps H of the forecast.
+        semantic_adjacency: normalised graph of similar sensors, ``[N, N]``.
+        in_channels: number F of input features per sensor and step.
+        input_steps: lookback window T, in steps.
+        horizon: forecast horizon H, in steps.
         hidden_channels: width C of the features.
-        readout_channels: width between the two layers of the readout.
-        end_time: time at which the equations' state is taken; the start is at 0.
-        steps_per_day: steps of a day, for the time of the day as a feature.
-        branches: how many, of how many blocks, and their temporal convolutions.
-        integrator: solver of the equations; ``"euler"`` takes one step to ``end_time``.
-        extensions: a learned graph, and the time of the day.
+        readout_channels: hidden width of the readout.
+        end_time: final time of the ODE; the initial time is 0.
+        steps_per_day: time steps per day, for the time-of-day feature.
+        branches: number of branches and blocks, and their temporal convolutions.
+        integrator: ODE solver; ``"euler"`` takes one step to ``end_time``.
+        extensions: learned graph and time of day.
 
     Raises:
-        TypeError: for adjacencies that are not tensors of floating-point numbers.
-        ValueError: for adjacencies that are not square, finite and of one size, sizes below 1, or
-            an end time that is not positive.
+        TypeError: If an adjacency is not a floating-point tensor.
+        ValueError: If an adjacency is not square or not finite, their sizes differ, a size is below
+            1, or ``end_time`` is out of range.
 
     Reference:
         Z. Fang, Q. Long, G. Song, K. Xie, Spatial-Temporal Graph ODE Networks for Traffic Flow
@@ -111,11 +111,11 @@ class StgODE(TwoGraphForecaster):
         """Return the forecast.
 
         Args:
-            x: features of each window, step and sensor, normalised.
-            time: slot of the day and day of the week; read with ``use_time``.
+            x: normalised input windows.
+            time: time-of-day slot and day of the week; required with ``use_time``.
 
         Raises:
-            ValueError: for another shape, or a time that is needed and missing.
+            ValueError: If a tensor has the wrong shape, or a required ``time`` is missing.
         """
         largest = torch.stack(self.branch_outputs(x, time)).amax(0)
         return self.readout(largest.flatten(2)).transpose(1, 2)

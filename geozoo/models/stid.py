@@ -1,4 +1,4 @@
-"""A network for each sensor alone, told which sensor it is and what time it is."""
+"""STID: a per-sensor MLP with spatial and temporal identity embeddings."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from geozoo.models._forecast_inputs import clock_of
 
 
 class Stid(nn.Module):
-    r"""STID: the window of a sensor, its identity and the clock, through residual layers.
+    r"""Residual MLP of each sensor's window with spatial and temporal identity embeddings.
 
     :math:`h = [W x_{1..T} + b,\; s_n,\; d_{\text{slot}},\; w_{\text{day}}]`, then
     ``num_layers`` times :math:`h \leftarrow h + W_2\,\text{dropout}(\text{ReLU}(W_1 h))` and a
-    linear map to the horizon. No sensor sees another one: what a graph adds is what beats this.
-    The clock is that of the newest step that is seen.
+    linear map to the horizon. Sensors do not interact: a baseline for the benefit of a graph. The
+    temporal embeddings are those of the last step of the window.
 
     Args:
-        num_nodes: sensors ``N``.
-        in_channels: features ``F``.
-        input_steps: steps seen, ``T``.
-        horizon: steps ahead, ``H``.
-        steps_per_day: slots of a day.
-        hidden_channels: width of each of the parts.
-        num_layers: residual layers.
-        dropout: share of hidden units that are dropped.
-        use_sensor: whether the sensor's identity is told.
-        use_time: whether the clock is told.
+        num_nodes: number ``N`` of sensors.
+        in_channels: number ``F`` of input features per sensor and step.
+        input_steps: lookback window ``T``, in steps.
+        horizon: forecast horizon ``H``, in steps.
+        steps_per_day: time steps per day.
+        hidden_channels: width of each embedding.
+        num_layers: number of residual layers.
+        dropout: dropout probability in the residual layers.
+        use_sensor: use the spatial identity embedding.
+        use_time: use the temporal identity embeddings.
 
     Raises:
-        ValueError: for a size below 1; in ``forward`` for another number of sensors or steps, or
-            a missing clock.
+        ValueError: If a size is below 1; in ``forward`` if ``x`` has another number of sensors or
+            steps, or ``time`` is missing.
 
     Reference:
         Z. Shao, Z. Zhang, F. Wang, W. Wei, Y. Xu, "Spatial-Temporal Identity: A Simple yet
@@ -75,7 +75,7 @@ class Stid(nn.Module):
     def forward(
         self, x: Float[Tensor, "B T N F"], *, time: Int[Tensor, "B T_plus_H 2"] | None = None
     ) -> Float[Tensor, "B H N"]:
-        """The forecast in scaled units."""
+        """Return the forecast in scaled units."""
         if tuple(x.shape[1:3]) != (self.input_steps, self.num_nodes):
             raise ValueError(
                 f"x must have {self.input_steps} steps of {self.num_nodes} sensors, got shape "
@@ -96,7 +96,7 @@ class Stid(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Two linear maps with ReLU and dropout between, around which the input is led."""
+    """Residual block: two linear maps with ReLU and dropout in between."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Networks of tensors of rank two that are multiplied as matrices."""
+"""TensorNet: message passing with rank-two Cartesian tensors."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from geozoo.ops import length_and_direction, scatter
 
 
 class TensorNet(PointNetwork):
-    r"""A 3 x 3 matrix per node and channel; messages are multiplied with it, not concatenated.
+    r"""A 3 x 3 matrix per node and channel, combined with messages by matrix products.
 
-    The matrices begin as sums over neighbours of :math:`I`, :math:`[\hat r]_\times` and
-    :math:`\hat r \hat r^T - I/3`, weighed by the distance and the features of the pair; vector
-    inputs are added to the antisymmetric part. Scalar outputs are read from the lengths of the
-    three parts, vector outputs from the antisymmetric part, gated by those scalars. Exact under
-    rotations and reflections, which it cannot tell apart.
+    The matrices are initialised as sums over neighbours of :math:`I`, :math:`[\hat r]_\times` and
+    :math:`\hat r \hat r^T - I/3`, weighted by the distance and the features of the pair; vector
+    inputs are added to the antisymmetric part. Scalar outputs are read out from the norms of the
+    three parts, vector outputs from the antisymmetric part, gated by those scalars. Exactly
+    equivariant under rotations and reflections; it does not distinguish mirror images.
 
     Args:
         in_channels: scalar features per node.
@@ -30,14 +30,14 @@ class TensorNet(PointNetwork):
         in_vectors: vector features per node.
         out_vectors: vector outputs.
         dim: 3.
-        level: ``"graph"``: outputs are summed over the nodes of a graph; ``"node"``.
-        hidden_channels: channels of the matrices.
-        num_layers: interactions.
-        num_basis: functions of the distance.
-        radius: cut-off in the unit of the positions, faded out by a cosine.
+        level: ``"graph"``: outputs are summed over the nodes of each graph; ``"node"``: per node.
+        hidden_channels: number of matrix channels.
+        num_layers: number of interaction layers.
+        num_basis: number of radial basis functions.
+        radius: cutoff in the unit of the positions, with a cosine envelope.
 
     Raises:
-        ValueError: for sizes that do not fit, or another dimension.
+        ValueError: If a size is invalid, or ``dim`` is not 3.
 
     Reference:
         G. Simeon, G. De Fabritiis, TensorNet: Cartesian Tensor Representations for Efficient
@@ -49,7 +49,7 @@ class TensorNet(PointNetwork):
     torch.Size([1, 1, 3])
     """
 
-    #: Dimensions of space that it is made for.
+    #: Supported spatial dimensions.
     dims: ClassVar[tuple[int, ...]] = (3,)
 
     def __init__(
@@ -71,7 +71,7 @@ class TensorNet(PointNetwork):
             level=level, radius=radius,
         )  # fmt: skip
         if dim != 3:
-            raise ValueError(f"dim must be 3: the cross product lives in space, got {dim!r}")
+            raise ValueError(f"dim must be 3 for the cross product, got {dim!r}")
         check_positive(hidden_channels=hidden_channels, num_layers=num_layers)
         width = self.hidden_channels = hidden_channels
         self.basis, self.window = ExponentialBasis(num_basis, radius), CosineWindow(radius)
@@ -94,7 +94,7 @@ class TensorNet(PointNetwork):
             )
         if out_vectors:
             self.gate = nn.Linear(width, width)
-            nn.init.ones_(self.gate.bias)  # vectors begin ungated, not all but gone
+            nn.init.ones_(self.gate.bias)  # gates start at 1, so that vectors do not vanish
             self.arrows = nn.Linear(width, out_vectors, bias=False)
 
     def evaluate(
@@ -119,7 +119,7 @@ class TensorNet(PointNetwork):
     ) -> Tensor:  # fmt: skip
         sender, receiver = edges.sender, edges.receiver
         h = self.embedding(pos.new_ones(len(pos), 1) if x is None else x)
-        # W [h_i, h_j] of every edge, from one product for every node.
+        # W [h_i, h_j] of each edge, from one product per node.
         to_receiver, to_sender = self.pair.weight.chunk(2, 1)
         pair = (h @ to_receiver.T).index_select(0, receiver) + self.pair.bias
         pair = pair + (h @ to_sender.T).index_select(0, sender)

@@ -1,4 +1,4 @@
-"""Linear regression of every sensor on the past of all."""
+"""Vector autoregression baseline."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from geozoo.checks import check_positive
 class VectorAutoregression(nn.Module):
     r"""VAR: :math:`x_t = c + \sum_{p=1}^{P} A_p x_{t-p}`, iterated over the horizon.
 
-    Fitted in closed form by ridge regression to the training part (missing entries at the mean, as
-    in the inputs); without trained parameters. With ``penalty`` 0 it is the ordinary least squares
-    of a textbook VAR, which needs more steps than ``num_nodes * order + 1``.
+    Fitted in closed form by ridge regression to the training split (missing entries replaced by the
+    mean, as in the inputs); no trained parameters. With ``penalty`` 0 it is a textbook VAR fitted
+    by ordinary least squares, which needs more steps than ``num_nodes * order + 1``.
 
     Args:
-        num_nodes: sensors ``N``.
-        horizon: steps ahead, ``H``.
-        order: steps back, ``P``; at most the steps of an input window.
+        num_nodes: number ``N`` of sensors.
+        horizon: forecast horizon ``H``, in steps.
+        order: number ``P`` of lags; at most the lookback window.
         penalty: ridge penalty per training step, in scaled units squared.
 
     Raises:
-        ValueError: for a size below 1 or a negative penalty; by :meth:`fit`, for a series without
-            enough steps; in ``forward`` for a window shorter than the order.
+        ValueError: If a size is below 1, or ``penalty`` is negative; in :meth:`fit` if the series
+            is too short; in ``forward`` if the window is shorter than ``order``.
     """
 
     coefficients: Tensor
@@ -35,7 +35,7 @@ class VectorAutoregression(nn.Module):
         super().__init__()
         check_positive(num_nodes=num_nodes, horizon=horizon, order=order)
         if penalty < 0:
-            raise ValueError(f"penalty must not be negative, got {penalty}")
+            raise ValueError(f"penalty must be at least 0, got {penalty}")
         self.horizon, self.order, self.penalty = horizon, order, penalty
         size = (num_nodes * order + 1, num_nodes)
         self.register_buffer("coefficients", torch.zeros(size, dtype=torch.float64))
@@ -48,24 +48,24 @@ class VectorAutoregression(nn.Module):
         observed: Bool[Tensor, "S N"],
         time: Int[Tensor, "S 2"],
     ) -> None:
-        """Solve the normal equations of a scaled series; its clock does not matter.
+        """Solve the normal equations for a scaled series; ``time`` is ignored.
 
-        A step at which no sensor was observed is neither predicted nor looked back on.
+        A step without any observed sensor is used neither as target nor as lag.
         """
         count, order = targets.shape[0], self.order
-        seen = observed.any(1).unfold(0, order + 1, 1).all(1)
-        if int(seen.sum()) <= self.coefficients.shape[0] and self.penalty == 0:
-            steps = order + int(seen.sum())
+        complete = observed.any(1).unfold(0, order + 1, 1).all(1)
+        if int(complete.sum()) <= self.coefficients.shape[0] and self.penalty == 0:
+            steps = order + int(complete.sum())
             raise ValueError(
-                f"order: {steps} training steps cannot determine {self.coefficients.shape[0]} "
-                "coefficients a sensor; take a smaller order or a penalty"
+                f"order must be smaller, or penalty positive: {steps} training steps cannot "
+                f"determine {self.coefficients.shape[0]} coefficients per sensor, got order {order}"
             )
         values = targets.double()
         past = [values[order - lag - 1 : count - lag - 1] for lag in range(order)]
         design = torch.cat([*past, values.new_ones(count - order, 1)], 1)
         target = values[order:]
-        if seen.any() and not seen.all():
-            design, target = design[seen], target[seen]
+        if complete.any() and not complete.all():
+            design, target = design[complete], target[complete]
         gram = design.T @ design
         gram.diagonal()[:-1] += self.penalty * len(design)
         self.coefficients.copy_(torch.linalg.solve(gram, design.T @ target))
@@ -73,11 +73,11 @@ class VectorAutoregression(nn.Module):
     def forward(
         self, x: Float[Tensor, "B T N F"], *, time: Int[Tensor, "B T_plus_H 2"] | None = None
     ) -> Float[Tensor, "B H N"]:
-        """Iterate the regression from the newest steps of the first feature."""
+        """Return the forecast, iterated from the last steps of the first feature."""
         if x.shape[1] < self.order:
             raise ValueError(f"x must have at least {self.order} steps, got {x.shape[1]}")
         past = [x[:, -1 - lag, :, 0].double() for lag in range(self.order)]
-        matrix = self.coefficients.double()  # whatever precision a trainer has given to it
+        matrix = self.coefficients.double()  # a trainer may have cast the buffer
         ahead = []
         for _ in range(self.horizon):
             ahead.append(torch.cat(past, 1) @ matrix[:-1] + matrix[-1])

@@ -1,4 +1,4 @@
-"""Arguments of a constructor in groups: small checked dataclasses, each also given as a mapping."""
+"""Grouped constructor options: validated dataclasses that may also be given as mappings."""
 
 from geozoo.options.groups import former_names, grouped, in_groups, option_groups, told
 

@@ -1,4 +1,4 @@
-"""Constructors whose options stand in groups, and the single names that the options had before."""
+"""Constructors with grouped options, and the deprecated ungrouped names of these options."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from inspect import Parameter, signature
 from typing import Any, ParamSpec
 
 P = ParamSpec("P")
-#: Where a decorated constructor keeps the names of its groups.
+#: Attribute of a decorated constructor that holds the names of its groups.
 _MARK = "_option_groups"
 
 
 def grouped(*names: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
-    """Let a constructor take some of its parameters as groups of options.
+    """Decorate a constructor that takes groups of options.
 
-    Each of these parameters is annotated with a frozen dataclass, which checks its values. It may
-    be given as an instance, or as a mapping of some of its fields. A field may also be given by
-    its name alone, as it was before there were groups: a `FutureWarning` then names the new place.
+    Each group is a parameter annotated with a frozen dataclass, which validates its values. It may
+    be given as an instance, or as a mapping of some of its fields. A field may also be given under
+    its deprecated ungrouped name: a `FutureWarning` then reports the new name.
 
     Args:
-        names: the parameters, all of them keyword-only.
+        names: the parameters that are groups, all of them keyword-only.
 
     Raises:
-        TypeError: of the constructor, for a group that is neither instance nor mapping.
-        ValueError: of the constructor, for a field that the group does not have, or that is given
-            both in its group and by its name alone.
+        TypeError: In the constructor, if a group is neither an instance nor a mapping.
+        ValueError: In the constructor, if a field is unknown, or given both in its group and under
+            its ungrouped name.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
@@ -62,11 +62,11 @@ def grouped(*names: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
 
 
 def option_groups(target: Callable[..., Any] | None) -> dict[str, type]:
-    """The groups of a class's constructor, each with its dataclass; none for most.
+    """Return the option groups of a class's constructor and their dataclasses; often empty.
 
     Args:
-        target: the class; those of a base count where the class hands its arguments on. Anything
-            else has none.
+        target: the class. Groups of a base class are included if the constructor forwards its
+            keyword arguments. Anything but a class has no groups.
     """
     for kind in getattr(target, "__mro__", ()):
         init = kind.__dict__.get("__init__")
@@ -84,30 +84,30 @@ def option_groups(target: Callable[..., Any] | None) -> dict[str, type]:
 
 
 def former_names(target: Callable[..., Any] | None) -> dict[str, str]:
-    """The names that a class's options had alone, each with the group where it stands now."""
+    """Return the deprecated ungrouped names of a class's options, with their groups."""
     return _owners(option_groups(target))
 
 
 def in_groups(target: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of a class, those that were given by a former name in their groups.
+    """Return the arguments of a class with all options in their groups.
 
-    Nothing is warned of: this is how files of earlier versions are read.
+    Without deprecation warnings: used to read files of earlier versions.
 
     Args:
         target: the class.
         given: its arguments.
 
     Raises:
-        ValueError: for an option that is given both ways.
+        ValueError: If an option is given both in its group and under its ungrouped name.
     """
     return _sorted(option_groups(target), given)[0]
 
 
 def told(moved: Mapping[str, str]) -> str:
-    """That options were given by former names, in a line.
+    """Return a one-line deprecation message for options given under former names.
 
     Args:
-        moved: former and present name of each.
+        moved: former name -> current name.
 
     >>> told({"degree": "kernel.degree"})
     'degree is now kernel.degree; the former name is accepted in this release only'
@@ -135,7 +135,7 @@ def _owners(groups: Mapping[str, type]) -> dict[str, str]:
 def _sorted(
     groups: Mapping[str, type], given: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """The arguments with every option in its group, and the former names with their new places."""
+    """Return the arguments with all options in groups, and the former names with the new ones."""
     owners = {key: name for key, name in _owners(groups).items() if key not in groups}
     moved = {key: f"{owners[key]}.{key}" for key in given if key in owners}
     arguments = {key: value for key, value in given.items() if key not in moved}
@@ -152,7 +152,7 @@ def _sorted(
 
 
 def _made(kind: type, value: Any, name: str) -> Any:
-    """The group that a value stands for."""
+    """Return the group given as an instance or a mapping."""
     if isinstance(value, kind):
         return value
     known = [field.name for field in fields(kind)]

@@ -159,7 +159,7 @@ def test_the_clock_is_a_feature_where_it_is_asked_for():
     plain.load_state_dict(model.state_dict())
     clock = (time[:, :6, 0] / 24).double()[:, :, None, None].expand(3, 6, NODES, 1)
     torch.testing.assert_close(model(x, time=time), plain(torch.cat([x, clock], -1)))
-    with pytest.raises(ValueError, match="time must be given to a model that reads the clock"):
+    with pytest.raises(ValueError, match="time must be given: the model uses time features"):
         model(x)
 
 
@@ -335,7 +335,7 @@ def test_bad_arguments_are_refused(graphs, options, message):
 
 
 def test_bad_types_and_inputs_are_refused():
-    with pytest.raises(TypeError, match="spatial_adjacency must be a tensor of floating-point"):
+    with pytest.raises(TypeError, match="spatial_adjacency must be a floating-point tensor"):
         GramODE(EYE.long(), EYE, **in_groups(GramODE, SMALL))
     with pytest.raises(TypeError, match="semantic_adjacency must be .* got list"):
         GramODE(EYE, EYE.tolist(), **in_groups(GramODE, SMALL))

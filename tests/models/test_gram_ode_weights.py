@@ -117,9 +117,9 @@ def test_every_mismatch_is_listed_at_once():
         load_gram_ode_weights(module, weights)
     for fault in (
         "filter.clip: missing",
-        "local_ode.ode.weight: place 1 missing",
+        "local_ode.ode.weight: entries 1 missing",
         r"graph.mask (masks.shared.mask): expected (5, 5), got (4, 4)",
-        "odeblock_3_2_node.odefunc.w: local_ode.ode.weight has 2 places",
+        "odeblock_3_2_node.odefunc.w: local_ode.ode.weight has only 2 entries",
         "temporal1.conv.bias: the module has no conv_in.levels.2.bias",
         "stranger: the module has no stranger",
     ):

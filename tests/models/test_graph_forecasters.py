@@ -265,7 +265,7 @@ def test_the_scaled_laplacian_has_eigenvalues_within_one():
             "adjacency must have finite, non-neg",
         ),
         (lambda: GraphWaveNet(roads()[:2], 1, 12, 3, DAY), "road_adjacency must have shape"),
-        (lambda: STAEformer(4, 1, 12, 3, DAY, num_heads=5), "num_heads must divide the width"),
+        (lambda: STAEformer(4, 1, 12, 3, DAY, num_heads=5), "must divide the token width"),
         (lambda: AGCRN(0, 1, 12, 3), "num_nodes must be at least 1"),
         (
             lambda: GraphWaveNet(roads(), 1, 12, 3, 288, learned_graph_channels=0),

@@ -65,7 +65,7 @@ def test_calibrating_twice_is_refused_also_after_reloading():
     reloaded = build(seed=1)
     reloaded.load_state_dict(model.state_dict())
     for calibrated in (model, reloaded):
-        with pytest.raises(RuntimeError, match="calibrated already"):
+        with pytest.raises(RuntimeError, match="already calibrated"):
             calibrated.calibrate(**inputs)
 
 

@@ -82,8 +82,8 @@ def test_condition_0_with_no_weight_on_it_is_no_condition(name):
     ("channels", "condition", "message"),
     [
         (1, None, r"condition must have shape \(2, 1\), got None"),
-        (1, torch.zeros(7, 1), r"condition must be of shape \(2, 1\), got shape \(7, 1\)"),
-        (0, torch.zeros(2, 1), r"condition must be of None for this model"),
+        (1, torch.zeros(7, 1), r"condition must have shape \(2, 1\), got shape \(7, 1\)"),
+        (0, torch.zeros(2, 1), r"condition must be None for this model"),
     ],
 )
 def test_wrong_conditions_are_refused(channels, condition, message):

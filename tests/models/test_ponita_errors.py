@@ -80,7 +80,7 @@ def test_edges_to_nodes_that_do_not_exist_are_refused(representation, row, node)
     model = build(representation)
     edge_index = torch.tensor([[0, 1], [1, 0]])
     edge_index[row, 1] = node
-    with pytest.raises(IndexError, match="edge_index must name nodes 0 to 6, got"):
+    with pytest.raises(IndexError, match="edge_index must be in 0..6, got"):
         model(**batch_of([4, 3], model=model) | {"edge_index": edge_index})
 
 

@@ -102,7 +102,7 @@ def test_derivatives_are_right():
 def test_bad_choices_are_refused():
     with pytest.raises(ValueError, match="num_frames must be one of 12, 24, 60, got 20"):
         build(20)
-    with pytest.raises(ValueError, match='representation "frames" is for dim 3'):
+    with pytest.raises(ValueError, match='dim must be 3 for representation "frames"'):
         build(12, dim=2)
 
 

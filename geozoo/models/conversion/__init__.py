@@ -1,1 +1,1 @@
-"""Functions on finished networks: published weights, kernels read from tables."""
+"""Conversions of models: loading published weights, tabulating kernels."""

@@ -12,7 +12,7 @@ from geozoo.models.gram_ode import GramODE
 from geozoo.nn import MultiODEBlock, SpatioTemporalBlock, TemporalConv
 
 # Published part of a name -> ours. Applied in this order, each to whole dotted parts. A number
-# after "@" is the place on our first axis: modules that run as one have their weights stacked.
+# after "@" is the index on our first axis: modules evaluated together have stacked weights.
 _NAMES = {
     # The network: branches on the spatial (sp) and the semantic (se) graph, and the readout.
     r"sp_blocks": "spatial_branches",
@@ -29,8 +29,8 @@ _NAMES = {
     r"batch_norm": "norm",
     r"network\.(\d+)\.0": r"levels.\1",
     r"downsample": "residual",
-    # The multi-ODE block. The published names of the last maps say x_g for the local state and x_l
-    # for the global one.
+    # The multi-ODE block. The published code swaps the names of the last maps: x_g is the local
+    # state, x_l the global one.
     r"clip": "filter.clip",
     r"weights": "update.scales",
     r"graph\.mask": "masks.shared.mask",
@@ -54,10 +54,10 @@ _NAMES = {
     r"fc_edge": "edge_ode.projection",
 }
 _RULES = [(re.compile(rf"(?<![^.]){old}(?![^.])"), new) for old, new in _NAMES.items()]
-# Never read by the published code.
+# Never used by the published code.
 _UNUSED = {"fcn_3_1", "fcn_12_4", "fcn_4_1", "fcn_6_1", "res_weight", "edge_weight"}
 _CONVOLUTION = re.compile(r"(?P<path>(?:.*\.)?conv_(?:in|out))\.(?:levels|residual)\.")
-# What the published weights need not hold.
+# May be absent from the published weights.
 _OPTIONAL = ("_adjacency", "running_mean", "running_var", "num_batches_tracked")
 
 
@@ -66,19 +66,18 @@ def load_gram_ode_weights(
 ) -> None:
     """Load published weights into a network, an ST block or a multi-ODE block of the same sizes.
 
-    The running statistics of the batch normalisation are loaded where the weights hold them. Passed
-    over are the weights that the published code never reads, and those of temporal convolutions
-    that it skips and a module of ``variant="released"`` does not have.
+    The running statistics of the batch normalisation are loaded if present. Ignored are weights
+    that the published code never uses, and those of temporal convolutions that it skips and that a
+    module of ``variant="released"`` does not have.
 
     Args:
-        module: what to fill, with the switches of the published network (every module present,
-            shared weights).
+        module: module to load into, without ablations (all modules enabled, shared weights).
         weights: state dict with the published names (``sp_blocks.0.0.odeg1.clip``, ...; without the
-            leading parts for a block). A leading ``module.`` is taken off.
+            leading parts for a block). A ``module.`` prefix is removed.
 
     Raises:
-        TypeError: for another kind of module.
-        ValueError: if names or shapes do not match; all of them are listed.
+        TypeError: If ``module`` has another type.
+        ValueError: If names or shapes do not match; the message lists every mismatch.
     """
     if not isinstance(module, GramODE | SpatioTemporalBlock | MultiODEBlock):
         raise TypeError(
@@ -86,27 +85,27 @@ def load_gram_ode_weights(
             f"{type(module).__name__}"
         )
     own = module.state_dict()
-    found: dict[str, dict[int, Tensor]] = {}  # our name -> place on its first axis -> values
+    found: dict[str, dict[int, Tensor]] = {}  # our name -> index on its first axis -> values
     faults = []
     for name, value in weights.items():
         key, _, number = _translate(name.removeprefix("module.")).partition("@")
-        place = int(number or 0)
+        index = int(number or 0)
         if key not in own:
             if not _is_idle(module, name, key):
                 faults.append(f"{name}: the module has no {key}")
-        elif number and place >= len(own[key]):
-            faults.append(f"{name}: {key} has {len(own[key])} places")
+        elif number and index >= len(own[key]):
+            faults.append(f"{name}: {key} has only {len(own[key])} entries")
         else:
-            expected = own[key][place] if number else own[key]
+            expected = own[key][index] if number else own[key]
             value = _arrange(key, torch.as_tensor(value))
             if value.shape != expected.shape:
                 shapes = f"expected {tuple(expected.shape)}, got {tuple(value.shape)}"
                 faults.append(f"{name} ({key}): {shapes}")
-            found.setdefault(key, {})[place] = value
+            found.setdefault(key, {})[index] = value
     faults += _missing(own, found)
     if faults:
         raise ValueError("weights do not fit the module:\n  " + "\n  ".join(faults))
-    filled = {key: _assemble(own[key], places) for key, places in found.items()}
+    filled = {key: _assemble(own[key], parts) for key, parts in found.items()}
     module.load_state_dict(filled, strict=False)
 
 
@@ -117,7 +116,7 @@ def _translate(name: str) -> str:
 
 
 def _is_idle(module: nn.Module, name: str, key: str) -> bool:
-    """Whether the published code has such a weight and never reads it."""
+    """Return whether the published code has this weight without using it."""
     if not _UNUSED.isdisjoint(name.split(".")):
         return True
     match = _CONVOLUTION.match(key)
@@ -131,14 +130,14 @@ def _is_idle(module: nn.Module, name: str, key: str) -> bool:
 
 
 def _arrange(key: str, value: Tensor) -> Tensor:
-    """Bring the weight of a convolution ``[out, in, 1, K]`` into the order of our axes."""
+    """Permute the weight of a convolution ``[out, in, 1, K]`` to our axis order."""
     if value.dim() != 4 or value.shape[2] != 1:
         return value
     return value.flatten(1) if "residual." in key else value.squeeze(2).permute(2, 0, 1)
 
 
-def _assemble(own: Tensor, places: dict[int, Tensor]) -> Tensor:
-    values = [places[place] for place in sorted(places)]
+def _assemble(own: Tensor, parts: dict[int, Tensor]) -> Tensor:
+    values = [parts[index] for index in sorted(parts)]
     return values[0] if values[0].shape == own.shape else torch.stack(values)
 
 
@@ -149,7 +148,7 @@ def _missing(own: Mapping[str, Tensor], found: Mapping[str, dict[int, Tensor]]) 
             if not key.endswith(_OPTIONAL):
                 faults.append(f"{key}: missing")
         elif next(iter(found[key].values())).dim() < value.dim():
-            absent = [str(place) for place in range(len(value)) if place not in found[key]]
+            absent = [str(index) for index in range(len(value)) if index not in found[key]]
             if absent:
-                faults.append(f"{key}: place {', '.join(absent)} missing")
+                faults.append(f"{key}: entries {', '.join(absent)} missing")
     return faults

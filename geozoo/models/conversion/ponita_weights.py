@@ -28,16 +28,16 @@ def load_reference_weights(
     """Load the weights of a published checkpoint into a model of the same sizes.
 
     Args:
-        model: the model to fill; its buffer ``calibrated`` becomes true.
+        model: the model to load into; its buffer ``calibrated`` is set to True.
         weights: state dict with the published names (``basis_fn.1.weight``,
             ``interaction_layers.0.conv.kernel.weight``, ...). A common prefix such as ``model.`` is
-            taken off. A published head with fewer readouts than blocks may count from 0 or hold
-            None entries; readouts are taken in their order.
-        orientations: the grid ``[O, dim]`` that the weights were trained with; the published code
-            draws it at random, so a bundle model needs it unless it was built with it.
+            removed. If there are fewer readouts than blocks, they may be numbered from 0 or with
+            gaps; they are loaded in order.
+        orientations: the grid ``[O, dim]`` that the weights were trained with. The published code
+            draws it at random, so a bundle model needs it unless constructed with it.
 
     Raises:
-        ValueError: if names or shapes do not match; all of them are listed.
+        ValueError: If names or shapes do not match; the message lists every mismatch.
     """
     prefix = _common_prefix(weights)
     mapped: dict[str, Tensor] = {}
@@ -60,13 +60,15 @@ def load_reference_weights(
 def _common_prefix(weights: Mapping[str, Tensor]) -> str:
     name = next((name for name in weights if "x_embedder." in name), None)
     if name is None:
-        raise ValueError("weights must hold x_embedder.weight: these are not the published names")
+        raise ValueError(
+            "weights must hold x_embedder.weight: the names are not those of the published code"
+        )
     return name[: name.index("x_embedder.")]
 
 
 def _renumber_readouts(mapped: dict[str, Tensor]) -> dict[str, Tensor]:
     numbers = sorted({int(k.split(".")[1]) for k in mapped if k.startswith("readouts.")})
-    rank = {str(number): str(place) for place, number in enumerate(numbers)}
+    rank = {str(number): str(index) for index, number in enumerate(numbers)}
     renamed = {}
     for key, value in mapped.items():
         parts = key.split(".")
@@ -79,7 +81,7 @@ def _renumber_readouts(mapped: dict[str, Tensor]) -> dict[str, Tensor]:
 def _check(model: Ponita, mapped: dict[str, Tensor], unknown: list[str]) -> None:
     own = model.state_dict()
     optional = {"calibrated", "representation.orientations"}
-    faults = [f"{name}: not a name of the published network" for name in unknown]
+    faults = [f"{name}: not a name of the published model" for name in unknown]
     faults += [f"{key}: missing" for key in own if key not in mapped and key not in optional]
     for key, value in mapped.items():
         if key not in own:

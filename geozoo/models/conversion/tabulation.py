@@ -1,4 +1,4 @@
-"""A trained PONITA whose kernels are read from tables."""
+"""Tabulation of the kernels of a trained PONITA."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from geozoo.nn.embedding.spline import SplineGrid, SplineTable
 
 
 class Tabulated(NamedTuple):
-    """A model with tables, and how far they are from its kernels.
+    """A model with tabulated kernels, and the approximation error.
 
     Attributes:
-        model: for evaluation only; its forces are there, their derivatives are not.
-        error: largest deviation of a kernel entry at random places, relative to the root mean
-            square of its layer's kernel.
+        model: for evaluation only; forces are supported, their derivatives are not.
+        error: largest deviation of a kernel entry at random arguments, relative to the standard
+            deviation of its layer's kernel.
     """
 
     model: Ponita
@@ -27,22 +27,24 @@ class Tabulated(NamedTuple):
 
 @torch.no_grad()
 def tabulate(model: Ponita, *, max_distance: float | None = None, points: int = 64) -> Tabulated:
-    """Return a copy of a model that reads its kernels from tables; an approximation.
+    """Return an approximate copy of a model with tabulated kernels.
 
-    After training a kernel is a function of two numbers (of one for ``representation="position"``),
-    the same for all pairs. The tables hold it on a grid, with cubic splines in between, and take
-    the place of the basis and of every layer's map from it.
+    After training, a kernel is a fixed function of two invariants (one for
+    ``representation="position"``). Cubic splines on a regular grid replace the basis and each
+    layer's map from the basis to its kernel.
 
     Args:
-        model: a model on the bundle or on positions, without conditions.
+        model: a model with representation ``"bundle"`` or ``"position"``, without a condition.
         max_distance: largest distance of a pair, in the unit of the positions; None: the model's
-            ``radius``. Farther pairs are an error when the copy is called.
-        points: cells along each axis. The error falls with its fourth power.
+            ``radius``. The copy raises an error for larger distances.
+        points: grid cells along each axis. The error is of fourth order in the grid spacing.
 
     Raises:
-        ValueError: for a model of another kind, or no distance.
+        ValueError: If the model is not supported, or there is no maximum distance.
 
-    >>> small = Ponita(1, 1, hidden_channels=8, basis_channels=8, num_orientations=6, radius=2.0)
+    >>> kernel, orientations = {"basis_channels": 8}, {"num_orientations": 6}
+    >>> sizes = {"hidden_channels": 8, "kernel": kernel, "orientations": orientations}
+    >>> small = Ponita(1, 1, radius=2.0, **sizes)
     >>> tabulate(small, points=64).error < 1e-3
     True
     """
@@ -53,33 +55,33 @@ def tabulate(model: Ponita, *, max_distance: float | None = None, points: int = 
     dim = model.representation.basis.features.in_features
     if None in kernels or dim > 2 or model.condition_channels:
         raise ValueError(
-            "model must be a PONITA on the separable bundle or on positions, without conditions: "
-            f"its kernels depend on {dim} numbers"
+            'model must have representation "bundle" or "position" and no condition, got a model '
+            f"whose kernels depend on {dim} inputs"
         )
     exact = copy.deepcopy(model).double().cpu()
-    # Across an orientation in space, and for a distance, there is no negative side.
+    # The component across an orientation in 3D and the distance are non-negative.
     lower = [-limit, 0.0 if model.dim == 3 else -limit] if dim == 2 else [0.0]
     grid = SplineGrid(lower, [limit] * dim, points)
     tabled, weight = copy.deepcopy(model), model.embedding.weight
     tabled.representation.basis = grid.to(weight.device)
     tabled.backend = tabled.form.tabulated
     worst = 0.0
-    places = _inside(exact, limit, dim)
+    samples = _inside(exact, limit, dim)
     for block, source in zip(tabled.blocks, exact.blocks, strict=True):
 
         def kernel(invariants: Tensor, conv: torch.nn.Module = source.conv) -> Tensor:
             return conv.kernel(exact.representation.basis(invariants))
 
         table = SplineTable(grid.cpu().coefficients(kernel))
-        wanted = kernel(places)
-        worst = max(worst, float((table(grid(places)) - wanted).abs().max() / wanted.std()))
+        wanted = kernel(samples)
+        worst = max(worst, float((table(grid(samples)) - wanted).abs().max() / wanted.std()))
         block.conv.kernel = table.to(weight)
     grid.to(weight.device)
     return Tabulated(tabled, worst)
 
 
 def _inside(model: Ponita, limit: float, dim: int) -> Tensor:
-    """Random invariants of pairs within the limit."""
+    """Return random invariants of pairs within the limit."""
     generator = torch.Generator().manual_seed(0)
     angle = torch.rand(4096, generator=generator, dtype=torch.float64) * torch.pi
     distance = limit * torch.rand(4096, generator=generator, dtype=torch.float64)
