@@ -134,7 +134,7 @@ def test_neighbours_enter_smoothly(name, graphs):
     )
     scale = 1 + largest(inside)
     assert largest(inside - outside) < 3e-6 * scale
-    assert largest(closer - outside) > 3e-5, "the neighbour must matter inside the cut-off"
+    assert largest(closer - outside) > 3e-5, "the neighbour must matter inside the cutoff"
 
 
 def energy_and_forces(name: str, graphs: dict[str, Any], arm: Tensor) -> Tensor:

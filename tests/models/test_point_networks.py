@@ -209,7 +209,7 @@ def textbook_tensornet(
         (lambda: TensorNet(2, 3, in_vectors=2, out_vectors=1, hidden_channels=6, num_layers=2,
                            num_basis=4, radius=2.5), textbook_tensornet),
     ],
-    ids=["egnn", "egnn-cut-off", "egnn-still", "painn", "tensornet"],
+    ids=["egnn", "egnn-cutoff", "egnn-still", "painn", "tensornet"],
 )  # fmt: skip
 def test_values_and_derivatives_are_those_of_the_equations(make, textbook):
     model = drawn(make())

@@ -7,7 +7,7 @@ from ponita_cases import batch_of, build
 from geozoo.geometry import complete_graph, radius_graph
 from geozoo.ops import textbook as as_written
 
-#: name -> (sizes of the graphs, cut-off, positions as a function of the random ones)
+#: name -> (sizes of the graphs, cutoff, positions as a function of the random ones)
 SCENES = {
     "ragged": ([4, 2, 3], None, lambda pos: pos),
     "window": ([4, 2, 3], 2.0, lambda pos: pos),

@@ -117,7 +117,7 @@ def test_energy_and_force_are_continuous_across_the_cutoff(representation, dim):
         return energy.detach(), torch.autograd.grad(energy, pos)[0]
 
     near, inside, outside = (energy_and_force(1.5 + step) for step in (-0.5, -1e-6, 1e-6))
-    assert (near[0] - outside[0]).abs() > 1e-6, "the neighbour must matter inside the cut-off"
+    assert (near[0] - outside[0]).abs() > 1e-6, "the neighbour must matter inside the cutoff"
     assert (inside[0] - outside[0]).abs() < 1e-9
     assert (inside[1] - outside[1]).abs().max() < 1e-7
     assert outside[1].abs().max() == 0

@@ -226,7 +226,7 @@ def test_values_and_derivatives_are_those_of_the_equations(make, textbook):
     x, vec = torch.randn(COUNT, 2), torch.randn(COUNT, 2, 3)
     out = model(pos, x, torch.zeros(COUNT, dtype=torch.long), vec=vec)
     found, wanted = torch.cat([out.scalar[0], out.vector.flatten()]), textbook(model, pos, x, vec)
-    assert len(near(pos, 2.5)) < COUNT * (COUNT - 1), "the cut-off has something to cut"
+    assert len(near(pos, 2.5)) < COUNT * (COUNT - 1), "the cutoff has something to cut"
     torch.testing.assert_close(found, wanted)
     direction = torch.randn(len(found))
     forces = [

@@ -85,7 +85,7 @@ def load_gram_ode_weights(
             f"{type(module).__name__}"
         )
     own = module.state_dict()
-    found: dict[str, dict[int, Tensor]] = {}  # our name -> index on its first axis -> values
+    loaded: dict[str, dict[int, Tensor]] = {}  # our name -> index on its first axis -> values
     faults = []
     for name, value in weights.items():
         key, _, number = _translate(name.removeprefix("module.")).partition("@")
@@ -101,11 +101,11 @@ def load_gram_ode_weights(
             if value.shape != expected.shape:
                 shapes = f"expected {tuple(expected.shape)}, got {tuple(value.shape)}"
                 faults.append(f"{name} ({key}): {shapes}")
-            found.setdefault(key, {})[index] = value
-    faults += _missing(own, found)
+            loaded.setdefault(key, {})[index] = value
+    faults += _missing(own, loaded)
     if faults:
         raise ValueError("weights do not fit the module:\n  " + "\n  ".join(faults))
-    filled = {key: _assemble(own[key], parts) for key, parts in found.items()}
+    filled = {key: _assemble(own[key], parts) for key, parts in loaded.items()}
     module.load_state_dict(filled, strict=False)
 
 
@@ -141,14 +141,14 @@ def _assemble(own: Tensor, parts: dict[int, Tensor]) -> Tensor:
     return values[0] if values[0].shape == own.shape else torch.stack(values)
 
 
-def _missing(own: Mapping[str, Tensor], found: Mapping[str, dict[int, Tensor]]) -> list[str]:
+def _missing(own: Mapping[str, Tensor], loaded: Mapping[str, dict[int, Tensor]]) -> list[str]:
     faults = []
     for key, value in own.items():
-        if key not in found:
+        if key not in loaded:
             if not key.endswith(_OPTIONAL):
                 faults.append(f"{key}: missing")
-        elif next(iter(found[key].values())).dim() < value.dim():
-            absent = [str(index) for index in range(len(value)) if index not in found[key]]
+        elif next(iter(loaded[key].values())).dim() < value.dim():
+            absent = [str(index) for index in range(len(value)) if index not in loaded[key]]
             if absent:
                 faults.append(f"{key}: entries {', '.join(absent)} missing")
     return faults

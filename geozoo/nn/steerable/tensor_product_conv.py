@@ -54,19 +54,19 @@ class TensorProductConv(nn.Module):
         o3 = load_o3()
         before, after = o3.Irreps(irreps_in), o3.Irreps(irreps_out)
         self.harmonics = o3.Irreps.spherical_harmonics(degree)
-        found, paths = [], []
+        outputs, paths = [], []
         for i, (count, one) in enumerate(before):
             for j, (_, other) in enumerate(self.harmonics):
                 for product in one * other:
                     if product in after:
-                        paths.append((i, j, len(found), "uvu", True))
-                        found.append((count, product))
-        if not found:
+                        paths.append((i, j, len(outputs), "uvu", True))
+                        outputs.append((count, product))
+        if not outputs:
             raise ValueError(
                 f"irreps_out must share an irrep with the tensor product of irreps_in {irreps_in} "
                 f"and spherical harmonics up to degree {degree}, got {irreps_out}"
             )
-        middle, order, _ = o3.Irreps(found).sort()
+        middle, order, _ = o3.Irreps(outputs).sort()
         paths = [(i, j, order[k], mode, own) for i, j, k, mode, own in paths]
         self.scale = num_neighbors**-0.5
         self.linear_1 = o3.Linear(before, before)
