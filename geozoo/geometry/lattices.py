@@ -60,7 +60,7 @@ def lattice_steps(
             f"got {len(pos)}"
         )
     grid = pos.view(num_graphs, *shape, pos.shape[-1])
-    origin = grid[(slice(None), *[0] * len(shape))]
+    origin = pos.view(num_graphs, len(index), pos.shape[-1])[:, 0]
     # From the first to the last point of each axis: the longest vector has the least rounding.
     ends = torch.diag(torch.tensor(shape) - 1).tolist()
     vectors = [

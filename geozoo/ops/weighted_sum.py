@@ -59,10 +59,11 @@ def weighted_sum(weight: Tensor, x: Tensor, routes: list[Route], num_targets: in
                 f"a route must have as many sources as targets, at most {len(weight)}, got shapes "
                 f"{tuple(source.shape)} and {tuple(target.shape)}"
             )
+    dtype = torch.promote_types(weight.dtype, x.dtype)
     if is_traced() or is_textbook():
         parts = [(weight[: s.shape[0]] * x.index_select(0, s), t) for s, t in routes]
-        return sum(scatter(part, target, num_targets) for part, target in parts)
-    dtype = torch.promote_types(weight.dtype, x.dtype)
+        nothing = x.new_zeros(num_targets, *x.shape[1:], dtype=dtype)
+        return sum((scatter(part, target, num_targets) for part, target in parts), nothing)
     flat = [index for route in routes for index in route]
     return _WeightedSum.apply(weight.to(dtype), x.to(dtype), num_targets, *flat)
 

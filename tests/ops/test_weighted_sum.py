@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from geozoo.ops import weighted_sum
+from geozoo.ops import textbook, weighted_sum
 
 module = importlib.import_module("geozoo.ops.weighted_sum")
 NODES, TARGETS, ROWS = 5, 4, 40
@@ -48,6 +48,14 @@ def test_values_and_derivatives(lengths, middle):
     torch.testing.assert_close(summed(weight, x), expected, rtol=1e-12, atol=1e-12)
     assert torch.autograd.gradcheck(summed, (weight, x))
     assert torch.autograd.gradgradcheck(summed, (weight, x))
+
+
+@pytest.mark.parametrize("lengths", [(ROWS, 17), ()])
+def test_the_plain_form_gives_the_same(lengths):
+    weight, x, routes = random(ROWS, 3), random(NODES, 3).float(), routes_of(*lengths)
+    with textbook():
+        found = weighted_sum(weight, x, routes, TARGETS)
+    torch.testing.assert_close(found, weighted_sum(weight, x, routes, TARGETS))
 
 
 @pytest.mark.parametrize("constant", ["weight", "x"])
