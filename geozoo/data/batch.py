@@ -160,8 +160,9 @@ class GraphBatch:
         return self._with(merged)
 
     def _with(self, tensors: Mapping[str, Tensor]) -> GraphBatch:
-        sizes = {"num_graphs": self.num_graphs, "num_pairs": self.num_pairs}
-        return GraphBatch(tensors, levels=self._levels, **sizes)
+        return GraphBatch(
+            tensors, levels=self._levels, num_graphs=self.num_graphs, num_pairs=self.num_pairs
+        )
 
     def to_pyg(self) -> Batch:
         """The same graphs as a PyTorch Geometric batch, which supports ``to_data_list``.

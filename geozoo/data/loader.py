@@ -115,6 +115,8 @@ class GraphLoader(DataLoader):
         ValueError: If ``shuffle`` or ``batch_sampler`` is set.
     """
 
+    sampler: EpochBatchSampler
+
     def __init__(
         self,
         store: Store,

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Self
+from typing import Any, Literal, Self
 
+#: Node features of molecules, see `geozoo.data.QM9`.
+Features = Literal["pyg", "chemistry", "elements"]
+#: Edges of molecules, see `geozoo.data.QM9`.
+Edges = Literal["complete", "bonds"]
 #: Key prefix of the number of samples of a split in a stored record.
 _SIZE = "num_"
 
@@ -31,8 +35,8 @@ class MoleculeInputs(_Part):
         bonds: method of bond perception with its version, such as ``"rdkit 2025.9.1"``.
     """
 
-    features: str | None = None
-    edges: str | None = None
+    features: Features | None = None
+    edges: Edges | None = None
     bonds: str | None = None
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
+from torch.utils.data import TensorDataset
 from torch.utils.data.distributed import DistributedSampler
 
 
@@ -59,7 +60,8 @@ class EpochBatchSampler(DistributedSampler):
                 f"graphs: training needs at least one graph per rank, got {len(graphs)} graphs for "
                 f"{num_replicas} ranks"
             )
-        super().__init__(graphs, num_replicas=num_replicas, rank=rank, shuffle=shuffle, seed=seed)
+        dataset = TensorDataset(graphs)
+        super().__init__(dataset, num_replicas=num_replicas, rank=rank, shuffle=shuffle, seed=seed)
         self.graphs = np.asarray(graphs.cpu())
         self.batch_size = batch_size
         self.start = 0

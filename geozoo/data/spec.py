@@ -133,7 +133,9 @@ class DataSpec(ABC):
         record = DataRecord.from_dict(rest.pop("protocol", {}))
         if family not in families:
             raise ValueError(f"family must be one of {tuple(families)}, got {family!r}")
-        plain = {key: tuple(v) if isinstance(v, list) else v for key, v in rest.items()}
+        plain: dict[str, Any] = {
+            key: tuple(v) if isinstance(v, list) else v for key, v in rest.items()
+        }
         return families[family](**plain, record=record)
 
 
@@ -204,7 +206,7 @@ class GeometricSpec(DataSpec):
         Also covers given edges versus complete graphs, and inputs that are computed differently.
         """
         found = super().differences(other)
-        if self.family == other.family:
+        if isinstance(other, GeometricSpec):
             found += self._input_differences(other)
         if found or not self.elements:
             return found
@@ -214,7 +216,7 @@ class GeometricSpec(DataSpec):
         text = f"elements {new} (atomic numbers) are new to the model, which knows {known}"
         return [text] if new else []
 
-    def _input_differences(self, other: DataSpec) -> list[str]:
+    def _input_differences(self, other: GeometricSpec) -> list[str]:
         own, theirs = self.inputs, other.inputs
         return [
             f"{name} is {own[name]} for the model and {theirs[name]} here"
@@ -229,7 +231,9 @@ class GeometricSpec(DataSpec):
         Whether the dataset provides edges; and for a dataset with several ways to compute features
         and edges, its arguments ``features``, ``edges`` and, if relevant, ``bonds``.
         """
-        known = {} if self.has_edges is None else {"has_edges": self.has_edges}
+        known: dict[str, str | bool] = {}
+        if self.has_edges is not None:
+            known["has_edges"] = self.has_edges
         made = self.record.inputs
         if made is None:
             return known

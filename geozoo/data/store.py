@@ -211,8 +211,10 @@ class GraphStore:
             level, _, name = key.partition(".")
             if name:
                 levels[level][name] = value
-        structure = {key: tensors.get(key) for key in ("edge_index", "num_edges")}
-        return cls(tensors["num_nodes"], **levels, **structure)
+        return cls(
+            tensors["num_nodes"], **levels,
+            edge_index=tensors.get("edge_index"), num_edges=tensors.get("num_edges"),
+        )  # fmt: skip
 
     @staticmethod
     def header(path: str | Path) -> dict[str, str] | None:

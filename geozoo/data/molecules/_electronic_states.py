@@ -129,13 +129,15 @@ def _number(value: Any) -> float | None:
 def recorded_states(states: Sequence[ElectronicState]) -> dict[str, list[float]]:
     """Total charges and spins that occur, each if every structure has one."""
     found = {CHARGES: {s.charge for s in states}, SPINS: {s.spin for s in states}}
-    return {key: sorted(values) for key, values in found.items() if values and None not in values}
+    known = {key: {v for v in values if v is not None} for key, values in found.items()}
+    return {key: sorted(known[key]) for key in found if known[key] and None not in found[key]}
 
 
 def states_of_record(record: DataRecord) -> list[ElectronicState]:
     """One state for each combination of the recorded charges and spins."""
     known = record.structures or StructureFiles()
-    charges, spins = known.total_charge or [None], known.spin or [None]
+    charges: Sequence[float | None] = known.total_charge or [None]
+    spins: Sequence[float | None] = known.spin or [None]
     key = "from the training files"
     return [ElectronicState(charge, spin, key, key) for charge in charges for spin in spins]
 

@@ -15,6 +15,8 @@ from geozoo.data.molecules._qm9_files import Molecule
 from geozoo.data.molecules.bonds import bond_orders
 
 BondSource = Literal["auto", "rdkit", "distance"]
+#: A source that `resolve_bond_source` returns.
+ResolvedSource = Literal["rdkit", "distance"]
 #: Values of `Bonds.hybridization`.
 _HYBRIDIZATIONS = {"SP": 1, "SP2": 2, "SP3": 3}
 
@@ -38,7 +40,7 @@ class Bonds:
     charge: np.ndarray = field(repr=False)
 
 
-def resolve_bond_source(source: BondSource) -> Literal["rdkit", "distance"]:
+def resolve_bond_source(source: BondSource) -> ResolvedSource:
     """Resolve ``"auto"`` to RDKit if it is installed, and to distances otherwise.
 
     Raises:
@@ -53,7 +55,7 @@ def resolve_bond_source(source: BondSource) -> Literal["rdkit", "distance"]:
 
 
 def find_bonds(
-    molecules: Sequence[Molecule], source: Literal["rdkit", "distance"], advance: Callable
+    molecules: Sequence[Molecule], source: ResolvedSource, advance: Callable[[int], object]
 ) -> tuple[list[Bonds], str, int]:
     """The bonds of every molecule.
 

@@ -98,7 +98,9 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
                 raise ValueError(
                     f"{path}: {member.name} must be at most {_MAX_BYTES} bytes, got {member.size}"
                 )
-            yield member.name, archive.extractfile(member).read()
+            content = archive.extractfile(member)
+            assert content is not None  # it is a file
+            yield member.name, content.read()
             if raw.tell() != done:
                 advance(raw.tell() - done)
                 done = raw.tell()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,14 +13,11 @@ from torch import Tensor
 from geozoo.data.molecules._qm9_bonds import Bonds, bonds_from_distances, hydrogens_of_nearest
 from geozoo.data.molecules._qm9_files import ELEMENTS, PROPERTIES, Molecule
 from geozoo.data.molecules._qm9_store import make_store, number_of_hydrogens
-from geozoo.data.record import DataRecord, MoleculeInputs
+from geozoo.data.record import DataRecord, Edges, Features, MoleculeInputs
 from geozoo.data.store import GraphStore
 
 if TYPE_CHECKING:
     from geozoo.data.molecules._ase_frames import Structure
-
-Features = Literal["pyg", "chemistry", "elements"]
-Edges = Literal["complete", "bonds"]
 
 
 def node_features(store: GraphStore, features: Features) -> Tensor:
@@ -41,9 +38,11 @@ def edges_of(store: GraphStore, edges: Edges) -> dict[str, Any]:
     """Edge arguments of `GraphStore`: each bond in both directions; empty for complete graphs."""
     if edges == "complete":
         return {}
-    pairs = store.edge_index
+    pairs, num_pairs = store.edge_index, store.num_edges
+    if pairs is None or num_pairs is None:
+        raise ValueError("edges=bonds requires a store with bonds, got one without edges")
     both = torch.stack([pairs, pairs.flip(0)], -1).flatten(1)
-    return {"edge_index": both, "num_edges": 2 * store.num_edges}
+    return {"edge_index": both, "num_edges": 2 * num_pairs}
 
 
 def inputs_of_qm9(record: DataRecord) -> MoleculeInputs | None:
@@ -65,8 +64,12 @@ def qm9_inputs(inputs: MoleculeInputs, structures: Sequence[Structure]) -> Graph
         structures: the molecules.
 
     Raises:
-        ValueError: If an element does not occur in QM9, or bonds are required but not given.
+        ValueError: If an element does not occur in QM9, bonds are required but not given, or the
+            record lacks the choice of features or edges.
     """
+    features, edges = inputs.features, inputs.edges
+    if features is None or edges is None:
+        raise ValueError(f"inputs must name features and edges, got {inputs}")
     known = set(ELEMENTS.values())
     for index, structure in enumerate(structures):
         if unknown := sorted(set(structure.numbers.tolist()) - known):
@@ -88,10 +91,10 @@ def qm9_inputs(inputs: MoleculeInputs, structures: Sequence[Structure]) -> Graph
     pos = np.concatenate([molecule.pos - molecule.pos.mean(0) for molecule in molecules])
     node = {
         "pos": torch.from_numpy(pos),
-        "x": node_features(whole, inputs.features),
+        "x": node_features(whole, features),
         "z": whole.node["z"].long(),
     }
-    return GraphStore(whole.num_nodes, node, **edges_of(whole, inputs.edges))
+    return GraphStore(whole.num_nodes, node, **edges_of(whole, edges))
 
 
 def _bonds(inputs: MoleculeInputs, molecule: Molecule, given: Bonds | None) -> Bonds:
@@ -116,7 +119,7 @@ def _bonds(inputs: MoleculeInputs, molecule: Molecule, given: Bonds | None) -> B
         )
     found, by_distance = hydrogens_of_nearest(molecule), bonds_from_distances(molecule)
     counts = [number_of_hydrogens(molecule, bonds) for bonds in (found, by_distance)]
-    if features != "elements" and not np.array_equal(*counts):
+    if features != "elements" and not np.array_equal(counts[0], counts[1]):
         warnings.warn(
             f"{where}: hydrogen counts by nearest heavy atom and by bond length differ; hydrogens "
             "are assigned to the nearest heavy atom, as in training", stacklevel=4,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from geozoo.data.molecules._qm9_bonds import Bonds, find_bonds
+from geozoo.data.molecules._qm9_bonds import Bonds, ResolvedSource, find_bonds
 from geozoo.data.molecules._qm9_files import (
     FREE_ATOMS,
     PROPERTIES,
@@ -42,7 +42,7 @@ def prepared_header(path: Path) -> Mapping[str, str] | None:
     return header if header and header.get("version") == _VERSION else None
 
 
-def prepare_store(folder: Path, archive: Path, excluded: Path, bonds: str) -> None:
+def prepare_store(folder: Path, archive: Path, excluded: Path, bonds: ResolvedSource) -> None:
     """Read the archive and write the prepared file atomically.
 
     Args:

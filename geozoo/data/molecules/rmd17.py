@@ -124,7 +124,7 @@ class RMD17(GraphDataModule):
         num_frames = len(arrays["energies"])
         rows = self._rows(num_frames, path)
         if self.num_train is not None:
-            rows["train"] = self._first(rows["train"])
+            rows["train"] = self._first(rows["train"], self.num_train)
         check_split(rows, num_frames)
         if len(rows["train"]) > _MAX_TRAIN:
             warnings.warn(
@@ -145,13 +145,13 @@ class RMD17(GraphDataModule):
         )
         return LoadedData(store, splits, spec)
 
-    def _first(self, train: Tensor) -> Tensor:
-        if self.num_train > len(train):
+    def _first(self, train: Tensor, num_train: int) -> Tensor:
+        if num_train > len(train):
             raise ValueError(
                 f"num_train must be at most {len(train)}, the number of training rows of "
-                f"{self.split}; got {self.num_train}"
+                f"{self.split}; got {num_train}"
             )
-        return train[: self.num_train]
+        return train[:num_train]
 
     def _rows(self, num_frames: int, path: Path) -> dict[str, Tensor]:
         if self.split == "every-100":

@@ -226,7 +226,7 @@ class Traffic(GraphDataModule):
         }  # fmt: skip
         rule = self.graphs.spatial
         if rule == "auto":
-            order = ("gaussian", "given", "coordinates")
+            order: tuple[Spatial, ...] = ("gaussian", "given", "coordinates")
             rule = next((name for name in order if has[name] is not None), "none")
             _LOG.info("%s: spatial graph by the rule %r", self.name, rule)
             if rule == "none":

@@ -237,6 +237,8 @@ def forecast_protocol(
         "statistics_over": statistics_over, "semantic": semantic, "aggregation": aggregation,
     }  # fmt: skip
     base = PROTOCOLS[name]
-    changes = {k: v for k, v in given.items() if v is not None and v != getattr(base, k)}
+    changes: dict[str, Any] = {
+        k: v for k, v in given.items() if v is not None and v != getattr(base, k)
+    }
     full_name = ", ".join([name, *(f"{key}={value}" for key, value in changes.items())])
     return replace(base, name=full_name, **changes)

@@ -85,8 +85,8 @@ class WindowBatch:
         return self._mapped(lambda tensor: tensor.pin_memory())
 
     def _mapped(self, function: Callable[[Tensor], Tensor]) -> WindowBatch:
-        values = self.__dict__.items()
-        return WindowBatch(**{k: None if v is None else function(v) for k, v in values})
+        fields = self.__dict__.items()
+        return self.replace(**{k: None if v is None else function(v) for k, v in fields})
 
 
 class SeriesStore:
