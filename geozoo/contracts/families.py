@@ -114,7 +114,7 @@ def family_of(model: Any) -> Family:
     >>> family_of(EGNN), family_of(Stid)
     ('geometric', 'forecasting')
     """
-    kind = model if isinstance(model, type) else type(model)
+    kind: type[Any] = model if isinstance(model, type) else type(model)
     parameters = dict(inspect.signature(kind.forward).parameters)
     names = list(parameters)[1:]
     if names[: len(_GEOMETRIC)] == list(_GEOMETRIC):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import cast
 
 import torch
 from jaxtyping import Num
@@ -126,14 +127,18 @@ class ErrorMetrics(ErrorMeasures):
             predicted, target = predictions[quantity], targets[quantity]
             check_shapes(quantity, predicted, target)
             for measure in chosen:
-                metric = self.metrics[f"{quantity}_{measure}"]
+                metric = self._by_name[f"{quantity}_{measure}"]
                 metric.update(predicted.detach().double(), target.detach().double())
 
     def compute(self) -> dict[str, Tensor]:
         """The value of every ``<quantity>_<measure>`` over all batches and devices."""
-        return {name: metric.compute() for name, metric in self.metrics.items()}
+        return {name: metric.compute() for name, metric in self._by_name.items()}
 
     def reset(self) -> None:
         """Clear the accumulated batches."""
-        for metric in self.metrics.values():
+        for metric in self._by_name.values():
             metric.reset()
+
+    @property
+    def _by_name(self) -> Mapping[str, Metric]:
+        return cast(Mapping[str, Metric], self.metrics)

@@ -125,6 +125,7 @@ class ForecastErrors(ErrorMeasures):
 class _Sums(Metric):
     """Sums and counts per horizon step."""
 
+    truth: Tensor
     full_state_update = False
     _NAMES = ("absolute", "absolute_n", "square", "square_n", "relative", "relative_n", "truth")
 
@@ -175,6 +176,8 @@ class _Sums(Metric):
 class _Means(Metric):
     """The mean over batches of several values."""
 
+    total: Tensor
+    count: Tensor
     full_state_update = False
 
     def __init__(self, size: int) -> None:

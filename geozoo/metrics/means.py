@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 from jaxtyping import Num
@@ -44,15 +45,19 @@ class WeightedMeans(ErrorMeasures):
             KeyError: If a name is unknown.
         """
         for name, value in values.items():
-            self.metrics[name].update(value.detach().double(), weights[name].detach().double())
+            self._by_name[name].update(value.detach().double(), weights[name].detach().double())
 
     def compute(self) -> dict[str, Tensor]:
         """The mean of every name that has received values."""
         return {
-            name: metric.compute() for name, metric in self.metrics.items() if metric.update_called
+            name: metric.compute() for name, metric in self._by_name.items() if metric.update_called
         }
 
     def reset(self) -> None:
         """Clear the accumulated values."""
-        for metric in self.metrics.values():
+        for metric in self._by_name.values():
             metric.reset()
+
+    @property
+    def _by_name(self) -> Mapping[str, MeanMetric]:
+        return cast(Mapping[str, MeanMetric], self.metrics)

@@ -121,10 +121,12 @@ def told(moved: Mapping[str, str]) -> str:
 
 def _kinds(init: Callable[..., Any], names: tuple[str, ...]) -> dict[str, type]:
     hints = typing.get_type_hints(init)
-    kinds = {}
+    kinds: dict[str, type] = {}
     for name in names:
         options = typing.get_args(hints[name]) or (hints[name],)
-        kinds[name] = next(option for option in options if is_dataclass(option))
+        kinds[name] = next(
+            each for each in options if isinstance(each, type) and is_dataclass(each)
+        )
     return kinds
 
 
