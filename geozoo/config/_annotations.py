@@ -34,11 +34,12 @@ def parameters_of(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     The latter are never required: the class may pass them itself.
     """
     parameters = dict(inspect.signature(target).parameters)
-    if not _hands_on(target, parameters):
+    handed = _handed_to(target, parameters)
+    if handed is None:
         return parameters
     base = {
         name: p if p.kind is p.VAR_KEYWORD else p.replace(default=None)
-        for name, p in parameters_of(target.__base__).items()
+        for name, p in parameters_of(handed).items()
         if p.kind is not p.VAR_POSITIONAL
     }
     own = {name: p for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
@@ -47,14 +48,18 @@ def parameters_of(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 def parameter_types(target: Callable[..., Any]) -> dict[str, Any]:
     """The resolved annotations of a callable's parameters; Any where they cannot be resolved."""
-    if _hands_on(target, dict(inspect.signature(target).parameters)):
-        return {**parameter_types(target.__base__), **_own_types(target.__init__)}
+    handed = _handed_to(target, dict(inspect.signature(target).parameters))
+    if handed is not None:
+        return {**parameter_types(handed), **_own_types(target.__init__)}
     return _own_types(target.__init__ if inspect.isclass(target) else target)
 
 
-def _hands_on(target: Callable[..., Any], parameters: dict[str, inspect.Parameter]) -> bool:
+def _handed_to(target: Callable[..., Any], parameters: dict[str, inspect.Parameter]) -> type | None:
+    """The base that a class passes its ``**`` arguments to; None without such arguments."""
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    return takes_any and inspect.isclass(target) and target.__base__ is not object
+    if not takes_any or not inspect.isclass(target) or target.__base__ is object:
+        return None
+    return target.__base__
 
 
 def _own_types(function: Callable[..., Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def fill_missing(
     """
     # A node of its own: keys are told from its top, and interpolations stand for their values.
     filled = OmegaConf.create(OmegaConf.to_container(node, resolve=True))
+    assert isinstance(filled, DictConfig)
     missing = sorted(OmegaConf.missing_keys(filled) - set(left))
     unknown = [f"{name}.{key}" for key in missing if _last(key) not in values]
     if unknown:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
@@ -83,7 +83,9 @@ def _move(
 ) -> None:
     """Move the options of one node."""
     owners = former_names(_target(node))
-    plain: Mapping[Any, Any] = OmegaConf.to_container(node, resolve=False) if owners else {}
+    if not owners:
+        return
+    plain = cast(dict[Any, Any], OmegaConf.to_container(node, resolve=False))
     for key, value in plain.items():
         if key not in owners:
             continue

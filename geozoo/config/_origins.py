@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+if TYPE_CHECKING:
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
 
 @dataclass(frozen=True)
@@ -80,9 +83,10 @@ def hydra_origins(config_name: str) -> Origins:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    loader = GlobalHydra.instance().config_loader()
+    loader = cast("ConfigLoaderImpl", GlobalHydra.instance().config_loader())
     # Unresolved: a recipe's name must stay the interpolation that Hydra was given.
-    words = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
+    given = HydraConfig.get().overrides.task
+    words = cast(list[str], OmegaConf.to_container(cast(ListConfig, given), resolve=False))
     groups = HydraConfig.get().runtime.choices
     values = [word for word in words if word.partition("=")[0].lstrip("+~") not in groups]
     defaults = loader.compute_defaults_list(config_name, words, RunMode.RUN)

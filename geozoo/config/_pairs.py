@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from geozoo.config._check import ConfigError
@@ -113,15 +114,19 @@ def _target(node: Mapping[str, Any]) -> Callable[..., Any] | None:
 
 
 def _node(entry: Entry) -> Mapping[str, Any]:
-    from omegaconf import OmegaConf
-
-    return OmegaConf.load(entry.config)
+    return _loaded(entry.config)
 
 
 def _task_of(entry: Entry) -> Mapping[str, Any]:
-    from omegaconf import OmegaConf
+    return _loaded(configs_folder() / "task" / f"{standard_task(entry)}.yaml")
 
-    return OmegaConf.load(configs_folder() / "task" / f"{standard_task(entry)}.yaml")
+
+def _loaded(path: Path) -> Mapping[str, Any]:
+    from omegaconf import DictConfig, OmegaConf
+
+    loaded = OmegaConf.load(path)
+    assert isinstance(loaded, DictConfig), path
+    return loaded
 
 
 def _listed(names: Collection[str]) -> str:

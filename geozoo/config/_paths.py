@@ -39,10 +39,11 @@ def _collect(
     for key in node:
         if OmegaConf.is_missing(node, key):
             continue
-        value, full = node[key], f"{path}.{key}" if path else str(key)
+        value, name = node[key], str(key)
+        full = f"{path}.{name}" if path else name
         if isinstance(value, DictConfig):
-            _collect(value, full, _target(value) or groups.get(str(key)), found)
-        elif isinstance(value, str) and _is_path(hints.get(str(key))):
+            _collect(value, full, _target(value) or groups.get(name), found)
+        elif isinstance(value, str) and _is_path(hints.get(name)):
             found[full] = value
 
 

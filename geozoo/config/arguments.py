@@ -140,7 +140,7 @@ def _unknown_entry(group: str, value: str, config_dir: Path | None) -> str | Non
 
 
 def _unknown_key(key: str) -> str | None:
-    from geozoo.config import places_of_key
+    from geozoo.config._check import places_of_key
     from geozoo.config.options import RunOptions
 
     known = [*GROUPS, *(f.name for f in dataclasses.fields(RunOptions)), "ensemble", "resume"]
