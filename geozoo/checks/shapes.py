@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def check_shape(name: str, tensor: Tensor, axes: str, *sizes: int | None) -> None:
+def check_shape(name: str, tensor: Tensor | None, axes: str, *sizes: int | None) -> Tensor:
     """Check the shape of a tensor.
 
     Args:
@@ -17,18 +17,26 @@ def check_shape(name: str, tensor: Tensor, axes: str, *sizes: int | None) -> Non
         axes: axis names, separated by spaces, for the message; a digit stands for itself.
         sizes: required size of each axis; None accepts any size.
 
+    Returns:
+        The tensor.
+
     Raises:
-        ValueError: If the number of axes or the size of an axis differs.
+        ValueError: If the number of axes or the size of an axis differs, or the value is None.
     """
-    fits = tensor.dim() == len(sizes) and all(
-        wanted is None or wanted == got for wanted, got in zip(sizes, tensor.shape, strict=True)
-    )
-    if not fits:
-        wanted = ", ".join(
-            letter if size is None or letter.isdigit() else f"{letter}={size}"
-            for letter, size in zip(axes.split(), sizes, strict=True)
+    if (
+        tensor is not None
+        and tensor.dim() == len(sizes)
+        and all(
+            wanted is None or wanted == got for wanted, got in zip(sizes, tensor.shape, strict=True)
         )
-        raise ValueError(f"{name} must have shape ({wanted}), got {tuple(tensor.shape)}")
+    ):
+        return tensor
+    wanted = ", ".join(
+        letter if size is None or letter.isdigit() else f"{letter}={size}"
+        for letter, size in zip(axes.split(), sizes, strict=True)
+    )
+    got = None if tensor is None else tuple(tensor.shape)
+    raise ValueError(f"{name} must have shape ({wanted}), got {got}")
 
 
 def check_edges(num_edges: int, basis: Tensor, basis_channels: int, window: Tensor) -> None:

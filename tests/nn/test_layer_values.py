@@ -268,3 +268,13 @@ def test_a_learned_graph_has_rows_that_sum_to_one():
     torch.testing.assert_close(graph.sum(1), torch.ones(5, dtype=torch.float64))
     expected = torch.softmax(torch.relu(layer.receivers @ layer.senders.T), 1)
     torch.testing.assert_close(graph, expected)
+
+
+@pytest.mark.parametrize("missing", ["edge_attr", "vec"])
+def test_an_input_that_is_missing_is_refused_by_name(missing):
+    layer = layers.EGNNConv(4, edge_channels=2, num_vectors=1)
+    given = {"edge_attr": torch.ones(3, 2), "vec": torch.ones(3, 1, 2)}
+    edge_index = torch.tensor([[0, 1, 2], [1, 2, 0]])
+    del given[missing]
+    with pytest.raises(ValueError, match=rf"^{missing} must have shape \(.*\), got None$"):
+        layer(torch.ones(3, 4), torch.ones(3, 2), edge_index, **given)

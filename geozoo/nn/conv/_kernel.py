@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -43,11 +45,11 @@ class KernelConv(nn.Module):
         self.kernel = nn.Linear(basis_channels, width, bias=False)
         self.bias = nn.Parameter(torch.zeros(out_channels))
 
-    def _sum(self, x: Tensor, *neighborhood: Tensor | None, **named: Tensor | None) -> Tensor:
+    def _sum(self, x: Tensor, *neighborhood: Any, **named: Any) -> Tensor:
         raise NotImplementedError
 
     @torch.no_grad()
-    def calibrate(self, x: Tensor, *neighborhood: Tensor | None, **named: Tensor | None) -> Tensor:
+    def calibrate(self, x: Tensor, *neighborhood: Any, **named: Any) -> Tensor:
         """Rescale the kernel so that input and output have equal standard deviations.
 
         The arguments are those of `forward`. Returns the output before the rescaling.

@@ -8,6 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from geozoo.checks import check_positive
+from geozoo.nn.conv._kernel import KernelConv
+from geozoo.nn.edges import Edges
+from geozoo.nn.embedding.spline import SplineTerms
 from geozoo.ops import gelu_linear
 
 
@@ -35,7 +38,7 @@ class ConvNeXtBlock(nn.Module):
 
     def __init__(
         self,
-        conv: nn.Module,
+        conv: KernelConv,
         in_channels: int,
         out_channels: int,
         *,
@@ -54,12 +57,12 @@ class ConvNeXtBlock(nn.Module):
         self.layer_scale = None if scale is None else nn.Parameter(scale)
         self.residual = in_channels == out_channels
 
-    def forward(self, x: Tensor, **neighborhood: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, **neighborhood: Tensor | SplineTerms | Edges | None) -> Tensor:
         """Return the new features; ``neighborhood`` is passed on to the convolution."""
         return self._mix(x, self.conv(x, **neighborhood))
 
     @torch.no_grad()
-    def calibrate(self, x: Tensor, **neighborhood: Tensor | None) -> Tensor:
+    def calibrate(self, x: Tensor, **neighborhood: Tensor | SplineTerms | Edges | None) -> Tensor:
         """Calibrate the convolution on this input; return the output before the rescaling."""
         return self._mix(x, self.conv.calibrate(x, **neighborhood))
 

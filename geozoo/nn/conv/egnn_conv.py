@@ -108,8 +108,8 @@ class EGNNConv(nn.Module):
         parts = [h.index_select(0, receiver), h.index_select(0, sender)]
         parts.append(rel_pos.square().sum(-1, keepdim=True))
         if self.edge_channels:
-            check_shape("edge_attr", edge_attr, "E A", len(sender), self.edge_channels)
-            parts.append(edge_attr)
+            shape = (len(sender), self.edge_channels)
+            parts.append(check_shape("edge_attr", edge_attr, "E A", *shape))
         message = self.message(torch.cat(parts, -1))
         if self.attention is not None:
             message = message * self.attention(message).sigmoid()
@@ -129,5 +129,5 @@ class EGNNConv(nn.Module):
     def _drift(self, h: Tensor, vec: Tensor | None, dim: int) -> Tensor | float:
         if self.drift is None:
             return 0.0
-        check_shape("vec", vec, "N V dim", len(h), self.num_vectors, dim)
+        vec = check_shape("vec", vec, "N V dim", len(h), self.num_vectors, dim)
         return (self.drift(h).unsqueeze(-1) * vec).sum(1)

@@ -93,11 +93,12 @@ class NodeODE(nn.Module):
         decay = 3 * torch.eye(self.channels, dtype=h.dtype, device=h.device)
         matrix = self.channel_matrix() - decay
         initial = h.detach() if self.detach_initial else h
-        rate: Tensor | None = torch.sigmoid(self.alpha) / 2
+        rates = torch.sigmoid(self.alpha) / 2
+        rate: Tensor | None = None
         if self.groups == 1:  # the rate scales whole rows of the graph
-            graph, rate = rate.mT * graph, None
+            graph = rates.mT * graph
         else:
-            rate = rate.repeat_interleave(h.shape[2] // self.groups, 0).mT.unsqueeze(-1)
+            rate = rates.repeat_interleave(h.shape[2] // self.groups, 0).mT.unsqueeze(-1)
 
         def derivative(_: Tensor, state: Tensor) -> Tensor:
             total = _mix_channels(state, matrix, attend_to_steps(state, left, right)) + initial

@@ -25,7 +25,7 @@ class DirectedEdges(NamedTuple):
     tensor([[2.]])
     """
 
-    index: Int[Tensor, "2 E"]
+    index: Int[Tensor, "2 E"]  # type: ignore[assignment]  # hides tuple.index
     shift: Float[Tensor, "E dim"] | None = None
 
     @property

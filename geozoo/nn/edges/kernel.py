@@ -26,9 +26,9 @@ class Kernel(NamedTuple):
     loop_basis: Tensor | SplineTerms | None = None
 
     @property
-    def is_linear(self) -> bool:
-        """Whether rows are a linear map of the basis with one weight per channel."""
-        return isinstance(self.map, nn.Linear) and not self.full
+    def matrix(self) -> Tensor | None:
+        """Matrix ``[C, K]`` whose product with the basis gives the rows; None for other kernels."""
+        return self.map.weight if isinstance(self.map, nn.Linear) and not self.full else None
 
     def rows(self) -> Tensor:
         """Return the kernel rows of the edges: ``[..., C]``, or ``[..., C_out * C]`` if full."""

@@ -51,9 +51,10 @@ class SortedEdges(NamedTuple):
 
     def convolve(self, kernel: Kernel, x: Tensor) -> Tensor:
         """Use `geozoo.ops.kernel_sum` if the kernel is linear; see `Edges.convolve`."""
-        if not kernel.is_linear:
+        matrix = kernel.matrix
+        if matrix is None or not isinstance(kernel.basis, Tensor):
             return self.directed(x.shape[0]).convolve(kernel, x)
-        return ops.kernel_sum(kernel.basis, kernel.map.weight, x, self.order)
+        return ops.kernel_sum(kernel.basis, matrix, x, self.order)
 
     def directed(self, num_nodes: int) -> DirectedEdges:
         """Return the edges in their original order."""

@@ -25,7 +25,7 @@ class SplineTerms(NamedTuple):
         weight: ``[..., 4^d]`` weights.
     """
 
-    index: Int[Tensor, "*batch n"]
+    index: Int[Tensor, "*batch n"]  # type: ignore[assignment]  # hides tuple.index
     weight: Float[Tensor, "*batch n"]
 
     def scaled(self, factor: Tensor) -> SplineTerms:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from geozoo.checks import check_not_negative, check_shape
+from geozoo.nn.conv._kernel import KernelConv
 from geozoo.nn.edges import Edges, GivenEdges, as_edges
 from geozoo.nn.embedding import KernelBasis, PolynomialWindow, SplineTerms
 from geozoo.ops import safe_norm
@@ -23,7 +25,7 @@ class Geometry(NamedTuple):
         num_nodes: number of nodes.
     """
 
-    neighborhood: dict[str, Tensor | SplineTerms | Edges | None]
+    neighborhood: Mapping[str, Tensor | SplineTerms | Edges | None]
     point_orientations: Tensor | None
     point_nodes: Tensor | None
     num_nodes: int
@@ -130,7 +132,7 @@ class Representation(nn.Module):
         """Return scalars ``[N, S]`` and vectors ``[N, V, dim]`` of the nodes."""
         raise NotImplementedError
 
-    def make_conv(self, channels: int, *, depthwise: bool) -> nn.Module:
+    def make_conv(self, channels: int, *, depthwise: bool) -> KernelConv:
         """Return a convolution that takes this representation's `Geometry.neighborhood`."""
         raise NotImplementedError
 

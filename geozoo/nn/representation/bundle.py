@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -16,9 +16,10 @@ from geozoo.geometry import (
     r3s2_invariants,
     sphere_grid,
 )
+from geozoo.geometry.grids import SphereGrid
 from geozoo.nn.conv import BundleConv, FiberBundleConv
-from geozoo.nn.edges import GivenEdges
-from geozoo.nn.embedding import KernelBasis
+from geozoo.nn.edges import Edges, GivenEdges
+from geozoo.nn.embedding import KernelBasis, SplineTerms
 from geozoo.nn.readout import lift_to_orientations, project_from_orientations
 from geozoo.nn.representation._base import Geometry, Representation, conditioned, loop_invariants
 
@@ -107,6 +108,7 @@ class BundleRepresentation(Representation):
             rel_pos.unsqueeze(-2), grid
         )
         fiber = orientation_invariants(grid.unsqueeze(1), grid, self.orientation_kind)
+        neighborhood: dict[str, Tensor | SplineTerms | Edges | None]
         if self.fiber_basis is None:
             size = (rel_pos.shape[0], grid.shape[0], grid.shape[0], -1)
             both = torch.cat([invariants.unsqueeze(2).expand(size), fiber.expand(size)], -1)
@@ -157,7 +159,9 @@ def _make_grid(dim: int, num_orientations: int, grid: str | Tensor) -> Tensor:
     if isinstance(grid, str):
         if grid not in SPHERE_GRIDS:
             raise ValueError(f"grid must be one of {SPHERE_GRIDS}, got {grid!r}")
-        return circle_grid(num_orientations) if dim == 2 else sphere_grid(num_orientations, grid)
+        if dim == 2:
+            return circle_grid(num_orientations)
+        return sphere_grid(num_orientations, cast("SphereGrid", grid))
     if grid.shape != (num_orientations, dim):
         raise ValueError(
             f"grid must have shape ({num_orientations}, {dim}), got {tuple(grid.shape)}"

@@ -15,7 +15,8 @@ from geozoo.geometry import (
     r3s2_invariants,
 )
 from geozoo.nn.conv import PointConv
-from geozoo.nn.edges import DirectedEdges, GivenEdges
+from geozoo.nn.edges import DirectedEdges, Edges, GivenEdges
+from geozoo.nn.embedding import SplineTerms
 from geozoo.nn.representation._base import Geometry, Representation, conditioned
 from geozoo.ops import offsets, ragged_arange, safe_norm, scatter
 
@@ -91,12 +92,14 @@ class EdgeLiftedRepresentation(Representation):
         if condition is not None:
             condition = condition.index_select(0, node)
         basis = self._basis(pos.index_select(0, node), orientation, point_edges, condition)
-        neighborhood = {"basis": basis, "edge_index": point_edges}
+        neighborhood: dict[str, Tensor | SplineTerms | Edges] = {
+            "basis": basis, "edge_index": point_edges,
+        }  # fmt: skip
         return Geometry(neighborhood, orientation, node, pos.shape[0])
 
     def _basis(
         self, pos: Tensor, orientation: Tensor, edges: DirectedEdges, condition: Tensor | None
-    ) -> Tensor:
+    ) -> Tensor | SplineTerms:
         rel_pos = edges.vectors(pos)
         receiving = orientation.index_select(0, edges.receiver)
         spatial = r2s1_invariants if self.dim == 2 else r3s2_invariants
@@ -116,7 +119,7 @@ class EdgeLiftedRepresentation(Representation):
             ValueError: If there are neither scalars nor vectors, or a tensor has the wrong shape.
         """
         check_lifted(x, vec, self.dim, geometry.num_nodes)
-        node, orientation = geometry.point_nodes, geometry.point_orientations
+        node, orientation = _points(geometry)
         parts = [] if x is None else [x.index_select(0, node)]
         if vec is not None:
             parts.append((vec.index_select(0, node) @ orientation.unsqueeze(-1)).squeeze(-1))
@@ -126,7 +129,7 @@ class EdgeLiftedRepresentation(Representation):
         self, features: Tensor, num_scalars: int, geometry: Geometry
     ) -> tuple[Tensor, Tensor]:
         """Return means over the points of each node, of scalars and of f times orientation."""
-        node, orientation = geometry.point_nodes, geometry.point_orientations
+        node, orientation = _points(geometry)
         scalar = scatter(features[:, :num_scalars], node, geometry.num_nodes, "mean")
         directed = features[:, num_scalars:].unsqueeze(-1) * orientation.unsqueeze(1)
         return scalar, scatter(directed, node, geometry.num_nodes, "mean")
@@ -135,6 +138,13 @@ class EdgeLiftedRepresentation(Representation):
         """Return a `PointConv`."""
         groups = channels if depthwise else 1
         return PointConv(channels, channels, self.basis_channels, groups=groups)
+
+
+def _points(geometry: Geometry) -> tuple[Tensor, Tensor]:
+    """Return node and orientation of each point."""
+    node, orientation = geometry.point_nodes, geometry.point_orientations
+    assert node is not None and orientation is not None
+    return node, orientation
 
 
 def _simple_edges(edges: DirectedEdges, pos: Tensor) -> DirectedEdges:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from e3nn import o3
 
 
-def load_o3():  # type: ignore[no-untyped-def]
+def load_o3() -> ModuleType:
     """Import and return `e3nn.o3`.
 
     Raises:

@@ -36,6 +36,8 @@ class SteerableLinear(nn.Module):
         eqs. 3 and 4.
     """
 
+    scalars: Tensor
+
     def __init__(
         self,
         irreps_in: str,

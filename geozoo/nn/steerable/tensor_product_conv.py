@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -54,7 +56,8 @@ class TensorProductConv(nn.Module):
         o3 = load_o3()
         before, after = o3.Irreps(irreps_in), o3.Irreps(irreps_out)
         self.harmonics = o3.Irreps.spherical_harmonics(degree)
-        outputs, paths = [], []
+        outputs: list[tuple[int, Any]] = []  # multiplicity and irrep
+        paths: list[tuple[int, int, int, str, bool]] = []
         for i, (count, one) in enumerate(before):
             for j, (_, other) in enumerate(self.harmonics):
                 for product in one * other:
@@ -69,6 +72,7 @@ class TensorProductConv(nn.Module):
         middle, order, _ = o3.Irreps(outputs).sort()
         paths = [(i, j, order[k], mode, own) for i, j, k, mode, own in paths]
         self.scale = num_neighbors**-0.5
+        self.basis_channels = basis_channels
         self.linear_1 = o3.Linear(before, before)
         self.product = o3.TensorProduct(
             before, self.harmonics, middle, paths, shared_weights=False, internal_weights=False
@@ -102,7 +106,7 @@ class TensorProductConv(nn.Module):
         """
         check_shape("x", x, "N in", None, self.linear_1.irreps_in.dim)
         edges = as_directed(edge_index, x.shape[0])
-        check_edges(edges.index.shape[1], basis, self.radial[0].in_features, window)
+        check_edges(edges.index.shape[1], basis, self.basis_channels, window)
         check_shape("harmonics", harmonics, "E S", edges.index.shape[1], self.harmonics.dim)
         weight = self.radial(basis) * window.unsqueeze(-1)
         message = self.product(self.linear_1(x).index_select(0, edges.sender), harmonics, weight)
