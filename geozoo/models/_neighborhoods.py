@@ -44,10 +44,12 @@ def find_edges(
         else:
             pairs = radius_pairs(pos, radius, batch, num_graphs)
         return PairedEdges(pairs, pairs.shape[1], None)
-    if edge_index is None and radius is None:
-        edge_index = complete_graph(batch, num_graphs, num_pairs=num_pairs)
-    elif edge_index is None:
-        edge_index = radius_graph(pos, radius, batch, num_graphs)
+    if edge_index is None:
+        edge_index = (
+            complete_graph(batch, num_graphs, num_pairs=num_pairs)
+            if radius is None
+            else radius_graph(pos, radius, batch, num_graphs)
+        )
     elif not isinstance(edge_index, Tensor):
         return as_edges(edge_index)
     else:
@@ -88,6 +90,7 @@ def neighborhood_geometry(
         condition: ``[G, condition_channels]``, or None.
     """
     if edge_index is None and form.on_lattice and num_graphs and not pos.requires_grad:
+        assert lattice is not None, "the form is that of a lattice"
         return lattice_geometry(representation, pos, batch, lattice, num_graphs, condition)
     edges = find_edges(
         representation, form, pos, batch, edge_index, num_graphs=num_graphs, radius=radius,

@@ -104,14 +104,15 @@ class PointNetwork(nn.Module):
         if num_graphs is None:
             num_graphs = int(batch[-1]) + 1 if batch.numel() else 0
         edges = self.neighbors(pos, batch, given, num_graphs=num_graphs)
-        outputs = self.evaluate(
+        scalar, vector = self.evaluate(
             pos, x if self.in_channels else None, vec if self.in_vectors else None, edges
         )
         if self.level == "graph":
-            outputs = tuple(
-                None if part is None else scatter(part, batch, num_graphs) for part in outputs
+            scalar, vector = (
+                None if part is None else scatter(part, batch, num_graphs)
+                for part in (scalar, vector)
             )
-        return GeometricOutput(*outputs)
+        return GeometricOutput(scalar, vector)
 
     def neighbors(
         self,

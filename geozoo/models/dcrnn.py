@@ -48,6 +48,9 @@ class DCRNN(nn.Module):
     torch.Size([2, 12, 5])
     """
 
+    walk: Tensor
+    walk_back: Tensor
+
     def __init__(
         self,
         road_adjacency: Float[Tensor, "N N"],

@@ -96,6 +96,7 @@ class EGNN(PointNetwork):
         h, moved = self.embedding(torch.cat(parts, -1)), pos
         products = None
         if self.products:
+            assert x is not None
             products = x.index_select(0, edges.sender) * x.index_select(0, edges.receiver)
         weight = None
         if self.window is not None:

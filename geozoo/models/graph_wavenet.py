@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import cast
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -115,13 +118,15 @@ class GraphWaveNet(nn.Module):
         check_windows(x, self.input_steps, self.num_nodes, self.in_channels)
         if self.use_time:
             x = with_clock(x, time, self.steps_per_day)
-        receptive_field = 1 + sum(layer.conv.shrinks for layer in self.layers)
+        receptive_field = 1 + sum(
+            layer.conv.shrinks for layer in cast("Iterable[_Layer]", self.layers)
+        )
         padding = max(0, receptive_field - self.input_steps)
         h = self.embedding(functional.pad(x, (0, 0, 0, 0, padding, 0))).transpose(1, 2)
         graphs = [self.walk, self.walk_back]
         if self.learned_graph is not None:
             graphs.append(self.learned_graph())
-        total: Tensor | float = 0.0
+        total = h.new_zeros(())
         for layer in self.layers:
             h, skip = layer(h, graphs)
             total = total + skip

@@ -91,6 +91,7 @@ class PaiNN(PointNetwork):
         s = self.embedding(pos.new_ones(len(pos), 1) if x is None else x)
         v = pos.new_zeros(*pos.shape, self.hidden_channels)
         if self.vectors is not None:
+            assert vec is not None
             v = self.vectors(vec.transpose(1, 2))
         for layer in self.layers:
             s, v = layer(s, v, basis, window, direction, edges)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -265,11 +265,13 @@ class Ponita(nn.Module):
         features = self.embedding(lifted)
         readouts = [None] * (len(self.blocks) - len(self.readouts)) + list(self.readouts)
         total: Tensor | None = None
-        for block, readout in zip(self.blocks, readouts, strict=True):
+        blocks = cast("Iterable[ConvNeXtBlock]", self.blocks)
+        for block, readout in zip(blocks, readouts, strict=True):
             features = step(block, features, geometry)
             if readout is not None:
                 part = readout(features)
                 total = part if total is None else total + part
+        assert total is not None  # the last block is read out
         scalar, vector = self.representation.project(
             total / len(self.readouts), self.out_channels, geometry
         )

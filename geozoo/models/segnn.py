@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Iterable
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -134,7 +135,8 @@ class SEGNN(PointNetwork):
         if x is not None:
             pair.append(x.index_select(0, sender) * x.index_select(0, receiver))
         h = self.embedding(self._inputs(pos, x, vec), node)
-        for message, update in zip(self.messages, self.updates, strict=True):
+        layers = zip(self.messages, self.updates, strict=True)
+        for message, update in cast("Iterable[tuple[nn.ModuleList, nn.ModuleList]]", layers):
             both = [h.index_select(0, receiver), h.index_select(0, sender), *pair]
             m = message[1](message[0](torch.cat(both, -1), edge), edge)
             total = scatter(m * weight, receiver, len(pos))

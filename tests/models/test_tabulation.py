@@ -123,6 +123,8 @@ def test_what_cannot_be_tabulated_is_refused():
         with pytest.raises(ValueError, match="^model must have representation"):
             tabulate(Ponita(1, 1, radius=1.0, **in_groups(Ponita, options)))
     tabled, _ = tabulate(made("positions"), max_distance=1.0)
+    with pytest.raises(ValueError, match="model must have kernels of its own, got a model that is"):
+        tabulate(tabled, max_distance=1.0)
     with pytest.raises(ValueError, match="values must lie within the table"):
         tabled(10 * torch.rand(4, 3).double(), torch.randn(4, 3).double(), torch.zeros(4).long())
     with pytest.raises(ValueError, match="points must be at least 1"):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from geozoo.models.ponita import Ponita
+from geozoo.nn.conv import ConvNeXtBlock
+from geozoo.nn.conv._kernel import KernelConv
+from geozoo.nn.embedding import KernelBasis
 from geozoo.nn.embedding.spline import SplineGrid, SplineTable
 
 
@@ -51,8 +55,13 @@ def tabulate(model: Ponita, *, max_distance: float | None = None, points: int = 
     limit = model.radius if max_distance is None else max_distance
     if limit is None or not limit > 0:
         raise ValueError(f"max_distance must be positive for a model without radius, got {limit!r}")
-    kernels = [getattr(block.conv, "kernel", None) for block in model.blocks]
-    dim = model.representation.basis.features.in_features
+    basis = model.representation.basis
+    if not isinstance(basis, KernelBasis):
+        raise ValueError(
+            "model must have kernels of its own, got a model that is tabulated already"
+        )
+    kernels = [getattr(block.conv, "kernel", None) for block in _blocks(model)]
+    dim = basis.features.in_features
     if None in kernels or dim > 2 or model.condition_channels:
         raise ValueError(
             'model must have representation "bundle" or "position" and no condition, got a model '
@@ -63,21 +72,25 @@ def tabulate(model: Ponita, *, max_distance: float | None = None, points: int = 
     lower = [-limit, 0.0 if model.dim == 3 else -limit] if dim == 2 else [0.0]
     grid = SplineGrid(lower, [limit] * dim, points)
     tabled, weight = copy.deepcopy(model), model.embedding.weight
-    tabled.representation.basis = grid.to(weight.device)
+    tabled.representation.add_module("basis", grid.to(weight.device))
     tabled.backend = tabled.form.tabulated
     worst = 0.0
     samples = _inside(exact, limit, dim)
-    for block, source in zip(tabled.blocks, exact.blocks, strict=True):
+    for block, source in zip(_blocks(tabled), _blocks(exact), strict=True):
 
-        def kernel(invariants: Tensor, conv: torch.nn.Module = source.conv) -> Tensor:
+        def kernel(invariants: Tensor, conv: KernelConv = source.conv) -> Tensor:
             return conv.kernel(exact.representation.basis(invariants))
 
         table = SplineTable(grid.cpu().coefficients(kernel))
         wanted = kernel(samples)
         worst = max(worst, float((table(grid(samples)) - wanted).abs().max() / wanted.std()))
-        block.conv.kernel = table.to(weight)
+        block.conv.add_module("kernel", table.to(weight))
     grid.to(weight.device)
     return Tabulated(tabled, worst)
+
+
+def _blocks(model: Ponita) -> Iterable[ConvNeXtBlock]:
+    return cast("Iterable[ConvNeXtBlock]", model.blocks)
 
 
 def _inside(model: Ponita, limit: float, dim: int) -> Tensor:
