@@ -29,7 +29,7 @@ class Diffusion(nn.Module, ABC):
         ValueError: If a scale is not positive, or above 1e6.
     """
 
-    #: Whether the process has a method ``negative_log_likelihood``, like `DiscreteDiffusion`.
+    #: Whether the process implements `negative_log_likelihood`, like `DiscreteDiffusion`.
     has_likelihood: ClassVar[bool] = False
 
     def __init__(self, *, class_scale: float, number_scale: float | None) -> None:
@@ -72,6 +72,21 @@ class Diffusion(nn.Module, ABC):
             level: noise levels from `draw_levels`.
             noise: noise from `standard_noise`.
         """
+
+    def negative_log_likelihood(
+        self,
+        network: Network,
+        clean: Points,
+        cloud: Cloud,
+        step: Int[Tensor, " G"],
+        noises: tuple[Points, Points],
+    ) -> Float[Tensor, " G"]:
+        """An upper bound on the negative log-likelihood of each cloud, if ``has_likelihood``.
+
+        Raises:
+            NotImplementedError: For a process without a likelihood.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no likelihood")
 
     @abstractmethod
     def sample(

@@ -116,7 +116,7 @@ def rdkit_molecules(z: Tensor, batch: Tensor, num_graphs: int, bonds: MoleculeBo
 
 
 def generation_scores(
-    smiles: Sequence[str | None], known: Collection[str] | None
+    smiles: Sequence[str | None], known: Collection[str | None] | None
 ) -> dict[str, float]:
     """Validity, uniqueness and novelty in per cent.
 

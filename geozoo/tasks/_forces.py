@@ -27,8 +27,9 @@ def energy_and_force(
         energy = network(**{**inputs, "pos": pos}).scalar[:, 0]
         gradient = None
         if energy.requires_grad:
-            options = {"create_graph": create_graph, "allow_unused": True}
-            (gradient,) = torch.autograd.grad(energy.sum(), pos, **options)
+            (gradient,) = torch.autograd.grad(
+                energy.sum(), pos, create_graph=create_graph, allow_unused=True
+            )
     if gradient is None:
         raise ValueError(
             "model must have energies that depend on the positions, for forces, got "

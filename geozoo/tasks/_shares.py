@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
+from geozoo.data import GraphStore
 from geozoo.data.loader import Store
 from geozoo.data.sampler import EpochBatchSampler
 
@@ -106,6 +107,13 @@ def checked_loader(loader: Any) -> Any:
         "trainer.devices and trainer.accumulate_grad_batches must be 1 with batches whose order is "
         f"not known beforehand, got a {type(loader).__name__}: train with a GraphDataModule"
     )
+
+
+def graphs_of(store: Store) -> GraphStore:
+    """The store, if it is one of graphs; TypeError for another one."""
+    if not isinstance(store, GraphStore):
+        raise TypeError(f"the data must be graphs in a GraphStore, got a {type(store).__name__}")
+    return store
 
 
 def nodes_of(store: Store) -> Tensor:

@@ -18,6 +18,7 @@ from geozoo.metrics import WeightedMeans
 from geozoo.tasks._description import Outcome
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks._rotations import evaluation_rotations
+from geozoo.tasks._shares import graphs_of
 from geozoo.tasks.geometric import GeometricTask
 
 #: Number of the rotations of `rotated_error`, away from those that a test averages over.
@@ -46,6 +47,9 @@ class Classification(GeometricTask):
     """
 
     frequent: Tensor
+    val_errors: WeightedMeans
+    test_errors: WeightedMeans
+    baseline_errors: WeightedMeans
 
     outputs: ClassVar[tuple[str, ...]] = ("scalar",)
 
@@ -77,7 +81,7 @@ class Classification(GeometricTask):
 
     def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
         """Count the classes of the training part, and let the model see a batch."""
-        labels = datamodule.store.graph[self.spec.target][datamodule.splits["train"]]
+        labels = graphs_of(datamodule.store).graph[self.spec.target][datamodule.splits["train"]]
         self.frequent.fill_(int(torch.bincount(labels).argmax()))
         return super().prepare(datamodule, num_processes)
 

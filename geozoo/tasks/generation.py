@@ -74,6 +74,9 @@ class Generation(GraphTask):
     outputs: ClassVar[tuple[str, ...]] = ("scalar", "vector")
     fits_models: ClassVar[bool] = False
     spec: GeometricSpec
+    val_errors: WeightedMeans
+    test_errors: WeightedMeans
+    baseline_errors: WeightedMeans
 
     def __init__(
         self,
@@ -175,10 +178,10 @@ class Generation(GraphTask):
     def targets(self, batch: GraphBatch) -> dict[str, Tensor]:
         """How much each molecule counts in the mean of every measure."""
         weights = self.process.weights(_cloud(batch))
-        weights = dict.fromkeys(("loss", "positions", "features"), weights)
+        counts = dict.fromkeys(("loss", "positions", "features"), weights)
         if self.process.has_likelihood:
-            weights["nll"] = torch.ones_like(weights["loss"])
-        return weights
+            counts["nll"] = torch.ones_like(weights)
+        return counts
 
     def metric_units(self) -> dict[str, str]:
         """Nats for the likelihood, per cent for what is measured on samples."""
@@ -259,7 +262,7 @@ class Generation(GraphTask):
 
     def _training_smiles(self) -> set[str | None]:
         """What the training molecules are by the distance rule, so that novelty is one measure."""
-        data = self.trainer.datamodule
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it for a test
         _LOG.info("finding the structures of the training part, which novelty is measured against")
         known: set[str | None] = set()
         for part in data.splits["train"].split(1000):

@@ -36,6 +36,8 @@ class LowRankUpdate(nn.Module):
         weight ``[out_features, in_features]``; the result has the same.
     """
 
+    scale: Tensor
+
     def __init__(
         self, out_features: int, in_features: int, *, rank: int, alpha: float | None = None
     ) -> None:

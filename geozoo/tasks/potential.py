@@ -23,7 +23,7 @@ from geozoo.data.molecules.atom_energies import (
 from geozoo.tasks._compositions import column_energies, undetermined
 from geozoo.tasks._forces import energy_and_force
 from geozoo.tasks._quantity import Quantity
-from geozoo.tasks._shares import nodes_of
+from geozoo.tasks._shares import graphs_of, nodes_of
 from geozoo.tasks._usage import Usage, of_potential
 from geozoo.tasks.geometric import GeometricTask
 
@@ -137,7 +137,7 @@ class Potential(GeometricTask):
             ValueError: when validation or test energies are of compositions that the training part
                 does not determine.
         """
-        store, splits = datamodule.store, datamodule.splits
+        store, splits = graphs_of(datamodule.store), datamodule.splits
         if self.spec.elements and "x" in store.node:
             self._learn_compositions(compositions_of(store)[splits["train"]])
             for part in ("val", "test"):
@@ -154,7 +154,7 @@ class Potential(GeometricTask):
         Raises:
             ValueError: when a composition is not determined; names it.
         """
-        store = datamodule.store
+        store = graphs_of(datamodule.store)
         if self.spec.elements and "x" in store.node:
             compositions = compositions_of(store)[datamodule.splits[part]]
             x, z = store.node["x"], store.node.get("z")
@@ -210,7 +210,9 @@ class Potential(GeometricTask):
         """See `GraphTask.earlier_state`: energies of atoms stood in the statistics alone."""
         state = {name: getattr(self, name) for name in LATER_BUFFERS}
         if data:
-            state["atom_energies"] = column_energies(GeometricSpec.from_dict(data))
+            spec = GeometricSpec.from_dict(data)
+            assert isinstance(spec, GeometricSpec)  # a potential has no other data
+            state["atom_energies"] = column_energies(spec)
         return state
 
     def usage(self, model: str) -> Usage:

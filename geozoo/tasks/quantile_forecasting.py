@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from geozoo.contracts import Fitted, measure_of
-from geozoo.data import ForecastSpec, WindowBatch
+from geozoo.data import DataSpec, ForecastSpec, WindowBatch
 from geozoo.metrics import QUANTILES, QuantileErrors, pinball
 from geozoo.tasks.forecasting import Forecasting
 
@@ -42,6 +42,7 @@ class QuantileForecasting(Forecasting):
     """
 
     fits_models: ClassVar[bool] = False
+    test_errors: QuantileErrors
 
     def __init__(
         self, model: nn.Module, spec: ForecastSpec, *, quantiles: Sequence[float] = _LEVELS,
@@ -56,7 +57,7 @@ class QuantileForecasting(Forecasting):
             setattr(self, name, QuantileErrors(getattr(self, name), self.levels, mask=mask))
 
     @staticmethod
-    def model_arguments(spec: ForecastSpec, node: Mapping[str, Any]) -> dict[str, Any]:
+    def model_arguments(spec: DataSpec, node: Mapping[str, Any]) -> dict[str, Any]:
         """What the data say, with an output for every quantile of every step."""
         arguments = spec.model_arguments()
         levels = checked_levels(node.get("quantiles", _LEVELS))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 
-def present_rates(schedule: LambdaLR) -> list[float]:
+def present_rates(schedule: LambdaLR) -> list[float | Tensor]:
     """The learning rate of every parameter group by the schedule as it is now.
 
     A continued run may have another length than the checkpoint it goes on from; the rates of its
@@ -19,7 +20,9 @@ def present_rates(schedule: LambdaLR) -> list[float]:
     return [base * by for base, by in zip(schedule.base_lrs, factors, strict=True)]
 
 
-def change_told(before: float, after: float, epoch: int, num_epochs: int | None) -> str:
+def change_told(
+    before: float | Tensor, after: float | Tensor, epoch: int, num_epochs: int | None
+) -> str:
     """What a log says where a continuation changes the learning rate.
 
     Args:
