@@ -53,7 +53,7 @@ def grouped(*names: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
                 warnings.warn(f"{type(self).__name__}: {told(moved)}", FutureWarning, stacklevel=2)
             for name in groups.keys() & arguments.keys():
                 arguments[name] = _made(groups[name], arguments[name], name)
-            init(self, *args, **arguments)  # type: ignore[call-arg, arg-type]
+            init(self, *args, **arguments)
 
         setattr(constructor, _MARK, names)
         return typing.cast(Callable[P, None], constructor)

@@ -74,7 +74,7 @@ def read_published(path: Path) -> list[Published]:
     Raises:
         ValueError: If the columns are not those of `Published`.
     """
-    return [Published(**row) for row in read_rows(path, Published)]
+    return read_rows(path, Published)
 
 
 def all_published() -> list[Published]:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from statistics import mean, stdev
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from geozoo.contracts import measure_of
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Row = TypeVar("Row", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,7 @@ def read_results(path: Path) -> list[Result]:
     Raises:
         ValueError: If the columns are not those of `Result`.
     """
-    return [Result(**row) for row in read_rows(path, Result)]
+    return read_rows(path, Result)
 
 
 def write_results(path: Path, results: Iterable[Result]) -> None:
@@ -169,13 +175,20 @@ def over_seeds(results: Sequence[Result]) -> Result:
         value=mean(values),
         std=stdev(values),
         seeds=" ".join(sorted(seeds, key=int)),
-        wall_time_s=None if None in times else mean(times),
-        peak_memory_mb=None if None in peaks else max(peaks),
+        wall_time_s=_if_all_known(mean, times),
+        peak_memory_mb=_if_all_known(max, peaks),
     )
 
 
-def read_rows(path: Path, kind: type) -> list[dict[str, object]]:
-    """The rows of a CSV file as arguments of a dataclass; empty if the file does not exist.
+def _if_all_known(
+    summary: Callable[[list[float]], float], values: Sequence[float | None]
+) -> float | None:
+    known = [value for value in values if value is not None]
+    return summary(known) if len(known) == len(values) else None
+
+
+def read_rows(path: Path, kind: type[Row]) -> list[Row]:
+    """The rows of a CSV file as instances of a dataclass; empty if the file does not exist.
 
     Raises:
         ValueError: If the columns are not the fields of the dataclass.
@@ -190,12 +203,12 @@ def read_rows(path: Path, kind: type) -> list[dict[str, object]]:
         if not needed <= set(reader.fieldnames or []) <= set(names):
             raise ValueError(f"{path} must have the columns {names}, got {reader.fieldnames}")
         return [
-            {name: _parsed(name, text) for name, text in row.items() if name is not None}
+            kind(**{name: _parsed(name, text) for name, text in row.items() if name is not None})
             for row in reader
         ]
 
 
-def _parsed(name: str, text: str) -> object:
+def _parsed(name: str, text: str) -> Any:
     if name not in _NUMBERS:
         return text
     return float(text) if text else None

@@ -18,7 +18,9 @@ Outputs = dict[str, Tensor]
 @contextlib.contextmanager
 def full_precision() -> Iterator[None]:
     """Disable TF32, which rounds float32 factors to 10-bit mantissas on GPUs."""
-    switches = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+    # torch's stubs lack it.
+    conv = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    switches = (torch.backends.cuda.matmul, conv)
     former = [switch.fp32_precision for switch in switches]
     try:
         for switch in switches:

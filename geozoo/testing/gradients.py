@@ -40,12 +40,11 @@ def assert_gradients(
         return tuple(_call_with(module, inputs, given).values())
 
     # Fast mode compares random projections of the Jacobian: equally strict and much cheaper.
-    options = {"fast_mode": True, "atol": 1e-5, "rtol": 1e-3}
     with full_precision(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         for check in (torch.autograd.gradcheck, torch.autograd.gradgradcheck)[: 1 + second]:
             try:
-                check(function, values, **options)
+                check(function, values, fast_mode=True, atol=1e-5, rtol=1e-3)
             except RuntimeError as error:
                 raise AssertionError(f"{check.__name__} of {names}: {error}") from error
 
