@@ -1,5 +1,7 @@
 """Entries of the zoo, and the composition and check of their configs."""
 
+from typing import TYPE_CHECKING
+
 from geozoo.config._compose import CONFIG_NAME, compose, forced_words, plain_word
 from geozoo.config._entries import (
     Entry,
@@ -14,6 +16,14 @@ from geozoo.config._entries import (
     zoo_folder,
 )
 from geozoo.config._nearest import nearest
+
+if TYPE_CHECKING:
+    from geozoo.config._check import ConfigError, check, places_of_key
+    from geozoo.config._filling import fill_missing
+    from geozoo.config._grouping import regroup, short_name
+    from geozoo.config._origins import Layer, Origins, hydra_origins
+    from geozoo.config._pairs import check_pair
+    from geozoo.config._paths import path_values
 
 __all__ = [
     "CONFIG_NAME",

@@ -37,7 +37,7 @@ def read_arrays(
         ValueError: If the file is not an ``.npz`` file, arrays are missing, shapes do not match,
             values are not numeric, or a charge or spin does not occur in the training data.
     """
-    wanted = {"pos": (spec.dim,)}
+    wanted: dict[str, tuple[int, ...]] = {"pos": (spec.dim,)}
     if spec.in_channels:
         wanted["x"] = (spec.in_channels,)
     if spec.in_vectors:

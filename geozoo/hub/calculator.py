@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 
-from geozoo.data import structure_of
+from geozoo.data import GeometricSpec, structure_of
 from geozoo.hub.ensemble import Ensemble
 from geozoo.hub.loading import TrainedModel, load
 from geozoo.hub.structures import allow_any_composition, predict_store, structure_store
@@ -47,7 +47,7 @@ class GeozooCalculator(Calculator):
     ``atoms.calc = GeozooCalculator("runs/my_model")`` is all that an ASE script needs.
     """
 
-    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces"]
+    implemented_properties: list[str] = ["energy", "free_energy", "forces"]
 
     def __init__(
         self,
@@ -61,8 +61,9 @@ class GeozooCalculator(Calculator):
         super().__init__(**options)
         if dtype not in (None, "float32", "float64"):
             raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}')
-        is_loaded = isinstance(model, (TrainedModel, Ensemble))
-        self.model = copy.deepcopy(model) if is_loaded else load(model)
+        self.model: TrainedModel | Ensemble = (
+            copy.deepcopy(model) if isinstance(model, (TrainedModel, Ensemble)) else load(model)
+        )
         if not isinstance(self.model.task, Potential):
             raise ValueError(
                 f"model must be a potential (energy and forces), but {self.model.name} predicts "
@@ -100,7 +101,9 @@ class GeozooCalculator(Calculator):
                 "supports isolated molecules only"
             )
         structure = structure_of(self.atoms, "the structure")
-        store = structure_store(self.model.spec, [structure])
+        spec = self.model.spec
+        assert isinstance(spec, GeometricSpec)  # that of a potential
+        store = structure_store(spec, [structure])
         predicted = predict_store(self.model, store)
         self.results = {
             "energy": float(predicted["energy"][0]) * _EV_PER_MEV,

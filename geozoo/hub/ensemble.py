@@ -45,10 +45,10 @@ class Ensemble:
                 if _DIFFERENCES[what](member) != _DIFFERENCES[what](first):
                     raise ValueError(f"{member.name} and {first.name} differ in their {what}")
         for one, other in combinations(members, 2):
-            if what := difference(_reading(one), _reading(other)):
+            if settings := difference(_reading(one), _reading(other)):
                 raise ValueError(
                     f"{one.name} and {other.name} were trained on tables read with different "
-                    f"settings: {what}"
+                    f"settings: {settings}"
                 )
 
     @property
@@ -151,6 +151,6 @@ def _for_member(batch: Any, lags: tuple[int, ...], member: TrainedModel) -> Any:
     if not member.lags:
         return batch.replace(lagged=None, lagged_observed=None)
     columns = [lags.index(lag) for lag in member.lags]
-    return batch.replace(
-        lagged=batch.lagged[:, columns], lagged_observed=batch.lagged_observed[:, columns]
-    )
+    observed = batch.lagged_observed
+    assert observed is not None  # it comes with `lagged`
+    return batch.replace(lagged=batch.lagged[:, columns], lagged_observed=observed[:, columns])

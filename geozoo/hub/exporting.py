@@ -49,9 +49,9 @@ def export_program(model: TrainedModel) -> ExportedProgram:
         ValueError: If the model is of another type, or needs further inputs.
     """
     if isinstance(model.task, Potential):
-        return _potential_program(model)
+        return _potential_program(model, model.task)
     if isinstance(model.task, Forecasting):
-        return _forecast_program(model)
+        return _forecast_program(model, model.task)
     raise ValueError(
         f"only potentials and forecasters can be exported; the task of {model.name} is "
         f"{type(model.task).__name__}"
@@ -102,8 +102,8 @@ class _Potential(nn.Module):
         return self.function(values, numbers, pos, pairs)
 
 
-def _potential_program(model: TrainedModel) -> ExportedProgram:
-    task, network = model.task, model.model
+def _potential_program(model: TrainedModel, task: Potential) -> ExportedProgram:
+    network = task.model
     state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     if not isinstance(network, NeighborListed):
         raise ValueError(
@@ -111,7 +111,7 @@ def _potential_program(model: TrainedModel) -> ExportedProgram:
             "precomputed neighbour list"
         )
     given = [
-        torch.tensor(model.spec.elements), task.atom_energies, task.energy_scale,
+        torch.tensor(task.spec.elements), task.atom_energies, task.energy_scale,
         task.energy_shift, task.composition_span, task.shift_composition, task.known_compositions,
     ]  # fmt: skip
 
@@ -142,7 +142,7 @@ def _potential_program(model: TrainedModel) -> ExportedProgram:
 
     values = [value.detach().clone() for value in [*state.values(), *given]]
     dtype = next(network.parameters()).dtype
-    numbers = torch.full((_EXAMPLE_ATOMS,), max(model.spec.elements))
+    numbers = torch.full((_EXAMPLE_ATOMS,), max(task.spec.elements))
     generator = torch.Generator().manual_seed(0)
     pos = 3 * torch.randn(_EXAMPLE_ATOMS, 3, generator=generator, dtype=torch.float64)
     example = numbers, pos.to(dtype), torch.triu_indices(_EXAMPLE_ATOMS, _EXAMPLE_ATOMS, 1)
@@ -183,19 +183,19 @@ class _Forecaster(nn.Module):
         return self.task.predict(batch)[spec.target]
 
 
-def _forecast_program(model: TrainedModel) -> ExportedProgram:
+def _forecast_program(model: TrainedModel, task: Forecasting) -> ExportedProgram:
     if model.lags:
         raise ValueError(
             f"{model.name} cannot be exported: it uses lags of {', '.join(map(str, model.lags))} "
             "steps, which the exported inputs do not include"
         )
-    spec = model.spec
+    spec = task.spec
     x = torch.zeros(2, spec.input_steps, spec.num_nodes, spec.in_channels)
     observed = torch.ones(2, spec.input_steps, spec.num_nodes, dtype=torch.bool)
     time = torch.zeros(2, spec.input_steps + spec.horizon, 2, dtype=torch.int64)
     windows = {0: Dim("B", min=1, max=4096)}
     return torch.export.export(
-        _Forecaster(model.task).eval(), (x, observed, time), dynamic_shapes=(windows,) * 3
+        _Forecaster(task).eval(), (x, observed, time), dynamic_shapes=(windows,) * 3
     )
 
 
@@ -214,4 +214,5 @@ def _save_onnx(program: ExportedProgram, path: Path) -> None:
             program, dynamo=True, verbose=False, input_names=["x", "observed", "time"],
             output_names=["forecast"],
         )  # fmt: skip
+    assert converted is not None  # it is with `dynamo`
     converted.save(str(path))

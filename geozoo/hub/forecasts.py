@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from geozoo.data import SeriesStore, TrafficSeries, WindowBatch
+from geozoo.data import DataSpec, ForecastSpec, SeriesStore, TrafficSeries, WindowBatch
 from geozoo.data.traffic._regular_grid import on_regular_grid
 from geozoo.data.traffic._utc_offsets import minutes_apart
 from geozoo.data.traffic.series import MINUTES_PER_DAY, day_of_week, slot_of_day
 from geozoo.hub.ensemble import SPREAD, Ensemble
 from geozoo.metrics import QUANTILES
+from geozoo.tasks import QuantileForecasting
 
 if TYPE_CHECKING:
     from geozoo.hub.loading import TrainedModel
@@ -54,10 +55,15 @@ def forecast(model: TrainedModel | Ensemble, series: TrafficSeries) -> Forecast:
             warning is logged where these are missing.
 
     Raises:
-        ValueError: If the sensors or the interval differ from training, the UTC offset differs by
-            more than daylight saving time, or the lookback window is incomplete or has no reading.
+        ValueError: If the model is not a forecaster, the sensors or the interval differ from
+            training, the UTC offset differs by more than daylight saving time, or the lookback
+            window is incomplete or has no reading.
     """
     spec = model.spec
+    if not isinstance(spec, ForecastSpec):
+        raise ValueError(
+            f"model must be a forecaster, but {model.name} was trained on {spec.family} data"
+        )
     closed = spec.record.reading.get("absent_rows") == "closed"
     if not closed:
         series = on_regular_grid(series)
@@ -83,13 +89,15 @@ def forecast(model: TrainedModel | Ensemble, series: TrafficSeries) -> Forecast:
     )  # fmt: skip
     batch = store.gather([windows - 1])
     _warn_of_lags(model.lags, batch, series, closed=closed)
-    predicted = model.predict(batch)
-    predicted = {name: value[0].cpu().numpy() for name, value in predicted.items()}
+    outputs = model.predict(batch)
+    predicted = {name: value[0].cpu().numpy() for name, value in outputs.items()}
     names = tuple(series.sensor_ids[column] for column in order)
     quantiles = None
     if f"{spec.target}{QUANTILES}" in predicted:
-        levels = model.task.levels
-        quantiles = dict(zip(levels, predicted[f"{spec.target}{QUANTILES}"], strict=True))
+        assert isinstance(model.task, QuantileForecasting)
+        quantiles = dict(
+            zip(model.task.levels, predicted[f"{spec.target}{QUANTILES}"], strict=True)
+        )
     spread = predicted.get(f"{spec.target}{SPREAD}")
     return Forecast(ahead, predicted[spec.target], quantiles, spread, names)
 
@@ -143,7 +151,7 @@ def _order(known: list[str] | None, series: TrafficSeries, count: int) -> list[i
     return [column[name] for name in known]
 
 
-def _check(spec: object, series: TrafficSeries) -> None:
+def _check(spec: ForecastSpec, series: TrafficSeries) -> None:
     features = series.values.shape[2]
     if series.interval != spec.interval:
         raise ValueError(
@@ -168,7 +176,7 @@ def _check(spec: object, series: TrafficSeries) -> None:
         )
 
 
-def _check_offsets(spec: object, series: TrafficSeries) -> None:
+def _check_offsets(spec: DataSpec, series: TrafficSeries) -> None:
     """Check that UTC offsets differ from those in training by daylight saving time at most."""
     trained = spec.record.reading.get("utc_offsets", [])
     given = series.reading.get("utc_offsets", [])

@@ -141,14 +141,14 @@ def load(
     {'position': 'length'}
     """
     if not isinstance(name_or_path, (str, Path)):
-        return Ensemble([load(each, device=device, trusted=trusted) for each in name_or_path])
+        return Ensemble(_members(name_or_path, device, trusted))
     path = Path(name_or_path).expanduser()
     is_published = (path / FILE_NAME).is_file()
     checkpoint = None if is_published else run_checkpoint(path)
     if checkpoint is not None:
         return TrainedModel(*read_run(checkpoint, trusted=trusted)).to(device)
     if members := member_folders(path):
-        models = [load(each, device=device, trusted=trusted) for each in members]
+        models = _members(members, device, trusted)
         return models[0] if len(models) == 1 else Ensemble(models)
     folder = find_model(name_or_path)
     description = Description.read(folder / FILE_NAME)
@@ -161,6 +161,18 @@ def load(
     except ModelFileError as error:
         raise ModelFileError(f"{folder / FILE_NAME}: {error}") from error
     return TrainedModel(description, task).to(device)
+
+
+def _members(
+    names: Sequence[str | Path], device: torch.device | str, trusted: Sequence[str]
+) -> list[TrainedModel]:
+    """The models of an ensemble; an ensemble among them counts as its members."""
+    loaded = [load(each, device=device, trusted=trusted) for each in names]
+    return [
+        model
+        for each in loaded
+        for model in (each.members if isinstance(each, Ensemble) else (each,))
+    ]
 
 
 def _read_weights(folder: Path, description: Description) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from tiny_traffic import tiny_traffic
 from trained_samples import dynamics, forecaster, molecule, potential
 
 from geozoo.data import Structure
-from geozoo.hub import Ensemble
+from geozoo.hub import Ensemble, load, loading
 from geozoo.hub.forecasts import forecast
 from geozoo.hub.structures import predict_store, structure_store
 
@@ -67,3 +67,15 @@ def test_calculator_reports_std():
 def test_incompatible_models_raise(make, message):
     with pytest.raises(ValueError, match=message):
         Ensemble(make())
+
+
+def test_an_ensemble_in_a_list_counts_as_its_members(monkeypatch):
+    members = [shaken(dynamics, seed) for seed in range(3)]
+    known = {"two": Ensemble(members[:2]), "third": members[2]}
+    monkeypatch.setattr(loading, "load", lambda name, **options: known[name])
+    assert load(["two", "third"]).members == tuple(members)
+
+
+def test_forecast_of_another_model_is_refused():
+    with pytest.raises(ValueError, match="^model must be a forecaster, but .* on geometric data$"):
+        forecast(potential(), tiny_traffic().series)
