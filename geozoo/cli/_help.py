@@ -47,7 +47,7 @@ def print_help(screen: Screen | None = None) -> None:
     for kind in ("model", "dataset"):
         _section(
             screen, f"{kind}=", [(e.name, _with_needs(e.summary, e.extra)) for e in entries(kind)]
-        )  # type: ignore[arg-type]
+        )
     _section(screen, "recipe=  chosen by the pair", _recipe_rows())
     _section(screen, "groups", [(f"{g}=", "  ".join(group_names(g))) for g in _OTHER_GROUPS])
     _section(screen, "keys", _KEYS)

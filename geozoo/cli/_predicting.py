@@ -9,7 +9,7 @@ from geozoo.cli._arguments import TABLE_KEYS, Predict
 from geozoo.cli._console import configure_logging
 from geozoo.cli._forecast_files import write_forecast
 from geozoo.cli._prediction_files import FORMATS, Predictions, write_predictions
-from geozoo.data import GeometricSpec, read_structures
+from geozoo.data import ForecastSpec, GeometricSpec, read_structures
 from geozoo.files.progress import progress_bar
 from geozoo.hub import Ensemble, TrainedModel
 from geozoo.hub.arrays import read_arrays
@@ -59,10 +59,12 @@ def predict(options: Predict, screen: Screen) -> None:
     model = trained_models(options.checkpoint)
     screen.note(model)
     started = time.perf_counter()
-    if isinstance(model.spec, GeometricSpec):
-        count = _predict_graphs(model, source, target, options, screen)
+    spec = model.spec
+    if isinstance(spec, GeometricSpec):
+        count = _predict_graphs(model, spec, source, target, options, screen)
     else:
-        count = _predict_series(model, source, target, options, screen)
+        assert isinstance(spec, ForecastSpec)
+        count = _predict_series(model, spec, source, target, options, screen)
     seconds = time.perf_counter() - started
     screen.note(f"{count} in {seconds:.1f} s, written to")
     screen.result(target)
@@ -70,6 +72,7 @@ def predict(options: Predict, screen: Screen) -> None:
 
 def _predict_graphs(
     model: TrainedModel | Ensemble,
+    spec: GeometricSpec,
     source: Path,
     target: Path,
     options: Predict,
@@ -85,9 +88,9 @@ def _predict_graphs(
             whose = "as given" if options.length_unit else "as in the files of the training"
             screen.note(f"positions are read in {unit}, {whose}; written in angstrom and eV")
         structures = read_structures(source, ignore_cell=options.ignore_cell, length_unit=unit)
-        store = structure_store(model.spec, structures)
+        store = structure_store(spec, structures)
     elif source.suffix == ".npz":
-        store = read_arrays(source, model.spec, dtype=model.dtype)
+        store = read_arrays(source, spec, dtype=model.dtype)
     else:
         raise ValueError(
             "input: this model takes structures (.xyz or any other file that ASE reads) or .npz, "
@@ -129,8 +132,8 @@ def _length_unit(model: TrainedModel | Ensemble) -> str:
 
 
 def _predict_series(
-    model: TrainedModel | Ensemble, source: Path, target: Path, options: Predict,
-    screen: Screen,
+    model: TrainedModel | Ensemble, spec: ForecastSpec, source: Path, target: Path,
+    options: Predict, screen: Screen,
 ) -> str:  # fmt: skip
     given = [name for name in (*_FLAGS, "length_unit") if getattr(options, name)]
     if given:
@@ -140,7 +143,6 @@ def _predict_series(
             "a forecaster takes readings in a .csv (first column times, one column a sensor) and "
             f"writes one, got {source.name} and {target.name}"
         )
-    spec = model.spec
     series, assumed = read_readings(source, spec, options.table)
     screen.note(assumed)
     for note in series.notes:

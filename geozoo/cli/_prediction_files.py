@@ -6,6 +6,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -56,7 +57,7 @@ def write_predictions(found: Predictions, path: Path) -> None:
     units, eV and eV/angstrom, and other quantities in theirs under ``<name>_<unit>``.
     """
     if path.suffix == ".npz":
-        arrays = {name: value.numpy() for name, value in found.values.items()}
+        arrays: dict[str, Any] = {name: value.numpy() for name, value in found.values.items()}
         units = np.array([f"{name}: {unit}" for name, unit in found.units.items()])
         np.savez(path, num_nodes=found.num_nodes, units=units, **arrays)
     elif path.suffix == ".csv":
@@ -95,7 +96,7 @@ def _write_structures(found: Predictions, path: Path) -> None:
     for number, structure in enumerate(found.structures or ()):
         pos, cell, pbc = structure.periodic or (structure.pos, None, None)
         atoms = Atoms(structure.numbers, pos, cell=cell, pbc=pbc)
-        results = {}
+        results: dict[str, float | np.ndarray] = {}
         for name in found.values:
             value, unit = found.of_graph(name, number), found.units.get(name, "")
             if name == "energy" and unit == "meV":

@@ -83,6 +83,7 @@ def _references(rows: Iterable[Published]) -> str:
 
 def _changes(outcome: RunOutcome, row: Result) -> str:
     """How a run differs from the full training of its pair's published settings."""
+    assert outcome.effort is not None
     choices, done = outcome.task.record["choices"], outcome.effort.epochs
     recipe, *changes = row.recipe.split(", ", 1)
     told = list(changes)

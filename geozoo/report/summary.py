@@ -31,6 +31,7 @@ def show_summary(outcome: RunOutcome, screen: Screen, *, is_saved: bool = True) 
         screen.result(line)
     if is_saved:
         text = "\n".join(map(str, [*summary(outcome, None), *after]))
+        assert outcome.folder is not None
         outcome.folder.summary.write_text(text + "\n", encoding="utf-8")
 
 
@@ -121,9 +122,9 @@ def _test_fact(outcome: RunOutcome, weights: str) -> tuple[str, str]:
 
 def metric_rows(outcome: RunOutcome) -> list[tuple[str, str, str, str, str]]:
     """Of every metric the name, test, validation and baseline values, and unit."""
-    parts = (outcome.tested.metrics, outcome.val, outcome.tested.baseline)
+    tested, val, baseline = outcome.tested.metrics, outcome.val, outcome.tested.baseline
     return [
-        (name, *(_number(part.get(name)) for part in parts), unit)
+        (name, _number(tested.get(name)), _number(val.get(name)), _number(baseline.get(name)), unit)
         for name, unit in outcome.task.metric_units().items()
     ]
 
@@ -137,6 +138,7 @@ def show_sweep(outcomes: Sequence[RunOutcome], screen: Screen) -> None:
     table = Sheet("run", *(f"{name} ({units[name]})" for name in names), title="test metrics")
     for outcome in outcomes:
         numbers = (_number(outcome.tested.metrics[name]) for name in names)
+        assert outcome.folder is not None
         table.add(outcome.folder.path.name, *numbers)
     spread = []
     for name in names:

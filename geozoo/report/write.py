@@ -16,6 +16,7 @@ def report(outcome: RunOutcome, screen: Screen) -> None:
     """Write result, pictures, page and summary of a finished run, and print the summary."""
     if not is_main_process():
         return
+    assert outcome.folder is not None
     if outcome.is_tested:  # first: a picture that fails must not cost the numbers
         write_results(outcome.folder.result, result_rows(outcome))
     write_page(outcome, draw(outcome))

@@ -101,14 +101,14 @@ def check_trainer(cfg: DictConfig) -> None:
 def _make_trainer(cfg: DictConfig) -> Callable[..., Trainer]:
     """The trainer of a config, still to be given loggers and callbacks."""
     # The timer that measures a run ends it as well: Lightning takes only one.
-    others = [key for key in cfg.trainer if key != "max_time"]
+    others = [str(key) for key in cfg.trainer if key != "max_time"]
     return instantiate(OmegaConf.masked_copy(cfg.trainer, others), _convert_="all", _partial_=True)
 
 
 def _build_model(node: DictConfig, datamodule: GraphDataModule) -> nn.Module:
-    wanted = [key for key in node if OmegaConf.is_missing(node, key)]
+    wanted = [str(key) for key in node if OmegaConf.is_missing(node, key)]
     tensors = datamodule.model_tensors()
-    plain = OmegaConf.masked_copy(node, [key for key in node if key not in wanted])
+    plain = OmegaConf.masked_copy(node, [str(key) for key in node if key not in wanted])
     return instantiate(plain, _partial_=True, _convert_="all")(
         **{key: tensors[key]() for key in wanted}
     )

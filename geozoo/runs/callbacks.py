@@ -24,6 +24,7 @@ from geozoo.runs.folder import RunFolder
 from geozoo.runs.freed_memory import FreedMemory
 from geozoo.runs.progress import ProgressLines
 from geozoo.runs.run_bar import RunBar
+from geozoo.runs.trainer_callbacks import callbacks_of
 
 
 def make_callbacks(
@@ -115,14 +116,15 @@ def _timer(max_time: Any) -> RunTimer:
     if plain is None or isinstance(plain, str | dict):
         with contextlib.suppress(MisconfigurationException, TypeError, OverflowError):
             timer = RunTimer(plain)
-            if plain is None or timer.time_remaining() > 0:
+            if plain is None or (timer.time_remaining() or 0) > 0:
                 return timer
     raise ValueError(f"max_time must be DD:HH:MM:SS or {{hours: 1, minutes: 30}}, got {plain!r}")
 
 
 def drop_averaging(trainer: Trainer) -> None:
     """Take the averaging out after training: it would replace tested weights by its own."""
-    trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, WeightAveraging)]
+    callbacks = callbacks_of(trainer)
+    callbacks[:] = [c for c in callbacks if not isinstance(c, WeightAveraging)]
 
 
 class SeededEpochs(Callback):

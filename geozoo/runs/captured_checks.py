@@ -8,6 +8,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 
 from geozoo.data.loader import GraphLoader
 from geozoo.runs.errors import RunError
+from geozoo.runs.trainer_callbacks import callbacks_of
 from geozoo.tasks import GraphTask
 
 _PRECISIONS = ("32-true", "64-true", "bf16-mixed")
@@ -19,7 +20,7 @@ def check_captured(trainer: Trainer, task: GraphTask) -> None:
     Raises:
         RunError: naming the option.
     """
-    patience = [c.patience for c in trainer.callbacks if isinstance(c, EarlyStopping)]
+    patience = [c.patience for c in callbacks_of(trainer) if isinstance(c, EarlyStopping)]
     clipping = str(getattr(trainer.gradient_clip_algorithm, "value", None) or "norm")
     rules = {
         "trainer.devices": (trainer.world_size, (1,)),
@@ -28,8 +29,9 @@ def check_captured(trainer: Trainer, task: GraphTask) -> None:
         "trainer.gradient_clip_algorithm": (clipping, ("norm",)),
         "trainer.max_steps": (trainer.max_steps, (-1,)),
         "trainer.val_check_interval": (trainer.val_check_interval, (1.0, None)),
-        "trainer.fast_dev_run": (bool(trainer.fast_dev_run), (False,)),
-        "trainer.overfit_batches": (trainer.overfit_batches, (0.0,)),
+        # Lightning sets these two after its constructor.
+        "trainer.fast_dev_run": (bool(trainer.fast_dev_run), (False,)),  # type: ignore[attr-defined]
+        "trainer.overfit_batches": (trainer.overfit_batches, (0.0,)),  # type: ignore[attr-defined]
         "early_stopping_patience": (patience[0] if patience else None, (None,)),
     }
     for name, (found, allowed) in rules.items():

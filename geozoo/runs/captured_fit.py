@@ -12,15 +12,12 @@ from typing import Any, NamedTuple
 
 import torch
 from lightning import Trainer
-from lightning.pytorch.callbacks import (
-    EMAWeightAveraging,
-    ModelCheckpoint,
-    Timer,
-)
+from lightning.pytorch.callbacks import ModelCheckpoint, Timer
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from geozoo.data import GraphDataModule
+from geozoo.runs.averaging import WeightsAveraged
 from geozoo.runs.callbacks import SeededEpochs, hardware_facts
 from geozoo.runs.captured_checks import check_captured, check_loader, limited
 from geozoo.runs.checkpoint_files import AtomicCheckpoints
@@ -28,6 +25,7 @@ from geozoo.runs.checkpoints import read_checkpoint
 from geozoo.runs.errors import RunError, user_errors_named
 from geozoo.runs.progress import Progress
 from geozoo.runs.run_bar import RunBar
+from geozoo.runs.trainer_callbacks import callbacks_of
 from geozoo.tasks import GraphTask, NonFiniteLossError
 from geozoo.tasks.captured import CapturedSteps, WeightAverage, prepare_optimizer
 from geozoo.tasks.schedules import change_told, present_rates
@@ -84,11 +82,11 @@ class CapturedFit:
             raise RunError(f"schedule must be a LambdaLR with captured steps, got {kind}")
         self.average = self._make_average()
         self.epoch, self.step = 0, 0
-        self._losses: list[tuple[int, int, float, dict[str, Tensor]]] = []
+        self._losses: list[tuple[int, int, float | Tensor, dict[str, Tensor]]] = []
         self._metrics: dict[str, float] = {}
         self._told = -math.inf
         self._progress = Progress(task.monitor)
-        self._bar = next((c for c in trainer.callbacks if isinstance(c, RunBar)), None)
+        self._bar = next((c for c in callbacks_of(trainer) if isinstance(c, RunBar)), None)
         self._written = time.monotonic()
         self._best_content: dict[str, Any] | None = None
 
@@ -104,7 +102,7 @@ class CapturedFit:
         steps = self._make_steps()
         timer = self._callback(Timer)
         timer.on_train_start(self.trainer, self.task)
-        epochs = self.trainer.max_epochs
+        epochs = self._num_epochs
         with ThreadPoolExecutor(1) as worker, self._bar or nullcontext():
             coming: Future[_Epoch] | None = None
             while self.epoch < epochs:
@@ -128,6 +126,10 @@ class CapturedFit:
                     break
         timer.on_train_end(self.trainer, self.task)
         self._write()
+
+    @property
+    def _num_epochs(self) -> int:
+        return self.trainer.max_epochs or 0  # at least 1: `check_captured`
 
     def _train_epoch(self, steps: CapturedSteps, made: _Epoch) -> None:
         self.task.train()
@@ -209,7 +211,7 @@ class CapturedFit:
             logger.log_metrics({**values, "epoch": epoch}, step)
 
     def _tell(self, value: float) -> None:
-        now, total = time.monotonic(), self.trainer.max_epochs
+        now, total = time.monotonic(), self._num_epochs
         losses = {"train/loss": self._metrics.get("train/loss", math.nan)}
         losses[self.task.monitor] = value
         limit = self._callback(Timer).time_remaining()
@@ -230,10 +232,11 @@ class CapturedFit:
         self._log_losses()
         for logger in self.trainer.loggers:
             logger.save()
-        for callback in self.trainer.callbacks:
+        for callback in callbacks_of(self.trainer):
             if isinstance(callback, ModelCheckpoint):
                 content = self._content() if callback.monitor is None else self._best_content
                 if content is not None:
+                    assert callback.dirpath is not None  # `make_callbacks` gives it
                     path = Path(callback.dirpath) / f"{callback.filename}.ckpt"
                     AtomicCheckpoints().save_checkpoint(content, path)
         self._best_content = None
@@ -286,7 +289,7 @@ class CapturedFit:
             self._move_schedule(content["schedule"]["last_epoch"])
             before, after = float(saved["param_groups"][0]["lr"]), present_rates(self.schedule)[0]
             done = content["captured"]["epoch"]
-            if not math.isclose(before, after, rel_tol=1e-6) and done < self.trainer.max_epochs:
+            if not math.isclose(before, after, rel_tol=1e-6) and done < self._num_epochs:
                 _LOG.info(change_told(before, after, done, self.trainer.max_epochs))
         captured = content["captured"]
         self.epoch = captured["epoch"]
@@ -315,14 +318,14 @@ class CapturedFit:
             )  # fmt: skip
 
     def _make_average(self) -> WeightAverage | None:
-        for callback in self.trainer.callbacks:
-            if isinstance(callback, EMAWeightAveraging):
+        for callback in callbacks_of(self.trainer):
+            if isinstance(callback, WeightsAveraged):
                 trained = [p for p in self.task.parameters() if p.requires_grad]
                 return WeightAverage(trained, callback.decay)
         return None
 
     def _callback(self, kind: type) -> Any:
-        return next(c for c in self.trainer.callbacks if isinstance(c, kind))
+        return next(c for c in callbacks_of(self.trainer) if isinstance(c, kind))
 
 
 def _copied(task: GraphTask) -> dict[str, Tensor]:

@@ -106,7 +106,8 @@ class RunFolder:
         """Write what is known before training."""
         OmegaConf.save(cfg, self.config, resolve=True)
         self.info.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
-        np.savez(self.splits, **{part: np.asarray(index) for part, index in splits.items()})
+        arrays: dict[str, Any] = {part: np.asarray(index) for part, index in splits.items()}
+        np.savez(self.splits, **arrays)
 
     def read_config(self) -> DictConfig:
         """The resolved config.

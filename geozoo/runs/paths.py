@@ -92,7 +92,7 @@ def reads_own_files(cfg: DictConfig) -> bool:
     return bool(named - {"dataset.root"})
 
 
-def replaced(value: object, before: str, after: str) -> object:
+def replaced(value: Any, before: str, after: str) -> Any:
     """Plain data in which every text that begins with one folder begins with another."""
     if isinstance(value, str):
         is_inside = value == before or value.startswith(before + os.sep)

@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Timer
 
 from geozoo.contracts import direction_of
 from geozoo.runs.durations import duration
+from geozoo.runs.trainer_callbacks import callbacks_of
 
 _LOG = logging.getLogger(__name__)
 #: Lines about progress where there is no terminal.
@@ -164,7 +165,7 @@ class ProgressLines(Watched):
 
 def time_limit(trainer: Trainer) -> float | None:
     """Seconds until a time limit ends a training; None: no limit."""
-    limits = [c.time_remaining() for c in trainer.callbacks if isinstance(c, Timer)]
+    limits = [c.time_remaining() for c in callbacks_of(trainer) if isinstance(c, Timer)]
     return min((limit for limit in limits if limit is not None), default=None)
 
 

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from geozoo.config import short_name
 from geozoo.results.rows import Result
-from geozoo.runs.outcome import RunOutcome
+from geozoo.runs.outcome import Effort, RunOutcome
 
 #: Keys that stand in other columns, or that change no number beyond rounding.
 _TOLD_ELSEWHERE = (
@@ -25,9 +25,9 @@ CUT = ", tested on "
 
 def result_rows(outcome: RunOutcome) -> list[Result]:
     """One row per test metric, without published values."""
-    record, effort = outcome.task.record, outcome.effort
+    record, effort = outcome.task.record, _effort(outcome)
     data = outcome.task.spec.record
-    shared = {
+    shared: dict[str, Any] = {
         "recipe": recipe_name(record["choices"], _changes(record["overrides"], outcome)),
         "dataset": data.dataset or str(record["choices"]["dataset"]),
         "variant": data.problem,
@@ -58,6 +58,11 @@ def result_rows(outcome: RunOutcome) -> list[Result]:
     ]
 
 
+def _effort(outcome: RunOutcome) -> Effort:
+    assert outcome.effort is not None  # that of a run
+    return outcome.effort
+
+
 def _changes(overrides: Sequence[str], outcome: RunOutcome) -> list[str]:
     """What the command line changed; a time limit counts where it ended the training.
 
@@ -65,13 +70,13 @@ def _changes(overrides: Sequence[str], outcome: RunOutcome) -> list[str]:
     """
     overrides = [_short(word, outcome.cfg) for word in overrides]
     planned = outcome.cfg.trainer.get("max_epochs")
-    is_whole = planned is not None and outcome.effort.epochs >= planned
+    is_whole = planned is not None and _effort(outcome).epochs >= planned
     return [word for word in overrides if not (is_whole and word.startswith("trainer.max_time="))]
 
 
 def _checkpoint(outcome: RunOutcome) -> str:
     """What was tested; of a training or a test that was cut short, also how much was done."""
-    tested, done = outcome.tested, outcome.effort.epochs
+    tested, done = outcome.tested, _effort(outcome).epochs
     planned = outcome.cfg.trainer.get("max_epochs")
     text = tested.checkpoint
     if tested.best_epoch:  # a model without parameters has no epochs

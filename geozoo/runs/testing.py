@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from hydra.utils import instantiate
 from lightning import Trainer
@@ -44,10 +45,12 @@ def tested(
     Raises:
         RunError: for a test part that the task refuses, see `GraphTask.check_part`.
     """
-    told = {"checkpoint": checkpoint, "best_epoch": best_epoch, "note": note}
     parameters = sum(p.numel() for p in task.model.parameters())
+    untested = Tested(
+        checkpoint=checkpoint, best_epoch=best_epoch, note=note, parameters=parameters
+    )
     if not is_run:
-        return Tested(**told, parameters=parameters)
+        return untested
     _check_part(task, datamodule)
     started = time.perf_counter()
     (values,) = trainer.test(task, datamodule=datamodule, verbose=False)
@@ -56,8 +59,8 @@ def tested(
         return {name: float(values[f"{prefix}{name}"]) for name in task.test_errors.names}
 
     total = len(datamodule.test_dataloader())
-    return Tested(
-        **told, parameters=parameters, metrics=part("test/"), baseline=part("test/baseline_"),
+    return replace(
+        untested, metrics=part("test/"), baseline=part("test/baseline_"),
         seconds=time.perf_counter() - started, cut=cut_of(trainer.limit_test_batches, total),
     )  # fmt: skip
 

@@ -42,7 +42,10 @@ def trained_models(words: str) -> TrainedModel | Ensemble:
 
 def _each(words: str) -> list[str]:
     """The models that words stand for, one by one."""
-    return [str(member) for each in listed(words) for member in members(each) or [each]]
+    found: list[str] = []
+    for each in listed(words):
+        found += [str(member) for member in members(each)] or [each]
+    return found
 
 
 def model_files(words: str) -> list[Path]:
@@ -85,7 +88,9 @@ def trained_model(word: str) -> TrainedModel:
         if not is_published and (RunFolder(path).best.is_file() or path.is_file()):
             # The user's own run, whose own classes are trusted.
             return TrainedModel(*read_run(find_checkpoint(word), trusted=None)).to(device)
-        return load(word, device=device)
+        loaded = load(word, device=device)
+        assert isinstance(loaded, TrainedModel)  # an ensemble was refused
+        return loaded
     except (FileNotFoundError, ModelFileError) as error:
         raise RunError(str(error)) from error
 

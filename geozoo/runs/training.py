@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from hydra.utils import get_class
 from lightning import Trainer, seed_everything
@@ -34,6 +34,7 @@ from geozoo.runs.trained import (
     reading_differences,
     trained_model,
 )
+from geozoo.runs.trainer_callbacks import callbacks_of
 from geozoo.tasks import GraphTask
 
 _LOG = logging.getLogger(__name__)
@@ -70,7 +71,8 @@ def train(
     if earlier is not None:
         _check_same_data(cfg, folder, spec.record.changed_since(earlier.data))
     left = datamodule.model_tensors()
-    arguments = get_class(cfg.task["_target_"]).model_arguments(spec, cfg.task)
+    task_class = cast(type[GraphTask], get_class(cfg.task["_target_"]))
+    arguments = task_class.model_arguments(spec, cfg.task)
     cfg.model = complete_model(cfg.model, arguments, left=left)
     task = build_task(cfg, datamodule)
     began = None if source is None else take_weights(task, source)
@@ -167,7 +169,7 @@ def _finish(
     cfg: DictConfig, folder: RunFolder, trainer: Trainer, task: GraphTask,
     datamodule: GraphDataModule,
 ) -> RunOutcome:  # fmt: skip
-    timer = next(c for c in trainer.callbacks if isinstance(c, Timer))
+    timer = next(c for c in callbacks_of(trainer) if isinstance(c, Timer))
     effort = Effort(
         epochs=_epochs_done(trainer, folder), steps=trainer.global_step,
         train_time_s=timer.time_elapsed("train"), **hardware_facts(trainer),

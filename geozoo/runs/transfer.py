@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from hydra.errors import HydraException
 from lightning import seed_everything
@@ -159,9 +160,9 @@ def _own_data(source: TrainedModel, given: Mapping[str, str]) -> list[str]:
 
 def _task(source: TrainedModel, cfg: DictConfig, record: DataRecord) -> GraphTask:
     """The task of the model, which measures by the rules of the new data."""
-    node = OmegaConf.to_container(cfg.task, resolve=True)
+    node = cast(dict[str, Any], OmegaConf.to_container(cfg.task, resolve=True))
     nodes = {"model": source.description.model, "task": node}
     return rebuild_task(
-        **nodes, data={**source.description.data, "protocol": record.to_dict()},
-        state=source.task.state_dict(), trusted=own_modules(nodes),
+        source.description.model, node, {**source.description.data, "protocol": record.to_dict()},
+        source.task.state_dict(), trusted=own_modules(nodes),
     )  # fmt: skip
