@@ -38,7 +38,7 @@ def training(words: Sequence[str], *, tiny: Sequence[str] = ()) -> Callable[[Con
         with tempfile.TemporaryDirectory() as place:
             folder = RunFolder(Path(place) / context.job)
             rehearsal = [*_SHORT, *tiny] if context.rehearse else []
-            told = [*words, *rehearsal, *context.words, f"run_dir={folder.path}"]
+            told = last_of_each([*words, *rehearsal, *context.words, f"run_dir={folder.path}"])
             before = 0.0
             if unpack_run(context.state, context.job, folder.path):
                 before = _elapsed(folder)
@@ -52,6 +52,15 @@ def training(words: Sequence[str], *, tiny: Sequence[str] = ()) -> Callable[[Con
                 pack_run(folder.path, context.out, context.job)
 
     return run
+
+
+def last_of_each(arguments: Sequence[str]) -> list[str]:
+    """Keep the last of the arguments that set the same key, since a command takes each key once.
+
+    >>> last_of_each(["model=ponita", "seed=0", "seed=1"])
+    ['model=ponita', 'seed=1']
+    """
+    return list({each.lstrip("+").partition("=")[0]: each for each in arguments}.values())
 
 
 def _elapsed(folder: RunFolder) -> float:

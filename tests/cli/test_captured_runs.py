@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from run_comparison import assert_equal, read_last, read_rows
-from tiny_configs import TINY
+from tiny_configs import TINY, last_of_each
 
 from geozoo.runs.captured_fit import CapturedFit
 
@@ -132,7 +132,9 @@ def test_other_tasks_are_captured_too(
 def test_what_the_loop_does_not_know_is_refused(
     words: list[str], message: str, geozoo_train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status = geozoo_train(*WORDS, "run_dir=run", "trainer.captured_steps=2", *words)
+    status = geozoo_train(
+        *last_of_each([*WORDS, "run_dir=run", "trainer.captured_steps=2", *words])
+    )
     assert status in (1, 2)
     told = _on_one_line(capsys)
     assert message in told
@@ -140,7 +142,7 @@ def test_what_the_loop_does_not_know_is_refused(
 
 
 def test_the_curve_has_every_epoch(geozoo_train: Train, tmp_path: Path) -> None:
-    words = (*WORDS, "trainer.captured_steps=2", "trainer.check_val_every_n_epoch=4")
+    words = last_of_each([*WORDS, "trainer.captured_steps=2", "trainer.check_val_every_n_epoch=4"])
     assert geozoo_train(*words, "run_dir=run") == 0
     with (tmp_path / "run" / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
