@@ -150,7 +150,7 @@ def test_graphs_of_other_sizes_are_refused():
     inputs = images(dense, turned=False)
     inputs["batch"] = inputs["batch"].clone()
     inputs["batch"][20] = 0  # 21 and 19 points
-    with pytest.raises(ValueError, match="batch must give every graph the 20 points"):
+    with pytest.raises(ValueError, match="batch must assign 20 consecutive points"):
         dense(**inputs)
 
 
