@@ -1,6 +1,6 @@
-"""Figures of plain data (tensors, names, units) as PNG files.
+"""Figures drawn from plain data (tensors, names, units) and written as PNG files.
 
-Matplotlib is loaded when the first one is drawn.
+Matplotlib is imported when the first figure is drawn.
 """
 
 import lazy_loader

@@ -9,19 +9,19 @@ from torch import Tensor
 
 from geozoo.figures.panels import Panels
 
-#: Classes up to which the cells have room for a number, and for two.
+#: Largest number of classes for which a cell shows the percentage, and also the count.
 _MOST_NUMBERED, _MOST_COUNTED = 12, 5
 
 
 def plot_confusion(counts: Tensor, path: Path, *, classes: Sequence[str]) -> None:
-    """Draw how often each class (row) was predicted as each (column), as the share of the row.
+    """Draw a row-normalised confusion matrix: targets in rows, predictions in columns.
 
-    Cells hold the share in per cent; with few classes also the number of graphs.
+    Cells show percentages; with few classes also the number of graphs.
 
     Args:
-        counts: ``[classes, classes]`` of `torchmetrics`' confusion matrix, targets in rows.
+        counts: confusion matrix ``[classes, classes]`` from `torchmetrics`, targets in rows.
         path: the PNG file.
-        classes: their names.
+        classes: class names.
     """
     panels = Panels(1, height=3.4)
     (panel,) = panels.axes
@@ -38,9 +38,9 @@ def plot_confusion(counts: Tensor, path: Path, *, classes: Sequence[str]) -> Non
                     column, row, text, ha="center", va="center", fontsize=9,
                     color="white" if share > 0.5 else "black",
                 )  # fmt: skip
-    places = range(len(classes))
+    ticks = range(len(classes))
     panel.set(
-        xlabel="predicted", ylabel="target", xticks=places, yticks=places,
+        xlabel="predicted", ylabel="target", xticks=ticks, yticks=ticks,
         title="% of each target class",
     )  # fmt: skip
     panel.set_xticklabels(classes)

@@ -1,4 +1,4 @@
-"""Learning curves: the loss and validation metrics of a run by epoch."""
+"""Learning curves: training loss and validation metrics by epoch."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from pathlib import Path
 
 from geozoo.figures.panels import Panels, legend_above
 
-#: Epochs, counted from 1, and values of a metric.
+#: Epochs, counted from 1, and the values of a metric.
 Curve = tuple[list[int], list[float]]
 
-#: Largest over smallest value of a panel from which on its scale is logarithmic.
+#: A panel has a logarithmic scale if its largest value exceeds its smallest by this factor.
 _DECADE = 10.0
-#: Lines of a panel that come first and have a colour of their own.
+#: Lines with a fixed colour.
 _MARKED = {"training": "0.6", "validation": "C0", "all steps": "0.15"}
 _HORIZON = re.compile(r"_(\d+)min$")
 
-#: Every line of a panel by its label.
+#: The lines of a panel by label.
 _Lines = dict[str, Curve]
 
 
 def plot_loss(curves: Mapping[str, Curve], path: Path, *, units: Mapping[str, str]) -> None:
-    """Loss and validation metrics against the epoch: a panel each, with a line for each horizon.
+    """Plot loss and validation metrics by epoch: one panel per metric, one line per horizon.
 
     Args:
         curves: ``train/loss`` and the validation metrics ``val/...`` by name.
         path: the PNG file.
-        units: unit of each validation metric by name, without ``val/``.
+        units: unit of each validation metric by name without ``val/``.
     """
     from matplotlib import colormaps
     from matplotlib.ticker import FixedLocator, MaxNLocator
@@ -39,10 +39,10 @@ def plot_loss(curves: Mapping[str, Curve], path: Path, *, units: Mapping[str, st
         later = [label for label in lines if label not in _MARKED]
         shades = colormaps["viridis"]
         for label, (epochs, values) in lines.items():
-            place = later.index(label) / max(1, len(later)) if label in later else 0.0
+            shade = later.index(label) / max(1, len(later)) if label in later else 0.0
             panel.plot(
                 epochs, values, marker="." if len(epochs) < 50 else None, label=label,
-                color=_MARKED.get(label) or shades(place),
+                color=_MARKED.get(label) or shades(shade),
             )  # fmt: skip
         every = [value for _, values in lines.values() for value in values]
         shown = [value for value in every if math.isfinite(value)] or [0.0]
@@ -62,9 +62,9 @@ def plot_loss(curves: Mapping[str, Curve], path: Path, *, units: Mapping[str, st
 
 
 def loss_panels(curves: Mapping[str, Curve]) -> dict[str, _Lines]:
-    """The lines of every panel of `plot_loss` by their label, by the name of the panel.
+    """The lines of each panel of `plot_loss`, by panel title and line label.
 
-    Empty where nothing was logged: then there is nothing to draw.
+    Empty if nothing was logged.
 
     >>> curves = {"val/speed_mae": ([1], [3.0]), "val/speed_mae_15min": ([1], [1.0])}
     >>> loss_panels(curves)["speed_mae"]
@@ -93,5 +93,5 @@ def _horizon(name: str) -> tuple[int, str]:
 
 
 def _unit_of(title: str, units: Mapping[str, str]) -> str:
-    """The unit of a panel: that of its metric, which may be there with horizons alone."""
+    """Unit of a panel's metric, which may be logged only per horizon."""
     return next((unit for name, unit in units.items() if _HORIZON.sub("", name) == title), "")

@@ -1,4 +1,4 @@
-"""A figure of a run: its name, its caption, and the function that draws it."""
+"""A figure of a run: name, caption and drawing function."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure that is drawn when it is asked for.
+    """A figure that is drawn on demand.
 
     Attributes:
-        name: its name in the report and, with ``.png``, of its file: letters, digits, ``_``, ``-``.
-        caption: what it shows, in a sentence.
-        draw: writes it as a PNG file; `geozoo.figures.Panels` divides one into panels, which the
-            report shows one below the other on a narrow screen.
+        name: name in the report and, with ``.png``, of the file: letters, digits, ``_`` and ``-``.
+        caption: what the figure shows, in one sentence.
+        draw: writes the PNG file. The panels of a `geozoo.figures.Panels` are stacked by the
+            report on a narrow screen.
 
     Raises:
-        ValueError: for a name that is none for a file, or without a caption.
+        ValueError: If ``name`` has other characters or ``caption`` is empty.
 
     >>> Figure("loss", "Training loss by epoch", lambda path: None).file_name
     'loss.png'
@@ -30,15 +30,15 @@ class Figure:
     draw: Callable[[Path], None]
 
     def __post_init__(self) -> None:
-        """Refuse a name that would not be a file of the run folder."""
+        """Check name and caption."""
         if not re.fullmatch(r"\w[\w-]*", self.name, re.ASCII):
             raise ValueError(
-                f"name of a figure must consist of letters, digits, _ and -, got {self.name!r}"
+                f"figure name must consist of letters, digits, _ and -, got {self.name!r}"
             )
         if not self.caption.strip():
-            raise ValueError(f"caption of the figure {self.name} must say what it shows, got none")
+            raise ValueError(f"caption of figure {self.name!r} must not be empty")
 
     @property
     def file_name(self) -> str:
-        """Its file in a run folder."""
+        """File name in a run folder."""
         return f"{self.name}.png"

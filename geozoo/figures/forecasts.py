@@ -1,4 +1,4 @@
-"""Forecasts of sensors: error by horizon, forecast against target, error on the map."""
+"""Figures of forecasts: error by horizon, forecast and target over time, error map."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from geozoo.figures.panels import Panels, legend_above
 
-#: Sensors and windows of the figure of forecasts.
+#: Number of sensors and windows shown by `plot_series`.
 _SENSORS = 3
 _WINDOWS = 576
 
@@ -19,13 +19,13 @@ _WINDOWS = 576
 def plot_horizon(
     errors: Mapping[str, Float[Tensor, " H"]], path: Path, *, unit: str, interval: int
 ) -> None:
-    """Error at every step ahead, a line per measure.
+    """Plot the error at each forecast step, one line per error measure.
 
     Args:
-        errors: the errors of every step by the name of the measure.
+        errors: error at each step of the horizon, by name of the measure.
         path: the PNG file.
-        unit: of the errors.
-        interval: minutes from a step to the next.
+        unit: unit of the errors.
+        interval: minutes between steps.
     """
     panels = Panels(1)
     (panel,) = panels.axes
@@ -43,18 +43,18 @@ def plot_series(
     series: Float[Tensor, "W 2 2 N"], path: Path, *, sensors: Sequence[object], unit: str,
     interval: int, horizon: int,
 ) -> None:  # fmt: skip
-    """Target and the forecasts made one step and a whole horizon before, for a few sensors.
+    """Plot the target and its forecasts one step and one horizon ahead, for a few sensors.
 
-    A missing target is a grey band.
+    Missing targets are shaded grey.
 
     Args:
-        series: forecast and target (second axis) of all windows at the first and the last step of
-            the horizon (third axis); NaN where there is none.
+        series: forecast and target (second axis) of all windows at the first and last step of the
+            horizon (third axis); NaN if missing.
         path: the PNG file.
-        sensors: names of the sensors ``[N]``.
-        unit: of the values.
-        interval: minutes from a step to the next.
-        horizon: steps of a forecast.
+        sensors: sensor names ``[N]``.
+        unit: unit of the values.
+        interval: minutes between steps.
+        horizon: number of steps of a forecast.
     """
     chosen = np.unique(np.linspace(0, series.shape[-1] - 1, _SENSORS).round().astype(int))
     panels = Panels(len(chosen))
@@ -68,7 +68,7 @@ def plot_series(
         missing = np.isnan(shown[:, 1, 0])
         low, high = panel.get_ylim()
         panel.fill_between(steps, low, high, where=missing, color="0.85", linewidth=0, step="mid")
-        panel.set(xlabel="step of the test part", ylabel=unit, title=f"sensor {sensors[sensor]}")
+        panel.set(xlabel="step of the test split", ylabel=unit, title=f"sensor {sensors[sensor]}")
         panel.set_ylim(low, high)
         legend_above(panel)
     panels.save(path)
@@ -77,13 +77,13 @@ def plot_series(
 def plot_error_map(
     errors: Float[Tensor, " N"], coordinates: Float[np.ndarray, "N 2"], path: Path, *, unit: str
 ) -> None:
-    """The mean absolute error of every sensor where it is.
+    """Plot the mean absolute error of each sensor on a map.
 
     Args:
-        errors: the errors.
+        errors: mean absolute error of each sensor.
         coordinates: latitude and longitude of the sensors in degrees.
         path: the PNG file.
-        unit: of the errors.
+        unit: unit of the errors.
     """
     panels = Panels(1)
     (panel,) = panels.axes
@@ -102,17 +102,17 @@ def plot_windows(
     forecasts: Float[Tensor, "B H N"], path: Path, *, windows: Sequence[int],
     sensors: Sequence[object], unit: str, interval: int,
 ) -> None:  # fmt: skip
-    """Of each window the sensor with the largest error: input, target and forecast.
+    """Plot input, target and forecast of the sensor with the largest error in each window.
 
     Args:
-        inputs: the input window; NaN where a reading is missing.
-        targets: what came; NaN where it is missing.
-        forecasts: the forecasts.
+        inputs: lookback windows; NaN where a reading is missing.
+        targets: ground truth; NaN where it is missing.
+        forecasts: predicted values.
         path: the PNG file.
-        windows: number of each window in its series ``[B]``.
-        sensors: names of the sensors ``[N]``.
-        unit: of the values.
-        interval: minutes from a step to the next.
+        windows: index of each window in its series ``[B]``.
+        sensors: sensor names ``[N]``.
+        unit: unit of the values.
+        interval: minutes between steps.
     """
     panels = Panels(len(windows), height=3.4)
     errors = (forecasts - targets).abs().nanmean(1).nan_to_num(-1.0)

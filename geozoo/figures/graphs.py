@@ -1,4 +1,4 @@
-"""Several graphs in space with their targets and predictions, a panel each."""
+"""Graphs in space with their targets and predictions, one panel per graph."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from geozoo.figures.panels import Panels
 from geozoo.figures.structures import Structure, draw_structure
 from geozoo.figures.vectors import DrawnVector
 
-#: Inches of a graph, of the legends below it, and of a line of the title above.
+#: Height in inches of a graph, of the legends below it, and of a title line.
 _GRAPH, _LEGENDS, _LINE = 2.8, 0.6, 0.18
 
 
 @dataclass(frozen=True)
 class DrawnGraph:
-    """A graph with what was predicted for it.
+    """A graph with its predictions.
 
     Attributes:
-        lines: the lines over it.
-        structure: its nodes in space.
-        vector: a predicted vector of every node; None: none is drawn.
+        lines: title lines.
+        structure: the nodes in space.
+        vector: a predicted vector per node; None: no vectors are drawn.
     """
 
     lines: Sequence[str]
@@ -33,7 +33,7 @@ class DrawnGraph:
 
 
 def plot_graphs(graphs: Sequence[DrawnGraph], path: Path) -> None:
-    """Draw every graph with a scale and a legend, its lines in the title.
+    """Draw each graph with a scale bar, a legend and its title lines.
 
     Args:
         graphs: at least one.
@@ -51,7 +51,7 @@ def plot_graphs(graphs: Sequence[DrawnGraph], path: Path) -> None:
 
 
 def _known_values(structures: Sequence[Structure]) -> np.ndarray | None:
-    """The values of a single feature in all graphs, so that each has one colour in all panels."""
+    """Distinct values of a single feature over all graphs, for the same colours in all panels."""
     features = [each.x for each in structures if each.x is not None and each.x.shape[1] == 1]
     if len(features) < len(structures):
         return None
@@ -59,7 +59,7 @@ def _known_values(structures: Sequence[Structure]) -> np.ndarray | None:
 
 
 def values_told(name: str, target: float, predicted: float, unit: str) -> list[str]:
-    """Target and prediction in two lines, with digits down to two of their difference.
+    """Target and prediction in two lines, rounded to two significant digits of their difference.
 
     >>> values_told("energy", -17617085.12, -17618071.0, "meV")
     ['energy: target -17,617,085 meV', 'prediction -17,618,071 meV (error -986)']

@@ -1,4 +1,4 @@
-"""Molecules as structural formulas in a grid."""
+"""Structural formulas of molecules in a grid."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from torch import Tensor
 
 from geozoo.figures.panels import panels_label, write_labelled
 
-#: Molecules of a figure, and of one row of it.
+#: Number of molecules in a figure and in a row.
 _SHOWN, _COLUMNS = 24, 6
 _PANEL = (220, 200)
-#: Pixels of the text of a panel; it stays legible where two panels share the width of a telephone.
+#: Font size in pixels; legible where two panels share the width of a phone screen.
 _FONT_SIZE = 20
 
 
 def plot_molecules(
     pos: Float[Tensor, "N 3"], z: Int[Tensor, " N"], counts: Int[Tensor, " G"], path: Path
 ) -> None:
-    """Draw the first molecules as structures in a grid, and say which are stable.
+    """Draw the structural formulas of the first molecules, labelled as stable or not.
 
     Args:
-        pos: positions of the atoms in angstrom, molecule by molecule.
+        pos: atom positions in angstrom, molecule by molecule.
         z: atomic numbers.
-        counts: atoms of each molecule.
+        counts: number of atoms in each molecule.
         path: the PNG file.
     """
     from rdkit import Chem
     from rdkit.Chem.Draw import rdMolDraw2D
 
-    from geozoo.metrics import molecule_bonds, rdkit_molecules  # loads torchmetrics, and that plots
+    from geozoo.metrics import molecule_bonds, rdkit_molecules  # imports torchmetrics
 
     counts = counts[:_SHOWN]
     batch = torch.repeat_interleave(torch.arange(len(counts)), counts)
@@ -42,9 +42,9 @@ def plot_molecules(
     legends = ["stable" if stable else "not stable" for stable in bonds.stable.tolist()]
     for graph in graphs:
         for atom in graph.GetAtoms():
-            atom.SetNoImplicit(True)  # no hydrogens that were not drawn
+            atom.SetNoImplicit(True)  # only the hydrogens that were sampled
         graph.UpdatePropertyCache(strict=False)
-        Chem.FastFindRings(graph)  # what sanitising would do: drawing asks for rings
+        Chem.FastFindRings(graph)  # drawing needs ring information, and nothing is sanitised
         Chem.rdDepictor.Compute2DCoords(graph)
     columns = min(_COLUMNS, len(graphs))
     rows = -(-len(graphs) // columns)

@@ -1,4 +1,4 @@
-"""Numbers of several methods on a line each, published and own ones in different colours."""
+"""Dot plots that compare the results of methods, published and own ones in different colours."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Characters of a name that fit beside a panel.
+#: Longer names are truncated.
 _LONGEST = 60
 
 
 @dataclass(frozen=True)
 class PlottedNumber:
-    """One number of a panel.
+    """The result of one method.
 
     Attributes:
-        name: of its method.
-        value: the number.
-        deviation: its standard deviation; None: not known.
-        is_own: whether it is from a run of geozoo.
+        name: name of the method.
+        value: the result.
+        deviation: standard deviation; None: not known.
+        is_own: whether it comes from a geozoo run.
     """
 
     name: str
@@ -33,13 +33,13 @@ class PlottedNumber:
 
 @dataclass(frozen=True)
 class NumberPanel:
-    """The numbers of one metric.
+    """The results for one metric.
 
     Attributes:
-        title: what they are.
-        numbers: the numbers.
-        higher_is_better: whether the largest is on top, on a linear scale; else the smallest is,
-            on a logarithmic one.
+        title: title of the panel.
+        numbers: the results.
+        higher_is_better: if True, the scale is linear and the largest value is on top; otherwise
+            it is logarithmic and the smallest is on top.
     """
 
     title: str
@@ -48,14 +48,14 @@ class NumberPanel:
 
 
 def plot_numbers(panels: Sequence[NumberPanel], path: Path) -> None:
-    """Draw panels below one another.
+    """Draw the panels one below the other.
 
     Args:
         panels: at least one.
-        path: the file, of any format of matplotlib.
+        path: the file, in any format that Matplotlib writes.
 
     Raises:
-        ValueError: for a file name whose ending is no picture's.
+        ValueError: If Matplotlib does not support the file extension.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -73,9 +73,9 @@ def _draw(axis: Axes, panel: NumberPanel) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     numbers = sorted(panel.numbers, key=lambda each: each.value, reverse=not panel.higher_is_better)
-    for place, each in enumerate(numbers):
+    for row, each in enumerate(numbers):
         axis.errorbar(
-            each.value, place, xerr=each.deviation, fmt="o",
+            each.value, row, xerr=each.deviation, fmt="o",
             color="#c44e52" if each.is_own else "#4c72b0",
         )  # fmt: skip
     names = [each.name for each in numbers]

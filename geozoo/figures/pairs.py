@@ -1,4 +1,4 @@
-"""Predictions against targets: parity plots and histograms of errors."""
+"""Parity plots and error histograms."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor
 from geozoo.figures.panels import Panels, legend_above
 
 _BINS = 80
-#: Largest count of a histogram from which on its scale is logarithmic.
+#: A histogram with a larger count has a logarithmic scale.
 _LARGE_COUNT = 100.0
 
 
 def plot_parity(pairs: Mapping[str, Tensor], path: Path, *, units: Mapping[str, str]) -> None:
-    """Prediction against target, one panel per quantity.
+    """Plot prediction against target, one panel per quantity.
 
     Args:
         pairs: ``[points, 2]`` of prediction and target per quantity, at least one.
@@ -37,7 +37,9 @@ def plot_parity(pairs: Mapping[str, Tensor], path: Path, *, units: Mapping[str, 
 
 
 def plot_errors(pairs: Mapping[str, Tensor], path: Path, *, units: Mapping[str, str]) -> None:
-    """Histogram of prediction minus target, one panel per quantity, large counts on a log scale.
+    """Plot histograms of prediction minus target, one panel per quantity.
+
+    Large counts are on a logarithmic scale.
 
     Args:
         pairs: ``[points, 2]`` of prediction and target per quantity, at least one.

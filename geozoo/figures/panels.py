@@ -1,4 +1,4 @@
-"""Pictures of panels of equal size, which a narrow page can show one below the other."""
+"""Figures with a regular grid of panels, which a narrow page can stack."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 DPI = 160
-#: Share of the height of the lines that a legend gets above them.
+#: Height added for a legend above the lines, as a fraction of their height.
 _LEGEND_SHARE = 0.35
-#: Where a PNG file says how many rows and columns of panels it has, and what each one shows.
+#: PNG text field with the numbers of rows and columns and the panel titles.
 _KEY = "geozoo-panels"
 
 
 class Panels:
-    """A figure with panels in rows; every panel fills its own cell of a regular grid.
+    """A figure with a regular grid of panels.
 
-    A panel is so small that its text of 10 points can be read where it is as wide as a telephone.
+    Panels are small enough that 10-point text is legible at the width of a phone screen.
 
     Args:
         count: number of panels.
-        width: inches of a panel.
-        height: inches of a panel.
-        columns: panels in a row at most.
-        rect: left, bottom, width and height of the axes as shares of their cell; None: what their
-            labels leave.
+        width: width of a panel in inches.
+        height: height of a panel in inches.
+        columns: maximum number of panels in a row.
+        rect: left, bottom, width and height of the axes as fractions of their cell; None: chosen
+            to fit the labels.
 
     Attributes:
-        axes: the panels, row by row.
+        axes: the panels in row-major order.
 
     Raises:
-        ValueError: for no panel.
+        ValueError: If ``count`` is below 1.
     """
 
     def __init__(
@@ -45,12 +45,12 @@ class Panels:
         from matplotlib.figure import Figure
 
         if count < 1:
-            raise ValueError(f"a figure needs at least one panel, got {count}")
+            raise ValueError(f"count must be at least 1 panel, got {count}")
         self._columns = min(columns, count)
         self._rows = -(-count // self._columns)
         size = (width * self._columns, height * self._rows)
         self.figure = Figure(figsize=size, layout="constrained" if rect is None else None)
-        FigureCanvasAgg(self.figure)  # no display and no global state of pyplot
+        FigureCanvasAgg(self.figure)  # needs neither a display nor pyplot's global state
         cells = self.figure.subfigures(self._rows, self._columns, squeeze=False, wspace=0, hspace=0)
         self.axes: list[Axes] = [
             cell.subplots() if rect is None else cell.add_axes(rect)
@@ -58,7 +58,7 @@ class Panels:
         ]
 
     def save(self, path: Path) -> None:
-        """Write the PNG file, with what `split_panels` needs to take it apart."""
+        """Write the PNG file, with the metadata that `split_panels` needs."""
         titles = [axes.get_title().replace("\n", ", ") for axes in self.axes]
         self.figure.savefig(
             path, dpi=DPI, metadata={_KEY: panels_label(self._rows, self._columns, titles)}
@@ -66,14 +66,14 @@ class Panels:
 
 
 def legend_above(panel: Axes, columns: int = 2) -> None:
-    """A legend in two columns, with room made for it above the lines."""
+    """Add a legend above the lines and extend the y-axis to make space for it."""
     low, high = panel.transAxes.inverted().transform(panel.transData.transform(
         [(panel.get_xlim()[0], each) for each in panel.get_ylim()]
     ))[:, 1]  # fmt: skip
-    room = panel.transData.inverted().transform(
+    limits = panel.transData.inverted().transform(
         panel.transAxes.transform([(0, low), (0, high + _LEGEND_SHARE * (high - low))])
     )
-    panel.set_ylim(*room[:, 1])
+    panel.set_ylim(*limits[:, 1])
     panel.legend(
         frameon=False, fontsize=9, loc="upper left", ncols=columns, columnspacing=1,
         handlelength=1.2,
@@ -81,12 +81,12 @@ def legend_above(panel: Axes, columns: int = 2) -> None:
 
 
 def panels_label(rows: int, columns: int, titles: list[str]) -> str:
-    """What a PNG file of a regular grid says of it."""
+    """Metadata of a PNG file with a regular grid of panels, as JSON."""
     return json.dumps({"rows": rows, "columns": columns, "titles": titles})
 
 
 def write_labelled(content: bytes, label: str, path: Path) -> None:
-    """Write a picture that another library has drawn, as `Panels.save` writes its own."""
+    """Write an image drawn by another library, with the metadata of `Panels.save`."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
@@ -96,7 +96,7 @@ def write_labelled(content: bytes, label: str, path: Path) -> None:
 
 
 def split_panels(path: Path) -> list[tuple[str, bytes]]:
-    """The title and the PNG file of every panel of a picture; a picture without panels is one."""
+    """Title and PNG content of each panel of an image; an image without metadata is one panel."""
     from PIL import Image
 
     with Image.open(path) as picture:

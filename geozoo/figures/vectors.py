@@ -1,4 +1,4 @@
-"""Vectors of the nodes of a graph on a panel: arrows, or positions at a later time."""
+"""Drawing node vectors: arrows, or predicted positions."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-#: Nodes up to which each one has a symbol and an arrow.
+#: Each node has a symbol and an arrow in graphs of at most this many nodes.
 MOST_NAMED = 60
-#: Nodes with arrows in a graph of more nodes: those with the largest errors.
+#: In larger graphs only this many nodes, those with the largest errors, have arrows.
 MOST_ARROWS = 12
 
 
 @dataclass(frozen=True)
 class DrawnVector:
-    """A vector of every node, as predicted and as it should be.
+    """Predicted and target vector of each node.
 
     Attributes:
-        name: of the quantity.
-        unit: of its components.
-        predicted: ``[n, dim]``.
-        target: ``[n, dim]``.
-        is_position: whether it is a position, drawn where it is, and no arrow.
+        name: name of the quantity.
+        unit: unit of its components.
+        predicted: predicted vectors ``[n, dim]``.
+        target: target vectors ``[n, dim]``.
+        is_position: whether the vectors are positions, drawn as points instead of arrows.
     """
 
     name: str
@@ -40,7 +40,7 @@ class DrawnVector:
 
 
 def nice_length(most: float) -> float:
-    """The largest of 1, 2 and 5 times a power of ten that is not above.
+    """The largest number of the form 1, 2 or 5 times a power of ten that is at most ``most``.
 
     >>> [nice_length(value) for value in (1.7, 0.04, 76.0)]
     [1.0, 0.02, 50.0]
@@ -52,13 +52,13 @@ def nice_length(most: float) -> float:
 def draw_positions(
     panel: Axes, vector: DrawnVector, center: Tensor, plane: Tensor
 ) -> tuple[list[Line2D], np.ndarray]:
-    """Draw the target, the prediction, and a line between; returns legend and positions.
+    """Draw target and predicted positions joined by lines; returns legend and drawn points.
 
     Args:
-        panel: where.
+        panel: the axes to draw on.
         vector: the positions.
-        center: the origin of the panel ``[dim]``.
-        plane: the axes of the panel ``[dim, 2]``.
+        center: origin of the panel ``[dim]``.
+        plane: axes of the panel ``[dim, 2]``.
     """
     target, predicted = (
         ((each.double() - center) @ plane).numpy() for each in (vector.target, vector.predicted)
@@ -77,14 +77,17 @@ def draw_positions(
 def draw_arrows(
     panel: Axes, vector: DrawnVector, positions: np.ndarray, plane: Tensor, bar: float
 ) -> tuple[list[Line2D], np.ndarray, str]:
-    """Draw target and prediction as arrows; returns legend, tips, and what a bar means.
+    """Draw targets and predictions as arrows.
 
     Args:
-        panel: where.
+        panel: the axes to draw on.
         vector: the vectors.
-        positions: of the nodes on the panel ``[n, 2]``.
-        plane: the axes of the panel ``[dim, 2]``.
+        positions: node positions on the panel ``[n, 2]``.
+        plane: axes of the panel ``[dim, 2]``.
         bar: length of the scale bar.
+
+    Returns:
+        The legend, the arrow tips ``[2n, 2]``, and the magnitude that the scale bar stands for.
     """
     from matplotlib.lines import Line2D
 
@@ -106,12 +109,12 @@ def draw_arrows(
 
 
 def columns(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Horizontal and vertical coordinates of points ``[n, 2]``."""
+    """Horizontal and vertical coordinates ``[n]`` of points ``[n, 2]``."""
     return points[:, 0], points[:, 1]
 
 
 def legend_dot(color: Any, label: str, *, marker: str = "o") -> Line2D:
-    """An entry of a legend: a dot, or a cross (``"x"``), without a line."""
+    """Legend entry with a marker, ``"o"`` or ``"x"``, and no line."""
     from matplotlib.lines import Line2D
 
     edge = color if marker == "x" else "none" if color == "none" else "0.3"

@@ -1,4 +1,4 @@
-"""Several graphs in one figure."""
+"""Several graphs drawn in one figure."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def test_a_value_has_one_colour_in_all_panels(
     assert [title for title, _ in split_panels(tmp_path / "two.png")] == ["a graph", "a graph"]
 
 
-def test_graphs_without_a_shared_feature_have_values_of_their_own() -> None:
+def test_graphs_without_a_shared_feature_share_no_values() -> None:
     pos = torch.eye(3)
     assert graphs._known_values([Structure(pos), Structure(pos, torch.ones(3, 1))]) is None
     assert graphs._known_values([Structure(pos, torch.eye(3))]) is None
     np.testing.assert_equal(graphs._known_values([Structure(pos, torch.ones(3, 1))]), [1.0])
 
 
-def test_a_figure_without_panels_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one panel, got 0"):
+def test_a_figure_without_panels_raises() -> None:
+    with pytest.raises(ValueError, match="count must be at least 1 panel, got 0"):
         Panels(0)

@@ -1,4 +1,4 @@
-"""Pictures of a run: their panels, and what a graph is drawn with."""
+"""Panels of figures, and the elements that a graph is drawn with."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _legend(panel: object) -> list[str]:
     return [text.get_text() for each in found for text in each.get_texts()]
 
 
-def test_panels_come_apart_as_they_were_drawn(tmp_path: Path) -> None:
+def test_split_panels_recovers_the_panels(tmp_path: Path) -> None:
     panels = Panels(4)
     for number, axes in enumerate(panels.axes):
         axes.set_title(f"panel {number}")
@@ -49,7 +49,7 @@ def test_panels_come_apart_as_they_were_drawn(tmp_path: Path) -> None:
     assert red[:3] == [0, 0, 0] and red[3] > 0.5
 
 
-def test_pictures_of_others_stay_whole_unless_they_say_more(tmp_path: Path) -> None:
+def test_images_without_metadata_are_not_split(tmp_path: Path) -> None:
     content = io.BytesIO()
     Image.new("RGB", (40, 20)).save(content, "PNG")
     (tmp_path / "whole.png").write_bytes(content.getvalue())
@@ -58,7 +58,7 @@ def test_pictures_of_others_stay_whole_unless_they_say_more(tmp_path: Path) -> N
     assert [title for title, _ in split_panels(tmp_path / "two.png")] == ["a", "b"]
 
 
-def test_horizons_are_lines_of_one_panel(tmp_path: Path) -> None:
+def test_horizons_share_one_panel(tmp_path: Path) -> None:
     metrics = ["flow_mae", "flow_mae_15min", "flow_mae_60min", "flow_mape", "flow_mape_15min"]
     names = ["train/loss", *(f"val/{name}" for name in metrics)]
     curves = {name: ([1, 2], [1.0, 1.0]) for name in names}
@@ -73,14 +73,14 @@ def test_horizons_are_lines_of_one_panel(tmp_path: Path) -> None:
     assert len(split_panels(tmp_path / "loss.png")) == 3
 
 
-def test_loss_of_training_and_validation_share_a_panel() -> None:
+def test_training_and_validation_loss_share_a_panel() -> None:
     names = ("train/loss", "val/loss", "val/energy_mae")
     panels = loss_panels({name: ([1], [2.0]) for name in names})
     assert sorted(panels["loss"]) == ["training", "validation"]
     assert list(panels) == ["loss", "energy_mae"]
 
 
-def test_a_molecule_has_symbols_bonds_a_scale_and_a_legend() -> None:
+def test_a_molecule_has_symbols_bonds_a_scale_bar_and_a_legend() -> None:
     pytest.importorskip("ase")
     panel = _drawn(_water())
     assert sorted(text.get_text() for text in panel.texts) == ["0.5 angstrom", "H", "H", "O"]
@@ -90,10 +90,10 @@ def test_a_molecule_has_symbols_bonds_a_scale_and_a_legend() -> None:
     assert _legend(panel) == ["H", "O"]
 
 
-def test_without_ase_the_picture_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ase_the_legend_says_that_bonds_require_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("geozoo.figures.structures.find_spec", lambda name: None)
     panel = _drawn(_water())
-    assert _legend(panel)[-1] == "numbers: elements; bonds need ase"
+    assert _legend(panel)[-1] == "labels: atomic numbers; bonds require ase"
     assert not [line for line in panel.lines if line.get_gid() == "bond"]
 
 
@@ -101,7 +101,7 @@ def test_arrows_have_a_scale_in_their_unit() -> None:
     forces = torch.tensor([[0.0, 0.0, 300.0], [0.0, 100.0, 0.0], [0.0, 0.0, 0.0]])
     vector = DrawnVector("force", "meV/angstrom", forces / 2, forces)
     panel = _drawn(_water(), vector)
-    assert "0.5 angstrom\narrows: 200 meV/angstrom a bar" in [t.get_text() for t in panel.texts]
+    assert "0.5 angstrom\narrows: bar = 200 meV/angstrom" in [t.get_text() for t in panel.texts]
     assert _legend(panel)[-2:] == ["force, target", "force, prediction"]
     (low, high), (left, right) = panel.get_ylim(), panel.get_xlim()
     box = panel.get_window_extent()
@@ -124,7 +124,7 @@ def test_a_single_epoch_has_its_own_tick(tmp_path: Path) -> None:
     assert [title for title, _ in split_panels(tmp_path / "loss.png")] == ["loss", "a"]
 
 
-def test_a_prediction_without_bounds_is_drawn_as_far_as_it_goes() -> None:
+def test_non_finite_predictions_do_not_break_the_frame() -> None:
     forces = torch.zeros(3, 3)
     endless = forces.clone()
     endless[0, 0] = torch.inf
@@ -133,7 +133,7 @@ def test_a_prediction_without_bounds_is_drawn_as_far_as_it_goes() -> None:
     panel.figure.canvas.draw()
 
 
-def test_positions_to_come_are_drawn_where_they_are() -> None:
+def test_predicted_positions_are_drawn_as_points() -> None:
     pos = torch.tensor([[0.0, 0.0, 0.0], [4.0, 0.0, 0.0], [0.0, 3.0, 0.0]])
     x = torch.tensor([[1.0], [-1.0], [1.0]])
     graph = Structure(pos, x, units={"pos": "length", "x": "charge"})
