@@ -1,4 +1,4 @@
-"""What is trained: losses, metrics and predictions around a model, as LightningModules."""
+"""Training tasks: LightningModules with the loss, metrics and predictions of a model."""
 
 from geozoo.tasks._description import Outcome
 from geozoo.tasks._finite import NonFiniteLossError

@@ -1,4 +1,4 @@
-"""Training steps as a compiler makes them, with the plain ones to fall back on."""
+"""Compiled training steps, with a fallback to uncompiled ones."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
 _LOG = logging.getLogger(__name__)
-#: Different shapes that a traced step is compiled for.
+#: Maximum number of batch shapes that a traced step is compiled for.
 SHAPE_LIMIT = 8
 
-#: Losses by name from a network, its inputs, and what is wanted of it.
+#: Losses by name from a network, its inputs and its targets.
 Evaluate = Callable[[Callable[..., Any], dict[str, Any], dict[str, Tensor]], dict[str, Tensor]]
 
 
 class _Fallback:
-    """Says once that, and why, the plain form is used instead."""
+    """Warns once, with the reason, when a step falls back to uncompiled code."""
 
     def __init__(self) -> None:
-        self.told = False
+        self.is_active = False
 
-    def tell(self, reason: str) -> None:
-        if not self.told:
-            _LOG.warning("not compiled: %s; training goes on", reason)
-        self.told = True
+    def activate(self, reason: str) -> None:
+        if not self.is_active:
+            _LOG.warning("not compiled: %s; training continues", reason)
+        self.is_active = True
 
 
 class CompiledModel:
-    """A model by ``torch.compile``; the model itself once the compiler has failed.
+    """A model compiled by ``torch.compile``; the uncompiled model after a compiler failure.
 
-    A second size of an axis makes that axis variable; after eight variants torch itself runs
-    further ones uncompiled.
+    A second size of an axis makes that axis dynamic; after eight recompilations PyTorch runs new
+    shapes uncompiled.
 
     Args:
         model: a network.
@@ -52,28 +52,28 @@ class CompiledModel:
 
     def __call__(self, **inputs: Any) -> Any:
         _begin_step(self._options)
-        if self._fallback.told:
+        if self._fallback.is_active:
             return self.model(**inputs)
         try:
-            # The backward pass is compiled here too, where a failure can still be answered.
+            # Compile the backward pass here as well, where a failure can still be caught.
             with torch._functorch.config.patch(force_non_lazy_backward_lowering=True):
                 return self._compiled(**inputs)
         except TorchDynamoException as error:
-            self._fallback.tell(_first_line(error))
+            self._fallback.activate(_first_line(error))
             return self.model(**inputs)
 
 
 class TracedStep:
-    """Losses with their parameter gradients as one traced and compiled graph for each shape.
+    """Losses and parameter gradients as one traced and compiled graph per batch shape.
 
-    ``torch.compile`` cannot differentiate what contains derivatives already, such as a loss of
-    forces. Here autograd runs once under ``make_fx``, which records everything it does: the energy,
-    its gradient, the loss and the gradients of the parameters. The loss that is returned hands
-    those to ``backward``.
+    ``torch.compile`` does not support double backward, which a force loss needs. Here autograd runs
+    once under ``make_fx``, which traces all its operations: the energy, its gradient, the loss and
+    the parameter gradients. The returned loss passes these gradients to ``backward``.
 
     Args:
         model: the network whose parameters are trained.
-        evaluate: losses by name, one of them ``"loss"``, from a network, its inputs, and targets.
+        evaluate: returns losses by name, including ``"loss"``, from a network, its inputs and its
+            targets.
         options: further arguments of ``torch.compile``.
     """
 
@@ -82,8 +82,8 @@ class TracedStep:
         self._steps: dict[Hashable, Callable[..., list[Tensor]]] = {}
         self._fallback = _Fallback()
 
-    def __call__(self, inputs: dict[str, Any], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
-        values = inputs, wanted
+    def __call__(self, inputs: dict[str, Any], targets: dict[str, Tensor]) -> dict[str, Tensor]:
+        values = inputs, targets
         flat, structure = pytree.tree_flatten(values)
         tensors = [leaf for leaf in flat if isinstance(leaf, Tensor)]
         key = (structure, *(_shape(leaf) for leaf in flat))
@@ -99,19 +99,19 @@ class TracedStep:
                 *losses, gradients = self._split(self._steps[key](weights, tensors))
         except (TorchDynamoException, NotImplementedError) as error:
             self._steps.pop(key, None)
-            self._fallback.tell(_first_line(error))
+            self._fallback.activate(_first_line(error))
             return self.evaluate(self.model, *values)
-        # Copies: the next replay of a graph on the GPU writes to the same places.
+        # Clone: the next replay of a CUDA graph overwrites these tensors.
         parts = {name: value.clone() for name, value in zip(self._names, losses, strict=True)}
         parts["loss"] = _WithGradients.apply(parts["loss"], gradients, *parameters.values())
         return parts
 
     def _may_compile(self) -> bool:
         if len(self._steps) >= SHAPE_LIMIT:
-            self._fallback.tell(
-                f"batches of more than {SHAPE_LIMIT} shapes (the first ones are compiled)"
+            self._fallback.activate(
+                f"batches have more than {SHAPE_LIMIT} shapes (only the first ones are compiled)"
             )
-        return not self._fallback.told
+        return not self._fallback.is_active
 
     def _split(self, results: list[Tensor]) -> list[Any]:
         count = len(self._names)
@@ -149,7 +149,7 @@ class TracedStep:
 
 
 class _WithGradients(torch.autograd.Function):
-    """A loss whose gradients are known."""
+    """A loss with precomputed gradients."""
 
     @staticmethod
     def forward(ctx: Any, loss: Tensor, gradients: list[Tensor], *parameters: Tensor) -> Tensor:
@@ -162,7 +162,7 @@ class _WithGradients(torch.autograd.Function):
 
 
 def _begin_step(options: dict[str, Any]) -> None:
-    """Let graphs on the GPU reuse the memory of the step before."""
+    """Allow CUDA graphs to reuse the memory of the previous step."""
     if options.get("mode") in ("reduce-overhead", "max-autotune"):
         torch.compiler.cudagraph_mark_step_begin()
 

@@ -1,4 +1,4 @@
-"""What atoms add to an energy, and why a potential has none for some compositions."""
+"""Free-atom energies, and error messages for compositions with undetermined energy."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from geozoo.data.molecules.atom_energies import PREFIX, formula
 
 _ADVICE = (
     "Train with energies of free atoms (dataset.atom_energies={H: ..., ...}, or frames with "
-    "config_type=IsolatedAtom), or take any_composition=true, which leaves the energies wrong by a "
-    "constant of the composition"
+    "config_type=IsolatedAtom), or set any_composition=true, which leaves an unknown energy offset "
+    "per composition"
 )
 _SHOWN = 3
 
@@ -21,14 +21,14 @@ _SHOWN = 3
 def undetermined(
     compositions: Tensor, elements: Sequence[int], numbers: Sequence[int], is_listed: bool
 ) -> str:
-    """Which compositions the training does not determine, why, and what helps.
+    """Error message: compositions with undetermined energy, the reason, and remedies.
 
     Args:
-        compositions: ``[S, C]`` atoms of each column.
-        elements: atomic number of each column; 0: an element that the training never had.
-        numbers: the same, with the numbers of those elements as far as they are known.
-        is_listed: whether energies hold for the compositions of the training alone, which has no
-            energies of free atoms.
+        compositions: number of atoms per column of ``x``, ``[S, C]``.
+        elements: atomic number of each column; 0: an element missing from the training split.
+        numbers: as ``elements``, with the numbers of the missing elements where they are known.
+        is_listed: whether energies are valid only for the compositions of the training split,
+            which has no energies of free atoms.
     """
     rows = compositions.unique(dim=0)
     shown = ", ".join(formula(row, numbers) for row in rows[:_SHOWN].tolist())
@@ -36,29 +36,29 @@ def undetermined(
         shown += f" and {len(rows) - _SHOWN} more"
     new = [k for k, number in enumerate(elements) if not number and bool(rows[:, k].any())]
     if new:
-        names = _symbols([numbers[k] for k in new]) or "one of their elements"
+        names = _symbols([numbers[k] for k in new]) or "one of these elements"
         return (
-            f"{shown}: the training part has no {names}, only {_symbols(elements)}, so that "
-            f"nothing is known of {names}. Train on structures with it, or leave these out"
+            f"{shown}: the training split does not contain {names}, only {_symbols(elements)}. "
+            f"Train on structures with {names}, or remove these structures"
         )
-    why = "the training energies do not determine those of such compositions"
+    why = "the training energies do not determine the energies of these compositions"
     if is_listed:
         why = (
-            "the model has no energies of free atoms, and its mean energy holds for the "
-            f"compositions of its training alone: {why}"
+            "the model has no energies of free atoms, and its mean energy is valid only for the "
+            f"compositions of its training split: {why}"
         )
     return f"{shown}: {why}. {_ADVICE}"
 
 
 def _symbols(numbers: Sequence[int]) -> str:
-    """Chemical symbols of those numbers that are known."""
+    """Chemical symbols of the nonzero atomic numbers."""
     from ase.data import chemical_symbols
 
     return ", ".join(chemical_symbols[number] for number in sorted(numbers) if number)
 
 
 def column_energies(spec: GeometricSpec) -> Tensor:
-    """The energy in meV of a free atom of each column of ``x``, with the shift per atom."""
+    """Free-atom energy in meV of each column of ``x`` ``[C]``, including the shift per atom."""
     known = {k.removeprefix(PREFIX): v for k, v in spec.statistics.items() if k.startswith(PREFIX)}
     values = torch.zeros(spec.in_channels, dtype=torch.float64)
     if known:

@@ -1,4 +1,4 @@
-"""What a task says of itself: units, the figures of a run, and how its model is used."""
+"""Metadata of a task: units, figures of a run, and usage instructions of its model."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from geozoo.tasks._worst_graphs import drawn_graphs
 
 
 class Outcome(Protocol):
-    """What the figures of a finished run need beside its task."""
+    """Information on a finished run that the figures of its task need."""
 
     @property
     def datamodule(self) -> GraphDataModule:
@@ -46,10 +46,10 @@ class Outcome(Protocol):
 
 
 class TaskDescription(LightningModule):
-    """The part of `geozoo.tasks.GraphTask` that reports are made from.
+    """Base class of `geozoo.tasks.GraphTask` with the contents of reports.
 
     Attributes:
-        forms_ensembles: whether the mean over models of several seeds is a prediction.
+        forms_ensembles: whether the predictions of models with different seeds can be averaged.
     """
 
     forms_ensembles: ClassVar[bool] = True
@@ -69,62 +69,62 @@ class TaskDescription(LightningModule):
         """See `GraphTask.targets`."""
 
     def metric_units(self) -> dict[str, str]:
-        """Unit of every metric, such as ``{"energy_mae": "meV"}``."""
+        """Unit of each metric, such as ``{"energy_mae": "meV"}``."""
         return metric_units(self.quantities, self.spec.units)
 
     def quantity_units(self) -> dict[str, str]:
-        """Unit of every quantity."""
+        """Unit of each quantity by name."""
         return {q.name: self.spec.units.get(q.field, "") for q in self.quantities}
 
     def quantity_levels(self) -> dict[str, str]:
-        """Whether a quantity has a row per ``"graph"`` (or window) or per ``"node"``, by name."""
+        """Level of each quantity by name: one row per ``"graph"`` (or window) or per ``"node"``."""
         own = getattr(self.spec, "level", "graph")
         return {q.name: q.level or own for q in self.quantities}
 
     @property
     def is_trained(self) -> bool:
-        """Whether the model has parameters at all."""
+        """Whether the model has trainable parameters."""
         return any(parameter.requires_grad for parameter in self.model.parameters())
 
     def usage(self, model: str) -> Usage:
-        """What the model takes, and the command and Python that use it.
+        """Input of the model, and the command and Python code to use it.
 
         Args:
-            model: the run folder or trained model, as it is typed in a command.
+            model: the run folder or trained model, as typed in a command.
         """
         return usage_of(self.spec, model, tuple(self.quantity_units()))
 
     def figures(self, outcome: Outcome) -> list[Figure]:
-        """The figures of a finished run in the order of the report; none that would be empty.
+        """The figures of a finished run in the order of the report, without empty ones.
 
-        They are the learning curves, the predictions of the test against their targets, what the
-        task adds (`own_figures`) and the worst cases.
+        Learning curves, test predictions against targets, figures of the task (`own_figures`) and
+        the worst cases.
 
         Args:
-            outcome: the run, or test, that the task comes from.
+            outcome: the run or test of the task.
         """
-        found = []
+        figures = []
         curves = outcome.curves() if self.is_trained else {}  # else there are no epochs
         if loss_panels(curves):
             draw = partial(plot_loss, curves, units=self.metric_units())
             caption = "Training loss and validation errors by epoch, counted from 1"
-            found.append(Figure("loss", caption, draw))
+            figures.append(Figure("loss", caption, draw))
         if pairs := self.parity.pairs():
             units = self.quantity_units()
             parity, errors = (partial(f, pairs, units=units) for f in (plot_parity, plot_errors))
-            caption = "Prediction against target, on the test part"
-            found.append(Figure("parity", caption, parity))
-            caption = "How the errors of the test part are distributed"
-            found.append(Figure("errors", caption, errors))
-        found += self.own_figures(outcome)
+            caption = "Prediction against target on the test split"
+            figures.append(Figure("parity", caption, parity))
+            caption = "Distribution of errors on the test split"
+            figures.append(Figure("errors", caption, errors))
+        figures += self.own_figures(outcome)
         if len(self.worst.index):
             draw = partial(self.draw_worst, outcome.datamodule.store)
-            caption = "The largest errors of the test part, largest first"
-            found.append(Figure("worst", caption, draw))
-        return found
+            caption = "Largest errors on the test split, in descending order"
+            figures.append(Figure("worst", caption, draw))
+        return figures
 
     def own_figures(self, outcome: Outcome) -> list[Figure]:
-        """The figures that this kind of task has beside those of all; none here.
+        """Additional figures of this kind of task; none by default.
 
         Args:
             outcome: see `figures`.
@@ -132,7 +132,7 @@ class TaskDescription(LightningModule):
         return []
 
     def draw_worst(self, store: Store, path: Path) -> None:
-        """Draw the graphs of the last test with the largest errors, worst first.
+        """Draw the graphs of the last test with the largest errors, in descending order.
 
         Args:
             store: the data of the test.
@@ -152,23 +152,23 @@ class TaskDescription(LightningModule):
         self, number: int, nodes: slice, predictions: Mapping[str, Tensor],
         targets: Mapping[str, Tensor],
     ) -> list[str]:  # fmt: skip
-        """The lines over a drawn graph: targets, predictions and errors.
+        """The title lines of a drawn graph: targets, predictions and errors.
 
         Args:
-            number: the graph in its batch.
+            number: position of the graph in its batch.
             nodes: its nodes in the batch.
-            predictions: every quantity of the batch by name, on the CPU.
-            targets: their true values.
+            predictions: predicted values of the batch by quantity, on the CPU.
+            targets: target values by quantity.
         """
-        found: list[str] = []
+        lines: list[str] = []
         levels = self.quantity_levels()
         for quantity in self.quantities:
             value, truth = predictions[quantity.name], targets[quantity.name]
             unit = self.spec.units.get(quantity.field, "")
             if levels[quantity.name] == "graph" and value[number].numel() == 1:
                 pair = float(truth[number]), float(value[number])
-                found += values_told(quantity.name, *pair, unit)
+                lines += values_told(quantity.name, *pair, unit)
             elif levels[quantity.name] == "node":
                 mean = float((value[nodes] - truth[nodes]).abs().mean())
-                found.append(f"{quantity.name}: MAE {mean:,.4g} {unit}")
-        return found
+                lines.append(f"{quantity.name}: MAE {mean:,.4g} {unit}")
+        return lines

@@ -1,4 +1,4 @@
-"""What validation and test measure of a task."""
+"""Validation and test of a task."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from geozoo.tasks._worst import WorstCases, error_of_graphs
 
 
 class EvaluatedTask(TaskDescription):
-    """The part of `geozoo.tasks.GraphTask` that measures the errors of predictions.
+    """Base class of `geozoo.tasks.GraphTask` with validation and test.
 
     Attributes:
-        validates_loss: whether a validation also gives ``val/loss``, see `validation_loss`.
+        validates_loss: whether validation also computes ``val/loss``, see `validation_loss`.
     """
 
     validates_loss: ClassVar[bool] = False
@@ -30,69 +30,69 @@ class EvaluatedTask(TaskDescription):
 
     @abstractmethod
     def predict(self, batch: Any) -> dict[str, Tensor]:
-        """Every quantity of a batch by name, in physical units, detached."""
+        """Each quantity of a batch by name, in physical units and detached."""
 
     @abstractmethod
     def predict_baseline(self, batch: Any) -> dict[str, Tensor]:
-        """What can be said of every quantity without a model; as `predict` otherwise."""
+        """The trivial baseline for each quantity, in the format of `predict`."""
 
     def predict_tested(self, batch: Any) -> dict[str, Tensor]:
-        """What a test measures: as `predict`, unless a task averages."""
+        """The predictions evaluated in a test: those of `predict`, unless a task averages."""
         return self.predict(batch)
 
     def targets(self, batch: Any) -> dict[str, Tensor]:
-        """The true value of every quantity by name."""
+        """The target of each quantity by name."""
         return {quantity.name: getattr(batch, quantity.field) for quantity in self.quantities}
 
     def check_part(self, datamodule: GraphDataModule, part: str) -> None:
-        """Refuse data that the model has no predictions for, before any work; here none.
+        """Raise an error for data that the model cannot predict; does nothing by default.
 
         Args:
             datamodule: the data.
-            part: ``"val"`` or ``"test"``.
+            part: the split, ``"val"`` or ``"test"``.
 
         Raises:
-            ValueError: names what the training does not determine.
+            ValueError: If the training split does not determine a prediction.
         """
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
-        """Collect the errors of a batch."""
+        """Accumulate the errors of a batch."""
         self.val_errors.update(self.predict(batch), self.targets(batch))
 
     def on_validation_epoch_end(self) -> None:
-        """Log ``val/<quantity>_<measure>``, and ``val/loss`` of a task that has it."""
+        """Log ``val/<quantity>_<measure>``, and ``val/loss`` if `validates_loss`."""
         values = self.validation_values()
-        # The values are those of all devices already; the mean over devices leaves them.
+        # The values already cover all devices; the mean over devices does not change them.
         self.log_dict({f"val/{name}": value for name, value in values.items()}, sync_dist=True)
 
     def validation_values(self) -> dict[str, Tensor]:
-        """Every measure of the validation that was collected by name; begins a new one."""
+        """All error measures of the validation by name; resets them."""
         values: dict[str, Tensor] = dict(self.val_errors.compute())
         self.val_errors.reset()
         return {**values, "loss": self.validation_loss(values)} if self.validates_loss else values
 
     def validation_loss(self, values: Mapping[str, Tensor]) -> Tensor:
-        """The loss on the validation part in evaluation mode, from its measures.
+        """The loss on the validation split in evaluation mode, computed from its error measures.
 
         Args:
-            values: the measures by name.
+            values: the error measures by name.
         """
         raise NotImplementedError
 
     def on_test_start(self) -> None:
-        """Begin a new sample of predictions."""
+        """Start a new sample of predictions."""
         batches = self.trainer.num_test_batches
         self.parity = ParitySample(int(sum(batches)) if isinstance(batches, list) else batches)
         self.worst = WorstCases()
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
-        """Collect errors and a sample of the predictions of a batch."""
+        """Accumulate errors and sample predictions of a batch."""
         self.collect_test(self.predict_tested(batch), self.targets(batch), batch)
 
     def collect_test(
         self, predictions: dict[str, Tensor], targets: dict[str, Tensor], batch: Any
     ) -> None:
-        """Count the errors of the model and of the baseline, and sample pairs for the picture."""
+        """Accumulate the errors of model and baseline, and sample predictions for the figures."""
         self.test_errors.update(predictions, targets)
         self.baseline_errors.update(self.predict_baseline(batch), targets)
         self.parity.add({name: predictions[name] for name in targets}, targets)
@@ -101,18 +101,18 @@ class EvaluatedTask(TaskDescription):
     def graph_errors(
         self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor], batch: Any
     ) -> Tensor:
-        """Of every graph ``[G]`` the mean absolute error of the first quantity; NaN: no truth."""
+        """Mean absolute error of the first quantity per graph ``[G]``; NaN without a target."""
         name = self.quantities[0].name
         error = (predictions[name] - targets[name]).abs()
         return error_of_graphs(error, self.quantity_levels()[name], batch)
 
     def on_test_epoch_end(self) -> None:
-        """Log ``test/<quantity>_<measure>``, and ``test/baseline_...`` of the baseline."""
+        """Log ``test/<quantity>_<measure>``, and ``test/baseline_...`` for the baseline."""
         self._log_errors("test/", self.test_errors)
         self._log_errors("test/baseline_", self.baseline_errors)
 
     def _log_errors(self, prefix: str, errors: ErrorMeasures) -> None:
         values: Mapping[str, Tensor] = errors.compute()
         errors.reset()
-        # The values are those of all devices already; the mean over devices leaves them.
+        # The values already cover all devices; the mean over devices does not change them.
         self.log_dict({f"{prefix}{name}": v for name, v in values.items()}, sync_dist=True)

@@ -1,4 +1,4 @@
-"""Stopping a training whose loss is no number any more."""
+"""Stopping a training run whose loss is NaN or infinite."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-#: Losses that may wait on an accelerator; looking at each one would stop its queue every step.
+#: Number of losses checked together on an accelerator; each check synchronises with it.
 _MAX_WAITING = 32
 _MAX_SHOWN = 8
 
 
 class NonFiniteLossError(RuntimeError):
-    """The training loss is NaN or infinite; names step, batch and graphs."""
+    """The training loss is NaN or infinite; the message gives step, batch and graphs."""
 
 
 class _Watched(NamedTuple):
@@ -25,26 +25,26 @@ class _Watched(NamedTuple):
 
 
 class FiniteLossGuard:
-    """Looks at every training loss: at once on the CPU, in small groups elsewhere."""
+    """Checks every training loss: immediately on the CPU, in groups on an accelerator."""
 
     def __init__(self) -> None:
         self._waiting: list[_Watched] = []
 
     def watch(self, loss: Tensor, graphs: Tensor, *, epoch: int, step: int, batch_idx: int) -> None:
-        """Remember a loss, and look at it when it is time.
+        """Queue a loss and check the queue when it is due.
 
         Raises:
-            NonFiniteLossError: if it, or one before it that waited, is not finite.
+            NonFiniteLossError: If this loss or an earlier one in the queue is not finite.
         """
         self._waiting.append(_Watched(loss.detach(), epoch, step, batch_idx, graphs))
         if loss.device.type == "cpu" or len(self._waiting) >= _MAX_WAITING:
             self.flush()
 
     def flush(self) -> None:
-        """Look at all losses that wait; before a validation or a checkpoint.
+        """Check all pending losses; called before a validation or a checkpoint.
 
         Raises:
-            NonFiniteLossError: for the first that is not finite.
+            NonFiniteLossError: For the first loss that is not finite.
         """
         waiting, self._waiting = self._waiting, []
         if not waiting:
@@ -60,7 +60,7 @@ def _describe(watched: _Watched, loss: float) -> str:
     shown = ", ".join(map(str, graphs[:_MAX_SHOWN])) + (", ..." if len(graphs) > _MAX_SHOWN else "")
     return (
         f"the training loss is {loss} at step {watched.step} (epoch {watched.epoch + 1}, "
-        f"batch {watched.batch_idx} of it, graphs {shown} of the data set). "
-        "Common causes: a learning rate that is too high, a faulty frame in the data, "
-        "or 16-mixed precision. trainer.detect_anomaly=true names the operation."
+        f"batch {watched.batch_idx} of the epoch, graphs {shown} of the dataset). "
+        "Common causes: a learning rate that is too high, an invalid sample in the dataset, "
+        "or 16-mixed precision. trainer.detect_anomaly=true reports the operation."
     )

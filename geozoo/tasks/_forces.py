@@ -1,4 +1,4 @@
-"""Energies of a network and the forces that follow from them."""
+"""Conservative forces: the negative gradient of a network's energy."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch import Tensor
 def energy_and_force(
     network: Callable[..., Any], inputs: dict[str, Any], *, create_graph: bool
 ) -> tuple[Tensor, Tensor]:
-    """Return a network's energies ``[G]`` and their negative gradient ``[N, dim]``.
+    """Compute energies ``[G]`` and forces ``[N, dim]``, the negative position gradient.
 
     Args:
-        network: a geometric model with one scalar output for each graph.
-        inputs: its arguments by name.
-        create_graph: whether the force shall be differentiable, for training.
+        network: a geometric model with one scalar output per graph.
+        inputs: its keyword arguments.
+        create_graph: whether the forces are differentiable, as training requires.
 
     Raises:
-        ValueError: for a network that does not look at positions.
+        ValueError: If the energies do not depend on the positions.
     """
     pos = inputs["pos"].detach().requires_grad_(True)
     with torch.enable_grad():
@@ -32,7 +32,7 @@ def energy_and_force(
             )
     if gradient is None:
         raise ValueError(
-            "model must have energies that depend on the positions, for forces, got "
+            "model must predict energies that depend on the positions, so that forces exist, got "
             f"{type(network).__name__}, whose energies do not"
         )
     return energy, -gradient

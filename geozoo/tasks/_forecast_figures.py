@@ -1,4 +1,4 @@
-"""The figures of a tested forecaster."""
+"""Figures of a forecaster's test."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def forecast_figures(
     sample: ForecastSample, spec: ForecastSpec, sensors: Sequence[object],
     coordinates: np.ndarray | None,
 ) -> list[Figure]:  # fmt: skip
-    """Error by horizon, forecast against target, and the map of errors.
+    """Error by horizon, forecast and target over time, and a map of errors.
 
     Args:
-        sample: of the last test.
-        spec: the description of the data.
-        sensors: names of the sensors ``[N]``.
+        sample: forecasts of the last test.
+        spec: the data specification.
+        sensors: sensor names ``[N]``.
         coordinates: latitude and longitude of the sensors ``[N, 2]``; None: no map.
     """
     unit, interval = spec.units["y"], spec.interval
@@ -30,11 +30,11 @@ def forecast_figures(
         plot_series, sample.series(), sensors=sensors, unit=unit, interval=interval,
         horizon=spec.horizon,
     )  # fmt: skip
-    found = [
-        Figure("horizon", "Error by time ahead", by_horizon),
-        Figure("forecast", "Forecast and target of some sensors", forecasts),
+    figures = [
+        Figure("horizon", "Error by forecast horizon", by_horizon),
+        Figure("forecast", "Forecast and target of selected sensors", forecasts),
     ]
     if coordinates is not None:
         draw = partial(plot_error_map, sample.mae_by_sensor(), coordinates, unit=unit)
-        found.append(Figure("error_map", "Where the sensors with the large errors are", draw))
-    return found
+        figures.append(Figure("error_map", "Mean absolute error of each sensor", draw))
+    return figures

@@ -1,4 +1,4 @@
-"""What a test keeps for pictures of forecasts."""
+"""Errors and forecasts that a test collects for figures."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 
 class ForecastSample:
-    """Errors of every sensor and step, and the whole forecast at the first and the last step.
+    """Errors per sensor and step, and all forecasts at the first and last step of the horizon.
 
     Args:
-        horizon: steps ``H`` of a forecast.
-        num_nodes: sensors ``N``.
+        horizon: number of steps ``H`` of a forecast.
+        num_nodes: number of sensors ``N``.
     """
 
     def __init__(self, horizon: int, num_nodes: int) -> None:
@@ -29,12 +29,12 @@ class ForecastSample:
         truth: Float[Tensor, "B H N"],
         index: Int[Tensor, " B"] | None = None,
     ) -> None:
-        """Take a batch.
+        """Add a batch.
 
         Args:
-            forecast: the forecast.
-            truth: what came; NaN where it is missing.
-            index: the first step of each window; None: each one step after the one before.
+            forecast: predicted values.
+            truth: ground truth; NaN where it is missing.
+            index: first step of each window; None: consecutive windows.
         """
         known = ~truth.isnan()
         error = torch.where(known, forecast - truth, forecast.new_zeros(())).double()
@@ -49,7 +49,7 @@ class ForecastSample:
         self._index.append(follows if index is None else index.long().cpu())
 
     def by_step(self) -> dict[str, Tensor]:
-        """``mae`` and ``rmse`` at every step ``[H]``."""
+        """``mae`` and ``rmse`` at each step of the horizon ``[H]``."""
         count = self._count.sum(-1)
         return {
             "mae": self._absolute.sum(-1) / count,
@@ -57,16 +57,16 @@ class ForecastSample:
         }
 
     def mae_by_sensor(self) -> Float[Tensor, " N"]:
-        """Mean absolute error of every sensor over all steps; NaN for one never observed."""
+        """Mean absolute error of each sensor over all steps; NaN if it was never observed."""
         return self._absolute.sum(0) / self._count.sum(0)
 
     def series(self) -> Float[Tensor, "W 2 2 N"]:
-        """Forecast and truth (second axis) of all windows at the first and last step (third).
+        """Forecast and target (second axis) of all windows at the first and last step (third axis).
 
-        Windows that were left out of the test are NaN, so that rows are steps of the series.
+        Rows are steps of the series; windows that were not tested are NaN.
         """
         pairs, index = torch.cat(self._series), torch.cat(self._index)
         rows = index - index.min()
-        found = pairs.new_full((int(rows.max()) + 1, *pairs.shape[1:]), torch.nan)
-        found[rows] = pairs
-        return found
+        series = pairs.new_full((int(rows.max()) + 1, *pairs.shape[1:]), torch.nan)
+        series[rows] = pairs
+        return series

@@ -1,4 +1,4 @@
-"""Who is whose neighbour, found before a network is called."""
+"""Neighbour lists, computed outside the network."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _ARGUMENTS = ("pos", "batch", "edge_index", "num_graphs")
 def with_neighbors(
     model: nn.Module, inputs: dict[str, Any], num_pairs: int | None = None
 ) -> dict[str, Any]:
-    """Return a model's inputs with its edges, if it can say which they are.
+    """Add the neighbour list of a model to its inputs.
 
-    Neighbours depend on values, which no compiler can follow; and how many there are depends on
-    values too, for which an accelerator would have to be asked.
+    The number of neighbours depends on the data: it cannot be compiled, and reading it would
+    synchronise with the accelerator.
 
     Args:
-        model: the network; one that is not `NeighborListed` gets its inputs as they are.
-        inputs: its arguments by name.
-        num_pairs: pairs of different nodes of one graph, where they are counted already.
+        model: the network; inputs are returned unchanged if it is not `NeighborListed`.
+        inputs: its keyword arguments.
+        num_pairs: number of pairs of distinct nodes of the same graph, if known.
     """
     if not isinstance(model, NeighborListed):
         return inputs

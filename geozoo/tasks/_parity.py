@@ -1,4 +1,4 @@
-"""A bounded sample of test predictions for the parity plot."""
+"""A bounded sample of test predictions for parity plots."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-#: Points per quantity; more would hide each other in a plot.
+#: Maximum number of points per quantity; more would overlap in a plot.
 _MAX_POINTS = 20_000
 
 
 class ParitySample:
-    """Evenly spaced pairs (prediction, target) of every batch.
+    """Pairs of prediction and target, sampled at even spacing from each batch.
 
     Args:
-        num_batches: batches to come.
+        num_batches: number of batches in the test.
     """
 
     def __init__(self, num_batches: int) -> None:
@@ -23,13 +23,13 @@ class ParitySample:
         self._pairs: dict[str, list[Tensor]] = {}
 
     def add(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> None:
-        """Take some entries of a batch."""
+        """Sample entries of a batch."""
         for name, predicted in predictions.items():
             pairs = torch.stack([predicted.detach().flatten(), targets[name].detach().flatten()], 1)
-            pairs = pairs[~pairs.isnan().any(1)]  # missing truths
+            pairs = pairs[~pairs.isnan().any(1)]  # missing targets
             stride = max(1, -(-len(pairs) // self._per_batch))
             self._pairs.setdefault(name, []).append(pairs[::stride].double().cpu())
 
     def pairs(self) -> dict[str, Tensor]:
-        """For each quantity ``[points, 2]``: prediction and target, float64 on the CPU."""
+        """Prediction and target ``[points, 2]`` of each quantity, in float64 on the CPU."""
         return {name: torch.cat(parts)[:_MAX_POINTS] for name, parts in self._pairs.items()}

@@ -1,4 +1,4 @@
-"""Precision of models in training and loading."""
+"""Floating-point precision of models in training and loading."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _LOG = logging.getLogger(__name__)
 
 
 def model_dtype(model: nn.Module) -> torch.dtype:
-    """Precision of a model's parameters.
+    """The dtype of a model's parameters.
 
-    Of one without any: that of its buffers, but at least float32.
+    For a model without parameters, the dtype of its buffers, but at least float32.
     """
     parameter = next(model.parameters(), None)
     if parameter is not None:
@@ -27,13 +27,13 @@ def model_dtype(model: nn.Module) -> torch.dtype:
 
 
 def match_precision(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Give a model the precision of weights that its task is about to take.
+    """Convert a model to the precision of the weights that its task is about to load.
 
-    Loading alone would round them to the precision that the model has.
+    Loading without conversion rounds them to the model's current precision.
 
     Args:
         model: the model of a task.
-        state: weights of such a task.
+        state: state dict of the task.
     """
     for name, own in itertools.chain(model.named_parameters(), model.named_buffers()):
         value = state.get(f"model.{name}")
@@ -44,27 +44,28 @@ def match_precision(model: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def keep_eps_above_zero(optimizer: Optimizer) -> None:
-    """Raise an optimizer's ``eps`` to what float16 can hold, where its parameters are such.
+    """Raise ``eps`` of an optimizer with float16 parameters to the smallest normal float16.
 
-    Adam's 1e-8 is 0 there, as is the square of a small gradient: the first step would be NaN.
+    Adam's default 1e-8 rounds to 0 in float16, as does the square of a small gradient: the first
+    step would be NaN.
     """
     least = torch.finfo(torch.float16).tiny
     for group in optimizer.param_groups:
         is_half = any(parameter.dtype == torch.float16 for parameter in group["params"])
         if is_half and group.get("eps", least) < least:
-            _LOG.info("float16 parameters: eps of the optimizer raised to %.2g", least)
+            _LOG.info("float16 parameters: raised eps of the optimizer to %.2g", least)
             group["eps"] = least
 
 
 def at_least_float32(value: Tensor) -> Tensor:
-    """The value, detached, in float32 or what is more."""
+    """The detached value in float32, or in its own dtype if that is wider."""
     value = value.detach()
     return value.to(torch.promote_types(value.dtype, torch.float32))
 
 
 @contextmanager
 def default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    """Another default dtype for a while."""
+    """Context with another default dtype."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:

@@ -1,4 +1,4 @@
-"""What a task predicts and how its error is measured."""
+"""Predicted quantities and their error measures."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ class Quantity:
     """A predicted quantity.
 
     Attributes:
-        name: its name in metrics, ``"force"``.
-        field: the field of the batch that holds the target, ``"forces"``.
-        measures: names of its error measures, of ``geozoo.metrics.MEASURES``.
-        is_vector: whether it turns with the input.
-        level: whether it has a row per ``"graph"`` or per ``"node"``; None: as the outputs of the
-            model, the level of the data.
-        is_position: whether it is a position of the nodes, which a figure draws as a point and no
-            arrow.
+        name: name in metrics, such as ``"force"``.
+        field: batch field of the target, such as ``"forces"``.
+        measures: names of its error measures in ``geozoo.metrics.MEASURES``.
+        is_vector: whether it rotates with the input.
+        level: ``"graph"`` or ``"node"``: one row per graph or per node; None: the level of the
+            data.
+        is_position: whether it is a node position, drawn as a point instead of an arrow.
     """
 
     name: str
@@ -33,7 +32,7 @@ class Quantity:
 
 
 def metric_units(quantities: Sequence[Quantity], units: Mapping[str, str]) -> dict[str, str]:
-    """Unit of every metric of some quantities, from the units of the fields."""
+    """Unit of each metric of the quantities, from the units of their batch fields."""
     return {
         f"{quantity.name}_{measure}": measure_of(measure).unit_of(units.get(quantity.field, ""))
         for quantity in quantities
@@ -42,14 +41,14 @@ def metric_units(quantities: Sequence[Quantity], units: Mapping[str, str]) -> di
 
 
 def checked_monitor(monitor: str | None, names: Sequence[str]) -> str:
-    """The metric that chooses the best checkpoint.
+    """The metric that selects the best checkpoint.
 
     Args:
-        monitor: its name; None: the first.
-        names: what a validation computes.
+        monitor: its name; None: the first of ``names``.
+        names: metrics computed in validation.
 
     Raises:
-        ValueError: for one that is not computed, or has no best value.
+        ValueError: If the metric is not computed or has no best direction.
     """
     if monitor is not None and monitor not in names:
         raise ValueError(f"monitor must be one of {', '.join(names)}; got {monitor!r}")

@@ -1,4 +1,4 @@
-"""Random rotations that are functions of numbers, not of a random state."""
+"""Random rotations that depend on seeds and indices only, not on a random state."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from torch import Tensor
 from geozoo.data import GraphBatch
 from geozoo.geometry import random_rotations
 
-#: Different rotations; graph i of the store takes number i modulo this.
+#: Number of distinct rotations; graph i of the store uses rotation i modulo this.
 _TABLE_SIZE, _TRAINING_TABLE_SIZE = 1024, 1 << 14
 _TRAINING, _TEST = 0, 1
 
 
 def training_rotations(batch: GraphBatch, dim: int, *, seed: int, epoch: int) -> Tensor:
-    """One rotation per graph that depends on the epoch and the graph's position in the store.
+    """One rotation per graph that depends only on the epoch and the graph's index in the store.
 
-    So a resumed run sees the augmentation of an uninterrupted one, and several processes together
-    that of a single one.
+    A resumed run therefore has the same augmentation as an uninterrupted one, and data-parallel
+    training the same as a single process.
 
     Args:
         batch: the graphs.
-        dim: dimension of space.
+        dim: spatial dimension.
         seed: seed of the run.
-        epoch: number of the epoch.
+        epoch: the epoch.
     """
     return rotations_of(batch, _training_table(dim, seed, epoch, batch.device))
 
 
 def rotations_of(batch: GraphBatch, table: Tensor) -> Tensor:
-    """The rotation of each graph of a batch, by its position in the store.
+    """The rotation of each graph of a batch, by its index in the store.
 
     Args:
         batch: the graphs.
-        table: of an epoch, see `training_table`.
+        table: rotations of an epoch from `training_table`.
     """
     return table.index_select(0, batch.index % _TRAINING_TABLE_SIZE)
 
 
 def training_table(dim: int, *, seed: int, epoch: int) -> Tensor:
-    """The rotations of an epoch in main memory, ``[16384, dim, dim]``."""
+    """The rotations of an epoch ``[16384, dim, dim]``, on the CPU."""
     generator = seeded_generator(seed, _TRAINING, epoch)
     return random_rotations(_TRAINING_TABLE_SIZE, dim, generator=generator)
 
@@ -53,15 +53,15 @@ def _training_table(dim: int, seed: int, epoch: int, device: torch.device) -> Te
 
 
 def evaluation_rotations(batch: GraphBatch, dim: int, *, seed: int, repeat: int) -> Tensor:
-    """One rotation per graph that depends on the graph's position in the store and on ``repeat``.
+    """One rotation per graph that depends only on the graph's index in the store and ``repeat``.
 
-    Neither the batch size nor the number of devices changes which rotation a graph gets.
+    It does not depend on the batch size or the number of devices.
     """
     table = random_rotations(_TABLE_SIZE, dim, generator=seeded_generator(seed, _TEST, repeat))
     return table.to(batch.device).index_select(0, batch.index % _TABLE_SIZE)
 
 
 def seeded_generator(*numbers: int) -> torch.Generator:
-    """A generator whose stream depends on these numbers alone."""
+    """A generator whose stream depends only on these numbers."""
     state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0] >> 1))

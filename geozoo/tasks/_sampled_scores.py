@@ -1,4 +1,4 @@
-"""What a test measures on drawn molecules, and how far the drawing is."""
+"""Scores of sampled molecules in a test, and progress of the sampling."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor
 from geozoo.metrics import WeightedMeans, generation_scores, molecule_bonds
 
 _LOG = logging.getLogger(__name__)
-#: Lines about the progress of drawing molecules in a test.
+#: Number of progress lines logged while sampling molecules in a test.
 _NUM_LINES = 5
-#: Measured on samples, in per cent.
+#: Scores of sampled molecules, in per cent.
 SAMPLED_MEASURES = (
     "atom_stability", "molecule_stability", "validity", "uniqueness", "valid_unique", "novelty",
 )  # fmt: skip
@@ -22,7 +22,7 @@ SAMPLED_MEASURES = (
 def add_stability(
     means: WeightedMeans, pos: Tensor, z: Tensor, batch: Tensor, num_graphs: int
 ) -> None:
-    """Count which of some molecules, and of their atoms, are stable by the distance rule."""
+    """Add atom and molecule stability, with bonds assigned from distances."""
     bonds = molecule_bonds(pos, z, batch, num_graphs)
     values = {
         "atom_stability": 100.0 * bonds.stable_atoms.double(),
@@ -32,19 +32,19 @@ def add_stability(
 
 
 def add_scores(means: WeightedMeans, smiles: Sequence[str | None], known: set[str | None]) -> None:
-    """Count which molecules are valid, different, and not among the known ones."""
+    """Add validity, uniqueness and novelty; ``known`` holds the SMILES of the training split."""
     scores = {name: torch.tensor([v]) for name, v in generation_scores(smiles, known).items()}
     means.update(scores, {name: torch.ones(1) for name in scores})
 
 
 def logged_progress(total: int) -> Callable[[int], None]:
-    """Log how many of ``total`` molecules are drawn, a few times."""
+    """A progress callback that logs a few times how many of ``total`` molecules are sampled."""
     done = 0
 
     def progress(amount: int) -> None:
         nonlocal done
         before, done = done, done + amount
         if done * _NUM_LINES // total > before * _NUM_LINES // total:
-            _LOG.info("drawn %d of %d molecules", done, total)
+            _LOG.info("sampled %d of %d molecules", done, total)
 
     return progress

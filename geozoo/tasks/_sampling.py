@@ -1,4 +1,4 @@
-"""Drawing molecules from a trained diffusion."""
+"""Sampling molecules from a trained diffusion model."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor
 
 from geozoo.diffusion import Cloud, Diffusion, Network, Points
 
-#: More are drawn in several calls with seeds of their own.
+#: Larger numbers need several calls with different seeds.
 MAX_SAMPLES = 1_000_000
 
 
 @dataclass(frozen=True)
 class SampledMolecules:
-    """Molecules, one after the other.
+    """Sampled molecules, concatenated; all tensors are on the CPU.
 
     Attributes:
-        pos: ``[N, 3]`` in angstrom, on the CPU like the rest.
-        z: ``[N]`` atomic numbers.
-        counts: ``[G]`` atoms of each molecule.
+        pos: atom positions ``[N, 3]`` in angstrom.
+        z: atomic numbers ``[N]``.
+        counts: number of atoms in each molecule ``[G]``.
     """
 
     pos: Tensor
@@ -34,30 +34,30 @@ class SampledMolecules:
 
     @property
     def batch(self) -> Tensor:
-        """``[N]`` molecule of each atom."""
+        """Index of the molecule of each atom ``[N]``."""
         return torch.repeat_interleave(torch.arange(len(self)), self.counts)
 
     def first(self, count: int) -> SampledMolecules:
-        """The first ones, at most ``count``."""
+        """The first molecules, at most ``count``."""
         counts = self.counts[:count]
         atoms = int(counts.sum())
         return SampledMolecules(self.pos[:atoms], self.z[:atoms], counts)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Positions and atomic numbers of each molecule."""
+        """Iterate over the positions and atomic numbers of each molecule."""
         sizes = self.counts.tolist()
         return zip(self.pos.split(sizes), self.z.split(sizes), strict=True)
 
 
 class MoleculeSampler:
-    """Numbers of atoms as in the training part, then the diffusion's own sampler.
+    """Samples molecule sizes from the training distribution, then atoms by reverse diffusion.
 
     Args:
-        process: the diffusion.
-        sizes: how many training molecules have 0, 1, 2, ... atoms.
+        process: the diffusion process.
+        sizes: number of training molecules with 0, 1, 2, ... atoms.
         elements: atomic number of each class.
-        num_features: features of an atom.
-        batch_size: molecules drawn at once.
+        num_features: number of features per atom.
+        batch_size: molecules sampled together.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class MoleculeSampler:
         self.elements = torch.tensor(elements)
 
     def log_size(self, counts: Tensor) -> Tensor:
-        """Log-probability of a number of atoms; of one that training never saw, minus infinity."""
+        """Log-probability of molecule sizes; minus infinity for sizes not in the training split."""
         share = self.sizes / self.sizes.sum()
-        place = counts.cpu().clamp(max=len(share) - 1)
-        return torch.where(counts.cpu() < len(share), share[place], 0.0).log().to(counts.device)
+        index = counts.cpu().clamp(max=len(share) - 1)
+        return torch.where(counts.cpu() < len(share), share[index], 0.0).log().to(counts.device)
 
     def draw(
         self,
@@ -88,23 +88,23 @@ class MoleculeSampler:
         device: torch.device,
         progress: Callable[[int], None] | None = None,
     ) -> SampledMolecules:
-        """Draw molecules; the same seed gives the same ones on any device, up to rounding.
+        """Sample molecules; the same seed gives the same molecules on any device, up to rounding.
 
         Args:
-            network: the trained network for some cloud.
-            num_samples: how many.
-            seed: of sizes and noise.
-            device: where the network is.
-            progress: called with the number of molecules finished.
+            network: returns the trained network for a point cloud.
+            num_samples: number of molecules.
+            seed: seed of sizes and noise.
+            device: device of the network.
+            progress: called with the number of molecules finished since the last call.
 
         Raises:
-            ValueError: for a number below 1 or above a million.
+            ValueError: If ``num_samples`` is below 1 or above a million.
         """
         if not 1 <= num_samples <= MAX_SAMPLES:
             raise ValueError(f"num_samples must be in 1..{MAX_SAMPLES}, got {num_samples!r}")
         generator = torch.Generator().manual_seed(seed)
         drawn = torch.multinomial(self.sizes, num_samples, replacement=True, generator=generator)
-        # Molecules of like size together; their places among the samples stay as drawn.
+        # Batches hold molecules of similar size; the output is in the order of the drawn sizes.
         order = drawn.argsort(stable=True)
         parts: list[SampledMolecules] = []
         for chosen in order.split(self.batch_size):
@@ -133,6 +133,6 @@ class MoleculeSampler:
 
 def _in_order(parts: Sequence[SampledMolecules], order: Tensor) -> SampledMolecules:
     molecules = [molecule for part in parts for molecule in part]
-    back = [molecules[place] for place in order.argsort().tolist()]
-    pos, z = (torch.cat(values) for values in zip(*back, strict=True))
-    return SampledMolecules(pos, z, torch.tensor([len(atoms) for _, atoms in back]))
+    restored = [molecules[index] for index in order.argsort().tolist()]
+    pos, z = (torch.cat(values) for values in zip(*restored, strict=True))
+    return SampledMolecules(pos, z, torch.tensor([len(atoms) for _, atoms in restored]))

@@ -1,4 +1,4 @@
-"""How much a batch counts where several make one step: of processes, or accumulated."""
+"""Weights of batches that share one optimizer step: data parallelism and accumulation."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from geozoo.data.sampler import EpochBatchSampler
 
 
 class Share(NamedTuple):
-    """The weights of one batch of one process in its step.
+    """The weights of one batch of one process in its optimizer step.
 
     Attributes:
-        weights: factor of every part of the loss, by name. Lightning then takes the mean over
-            processes and accumulated batches.
-        logged: factor from a weighted part to its value in the curve.
-        num_graphs: graphs of this batch in all processes.
+        weights: factor of each loss term, by name. Lightning then takes the mean over processes
+            and accumulated batches.
+        logged: factor that turns a weighted term into its logged value.
+        num_graphs: number of graphs of this batch over all processes.
     """
 
     weights: dict[str, float]
@@ -29,18 +29,19 @@ class Share(NamedTuple):
 
 
 class BatchShares:
-    """Weights that make the steps of several batches exactly those of one batch.
+    """Weights that make a step over several batches equal to a step over one large batch.
 
-    A loss is a mean. The mean over all that one step sees is the sum of the batches' means, each
-    weighted by its share of what is counted: graphs, nodes, observed readings. The order of an
-    epoch is known in main memory, so no process asks another one, and no device is waited for.
+    A loss is a mean. The mean over an optimizer step is the sum of the means of its batches, each
+    weighted by its fraction of the counted items: graphs, nodes or observed readings. The batch
+    order of an epoch is known on the CPU, so this needs no communication between processes and no
+    synchronisation with a device.
 
     Args:
         loader: the training batches, with a ``store`` and a sampler of `geozoo.data`.
-        counts: of every part of the loss, how much each sample of the store counts, ``[S]``.
+        counts: for each loss term, the count of each sample of the store ``[S]``.
 
     Raises:
-        ValueError: for counts of another length than the store's.
+        ValueError: If the length of the counts differs from that of the store.
     """
 
     def __init__(self, loader: Any, counts: Mapping[str, Tensor]) -> None:
@@ -49,7 +50,7 @@ class BatchShares:
         for name, count in self.counts.items():
             if count.shape != (len(loader.store),):
                 raise ValueError(
-                    f"loss_counts: {name!r} must have the shape ({len(loader.store)},), got "
+                    f"loss_counts: {name!r} must have shape ({len(loader.store)},), got "
                     f"{tuple(count.shape)}"
                 )
         self._epoch: int | None = None
@@ -58,16 +59,16 @@ class BatchShares:
         self._all: dict[str, np.ndarray] = {}
 
     def of(self, batch_idx: int, num_graphs: int, *, num_batches: int, accumulated: int) -> Share:
-        """The share of a batch in its step.
+        """The share of a batch in its optimizer step.
 
         Args:
-            batch_idx: its number in the epoch.
-            num_graphs: its graphs in this process.
-            num_batches: batches of the epoch that are used.
-            accumulated: batches to a step; the last step of an epoch may have fewer.
+            batch_idx: index of the batch in the epoch.
+            num_graphs: number of its graphs in this process.
+            num_batches: number of batches used in the epoch.
+            accumulated: batches per step; the last step of an epoch may have fewer.
 
         Raises:
-            ValueError: when the batch is not the one that the sampler plans.
+            ValueError: If the size of the batch differs from the sampler's.
         """
         self._plan()
         first = batch_idx - batch_idx % accumulated
@@ -76,8 +77,8 @@ class BatchShares:
         total = int(self._sizes[batch_idx])
         if num_graphs != len(range(rank, total, ranks)):
             raise ValueError(
-                f"batch {batch_idx} has {num_graphs} graphs, its sampler plans "
-                f"{len(range(rank, total, ranks))}: train with the loaders of the data module"
+                f"batch {batch_idx} must have {len(range(rank, total, ranks))} graphs, as given by "
+                f"its sampler, got {num_graphs}: train with the loaders of the data module"
             )
         weights = {}
         for name, own in self._own.items():
@@ -100,12 +101,12 @@ class BatchShares:
 
 
 def checked_loader(loader: Any) -> Any:
-    """The loader; ValueError for one whose order is not known beforehand."""
+    """The loader; raises ValueError if its batch order is not known in advance."""
     if isinstance(getattr(loader, "sampler", None), EpochBatchSampler) and hasattr(loader, "store"):
         return loader
     raise ValueError(
-        "trainer.devices and trainer.accumulate_grad_batches must be 1 with batches whose order is "
-        f"not known beforehand, got a {type(loader).__name__}: train with a GraphDataModule"
+        "trainer.devices and trainer.accumulate_grad_batches must be 1 if the batch order is not "
+        f"known in advance, got a {type(loader).__name__}: train with a GraphDataModule"
     )
 
 
@@ -117,11 +118,11 @@ def graphs_of(store: Store) -> GraphStore:
 
 
 def nodes_of(store: Store) -> Tensor:
-    """Number of nodes of every graph of a store; ValueError for a store that does not know it."""
+    """Number of nodes of each graph of a store ``[S]``; raises ValueError if it is unknown."""
     counts = getattr(store, "num_nodes", None)
     if not isinstance(counts, Tensor):
         raise ValueError(
-            "trainer.devices and trainer.accumulate_grad_batches must be 1 with a loss per node "
-            f"and a {type(store).__name__}, which has no num_nodes"
+            "trainer.devices and trainer.accumulate_grad_batches must be 1 for a loss per node "
+            f"with a {type(store).__name__}, which has no num_nodes"
         )
     return counts

@@ -1,4 +1,4 @@
-"""How a trained model is used: what it takes, a command, and lines of Python."""
+"""Usage instructions of a trained model: its input, a command and Python code."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from geozoo.data import DataSpec, ForecastSpec, GeometricSpec
 
 @dataclass(frozen=True)
 class Usage:
-    """How a model is used.
+    """Usage instructions of a model.
 
     Attributes:
-        takes: what the model takes, in a sentence.
-        command: the command that uses it.
-        purpose: what the command gives.
-        python: lines of Python that follow on ``model = geozoo.load(...)``.
+        takes: the input of the model, in one sentence.
+        command: the command that runs it.
+        purpose: the output of the command.
+        python: Python code that follows ``model = geozoo.load(...)``.
     """
 
     takes: str
@@ -28,19 +28,19 @@ class Usage:
 
 @singledispatch
 def usage_of(spec: DataSpec, model: str, quantities: Sequence[str]) -> Usage:
-    """How a model of some data is used, by the family of the data.
+    """Usage instructions of a model, by the family of its data.
 
     Args:
-        spec: the description of the data.
-        model: the model, as it is typed in a command.
-        quantities: names of what it predicts.
+        spec: the data specification.
+        model: the model, as typed in a command.
+        quantities: names of the predicted quantities.
 
     Raises:
-        TypeError: for data of a family whose tasks have to say it themselves.
+        TypeError: If the data belong to another family, whose tasks must override ``usage``.
     """
     raise TypeError(
-        f"nothing is known of how a model of {spec.family} data ({type(spec).__name__}) is used: "
-        "the task must define usage(model)"
+        f"there are no usage instructions for models of {spec.family} data "
+        f"({type(spec).__name__}): the task must define usage(model)"
     )
 
 
@@ -64,44 +64,44 @@ def _of_graphs(spec: GeometricSpec, model: str, quantities: Sequence[str]) -> Us
     if takes_structures(spec):
         return Usage(
             takes=(
-                "The model takes structures: .xyz, .extxyz, .sdf or .traj, of the elements of its "
-                "training."
+                "The model takes structures (.xyz, .extxyz, .sdf or .traj) with elements of its "
+                "training set."
             ),
             command=f"{predict} input=frames.xyz out=predictions.extxyz",
-            purpose="every structure's values",
+            purpose="predictions for each structure",
             python=_STRUCTURES,
         )
     arrays = ", ".join(f"{name} {shape}" for name, shape in _arrays(spec).items())
     return Usage(
-        takes=f"The model takes arrays in a .npz file: {arrays}, for S graphs of n nodes.",
+        takes=f"The model takes arrays in a .npz file: {arrays} (S graphs of n nodes).",
         command=f"{predict} input=graphs.npz out=predictions.npz",
-        purpose=f"{', '.join(quantities)} of every graph",
+        purpose=f"{', '.join(quantities)} of each graph",
         python=_ARRAYS,
     )
 
 
 def of_potential(usage: Usage, spec: GeometricSpec) -> Usage:
-    """The usage of a potential, which also drives simulations where it takes structures."""
+    """The usage of a potential, with the ASE calculator if the model takes structures."""
     if not takes_structures(spec):
         return usage
     return replace(usage, purpose="energies and forces", python=usage.python + _CALCULATOR)
 
 
 def takes_structures(spec: GeometricSpec) -> bool:
-    """Whether elements and positions are all that a model of the data is given."""
+    """Whether elements and 3D positions are the only inputs of a model of the data."""
     is_atoms = bool(spec.elements) and spec.dim == 3
     return is_atoms and not spec.in_vectors and not spec.has_edges
 
 
 def _arrays(spec: GeometricSpec) -> dict[str, str]:
-    found = {"pos": f"[S, n, {spec.dim}]"}
+    shapes = {"pos": f"[S, n, {spec.dim}]"}
     if spec.in_channels:
-        found["x"] = f"[S, n, {spec.in_channels}]"
+        shapes["x"] = f"[S, n, {spec.in_channels}]"
     if spec.in_vectors:
-        found["vec"] = f"[S, n, {spec.in_vectors}, {spec.dim}]"
+        shapes["vec"] = f"[S, n, {spec.in_vectors}, {spec.dim}]"
     if spec.has_edges:
-        found["edge_index"] = "[S, 2, e]"
-    return found
+        shapes["edge_index"] = "[S, 2, e]"
+    return shapes
 
 
 _SERIES = """

@@ -1,4 +1,4 @@
-"""The graphs of a test whose prediction is furthest from the truth."""
+"""The graphs of a test with the largest prediction errors."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor
 
 
 class WorstCases:
-    """The few graphs or windows with the largest error, worst first.
+    """The graphs or windows with the largest errors, in descending order.
 
     Args:
-        count: how many are kept.
+        count: number of graphs kept.
 
     Attributes:
-        index: their positions in the store of the data.
-        error: their errors.
+        index: indices into the store ``[K]``.
+        error: errors ``[K]``.
 
     >>> worst = WorstCases(2)
     >>> worst.add(torch.tensor([7, 8, 9]), torch.tensor([0.1, 3.0, 0.5]))
@@ -31,7 +31,7 @@ class WorstCases:
         self.error: Float[Tensor, " K"] = torch.zeros(0, dtype=torch.float64)
 
     def add(self, index: Int[Tensor, " B"], error: Float[Tensor, " B"]) -> None:
-        """Take a batch; graphs without a truth (NaN) are left out."""
+        """Add a batch; graphs without a target (NaN error) are ignored."""
         known = ~error.isnan()
         error = torch.cat([self.error, error[known].double().cpu()])
         index = torch.cat([self.index, index[known].cpu()])
@@ -40,11 +40,11 @@ class WorstCases:
 
 
 def error_of_graphs(error: Tensor, level: str, batch: Any) -> Tensor:
-    """The mean of an absolute error over every graph ``[G]``; NaN: no truth.
+    """The mean absolute error of each graph ``[G]``; NaN for a graph without a target.
 
     Args:
-        error: a row for each graph or node.
-        level: ``"graph"`` or ``"node"``, what a row is of.
+        error: absolute errors, one row per graph or node.
+        level: ``"graph"`` or ``"node"``, the meaning of a row.
         batch: the graphs.
     """
     if level == "graph":

@@ -1,4 +1,4 @@
-"""The graphs of a batch as figures take them."""
+"""Conversion of a batch to the graphs drawn in figures."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def drawn_graphs(
     batch: Any, spec: DataSpec, vector: Quantity | None, predictions: Mapping[str, Tensor],
     targets: Mapping[str, Tensor], lines: Callable[[int, slice], list[str]],
 ) -> list[DrawnGraph]:  # fmt: skip
-    """Every graph of a batch with the vectors of its nodes and the lines over it.
+    """Each graph of a batch with its node vectors and title lines; all tensors are on the CPU.
 
     Args:
-        batch: graphs, on the CPU like the rest.
-        spec: the description of the data.
-        vector: a quantity that is a vector of every node; None: none is drawn.
-        predictions: every quantity by name.
-        targets: their true values.
-        lines: the lines over a graph from its number and its nodes in the batch.
+        batch: the graphs.
+        spec: the data specification.
+        vector: a quantity that is a vector per node; None: no vectors are drawn.
+        predictions: predicted values by quantity.
+        targets: target values by quantity.
+        lines: returns the title lines of a graph from its position and its nodes in the batch.
     """
     x, z = batch.get("x"), batch.get("z")
-    found = []
+    graphs = []
     for number, (first, end) in enumerate(pairwise(batch.ptr.tolist())):
         nodes = slice(first, end)
         structure = Structure(
@@ -46,5 +46,5 @@ def drawn_graphs(
             unit = spec.units.get(vector.field, "")
             drawn = DrawnVector(vector.name, unit, predicted, target, vector.is_position)
         title = [f"graph {int(batch.index[number])}", *lines(number, nodes)]
-        found.append(DrawnGraph(title, structure, drawn))
-    return found
+        graphs.append(DrawnGraph(title, structure, drawn))
+    return graphs

@@ -1,4 +1,4 @@
-"""What all tasks on graphs share."""
+"""The base class of all tasks on graphs."""
 
 from __future__ import annotations
 
@@ -40,33 +40,35 @@ MakeSchedule = Callable[..., LRScheduler]
 class GraphTask(EvaluatedTask):
     """Training, validation, test and prediction of a model on graphs of any family.
 
-    A task derives from this class, names its ``quantities`` and implements :meth:`inputs`,
-    :meth:`loss`, :meth:`predict` and :meth:`predict_baseline`; figures of its own come from
-    :meth:`own_figures`. Predictions and metrics are in physical units. A test measures the baseline
-    beside the model, so that a number can be judged where it stands.
+    A task derives from this class, passes its ``quantities`` to the constructor and implements
+    :meth:`inputs`, :meth:`loss`, :meth:`predict` and :meth:`predict_baseline`; it may add figures
+    in :meth:`own_figures`. Predictions and metrics are in physical units. A test also evaluates a
+    trivial baseline, for comparison with the model.
 
     Args:
-        model: a network of the family of the data.
-        spec: the description of the data.
-        quantities: what is predicted.
-        errors: makes the error measures; called once for each of validation, test and baseline.
-        optimizer: makes the optimizer from parameter groups; None: Adam.
-        schedule: makes the schedule from the optimizer and ``num_epochs``; None: constant rate.
-        monitor: the metric that chooses the best checkpoint.
-        seed: seed of whatever a task draws at random.
+        model: a network of the same family as the data.
+        spec: the data specification.
+        quantities: the predicted quantities.
+        errors: creates the error measures; called once each for validation, test and baseline.
+        optimizer: creates the optimizer from parameter groups; None: Adam.
+        schedule: creates the learning rate schedule from the optimizer and ``num_epochs``; None:
+            constant learning rate.
+        monitor: the metric that selects the best checkpoint.
+        seed: seed of all random numbers drawn by the task.
 
     Attributes:
-        validates_loss: whether a validation also gives ``val/loss``, see `validation_loss`.
-        draws_on_cpu: whether a training step draws random numbers in main memory, which a recording
-            of it would repeat.
-        keeps_statistics: whether the task's own buffers (statistics of the data) keep their
-            precision, float64, in a training whose precision is a 'true' half.
-        record: plain data that goes into every checkpoint: config, data, versions.
-        parity: a sample of the last test's predictions.
-        worst: the graphs of the last test (of this process) with the largest errors.
+        validates_loss: whether validation also computes ``val/loss``, see `validation_loss`.
+        draws_on_cpu: whether a training step draws random numbers on the CPU. A CUDA graph would
+            replay the same numbers, so such a step cannot be captured.
+        keeps_statistics: whether the task's own buffers (statistics of the data) stay in float64
+            when training with a 'true' half precision.
+        record: plain data stored in every checkpoint: config, data, versions.
+        parity: a sample of the predictions of the last test.
+        worst: the graphs of the last test (in this process) with the largest errors.
 
     Raises:
-        ValueError: for a ``monitor`` that is not computed or has no best value, or a negative seed.
+        ValueError: If ``monitor`` is not computed or has no best direction, or ``seed`` is
+            negative.
     """
 
     draws_on_cpu: ClassVar[bool] = False
@@ -104,119 +106,121 @@ class GraphTask(EvaluatedTask):
 
     @staticmethod
     def model_arguments(spec: DataSpec, node: Mapping[str, Any]) -> dict[str, Any]:
-        """The constructor arguments of a model that data and task settle.
+        """The constructor arguments of a model that data and task determine.
 
         Args:
-            spec: the description of the data.
-            node: the task's config.
+            spec: the data specification.
+            node: config of the task.
         """
         return spec.model_arguments()
 
     @abstractmethod
     def inputs(self, batch: Any) -> dict[str, Any]:
-        """The arguments of the model, in the precision of its parameters."""
+        """The model's keyword arguments for a batch, in the precision of its parameters."""
 
     @abstractmethod
     def loss(self, batch: Any) -> dict[str, Tensor]:
-        """The training loss as ``"loss"``, and its parts by name; means over the batch."""
+        """The training loss as ``"loss"`` and its terms by name; means over the batch."""
 
     def loss_counts(self, store: Store) -> dict[str, Tensor]:
-        """How much each sample of a store counts in the means of `loss`, ``[S]`` by part.
+        """Weight of each sample of a store in the means of `loss`: ``[S]`` for each loss term.
 
-        Several processes and accumulated batches train as one batch by these numbers. Here all
-        graphs count the same; a loss per node or per reading counts those. Parts with different
-        counts need a `weighted_loss` of their own.
+        These weights make data-parallel training and gradient accumulation equivalent to training
+        with one large batch. By default all graphs have weight 1; a loss per node or per reading
+        returns the number of nodes or readings. Terms with different weights require an override
+        of `weighted_loss`.
         """
         return {"loss": torch.ones(len(store))}
 
     def weighted_loss(self, batch: Any, weights: Mapping[str, float]) -> dict[str, Tensor]:
-        """As `loss`, every part times its weight, and ``"loss"`` the sum of what is weighted.
+        """As `loss`, with each term multiplied by its weight; ``"loss"`` is their total.
 
         Args:
             batch: the graphs.
-            weights: a factor for each part that `loss_counts` names.
+            weights: factor of each term returned by `loss_counts`.
         """
         return {name: value * weights["loss"] for name, value in self.loss(batch).items()}
 
     def forward(self, batch: Any) -> Any:
-        """The model's output for a batch, in scaled units."""
+        """The model's output for a batch, in normalised units."""
         return self.network(**self.inputs(batch))
 
     @property
     def network(self) -> Callable[..., Any]:
-        """The model; in training, as compiled if it is."""
+        """The model; the compiled model in training, if there is one."""
         if self.training and self._compiled_model is not None:
             return self._compiled_model
         return self.model
 
     def compile_training(self, **options: Any) -> None:
-        """Compile what training evaluates, at its first use; validation and test stay as they are.
+        """Compile the model for training on first use; validation and test run uncompiled.
 
-        Where the compiler fails, training goes on without it, and the log says so once.
+        If compilation fails, training continues uncompiled after one warning.
 
         Args:
             options: arguments of ``torch.compile``.
         """
-        from geozoo.tasks._compiled import CompiledModel  # loads the compiler: a second
+        from geozoo.tasks._compiled import CompiledModel  # its import takes a second
 
         self._compiled_model = CompiledModel(self.model, **options)
 
     def on_train_start(self) -> None:
-        """Let the schedule of a continued run hold from its first step, if it has become another.
+        """Apply a changed schedule from the first step of a resumed run.
 
-        A checkpoint holds the rate of the next epoch by the schedule that it was written under.
+        A checkpoint stores the learning rate of the next epoch under the previous schedule.
         """
         for config in self.trainer.lr_scheduler_configs:
-            told = hold_from_now_on(config.scheduler, self.current_epoch, self.trainer.max_epochs)
-            if told is not None:
-                _LOG.info(told)
+            change = hold_from_now_on(config.scheduler, self.current_epoch, self.trainer.max_epochs)
+            if change is not None:
+                _LOG.info(change)
 
     def training_batch(self, batch: Any, batch_idx: int) -> Any:
-        """The batch that the loss sees: as it is, unless a task augments it."""
+        """The batch passed to the loss; override for data augmentation."""
         return batch
 
     def rotation_table(self, epoch: int) -> Tensor | None:
-        """What `turned` needs of an epoch, if a task augments its batches; None: it does not."""
+        """The rotations of an epoch for `turned`; None if the task does not augment batches."""
         return None
 
     def turned(self, batch: Any, table: Tensor) -> Any:
-        """The batch as `training_batch` augments it in the epoch of a table."""
+        """The batch augmented as by `training_batch`, with a table from `rotation_table`."""
         return batch
 
     def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
-        """Let a new model see training data once, if it wants to: here, to scale its weights.
+        """Initialise a new model from training data, if it supports this.
 
-        A model that is `geozoo.contracts.Calibrated`, and is not yet, gets one batch.
+        A `geozoo.contracts.Calibrated` model that is not calibrated yet rescales its weights on
+        one batch.
 
         Args:
             datamodule: the data.
-            num_processes: in how many parts a step sees its batch: processes times accumulated
+            num_processes: number of batches per optimizer step: processes times accumulated
                 batches.
 
         Returns:
-            What was done, for the log; None for nothing.
+            A log message; None if nothing was done.
         """
         if not isinstance(self.model, Calibrated) or bool(self.model.calibrated):
             return None
         batch = datamodule.calibration_batch(num_processes)
-        with torch.no_grad():  # a step's whole batch: more than a training step sees at once
+        with torch.no_grad():  # the whole batch of an optimizer step may exceed a training batch
             self.model.calibrate(**self.inputs(batch.to(self.device)))
         return "calibrated the initial weights on the first training batch"
 
     def earlier_state(self, data: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Buffers that weights of earlier versions lack, from what those said of their data.
+        """Buffers missing from weights of earlier versions, reconstructed from their data.
 
         Args:
-            data: the description of the data of their training (`geozoo.data.DataSpec.to_dict`).
+            data: specification of their training data (`geozoo.data.DataSpec.to_dict`).
         """
         return {}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Continue in the precision of the checkpoint, before its weights are loaded."""
+        """Convert the model to the precision of the checkpoint before its weights are loaded."""
         match_precision(self.model, checkpoint["state_dict"])
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> GraphTask:
-        """Change precision or device of the model; of everything else the device alone."""
+        """Change precision and device of the model, but only the device of everything else."""
         moved = device_only(fn)
         if recurse:
             for child in self.children():
@@ -224,9 +228,9 @@ class GraphTask(EvaluatedTask):
         return super()._apply(moved if self.keeps_statistics else fn, recurse=False)
 
     def configure_optimizers(self) -> Any:
-        """Two parameter groups (see `parameter_groups`), schedule stepped per epoch.
+        """The optimizer with two parameter groups (see `parameter_groups`) and its schedule.
 
-        None for a model without parameters: such a one is fitted, not trained.
+        The schedule is stepped once per epoch. None for a model without trainable parameters.
         """
         if not self.is_trained:
             return None
@@ -244,10 +248,10 @@ class GraphTask(EvaluatedTask):
         }
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor | None:
-        """The loss of a batch; None where there is nothing to train.
+        """The loss of a batch; None if the model has no trainable parameters.
 
         Raises:
-            NonFiniteLossError: when the loss is NaN or infinite.
+            NonFiniteLossError: If the loss is NaN or infinite.
         """
         batch = self.training_batch(batch, batch_idx)
         share = self._share(batch, batch_idx)
@@ -256,10 +260,10 @@ class GraphTask(EvaluatedTask):
             parts["loss"], batch.index,
             epoch=self.current_epoch, step=self.global_step, batch_idx=batch_idx,
         )  # fmt: skip
-        # A 'true' half precision is the default dtype within a step; means are not kept in it.
+        # With a 'true' half precision, the default dtype within a step is too coarse for means.
         logged = {f"train/{name}": at_least_float32(value) for name, value in parts.items()}
         size = batch.num_graphs
-        if share is not None:  # the curve is that of one batch as well
+        if share is not None:  # log the mean over the batch, without the weights of the step
             logged = {name: value * share.logged for name, value in logged.items()}
             size = share.num_graphs
         with default_dtype(torch.float32):
@@ -267,7 +271,7 @@ class GraphTask(EvaluatedTask):
         return parts["loss"] if self.is_trained else None
 
     def _share(self, batch: Any, batch_idx: int) -> Share | None:
-        """The weights of this batch among those of its step; None where it is the only one."""
+        """The weights of this batch in its optimizer step; None if it is the only one."""
         trainer = self._trainer
         if trainer is None or (trainer.world_size == 1 and trainer.accumulate_grad_batches == 1):
             return None
@@ -280,7 +284,7 @@ class GraphTask(EvaluatedTask):
         )  # fmt: skip
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Look at waiting losses before anything is validated or saved."""
+        """Check all pending losses before a validation or a checkpoint."""
         if self.trainer.is_last_batch:
             self._guard.flush()
 
@@ -291,11 +295,11 @@ class GraphTask(EvaluatedTask):
             self.log("train/lr", float(rate), rank_zero_only=True)
 
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
-        """Every quantity by name, in physical units, as tested."""
+        """Each quantity by name, in physical units, predicted as in a test."""
         return self.predict_tested(batch)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add ``record`` and the newest validation metrics, as plain data."""
+        """Add ``record`` and the latest validation metrics as plain data."""
         metrics = self.trainer.callback_metrics.items()
         values = {name: float(value) for name, value in metrics if name.startswith("val/")}
         checkpoint["geozoo"] = {**self.record, "metrics": values}

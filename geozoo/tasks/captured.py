@@ -1,4 +1,4 @@
-"""Whole training steps recorded once as CUDA graphs and replayed."""
+"""Training steps captured as CUDA graphs and replayed."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from geozoo.contracts import NeighborListed
 from geozoo.data.loader import Store
 from geozoo.tasks.base import GraphTask
 
-#: Steps on a side stream before a recording: libraries choose their kernels and allocate then.
+#: Warm-up steps on a side stream before capture, in which libraries select kernels and allocate.
 _WARM_UP = 3
 
 
 class WeightAverage:
     """Exponential moving average of parameters, updated in place.
 
-    The first update copies the parameters, as Lightning's ``EMAWeightAveraging`` does.
+    The first update copies the parameters, as in Lightning's ``EMAWeightAveraging``.
 
     Args:
-        parameters: what is averaged.
-        decay: weight of the old average in an update.
+        parameters: the averaged parameters.
+        decay: weight of the previous average in an update.
     """
 
     def __init__(self, parameters: Sequence[Tensor], decay: float) -> None:
@@ -36,7 +36,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Move the average towards the parameters; no value is asked of the device."""
+        """Update the average without synchronising with the device."""
         change = torch._foreach_sub(self.parameters, self.values)
         torch._foreach_mul_(change, self.rate)
         torch._foreach_add_(self.values, change)
@@ -44,7 +44,7 @@ class WeightAverage:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Put the average in the place of the parameters, for a validation or a checkpoint."""
+        """Replace the parameters by their average, for a validation or a checkpoint."""
         kept = [parameter.detach().clone() for parameter in self.parameters]
         _assign(self.parameters, self.values)
         try:
@@ -56,26 +56,27 @@ class WeightAverage:
 class CapturedSteps:
     """Training steps of a task: gather, rotation, loss, gradients, clipping, optimizer, average.
 
-    On a GPU blocks of steps are recorded as CUDA graphs, so that the processor has nothing to do
-    but to replay them; elsewhere the same steps run one by one. All graphs of the data have one
-    size, for a recording cannot change its shapes. Random rotations and the order of the batches
-    are those of an ordinary training (`geozoo.tasks.GraphTask`).
+    On a GPU, blocks of steps are captured as CUDA graphs, and the CPU only replays them; on a CPU
+    the same steps run one by one. All graphs of the data must have the same size, because a CUDA
+    graph has fixed shapes. Random rotations and batch order are the same as in ordinary training
+    (`geozoo.tasks.GraphTask`).
 
     Args:
-        task: the task, on the device of the training.
+        task: the task, on the training device.
         optimizer: ``Adam`` or ``AdamW``; on a GPU its groups become ``capturable``.
-        store: the data on that device.
-        steps_per_graph: largest number of steps of a recording.
-        clipping: largest norm of the gradient; None: no clipping.
-        average: moving average of the weights; None: none.
+        store: the data, on the training device.
+        steps_per_graph: maximum number of steps in a CUDA graph.
+        clipping: maximum gradient norm; None: no clipping.
+        average: moving average of the weights; None: no averaging.
         precision: context of the forward pass, such as autocast.
 
     Attributes:
-        totals: sums over the steps since `take_totals`, each loss times the graphs of its batch.
+        totals: sums since the last `take_totals` of each loss term times the size of its batch.
 
     Raises:
-        ValueError: for graphs of several sizes, a model that looks for neighbours within a radius,
-            or another optimizer: by name.
+        ValueError: If ``steps_per_graph`` is below 1, the task draws noise on the CPU, the
+            optimizer is not Adam or AdamW, the graphs differ in size, or the model searches
+            neighbours within a cutoff radius.
     """
 
     def __init__(
@@ -102,11 +103,11 @@ class CapturedSteps:
             prepare_optimizer(optimizer, self.device)
 
     def run(self, batches: Sequence[Tensor], table: Tensor | None = None) -> None:
-        """Train on these batches, in their order.
+        """Train on the batches in order.
 
         Args:
-            batches: positions of the graphs of each batch, in main memory, pinned for a GPU.
-            table: rotations of the epoch by position, see `rotation_table`; None: no rotation.
+            batches: indices into the store of each batch, on the CPU, in pinned memory for a GPU.
+            table: rotations of the epoch, see `GraphTask.rotation_table`; None: no rotation.
         """
         self._take_table(table)
         with self._fixed_neighbors():
@@ -120,7 +121,7 @@ class CapturedSteps:
                         self._step(one)
 
     def record(self, batches: Sequence[Tensor], table: Tensor | None = None) -> None:
-        """Record what these batches will need; no weight changes. Nothing where there is no GPU."""
+        """Capture the CUDA graphs for these batches without changing weights; no-op on a CPU."""
         self._take_table(table)
         if self.device.type == "cuda":
             with self._fixed_neighbors():
@@ -128,11 +129,11 @@ class CapturedSteps:
                     self._recorded(block)
 
     def take_totals(self) -> dict[str, Tensor]:
-        """The totals of the losses until now as copies, and begin anew."""
-        taken = {name: total.clone() for name, total in self.totals.items()}
+        """Return copies of the loss totals and reset them."""
+        totals = {name: total.clone() for name, total in self.totals.items()}
         for total in self.totals.values():
             total.zero_()
-        return taken
+        return totals
 
     def _take_table(self, table: Tensor | None) -> None:
         if table is None:
@@ -165,7 +166,7 @@ class CapturedSteps:
         key = (len(block), block.shape[1])
         if key not in self._blocks:
             index = block.to(self.device, copy=True)
-            # Graphs of autograd that only a cycle keeps alive would tie the steps to their stream.
+            # Autograd graphs kept alive by reference cycles would tie the steps to their stream.
             gc.collect()
             self._warm_up(index[0])
             gc.collect()
@@ -177,11 +178,11 @@ class CapturedSteps:
         return self._blocks[key]
 
     def _pool(self) -> Any:
-        """The memory of the recordings before: they never run at the same time."""
+        """Memory pool shared by all CUDA graphs, which never run concurrently."""
         return next((graph.pool() for graph, _ in self._blocks.values()), None)
 
     def _warm_up(self, index: Tensor) -> None:
-        """Make steps on a side stream, and take back what they changed."""
+        """Run steps on a side stream, then restore all tensors that they changed."""
         fill_optimizer_state(self.optimizer)
         changed = self._changed()
         kept = [tensor.clone() for tensor in changed]
@@ -197,7 +198,7 @@ class CapturedSteps:
             self.totals[name].zero_()
 
     def _changed(self) -> list[Tensor]:
-        """Every tensor that a step changes in place."""
+        """All tensors that a step modifies in place."""
         states = [state.values() for state in self.optimizer.state.values()]
         tensors = [*self.task.model.parameters(), *self.task.model.buffers()]
         tensors += [value for values in states for value in values if isinstance(value, Tensor)]
@@ -207,22 +208,22 @@ class CapturedSteps:
 
     @contextmanager
     def _fixed_neighbors(self) -> Iterator[None]:
-        """Find complete graphs once for each size of a batch: their edges are always the same."""
+        """Cache the neighbour lists of complete graphs, which depend only on the batch size."""
         model = self.task.model
         if not isinstance(model, NeighborListed):
             yield
             return
         find = model.neighbors
 
-        def known(**given: Any) -> Any:
-            if given.get("edge_index") is not None:
-                return find(**given)
-            key = (given["num_graphs"], len(given["batch"]))
+        def cached(**inputs: Any) -> Any:
+            if inputs.get("edge_index") is not None:
+                return find(**inputs)
+            key = (inputs["num_graphs"], len(inputs["batch"]))
             if key not in self._neighbors:
-                self._neighbors[key] = find(**given)
+                self._neighbors[key] = find(**inputs)
             return self._neighbors[key]
 
-        vars(model)["neighbors"] = known  # hides the method until it is deleted
+        vars(model)["neighbors"] = cached  # hides the method until it is deleted
         try:
             yield
         finally:
@@ -230,14 +231,14 @@ class CapturedSteps:
 
 
 def prepare_optimizer(optimizer: Optimizer, device: torch.device) -> None:
-    """Let a step of Adam be recorded: its counters and rates become tensors of the device."""
+    """Make steps of Adam capturable: step counts and learning rates become device tensors."""
     for group in optimizer.param_groups:
         group["capturable"], group["fused"], group["foreach"] = True, True, False
         group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32).to(device, copy=True)
 
 
 def fill_optimizer_state(optimizer: Optimizer) -> None:
-    """Make the state of an Adam that has not stepped yet, all zeros."""
+    """Create the zero-initialised state of an Adam optimizer before its first step."""
     if optimizer.state:
         return
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -253,7 +254,7 @@ def fill_optimizer_state(optimizer: Optimizer) -> None:
 
 
 def _blocks(batches: Sequence[Tensor], size: int) -> Iterator[Tensor]:
-    """Stacks ``[at most size, G]`` of batches that have the same number of graphs, in order."""
+    """Stacks ``[K, G]`` of at most ``size`` consecutive batches with the same number of graphs."""
     start = 0
     while start < len(batches):
         stop = start + 1
@@ -280,8 +281,8 @@ def _check(task: GraphTask, optimizer: Optimizer, store: Store, steps_per_graph:
     if task.draws_on_cpu:
         kind = type(task).__name__
         raise ValueError(
-            f"task {kind} draws noise in main memory, which no recording can: leave "
-            "trainer.captured_steps out"
+            f"task {kind} draws noise on the CPU, which CUDA graphs cannot capture: remove "
+            "trainer.captured_steps"
         )
     if not isinstance(optimizer, Adam):
         kind = type(optimizer).__name__
@@ -289,12 +290,12 @@ def _check(task: GraphTask, optimizer: Optimizer, store: Store, steps_per_graph:
     sizes = getattr(store, "num_nodes", None)
     if isinstance(sizes, Tensor) and len(sizes) and bool((sizes != sizes[0]).any()):
         raise ValueError(
-            "dataset: captured steps need graphs of one size, got graphs of "
-            f"{int(sizes.min())} to {int(sizes.max())} nodes; leave trainer.captured_steps out"
+            "dataset: captured steps need graphs of the same size, got graphs with "
+            f"{int(sizes.min())} to {int(sizes.max())} nodes; remove trainer.captured_steps"
         )
     radius = getattr(task.model, "radius", None)
     if radius is not None:
         raise ValueError(
-            f"model.radius must be null for captured steps, got {radius}: the number of "
-            "neighbours within a radius changes, and a recording cannot"
+            f"model.radius must be null for captured steps, got {radius}: the number of neighbours "
+            "within the radius varies, but a CUDA graph has fixed shapes"
         )

@@ -1,4 +1,4 @@
-"""Telling classes of graphs apart."""
+"""Classification of graphs."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from geozoo.tasks._rotations import evaluation_rotations
 from geozoo.tasks._shares import graphs_of
 from geozoo.tasks.geometric import GeometricTask
 
-#: Number of the rotations of `rotated_error`, away from those that a test averages over.
+#: Index of the rotations of `rotated_error`, distinct from those that a test averages over.
 _TURNED = 1_000_000
 
 
 class Classification(GeometricTask):
-    r"""One of several classes per graph, trained with cross-entropy.
+    r"""Multi-class classification of graphs, trained with cross-entropy.
 
-    Metrics: ``error``, the share of wrong classes in per cent, and ``rotated_error``, the same with
-    every graph of validation and test turned by a random rotation of its own, which an equivariant
-    model does not notice. The baseline says the most frequent class of the training part.
+    Metrics: ``error``, the classification error in per cent, and ``rotated_error``, the
+    classification error when each validation or test graph is randomly rotated; the two agree for
+    a rotation-invariant model. The baseline predicts the majority class of the training split.
 
     Args:
-        model: a network with an output for each class.
-        spec: the description of the data; its statistics may name the ``classes``.
-        optimizer: see `GeometricTask`, as are the remaining arguments.
+        model: a network with one output per class.
+        spec: the data specification; the statistic ``classes`` may hold the class names.
+        optimizer: see `GeometricTask`, as for the remaining arguments.
         schedule: see `GeometricTask`.
         augment: see `GeometricTask`.
-        test_rotations: see `GeometricTask`; scores are averaged.
+        test_rotations: see `GeometricTask`; class scores are averaged.
         monitor: see `GeometricTask`.
         seed: see `GeometricTask`.
 
     Raises:
-        ValueError: for data of another level than ``"graph"``, or with fewer than two outputs.
+        ValueError: If the data does not have level ``"graph"`` or has fewer than two outputs.
     """
 
     frequent: Tensor
@@ -80,7 +80,7 @@ class Classification(GeometricTask):
         self.confusion = MulticlassConfusionMatrix(spec.out_channels)
 
     def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
-        """Count the classes of the training part, and let the model see a batch."""
+        """Find the majority class of the training split, and see `GraphTask.prepare`."""
         labels = graphs_of(datamodule.store).graph[self.spec.target][datamodule.splits["train"]]
         self.frequent.fill_(int(torch.bincount(labels).argmax()))
         return super().prepare(datamodule, num_processes)
@@ -91,28 +91,27 @@ class Classification(GeometricTask):
         return {"loss": functional.cross_entropy(scores, self._labels(batch))}
 
     def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
-        """Scores of every class ``[G, classes]`` as ``class``, before the softmax."""
+        """The logits ``[G, classes]`` as ``class``."""
         return {"class": self(batch).scalar.detach()}
 
     def predict_baseline(self, batch: GraphBatch) -> dict[str, Tensor]:
-        """A score for the most frequent class of the training part alone."""
+        """A score of one for the majority class of the training split, zero for all others."""
         scores = torch.zeros(batch.num_graphs, self.spec.out_channels, device=batch.device)
         return {"class": scores.index_fill(1, self.frequent.view(1), 1.0)}
 
     def metric_units(self) -> dict[str, str]:
-        """Per cent."""
+        """Per cent for both errors."""
         return {name: measure_of(name).unit_of("") for name in self.val_errors.names}
 
     def validation_step(self, batch: GraphBatch, batch_idx: int) -> None:
-        """Count the wrong classes of a batch, as it is and turned."""
-        self._count(
-            self.val_errors, batch, self.predict(batch), self.predict(self._at_random(batch))
-        )
+        """Accumulate the classification errors of a batch, as given and randomly rotated."""
+        rotated = self.predict(self._rotated(batch))
+        self._count(self.val_errors, batch, self.predict(batch), rotated)
 
     def test_step(self, batch: GraphBatch, batch_idx: int) -> None:
-        """Count the wrong classes of a batch, as it is and turned, and what they are taken for."""
+        """Accumulate the errors of a batch, as given and rotated, and the confusion matrix."""
         upright = self.predict_tested(batch)
-        self._count(self.test_errors, batch, upright, self.predict_tested(self._at_random(batch)))
+        self._count(self.test_errors, batch, upright, self.predict_tested(self._rotated(batch)))
         baseline = self.predict_baseline(batch)
         self._count(self.baseline_errors, batch, baseline, baseline)
         self.confusion.update(upright["class"], self._labels(batch))
@@ -121,7 +120,7 @@ class Classification(GeometricTask):
     def graph_errors(
         self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor], batch: Any
     ) -> Tensor:
-        """Of every graph ``[G]`` the cross-entropy."""
+        """The cross-entropy of each graph ``[G]``."""
         return functional.cross_entropy(predictions["class"], targets["class"], reduction="none")
 
     def own_figures(self, outcome: Outcome) -> list[Figure]:
@@ -130,13 +129,13 @@ class Classification(GeometricTask):
             return []
         counts = self.confusion.compute().cpu()
         draw = partial(plot_confusion, counts, classes=[str(each) for each in self.class_names])
-        return [Figure("confusion", "Which class is predicted as which", draw)]
+        return [Figure("confusion", "Confusion matrix of the test split", draw)]
 
     def graph_lines(
         self, number: int, nodes: slice, predictions: Mapping[str, Tensor],
         targets: Mapping[str, Tensor],
     ) -> list[str]:  # fmt: skip
-        """The class of a graph, and the most probable one with its share."""
+        """Target class, and predicted class with its probability."""
         share, predicted = predictions["class"][number].softmax(-1).max(-1)
         target = self.class_names[int(targets["class"][number])]
         name = self.class_names[int(predicted)]
@@ -144,26 +143,26 @@ class Classification(GeometricTask):
 
     @property
     def class_names(self) -> Sequence[object]:
-        """Names of the classes, or their numbers where the data has none."""
+        """Class names, or class indices if the data has no names."""
         return self.spec.statistics.get("classes", range(self.spec.out_channels))
 
     def on_test_start(self) -> None:
-        """Forget the classes of the test before."""
+        """Reset the confusion matrix."""
         super().on_test_start()
         self.confusion.reset()
 
     def _count(
         self, means: WeightedMeans, batch: GraphBatch, upright: dict[str, Tensor],
-        turned: dict[str, Tensor],
+        rotated: dict[str, Tensor],
     ) -> None:  # fmt: skip
         labels = self._labels(batch)
         values = {
             name: 100.0 * (scores["class"].argmax(1) != labels).double()
-            for name, scores in (("error", upright), ("rotated_error", turned))
+            for name, scores in (("error", upright), ("rotated_error", rotated))
         }
         means.update(values, {name: torch.ones_like(value) for name, value in values.items()})
 
-    def _at_random(self, batch: GraphBatch) -> GraphBatch:
+    def _rotated(self, batch: GraphBatch) -> GraphBatch:
         rotations = evaluation_rotations(batch, self.spec.dim, seed=self.seed, repeat=_TURNED)
         return self._turned(batch, rotations)
 

@@ -1,4 +1,4 @@
-"""Predicting where particles will be."""
+"""Predicting the future positions of particles."""
 
 from __future__ import annotations
 
@@ -19,16 +19,22 @@ class Dynamics(GeometricTask):
 
     The model's first output vector of node :math:`i` is the displacement :math:`v_i`, in the length
     unit of the data. The loss and the metric ``position_mse`` are the mean squared error over all
-    particles and components (units of length squared), as Satorras et al. 2021 (arXiv 2102.09844)
-    and PONITA report it. Equivariant to rotations and translations as far as the model is.
+    particles and components (units of length squared), as in Satorras et al. 2021 (arXiv
+    2102.09844) and PONITA. Predictions are equivariant to rotations and translations if the model
+    is.
 
     Args:
         model: a network with level ``"node"`` and one output vector.
-        spec: the description of the data; the batch field ``y [N, dim]`` is the target.
-        options: keyword arguments of `GeometricTask`.
+        spec: the data specification; the batch field ``y [N, dim]`` is the target.
+        optimizer: see `GeometricTask`, as for the remaining arguments.
+        schedule: see `GeometricTask`.
+        augment: see `GeometricTask`.
+        test_rotations: see `GeometricTask`.
+        monitor: see `GeometricTask`.
+        seed: see `GeometricTask`.
 
     Raises:
-        ValueError: if the data is not of level ``"node"`` or has no output vector.
+        ValueError: If the data does not have level ``"node"`` or has no output vector.
     """
 
     outputs: ClassVar[tuple[str, ...]] = ("vector",)
@@ -64,15 +70,15 @@ class Dynamics(GeometricTask):
         return {"loss": functional.mse_loss(self._positions(batch), batch.y)}
 
     def loss_counts(self, store: Store) -> dict[str, Tensor]:
-        """Every particle counts."""
+        """The number of particles of each graph."""
         return {"loss": nodes_of(store)}
 
     def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
-        """The positions ``[N, dim]`` as ``position``."""
+        """The predicted positions ``[N, dim]`` as ``position``."""
         return {"position": self._positions(batch).detach()}
 
     def predict_baseline(self, batch: GraphBatch) -> dict[str, Tensor]:
-        """Nothing moves."""
+        """The zero-displacement baseline: particles stay at their input positions."""
         return {"position": batch.pos}
 
     def _positions(self, batch: GraphBatch) -> Tensor:

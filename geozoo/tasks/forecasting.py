@@ -1,4 +1,4 @@
-"""Predicting the next steps of a series on the sensors of a graph."""
+"""Multi-step forecasting of time series on the sensors of a graph."""
 
 from __future__ import annotations
 
@@ -32,37 +32,39 @@ _LOSSES = {
 
 
 class Forecasting(GraphTask):
-    r"""The target feature of all sensors over the next ``horizon`` steps.
+    r"""Forecasting of the target feature of all sensors over the next ``horizon`` steps.
 
-    A model sees scaled inputs, :math:`(x - \mu) / \sigma` per feature, in which missing entries are
-    0 (the mean), and its output is scaled back with :math:`\mu, \sigma` of the target. Both are
-    buffers, one pair per part of the data, all alike unless the protocol says otherwise. Loss and
-    metrics leave out missing truths. The baseline of a test is the last value that was seen.
+    Inputs are normalised per feature, :math:`(x - \mu) / \sigma`, with missing entries set to 0
+    (the mean); outputs are transformed back with :math:`\mu, \sigma` of the target. Both are
+    buffers with one row per split; the rows are equal unless the protocol normalises each split
+    separately. Missing targets are masked in loss and metrics. The baseline of a test is
+    persistence, the last observed value.
 
     Args:
         model: a network of the forecasting family, ``model(x, time=...)`` with ``x [B, T, N, F]``
-            and ``time [B, T + H, 2]`` (slot of the day, day of the week) -> ``[B, H, N]``. One with
-            an attribute ``lags`` also gets ``lagged [B, L, H, N]``, scaled like the target, and
-            ``lagged_observed``; one with a method ``fit`` is shown the training part once.
-        spec: the description of the data.
+            and ``time [B, T + H, 2]`` (time of day, day of week) -> ``[B, H, N]``. A model with an
+            attribute ``lags`` also gets ``lagged [B, L, H, N]``, normalised as the target, and
+            ``lagged_observed``. A `geozoo.contracts.Fitted` model is fitted to the training split.
+        spec: the data specification.
         loss: ``"mae"``, ``"smooth_l1"`` (beta 1) or ``"mse"``.
-        loss_scale: whether the loss compares ``"physical"`` values or ``"scaled"`` ones.
-        loss_mask: entries that count in the loss: ``"observed"``, or ``"nonzero"`` ones.
-        fill: what stands in for a missing entry of an input: the ``"mean"``, or the ``"last"``
-            value seen before it in the window (the mean where there is none).
-        optimizer: see `GraphTask`, as are the remaining arguments.
+        loss_scale: compute the loss on ``"physical"`` or on normalised (``"scaled"``) values.
+        loss_mask: entries included in the loss: all ``"observed"`` ones, or only those that are
+            also ``"nonzero"``.
+        fill: imputation of missing inputs: the ``"mean"``, or the ``"last"`` observed value in the
+            window (the mean if there is none).
+        optimizer: see `GraphTask`, as for the remaining arguments.
         schedule: see `GraphTask`.
         monitor: see `GraphTask`.
         seed: see `GraphTask`.
 
     Attributes:
-        sample: forecasts of the last test for pictures.
+        sample: forecasts of the last test for figures.
 
     Raises:
-        ValueError: for data of another family, or a word that is not known.
+        ValueError: If the data belong to another family, or an option has an unknown value.
     """
 
-    #: What `geozoo.config.check_pair` holds against a model before any data is read.
+    #: `geozoo.config.check_pair` checks these attributes against the model before reading data.
     family: ClassVar[str] = "forecasting"
     fits_models: ClassVar[bool] = True
     spec: ForecastSpec
@@ -84,7 +86,7 @@ class Forecasting(GraphTask):
         seed: int = 0,
     ) -> None:
         if spec.family != "forecasting":
-            raise ValueError(f"task forecasting needs a series of sensors, got {spec.family} data")
+            raise ValueError(f"task forecasting needs forecasting data, got {spec.family} data")
         for name, value, allowed in (
             ("loss", loss, get_args(Loss)),
             ("loss_scale", loss_scale, get_args(Scale)),
@@ -95,8 +97,8 @@ class Forecasting(GraphTask):
                 raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
         rules = spec.record.rules
         steps = reported_steps(rules["reported_minutes"], spec)
-        words = ["", *(f"_{word}" for word in steps.values())]
-        measures = tuple(f"{measure}{word}" for word in words for measure in FORECAST_MEASURES)
+        suffixes = ["", *(f"_{label}" for label in steps.values())]
+        measures = tuple(f"{measure}{end}" for end in suffixes for measure in FORECAST_MEASURES)
         super().__init__(
             model, spec,
             quantities=(Quantity(spec.target, "y", measures),),
@@ -113,16 +115,16 @@ class Forecasting(GraphTask):
         self.sample = ForecastSample(spec.horizon, spec.num_nodes)
 
     def prepare(self, datamodule: Traffic, num_processes: int = 1) -> str | None:  # type: ignore[override]
-        """Fit a model that is `geozoo.contracts.Fitted` to the training part."""
+        """Fit a `geozoo.contracts.Fitted` model to the training split."""
         if not isinstance(self.model, Fitted):
             return super().prepare(datamodule, num_processes)
         values, observed, time = datamodule.training_series()
         target = (values[..., 0].double() - self.shift[0, 0]) / self.scale[0, 0]
         self.model.fit(target.masked_fill(~observed, 0.0), observed=observed, time=time)
-        return "fitted the model to the training part"
+        return "fitted the model to the training split"
 
     def inputs(self, batch: WindowBatch) -> dict[str, Any]:
-        """Scaled inputs with missing entries at the mean, clock, and lags where a model has any."""
+        """Normalised inputs without missing entries, calendar features, and lagged values."""
         dtype = model_dtype(self.model)
         shift, scale = self.shift[batch.part], self.scale[batch.part]  # [B, F]
         x = (batch.x.double() - shift[:, None, None]) / scale[:, None, None]
@@ -138,10 +140,10 @@ class Forecasting(GraphTask):
         return given
 
     def loss(self, batch: WindowBatch) -> dict[str, Tensor]:
-        """The mean of the chosen loss over all entries that count."""
+        """The masked mean of the loss."""
         forecast = self(batch)
         _check_forecast(forecast, batch.y)
-        # A half precision can hold neither physical values nor the sum over a batch.
+        # Half precision is too coarse for physical values and for the sum over a batch.
         forecast = forecast.to(torch.promote_types(forecast.dtype, torch.float32))
         truth = batch.y.to(forecast.dtype)
         if self.loss_scale == "physical":
@@ -152,7 +154,7 @@ class Forecasting(GraphTask):
         return {"loss": self._counted_mean(each, batch)}
 
     def loss_counts(self, store: SeriesStore) -> dict[str, Tensor]:  # type: ignore[override]
-        """Every entry of a window's horizon counts that counts in the loss."""
+        """Number of unmasked entries in the horizon of each window ``[S]``."""
         counted = store.observed
         if self.loss_mask == "nonzero":
             counted = counted & (store.values[..., 0] != 0)
@@ -161,35 +163,35 @@ class Forecasting(GraphTask):
         return {"loss": ahead[store.horizon :] - ahead[: -store.horizon]}
 
     def predict(self, batch: WindowBatch) -> dict[str, Tensor]:
-        """The forecast ``[B, H, N]`` in the unit of the data."""
+        """The forecast ``[B, H, N]`` in physical units."""
         forecast = self(batch).detach()
         _check_forecast(forecast, batch.y)
         return {self.spec.target: self._physical(forecast, batch)}
 
     def predict_baseline(self, batch: WindowBatch) -> dict[str, Tensor]:
-        """The last value that was seen, for every step; the mean where none was."""
+        """The persistence baseline: the last observed value, or the mean if there is none."""
         scaled = (batch.x[..., 0].double() - self._shift(batch)) / self._scale(batch)
         scaled = _filled_forward(scaled.masked_fill(~batch.x_observed, 0.0), batch.x_observed)
         return {self.spec.target: self._physical(scaled[:, -1:], batch).expand_as(batch.y)}
 
     def targets(self, batch: WindowBatch) -> dict[str, Tensor]:
-        """The truth ``[B, H, N]``; NaN where it is missing."""
+        """The ground truth ``[B, H, N]``; NaN where it is missing."""
         return {self.spec.target: batch.y.masked_fill(~batch.y_observed, torch.nan)}
 
     def on_test_start(self) -> None:
-        """Begin new samples."""
+        """Start new samples of predictions and forecasts."""
         super().on_test_start()
         self.sample = ForecastSample(self.spec.horizon, self.spec.num_nodes)
 
     def collect_test(
         self, predictions: dict[str, Tensor], targets: dict[str, Tensor], batch: WindowBatch
     ) -> None:
-        """Collect what the pictures of forecasts need as well."""
+        """Also collect the forecasts for figures."""
         super().collect_test(predictions, targets, batch)
         self.sample.add(predictions[self.spec.target], targets[self.spec.target], batch.index)
 
     def own_figures(self, outcome: Outcome) -> list[Figure]:
-        """Error by horizon, forecasts of some sensors, and the map of errors where one is known."""
+        """Error by horizon, forecasts of selected sensors, and a map if coordinates are known."""
         if not outcome.is_tested:
             return []
         data, spec = outcome.datamodule, self.spec
@@ -197,7 +199,7 @@ class Forecasting(GraphTask):
         return forecast_figures(self.sample, spec, self._sensors, coordinates)
 
     def draw_worst(self, store: Store, path: Path) -> None:
-        """Draw the windows of the last test with the largest errors, worst first."""
+        """Draw the windows of the last test with the largest errors, in descending order."""
         batch = store.gather(self.worst.index).to(self.device)
         forecasts = self.predict_tested(batch)[self.spec.target]
         inputs = batch.x[..., 0].masked_fill(~batch.x_observed, torch.nan)
@@ -209,11 +211,11 @@ class Forecasting(GraphTask):
 
     @property
     def _sensors(self) -> Sequence[object]:
-        """Names of the sensors, or their numbers where the data has none."""
+        """Sensor names, or sensor indices if the data has no names."""
         return self.spec.record.sensors or range(self.spec.num_nodes)
 
     def _counted_mean(self, each: Float[Tensor, "B H N"], batch: WindowBatch) -> Tensor:
-        """The mean over the entries that count in the loss."""
+        """The mean over the entries that the loss mask includes."""
         counted = batch.y_observed
         if self.loss_mask == "nonzero":
             counted = counted & (batch.y != 0)
@@ -227,13 +229,16 @@ class Forecasting(GraphTask):
         return self.scale[batch.part, 0][:, None, None]
 
     def _physical(self, forecast: Tensor, batch: WindowBatch) -> Tensor:
-        """In the unit of the data, in float32 where the forecast is in a half precision."""
+        """The forecast in physical units; a half-precision forecast is converted to float32."""
         dtype = torch.promote_types(forecast.dtype, torch.float32)
         return forecast.to(dtype) * self._scale(batch).to(dtype) + self._shift(batch).to(dtype)
 
 
 def reported_steps(minutes: Any, spec: ForecastSpec) -> dict[int, str]:
-    """The steps of some horizons and their words: ``{3: "15min"}``; those beyond are left out."""
+    """Steps and labels of the reported horizons, such as ``{3: "15min"}``.
+
+    Horizons beyond the forecast or between two steps are left out.
+    """
     return {
         minute // spec.interval: f"{minute}min"
         for minute in minutes
@@ -244,15 +249,15 @@ def reported_steps(minutes: Any, spec: ForecastSpec) -> dict[int, str]:
 def _filled_forward(
     values: Float[Tensor, "B T N"], observed: Bool[Tensor, "B T N"]
 ) -> Float[Tensor, "B T N"]:
-    """Every missing value replaced by the newest one before it; those before the first stay."""
+    """Forward fill of missing values; values before the first observed one are not changed."""
     steps = torch.arange(values.shape[1], device=values.device)[:, None]
-    newest = torch.where(observed, steps, steps.new_zeros(())).cummax(1).values
-    return values.gather(1, newest)
+    last = torch.where(observed, steps, steps.new_zeros(())).cummax(1).values
+    return values.gather(1, last)
 
 
 def _check_forecast(forecast: Tensor, truth: Tensor) -> None:
     if forecast.shape != truth.shape:
         raise ValueError(
-            f"model: a forecast must have the shape [B, H, N] = {tuple(truth.shape)}, "
+            f"the model's forecast must have shape [B, H, N] = {tuple(truth.shape)}, "
             f"got {tuple(forecast.shape)}"
         )

@@ -1,4 +1,4 @@
-"""Generating molecules by denoising diffusion."""
+"""Molecule generation by denoising diffusion."""
 
 from __future__ import annotations
 
@@ -35,41 +35,46 @@ _LOG = logging.getLogger(__name__)
 
 
 class Generation(GraphTask):
-    r"""Train a network to take noise off molecules, and draw new ones with it.
+    r"""Training of a denoising network for molecules, and sampling of new molecules.
 
-    The loss is that of the diffusion. A test also draws molecules and measures in per cent how many
-    of their atoms and of themselves are stable by the distance rule, valid (by rdkit), different,
-    and not in the training part. In the column of the baseline stand the loss of a network that
-    says nothing, and for sampled measures the real molecules of the test part: a ceiling.
+    The loss is that of the diffusion process. A test also samples molecules and reports, in per
+    cent, stable atoms and stable molecules (bonds from distances), validity (by RDKit), uniqueness
+    and novelty with respect to the training split. The baseline is the loss of the zero predictor;
+    for the scores of samples it is the score of the real molecules of the test split, an upper
+    reference rather than a trivial baseline.
 
-    Noise of validation and test is a function of the molecule's place in the data, so neither the
-    batch size nor the number of devices changes a result.
+    The noise in validation and test depends only on the index of the molecule, so results do not
+    depend on the batch size or the number of devices.
 
     Args:
-        model: a network of the geometric family, of level ``"node"``, with one output vector. One
-            with ``condition_channels`` 1 is told the noise level as a condition of its kernels too.
-        spec: the description of the data; its statistics ``sizes`` (how many molecules have 0, 1,
-            ... atoms) and ``elements`` (atomic number of each class) say what to draw.
-        process: the diffusion.
+        model: a network of the geometric family, of level ``"node"``, with one output vector. If
+            its ``condition_channels`` is 1, its kernels are also conditioned on the noise level.
+        spec: the data specification; its statistics ``sizes`` (number of molecules with 0, 1, ...
+            atoms) and ``elements`` (atomic number of each class) determine what is sampled.
+        process: the diffusion process.
         optimizer: see `GraphTask`.
         schedule: see `GraphTask`.
-        augment: turn every training molecule by a random rotation.
-        test_samples: molecules drawn in a test; 0: none.
-        val_samples: molecules drawn in a validation; 0: none.
-        sample_every: epochs from one validation that draws to the next.
-        sample_batch: molecules drawn at once.
+        augment: rotate each training molecule by a random rotation.
+        test_samples: number of molecules sampled in a test; 0: none.
+        val_samples: number of molecules sampled in a validation; 0: none.
+        sample_every: number of epochs between validations with sampling.
+        sample_batch: number of molecules sampled together.
         monitor: see `GraphTask`.
         seed: seed of all noise.
 
+    Attributes:
+        samples: molecules of the last test; None before.
+
     Raises:
-        ValueError: for data without those statistics, or sizes that are negative.
-        ImportError: without rdkit, where molecules shall be drawn in a test.
+        ValueError: If the data lacks these statistics or does not fit the process, or a number of
+            samples or epochs is too small.
+        ImportError: If a test would sample molecules but RDKit is not installed.
     """
 
     draws_on_cpu: ClassVar[bool] = True
     forms_ensembles: ClassVar[bool] = False
 
-    #: What `geozoo.config.check_pair` holds against a model before any data is read.
+    #: `geozoo.config.check_pair` checks these attributes against the model before reading data.
     family: ClassVar[str] = "geometric"
     outputs: ClassVar[tuple[str, ...]] = ("scalar", "vector")
     fits_models: ClassVar[bool] = False
@@ -117,7 +122,7 @@ class Generation(GraphTask):
         if val_samples:
             self.val_errors = WeightedMeans([*losses, *SAMPLED_MEASURES[:2]])
         if test_samples:
-            import rdkit  # noqa: F401  (now, not after hours of training)
+            import rdkit  # noqa: F401  (fails here instead of after hours of training)
 
             self.test_errors = WeightedMeans([*losses, *SAMPLED_MEASURES])
             self.baseline_errors = WeightedMeans([*losses, *SAMPLED_MEASURES])
@@ -126,20 +131,20 @@ class Generation(GraphTask):
         self._smiles: list[str | None] = []
 
     def training_batch(self, batch: GraphBatch, batch_idx: int) -> GraphBatch:
-        """The batch, every molecule turned at random if wanted."""
+        """The batch, with each molecule randomly rotated if ``augment`` is set."""
         if not self.augment:
             return batch
-        turns = training_rotations(batch, 3, seed=self.seed, epoch=self.current_epoch)
-        return rotate_batch(batch, turns, ["pos"])
+        rotations = training_rotations(batch, 3, seed=self.seed, epoch=self.current_epoch)
+        return rotate_batch(batch, rotations, ["pos"])
 
     def training_step(self, batch: GraphBatch, batch_idx: int) -> Tensor | None:
-        """The loss of a batch under the noise of this epoch and batch."""
+        """The loss of a batch, with noise that depends on seed, epoch, batch and rank."""
         step = (batch_idx, self.global_rank)
         self._generator = training_generator(self.seed, self.current_epoch, *step)
         return super().training_step(batch, batch_idx)
 
     def loss(self, batch: GraphBatch) -> dict[str, Tensor]:
-        """Loss of the diffusion and its parts for positions and features."""
+        """The diffusion loss and its terms for positions and features."""
         clean, cloud = self._clean(batch)
         level = self.process.draw_levels(cloud.num_graphs, self._generator).to(batch.device)
         noise = standard_noise(clean, cloud, self._generator)
@@ -149,34 +154,34 @@ class Generation(GraphTask):
         return {name: (value * weights.to(value.dtype)).sum() for name, value in parts.items()}
 
     def loss_counts(self, store: Store) -> dict[str, Tensor]:
-        """Every molecule counts as the diffusion weights it."""
+        """The weight of each molecule in the diffusion loss ``[S]``."""
         sizes = nodes_of(store).cpu()
         cloud = Cloud(torch.arange(len(sizes)).repeat_interleave(sizes), len(sizes))
         return {"loss": self.process.weights(cloud)}
 
     def inputs(self, batch: GraphBatch) -> dict[str, Any]:
-        """What the model sees of a batch at the noise of a validation."""
-        seen: dict[str, Any] = {}
+        """The model's keyword arguments for a batch with the noise of a validation."""
+        arguments: dict[str, Any] = {}
         clean, cloud = self._clean(batch)
 
         def record(points: Points, level: Tensor) -> Points:
-            seen.update(self._arguments(points, level, cloud))
-            return _silent(points, level)
+            arguments.update(self._arguments(points, level, cloud))
+            return _zero_predictor(points, level)
 
         level, noise = self._evaluation_noise(batch, clean)
         self.process.loss(record, clean, cloud, level, noise)
-        return seen
+        return arguments
 
     def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
-        """Loss, its parts and (in discrete time) the likelihood of each molecule ``[G]``."""
+        """Loss, its terms and (in discrete time) negative log-likelihood per molecule ``[G]``."""
         return self._measured(batch, self._network(_cloud(batch)))
 
     def predict_baseline(self, batch: GraphBatch) -> dict[str, Tensor]:
-        """The same for a network that gives zeros."""
-        return self._measured(batch, _silent)
+        """The same values for the zero predictor."""
+        return self._measured(batch, _zero_predictor)
 
     def targets(self, batch: GraphBatch) -> dict[str, Tensor]:
-        """How much each molecule counts in the mean of every measure."""
+        """The weight of each molecule in the mean of each value returned by `predict`."""
         weights = self.process.weights(_cloud(batch))
         counts = dict.fromkeys(("loss", "positions", "features"), weights)
         if self.process.has_likelihood:
@@ -184,19 +189,22 @@ class Generation(GraphTask):
         return counts
 
     def metric_units(self) -> dict[str, str]:
-        """Nats for the likelihood, per cent for what is measured on samples."""
+        """Nats for the likelihood, per cent for the scores of samples."""
         names = dict.fromkeys((*self.val_errors.names, *self.test_errors.names))
         return {name: measure_of(name).unit_of("") for name in names}
 
     def sample(
         self, num_samples: int, *, seed: int = 0, progress: Callable[[int], None] | None = None
     ) -> SampledMolecules:
-        """Draw molecules with the present weights.
+        """Sample molecules with the current weights.
 
         Args:
-            num_samples: how many.
-            seed: of sizes and noise.
-            progress: called with the number of molecules finished.
+            num_samples: number of molecules.
+            seed: seed of sizes and noise.
+            progress: called with the number of molecules finished since the last call.
+
+        Raises:
+            ValueError: If ``num_samples`` is below 1 or above a million.
         """
         was_training = self.model.training
         self.model.eval()
@@ -209,27 +217,27 @@ class Generation(GraphTask):
             self.model.train(was_training)
 
     def own_figures(self, outcome: Outcome) -> list[Figure]:
-        """The molecules that the last test drew."""
+        """The molecules sampled in the last test."""
         if self.samples is None:
             return []
-        drawn = self.samples
-        draw = partial(plot_molecules, drawn.pos, drawn.z, drawn.counts)
-        return [Figure("samples", "Molecules that the model drew", draw)]
+        samples = self.samples
+        draw = partial(plot_molecules, samples.pos, samples.z, samples.counts)
+        return [Figure("samples", "Molecules sampled from the model", draw)]
 
     def usage(self, model: str) -> Usage:
-        """How molecules are drawn."""
+        """The command and Python code to sample molecules."""
         return Usage(
-            takes="The model takes nothing: it draws molecules.",
+            takes="The model takes no input: it samples molecules.",
             command=f"geozoo sample checkpoint={model} n=100 out=molecules.sdf",
             purpose="new molecules, also as .xyz",
             python="samples = model.task.sample(100, seed=0)  # positions and elements\n",
         )
 
     def on_validation_epoch_start(self) -> None:
-        """Draw molecules where it is time to.
+        """Sample molecules in every ``sample_every``-th epoch.
 
-        Now, not at the end: by then averaged weights have been exchanged for the trained ones, and
-        what is measured would not be what is saved.
+        At the end of the validation, averaged weights have already been replaced by the trained
+        ones; the scores would then not be those of the saved weights.
         """
         is_time = (self.current_epoch + 1) % self.sample_every == 0
         if self.val_samples and is_time and not self.trainer.sanity_checking:
@@ -239,7 +247,7 @@ class Generation(GraphTask):
     def collect_test(
         self, predictions: dict[str, Tensor], targets: dict[str, Tensor], batch: GraphBatch
     ) -> None:
-        """Count the losses, and how the real molecules do by the measures of the samples."""
+        """Accumulate the losses, and the scores of the real molecules for the baseline."""
         self.test_errors.update(predictions, targets)
         self.baseline_errors.update(self.predict_baseline(batch), targets)
         if self.test_samples:
@@ -248,7 +256,7 @@ class Generation(GraphTask):
             self._smiles += molecule_smiles(*atoms)
 
     def on_test_epoch_end(self) -> None:
-        """Draw molecules, measure them, and log ``test/...`` and ``test/baseline_...``."""
+        """Sample and score molecules, then log ``test/...`` and ``test/baseline_...``."""
         if self.test_samples:
             progress = logged_progress(self.test_samples)
             self.samples = drawn = self.sample(self.test_samples, seed=self.seed, progress=progress)
@@ -261,9 +269,9 @@ class Generation(GraphTask):
         super().on_test_epoch_end()
 
     def _training_smiles(self) -> set[str | None]:
-        """What the training molecules are by the distance rule, so that novelty is one measure."""
+        """SMILES of the training molecules, with bonds from distances as for the samples."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it for a test
-        _LOG.info("finding the structures of the training part, which novelty is measured against")
+        _LOG.info("computing the SMILES of the training split, the reference for novelty")
         known: set[str | None] = set()
         for part in data.splits["train"].split(1000):
             batch = data.store.gather(part)
@@ -316,8 +324,8 @@ def _cloud(batch: GraphBatch) -> Cloud:
     return Cloud(batch.batch, batch.num_graphs)
 
 
-def _silent(points: Points, level: Tensor) -> Points:
-    """A network that has nothing to say."""
+def _zero_predictor(points: Points, level: Tensor) -> Points:
+    """The trivial baseline of a diffusion: predicts zeros."""
     return points.scaled(0.0)
 
 
@@ -326,12 +334,12 @@ def _check_spec(spec: GeometricSpec, process: Diffusion) -> None:
     if missing or spec.level != "node" or spec.out_vectors != 1:
         raise ValueError(
             "task generation needs data of level 'node' with one output vector and the statistics "
-            f"sizes and elements; got level {spec.level!r}, {spec.out_vectors} output vectors and "
+            f"sizes and elements, got level {spec.level!r}, {spec.out_vectors} output vectors and "
             f"the statistics {', '.join(spec.statistics) or 'none'}"
         )
     features = len(spec.statistics["elements"]) + (process.number_scale is not None)
     if spec.out_channels != features:
         raise ValueError(
-            f"process.number_scale is {process.number_scale}, for {features} features; the data "
-            f"has {spec.out_channels} (dataset.number=none goes with number_scale=null)"
+            f"process.number_scale={process.number_scale} needs data with {features} features, got "
+            f"{spec.out_channels} (dataset.number=none requires number_scale=null)"
         )

@@ -1,4 +1,4 @@
-"""What all tasks on points in space share: rotations in training and test."""
+"""The base class of tasks on point clouds, with random rotations in training and test."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ class GeometricTask(GraphTask):
     Args:
         model: a network of the geometric family,
             ``model(pos, x, batch, edge_index, vec=..., num_graphs=...)`` -> ``(scalar, vector)``.
-        spec: the description of the data.
-        quantities: what is predicted.
-        errors: see `GraphTask`; None: the measures of the quantities.
+        spec: the data specification.
+        quantities: the predicted quantities.
+        errors: see `GraphTask`; None: the error measures of the quantities.
         optimizer: see `GraphTask`.
         schedule: see `GraphTask`.
-        augment: turn every training graph, with all its vectors, by a random rotation.
-        test_rotations: test with the mean over this many rotations of every graph; 1: as is.
+        augment: rotate each training graph and its vectors by a random rotation.
+        test_rotations: number of random rotations of each graph over which test predictions are
+            averaged; 1: no rotation.
         monitor: see `GraphTask`.
         seed: seed of the rotations.
 
     Raises:
-        ValueError: for fewer than one test rotation, or a ``monitor`` that the task does not
-            compute.
+        ValueError: If ``test_rotations`` is below 1 or the task does not compute ``monitor``.
     """
 
-    #: What `geozoo.config.check_pair` holds against a model before any data is read.
+    #: `geozoo.config.check_pair` checks these attributes against the model before reading data.
     family: ClassVar[str] = "geometric"
     outputs: ClassVar[tuple[str, ...]] = ()
     fits_models: ClassVar[bool] = False
@@ -73,11 +73,11 @@ class GeometricTask(GraphTask):
         self.augment, self.test_rotations = augment, test_rotations
 
     def forward(self, batch: GraphBatch) -> Any:
-        """The model's output ``(scalar, vector)`` for a batch, in scaled units."""
+        """The model's output ``(scalar, vector)`` for a batch, in normalised units."""
         return self.network(**self.inputs(batch))
 
     def inputs(self, batch: GraphBatch) -> dict[str, Any]:
-        """The arguments of the model, in the precision of its parameters."""
+        """The model's keyword arguments for a batch, in the precision of its parameters."""
         dtype = model_dtype(self.model)
         x, vec = batch.get("x"), batch.get("vec")
         inputs = {
@@ -91,7 +91,7 @@ class GeometricTask(GraphTask):
         return with_neighbors(self.model, inputs, batch.num_pairs)
 
     def training_batch(self, batch: GraphBatch, batch_idx: int) -> GraphBatch:
-        """The batch, every graph turned at random if wanted."""
+        """The batch, with each graph randomly rotated if ``augment`` is set."""
         if not self.augment:
             return batch
         rotations = training_rotations(
@@ -100,19 +100,20 @@ class GeometricTask(GraphTask):
         return self._turned(batch, rotations)
 
     def rotation_table(self, epoch: int) -> Tensor | None:
-        """The rotations of an epoch for `turned`, in main memory; None without augmentation."""
+        """The rotations of an epoch for `turned`, on the CPU; None without augmentation."""
         if not self.augment:
             return None
         return training_table(self.spec.dim, seed=self.seed, epoch=epoch)
 
     def turned(self, batch: GraphBatch, table: Tensor) -> GraphBatch:
-        """What `training_batch` gives in the epoch of a table from `rotation_table`."""
+        """The batch rotated as by `training_batch`, with a table from `rotation_table`."""
         return self._turned(batch, rotations_of(batch, table))
 
     def predict_tested(self, batch: GraphBatch) -> dict[str, Tensor]:
         r"""The mean over ``test_rotations`` rotations :math:`R` of :math:`R^{-1} f(R\,x)`.
 
-        An equivariant model gives the same for each; the mean lowers the error of a grid.
+        An exactly equivariant model predicts the same for each rotation; for a model on a rotation
+        grid, the mean reduces the discretisation error.
         """
         if self.test_rotations == 1:
             return self.predict(batch)

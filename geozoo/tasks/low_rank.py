@@ -1,4 +1,4 @@
-"""Low-rank adapters: small trained updates of linear maps that stay as they are."""
+"""Low-rank adaptation (LoRA): small trained updates of frozen linear layers."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _ORIGINAL, _UPDATE = ".parametrizations.weight.original", ".parametrizations.wei
 
 
 class LowRankUpdate(nn.Module):
-    r"""A weight plus an update of low rank.
+    r"""A weight plus a low-rank update.
 
     .. math:: W' = W + \frac{\alpha}{r} B A
 
-    (Hu et al., *LoRA*, ICLR 2022, Eq. 3). :math:`B` is zero in the beginning, so that the layer
-    first gives what it gave before. The layer sees :math:`W'` as its ``weight``, whichever kernel
-    evaluates it.
+    (Hu et al., *LoRA*, ICLR 2022, Eq. 3). :math:`B` is initialised to zero, so the layer initially
+    computes the same function as before. The layer uses :math:`W'` as its ``weight``, with any
+    kernel.
 
     Args:
         out_features: rows of the weight.
         in_features: columns of the weight.
         rank: rank ``r`` of the update.
-        alpha: strength of the update; None: the rank, a factor of one.
+        alpha: scale :math:`\alpha` of the update; None: the rank, for a factor of one.
 
     Raises:
-        ValueError: for a rank that is not at least one, or an ``alpha`` that is not positive.
+        ValueError: If ``rank`` is below 1 or ``alpha`` is not positive.
 
     Shape:
-        weight ``[out_features, in_features]``; the result has the same.
+        Input and output: ``[out_features, in_features]``.
     """
 
     scale: Tensor
@@ -52,7 +52,7 @@ class LowRankUpdate(nn.Module):
         nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
 
     def forward(self, weight: Tensor) -> Tensor:
-        """Return the weight with its update."""
+        """Return the weight plus its update."""
         return weight + self.scale * (self.up @ self.down)
 
 
@@ -63,19 +63,19 @@ def add_low_rank_updates(
     alpha: float | None = None,
     chosen: Callable[[str], bool] = lambda name: True,
 ) -> list[str]:
-    """Give linear maps a trained update of low rank; every other parameter is left as it is.
+    """Add trainable low-rank updates to linear layers; other parameters are not changed.
 
     Args:
         model: the network, changed in place.
-        rank: rank of the updates; a map that is smaller gets one of its own rank.
-        alpha: strength; see `LowRankUpdate`.
-        chosen: whether the linear map of a name gets one.
+        rank: rank of the updates; at most the smaller dimension of a layer is used.
+        alpha: scale, see `LowRankUpdate`.
+        chosen: selects linear layers by name.
 
     Returns:
-        Names of the linear maps that got one.
+        Names of the linear layers with an update.
 
     Raises:
-        ValueError: when none did, or one has an update already.
+        ValueError: If no layer is selected or one already has an update.
 
     >>> network = nn.Sequential(nn.Linear(8, 8), nn.GELU(), nn.Linear(8, 1))
     >>> add_low_rank_updates(network, rank=2)
@@ -87,10 +87,10 @@ def add_low_rank_updates(
         if isinstance(layer, nn.Linear) and chosen(name)
     }
     if not linear:
-        raise ValueError("no linear map was chosen for an update of low rank")
+        raise ValueError("no linear layer was selected for a low-rank update")
     for name, layer in linear.items():
         if parametrize.is_parametrized(layer, "weight"):
-            raise ValueError(f"the weight of {name!r} is parametrized already")
+            raise ValueError(f"the weight of layer {name!r} is already parametrized")
         update = LowRankUpdate(*layer.weight.shape, rank=rank, alpha=alpha)
         update = update.to(layer.weight.device, layer.weight.dtype)
         parametrize.register_parametrization(layer, "weight", update)
@@ -98,13 +98,13 @@ def add_low_rank_updates(
 
 
 def merge_low_rank_updates(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of an ordinary network, updates added to what they update.
+    """Merge low-rank updates into the weights of the network.
 
     Args:
         state: state dict of a network with or without updates.
 
     Returns:
-        State dict of the network without them: same function, same names as before.
+        State dict of the same function, with the parameter names of the network without updates.
 
     >>> network = nn.Linear(4, 4)
     >>> names = set(network.state_dict())

@@ -1,4 +1,4 @@
-"""Which parameters weight decay acts on."""
+"""Parameter groups with and without weight decay."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from torch import nn
 
 
 def parameter_groups(module: nn.Module, **decayed: Any) -> list[dict[str, Any]]:
-    """Two groups for an optimizer: weights of linear layers, and everything else without decay.
+    """Split parameters into weights of linear layers and all others, which do not decay.
 
-    Biases, normalisation weights and layer scales do not decay, as in the released training of
-    PONITA. The optimizer's own ``weight_decay`` applies to the first group.
+    Biases, normalisation weights and layer scales have no weight decay, as in the authors' code of
+    PONITA. The optimizer's ``weight_decay`` applies to the first group.
 
     Args:
         module: the model.
-        decayed: options of the first group, such as ``weight_decay``, where they shall differ
-            from the optimizer's.
+        decayed: options of the first group that override those of the optimizer, such as
+            ``weight_decay``.
 
     Returns:
-        Groups with ``params``; a group without parameters is left out.
+        Parameter groups for an optimizer, without empty groups.
 
     >>> [len(group["params"]) for group in parameter_groups(nn.Linear(2, 2))]
     [1, 1]

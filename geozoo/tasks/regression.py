@@ -1,4 +1,4 @@
-"""Scalar properties of graphs or nodes."""
+"""Regression of scalar properties of graphs or nodes."""
 
 from __future__ import annotations
 
@@ -20,16 +20,14 @@ class Regression(GeometricTask):
     r"""One scalar per graph or node, :math:`y = \mu + \sigma \hat y`, trained with an L1 loss.
 
     Shift :math:`\mu` and scale :math:`\sigma` are the statistics ``<target>_shift`` and
-    ``<target>_scale`` of the training part (0 and 1 where the data has none), held in float64. The
-    loss is :math:`|\hat y - (y - \mu)/\sigma|`, the metric ``<target>_mae`` is in the unit of the
-    target.
+    ``<target>_scale`` of the training split (0 and 1 if missing), stored in float64. The loss is
+    :math:`|\hat y - (y - \mu)/\sigma|`; the metric ``<target>_mae`` is in the unit of the target.
 
     Args:
         model: a network with one scalar output.
-        spec: the description of the data.
-        target: field of the batch that holds the target, ``[G]`` or ``[N]``; None: the one that
-            the data names.
-        optimizer: see `GeometricTask`, as are the remaining arguments.
+        spec: the data specification.
+        target: batch field of the target, ``[G]`` or ``[N]``; None: the target of ``spec``.
+        optimizer: see `GeometricTask`, as for the remaining arguments.
         schedule: see `GeometricTask`.
         augment: see `GeometricTask`.
         test_rotations: see `GeometricTask`.
@@ -37,7 +35,7 @@ class Regression(GeometricTask):
         seed: see `GeometricTask`.
 
     Raises:
-        ValueError: if the data has no scalar output.
+        ValueError: If the data does not have exactly one scalar output.
     """
 
     shift: Tensor
@@ -76,31 +74,31 @@ class Regression(GeometricTask):
             self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
 
     def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
-        """Fit a model that is `geozoo.contracts.Fitted` to the training part."""
+        """Fit a `geozoo.contracts.Fitted` model to the training split."""
         if not isinstance(self.model, Fitted):
             return super().prepare(datamodule, num_processes)
         part = datamodule.store.gather(datamodule.splits["train"])
         self.model.fit(self._standardised(part)[:, None], x=part.x, batch=part.batch)
-        return "fitted the model to the training part"
+        return "fitted the model to the training split"
 
     def loss(self, batch: GraphBatch) -> dict[str, Tensor]:
         """Mean absolute error of the standardised target."""
         predicted = self(batch).scalar[:, 0]
-        wanted = self._standardised(batch).to(predicted.dtype)
-        return {"loss": functional.l1_loss(predicted, wanted)}
+        target = self._standardised(batch).to(predicted.dtype)
+        return {"loss": functional.l1_loss(predicted, target)}
 
     def loss_counts(self, store: Store) -> dict[str, Tensor]:
-        """Every graph counts, or every node, as the data has targets."""
+        """One per graph, or the number of nodes for targets per node."""
         is_by_node = self.spec.level == "node"
         return {"loss": nodes_of(store)} if is_by_node else super().loss_counts(store)
 
     def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
-        """The target by its name, in its unit, float64."""
+        """The predicted target by name, in its unit and float64."""
         predicted = self(batch).scalar[:, 0].detach().double()
         return {self.target: predicted * self.scale + self.shift}
 
     def predict_baseline(self, batch: GraphBatch) -> dict[str, Tensor]:
-        """The constant predictor: the mean of the training part."""
+        """The constant baseline: the mean of the training split."""
         return {self.target: self.shift.expand_as(getattr(batch, self.target))}
 
     def _standardised(self, batch: GraphBatch) -> Tensor:

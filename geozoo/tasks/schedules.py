@@ -1,4 +1,4 @@
-"""Learning rate over the epochs."""
+"""Learning rate schedules, stepped once per epoch."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 
 def present_rates(schedule: LambdaLR) -> list[float | Tensor]:
-    """The learning rate of every parameter group by the schedule as it is now.
+    """The learning rate of each parameter group under the current schedule.
 
-    A continued run may have another length than the checkpoint it goes on from; the rates of its
-    optimizer are then those of the schedule before.
+    A resumed run may have another length than the run of its checkpoint; its optimizer then still
+    has the learning rates of the previous schedule.
     """
     factors = [factor(schedule.last_epoch) for factor in schedule.lr_lambdas]
     return [base * by for base, by in zip(schedule.base_lrs, factors, strict=True)]
@@ -23,44 +23,45 @@ def present_rates(schedule: LambdaLR) -> list[float | Tensor]:
 def change_told(
     before: float | Tensor, after: float | Tensor, epoch: int, num_epochs: int | None
 ) -> str:
-    """What a log says where a continuation changes the learning rate.
+    """Log message for a resumed run whose learning rate changes.
 
     Args:
-        before: the rate that the checkpoint holds.
-        after: the rate by the schedule of the continuation.
-        epoch: epochs done.
-        num_epochs: epochs of the whole run; None: without an end.
+        before: learning rate in the checkpoint.
+        after: learning rate under the new schedule.
+        epoch: number of completed epochs.
+        num_epochs: number of epochs of the whole run; None: unlimited.
     """
-    length = "without an end" if num_epochs is None else f"of {num_epochs} epochs"
+    length = "unlimited" if num_epochs is None else f"{num_epochs}"
     return (
-        f"the schedule is now one {length}: the learning rate of epoch {epoch + 1} is {after:.4g} "
-        f"(by the schedule before: {before:.4g})"
+        f"the schedule now has {length} epochs: the learning rate of epoch {epoch + 1} is "
+        f"{after:.4g} (previous schedule: {before:.4g})"
     )
 
 
 def cosine_warmup(
     optimizer: Optimizer, *, num_epochs: int, warmup_epochs: int = 0, warmup_start: float = 0.0
 ) -> LambdaLR:
-    r"""Half a cosine over all epochs, times a linear warm-up; stepped once per epoch.
+    r"""Cosine annealing over all epochs, multiplied by a linear warm-up.
 
     .. math:: \eta_e = \eta \cdot \tfrac{1}{2}\bigl(1 + \cos(\pi e / E)\bigr) \cdot
         \Bigl(s + (1 - s)\,\frac{e}{W}\Bigr)\ [e \le W]
 
-    The released training of PONITA has :math:`s = 0`: its epoch 0 leaves the weights unchanged.
+    The authors' code of PONITA has :math:`s = 0`: epoch 0 leaves the weights unchanged.
 
     Args:
-        optimizer: holds the largest rate :math:`\eta`.
-        num_epochs: length :math:`E` of the whole training.
-        warmup_epochs: length :math:`W` of the warm-up; 0: none.
+        optimizer: its learning rate is the maximum :math:`\eta`.
+        num_epochs: number of epochs :math:`E` of the whole training run.
+        warmup_epochs: number of warm-up epochs :math:`W`; 0: none.
         warmup_start: factor :math:`s` in epoch 0.
 
     Raises:
-        ValueError: for lengths or factors outside these ranges.
+        ValueError: If ``num_epochs`` is below 1, ``warmup_epochs`` is negative, or
+            ``warmup_start`` is outside 0..1.
     """
     if num_epochs < 1:
         raise ValueError(
-            "a cosine needs the number of epochs: trainer.max_epochs must be at least 1, "
-            f"got {num_epochs}; or use schedule=constant"
+            f"trainer.max_epochs must be at least 1, got {num_epochs}: a cosine schedule needs the "
+            "number of epochs; or use schedule=constant"
         )
     warmup = _warmup(warmup_epochs, warmup_start)
 
@@ -73,12 +74,12 @@ def cosine_warmup(
 def constant(
     optimizer: Optimizer, *, num_epochs: int, warmup_epochs: int = 0, warmup_start: float = 0.0
 ) -> LambdaLR:
-    """The same rate in all epochs behind a linear warm-up; arguments as in `cosine_warmup`.
+    """A constant learning rate after a linear warm-up; arguments as in `cosine_warmup`.
 
     Raises:
-        ValueError: for a negative length or a factor outside 0..1.
+        ValueError: If ``warmup_epochs`` is negative or ``warmup_start`` is outside 0..1.
     """
-    del num_epochs  # every schedule is told the length; this one has no use for it
+    del num_epochs  # part of the common signature of all schedules
     return LambdaLR(optimizer, _warmup(warmup_epochs, warmup_start))
 
 
@@ -91,26 +92,26 @@ def multistep(
     warmup_epochs: int = 0,
     warmup_start: float = 0.0,
 ) -> LambdaLR:
-    """The rate times ``gamma`` from each milestone on, behind a linear warm-up.
+    """Step decay: multiply the learning rate by ``gamma`` at each milestone, with a warm-up.
 
     Args:
-        optimizer: holds the largest rate.
-        num_epochs: length of the whole training; not used.
-        milestones: epochs, rising.
-        gamma: factor at each of them.
+        optimizer: its learning rate is the maximum.
+        num_epochs: number of epochs of the whole training run; not used.
+        milestones: increasing epochs.
+        gamma: factor at each milestone.
         warmup_epochs: as in `cosine_warmup`.
         warmup_start: as in `cosine_warmup`.
 
     Raises:
-        ValueError: for milestones that do not rise, a gamma that is not positive, or a wrong
-            warm-up.
+        ValueError: If ``milestones`` are not increasing positive epochs, ``gamma`` is not
+            positive, or the warm-up is invalid.
     """
     del num_epochs
     rises = list(milestones) == sorted(set(milestones)) and all(each > 0 for each in milestones)
     if not rises or not gamma > 0:
         raise ValueError(
-            f"milestones must rise from 1 on and gamma be positive, got {list(milestones)} and "
-            f"{gamma}"
+            "milestones must be increasing epochs of at least 1 and gamma must be positive, got "
+            f"{list(milestones)} and {gamma}"
         )
     warmup = _warmup(warmup_epochs, warmup_start)
 
@@ -139,17 +140,17 @@ def _warmup(epochs: int, start: float) -> _Warmup:
 
 
 def hold_from_now_on(schedule: LRScheduler, epoch: int, num_epochs: int | None) -> str | None:
-    """Give an optimizer the rates that its schedule has at this epoch.
+    """Set the optimizer's learning rates to those of its schedule at the current epoch.
 
-    A checkpoint holds the rate of the next epoch by the schedule that it was written under.
+    A checkpoint stores the learning rate of the next epoch under the previous schedule.
 
     Args:
-        schedule: of the optimizer; another kind than ``LambdaLR`` stays as it is.
-        epoch: epochs that are done.
-        num_epochs: length of the training.
+        schedule: the schedule; ignored if it is not a ``LambdaLR``.
+        epoch: number of completed epochs.
+        num_epochs: number of epochs of the training run; None: unlimited.
 
     Returns:
-        What has changed, for the log; None for nothing.
+        A log message; None if nothing changed.
     """
     if not isinstance(schedule, LambdaLR) or schedule.last_epoch == 0:
         return None

@@ -67,7 +67,7 @@ def test_the_last_good_checkpoint_survives_a_loss_that_overflows(
     monkeypatch.setattr(Dynamics, "loss", poisoned)
     assert geozoo_train(*TINY, "run_dir=endless") == 1
     said = _said(capsys)
-    assert "the training loss is inf at step 8 (epoch 3, batch 0 of it" in said
+    assert "the training loss is inf at step 8 (epoch 3, batch 0 of the epoch" in said
     folder = tmp_path / "endless"
     assert f"geozoo-train resume={folder}" in said
     last = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)

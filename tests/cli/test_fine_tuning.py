@@ -101,7 +101,7 @@ def test_words_that_do_not_fit(words, message, geozoo_train, tmp_path, capsys):
     ("words", "message"),
     [
         (["adapter_rank=0"], "rank must be at least 1, got 0"),
-        (["adapter_rank=1", "adapter_layers=[none]"], "no linear map was chosen"),
+        (["adapter_rank=1", "adapter_layers=[none]"], "no linear layer was selected"),
         (["adapter_rank=1", "adapter_trained=[none]"], "adapter_trained: no parameter is called"),
         (["adapter_rank=many"], "adapter_rank: expected int or null, got str 'many'"),
     ],

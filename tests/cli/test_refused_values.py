@@ -121,7 +121,10 @@ def test_an_endless_training_has_a_schedule_without_an_end(
 
 def test_milestones_are_epochs(geozoo_train: Train, capsys: pytest.CaptureFixture[str]) -> None:
     assert geozoo_train(*TINY, "schedule=multistep", "schedule.milestones=[-1]") == 2
-    assert "milestones must rise from 1 on and gamma be positive, got [-1]" in _said(capsys)
+    assert (
+        "milestones must be increasing epochs of at least 1 and gamma must be positive, got [-1]"
+        in _said(capsys)
+    )
 
 
 def test_a_warm_up_that_is_longer_than_the_training_is_a_warning(

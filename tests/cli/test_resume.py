@@ -154,7 +154,7 @@ def test_the_schedule_of_a_longer_run_holds_from_its_first_step(
     caplog.clear()
     assert geozoo_train("resume=r", "trainer.max_epochs=8") == 0
     said = " ".join(caplog.messages)
-    assert "the schedule is now one of 8 epochs: the learning rate of epoch 5 is 0.005" in said
+    assert "the schedule now has 8 epochs: the learning rate of epoch 5 is 0.005" in said
     rates = [float(row["train/lr"]) for row in read_rows(tmp_path / "r") if row["train/lr"]]
     wanted = [
         0.005 * (1 + math.cos(math.pi * epoch / length))

@@ -50,7 +50,9 @@ def test_mean_energy_applies_only_to_training_compositions(without, other) -> No
     }  # fmt: skip
     for kind in KINDS:
         assert np.isfinite(energy(model, kind))
-    with pytest.raises(ValueError, match="no energies of free atoms, and its mean energy holds"):
+    with pytest.raises(
+        ValueError, match="no energies of free atoms, and its mean energy is valid only"
+    ):
         energy(model, other)
 
 
@@ -102,11 +104,13 @@ def test_unknown_element_error_lists_known_elements(reference, trained, tmp_path
     words += [f"dataset.energy_reference={reference}", f"run_dir={tmp_path / 'run'}"]
     if reference == "given":
         words.append("dataset.atom_energies={H: -13.6, C: -1030, N: -1500, O: -2040}")
-    with pytest.warns(UserWarning, match="has no N"), pytest.raises(SystemExit):
+    with pytest.warns(UserWarning, match="structures contain N"), pytest.raises(SystemExit):
         launch([*WORDS, *words])
     captured = capsys.readouterr()
     said = " ".join((captured.out + captured.err).split())
-    assert "the test part holds H2N: the training part has no N, only H, C, O" in said
+    assert (
+        "the test split contains H2N: the training split does not contain N, only H, C, O" in said
+    )
     assert "new element" not in said
 
 
@@ -127,7 +131,7 @@ def test_evaluate_rejects_unknown_compositions_first(without: Path, tmp_path, ca
         run_command("evaluate", [str(without), "dataset=extxyz", f"dataset.path={file}"])
     captured = capsys.readouterr()
     said = " ".join((captured.out + captured.err).split())
-    assert "dataset: the test part holds H4O2: the model has no energies of free atoms" in said
+    assert "dataset: the test split contains H4O2: the model has no energies of free atoms" in said
     assert "Traceback" not in said
 
 

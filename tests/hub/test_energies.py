@@ -107,7 +107,7 @@ def test_single_composition_potential_accepts_only_multiples(trained) -> None:
     assert two == pytest.approx(2 * (FREE["O"] + 2 * FREE["H"]) * 1e3, abs=2e4)
     for wrong in ("O", "OH", "OHHH"):
         other = structure_of(frame(wrong, np.random.default_rng(7)), wrong)
-        with pytest.raises(ValueError, match="do not determine those of such compositions"):
+        with pytest.raises(ValueError, match="do not determine the energies of these"):
             predict_store(model, structure_store(model.spec, [other]))
     calculator = GeozooCalculator(model, any_composition=True)
     assert np.isfinite(calculator.get_forces(frame("OH", np.random.default_rng(8)))).all()
@@ -190,7 +190,7 @@ def test_undetermined_test_energies_raise_before_training(
         launch([*words, f"run_dir={tmp_path / 'refused'}"])
     captured = capsys.readouterr()
     said = " ".join((captured.out + captured.err).split())
-    assert "the test part holds" in said and "do not determine" in said
+    assert "the test split contains" in said and "do not determine" in said
     given = "dataset.atom_energies={H: -13.6, C: -1030, O: -2040}"
     launch([*words, given, f"run_dir={tmp_path / 'given'}"])
     assert (tmp_path / "given" / "result.csv").is_file()

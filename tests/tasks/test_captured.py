@@ -146,11 +146,11 @@ def test_neighbors_of_complete_graphs_are_found_once(monkeypatch):
         ({"radius": 2.0}, r"model\.radius must be null .* got 2\.0"),
         ({"optimizer": torch.optim.SGD}, "optimizer must be Adam or AdamW .* got SGD"),
         ({"steps": 0}, "steps_per_graph must be at least 1, got 0"),
-        ({"ragged": True}, "graphs of one size, got graphs of 4 to 5 nodes"),
-        ({"noise": True}, "task .* draws noise in main memory"),
+        ({"ragged": True}, "graphs of the same size, got graphs with 4 to 5 nodes"),
+        ({"noise": True}, "task .* draws noise on the CPU"),
     ],
 )
-def test_what_cannot_be_recorded_is_refused_by_name(change, message, monkeypatch):
+def test_steps_that_cannot_be_captured_raise(change, message, monkeypatch):
     task, optimizer, store = made(radius=change.get("radius"))
     if "optimizer" in change:
         optimizer = change["optimizer"](task.parameters(), lr=0.1)

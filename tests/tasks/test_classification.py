@@ -53,13 +53,13 @@ def test_equivariant_model_does_not_notice_rotations() -> None:
     found = errors(make_task())
     assert found["error"] == found["rotated_error"]
     task, batch = make_task(SkewedModel), make_batch()
-    turned = task._at_random(batch)
+    turned = task._rotated(batch)
     assert (task.predict(batch)["class"] - task.predict(turned)["class"]).abs().max() > 1e-3
 
 
 def test_rotations_do_not_depend_on_the_batch() -> None:
     task, batch = make_task(), make_batch()
-    assert torch.equal(task._at_random(batch).pos, task._at_random(batch).pos)
+    assert torch.equal(task._rotated(batch).pos, task._rotated(batch).pos)
 
 
 def test_baseline_is_the_most_frequent_class() -> None:

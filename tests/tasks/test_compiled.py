@@ -109,11 +109,11 @@ def test_steps_are_traced_for_a_bounded_number_of_shapes(caplog, monkeypatch):
         assert_plain(task, data.store.gather(torch.arange(count)))
     assert counter.frame_count == 2
     (warning,) = warnings_of(caplog)
-    assert "not compiled: batches of more than 2 shapes" in warning
+    assert "not compiled: batches have more than 2 shapes" in warning
 
 
 @pytest.mark.parametrize("name", ["pairs", "forces", "traffic"])
-def test_a_failing_compiler_is_told_once(name, caplog):
+def test_a_compiler_failure_is_logged_once(name, caplog):
     task, data = CASES[name]()
 
     def broken(graph, inputs):
@@ -123,7 +123,7 @@ def test_a_failing_compiler_is_told_once(name, caplog):
     for _ in range(3):
         assert_plain(task, data.calibration_batch())
     (warning,) = (text for text in warnings_of(caplog) if text.startswith("not compiled"))
-    assert warning == "not compiled: RuntimeError: no compiler here; training goes on"
+    assert warning == "not compiled: RuntimeError: no compiler here; training continues"
 
 
 def test_faults_of_the_input_are_not_taken_for_faults_of_the_compiler():

@@ -131,16 +131,16 @@ def test_a_potential_of_elements_takes_structures_and_drives_simulations(
     spec = GeometricSpec.from_dict({**tiny_data("potential").spec.to_dict(), "elements": elements})
     task = Potential(TinyModel(**spec.model_arguments()), spec)
     use = task.usage("run")
-    files = "input=frames.xyz output=predictions.extxyz" if is_atoms else "input=graphs.npz"
+    files = "input=frames.xyz out=predictions.extxyz" if is_atoms else "input=graphs.npz"
     assert files in use.command
     assert ("GeozooCalculator" in use.python) == is_atoms
-    assert use.purpose == ("energies and forces" if is_atoms else "energy, force of every graph")
+    assert use.purpose == ("energies and forces" if is_atoms else "energy, force of each graph")
 
 
 def test_a_forecaster_takes_readings() -> None:
     data = tiny_traffic()
     use = Forecasting(LastValue(horizon=3), data.spec).usage("run")
-    assert use.command == "geozoo predict checkpoint=run input=readings.csv output=forecast.csv"
+    assert use.command == "geozoo predict checkpoint=run input=readings.csv out=forecast.csv"
     assert "every 60 minutes" in use.takes and "its 5 sensors" in use.takes
     assert use.purpose == "the next 3 steps, with their times"
 

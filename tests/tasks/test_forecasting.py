@@ -131,19 +131,19 @@ def test_training_learns_the_rhythm():
         ({"monitor": "val/flow_mse"}, "monitor must be one of"),
     ],
 )
-def test_wrong_words_are_refused(options, message):
+def test_unknown_options_raise(options, message):
     with pytest.raises(ValueError, match=message):
         make(**options)
 
 
-def test_a_forecast_of_another_shape_is_named():
+def test_a_forecast_of_another_shape_raises():
     task, data = make(LastValue(2))
     with pytest.raises(ValueError, match=r"\[B, H, N\] = \(\d+, 3, 5\), got \(\d+, 2, 5\)"):
         task.predict(batch_of(data))
 
 
-def test_data_of_another_family_is_refused():
+def test_data_of_another_family_raise():
     from tiny_graphs import tiny_data
 
-    with pytest.raises(ValueError, match="task forecasting needs a series"):
+    with pytest.raises(ValueError, match="task forecasting needs forecasting data"):
         Forecasting(LastValue(3), tiny_data().spec)

@@ -137,9 +137,9 @@ def test_number_of_samples_is_checked(process: Diffusion, count: int) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"statistics": {}}, "statistics sizes and elements; got level 'node'"),
+        ({"statistics": {}}, "statistics sizes and elements, got level 'node'"),
         ({"out_vectors": 0}, "0 output vectors"),
-        ({"out_channels": 5, "in_channels": 6}, "for 6 features; the data has 5"),
+        ({"out_channels": 5, "in_channels": 6}, "needs data with 6 features, got 5"),
     ],
 )
 def test_data_of_another_kind_are_refused(changes: dict, message: str) -> None:

@@ -97,24 +97,24 @@ def test_only_chosen_maps_get_an_update_and_no_larger_rank_than_theirs():
     [
         ({"rank": 0}, "rank must be at least 1, got 0"),
         ({"rank": 1, "alpha": -1.0}, "alpha must be positive, got -1.0"),
-        ({"rank": 1, "chosen": lambda name: False}, "no linear map was chosen"),
+        ({"rank": 1, "chosen": lambda name: False}, "no linear layer was selected"),
     ],
 )
-def test_bad_arguments_are_named(changes, message):
+def test_invalid_arguments_raise(changes, message):
     with pytest.raises(ValueError, match=message):
         add_low_rank_updates(network(), **changes)
 
 
-def test_updates_have_the_type_of_their_weights():
+def test_updates_have_the_dtype_of_their_weights():
     model = network()
     add_low_rank_updates(model, rank=1)
     assert all(parameter.dtype == torch.float64 for parameter in model.parameters())
 
 
-def test_a_second_update_is_refused():
+def test_a_second_update_raises():
     model = nn.Sequential(nn.Linear(2, 2))
     add_low_rank_updates(model, rank=1)
-    with pytest.raises(ValueError, match="the weight of '0' is parametrized already"):
+    with pytest.raises(ValueError, match="the weight of layer '0' is already parametrized"):
         add_low_rank_updates(model, rank=1)
 
 

@@ -54,9 +54,9 @@ class Blind(torch.nn.Module):
 
 
 @pytest.mark.parametrize("learned", [True, False])
-def test_a_model_that_does_not_look_at_positions_is_refused(learned: bool) -> None:
+def test_energies_independent_of_positions_raise(learned: bool) -> None:
     task = Potential(Blind(learned), tiny_data("potential").spec)
-    with pytest.raises(ValueError, match=r"^model must have energies .*, got Blind"):
+    with pytest.raises(ValueError, match=r"^model must predict energies .*, got Blind"):
         task.predict(tiny_data("potential").calibration_batch())
 
 
@@ -140,16 +140,16 @@ def test_double_precision_trains() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "message"),
     [
         ({"out_channels": 2}, "one scalar output"),
         ({"level": "node"}, "level"),
         ({"statistics": {"energy_shift": 0.0}}, "energy_scale"),
     ],
 )
-def test_data_without_energies_is_refused(changes: dict[str, Any], words: str) -> None:
+def test_data_without_energies_is_refused(changes: dict[str, Any], message: str) -> None:
     spec = tiny_data("potential").spec
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=message):
         Potential(TinyModel(1, 1), GeometricSpec.from_dict({**spec.to_dict(), **changes}))
 
 

@@ -85,14 +85,16 @@ def test_coverage_width_and_pinball_by_hand():
 
 @pytest.mark.parametrize("levels", [(0.5,), (0.1, 0.9), (0.9, 0.5), (0.0, 0.5), (0.5, 1.0), ()])
 def test_other_levels_are_refused(levels):
-    with pytest.raises(ValueError, match="quantiles must rise"):
+    with pytest.raises(ValueError, match="quantiles must be at least two increasing levels"):
         task(levels)
 
 
 def test_a_model_with_other_outputs_is_refused():
     each, data = task()
     each.model = Stid(5, 1, 6, 3, 24, hidden_channels=8)
-    with pytest.raises(ValueError, match="need horizon=12 outputs, got 3"):
+    with pytest.raises(
+        ValueError, match="must have horizon=12 outputs for 3 steps of 4 quantiles, got 3"
+    ):
         each.predict(data.store.gather([0]))
 
 
@@ -100,7 +102,7 @@ def test_a_fitted_model_is_refused():
     from geozoo.models import HistoricalAverage
 
     spec = tiny_traffic().spec
-    with pytest.raises(ValueError, match="not fitted"):
+    with pytest.raises(ValueError, match="got the fitted model HistoricalAverage"):
         QuantileForecasting(HistoricalAverage(5, 24, 3), spec)
 
 

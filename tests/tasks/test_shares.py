@@ -171,15 +171,17 @@ def test_a_run_on_its_own_weights_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     trainer.fit(task.float(), datamodule=data)
 
 
-def test_what_cannot_be_known_beforehand_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"order is not known beforehand, got a DataLoader"):
+def test_batches_of_unknown_order_or_size_raise() -> None:
+    with pytest.raises(ValueError, match=r"order is not known in advance, got a DataLoader"):
         checked_loader(torch.utils.data.DataLoader([1, 2]))
     with pytest.raises(ValueError, match="a list, which has no num_nodes"):
         nodes_of([])  # type: ignore[arg-type]
     _, data = made("dynamics")
     loader = loader_of(data, 2)
-    with pytest.raises(ValueError, match=r"loss_counts: 'loss' must have the shape \(40,\)"):
+    with pytest.raises(ValueError, match=r"loss_counts: 'loss' must have shape \(40,\)"):
         BatchShares(loader, {"loss": torch.ones(3)})
     shares = BatchShares(loader, {"loss": torch.ones(40)})
-    with pytest.raises(ValueError, match="batch 1 has 5 graphs, its sampler plans 2"):
+    with pytest.raises(
+        ValueError, match="batch 1 must have 2 graphs, as given by its sampler, got 5"
+    ):
         shares.of(1, 5, num_batches=9, accumulated=1)
