@@ -71,7 +71,7 @@ def loss_panels(curves: Mapping[str, Curve]) -> dict[str, _Lines]:
     {'15 min': ([1], [1.0]), 'all steps': ([1], [3.0])}
     """
     names = sorted(name for name in curves if name.startswith("val/"))
-    found: dict[str, _Lines] = {}
+    panels: dict[str, _Lines] = {}
     for name in ["train/loss", *sorted(names, key=_horizon)]:
         points = curves.get(name, ([], []))
         if not points[0]:
@@ -79,12 +79,12 @@ def loss_panels(curves: Mapping[str, Curve]) -> dict[str, _Lines]:
         title = _HORIZON.sub("", name.partition("/")[2])
         horizon = _HORIZON.search(name)
         label = f"{horizon[1]} min" if horizon else "validation"
-        found.setdefault(title, {})["training" if name == "train/loss" else label] = points
-    for lines in found.values():
+        panels.setdefault(title, {})["training" if name == "train/loss" else label] = points
+    for lines in panels.values():
         if len(lines) > 1 and "validation" in lines and "training" not in lines:
             lines["all steps"] = lines.pop("validation")
-    first = ["loss"] if "loss" in found else []
-    return {name: found[name] for name in [*first, *sorted(found.keys() - {"loss"})]}
+    first = ["loss"] if "loss" in panels else []
+    return {name: panels[name] for name in [*first, *sorted(panels.keys() - {"loss"})]}
 
 
 def _horizon(name: str) -> tuple[int, str]:

@@ -106,12 +106,12 @@ def split_panels(path: Path) -> list[tuple[str, bytes]]:
             return [("", path.read_bytes())]
         grid = json.loads(label)
         width, height = picture.width // grid["columns"], picture.height // grid["rows"]
-        found = []
+        parts = []
         for number, title in enumerate(grid["titles"]):
             row, column = divmod(number, grid["columns"])
             left, top = column * width, row * height
             content = io.BytesIO()
             panel = picture.crop((left, top, left + width, top + height)).convert("RGB")
             panel.save(content, "PNG", optimize=True)
-            found.append((title, content.getvalue()))
-        return found
+            parts.append((title, content.getvalue()))
+        return parts

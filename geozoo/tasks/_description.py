@@ -163,12 +163,12 @@ class TaskDescription(LightningModule):
         lines: list[str] = []
         levels = self.quantity_levels()
         for quantity in self.quantities:
-            value, truth = predictions[quantity.name], targets[quantity.name]
+            value, target = predictions[quantity.name], targets[quantity.name]
             unit = self.spec.units.get(quantity.field, "")
             if levels[quantity.name] == "graph" and value[number].numel() == 1:
-                pair = float(truth[number]), float(value[number])
+                pair = float(target[number]), float(value[number])
                 lines += values_told(quantity.name, *pair, unit)
             elif levels[quantity.name] == "node":
-                mean = float((value[nodes] - truth[nodes]).abs().mean())
+                mean = float((value[nodes] - target[nodes]).abs().mean())
                 lines.append(f"{quantity.name}: MAE {mean:,.4g} {unit}")
         return lines

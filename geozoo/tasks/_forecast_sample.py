@@ -26,23 +26,23 @@ class ForecastSample:
     def add(
         self,
         forecast: Float[Tensor, "B H N"],
-        truth: Float[Tensor, "B H N"],
+        target: Float[Tensor, "B H N"],
         index: Int[Tensor, " B"] | None = None,
     ) -> None:
         """Add a batch.
 
         Args:
             forecast: predicted values.
-            truth: ground truth; NaN where it is missing.
+            target: ground truth; NaN where it is missing.
             index: first step of each window; None: consecutive windows.
         """
-        known = ~truth.isnan()
-        error = torch.where(known, forecast - truth, forecast.new_zeros(())).double()
+        known = ~target.isnan()
+        error = torch.where(known, forecast - target, forecast.new_zeros(())).double()
         self._absolute = self._absolute + error.abs().sum(0).cpu()
         self._square = self._square + error.square().sum(0).cpu()
         self._count = self._count + known.sum(0).cpu()
         ends = [0, self.horizon - 1]
-        pairs = torch.stack([forecast[:, ends], truth[:, ends].to(forecast.dtype)], 1)
+        pairs = torch.stack([forecast[:, ends], target[:, ends].to(forecast.dtype)], 1)
         self._series.append(pairs.float().cpu())
         first = sum(len(each) for each in self._index)
         follows = torch.arange(first, first + len(pairs))

@@ -145,12 +145,12 @@ class Forecasting(GraphTask):
         _check_forecast(forecast, batch.y)
         # Half precision is too coarse for physical values and for the sum over a batch.
         forecast = forecast.to(torch.promote_types(forecast.dtype, torch.float32))
-        truth = batch.y.to(forecast.dtype)
+        target = batch.y.to(forecast.dtype)
         if self.loss_scale == "physical":
             forecast = self._physical(forecast, batch)
         else:
-            truth = ((truth - self._shift(batch)) / self._scale(batch)).to(forecast.dtype)
-        each = _LOSSES[self.loss_name](forecast, truth.to(forecast.dtype), reduction="none")
+            target = ((target - self._shift(batch)) / self._scale(batch)).to(forecast.dtype)
+        each = _LOSSES[self.loss_name](forecast, target.to(forecast.dtype), reduction="none")
         return {"loss": self._counted_mean(each, batch)}
 
     def loss_counts(self, store: SeriesStore) -> dict[str, Tensor]:  # type: ignore[override]
@@ -255,9 +255,9 @@ def _filled_forward(
     return values.gather(1, last)
 
 
-def _check_forecast(forecast: Tensor, truth: Tensor) -> None:
-    if forecast.shape != truth.shape:
+def _check_forecast(forecast: Tensor, target: Tensor) -> None:
+    if forecast.shape != target.shape:
         raise ValueError(
-            f"the model's forecast must have shape [B, H, N] = {tuple(truth.shape)}, "
+            f"the model's forecast must have shape [B, H, N] = {tuple(target.shape)}, "
             f"got {tuple(forecast.shape)}"
         )

@@ -92,12 +92,12 @@ class QuantileForecasting(Forecasting):
 
     def loss(self, batch: WindowBatch) -> dict[str, Tensor]:
         """The mean pinball loss over unmasked entries."""
-        quantiles, truth = self.scaled_quantiles(batch), batch.y.to(self.scale.dtype)
+        quantiles, target = self.scaled_quantiles(batch), batch.y.to(self.scale.dtype)
         if self.loss_scale == "physical":
             quantiles = self._physical_quantiles(quantiles, batch)
         else:
-            truth = (truth - self._shift(batch)) / self._scale(batch)
-        each = pinball(quantiles, truth.to(quantiles.dtype), self.levels)
+            target = (target - self._shift(batch)) / self._scale(batch)
+        each = pinball(quantiles, target.to(quantiles.dtype), self.levels)
         return {"loss": self._counted_mean(each, batch)}
 
     def predict(self, batch: WindowBatch) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Captured steps are the steps of an ordinary training: one by one on a CPU, recorded on a GPU."""
+"""Captured steps equal ordinary training steps: one by one on a CPU, as CUDA graphs on a GPU."""
 
 import copy
 
@@ -32,7 +32,7 @@ def made(kind="dynamics", device="cpu", rate=1e-2, **options):
     task = TASKS[kind](
         Ponita(**in_groups(Ponita, data.spec.model_arguments() | SIZES | options)), data.spec
     )
-    # Adam makes much of little: float64, so that the order of a sum is no difference.
+    # Adam amplifies rounding: in float64 the summation order makes no difference.
     task = task.double().to(device).train()
     data.store.node = {name: value.double() for name, value in data.store.node.items()}
     optimizer = torch.optim.AdamW(parameter_groups(task.model), lr=rate, weight_decay=1e-2)
@@ -40,14 +40,14 @@ def made(kind="dynamics", device="cpu", rate=1e-2, **options):
 
 
 def batches(number=7, last=2):
-    """Positions of the graphs of some batches, the last one smaller."""
+    """Indices into the store of a few batches, the last one smaller."""
     generator = torch.Generator().manual_seed(1)
     sizes = [5] * number + [last]
     return [torch.randperm(20, generator=generator)[:size] for size in sizes]
 
 
 def by_hand(task, optimizer, store, table, clipping, average=None):
-    """The textbook loop; the mean loss over the graphs."""
+    """The textbook training loop; returns the mean loss over the graphs."""
     total, count = 0.0, 0
     for index in batches():
         optimizer.zero_grad()
@@ -64,7 +64,7 @@ def by_hand(task, optimizer, store, table, clipping, average=None):
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("kind", TASKS)
-def test_steps_are_those_of_the_textbook_loop(kind, device):
+def test_steps_equal_those_of_the_textbook_loop(kind, device):
     task, optimizer, store = made(kind, device)
     other, plain, _ = made(kind, device)
     table = task.rotation_table(3)
@@ -80,7 +80,7 @@ def test_steps_are_those_of_the_textbook_loop(kind, device):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_a_recording_changes_no_weight_and_no_state(device):
+def test_capture_changes_no_weight_and_no_state(device):
     task, optimizer, store = made(device=device)
     before = copy.deepcopy(task.state_dict())
     steps = CapturedSteps(task, optimizer, store, steps_per_graph=4)
@@ -93,7 +93,7 @@ def test_a_recording_changes_no_weight_and_no_state(device):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_rate_that_changes_reaches_the_recording():
+def test_a_new_learning_rate_reaches_the_captured_steps():
     task, optimizer, store = made(device="cuda", rate=0.0)
     before = copy.deepcopy(task.state_dict())
     steps = CapturedSteps(task, optimizer, store, steps_per_graph=4)
@@ -106,7 +106,7 @@ def test_a_rate_that_changes_reaches_the_recording():
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_the_average_is_that_of_torch(device):
+def test_the_average_equals_that_of_pytorch(device):
     task, optimizer, store = made(device=device)
     other, plain, _ = made(device=device)
     table = task.rotation_table(0)
@@ -125,7 +125,7 @@ def test_the_average_is_that_of_torch(device):
     assert all(torch.equal(a, b) for a, b in zip(task.model.parameters(), kept, strict=True))
 
 
-def test_neighbors_of_complete_graphs_are_found_once(monkeypatch):
+def test_neighbour_lists_of_complete_graphs_are_cached(monkeypatch):
     task, optimizer, store = made()
     asked = []
     find = Ponita.neighbors
@@ -136,7 +136,7 @@ def test_neighbors_of_complete_graphs_are_found_once(monkeypatch):
 
     monkeypatch.setattr(Ponita, "neighbors", counted)
     CapturedSteps(task, optimizer, store, steps_per_graph=3).run(batches())
-    assert len(asked) == 2  # two sizes of batches
+    assert len(asked) == 2  # two batch sizes
     assert "neighbors" not in vars(task.model)
 
 
@@ -162,12 +162,12 @@ def test_steps_that_cannot_be_captured_raise(change, message, monkeypatch):
         CapturedSteps(task, optimizer, store, steps_per_graph=change.get("steps", 3))
 
 
-def test_tasks_that_draw_noise_say_so():
+def test_tasks_with_noise_declare_draws_on_cpu():
     assert Generation.draws_on_cpu
     assert not Dynamics.draws_on_cpu
 
 
-def test_a_model_without_neighbors_is_trained_too():
+def test_a_model_without_neighbour_lists_is_trained():
     torch.manual_seed(0)
     data = tiny_data()
     task = Dynamics(TinyModel(1, 0, in_vectors=1, out_vectors=1, level="node"), data.spec)

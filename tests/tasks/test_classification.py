@@ -1,4 +1,4 @@
-"""The task that tells classes apart."""
+"""The classification task."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def test_loss_is_cross_entropy() -> None:
     torch.testing.assert_close(task.loss(batch)["loss"], expected)
 
 
-def test_error_is_the_share_of_wrong_classes() -> None:
+def test_error_is_the_percentage_of_wrong_classes() -> None:
     task, batch = make_task(), make_batch()
     wrong = (task.predict(batch)["class"].argmax(1) != batch.y).double().mean().item()
     assert errors(task)["error"] == pytest.approx(100 * wrong)
 
 
-def test_equivariant_model_does_not_notice_rotations() -> None:
+def test_rotations_do_not_change_the_error_of_an_equivariant_model() -> None:
     found = errors(make_task())
     assert found["error"] == found["rotated_error"]
     task, batch = make_task(SkewedModel), make_batch()
@@ -62,7 +62,7 @@ def test_rotations_do_not_depend_on_the_batch() -> None:
     assert torch.equal(task._rotated(batch).pos, task._rotated(batch).pos)
 
 
-def test_baseline_is_the_most_frequent_class() -> None:
+def test_baseline_is_the_majority_class() -> None:
     task, batch = make_task(), make_batch()
     task.frequent.fill_(2)
     assert task.predict_baseline(batch)["class"].argmax(1).tolist() == [2] * 6
@@ -75,7 +75,7 @@ def test_baseline_is_the_most_frequent_class() -> None:
         ({"out_channels": 1}, "level 'graph' and 1 outputs"),
     ],
 )
-def test_other_data_are_refused(changes: dict, message: str) -> None:
+def test_unsuitable_data_raise(changes: dict, message: str) -> None:
     spec = make_spec(**changes)
     with pytest.raises(ValueError, match=message):
         Classification(torch.nn.Linear(1, 1), spec)

@@ -1,4 +1,4 @@
-"""Compiled training steps: equal to plain ones, compiled a bounded number of times, replaceable."""
+"""Compiled training steps: equality, bounded recompilation and fallback."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def gradients(task: Any, batch: Any) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_compiled_step_is_the_plain_one(name):
+def test_a_compiled_step_equals_the_uncompiled_one(name):
     task, data = CASES[name]()
     batch = data.calibration_batch()
     expected = gradients(task, batch)
@@ -76,7 +76,7 @@ def test_a_compiled_step_is_the_plain_one(name):
 
 
 def assert_plain(task: Any, batch: Any) -> None:
-    """Check that a task, compiled or not, does what its plain twin does."""
+    """Check that a task, compiled or not, gives the losses and gradients of an uncompiled one."""
     found = gradients(task, batch)
     compiled = task._compiled_model, getattr(task, "_compiled_step", None)
     task._compiled_model = task._compiled_step = None
@@ -90,7 +90,7 @@ def warnings_of(caplog: Any) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_batches_of_many_sizes_make_few_graphs():
+def test_batches_of_many_sizes_need_few_compilations():
     task, data = geometric("dynamics", Dynamics), tiny_data("dynamics")
     counter = CompileCounter()
     task.compile_training(backend=counter)
@@ -126,7 +126,7 @@ def test_a_compiler_failure_is_logged_once(name, caplog):
     assert warning == "not compiled: RuntimeError: no compiler here; training continues"
 
 
-def test_faults_of_the_input_are_not_taken_for_faults_of_the_compiler():
+def test_input_errors_are_not_treated_as_compiler_failures():
     task, data = CASES["pairs"]()
     task.compile_training(backend="eager")
     batch = data.calibration_batch()
@@ -135,7 +135,7 @@ def test_faults_of_the_input_are_not_taken_for_faults_of_the_compiler():
 
 
 @pytest.mark.parametrize("name", ["pairs", "forces"])
-def test_validation_stays_plain(name):
+def test_validation_is_not_compiled(name):
     task, data = CASES[name]()
     counter = CompileCounter()
     task.compile_training(backend=counter)

@@ -1,4 +1,4 @@
-"""What tasks say of themselves: the figures of a test, and how their models are used."""
+"""Metadata of tasks: figures of a test and usage instructions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from geozoo.tasks import (
 
 @dataclass
 class Run:
-    """A test without a training."""
+    """A test without a training run."""
 
     datamodule: GraphDataModule | None = None
     is_tested: bool = True
@@ -55,7 +55,7 @@ def classification() -> tuple[Classification, GraphStore]:
     return task, store
 
 
-def test_classes_are_named_in_the_confusion_matrix_and_over_the_graphs(tmp_path: Path) -> None:
+def test_class_names_label_the_confusion_matrix_and_the_graphs(tmp_path: Path) -> None:
     task, store = classification()
     confusion, worst = task.figures(Run(type("Data", (), {"store": store})))
     assert (confusion.name, worst.name) == ("confusion", "worst")
@@ -73,7 +73,7 @@ def test_a_confusion_matrix_needs_a_test() -> None:
     assert "confusion" not in [figure.name for figure in task.figures(run)]
 
 
-def test_forecasts_are_drawn_by_horizon_by_sensor_and_on_the_map(tmp_path: Path) -> None:
+def test_forecasts_have_figures_by_horizon_by_sensor_and_on_a_map(tmp_path: Path) -> None:
     data = tiny_traffic()
     task = collected(Forecasting(LastValue(horizon=3), data.spec), data)
     names = [figure.name for figure in task.figures(Run(data))]
@@ -110,14 +110,14 @@ def generation() -> Generation:
     return Generation(model, spec, process=process, test_samples=0)
 
 
-def test_drawn_molecules_are_a_figure() -> None:
+def test_sampled_molecules_are_a_figure() -> None:
     task = generation()
     assert task.figures(Run()) == []
     task.samples = SampledMolecules(torch.zeros(1, 3), torch.tensor([6]), torch.tensor([1]))
     assert [figure.name for figure in task.figures(Run())] == ["samples"]
 
 
-def test_generation_is_used_by_drawing_and_forms_no_ensemble() -> None:
+def test_generation_is_used_by_sampling_and_forms_no_ensemble() -> None:
     task = generation()
     use = task.usage("my/run")
     assert use.command == "geozoo sample checkpoint=my/run n=100 out=molecules.sdf"
@@ -125,7 +125,7 @@ def test_generation_is_used_by_drawing_and_forms_no_ensemble() -> None:
 
 
 @pytest.mark.parametrize(("elements", "is_atoms"), [((6,), True), ((), False)])
-def test_a_potential_of_elements_takes_structures_and_drives_simulations(
+def test_a_potential_of_elements_takes_structures_and_has_a_calculator(
     elements: tuple[int, ...], is_atoms: bool
 ) -> None:
     spec = GeometricSpec.from_dict({**tiny_data("potential").spec.to_dict(), "elements": elements})
@@ -145,7 +145,7 @@ def test_a_forecaster_takes_readings() -> None:
     assert use.purpose == "the next 3 steps, with their times"
 
 
-def test_data_of_a_new_family_leave_the_usage_to_their_task() -> None:
+def test_tasks_on_data_of_a_new_family_must_define_their_usage() -> None:
     class OtherSpec(DataSpec):
         family = "meshes"
 

@@ -1,4 +1,4 @@
-"""The forecasting task: scaling, masks, and no influence of what may not have any."""
+"""The forecasting task: normalisation, masks, and no leakage from targets or other windows."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def batch_of(data, part="test"):
     return data.store.gather(data.splits[part])
 
 
-def test_inputs_are_scaled_and_missing_ones_are_the_mean():
+def test_inputs_are_normalised_and_missing_ones_are_the_mean():
     task, data = make()
     batch = batch_of(data)
     x = task.inputs(batch)["x"][..., 0]
@@ -30,7 +30,7 @@ def test_inputs_are_scaled_and_missing_ones_are_the_mean():
 
 
 @pytest.mark.parametrize("fill", ["mean", "last"])
-def test_values_that_were_not_observed_have_no_influence(fill):
+def test_unobserved_values_have_no_influence(fill):
     task, data = make(fill=fill)
     batch = batch_of(data)
     noise = 100 * torch.randn(batch.x.shape)
@@ -42,7 +42,7 @@ def test_values_that_were_not_observed_have_no_influence(fill):
     assert torch.equal(task.loss(batch)["loss"], task.loss(other)["loss"])
 
 
-def test_missing_inputs_can_be_filled_with_the_last_value():
+def test_missing_inputs_can_be_forward_filled():
     task, data = make(fill="last")
     batch = batch_of(data)
     x = task.inputs(batch)["x"][..., 0]
@@ -62,7 +62,7 @@ def test_the_future_and_other_windows_have_no_influence():
 
 @pytest.mark.parametrize("scale", ["physical", "scaled"])
 @pytest.mark.parametrize("loss", ["mae", "smooth_l1", "mse"])
-def test_loss_is_the_mean_over_what_counts(loss, scale):
+def test_loss_is_the_masked_mean(loss, scale):
     task, data = make(loss=loss, loss_scale=scale)
     batch = batch_of(data, "train")
     forecast, seen = task.predict(batch)["flow"].double(), batch.y_observed
@@ -77,7 +77,7 @@ def test_loss_is_the_mean_over_what_counts(loss, scale):
     torch.testing.assert_close(task.loss(batch)["loss"].double(), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_every_part_is_scaled_by_its_own_statistics_in_the_released_protocol():
+def test_each_split_has_its_own_statistics_in_the_released_protocol():
     task, data = make(LastValue(3), protocol_name="gram_ode_released", fill="last")
     assert len({float(v) for v in task.shift[:, 0]}) == 3
     for part in ("train", "test"):
@@ -86,7 +86,7 @@ def test_every_part_is_scaled_by_its_own_statistics_in_the_released_protocol():
         torch.testing.assert_close(task.predict(batch)["flow"], baseline, rtol=1e-5, atol=1e-4)
 
 
-def test_historical_average_is_the_mean_by_hour_of_the_training_part():
+def test_historical_average_is_the_hourly_mean_of_the_training_split():
     task, data = make(HistoricalAverage(5, 24, 3, by="day"))
     task.prepare(data)
     values, observed, time = data.training_series()
@@ -98,7 +98,7 @@ def test_historical_average_is_the_mean_by_hour_of_the_training_part():
     assert float(task.predict(batch)["flow"][0, 0, 2]) == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_seasonal_naive_is_the_value_a_day_before():
+def test_seasonal_naive_is_the_value_of_the_previous_day():
     task, data = make(SeasonalNaive(24, period="day"), fill="last")
     data.serve(task.model)
     batch = batch_of(data)
@@ -108,7 +108,7 @@ def test_seasonal_naive_is_the_value_a_day_before():
     torch.testing.assert_close(forecast[0, 0, seen], data.store.values[start, seen, 0])
 
 
-def test_training_learns_the_rhythm():
+def test_training_learns_the_daily_cycle():
     torch.manual_seed(0)
     task, data = make(Stid(5, 1, 6, 3, 24, hidden_channels=8, dropout=0.0))
     optimizer = torch.optim.Adam(task.parameters(), lr=1e-2)

@@ -36,12 +36,12 @@ def make_spec(**changes: object) -> GeometricSpec:
 
 
 class NoisyModel(TinyModel):
-    """A `TinyModel` for small molecules that is told the noise as a condition, too."""
+    """A `TinyModel` for small molecules that is also conditioned on the noise level."""
 
     condition_channels = 1
 
     def forward(self, *args: object, condition: torch.Tensor, **inputs: object) -> object:
-        """The output of `TinyModel`; the condition has to come with a row per graph."""
+        """The output of `TinyModel`; the condition must have one row per graph."""
         assert condition.shape == (inputs["num_graphs"], 1)
         return super().forward(*args, **inputs)
 
@@ -79,30 +79,30 @@ def test_validation_does_not_depend_on_the_batch(process: Diffusion) -> None:
         torch.testing.assert_close(values, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_weights_of_a_mean(process: Diffusion) -> None:
+def test_molecule_weights_of_the_mean(process: Diffusion) -> None:
     weights = make_task(process).targets(batch_of(0, 1))
     expected = [3.0, 5.0] if isinstance(process, KarrasDiffusion) else [1.0, 1.0]
     assert weights["loss"].tolist() == expected
 
 
-def test_likelihood_is_there_in_discrete_time_only(process: Diffusion) -> None:
+def test_likelihood_exists_in_discrete_time_only(process: Diffusion) -> None:
     is_discrete = isinstance(process, DiscreteDiffusion)
     task = make_task(process)
     assert ("nll" in task.predict(batch_of(0, 1))) == is_discrete
     assert ("nll" in task.val_errors.names) == is_discrete
 
 
-def test_inputs_are_what_the_model_sees(process: Diffusion) -> None:
+def test_inputs_are_the_arguments_of_the_model(process: Diffusion) -> None:
     task = make_task(process)
     batch = batch_of(0, 1)
     given = task.inputs(batch)
     assert given["x"].shape == (8, 7)
     assert given["pos"].shape == (8, 3)
-    # the noise level stands behind the features, the same for the atoms of a molecule
+    # the noise level follows the features and is the same for all atoms of a molecule
     assert len(given["x"][:3, -1].unique()) == 1
 
 
-def test_samples_follow_their_seed_and_the_sizes_of_training(process: Diffusion) -> None:
+def test_samples_depend_on_the_seed_and_the_training_sizes(process: Diffusion) -> None:
     task = make_task(process, sample_batch=4)
     first, again, other = (task.sample(10, seed=seed) for seed in (1, 1, 2))
     assert torch.equal(first.pos, again.pos) and torch.equal(first.z, again.z)
@@ -112,14 +112,14 @@ def test_samples_follow_their_seed_and_the_sizes_of_training(process: Diffusion)
     assert len(list(first)) == len(first) == 10
 
 
-def test_sizes_do_not_depend_on_how_many_are_drawn_at_once(process: Diffusion) -> None:
+def test_sizes_do_not_depend_on_the_sampling_batch(process: Diffusion) -> None:
     sizes = [
         make_task(process, sample_batch=size).sample(9, seed=3).counts.tolist() for size in (2, 9)
     ]
     assert sizes[0] == sizes[1]
 
 
-def test_sampling_reports_progress_and_keeps_the_mode(process: Diffusion) -> None:
+def test_sampling_reports_progress_and_restores_the_training_mode(process: Diffusion) -> None:
     task = make_task(process, sample_batch=4)
     done: list[int] = []
     task.model.train()
@@ -142,13 +142,13 @@ def test_number_of_samples_is_checked(process: Diffusion, count: int) -> None:
         ({"out_channels": 5, "in_channels": 6}, "needs data with 6 features, got 5"),
     ],
 )
-def test_data_of_another_kind_are_refused(changes: dict, message: str) -> None:
+def test_unsuitable_data_raise(changes: dict, message: str) -> None:
     spec = make_spec(**changes)
     with pytest.raises(ValueError, match=message):
         Generation(torch.nn.Linear(1, 1), spec, process=KarrasDiffusion())
 
 
 @pytest.mark.parametrize("name", ["test_samples", "val_samples", "sample_every", "sample_batch"])
-def test_negative_sizes_are_refused(name: str) -> None:
+def test_negative_numbers_of_samples_raise(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be at least"):
         make_task(KarrasDiffusion(), **{name: -1})

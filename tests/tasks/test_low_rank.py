@@ -1,4 +1,4 @@
-"""Updates of low rank: the beginning, what learns, and what is left when they are merged."""
+"""Low-rank updates: initialisation, trainable parameters and merging."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def disturb(model: nn.Module) -> None:
 
 
 @pytest.mark.parametrize("backend", CHOICES)
-def test_an_updated_network_first_gives_what_it_gave(backend):
+def test_a_new_update_does_not_change_the_output(backend):
     plain, updated = network(backend), network(backend)
     add_low_rank_updates(updated, rank=2)
     assert torch.equal(updated(*inputs()).scalar, plain(*inputs()).scalar)
 
 
 @pytest.mark.parametrize("backend", CHOICES)
-def test_a_merged_network_is_the_updated_one(backend):
+def test_a_merged_network_equals_the_updated_one(backend):
     updated, merged = network(backend), network(backend)
     before = merged(*inputs()).scalar
     add_low_rank_updates(updated, rank=2, alpha=3.0)
@@ -85,7 +85,7 @@ def test_the_update_is_the_product_of_its_factors():
     assert torch.linalg.matrix_rank(change) == 2
 
 
-def test_only_chosen_maps_get_an_update_and_no_larger_rank_than_theirs():
+def test_only_selected_layers_get_an_update_of_at_most_their_rank():
     model = network()
     names = add_low_rank_updates(model, rank=4, chosen=lambda name: name.startswith("readouts"))
     assert names == ["readouts.0", "readouts.1"]
@@ -119,18 +119,18 @@ def test_a_second_update_raises():
 
 
 @pytest.mark.parametrize(("rows", "columns", "rank"), [(8, 2, 2), (2, 8, 2), (8, 8, 5)])
-def test_rank_and_strength_are_what_was_asked_for(rows, columns, rank):
+def test_rank_and_scale_are_as_requested(rows, columns, rank):
     update = LowRankUpdate(rows, columns, rank=5)
     assert update.down.shape == (rank, columns) and update.up.shape == (rows, rank)
     assert update.scale == 1 and not update.up.any()
-    assert 0 < update.down.abs().max() <= columns**-0.5  # as wide as a linear map starts
+    assert 0 < update.down.abs().max() <= columns**-0.5  # the initial range of a linear layer
     assert LowRankUpdate(rows, columns, rank=5, alpha=0.5).scale == 0.5 / rank
     weight = torch.rand(rows, columns)
     update.up.data.normal_()
     torch.testing.assert_close(update(weight), weight + update.up @ update.down)
 
 
-def test_an_update_starts_with_the_spread_of_a_linear_map():
+def test_an_update_is_initialised_like_a_linear_layer():
     torch.manual_seed(0)
     start = LowRankUpdate(200, 400, rank=100).down
     assert start.abs().max().item() == pytest.approx(400**-0.5, rel=1e-3)

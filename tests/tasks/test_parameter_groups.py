@@ -26,7 +26,7 @@ def test_only_linear_weights_decay() -> None:
     assert rest["weight_decay"] == 0.0
 
 
-def test_optimizer_decay_reaches_the_first_group_alone() -> None:
+def test_the_weight_decay_of_the_optimizer_applies_to_the_first_group_only() -> None:
     optimizer = torch.optim.Adam(parameter_groups(_Scaled()), lr=1e-3, weight_decay=0.1)
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.1, 0.0]
 

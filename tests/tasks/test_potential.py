@@ -34,7 +34,7 @@ def test_forces_are_the_negative_gradient_of_the_energy() -> None:
         for sign in (1, -1):
             moved = batch.pos.clone()
             moved[node, axis] += sign * step
-            # The shift of 1e7 would cost digits of the difference.
+            # With the shift of 1e7, the difference would lose digits.
             scaled, _ = task.scaled_energy_and_force(batch.replace(pos=moved), create_graph=False)
             energies.append(scaled.sum().detach() * task.energy_scale)
         slope = (energies[0] - energies[1]) / (2 * step)
@@ -42,7 +42,7 @@ def test_forces_are_the_negative_gradient_of_the_energy() -> None:
 
 
 class Blind(torch.nn.Module):
-    """One number for every graph, whatever its points do; learned or not."""
+    """A constant energy per graph, learned or fixed, that does not depend on the positions."""
 
     def __init__(self, learned: bool) -> None:
         super().__init__()
@@ -77,14 +77,14 @@ def test_loss_has_the_published_form() -> None:
     torch.testing.assert_close(task.loss(batch)["loss"].double(), expected, atol=1e-5, rtol=1e-4)
 
 
-def test_force_loss_has_gradients_of_second_order() -> None:
+def test_force_loss_has_second_order_gradients() -> None:
     task, batch = _task(energy_weight=0.0), tiny_data("potential").calibration_batch()
     task.loss(batch)["loss"].backward()
     assert task.model.first.weight.grad.abs().max() > 0
 
 
 @pytest.mark.parametrize("batch_size", [3, 10])
-def test_the_validation_loss_is_the_loss_of_the_whole_part(batch_size: int) -> None:
+def test_the_validation_loss_is_the_loss_of_the_whole_split(batch_size: int) -> None:
     task, data = _task(energy_weight=0.3), tiny_data("potential", batch_size=batch_size)
     trainer = _trainer(inference_mode=False)
     (values,) = trainer.validate(task, datamodule=data, verbose=False)
@@ -102,7 +102,7 @@ def test_forces_in_validation_and_test(stage: str) -> None:
     assert 0 < values[f"{part}/energy_mae"] < 1e6
 
 
-def test_predict_gives_plain_tensors_in_physical_units() -> None:
+def test_predict_returns_detached_tensors_in_physical_units() -> None:
     task, data = _task(), tiny_data("potential")
     predictions = _trainer(inference_mode=False).predict(task, datamodule=data)
     values = {name: torch.cat([part[name] for part in predictions]) for name in predictions[0]}
@@ -122,12 +122,12 @@ def test_metrics_do_not_depend_on_the_batch_size() -> None:
         assert other == pytest.approx(values[0], rel=1e-6)
 
 
-def test_inference_mode_is_refused_with_the_remedy() -> None:
+def test_inference_mode_raises_with_the_remedy() -> None:
     with pytest.raises(RuntimeError, match="inference_mode=False"):
         _trainer().validate(_task(), datamodule=tiny_data("potential"), verbose=False)
 
 
-def test_half_precision_statistics_are_refused() -> None:
+def test_half_precision_statistics_raise() -> None:
     with pytest.raises(RuntimeError, match="bf16-mixed"):
         _task().bfloat16().predict(tiny_data("potential").calibration_batch())
 
@@ -147,7 +147,7 @@ def test_double_precision_trains() -> None:
         ({"statistics": {"energy_shift": 0.0}}, "energy_scale"),
     ],
 )
-def test_data_without_energies_is_refused(changes: dict[str, Any], message: str) -> None:
+def test_data_without_energies_raise(changes: dict[str, Any], message: str) -> None:
     spec = tiny_data("potential").spec
     with pytest.raises(ValueError, match=message):
         Potential(TinyModel(1, 1), GeometricSpec.from_dict({**spec.to_dict(), **changes}))
@@ -155,6 +155,6 @@ def test_data_without_energies_is_refused(changes: dict[str, Any], message: str)
 
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), 1e300])
 @pytest.mark.parametrize("name", ["energy_weight", "force_weight"])
-def test_weights_without_a_finite_loss_are_refused(name: str, weight: float) -> None:
+def test_weights_without_a_finite_loss_raise(name: str, weight: float) -> None:
     with pytest.raises(ValueError, match=f"{name} must be in 0..1e\\+15, got"):
         _task(**{name: weight})

@@ -1,4 +1,4 @@
-"""Every precision of Lightning that is 'true': the model's own, with metrics in float64."""
+"""The 'true' precisions of Lightning: metrics stay in float64."""
 
 import pytest
 import torch
@@ -41,7 +41,7 @@ def make_trainer(precision, **options):
 
 
 def outcome(task, data, precision):
-    """Test metrics of a short training in a precision."""
+    """Test metrics after a short training run in the given precision."""
     trainer = make_trainer(precision)
     if hasattr(data, "serve"):
         data.serve(task.model)
@@ -66,7 +66,7 @@ def test_forecasters_train_and_test(name, precision):
     found = outcome(task, data, precision)
     tolerance = {"64-true": 1e-4, "bf16-true": 0.02, "16-true": 0.1}[precision]
     assert found == pytest.approx(expected, rel=tolerance)
-    # The baseline does not pass through the model: it is exact in every precision.
+    # The baseline does not use the model: it is exact in every precision.
     assert found["test/baseline_flow_mae"] == pytest.approx(
         expected["test/baseline_flow_mae"], rel=1e-6
     )
@@ -120,7 +120,7 @@ def test_geometric_tasks_train_and_test(name, kind, precision):
     assert all(p.dtype == DTYPES[precision] for p in task.model.parameters())
 
 
-def test_a_potential_trains_in_double_precision_and_refuses_halves():
+def test_a_potential_trains_in_double_precision_but_not_in_half_precision():
     data = tiny_data("potential")
     task = Potential(TinyModel(**data.spec.model_arguments()), data.spec)
     assert outcome(task, data, "64-true")["test/energy_mae"] > 0
@@ -129,7 +129,7 @@ def test_a_potential_trains_in_double_precision_and_refuses_halves():
 
 
 def test_a_training_loss_is_not_averaged_in_half_precision():
-    """In bfloat16 a sum over many windows stops to grow."""
+    """In bfloat16 a sum over many windows stops growing."""
     task, data = make_forecasting("per_sensor_linear", optimizer=lambda g: torch.optim.SGD(g, 0.0))
     trainer = make_trainer("bf16-true")
     trainer.fit(task, datamodule=data)
@@ -141,7 +141,7 @@ def test_a_training_loss_is_not_averaged_in_half_precision():
 @pytest.mark.parametrize(
     "change", [nn.Module.bfloat16, lambda t: t.to(torch.float16), nn.Module.double]
 )
-def test_metrics_keep_float64_whatever_is_done_to_the_task(change):
+def test_metrics_stay_in_float64_when_the_task_is_converted(change):
     task, data = make_forecasting("stid")
     change(task)
     task.val_errors.update({"flow": torch.ones(1, 3, 5)}, {"flow": torch.full((1, 3, 5), 1.001)})

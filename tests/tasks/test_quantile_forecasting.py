@@ -1,4 +1,4 @@
-"""Quantiles that do not cross, their loss, their coverage."""
+"""Quantile forecasts: ordering, pinball loss and coverage."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def task(levels=LEVELS, **options):
     return QuantileForecasting(model, data.spec, quantiles=levels, **options), data
 
 
-def test_quantiles_rise_whatever_the_model_says():
+def test_quantiles_never_cross():
     each, data = task()
     with torch.no_grad():
         for parameter in each.model.parameters():
@@ -35,7 +35,7 @@ def test_quantiles_rise_whatever_the_model_says():
     torch.testing.assert_close(found["flow"], quantiles[:, 2])
 
 
-def test_the_pinball_loss_is_least_at_the_quantile():
+def test_the_pinball_loss_is_minimal_at_the_quantile():
     random = np.random.default_rng(0)
     truth = torch.from_numpy(random.gamma(2.0, size=20_000))[:, None, None]
     for level in (0.1, 0.5, 0.8):
@@ -64,7 +64,7 @@ def test_training_lowers_the_loss_and_reaches_the_coverage(scale):
     assert 65 < float(errors.compute()["flow_coverage_80"]) < 95
 
 
-def test_coverage_width_and_pinball_by_hand():
+def test_coverage_width_and_pinball_loss_match_hand_computed_values():
     nan = float("nan")
     truth = torch.tensor([[[1.0, nan], [5.0, 2.0]]])
     quantiles = torch.tensor([[[[0.0, 0.0]] * 2, [[1.0, 1.0]] * 2, [[3.0, 3.0]] * 2]])
@@ -84,12 +84,12 @@ def test_coverage_width_and_pinball_by_hand():
 
 
 @pytest.mark.parametrize("levels", [(0.5,), (0.1, 0.9), (0.9, 0.5), (0.0, 0.5), (0.5, 1.0), ()])
-def test_other_levels_are_refused(levels):
+def test_invalid_levels_raise(levels):
     with pytest.raises(ValueError, match="quantiles must be at least two increasing levels"):
         task(levels)
 
 
-def test_a_model_with_other_outputs_is_refused():
+def test_a_model_with_another_number_of_outputs_raises():
     each, data = task()
     each.model = Stid(5, 1, 6, 3, 24, hidden_channels=8)
     with pytest.raises(
@@ -98,7 +98,7 @@ def test_a_model_with_other_outputs_is_refused():
         each.predict(data.store.gather([0]))
 
 
-def test_a_fitted_model_is_refused():
+def test_a_fitted_model_raises():
     from geozoo.models import HistoricalAverage
 
     spec = tiny_traffic().spec
@@ -106,6 +106,6 @@ def test_a_fitted_model_is_refused():
         QuantileForecasting(HistoricalAverage(5, 24, 3), spec)
 
 
-def test_units_of_what_is_measured():
+def test_units_of_the_metrics():
     units = task()[0].metric_units()
     assert units["flow_coverage_80"] == "%" and units["flow_width"] == "vehicles/h"

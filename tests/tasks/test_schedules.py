@@ -26,7 +26,7 @@ def test_cosine_with_warmup_is_the_published_formula() -> None:
     assert rates[0] == 0.0
 
 
-def test_no_warmup_starts_at_the_full_rate() -> None:
+def test_without_warmup_the_first_rate_is_the_maximum() -> None:
     assert _rates(cosine_warmup, 5)[0] == 2.0
 
 
@@ -50,14 +50,14 @@ def test_schedule_continues_from_its_state() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
         ({"num_epochs": -1}, "trainer.max_epochs"),
         ({"num_epochs": 5, "warmup_epochs": -1}, "warmup_epochs"),
         ({"num_epochs": 5, "warmup_epochs": 2, "warmup_start": 2.0}, "warmup_start"),
     ],
 )
-def test_impossible_lengths_are_refused(options: dict, words: str) -> None:
+def test_invalid_lengths_raise(options: dict, message: str) -> None:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=message):
         cosine_warmup(optimizer, **options)

@@ -1,4 +1,4 @@
-"""The parts of a batch, weighted by what they count, have the gradient of the whole."""
+"""Weighted batches of one optimizer step have the gradient of one large batch."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from geozoo.tasks._shares import BatchShares, checked_loader, nodes_of
 
 
 def ragged(data: TinyData) -> TinyData:
-    """The data with one to four atoms left of each graph, in float64."""
+    """The data with each graph reduced to one to four atoms, in float64."""
     store = data.store
     sizes = torch.arange(len(store)) % NUM_NODES + 1
     kept = torch.arange(NUM_NODES) < sizes[:, None]
@@ -92,7 +92,9 @@ def gradients(task: GraphTask, loss: Tensor) -> list[Tensor]:
 
 @pytest.mark.parametrize(("ranks", "accumulated"), [(3, 1), (1, 2), (2, 2)])
 @pytest.mark.parametrize("name", TASKS)
-def test_parts_have_the_gradient_of_the_whole(name: str, ranks: int, accumulated: int) -> None:
+def test_weighted_batches_have_the_gradient_of_one_large_batch(
+    name: str, ranks: int, accumulated: int
+) -> None:
     task, data = made(name)
     size = 2
     loaders = [loader_of(data, size, ranks, rank) for rank in range(ranks)]
@@ -108,7 +110,7 @@ def test_parts_have_the_gradient_of_the_whole(name: str, ranks: int, accumulated
             for share, plan in zip(shares, plans, strict=True):
                 own = share.of(place, len(plan[place]), num_batches=count, accumulated=accumulated)
                 parts = task.weighted_loss(data.store.gather(plan[place]), own.weights)
-                # Lightning's means over processes and accumulated batches, and of the curve.
+                # Lightning's means over processes and accumulated batches, and the logged mean.
                 for total, value in zip(totals, gradients(task, parts["loss"]), strict=True):
                     total += value / (ranks * accumulated)
                 logged += float(parts["loss"].detach()) * own.logged * own.num_graphs
@@ -126,7 +128,7 @@ def test_counts_are_those_of_the_loss() -> None:
     assert counts.min() < counts.max()
 
 
-def test_molecules_count_as_their_diffusion_weights_them() -> None:
+def test_molecules_are_counted_by_their_weight_in_the_diffusion_loss() -> None:
     data = ragged(tiny_data())
     process = KarrasDiffusion(class_scale=1.0, number_scale=None)
     spec = GeometricSpec(
@@ -137,7 +139,7 @@ def test_molecules_count_as_their_diffusion_weights_them() -> None:
     assert torch.equal(task.loss_counts(data.store)["loss"], data.store.num_nodes.double())
 
 
-def test_a_part_without_readings_counts_nothing() -> None:
+def test_a_batch_without_readings_has_weight_zero() -> None:
     loader = SimpleNamespace(
         store=range(4), sampler=EpochBatchSampler(torch.arange(4), 2, shuffle=False)
     )
@@ -147,21 +149,23 @@ def test_a_part_without_readings_counts_nothing() -> None:
     assert shares.of(1, 2, num_batches=2, accumulated=2).weights == {"loss": 2.0}
 
 
-def test_a_compiled_step_takes_the_weights() -> None:
+def test_a_compiled_step_applies_the_weights() -> None:
     task, data = made("potential")
     batch = data.store.gather(torch.arange(5))
     weights = {"energy_loss": 0.5, "force_loss": 2.0}
     wanted = task.weighted_loss(batch, weights)["loss"]
     expected = gradients(task, wanted)
     task.compile_training(backend="eager")
-    for factor in (1.0, 2.0):  # another weight is no new shape
+    for factor in (1.0, 2.0):  # a new weight does not trigger a recompilation
         parts = task.weighted_loss(batch, {k: v * factor for k, v in weights.items()})
         for value, its in zip(gradients(task, parts["loss"]), expected, strict=True):
             torch.testing.assert_close(value, its * factor, rtol=1e-6, atol=1e-9)
     assert len(task._compiled_step._steps) == 1
 
 
-def test_a_run_on_its_own_weights_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_process_without_accumulation_has_no_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     task, data = made("forecasting")
     monkeypatch.setattr(task, "weighted_loss", None)
     trainer = Trainer(

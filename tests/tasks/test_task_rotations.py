@@ -37,7 +37,7 @@ def test_a_graph_is_trained_with_the_same_rotation_in_any_batch() -> None:
     assert torch.equal(part, whole[[7, 3]])
 
 
-def test_they_leave_the_global_random_state_alone() -> None:
+def test_the_global_random_state_is_not_changed() -> None:
     state = torch.get_rng_state()
     training_rotations(_batch(), 3, seed=0, epoch=0)
     evaluation_rotations(_batch(), 3, seed=0, repeat=0)

@@ -1,4 +1,4 @@
-"""What every task must do: losses, predictions, averaging, calibration."""
+"""Requirements on every task: losses, predictions, averaging and calibration."""
 
 import pytest
 import torch
@@ -37,7 +37,7 @@ def test_predictions_have_the_shape_of_their_targets(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_baselines_know_the_training_part_alone(name: str) -> None:
+def test_baselines_depend_on_the_training_split_only(name: str) -> None:
     task, data = make_task(name)
     batch = data.calibration_batch()
     baseline, targets = task.predict_baseline(batch), task.targets(batch)
@@ -62,7 +62,7 @@ def test_loss_trains_every_parameter(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_averaging_over_rotations_leaves_an_equivariant_model_alone(name: str) -> None:
+def test_averaging_over_rotations_does_not_change_an_equivariant_model(name: str) -> None:
     task, data = make_task(name, test_rotations=5)
     batch = data.calibration_batch()
     once, averaged = task.predict(batch), task.predict_tested(batch)
@@ -112,7 +112,7 @@ def test_a_batch_is_not_changed(name: str) -> None:
     assert all(torch.equal(batch.get(field), value) for field, value in before.items())
 
 
-def test_a_monitor_without_a_best_value_is_refused() -> None:
+def test_a_monitor_without_a_best_direction_raises() -> None:
     from geozoo.tasks._quantity import checked_monitor
 
     names = ["val/speed_mae", "val/speed_coverage_80", "val/validity"]
@@ -122,17 +122,17 @@ def test_a_monitor_without_a_best_value_is_refused() -> None:
         checked_monitor("val/speed_coverage_80", names)
 
 
-def test_a_monitor_that_nobody_computes_is_refused() -> None:
+def test_an_unknown_monitor_raises() -> None:
     with pytest.raises(ValueError, match="val/position_mse"):
         make_task("dynamics", monitor="val/energy_mae")
 
 
-def test_a_negative_seed_is_refused() -> None:
+def test_a_negative_seed_raises() -> None:
     with pytest.raises(ValueError, match="seed must be at least 0, got -1"):
         make_task("dynamics", seed=-1)
 
 
-def test_no_test_rotation_is_refused() -> None:
+def test_zero_test_rotations_raise() -> None:
     with pytest.raises(ValueError, match="test_rotations"):
         make_task("dynamics", test_rotations=0)
 
@@ -147,7 +147,7 @@ def test_dynamics_adds_the_displacement_to_the_position() -> None:
     torch.testing.assert_close(loss, (expected - batch.y).square().mean())
 
 
-def test_dynamics_refuses_data_without_vectors() -> None:
+def test_dynamics_needs_an_output_vector() -> None:
     spec = tiny_data("potential").spec
     with pytest.raises(ValueError, match="output vector"):
         Dynamics(TinyModel(1, 1), spec)
@@ -164,13 +164,13 @@ def test_regression_is_an_l1_loss_on_the_standardised_target() -> None:
     torch.testing.assert_close(task.predict(batch)["energy"], scaled.double() * scale + shift)
 
 
-def test_regression_refuses_vector_data() -> None:
+def test_regression_needs_a_scalar_output() -> None:
     with pytest.raises(ValueError, match="scalar output"):
         Regression(TinyModel(1, 1), tiny_data("dynamics").spec)
 
 
 @pytest.mark.parametrize("kind", ["dynamics", "potential"])
-def test_half_precision_where_autocast_puts_it(kind: str) -> None:
+def test_training_under_half_precision_autocast(kind: str) -> None:
     losses = []
     for enabled in (False, True):
         torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""A training step asks the device for no value: it could not be given work ahead of time."""
+"""Training steps do not synchronise with the device, so that work can be queued ahead."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ CASES = {
 
 @contextmanager
 def refused(device: str) -> Iterator[None]:
-    """Make every wait for the device an error."""
+    """Turn every synchronisation with the device into an error."""
     if device == "cuda":
         torch.cuda.set_sync_debug_mode("error")
     try:
@@ -77,18 +77,18 @@ def step(task: Any, batch: Any) -> None:
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", CASES)
-def test_a_training_step_never_waits(name, device):
+def test_a_training_step_never_synchronises(name, device):
     task, data = CASES[name]()
     task, store = task.to(device).train(), data.store.to(device)
     index = torch.arange(3)
     if device == "cuda":
-        step(task, store.gather(index))  # tables of rotations are made once an epoch
+        step(task, store.gather(index))  # rotation tables are made once per epoch
     with refused(device):
         step(task, store.gather(index))
     assert all(p.grad is not None for p in task.parameters() if p.requires_grad)
 
 
-def test_the_device_without_values_notices_a_question():
+def test_the_meta_device_detects_a_synchronisation():
     task, data = geometric("dynamics", radius=1.0)
     task, store = task.to("meta"), data.store.to("meta")
     with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
@@ -96,7 +96,7 @@ def test_the_device_without_values_notices_a_question():
 
 
 def count_waits(num_batches: int) -> int:
-    """Times that an epoch of so many batches waits for the device."""
+    """Number of synchronisations in an epoch of the given number of batches."""
     data = tiny_data("dynamics", num_graphs=400)
     task = Dynamics(Ponita(**in_groups(Ponita, data.spec.model_arguments() | SIZES)), data.spec)
     trainer = Trainer(
@@ -116,6 +116,6 @@ def count_waits(num_batches: int) -> int:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_an_epoch_does_not_wait_more_often_for_having_more_batches():
+def test_synchronisations_per_epoch_do_not_grow_with_the_number_of_batches():
     count_waits(2)  # the first epoch loads kernels
     assert count_waits(4) == count_waits(20)

@@ -1,4 +1,4 @@
-"""Which graphs of a test a model gets most wrong."""
+"""The graphs of a test with the largest errors."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_worst_graphs_are_those_with_the_largest_errors(kind, batch_size):
     assert task.worst.error.tolist() == pytest.approx([errors[i] for i in expected], rel=1e-4)
 
 
-def test_missing_truths_do_not_count():
+def test_missing_targets_are_ignored():
     data = TinyTraffic(loader=LoaderOptions(batch_size=16), missing=0.3)
     task = Forecasting(LastValue(horizon=3), data.spec)
     after_a_test(task, data)
@@ -52,7 +52,7 @@ def test_missing_truths_do_not_count():
     torch.testing.assert_close(task.worst.error, error.flatten(1).nanmean(1).double())
 
 
-def test_a_graph_without_any_truth_is_left_out():
+def test_a_graph_without_targets_is_left_out():
     worst = WorstCases(3)
     worst.add(torch.tensor([1, 2]), torch.tensor([torch.nan, 1.0]))
     assert worst.index.tolist() == [2]
