@@ -194,7 +194,7 @@ def test_a_finished_run_says_so(
     said = " ".join(caplog.messages)
     assert "this run was finished: 4 of 4 epochs are done, so nothing is trained" in said
     assert f"resume={tmp_path / 'r'} trainer.max_epochs=8" in said
-    assert "the schedule is now" not in said
+    assert "the schedule now has" not in said
     assert read_rows(tmp_path / "r") == rows
     assert_equal(before, read_last(tmp_path / "r")["state_dict"])
 
