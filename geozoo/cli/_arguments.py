@@ -160,6 +160,10 @@ class Predict(Arguments):
     any_composition: bool = key(
         "predict energies of compositions that the training does not determine", default=False
     )
+    tabulate: bool = key(
+        "read the kernels of a PONITA from tables: an approximation, faster for many graphs",
+        default=False,
+    )  # fmt: skip
     length_unit: str | None = key(
         "of positions in a file of structures; default: that of the training files",
         default=None, choices=("angstrom", "bohr"),

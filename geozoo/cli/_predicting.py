@@ -9,6 +9,7 @@ from geozoo.cli._arguments import TABLE_KEYS, Predict
 from geozoo.cli._console import configure_logging
 from geozoo.cli._forecast_files import write_forecast
 from geozoo.cli._prediction_files import FORMATS, Predictions, write_predictions
+from geozoo.cli._tabulating import check_tabulates, use_tables
 from geozoo.data import ForecastSpec, GeometricSpec, read_structures
 from geozoo.files.progress import progress_bar
 from geozoo.hub import Ensemble, TrainedModel
@@ -27,8 +28,8 @@ _STRUCTURES = (".xyz", ".extxyz")
 _NO_STRUCTURES = (".npz", ".csv")
 
 
-#: Switches, which are for structures.
-_FLAGS = ("ignore_cell", "any_composition")
+#: Switches, which are for graphs.
+_FLAGS = ("ignore_cell", "any_composition", "tabulate")
 
 
 def predict(options: Predict, screen: Screen) -> None:
@@ -82,6 +83,8 @@ def _predict_graphs(
     _check_words(options, source)
     if options.any_composition:
         allow_any_composition(model)
+    if options.tabulate:
+        check_tabulates(model)
     if source.suffix not in _NO_STRUCTURES:
         unit = options.length_unit or _length_unit(model)
         if unit != "angstrom" or options.length_unit is not None:
@@ -96,6 +99,8 @@ def _predict_graphs(
             "input: this model takes structures (.xyz or any other file that ASE reads) or .npz, "
             f"got {source.name}"
         )
+    if options.tabulate:
+        screen.note(use_tables(model, store))
     with progress_bar("Predicting", len(store)) as advance:
         values = predict_store(model, store, progress=advance)
     found = Predictions(values, model.units, model.levels, store.num_nodes.numpy(), structures)

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from geozoo.models.ponita import Ponita
 from geozoo.nn.conv import ConvNeXtBlock
-from geozoo.nn.conv._kernel import KernelConv
 from geozoo.nn.embedding import KernelBasis
 from geozoo.nn.embedding.spline import SplineGrid, SplineTable
 
@@ -76,13 +75,10 @@ def tabulate(model: Ponita, *, max_distance: float | None = None, points: int = 
     tabled.backend = tabled.form.tabulated
     worst = 0.0
     samples = _inside(exact, limit, dim)
+    at_nodes, at_samples = (exact.representation.basis(x) for x in (grid.cpu().nodes(), samples))
     for block, source in zip(_blocks(tabled), _blocks(exact), strict=True):
-
-        def kernel(invariants: Tensor, conv: KernelConv = source.conv) -> Tensor:
-            return conv.kernel(exact.representation.basis(invariants))
-
-        table = SplineTable(grid.cpu().coefficients(kernel))
-        wanted = kernel(samples)
+        table = SplineTable(grid.cpu().coefficients(source.conv.kernel(at_nodes)))
+        wanted = source.conv.kernel(at_samples)
         worst = max(worst, float((table(grid(samples)) - wanted).abs().max() / wanted.std()))
         block.conv.add_module("kernel", table.to(weight))
     grid.to(weight.device)

@@ -90,19 +90,24 @@ class SplineGrid(nn.Module):
         products = weight[..., 0, :, None] * weight[..., 1, None, :]
         return SplineTerms(rows.flatten(-2), products.flatten(-2))
 
+    def nodes(self) -> Float[Tensor, "n d"]:
+        """Return the arguments at which a function is sampled, slightly beyond the grid."""
+        steps = torch.arange(-_MARGIN, self.points + 1 + _MARGIN, dtype=torch.float64)
+        axes = [low + step * steps for low, step in zip(self.lower, self.spacing, strict=True)]
+        return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).flatten(0, -2)
+
     def coefficients(
-        self, function: Callable[[Tensor], Tensor]
+        self, function: Callable[[Tensor], Tensor] | Float[Tensor, "n channels"]
     ) -> Float[Tensor, "entries channels"]:
-        """Return the spline coefficients of a function, which is sampled slightly beyond the grid.
+        """Return the spline coefficients of a function.
 
         Args:
-            function: maps arguments ``[n, d]`` in float64 to values ``[n, channels]``.
+            function: maps arguments ``[n, d]`` in float64 to values ``[n, channels]``; or its
+                values at the `nodes`.
         """
-        nodes = torch.arange(-_MARGIN, self.points + 1 + _MARGIN, dtype=torch.float64)
-        axes = [low + step * nodes for low, step in zip(self.lower, self.spacing, strict=True)]
-        count, dim = len(nodes), len(axes)
-        arguments = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).flatten(0, -2)
-        samples = function(arguments).unflatten(0, (count,) * dim)
+        values = function(self.nodes()) if callable(function) else function
+        count, dim = self.points + 1 + 2 * _MARGIN, len(self.lower)
+        samples = values.unflatten(0, (count,) * dim)
         band = torch.diag(torch.full((count,), 4 / 6, dtype=torch.float64))
         for side in (-1, 1):
             band += torch.diag(torch.full((count - 1,), 1 / 6, dtype=torch.float64), side)
