@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -37,7 +36,7 @@ def digits(root: Path) -> Any:
     from geozoo.data import LoaderOptions, MNISTSlic
     from geozoo.data.images import _mnist_files
 
-    _mnist_files.read_mnist = functools.partial(_mnist_files.read_mnist, is_known=False)
+    _mnist_files._check_content = lambda *given: None  # made digits
     return MNISTSlic(loader=LoaderOptions(**LOADER), root=root)
 
 

@@ -27,7 +27,7 @@ _MAX_BYTES = 1 << 27
 
 
 def read_mnist(
-    folder: Path, part: str, *, download: bool, mirrors: Sequence[str] = (), is_known: bool = True
+    folder: Path, part: str, *, download: bool, mirrors: Sequence[str] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images ``[S, 28, 28]`` uint8 and labels ``[S]`` of the ``"train"`` or ``"test"`` set.
 
@@ -39,15 +39,14 @@ def read_mnist(
         part: ``"train"`` or ``"test"``.
         download: whether missing files may be downloaded.
         mirrors: base URLs of the files, tried first.
-        is_known: whether the content must match the published checksums.
 
     Raises:
         FileNotFoundError: If files are missing and may not be downloaded.
         ValueError: If files are corrupt, or images have another size.
     """
     prefix = _PARTS[part]
-    images = _read(folder, f"{prefix}-images-idx3-ubyte", download, mirrors, is_known)
-    labels = _read(folder, f"{prefix}-labels-idx1-ubyte", download, mirrors, is_known)
+    images = _read(folder, f"{prefix}-images-idx3-ubyte", download, mirrors)
+    labels = _read(folder, f"{prefix}-labels-idx1-ubyte", download, mirrors)
     if images.ndim != 3 or images.shape[1:] != (_SIZE, _SIZE):
         raise ValueError(
             f"{folder}: {prefix}-images-idx3-ubyte must have {_SIZE} x {_SIZE} pixels, got "
@@ -75,9 +74,7 @@ def read_both_parts(
     return images, labels.astype(np.int64), len(parts[0][0])
 
 
-def _read(
-    folder: Path, name: str, download: bool, mirrors: Sequence[str], is_known: bool
-) -> np.ndarray:
+def _read(folder: Path, name: str, download: bool, mirrors: Sequence[str]) -> np.ndarray:
     folders = [folder, folder / "MNIST" / "raw"]
     known = [each / f"{name}{end}" for each in folders for end in ("", ".gz")]
     path = next((path for path in known if path.is_file()), None)
@@ -87,9 +84,13 @@ def _read(
         file = replace(file, urls=(*further, *file.urls))
         path = fetch(file, folder, download=download)
     content = _unpacked(path)
-    if is_known and hashlib.md5(content, usedforsecurity=False).hexdigest() != _CONTENT[name]:
-        raise ValueError(f"{path} is corrupt: its MD5 is not that of MNIST's {name}")
+    _check_content(content, name, path)
     return _array(content, path)
+
+
+def _check_content(content: bytes, name: str, path: Path) -> None:
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != _CONTENT[name]:
+        raise ValueError(f"{path} is corrupt: its MD5 is not that of MNIST's {name}")
 
 
 def _unpacked(path: Path) -> bytes:

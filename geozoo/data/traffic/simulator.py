@@ -1,8 +1,8 @@
 r"""Synthetic traffic on a random road network, where upstream sensors carry predictive information.
 
 A reading is the sum of four components. With the default options and seed 0 they account for these
-shares of the variance about each sensor's mean, as measured by :meth:`TrafficParts.shares`. The
-shares do not sum to exactly 1, since waves and incidents are more frequent during the day.
+shares of the variance of the readings about each sensor's mean. The shares do not sum to exactly
+1, since waves and incidents are more frequent during the day.
 
 ========== ===== ====== ========================================================================
 component  flow  speed  description
@@ -152,12 +152,6 @@ class TrafficParts:
     def readings(self) -> Float64[Array, "S N"]:
         """The sum of the components, without missing values."""
         return self.rhythm + self.waves + self.incidents + self.noise
-
-    def shares(self) -> dict[str, float]:
-        """Variance of each component relative to the readings, about the mean of each sensor."""
-        total = self.readings.var(0).sum()
-        names = ("rhythm", "waves", "incidents", "noise")
-        return {name: float(getattr(self, name).var(0).sum() / total) for name in names}
 
 
 def simulate_traffic(options: TrafficOptions | None = None) -> TrafficSeries:

@@ -74,7 +74,7 @@ def tabulate(model: Ponita, *, max_distance: float | None = None, points: int = 
     tabled.representation.add_module("basis", grid.to(weight.device))
     tabled.backend = tabled.form.tabulated
     worst = 0.0
-    samples = _inside(exact, limit, dim)
+    samples = _inside(limit, dim)
     at_nodes, at_samples = (exact.representation.basis(x) for x in (grid.cpu().nodes(), samples))
     for block, source in zip(_blocks(tabled), _blocks(exact), strict=True):
         table = SplineTable(grid.cpu().coefficients(source.conv.kernel(at_nodes)))
@@ -89,7 +89,7 @@ def _blocks(model: Ponita) -> Iterable[ConvNeXtBlock]:
     return cast("Iterable[ConvNeXtBlock]", model.blocks)
 
 
-def _inside(model: Ponita, limit: float, dim: int) -> Tensor:
+def _inside(limit: float, dim: int) -> Tensor:
     """Return random invariants of pairs within the limit."""
     generator = torch.Generator().manual_seed(0)
     angle = torch.rand(4096, generator=generator, dtype=torch.float64) * torch.pi

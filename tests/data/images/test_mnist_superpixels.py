@@ -22,17 +22,15 @@ LOADER = LoaderOptions(batch_size=4)
 @pytest.fixture
 def own_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of the tests do not have the published content."""
-    read = files.read_mnist
-    monkeypatch.setattr(
-        files, "read_mnist", lambda *args, **options: read(*args, **options, is_known=False)
-    )
+    monkeypatch.setattr(files, "_check_content", lambda *given: None)
 
 
+@pytest.mark.usefixtures("own_digits")
 @pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("inner", ["", "MNIST/raw"])
 def test_files_are_found_and_read(tmp_path: Path, packed: bool, inner: str) -> None:
     write_mnist(tmp_path / inner, packed=packed)
-    images, labels = read_mnist(tmp_path, "train", download=False, is_known=False)
+    images, labels = read_mnist(tmp_path, "train", download=False)
     expected = digits(20, seed=20)
     assert np.array_equal(images, expected[0])
     assert np.array_equal(labels, expected[1])
@@ -53,20 +51,23 @@ def test_shared_files_are_the_published_ones(shared_folder: Path, tmp_path: Path
         assert np.array_equal(labels, arrays["labels"])
 
 
+@pytest.mark.usefixtures("own_digits")
 def test_images_of_another_size_are_rejected(tmp_path: Path) -> None:
     write_mnist(tmp_path, packed=False)
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(np.zeros((20, 32, 32), np.uint8)))
     with pytest.raises(ValueError, match=r"must have 28 x 28 pixels, got \(32, 32\)"):
-        read_mnist(tmp_path, "train", download=False, is_known=False)
+        read_mnist(tmp_path, "train", download=False)
 
 
+@pytest.mark.usefixtures("own_digits")
 def test_labels_must_fit(tmp_path: Path) -> None:
     write_mnist(tmp_path, packed=False)
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(np.full(20, 12, np.uint8)))
     with pytest.raises(ValueError, match=r"train-labels-idx1-ubyte must hold 20 labels in 0\.\.9"):
-        read_mnist(tmp_path, "train", download=False, is_known=False)
+        read_mnist(tmp_path, "train", download=False)
 
 
+@pytest.mark.usefixtures("own_digits")
 @pytest.mark.parametrize("kept", [0, 3, 40, -10])
 @pytest.mark.parametrize("packed", [True, False])
 def test_truncated_files_are_reported(tmp_path: Path, kept: int, packed: bool) -> None:
@@ -74,14 +75,15 @@ def test_truncated_files_are_reported(tmp_path: Path, kept: int, packed: bool) -
     path = next(tmp_path.glob("train-images*"))
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(ValueError, match="train-images-idx3-ubyte"):
-        read_mnist(tmp_path, "train", download=False, is_known=False)
+        read_mnist(tmp_path, "train", download=False)
 
 
+@pytest.mark.usefixtures("own_digits")
 def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_mnist(tmp_path)
     monkeypatch.setattr(files, "_MAX_BYTES", 100)
     with pytest.raises(ValueError, match="is larger than 100 bytes"):
-        read_mnist(tmp_path, "train", download=False, is_known=False)
+        read_mnist(tmp_path, "train", download=False)
 
 
 def test_missing_files_are_reported(tmp_path: Path) -> None:
