@@ -1,1 +1,1 @@
-"""Command lines: ``geozoo``, and ``geozoo-train``, ``-evaluate`` and ``-sample`` by themselves."""
+"""Commands: ``geozoo``, and the programs ``geozoo-train``, ``-evaluate`` and ``-sample``."""

@@ -1,4 +1,4 @@
-"""The arguments of every command but ``train``, which takes keys of the config."""
+"""The arguments of every command except ``train``, which takes keys of the config."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class List(Arguments):
     """Models, datasets, trained models and recipes."""
 
     section: str | None = key(
-        "one section in full, instead of all in short", default=None, place="alone",
+        "one section in full; default: an overview of all", default=None, place="alone",
         choices=("models", "datasets", "trained", "recipes"),
     )  # fmt: skip
 
@@ -27,7 +27,7 @@ class Record(Arguments):
     """Append finished runs to the results of their model."""
 
     checkpoint: tuple[str, ...] = key("run folders that differ only in the seed", place="rest")
-    force: bool = key("also runs of uncommitted code", default=False, former=("--force",))
+    force: bool = key("also accept runs of uncommitted code", default=False, former=("--force",))
     examples = ("geozoo record runs/ponita-nbody/<run> runs/ponita-nbody/<run>",)
 
 
@@ -41,7 +41,9 @@ class Results(Arguments):
     """Recorded runs with their ids."""
 
     terms: tuple[str, ...] = key(
-        "of id, model, recipe, data or device; all must occur", default=(), place="rest"
+        "search terms for id, model, recipe, data or device; all must match",
+        default=(),
+        place="rest",
     )
     examples = ("geozoo results ponita nbody",)
 
@@ -50,16 +52,16 @@ class Results(Arguments):
 class Table(Arguments):
     """Published numbers of a dataset next to ours."""
 
-    data: str = key("dataset, or the beginning of several: pems", place="alone")
+    data: str = key("dataset, or a common prefix of several: pems", place="alone")
     variants: tuple[str, ...] = key(
-        "molecules, targets or variants, instead of all", default=(), place="rest"
+        "molecules, targets or variants; default: all", default=(), place="rest"
     )
     format: str = key(
-        "how it is printed", default="terminal", former=("--format",),
+        "output format", default="terminal", former=("--format",),
         choices=("terminal", "markdown", "csv", "latex"),
     )  # fmt: skip
     picture: Path | None = key(
-        "file to draw it in instead: .png, .svg or .pdf", default=None, former=("--picture",)
+        "draw the table to a file instead: .png, .svg or .pdf", default=None, former=("--picture",)
     )
     examples = (
         "geozoo table nbody",
@@ -72,15 +74,15 @@ class Table(Arguments):
 class Reproduce(Arguments):
     """Run the command of a recorded run again and compare."""
 
-    id: str = key("of the recorded run; see `geozoo results`", place="alone")
-    runs: Path = key("folder of the run folders", default=Path("runs"), former=("--runs",))
-    dry_run: bool = key("only say what would be done", default=False, former=("--dry-run",))
+    id: str = key("id of the recorded run; see `geozoo results`", place="alone")
+    runs: Path = key("folder that holds the run folders", default=Path("runs"), former=("--runs",))
+    dry_run: bool = key("only print what would be done", default=False, former=("--dry-run",))
     examples = ("geozoo reproduce 9bb205 dry_run=true",)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate(Arguments):
-    """Test a checkpoint or a trained model, on its own data or on others."""
+    """Test a checkpoint or a trained model, on its own dataset or on another one."""
 
     checkpoint: str = key(_MODEL, place="alone")
     save: bool = key(
@@ -88,10 +90,10 @@ class Evaluate(Arguments):
         default=False, former=("--save",),
     )  # fmt: skip
     batch_size: int | None = key(
-        "graphs or windows tested at once, dataset.loader.eval_batch_size", default=None, least=1
+        "graphs or windows per batch (dataset.loader.eval_batch_size)", default=None, least=1
     )
     changes: tuple[str, ...] = key(
-        "and dataset=..., protocol=..., or any key below dataset, task or trainer", default=(),
+        "plus dataset=..., protocol=..., or any key below dataset, task or trainer", default=(),
         place="others", also=("dataset", "protocol"),
     )  # fmt: skip
     examples = (
@@ -112,16 +114,16 @@ def _most_samples() -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Sample(Arguments):
-    """Draw molecules from a trained diffusion model and write them to a file."""
+    """Sample molecules from a trained diffusion model and write them to a file."""
 
     checkpoint: str = key(_MODEL, place="alone")
     n: int = key("number of molecules", default=1000, least=1, most=_most_samples)
     out: Path = key(
-        "file to write: .sdf (bonds by distances) or .xyz", default=Path("molecules.sdf")
+        "file to write: .sdf (bonds from distances) or .xyz", default=Path("molecules.sdf")
     )
-    seed: int = key("of sizes and noise", default=0, least=0, most=2**63 - 1)
+    seed: int = key("random seed of molecule sizes and noise", default=0, least=0, most=2**63 - 1)
     batch_size: int = key(
-        "molecules drawn at once", default=100, least=1, most=10**6, former=("batch",)
+        "molecules per batch", default=100, least=1, most=10**6, former=("batch",)
     )
     examples = (
         "geozoo sample checkpoint=runs/ponita-qm9_generation/<run> n=1000 out=molecules.sdf",
@@ -130,57 +132,59 @@ class Sample(Arguments):
     )
 
 
-#: Keys on the form of a table, where it differs from the training.
+#: Keys that describe the format of a table, where it differs from training.
 TABLE_KEYS = (
     "zero_is_missing", "missing", "separator", "decimal", "time_column", "clock_column",
     "time_format", "time_zone", "drop", "sensor_column", "value_column",
 )  # fmt: skip
 
 
-#: Of these keys, what a dataset has outside the form of its table.
+#: Those of these keys that a dataset has at its top level, outside ``form``.
 _RULE = ("zero_is_missing", "missing")
 
 
 def _table_key(name: str, help: str, default: Any = None) -> Any:
-    """A key on the form of a table, which may have the prefix of training."""
+    """A key that describes the format of a table; the prefix it has in training is accepted too."""
     also = [f"dataset.{name}"] if name in _RULE else [f"dataset.{name}", f"dataset.form.{name}"]
     return key(help, default=default, also=also)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Predict(Arguments):
-    """Predict for your own structures, arrays or readings."""
+    """Predict for your own structures, arrays or sensor readings."""
 
     checkpoint: str = key(
-        f"{_MODEL}; several with commas between for mean and spread", place="alone"
+        f"{_MODEL}; several, separated by commas, for mean and spread", place="alone"
     )
     input: Path = key("structures (any file that ASE reads), arrays (.npz) or readings (.csv)")
     out: Path = key("file to write: .extxyz, .xyz, .npz or .csv", former=("output",))
-    ignore_cell: bool = key("use periodic structures as isolated ones", default=False)
+    ignore_cell: bool = key("treat periodic structures as non-periodic", default=False)
     any_composition: bool = key(
-        "predict energies of compositions that the training does not determine", default=False
+        "predict energies of compositions that the training set does not determine", default=False
     )
     tabulate: bool = key(
         "read the kernels of a PONITA from tables: an approximation, faster for many graphs",
         default=False,
     )  # fmt: skip
     length_unit: str | None = key(
-        "of positions in a file of structures; default: that of the training files",
+        "unit of positions in a structure file; default: that of the training files",
         default=None, choices=("angstrom", "bohr"),
     )  # fmt: skip
-    zero_is_missing: bool = _table_key("zero_is_missing", "zeros are missing readings", False)
+    zero_is_missing: bool = _table_key("zero_is_missing", "treat zeros as missing readings", False)
     missing: tuple[float, ...] = _table_key(
-        "missing", "numbers that mark missing readings: [-9999,-1]", ()
+        "missing", "values that mark missing readings: [-9999,-1]", ()
     )
-    separator: str | None = _table_key("separator", "between columns")
+    separator: str | None = _table_key("separator", "column separator")
     decimal: str | None = _table_key("decimal", "decimal sign")
-    time_column: str | None = _table_key("time_column", "name of the column of times")
-    clock_column: str | None = _table_key("clock_column", "name of the column of times of day")
-    time_format: str | None = _table_key("time_format", "of the times, as for strptime")
-    time_zone: str | None = _table_key("time_zone", "of the times: Europe/Berlin")
-    drop: tuple[str, ...] = _table_key("drop", "columns that are no sensors: [a,b]", ())
-    sensor_column: str | None = _table_key("sensor_column", "of a table with one reading per row")
-    value_column: str | None = _table_key("value_column", "of a table with one reading per row")
+    time_column: str | None = _table_key("time_column", "name of the time column")
+    clock_column: str | None = _table_key("clock_column", "name of the time-of-day column")
+    time_format: str | None = _table_key("time_format", "format of the times, as for strptime")
+    time_zone: str | None = _table_key("time_zone", "time zone of the times: Europe/Berlin")
+    drop: tuple[str, ...] = _table_key("drop", "columns that are not sensors: [a,b]", ())
+    sensor_column: str | None = _table_key(
+        "sensor_column", "sensor column, for one reading per row"
+    )
+    value_column: str | None = _table_key("value_column", "value column, for one reading per row")
     examples = (
         "geozoo predict checkpoint=ponita-rmd17_ethanol input=frames.xyz out=forces.extxyz",
         "geozoo predict checkpoint=runs/ponita-nbody/<run> input=systems.npz out=positions.npz",
@@ -190,18 +194,20 @@ class Predict(Arguments):
 
     @property
     def table(self) -> Mapping[str, Any]:
-        """The keys of the table that are given, as `geozoo.data.TableForm` takes them."""
+        """The table keys that are given, as `geozoo.data.TableForm` takes them."""
         values = {name: getattr(self, name) for name in TABLE_KEYS if name in self.given}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Export(Arguments):
-    """Write a trained model as a program that runs without geozoo."""
+    """Export a trained model as a program that runs without geozoo."""
 
     checkpoint: str = key(_MODEL, place="alone")
     out: Path = key("file to write: .pt2 (torch.export), or .onnx for a forecaster", place="former")
-    compiled: bool = key("native code by AOTInductor", default=False, former=("--compiled",))
+    compiled: bool = key(
+        "compile to native code with AOTInductor", default=False, former=("--compiled",)
+    )
     examples = (
         "geozoo export ponita-rmd17_ethanol out=model.pt2",
         "geozoo export stid-los_loop out=model.onnx",
@@ -210,14 +216,16 @@ class Export(Arguments):
 
 @dataclass(frozen=True, kw_only=True)
 class Publish(Arguments):
-    """Make a trained model of a finished run."""
+    """Package the model of a finished run for publication."""
 
-    checkpoint: str = key("run folder; its best checkpoint", place="alone")
-    out: Path | None = key("folder to make; default: ./<name>", default=None, former=("--out",))
-    name: str | None = key("default: the model and its data", default=None, former=("--name",))
-    licence: str = key("of the weights", default="MIT", former=("--licence",))
+    checkpoint: str = key("run folder; its best checkpoint is published", place="alone")
+    out: Path | None = key("folder to create; default: ./<name>", default=None, former=("--out",))
+    name: str | None = key(
+        "name of the model; default: model and dataset", default=None, former=("--name",)
+    )
+    licence: str = key("licence of the weights", default="MIT", former=("--licence",))
     mirror: tuple[str, ...] = key(
-        "URLs from which the weights can be downloaded: model.json alone is then enough",
+        "URLs of the weights file: model.json alone is then enough",
         default=(), former=("--mirror",),
     )  # fmt: skip
     examples = ("geozoo publish runs/ponita-nbody/<run> out=my-model licence=CC-BY-4.0",)

@@ -1,4 +1,4 @@
-"""What the small commands do; the larger ones have files of their own."""
+"""The small commands; larger ones have modules of their own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from geozoo.cli._arguments import Cards, Export, List, Record, Reproduce, Results, Table
     from geozoo.report.screen import Screen
 
-#: Endings of a picture of a table.
+#: Image formats of a table.
 _PICTURES = (".png", ".svg", ".pdf")
 
 
@@ -31,9 +31,9 @@ def record(arguments: Record, screen: Screen) -> None:
     recorded = record_runs([Path(run) for run in arguments.checkpoint], force=arguments.force)
     screen.result(recorded.path)
     for row in recorded.rows:
-        place = " ".join(filter(None, (row.dataset, row.variant)))
+        data = " ".join(filter(None, (row.dataset, row.variant)))
         screen.note(
-            f"  {row.recipe} on {place}, seeds {row.seeds}: {row.metric} {row.value:.5g} {row.unit}"
+            f"  {row.recipe} on {data}, seeds {row.seeds}: {row.metric} {row.value:.5g} {row.unit}"
         )
     for curve in recorded.curves:
         screen.result(curve)
@@ -53,11 +53,11 @@ def _write_cards(screen: Screen) -> None:
     for card in (written := write_cards()):
         screen.result(card)
     if not written:
-        screen.note("all cards are current")
+        screen.note("all cards are up to date")
 
 
 def results(arguments: Results, screen: Screen) -> None:
-    """Show the recorded runs."""
+    """List the recorded runs."""
     from geozoo.report.ledger_table import show_results
 
     show_results(arguments.terms, screen)
@@ -67,7 +67,7 @@ def table(arguments: Table, screen: Screen) -> None:
     """Print or draw the published numbers of a dataset next to ours.
 
     Raises:
-        UsageError: for a picture of another format.
+        UsageError: If the image format is not supported.
     """
     from geozoo.report.table_formats import draw_tables, show_tables
     from geozoo.results import table_text
@@ -93,7 +93,7 @@ def table(arguments: Table, screen: Screen) -> None:
 
 
 def reproduce(arguments: Reproduce, screen: Screen) -> None:
-    """Run a recorded command again; exit code 1 if its numbers differ."""
+    """Rerun a recorded command; the exit code is 1 if its metrics differ."""
     from geozoo.cli._reproducing import reproduce as reproduced
 
     if not reproduced(arguments.id, arguments.runs, screen, dry_run=arguments.dry_run):
@@ -101,7 +101,7 @@ def reproduce(arguments: Reproduce, screen: Screen) -> None:
 
 
 def export(arguments: Export, screen: Screen) -> None:
-    """Write a trained model as a program."""
+    """Export a trained model as a program."""
     from geozoo.hub.exporting import save_program
     from geozoo.runs.trained import model_files, trained_model
 

@@ -1,4 +1,4 @@
-"""Log records on the screen."""
+"""Log records on the terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from geozoo.report.screen import Screen
 
 
 class _Lines(logging.Handler):
-    """Log records as lines with the time of day, as long as they are."""
+    """Prints log records as unwrapped lines with the time of day."""
 
     def __init__(self, screen: Screen, *, has_clock: bool) -> None:
         super().__init__()
@@ -27,20 +27,22 @@ class _Lines(logging.Handler):
                 self.screen.note(Text.assemble((clock, "dim"), " ", text))
             else:
                 self.screen.note(text)
-        except Exception:  # as logging's own handlers do: a log must not end a training
+        except (
+            Exception
+        ):  # as the handlers of logging do: a log message must not end a training run
             self.handleError(record)
 
 
 def configure_logging(screen: Screen, *, has_clock: bool = True) -> None:
-    """Our own messages on the standard error, warnings of others, no hints of Lightning.
+    """Send geozoo's messages and warnings of other libraries to standard error.
 
     Args:
-        screen: where they go.
-        has_clock: whether the time of day stands before each.
+        screen: screen that prints them.
+        has_clock: whether to prefix each message with the time of day.
     """
     own = logging.getLogger("geozoo")
-    for former in [each for each in own.handlers if isinstance(each, _Lines)]:
-        own.removeHandler(former)
+    for handler in [each for each in own.handlers if isinstance(each, _Lines)]:
+        own.removeHandler(handler)
     own.addHandler(_Lines(screen, has_clock=has_clock))
     others = _Lines(screen, has_clock=has_clock)
     others.addFilter(lambda record: not record.name.startswith("geozoo"))

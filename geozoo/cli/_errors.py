@@ -1,4 +1,4 @@
-"""How every command ends on an error: one line for a user error, a traceback for a bug."""
+"""How commands report errors: one line for a user error, a traceback for a bug."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from contextlib import contextmanager
 from geozoo.cli._extras import missing_library
 from geozoo.runs.errors import RunError, is_user_error
 
-#: Name of the variable that shows the traceback of every error, as in Hydra.
+#: Environment variable that shows the traceback of every error, as in Hydra.
 FULL_ERROR = "HYDRA_FULL_ERROR"
 _BUG = (
-    "this is a bug of geozoo, or of a library or class that it called. Please report it with the "
-    "command and the lines above"
+    "this is a bug in geozoo, or in a library or class that it calls. Please report it with the "
+    "command and the traceback above"
 )
 
 
 @contextmanager
 def errors_shown(program: str, *, leaves: bool = True) -> Iterator[None]:
-    """End the program on an error.
+    """Report an error and end the program.
 
-    A user error (see `geozoo.runs.errors.is_user_error`), a library of an extra that is not
-    installed, and a lack of memory are a message on the standard error; the exit code is 2 for a
-    wrong command line or config, and 1 otherwise. Anything else is a bug: its traceback follows,
-    a line that asks to report it, and exit code 1. HYDRA_FULL_ERROR=1 raises every error.
+    User errors (see `geozoo.runs.errors.is_user_error`), missing libraries of an extra, and
+    out-of-memory errors print one message to standard error; the exit code is 2 for an invalid
+    command line or config, and 1 otherwise. Anything else is a bug: it prints its traceback and a
+    request to report it, and the exit code is 1. HYDRA_FULL_ERROR=1 raises every error.
 
     Args:
-        program: what was called, for the message.
-        leaves: end the program; otherwise raise the error again, after the traceback of a bug, for
-            a process that hands it to another one.
+        program: name of the command, for the message.
+        leaves: whether to end the program; otherwise the error is raised again (after the
+            traceback of a bug), for a process that passes it on to another one.
     """
     try:
         yield
@@ -42,7 +42,7 @@ def errors_shown(program: str, *, leaves: bool = True) -> Iterator[None]:
         if message is None:
             traceback.print_exception(error)
         if not leaves and message is not None and not hasattr(error, "exit_code"):
-            raise RunError(message) from error  # another process has no traceback to judge by
+            raise RunError(message) from error  # the other process has no traceback to judge by
         if not leaves:
             raise
         _say(program, _BUG if message is None else message, is_bug=message is None)
@@ -50,7 +50,7 @@ def errors_shown(program: str, *, leaves: bool = True) -> Iterator[None]:
 
 
 def _message(error: Exception) -> str | None:
-    """What to say to the user; None for a bug."""
+    """The message for the user; None for a bug."""
     if library := missing_library(error):
         return library
     if is_user_error(error):
@@ -67,7 +67,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 def _say(program: str, text: str, *, is_bug: bool) -> None:
-    """Print on the standard error; of several processes, one speaks for all on a user error."""
+    """Print to standard error; of several processes, only rank 0 reports a user error."""
     if not is_bug and not _is_main_process():
         return
     try:
@@ -79,7 +79,7 @@ def _say(program: str, text: str, *, is_bug: bool) -> None:
 
 
 def _is_main_process() -> bool:
-    """Whether this is rank 0; without Lightning there is one process only."""
+    """Whether this is rank 0; without Lightning there is only one process."""
     if "lightning" not in sys.modules:
         return True
     from geozoo.runs.prepare import is_main_process

@@ -1,4 +1,4 @@
-"""Which extra of the package brings a library that is not installed."""
+"""Which extra of the package provides a library that is not installed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXTRAS = {
 
 
 def missing_library(error: BaseException) -> str | None:
-    """What to install for a module that was not found; None for one that no extra brings."""
+    """How to install a missing module; None if no extra provides it."""
     library = (getattr(error, "name", None) or "").partition(".")[0]
     extra = next((name for name, modules in EXTRAS.items() if library in modules), None)
     if extra is None or not isinstance(error, ModuleNotFoundError):

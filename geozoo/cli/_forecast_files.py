@@ -10,35 +10,35 @@ from geozoo.hub.ensemble import SPREAD
 from geozoo.hub.forecasts import Forecast
 
 
-def write_forecast(found: Forecast, path: Path) -> None:
+def write_forecast(forecast: Forecast, path: Path) -> None:
     """Write a forecast as a table: a row for each step, a column for each sensor.
 
-    Quantiles stand in further columns under ``<sensor>_q<percent>``, the spread of an ensemble
-    under ``<sensor>_std``. Names with separators or quotes are quoted, and every number has the
-    digits that tell it from its neighbours in its precision.
+    Quantiles have columns ``<sensor>_q<percent>``, the spread of an ensemble ``<sensor>_std``.
+    Names with separators or quotes are quoted, and every number has as many digits as its
+    precision needs to be read back exactly.
 
     Args:
-        found: the forecast.
+        forecast: the forecast.
         path: the ``.csv`` file.
 
     Raises:
-        ValueError: when two columns would have one name; names them.
+        ValueError: If two columns would have the same name.
     """
-    groups = {"": found.values}
-    groups |= {f"_q{100 * level:g}": array for level, array in (found.quantiles or {}).items()}
-    if found.spread is not None:
-        groups[SPREAD] = found.spread
-    names = ["time", *(f"{name}{ending}" for ending in groups for name in found.sensor_ids)]
+    groups = {"": forecast.values}
+    groups |= {f"_q{100 * level:g}": array for level, array in (forecast.quantiles or {}).items()}
+    if forecast.spread is not None:
+        groups[SPREAD] = forecast.spread
+    names = ["time", *(f"{name}{ending}" for ending in groups for name in forecast.sensor_ids)]
     if repeated := repeated_keys(names):
         raise ValueError(
-            f"two columns of {path.name} would be called {', '.join(map(repr, repeated))}: sensors "
-            f"must not be named time, or like another one with {', '.join([*groups][1:]) or 'more'}"
-            " at its end"
+            f"{path.name} would have two columns named {', '.join(map(repr, repeated))}: a sensor "
+            f"must not be named time, or like another one"
+            f" with the suffix {', '.join([*groups][1:]) or '(none)'}"
         )
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)
-        for step, moment in enumerate(found.times):
-            # numpy's own text has the digits that the precision needs, Python's few exponents.
+        for step, moment in enumerate(forecast.times):
+            # The text of numpy has the digits of the precision, that of Python rarely an exponent.
             numbers = [float(str(value)) for array in groups.values() for value in array[step]]
             writer.writerow([str(moment), *numbers])

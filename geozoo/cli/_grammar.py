@@ -1,4 +1,4 @@
-"""The grammar of all commands: ``key=value``, read into a dataclass that also makes the help."""
+"""The grammar of all commands: ``key=value``, parsed into a dataclass that also makes the help."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from geozoo.config.keys import no_key_message, repeated_message, unknown_message
 from geozoo.config.needs import with_needs
 from geozoo.runs.errors import UsageError
 
-#: A key as it is typed; a path that holds ``=`` after a slash is no key.
+#: A key as it is typed; a path with ``=`` after a slash is not a key.
 _KEY = re.compile(r"[+~]{0,2}[A-Za-z_][\w.@-]*=")
 
 Place = Literal["key", "alone", "rest", "former", "others"]
@@ -23,10 +23,10 @@ Place = Literal["key", "alone", "rest", "former", "others"]
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What a command is given; its fields are made by `key`, its docstring is the help's head.
+    """The arguments of a command: fields made by `key`, with the docstring as the help's heading.
 
     Attributes:
-        given: the keys that the command line sets, the others have their defaults.
+        given: the keys set on the command line; the others have their defaults.
     """
 
     examples: ClassVar[Sequence[str]] = ()
@@ -35,7 +35,7 @@ class Arguments:
 
 @dataclass(frozen=True)
 class _Key:
-    """What `key` says of a field; see there."""
+    """The metadata that `key` attaches to a field."""
 
     help: str
     limits: Limits
@@ -52,17 +52,17 @@ def key(
     """A key of a command.
 
     Args:
-        help: what it means, for ``--help``.
-        default: its value where it is not given; without one it is required.
-        least: smallest number.
-        most: largest number, or what gives it, where that takes an import.
-        choices: the only values.
-        also: further spellings of the key; for ``others`` the keys that it takes beside those with
-            a dot.
-        former: spellings of earlier versions: keys, or options with their dashes.
-        place: ``alone`` if the value may stand alone, without its key; ``rest`` if any number of
+        help: description for ``--help``.
+        default: value if the key is not given; a key without a default is required.
+        least: minimum of a number.
+        most: maximum of a number, or a function that returns it where that needs an import.
+        choices: the allowed values.
+        also: further spellings of the key; for ``others`` the keys that it accepts beside those
+            with a dot.
+        former: deprecated spellings: keys, or options with their dashes.
+        place: ``alone`` if the value may be positional, without its key; ``rest`` if any number of
             values may; ``former`` if it could in earlier versions; ``others`` for the field that
-            takes all ``key=value`` of other keys, as they are.
+            collects all other ``key=value`` arguments unchanged.
     """
     spec = _Key(help, Limits(least, most, tuple(choices)), also, former, place)
     return field(default=default, metadata={"key": spec})
@@ -70,41 +70,40 @@ def key(
 
 @dataclass(frozen=True)
 class _Given:
-    """One argument of a command line: how its key is spelled (empty: alone), and its value."""
+    """One argument of a command line: spelling of its key (empty: positional), and value."""
 
     spelling: str
     text: str
 
     @property
     def is_element(self) -> bool:
-        """Whether it may be one of several: a value without its key, or a former option."""
+        """Whether it may be one of several: a positional value, or a deprecated option."""
         return not self.spelling or self.spelling.startswith("-")
 
 
 A = TypeVar("A", bound=Arguments)
 
 
-def read(kind: type[A], words: Sequence[str], program: str) -> A:
-    """The arguments of a command line.
+def read(kind: type[A], arguments: Sequence[str], program: str) -> A:
+    """Parse a command line.
 
-    Spellings of earlier versions are accepted with a line on the standard error that names the new
-    ones.
+    Deprecated spellings are accepted with a line on standard error that gives the new ones.
 
     Args:
-        kind: the arguments of the command.
-        words: the command line without the command's name.
-        program: the command, for that line.
+        kind: class of the arguments of the command.
+        arguments: the command line without the name of the command.
+        program: name of the command, for that line.
 
     Raises:
-        UsageError: for an unknown, missing or repeated key, or a value that does not fit.
+        UsageError: If a key is unknown, missing or repeated, or a value is invalid.
     """
     keys = _keys(kind)
-    given, others = _sorted(kind, words)
-    _refuse_repeated(kind, given, [word.partition("=")[0].lstrip("+") for word in others])
+    given, others = _sorted(kind, arguments)
+    _refuse_repeated(kind, given, [each.partition("=")[0].lstrip("+") for each in others])
     needed = [f.name for f in _fields(kind) if f.default is MISSING]
     if missing := [name for name in needed if name not in given or not given[name][0].text]:
-        told = "; ".join(f"{name}= ({keys[name].help})" for name in missing)
-        raise UsageError(f"missing: {told}")
+        listed = "; ".join(f"{name}= ({keys[name].help})" for name in missing)
+        raise UsageError(f"missing: {listed}")
     values: dict[str, Any] = {}
     for name, found in given.items():
         texts = [each.text for each in found]
@@ -129,9 +128,9 @@ def _hints(kind: type[Arguments]) -> dict[str, Any]:
 
 
 def _sorted(
-    kind: type[Arguments], words: Sequence[str]
+    kind: type[Arguments], arguments: Sequence[str]
 ) -> tuple[dict[str, list[_Given]], list[str]]:
-    """The arguments by the name of their field, and those of other keys."""
+    """The arguments by field name, and those of other keys."""
     keys = _keys(kind)
     typed = {name: spec for name, spec in keys.items() if spec.place != "others"}
     names = {s: n for n, spec in typed.items() for s in (n, *spec.also, *spec.former)}
@@ -139,28 +138,28 @@ def _sorted(
     given: dict[str, list[_Given]] = defaultdict(list)
     others: list[str] = []
     alone: list[str] = []
-    left = iter(words)
-    for word in left:
-        is_option = word.startswith("-")
-        spelling = word.partition("=")[0]
+    left = iter(arguments)
+    for argument in left:
+        is_option = argument.startswith("-")
+        spelling, _, value = argument.partition("=")
         name = names.get(spelling)
-        if not is_option and (not _KEY.match(word) or (name is None and is_path(word))):
-            alone.append(word)
+        if not is_option and (not _KEY.match(argument) or (name is None and is_path(argument))):
+            alone.append(argument)
         elif name is not None:
             is_bool = is_flag(_hints(kind)[name])
-            text = _option_value(word, left, is_flag=is_bool) if is_option else None
-            given[name].append(_Given(spelling, word.partition("=")[2] if text is None else text))
+            text = _option_value(argument, left, is_flag=is_bool) if is_option else value
+            given[name].append(_Given(spelling, text))
         elif groups and not is_option and ("." in spelling or spelling in groups):
-            others.append(word)
+            others.append(argument)
         else:
             raise UsageError(unknown_message(spelling, [*typed, *groups]))
     _take_alone(alone, typed, given)
     return dict(given), others
 
 
-def _option_value(word: str, left: Iterator[str], *, is_flag: bool) -> str:
-    """The value of an option of earlier versions: behind ``=``, or the argument that follows."""
-    name, equals, text = word.partition("=")
+def _option_value(option: str, left: Iterator[str], *, is_flag: bool) -> str:
+    """The value of a deprecated option: after ``=``, or the next argument."""
+    name, equals, text = option.partition("=")
     if equals:
         return text
     text = "true" if is_flag else next(left, "")
@@ -170,15 +169,15 @@ def _option_value(word: str, left: Iterator[str], *, is_flag: bool) -> str:
 
 
 def _take_alone(
-    words: Sequence[str], keys: dict[str, _Key], given: dict[str, list[_Given]]
+    arguments: Sequence[str], keys: dict[str, _Key], given: dict[str, list[_Given]]
 ) -> None:
-    """Give values without a key to the fields that take them, in order."""
-    left = list(words)
+    """Assign positional values to the fields that accept them, in order."""
+    left = list(arguments)
     for name, spec in keys.items():
         if not left or spec.place == "key":
             continue
         count = len(left) if spec.place == "rest" else 1
-        given[name] += [_Given("", word) for word in left[:count]]
+        given[name] += [_Given("", each) for each in left[:count]]
         left = left[count:]
     if left:
         raise UsageError(f"{no_key_message(left[0])}. Known: {', '.join(keys)}.")
@@ -187,37 +186,38 @@ def _take_alone(
 def _refuse_repeated(
     kind: type[Arguments], given: dict[str, list[_Given]], others: Sequence[str]
 ) -> None:
-    """Refuse keys that are given twice, in one spelling or in several."""
+    """Reject keys that are given more than once, in one spelling or in several."""
     spellings: list[str] = []
     for name, found in given.items():
-        told = [each.spelling or repr(each.text) for each in found]
+        used = [each.spelling or repr(each.text) for each in found]
         are_elements = all(each.is_element for each in found) and is_list(_hints(kind)[name])
-        spellings += dict.fromkeys(told) if are_elements else told
+        spellings += dict.fromkeys(used) if are_elements else used
     if message := repeated_message([*spellings, *others]):
         raise UsageError(message)
     for name, found in given.items():
-        told = sorted({each.spelling for each in found}, key=lambda spelling: spelling != name)
-        if len(told) > 1:
-            texts = [spelling or repr(_alone(found)) for spelling in told]
-            raise UsageError(f"given more than once: {' and '.join(texts)} are one key")
+        used = sorted({each.spelling for each in found}, key=lambda spelling: spelling != name)
+        if len(used) > 1:
+            texts = [spelling or repr(_alone(found)) for spelling in used]
+            raise UsageError(f"given more than once: {' and '.join(texts)} are the same key")
 
 
 def _alone(found: Sequence[_Given]) -> str:
-    """The first value that stands alone."""
+    """The first positional value."""
     return next(each.text for each in found if not each.spelling)
 
 
 def _warn(given: dict[str, list[_Given]], keys: dict[str, _Key], program: str) -> None:
-    """Name the new spelling of what is spelled as in earlier versions, all in one line."""
-    said = []
+    """Print the new spellings of deprecated ones, all in one line."""
+    replacements = []
     for name, found in given.items():
         spec = keys[name]
         old = [e for e in found if e.spelling in spec.former or _stood_alone(e, spec)]
         if old:
             value = ",".join(each.text for each in found)
-            said.append(f"{name}={value} instead of {_former_spelling(old[0])}")
-    if said:
-        sys.stderr.write(f"{program}: write {'; '.join(said)}, which the next release refuses\n")
+            replacements.append(f"{name}={value} instead of {_former_spelling(old[0])}")
+    if replacements:
+        listed = "; ".join(replacements)
+        sys.stderr.write(f"{program}: write {listed}, which the next release removes\n")
 
 
 def _former_spelling(given: _Given) -> str:
@@ -231,7 +231,7 @@ def _stood_alone(given: _Given, spec: _Key) -> bool:
 
 
 def help_text(kind: type[Arguments], program: str) -> str:
-    """The help of a command: usage, meaning and default of every key, examples."""
+    """The help of a command: usage, every key with its description and default, examples."""
     lines = [" ".join([f"usage: {program}", *_usage(kind)]), "", *_head(kind)]
     own = [each for each in _fields(kind) if not _takes_others(each)]
     width = max((len(each.name) for each in own), default=0)
@@ -252,7 +252,7 @@ def _head(kind: type[Arguments]) -> list[str]:
 
 
 def _usage(kind: type[Arguments]) -> Iterator[str]:
-    """The keys that are required or may stand alone, then a word for the others."""
+    """The required and positional keys, then a placeholder for the others."""
     for each in _fields(kind):
         shown = {"alone": f"[{each.name}=]...", "rest": f"[{each.name}=]... ..."}
         place = each.metadata["key"].place
@@ -265,7 +265,7 @@ def _usage(kind: type[Arguments]) -> Iterator[str]:
 
 
 def _meaning(each: dataclasses.Field[Any]) -> str:
-    """Meaning and default of a key."""
+    """Description and default of a key."""
     spec, default = each.metadata["key"], each.default
     text = spec.help + (f": {', '.join(spec.limits.choices)}" if spec.limits.choices else "")
     if default is MISSING:

@@ -1,4 +1,4 @@
-"""``--help``: what there is and how to ask for it, without loading torch."""
+"""``geozoo train --help``: entries, keys and examples, without importing torch."""
 
 from __future__ import annotations
 
@@ -12,35 +12,44 @@ from geozoo.report.sheet import facts
 _EXAMPLES = (
     ("geozoo-train trainer=quick", "minutes on a CPU: PONITA on the N-body data"),
     ("geozoo-train", "the same pair with the published settings (hours on a GPU)"),
-    ("geozoo-train dataset=rmd17 dataset.molecule=ethanol", "another data set; keys by dots"),
+    (
+        "geozoo-train dataset=rmd17 dataset.molecule=ethanol",
+        "another dataset; nested keys with dots",
+    ),
     ("geozoo-train dataset=extxyz dataset.path=my.xyz", "your own energies and forces"),
-    ("geozoo-train model=gram_ode dataset=traffic_synthetic", "traffic, simulated on the spot"),
+    (
+        "geozoo-train model=gram_ode dataset=traffic_synthetic",
+        "traffic forecasting on simulated data",
+    ),
     ("geozoo-train model.num_layers=3 optimizer.lr=1e-3", "change any key"),
-    ("geozoo-train -m seed=0,1,2 trainer=quick", "several runs, mean and spread at the end"),
+    (
+        "geozoo-train -m seed=0,1,2 trainer=quick",
+        "several runs; mean and standard deviation at the end",
+    ),
     ("geozoo-train trainer.devices=2 trainer.strategy=ddp", "any argument of lightning.Trainer"),
-    ("geozoo-train resume=runs/ponita-nbody/<run>", "continue a run exactly"),
+    ("geozoo-train resume=runs/ponita-nbody/<run>", "resume a run exactly"),
     ("geozoo-train --cfg job trainer=quick", "show the config instead of running it"),
     ("geozoo-evaluate runs/ponita-nbody/<run>", "test a finished run again"),
 )
 _KEYS = (
-    ("seed=0", "of weights, shuffle order and rotations"),
-    ("run_dir=<folder>", "instead of runs/<model>-<dataset>/<time>_seed<seed>"),
-    ("ema_decay=0.99", "average the weights; null: no averaging"),
-    ("early_stopping_patience=10", "validations without a better one before the end"),
-    ("recipe=none", "without the settings published for the pair"),
+    ("seed=0", "random seed of weights, shuffle order and rotations"),
+    ("run_dir=<folder>", "run folder; default: runs/<model>-<dataset>/<time>_seed<seed>"),
+    ("ema_decay=0.99", "exponential moving average of the weights; null: none"),
+    ("early_stopping_patience=10", "validations without improvement before training stops"),
+    ("recipe=none", "without the recipe of the model and dataset"),
     ("--config-dir <folder>", "your own model/, dataset/, recipe/ ... YAML files"),
 )
 _OTHER_GROUPS = ("task", "optimizer", "schedule", "trainer", "logger")
 
 
 def print_help(screen: Screen | None = None) -> None:
-    """Print entries, recipes, groups and examples.
+    """Print entries, recipes, groups, keys and examples.
 
     Args:
-        screen: where; None: the standard output.
+        screen: screen that prints them; None: standard output.
     """
     screen = screen or Screen()
-    screen.result("geozoo-train: train a model of the zoo on a data set.\n", style="bold")
+    screen.result("geozoo-train: train a model of the zoo on a dataset.\n", style="bold")
     screen.result(
         "Usage: geozoo-train [group=name ...] [key=value ...]    (in a checkout: python train.py)\n"
     )
@@ -48,7 +57,7 @@ def print_help(screen: Screen | None = None) -> None:
         _section(
             screen, f"{kind}=", [(e.name, _with_needs(e.summary, e.extra)) for e in entries(kind)]
         )
-    _section(screen, "recipe=  chosen by the pair", _recipe_rows())
+    _section(screen, "recipe=  chosen by model and dataset", _recipe_rows())
     _section(screen, "groups", [(f"{g}=", "  ".join(group_names(g))) for g in _OTHER_GROUPS])
     _section(screen, "keys", _KEYS)
     examples = [(line, _with_needs(text, *needed_extras(line))) for line, text in _EXAMPLES]
@@ -56,16 +65,16 @@ def print_help(screen: Screen | None = None) -> None:
 
 
 def _with_needs(text: str, *extras: str) -> str:
-    said = needs(*extras)
-    return f"{text} [{said}]" if said else text
+    note = needs(*extras)
+    return f"{text} [{note}]" if note else text
 
 
 def _recipe_rows() -> list[tuple[str, str]]:
-    """Recipes without those that a trainer picks; these are told beside the others."""
+    """Recipes; variants for a trainer are listed beside their recipe."""
     known = {recipe.name for recipe in recipes() if not recipe.is_shared}
     rows = sorted(
         {
-            (f"{recipe.model}-<data>", f"every data set of the task {recipe.path.stem}")
+            (f"{recipe.model}-<data>", f"every dataset of task {recipe.path.stem}")
             for recipe in recipes()
             if recipe.is_shared and not recipe.name.endswith(tuple(trainer_variants()))
         }
@@ -74,7 +83,7 @@ def _recipe_rows() -> list[tuple[str, str]]:
         if name.endswith(tuple(f"_{variant}" for variant in trainer_variants())):
             continue
         own = [v for v in trainer_variants() if f"{name}_{v}" in known]
-        rows.append((name, f"with its own trainer={', '.join(own)}" if own else ""))
+        rows.append((name, f"with variants for trainer={', '.join(own)}" if own else ""))
     return rows
 
 

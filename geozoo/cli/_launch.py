@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from geozoo.cli._console import configure_logging
-from geozoo.cli._ensemble_words import ensemble_words
+from geozoo.cli._ensemble import ensemble_arguments
 from geozoo.cli._errors import FULL_ERROR, errors_shown
 from geozoo.config import (
     CONFIG_NAME,
@@ -35,46 +35,46 @@ from geozoo.runs.prepare import is_main_process, prepare
 from geozoo.runs.resume import EarlierRun, folder_to_resume, relocate, resumed_config, stored_config
 from geozoo.runs.training import train
 
-#: As a record spells the command.
+#: Name of the command in records.
 _PROGRAM = "geozoo-train"
 _COMMAND = "geozoo train"
 
 
 def _make_screen() -> Screen:
-    """The screen of the process that writes, with our own messages on it."""
+    """The screen, with logging configured; only rank 0 prints."""
     screen = Screen(is_quiet=not is_main_process())
     configure_logging(screen)
     return screen
 
 
-def launch(words: Sequence[str]) -> None:
-    """Run what the words say: one run, a sweep, or the continuation of a run.
+def launch(arguments: Sequence[str]) -> None:
+    """Start one run or a sweep, or resume a run.
 
     Args:
-        words: the command line without the program's name.
+        arguments: the command line without the program name.
     """
     screen = _make_screen()
     with errors_shown(_COMMAND):
-        words, places = ensemble_words(words)
-        command = command_line([_PROGRAM, *words])
-        folder = folder_to_resume(words)
+        arguments, folders = ensemble_arguments(arguments)
+        command = command_line([_PROGRAM, *arguments])
+        folder = folder_to_resume(arguments)
         if folder is not None:
-            _resume(folder, words, command=command, screen=screen)
+            _resume(folder, arguments, command=command, screen=screen)
             return
-        outcomes = _run_all([*words, *places], command=command, screen=screen)
-        if places and is_main_process():
+        outcomes = _run_all([*arguments, *folders], command=command, screen=screen)
+        if folders and is_main_process():
             for line in ensemble_steps(outcomes):
                 screen.result(line)
 
 
 class _Job:
-    """One run of a config that Hydra composed, in this process or, by a launcher, in another.
+    """One run of a config that Hydra composed, in this process or in one that a launcher starts.
 
     Args:
         command: the command line.
 
     Attributes:
-        outcomes: of the runs of this process.
+        outcomes: outcomes of the runs of this process.
     """
 
     def __init__(self, command: str) -> None:
@@ -83,18 +83,18 @@ class _Job:
         self.process, self.full_error = os.getpid(), os.environ.get(FULL_ERROR)
 
     def __call__(self, cfg: DictConfig) -> None:
-        """Run it; an error ends the program, or is handed to the process that started the job."""
+        """Run; an error ends the program, or is passed to the process that started the job."""
         screen = _make_screen()
         leaves = os.getpid() == self.process
         with _variable(FULL_ERROR, self.full_error), errors_shown(_COMMAND, leaves=leaves):
             self.outcomes.append(_run(cfg, command=self.command, screen=screen))
 
 
-def _run_all(words: Sequence[str], *, command: str, screen: Screen) -> list[RunOutcome]:
-    """Let Hydra compose the configs and run each; the outcomes of this process.
+def _run_all(arguments: Sequence[str], *, command: str, screen: Screen) -> list[RunOutcome]:
+    """Let Hydra compose the configs and run each; returns the outcomes of this process.
 
     Raises:
-        ConfigError: for what Hydra cannot compose.
+        ConfigError: If Hydra cannot compose the config.
     """
     import hydra
     from hydra.errors import HydraException
@@ -104,8 +104,8 @@ def _run_all(words: Sequence[str], *, command: str, screen: Screen) -> list[RunO
     program = hydra.main(
         version_base="1.3", config_path="pkg://geozoo.configs", config_name=CONFIG_NAME
     )(job)
-    # Otherwise Hydra would print errors in its own way and end the program.
-    with _arguments(options_first(forced_words(words))), _variable(FULL_ERROR, "1"):
+    # Otherwise Hydra would print errors in its own format and end the program.
+    with _argv(options_first(forced_words(arguments))), _variable(FULL_ERROR, "1"):
         try:
             program()
         except (HydraException, OmegaConfBaseException) as error:
@@ -121,15 +121,15 @@ def _run(cfg: DictConfig, *, command: str, screen: Screen) -> RunOutcome:
     choices = _choices()
     names = str(choices["model"]), str(choices["dataset"])
     folder = RunFolder(prepare(cfg, names=names, origins=hydra_origins(CONFIG_NAME)))
-    overrides = [plain_word(word) for word in HydraConfig.get().overrides.task]
-    words = {"command": command, "choices": choices, "overrides": overrides}
-    outcome = train(cfg, folder, words=words, is_terminal=screen.has_bars)
+    overrides = [plain_word(each) for each in HydraConfig.get().overrides.task]
+    invocation = {"command": command, "choices": choices, "overrides": overrides}
+    outcome = train(cfg, folder, invocation=invocation, is_terminal=screen.has_bars)
     report(outcome, screen)
     return outcome
 
 
 def _choices() -> dict[str, str | None]:
-    """The entry of every group; a recipe that the pair does not have is None."""
+    """The chosen entry of every group; None for a recipe that the pair does not have."""
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
 
@@ -141,29 +141,31 @@ def _choices() -> dict[str, str | None]:
     }
 
 
-def _resume(folder: RunFolder, words: Sequence[str], *, command: str, screen: Screen) -> None:
+def _resume(folder: RunFolder, arguments: Sequence[str], *, command: str, screen: Screen) -> None:
     checkpoint = read_checkpoint(folder.last)
-    before = checkpoint.record  # with what earlier continuations changed
-    record = {
+    before = checkpoint.record  # includes the changes of earlier continuations
+    invocation = {
         "command": f"{before['command']}; {command}",
         "choices": before["choices"],
-        "overrides": [*before["overrides"], *(w for w in words if not w.startswith("resume="))],
+        "overrides": [*before["overrides"], *(a for a in arguments if not a.startswith("resume="))],
     }
     cfg = stored_config(before["config"], folder.path)
     with moved_files(cfg, before["config"], folder.path):
-        cfg = resumed_config(cfg, folder, words)
+        cfg = resumed_config(cfg, folder, arguments)
         if is_main_process():
             drop_unfinished(folder.checkpoints)
             relocate(folder, checkpoint)
         earlier, is_terminal = EarlierRun.of(checkpoint), screen.has_bars
-        del checkpoint, before  # a training need not hold its first weights
-        outcome = train(cfg, folder, words=record, earlier=earlier, is_terminal=is_terminal)
+        del checkpoint, before  # free the initial weights
+        outcome = train(
+            cfg, folder, invocation=invocation, earlier=earlier, is_terminal=is_terminal
+        )
     report(outcome, screen)
 
 
 @contextmanager
 def _variable(name: str, value: str | None) -> Iterator[None]:
-    """Set or, for None, unset a variable of the environment."""
+    """Set an environment variable, or unset it for None, and restore it at the end."""
     before = os.environ.get(name)
     try:
         _set(name, value)
@@ -180,10 +182,10 @@ def _set(name: str, value: str | None) -> None:
 
 
 @contextmanager
-def _arguments(words: Sequence[str]) -> Iterator[None]:
-    """Hydra and Lightning's launcher read ``sys.argv``."""
+def _argv(arguments: Sequence[str]) -> Iterator[None]:
+    """Set ``sys.argv``, which Hydra and the launcher of Lightning read."""
     before = sys.argv
-    sys.argv = [before[0], *words]
+    sys.argv = [before[0], *arguments]
     try:
         yield
     finally:

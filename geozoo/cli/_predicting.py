@@ -1,4 +1,4 @@
-"""``geozoo predict``: from a file of structures, arrays or readings to a file of predictions."""
+"""``geozoo predict``: predictions for a file of structures, arrays or sensor readings."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from geozoo.runs.arguments import check_not_input, check_writable
 from geozoo.runs.errors import RunError
 from geozoo.runs.trained import model_files, trained_models
 
-#: Outputs that hold structures; an input may be any file that ASE reads.
+#: Output formats of structures; an input may be any file that ASE reads.
 _STRUCTURES = (".xyz", ".extxyz")
-#: Inputs that are no structures.
+#: Input formats other than structures.
 _NO_STRUCTURES = (".npz", ".csv")
 
 
-#: Switches, which are for graphs.
+#: Flags of graphs; forecasts have none.
 _FLAGS = ("ignore_cell", "any_composition", "tabulate")
 
 
 def predict(options: Predict, screen: Screen) -> None:
-    """Predict and write; every name is checked before any work.
+    """Predict and write; all arguments are checked before any work.
 
-    Standard error says in a line what was read of the input and what was not.
+    A line on standard error reports what was read from the input and what was ignored.
 
     Args:
         options: the arguments.
-        screen: where to say what was done.
+        screen: screen that prints what was done.
 
     Raises:
-        RunError: for keys that do not fit, a model that there is not, or an output that cannot be
-            written or is a file that is read.
-        FileNotFoundError: when there is no such input.
-        ValueError: for an input that the model cannot take, or formats that do not fit.
+        RunError: If keys do not fit the input, the model does not exist, or the output cannot be
+            written or is one of the input files.
+        FileNotFoundError: If the input does not exist.
+        ValueError: If the model does not accept the input, or the formats do not match.
     """
     source, target = options.input, options.out
     if not source.is_file():
@@ -55,7 +55,9 @@ def predict(options: Predict, screen: Screen) -> None:
     check_writable("out", target)
     check_not_input("out", target, [source, *model_files(options.checkpoint)])
     if target.suffix in _STRUCTURES and source.suffix in _NO_STRUCTURES:
-        raise RunError(f"out={target.name} needs structures as input; write .npz or .csv")
+        raise RunError(
+            f"out={target.name} needs structures as input; use .npz or .csv for arrays and readings"
+        )
     configure_logging(screen, has_clock=False)
     model = trained_models(options.checkpoint)
     screen.note(model)
@@ -80,7 +82,7 @@ def _predict_graphs(
     screen: Screen,
 ) -> str:
     structures = None
-    _check_words(options, source)
+    _check_keys(options, source)
     if options.any_composition:
         allow_any_composition(model)
     if options.tabulate:
@@ -88,42 +90,44 @@ def _predict_graphs(
     if source.suffix not in _NO_STRUCTURES:
         unit = options.length_unit or _length_unit(model)
         if unit != "angstrom" or options.length_unit is not None:
-            whose = "as given" if options.length_unit else "as in the files of the training"
-            screen.note(f"positions are read in {unit}, {whose}; written in angstrom and eV")
+            whose = "as given" if options.length_unit else "as in the training files"
+            screen.note(f"positions are read in {unit}, {whose}; output is in angstrom and eV")
         structures = read_structures(source, ignore_cell=options.ignore_cell, length_unit=unit)
         store = structure_store(spec, structures)
     elif source.suffix == ".npz":
         store = read_arrays(source, spec, dtype=model.dtype)
     else:
         raise ValueError(
-            "input: this model takes structures (.xyz or any other file that ASE reads) or .npz, "
-            f"got {source.name}"
+            "input must be structures (.xyz or any other file that ASE reads) or .npz for this "
+            f"model, got {source.name}"
         )
     if options.tabulate:
         screen.note(use_tables(model, store))
     with progress_bar("Predicting", len(store)) as advance:
         values = predict_store(model, store, progress=advance)
-    found = Predictions(values, model.units, model.levels, store.num_nodes.numpy(), structures)
-    write_predictions(found, target)
+    predictions = Predictions(
+        values, model.units, model.levels, store.num_nodes.numpy(), structures
+    )
+    write_predictions(predictions, target)
     return f"{len(store)} graphs"
 
 
-def _check_words(options: Predict, source: Path) -> None:
-    """Refuse keys that would change nothing."""
-    words = list(options.table)
+def _check_keys(options: Predict, source: Path) -> None:
+    """Reject keys that would have no effect."""
+    keys = list(options.table)
     if source.suffix in _NO_STRUCTURES:
-        words += ["length_unit"] if options.length_unit else []
-        words += ["ignore_cell"] if options.ignore_cell else []
-    if words:
+        keys += ["length_unit"] if options.length_unit else []
+        keys += ["ignore_cell"] if options.ignore_cell else []
+    if keys:
         raise RunError(
-            f"{', '.join(words)} cannot be given for {source.name}: length_unit and ignore_cell "
-            "are for files of structures (arrays are in the units of the training, angstrom), "
+            f"{', '.join(keys)} cannot be given for {source.name}: length_unit and ignore_cell "
+            "are for structure files (arrays are in the units of training, angstrom), "
             f"{', '.join(TABLE_KEYS)} for tables of readings"
         )
 
 
 def _length_unit(model: TrainedModel | Ensemble) -> str:
-    """The unit of positions in the files of the training."""
+    """The unit of positions in the training files."""
     members = model.members if isinstance(model, Ensemble) else (model,)
     units = {
         getattr(each.spec.record.structures, "length_unit_of_file", "angstrom") for each in members
@@ -131,7 +135,7 @@ def _length_unit(model: TrainedModel | Ensemble) -> str:
     if len(units) > 1:
         raise RunError(
             "the models were trained on files with positions in different units, "
-            f"{' and '.join(sorted(units))}: give length_unit of the input"
+            f"{' and '.join(sorted(units))}: set length_unit to the unit of the input"
         )
     return str(units.pop())
 
@@ -145,13 +149,13 @@ def _predict_series(
         raise RunError(f"{', '.join(given)} cannot be given for a forecaster")
     if source.suffix != ".csv" or target.suffix != ".csv":
         raise ValueError(
-            "a forecaster takes readings in a .csv (first column times, one column a sensor) and "
-            f"writes one, got {source.name} and {target.name}"
+            "input and out of a forecaster must be .csv files (first column times, one column per "
+            f"sensor), got {source.name} and {target.name}"
         )
     series, assumed = read_readings(source, spec, options.table)
     screen.note(assumed)
     for note in series.notes:
         screen.note(f"{source.name}: {note}")
-    found = forecast(model, series)
-    write_forecast(found, target)
-    return f"{len(found.times)} steps of {spec.interval} min after {series.times[-1]}"
+    predicted = forecast(model, series)
+    write_forecast(predicted, target)
+    return f"{len(predicted.times)} steps of {spec.interval} min after {series.times[-1]}"

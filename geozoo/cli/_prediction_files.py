@@ -1,4 +1,4 @@
-"""Predictions for graphs as files."""
+"""Files of predictions for graphs."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from torch import Tensor
 from geozoo.data import Structure
 
 FORMATS = (".extxyz", ".xyz", ".npz", ".csv")
-_MEV = 1e-3  # eV, the unit of energy that structure files have
+_MEV = 1e-3  # eV, the energy unit of structure files
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What was predicted, with what it was predicted for.
+    """Predictions and the structures they belong to.
 
     Attributes:
-        values: quantities by name, a row for each graph or for each node.
+        values: quantities by name, with one row per graph or per node.
         units: unit of each quantity.
-        levels: whether a quantity has a row for each ``"graph"`` or for each ``"node"``.
-        num_nodes: ``[S]`` nodes of each graph.
-        structures: elements and positions, where the input was such.
+        levels: ``"graph"`` or ``"node"`` for each quantity.
+        num_nodes: ``[S]`` number of nodes of each graph.
+        structures: elements and positions; None if the input holds arrays.
     """
 
     values: Mapping[str, Tensor]
@@ -36,11 +36,11 @@ class Predictions:
     structures: Sequence[Structure] | None
 
     def is_of_nodes(self, name: str) -> bool:
-        """Whether a quantity has a row for each node."""
+        """Whether a quantity has one row per node."""
         return self.levels.get(name, "graph") == "node"
 
     def of_graph(self, name: str, graph: int) -> np.ndarray:
-        """A quantity of one graph."""
+        """The values of a quantity for one graph."""
         array = self.values[name].numpy()
         if not self.is_of_nodes(name):
             return array[graph]
@@ -48,62 +48,63 @@ class Predictions:
         return array[ends[graph] - self.num_nodes[graph] : ends[graph]]
 
 
-def write_predictions(found: Predictions, path: Path) -> None:
-    """Write predictions in the format of the file's ending.
+def write_predictions(predictions: Predictions, path: Path) -> None:
+    """Write predictions in the format of the file extension.
 
-    ``.npz``: an array a quantity, with ``num_nodes`` and ``units``. ``.csv``: a row for each graph,
-    or for each node where there are only quantities of nodes; quantities of the other kind are in
-    the other formats. ``.extxyz`` and ``.xyz``: the structures with energies and forces in ASE's
-    units, eV and eV/angstrom, and other quantities in theirs under ``<name>_<unit>``.
+    ``.npz``: one array per quantity, with ``num_nodes`` and ``units``. ``.csv``: one row per graph
+    with the graph-level quantities, or one row per node if all quantities are node-level; with
+    both kinds, node-level quantities are only in the other formats. ``.extxyz`` and ``.xyz``: the
+    structures with energies and forces in the units of ASE, eV and eV/angstrom, and other
+    quantities in their own units as ``<name>_<unit>``.
     """
     if path.suffix == ".npz":
-        arrays: dict[str, Any] = {name: value.numpy() for name, value in found.values.items()}
-        units = np.array([f"{name}: {unit}" for name, unit in found.units.items()])
-        np.savez(path, num_nodes=found.num_nodes, units=units, **arrays)
+        arrays: dict[str, Any] = {name: value.numpy() for name, value in predictions.values.items()}
+        units = np.array([f"{name}: {unit}" for name, unit in predictions.units.items()])
+        np.savez(path, num_nodes=predictions.num_nodes, units=units, **arrays)
     elif path.suffix == ".csv":
-        _write_table(found, path)
+        _write_table(predictions, path)
     else:
-        _write_structures(found, path)
+        _write_structures(predictions, path)
 
 
-def _write_table(found: Predictions, path: Path) -> None:
-    of_graphs = [name for name in found.values if not found.is_of_nodes(name)]
-    names = of_graphs or list(found.values)
+def _write_table(predictions: Predictions, path: Path) -> None:
+    of_graphs = [name for name in predictions.values if not predictions.is_of_nodes(name)]
+    names = of_graphs or list(predictions.values)
     columns: dict[str, np.ndarray] = {}
     if of_graphs:
-        columns["graph"] = np.arange(len(found.num_nodes))
+        columns["graph"] = np.arange(len(predictions.num_nodes))
     else:
-        columns["graph"] = np.repeat(np.arange(len(found.num_nodes)), found.num_nodes)
+        columns["graph"] = np.repeat(np.arange(len(predictions.num_nodes)), predictions.num_nodes)
     for name in names:
-        array = found.values[name].numpy()
+        array = predictions.values[name].numpy()
         flat = array.reshape(len(array), -1)
-        unit = f" [{found.units[name]}]" if found.units.get(name) else ""
-        for place in range(flat.shape[1]):
-            label = f"{name}_{place}{unit}" if flat.shape[1] > 1 else f"{name}{unit}"
-            columns[label] = flat[:, place]
+        unit = f" [{predictions.units[name]}]" if predictions.units.get(name) else ""
+        for index in range(flat.shape[1]):
+            label = f"{name}_{index}{unit}" if flat.shape[1] > 1 else f"{name}{unit}"
+            columns[label] = flat[:, index]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
 
 
-def _write_structures(found: Predictions, path: Path) -> None:
+def _write_structures(predictions: Predictions, path: Path) -> None:
     from ase import Atoms
     from ase.calculators.singlepoint import SinglePointCalculator
     from ase.io import write
 
     frames = []
-    for number, structure in enumerate(found.structures or ()):
+    for number, structure in enumerate(predictions.structures or ()):
         pos, cell, pbc = structure.periodic or (structure.pos, None, None)
         atoms = Atoms(structure.numbers, pos, cell=cell, pbc=pbc)
         results: dict[str, float | np.ndarray] = {}
-        for name in found.values:
-            value, unit = found.of_graph(name, number), found.units.get(name, "")
+        for name in predictions.values:
+            value, unit = predictions.of_graph(name, number), predictions.units.get(name, "")
             if name == "energy" and unit == "meV":
                 results["energy"] = float(value) * _MEV
             elif name == "force" and unit == "meV/angstrom":
                 results["forces"] = value.astype(np.float64) * _MEV
-            elif found.is_of_nodes(name):
+            elif predictions.is_of_nodes(name):
                 atoms.arrays[_label(name, unit)] = value
             else:
                 atoms.info[_label(name, unit)] = value.tolist()

@@ -1,4 +1,4 @@
-"""From a finished run to a trained model that can be handed on."""
+"""``geozoo publish``: from a finished run to a trained model that others can load."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _LICENCE = re.compile(r"^(?:\| *licence *\||- \*\*Licence\*\*:) *(.+?) *\|?$", r
 
 
 def publish(arguments: Publish, screen: Screen) -> Path:
-    """Write the best checkpoint of a run as a trained model, and load it again.
+    """Write the best checkpoint of a run as a trained model, and check that it loads.
 
     Args:
-        arguments: the run, and what is said of the model.
-        screen: where to say what was written.
+        arguments: the run, and the metadata of the model.
+        screen: screen that prints what was written.
 
     Raises:
-        RunError: when there is no checkpoint.
-        ValueError: for a run that was not tested: its numbers are part of a published model.
-        FileExistsError: when the folder is there and not empty.
+        RunError: If there is no checkpoint.
+        ValueError: If the run was not tested: its test metrics are part of a published model.
+        FileExistsError: If the folder exists and is not empty.
     """
     run = arguments.checkpoint
     checkpoint = read_checkpoint(find_checkpoint(run))
@@ -41,8 +41,7 @@ def publish(arguments: Publish, screen: Screen) -> Path:
     rows = read_results(RunFolder(checkpoint.path.parent.parent).result)
     if not rows:
         raise ValueError(
-            f"{run} holds no result.csv. Test it first: "
-            f"geozoo evaluate {shlex.quote(run)} save=true"
+            f"{run} has no result.csv. Test it first: geozoo evaluate {shlex.quote(run)} save=true"
         )
     nodes = {key: record["config"][key] for key in ("model", "task")}
     own = own_modules(record["config"])
@@ -68,7 +67,7 @@ def publish(arguments: Publish, screen: Screen) -> Path:
     screen.note(size)
     trust = f", trusted={own}" if own else ""
     call = f"geozoo.load({str(folder)!r}{trust})"
-    screen.note(f"{model}\nload it: {call}")
+    screen.note(f"{model}\nload it with: {call}")
     return folder
 
 
@@ -93,7 +92,7 @@ def _training(row: Result) -> dict[str, Any]:
 
 
 def _data_licence(record: dict[str, Any]) -> str:
-    """What the card of the data set says."""
+    """The licence on the card of the dataset."""
     for entry in entries("dataset"):
         if entry.name == record["choices"]["dataset"]:
             text = (entry.folder / "README.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""``geozoo reproduce``: a recorded run once more, from its own command."""
+"""``geozoo reproduce``: a recorded run, repeated from its own command."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from geozoo.runs.errors import RunError
 from geozoo.runs.folder import RunFolder
 from geozoo.runs.recording import without_places
 
-#: What a repeated run prints is about the verdict, which alone was asked for.
+#: Output of the repeated runs goes to standard error: the result is the verdict alone.
 _STANDARD_ERROR = 2
 
 
 def reproduce(name: str, runs: Path, screen: Screen, *, dry_run: bool = False) -> bool:
-    """Run a record's command for each of its seeds and compare the numbers.
+    """Run the command of a record for each of its seeds and compare the metrics.
 
-    A run that was interrupted goes on where it was; a finished one is not repeated.
+    An interrupted run is resumed; a finished one is not repeated.
 
     Args:
         name: id of the record.
-        runs: folder of the new run folders.
-        screen: where to say what is done.
-        dry_run: say what would be done, and do nothing.
+        runs: folder that holds the new run folders.
+        screen: screen that prints the progress.
+        dry_run: only print what would be done.
 
     Returns:
         Whether all metrics agree.
 
     Raises:
-        ValueError: for an unknown id.
-        RunError: when a command fails.
+        ValueError: If the id is unknown.
+        RunError: If a command fails.
     """
     run = find_run(name)
     _announce(run, screen.result if dry_run else screen.note)
@@ -58,52 +58,54 @@ def reproduce(name: str, runs: Path, screen: Screen, *, dry_run: bool = False) -
 
 
 def _announce(run: Run, say: Callable[..., None]) -> None:
-    """Say what will run, for how long, and where that was."""
+    """Print what will run, and how long and where it ran before."""
     first = run.first
     seeds = first.seeds.split()
     say(f"{run.id}: {run.label} on {first.dataset} {first.variant}".rstrip(), style="bold")
     say(f"protocol: {first.split}")
     for seed in seeds:
-        lines = [shlex.join(words) for words in commands_of(run, int(seed))]
+        lines = [shlex.join(command) for command in commands_of(run, int(seed))]
         say("  " + "; ".join(lines))
     here = device_name()
     seconds = (first.wall_time_s or 0.0) * len(seeds)
-    length = f"training took {duration(seconds)} in all" if seconds else "no training time recorded"
+    length = (
+        f"training took {duration(seconds)} in total" if seconds else "no training time recorded"
+    )
     say(
         f"{length} on {first.device} "
         f"(torch {first.torch}, commit {first.commit or 'unknown'}, {first.date}); here: {here}, "
         f"commit {commit() or 'unknown'}"
     )
     for row in run.results:
-        within = f"to be met within {tolerance_of(row):.2g}"
+        within = f"tolerance {tolerance_of(row):.2g}"
         say(f"  {row.metric}: {row.value:.5g} {row.unit}, {within}")
 
 
 def _made(run: Run, seed: int, runs: Path, screen: Screen) -> RunFolder:
-    """The run folder of a seed, made or completed now if need be."""
+    """The run folder of a seed; missing runs are started, unfinished ones resumed."""
     folder = RunFolder(runs / f"reproduce-{run.id}_seed{seed}")
     train, *later = commands_of(run, seed)
-    continued = [words for words in later if words[0] == "geozoo-train"]
-    tests = [words for words in later if words not in continued]
+    continued = [command for command in later if command[0] == "geozoo-train"]
+    tests = [command for command in later if command not in continued]
     done = _continuations(folder) if continued else 0
     if folder.result.is_file() and (not continued or _is_whole(folder, done == len(continued))):
-        screen.note(f"seed {seed}: finished before, in {folder.path}")
+        screen.note(f"seed {seed}: already finished, in {folder.path}")
         return folder
     if folder.last.is_file():
         begun = _changes(continued[done - 1]) if done else []
         _call(["train", f"resume={folder.path}", *begun], screen)
     else:
         _call(["train", *train[1:], f"run_dir={folder.path}"], screen)
-    for words in continued[done:]:
-        _call(["train", f"resume={folder.path}", *_changes(words)], screen)
+    for command in continued[done:]:
+        _call(["train", f"resume={folder.path}", *_changes(command)], screen)
     for test in tests:
-        words = [str(folder.path) if word == "<run>" else word for word in test[1:]]
-        _call(["evaluate", *words, "save=true"], screen)
+        arguments = [str(folder.path) if each == "<run>" else each for each in test[1:]]
+        _call(["evaluate", *arguments, "save=true"], screen)
     return folder
 
 
 def _continuations(folder: RunFolder) -> int:
-    """How many continuations with changes a run has begun."""
+    """How many continuations with changes a run has started."""
     if not folder.last.is_file():
         return 0
     later = stages(without_places(read_checkpoint(folder.last).record["command"]))[1:]
@@ -111,23 +113,23 @@ def _continuations(folder: RunFolder) -> int:
 
 
 def _is_whole(folder: RunFolder, is_last: bool) -> bool:
-    """Whether the result is that of the last continuation, not of the training before it."""
+    """Whether the result is that of the last continuation, not of an earlier one."""
     return is_last and folder.result.stat().st_mtime >= folder.last.stat().st_mtime
 
 
-def _changes(words: Sequence[str]) -> list[str]:
-    """What the command of a continuation changes."""
-    return [word for word in words[1:] if not word.startswith("resume=")]
+def _changes(command: Sequence[str]) -> list[str]:
+    """The overrides of a continuation."""
+    return [each for each in command[1:] if not each.startswith("resume=")]
 
 
-def _call(words: Sequence[str], screen: Screen) -> None:
-    screen.note(f"$ geozoo {shlex.join(words)}", style="dim")
-    command = [sys.executable, "-m", "geozoo.cli.main", *words]
+def _call(arguments: Sequence[str], screen: Screen) -> None:
+    screen.note(f"$ geozoo {shlex.join(arguments)}", style="dim")
+    command = [sys.executable, "-m", "geozoo.cli.main", *arguments]
     done = subprocess.run(command, check=False, stdout=_STANDARD_ERROR)
     if done.returncode:
         raise RunError(
-            f"`geozoo {shlex.join(words)}` ended with {done.returncode}; the same command of "
-            "`geozoo reproduce` goes on from its last checkpoint"
+            f"`geozoo {shlex.join(arguments)}` failed with exit code {done.returncode}; run "
+            "`geozoo reproduce` again to resume from the last checkpoint"
         )
 
 

@@ -1,4 +1,4 @@
-"""Molecules from a checkpoint, from what the checkpoint itself says."""
+"""``geozoo sample``: molecules from a checkpoint."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from geozoo.tasks import Generation, SampledMolecules
 
 
 def sample(arguments: Sample, screen: Screen) -> None:
-    """Draw molecules, write them and print their scores.
+    """Sample molecules, write them to a file and print their scores.
 
     Raises:
-        RunError: for a checkpoint that draws nothing, or a file that cannot be written.
+        RunError: If the model is not a generative model, or the file cannot be written.
     """
     configure_logging(screen)
     out = arguments.out.absolute()
@@ -30,23 +30,25 @@ def sample(arguments: Sample, screen: Screen) -> None:
     check_not_input("out", out, model_files(arguments.checkpoint))
     task = _load(arguments)
     started = time.perf_counter()
-    with progress_bar("Drawing molecules", arguments.n) as advance:
+    with progress_bar("Sampling molecules", arguments.n) as advance:
         drawn = task.sample(arguments.n, seed=arguments.seed, progress=advance)
     seconds = time.perf_counter() - started
     write_molecules(drawn, out)
     screen.show(_scores(drawn))
     plot_molecules(drawn.pos, drawn.z, drawn.counts, out.with_suffix(".png"))
-    rate = f"{len(drawn)} molecules in {seconds:.1f} s ({len(drawn) / seconds:.3g} a second)"
-    screen.note(f"{rate}; the first ones are drawn in {out.with_suffix('.png')}; written to")
+    rate = f"{len(drawn)} molecules in {seconds:.1f} s ({len(drawn) / seconds:.3g} per second)"
+    screen.note(f"{rate}; the first ones are shown in {out.with_suffix('.png')}; written to")
     screen.result(out)
 
 
 def _load(arguments: Sample) -> Generation:
-    """The task with trained weights, on a GPU where there is one."""
+    """The task with trained weights, on the GPU if there is one."""
     model = trained_model(arguments.checkpoint)
     if not isinstance(model.task, Generation):
         kind = type(model.task).__name__
-        raise RunError(f"{arguments.checkpoint} is of task {kind}, which draws nothing")
+        raise RunError(
+            f"checkpoint: {arguments.checkpoint} is a model of task {kind}, not a generative model"
+        )
     model.task.sampler.batch_size = arguments.batch_size
     return model.task
 

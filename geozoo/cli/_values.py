@@ -1,4 +1,4 @@
-"""Values of ``key=value`` by the type of their key."""
+"""Values of ``key=value`` arguments, converted to the type of their key."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from geozoo.config._nearest import nearest
 from geozoo.runs.errors import UsageError
 
 _WHOLE = re.compile(r"[+-]?\d{1,20}", re.ASCII)
-#: What stands for no value, where a key may have none.
+#: Spellings of None, for optional keys.
 _NONE = ("", "null")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Which values of its type a key takes.
+    """The allowed values of a key.
 
     Attributes:
-        least: smallest number; None: no limit.
-        most: largest number, or a function that gives it.
-        choices: the only values; empty: any.
+        least: minimum of a number; None: no limit.
+        most: maximum of a number, or a function that returns it; None: no limit.
+        choices: the allowed values; empty: any.
     """
 
     least: float | None = None
@@ -34,7 +34,7 @@ class Limits:
     choices: tuple[str, ...] = ()
 
     def text(self) -> str:
-        """The limits of a number in words, with a blank before; empty without limits."""
+        """The limits of a number as text, with a leading space; empty without limits."""
         most = self.most() if callable(self.most) else self.most
         if self.least is not None and most is not None:
             return f" in {self.least}..{most}"
@@ -49,7 +49,7 @@ class Limits:
 
 
 def is_flag(hint: Any) -> bool:
-    """Whether a type is that of a switch."""
+    """Whether a type is that of a flag."""
     return hint is bool
 
 
@@ -66,18 +66,18 @@ def is_path(text: str) -> bool:
 def converted(
     name: str, texts: Sequence[str], hint: Any, limits: Limits, *, is_whole: bool = False
 ) -> Any:
-    """The value of a key.
+    """The text of a key, converted to its type.
 
     Args:
         name: the key, for messages.
-        texts: what was given; several for a list whose elements stand alone.
-        hint: the type: bool, int, float, str, `Path`, or a tuple of any number of one of these;
-            each may be optional.
-        limits: which values of it are allowed.
-        is_whole: whether each text is an element of a list, commas and all.
+        texts: the given text; several for a list whose elements are separate arguments.
+        hint: the type: bool, int, float, str, `Path`, or a variadic tuple of one of these; each
+            may be optional.
+        limits: the allowed values.
+        is_whole: whether each text is one element of a list, including any commas.
 
     Raises:
-        UsageError: for a text that is no value of the type, or outside the limits.
+        UsageError: If a text is not a value of the type, or is outside the limits.
     """
     if NoneType in get_args(hint) and len(texts) == 1 and texts[0] in _NONE:
         return None
@@ -90,15 +90,15 @@ def converted(
 
 
 def _bare(hint: Any) -> Any:
-    """A type without the option of None."""
+    """A type without ``None``."""
     kinds = [kind for kind in get_args(hint) if kind is not NoneType]
     return kinds[0] if NoneType in get_args(hint) else hint
 
 
 def _split(text: str) -> list[str]:
-    """The elements of a list with commas, in brackets or not.
+    """The elements of a comma-separated list, with or without brackets.
 
-    A comma inside quotes belongs to an element, and so do all characters of an existing path.
+    A comma inside quotes is part of an element, and the path of an existing file is one element.
 
     >>> _split("[a,'b, c']"), _split("-9999"), _split("[]")
     (['a', 'b, c'], ['-9999'], [])
@@ -116,8 +116,8 @@ def _single(name: str, text: str, kind: Any, limits: Limits) -> Any:
         raise UsageError(f"{name} must not be empty")
     if limits.choices and text not in limits.choices:
         near = nearest(text, limits.choices)
-        meant = f". Did you mean {near}?" if near else ""
-        raise UsageError(f"{name} must be one of {', '.join(limits.choices)}, got {text!r}{meant}")
+        hint = f". Did you mean {near}?" if near else ""
+        raise UsageError(f"{name} must be one of {', '.join(limits.choices)}, got {text!r}{hint}")
     if kind is bool:
         if text not in ("true", "false"):
             raise UsageError(f"{name} must be true or false, got {text!r}")

@@ -8,5 +8,5 @@ from geozoo.cli.main import run_command
 
 
 def main() -> None:
-    """Read the command line and test."""
+    """Entry point of ``geozoo-evaluate``."""
     run_command("evaluate", sys.argv[1:])

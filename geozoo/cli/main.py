@@ -17,7 +17,7 @@ from geozoo.runs.errors import UsageError
 
 _PROGRAM = "geozoo"
 _HELP = ("-h", "--help")
-#: Commands that are programs too, which Lightning starts again for each further process.
+#: Commands that are also programs, which Lightning starts again for each further process.
 _PROGRAMS = ("train", "evaluate", "sample")
 
 
@@ -26,9 +26,9 @@ class _Command:
     """A command.
 
     Attributes:
-        arguments: what it is given; its docstring says what the command does.
-        module: below ``geozoo.cli``, imported when it runs.
-        function: that takes the arguments and a screen.
+        arguments: class of its arguments, whose docstring describes the command.
+        module: name of its module in ``geozoo.cli``, imported when the command runs.
+        function: name of the function that takes the arguments and a screen.
     """
 
     arguments: type[Arguments]
@@ -49,20 +49,20 @@ _COMMANDS = {
     "record": _Command(_arguments.Record, "_commands", "record"),
     "cards": _Command(_arguments.Cards, "_commands", "cards"),
 }
-_TRAIN = "Train a model; the arguments are those of train.py."
+_TRAIN = "Train a model; see geozoo train --help for its keys."
 
 
 def main() -> None:
-    """Read the command line and do what it says."""
-    words = sys.argv[1:]
-    if words and words[0] in _HELP:
+    """Read the command line and run its command."""
+    argv = sys.argv[1:]
+    if argv and argv[0] in _HELP:
         sys.stdout.write(_list_of_commands())
         return
-    if words and words[0] == "--version":
+    if argv and argv[0] == "--version":
         sys.stdout.write(f"{_PROGRAM} {__version__}\n")
         return
     with errors_shown(_PROGRAM):
-        name, *rest = _with_command(words)
+        name, *rest = _with_command(argv)
     if name in _PROGRAMS:
         sys.argv = [_program(name), *rest]
     if name == "train":
@@ -71,35 +71,35 @@ def main() -> None:
     run_command(name, rest)
 
 
-def run_command(name: str, words: Sequence[str]) -> None:
+def run_command(name: str, argv: Sequence[str]) -> None:
     """Run a command; an error ends the program, see `geozoo.cli._errors.errors_shown`.
 
     Args:
-        name: of the command, any but ``train``.
-        words: its arguments.
+        name: name of the command, any except ``train``.
+        argv: its arguments.
     """
     program, command = f"{_PROGRAM} {name}", _COMMANDS[name]
-    if set(_HELP) & set(words):
+    if set(_HELP) & set(argv):
         sys.stdout.write(help_text(command.arguments, program))
         return
     with errors_shown(program):
-        arguments = read(command.arguments, words, program)
+        arguments = read(command.arguments, argv, program)
         from geozoo.report.screen import Screen
 
         function = getattr(import_module(f"geozoo.cli.{command.module}"), command.function)
         function(arguments, Screen())
 
 
-def _with_command(words: list[str]) -> list[str]:
-    """The words, whose first one is a command."""
+def _with_command(argv: list[str]) -> list[str]:
+    """The arguments, after a check that the first one is a command."""
     known = ["train", *_COMMANDS]
-    if not words:
-        raise UsageError(f"missing: a command. Known: {', '.join(known)}.")
-    if words[0] not in known:
-        near = nearest(words[0], known)
-        meant = f" Did you mean {near}?" if near else ""
-        raise UsageError(f"there is no command {words[0]!r}.{meant} Known: {', '.join(known)}.")
-    return words
+    if not argv:
+        raise UsageError(f"missing: command. Known: {', '.join(known)}.")
+    if argv[0] not in known:
+        near = nearest(argv[0], known)
+        hint = f" Did you mean {near}?" if near else ""
+        raise UsageError(f"unknown command {argv[0]!r}.{hint} Known: {', '.join(known)}.")
+    return argv
 
 
 def _list_of_commands() -> str:
@@ -107,13 +107,15 @@ def _list_of_commands() -> str:
     rows |= {name: str(each.arguments.__doc__) for name, each in _COMMANDS.items()}
     width = max(map(len, rows))
     lines = [f"  {name.ljust(width)}  {text}" for name, text in rows.items()]
-    head = f"usage: {_PROGRAM} command [key=value ...]    ({_PROGRAM} command --help: its keys)"
+    head = (
+        f"usage: {_PROGRAM} command [key=value ...]    ({_PROGRAM} command --help lists its keys)"
+    )
     return "\n".join([head, "", *lines, "", f"{_PROGRAM} --version prints the version."]) + "\n"
 
 
-def _program(word: str) -> str:
+def _program(command: str) -> str:
     """The file of a program, which Lightning starts again for each further process."""
-    beside = Path(sys.argv[0]).with_name(f"{_PROGRAM}-{word}")
+    beside = Path(sys.argv[0]).with_name(f"{_PROGRAM}-{command}")
     return str(beside) if beside.is_file() else beside.name
 
 

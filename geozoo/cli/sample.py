@@ -8,5 +8,5 @@ from geozoo.cli.main import run_command
 
 
 def main() -> None:
-    """Read the command line and draw."""
+    """Entry point of ``geozoo-sample``."""
     run_command("sample", sys.argv[1:])

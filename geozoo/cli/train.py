@@ -9,24 +9,24 @@ from geozoo.runs.errors import UsageError
 
 
 def main() -> None:
-    """Read the command line and run; ``--help`` says how.
+    """Entry point of ``geozoo-train``.
 
-    Libraries load when they are needed: help and wrong arguments answer at once.
+    Libraries are imported when they are needed: help and invalid arguments respond at once.
     """
     with errors_shown("geozoo train"):
         _main(sys.argv[1:])
 
 
-def _main(words: list[str]) -> None:
-    if "--help" in words or "-h" in words:
+def _main(argv: list[str]) -> None:
+    if "--help" in argv or "-h" in argv:
         from geozoo.cli._help import print_help
 
         print_help()
         return
     from geozoo.config.arguments import wrong_argument
 
-    if message := wrong_argument(words):
+    if message := wrong_argument(argv):
         raise UsageError(message)
     from geozoo.cli._launch import launch
 
-    launch(words)
+    launch(argv)

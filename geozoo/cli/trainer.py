@@ -1,4 +1,4 @@
-"""The name that `geozoo.runs.Trainer` had in earlier versions, which their runs hold."""
+"""Former name of `geozoo.runs.Trainer`, which configs of earlier runs refer to."""
 
 from geozoo.runs import Trainer
 

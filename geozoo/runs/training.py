@@ -41,7 +41,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def train(
-    cfg: DictConfig, folder: RunFolder, *, words: Mapping[str, Any],
+    cfg: DictConfig, folder: RunFolder, *, invocation: Mapping[str, Any],
     earlier: EarlierRun | None = None, is_terminal: bool = False,
 ) -> RunOutcome:  # fmt: skip
     """Train, test the best checkpoint, and collect the result.
@@ -49,8 +49,8 @@ def train(
     Args:
         cfg: a checked config.
         folder: the run folder, new or (when resumed) with a last checkpoint.
-        words: ``command``, ``choices`` (model, dataset, recipe, ...) and ``overrides``, for the
-            record.
+        invocation: ``command``, ``choices`` (model, dataset, recipe, ...) and ``overrides``, for
+            the record.
         earlier: the run so far, to continue from its last checkpoint; None: a new run.
         is_terminal: whether a progress bar can be drawn.
 
@@ -65,7 +65,7 @@ def train(
     seed_everything(cfg.seed, workers=True, verbose=False)
     if source is not None:
         lay_out_elements(cfg, source)
-        lay_out_readings(cfg, source, words["overrides"])
+        lay_out_readings(cfg, source, invocation["overrides"])
     datamodule = build_datamodule(cfg)
     spec = loaded_spec(datamodule)
     if earlier is not None:
@@ -79,7 +79,7 @@ def train(
     apart = None if source is None else reading_differences(source, spec)
     adapted = add_adapters(task.model, cfg.adapter_rank, cfg.adapter_layers, cfg.adapter_trained)
     kept = freeze(task.model, cfg.freeze)
-    task.record = _record(cfg, spec, words)
+    task.record = _record(cfg, spec, invocation)
     if is_main_process() and earlier is None:
         folder.create()
         folder.write_start(cfg, info=task.record, splits=datamodule.splits)
@@ -195,9 +195,9 @@ def _epochs_done(trainer: Trainer, folder: RunFolder) -> int:
     return max(trainer.current_epoch, read_checkpoint(folder.last).epochs)
 
 
-def _record(cfg: DictConfig, spec: DataSpec, words: Mapping[str, Any]) -> dict[str, Any]:
+def _record(cfg: DictConfig, spec: DataSpec, invocation: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        **words,
+        **invocation,
         "config": OmegaConf.to_container(cfg, resolve=True),
         "data": spec.to_dict(),
         "versions": versions(),

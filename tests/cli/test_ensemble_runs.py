@@ -38,7 +38,7 @@ def test_the_folder_may_be_named(geozoo_train, tmp_path):
     [
         (["ensemble=1"], "ensemble: expected a whole number of at least 2 members, got '1'"),
         (["ensemble=two"], "ensemble: expected a whole number"),
-        (["ensemble=2", "seed=0,1"], "ensemble: give one seed"),
+        (["ensemble=2", "seed=0,1"], "ensemble: expected one seed"),
         (["ensemble=2", "ensemble=3"], "geozoo train: given more than once: ensemble"),
         (["ensemble=2", "seed=1", "seed=2"], "geozoo train: given more than once: seed"),
     ],

@@ -42,6 +42,6 @@ def test_numbers_are_short_where_they_can_be(tmp_path):
 @pytest.mark.parametrize(("names", "twice"), [(("a", "a_std"), "a_std"), (("time", "b"), "time")])
 def test_columns_of_one_name_are_refused(names, twice, tmp_path):
     values = np.zeros((1, 2))
-    with pytest.raises(ValueError, match=f"two columns of out.csv would be called '{twice}'"):
+    with pytest.raises(ValueError, match=f"out.csv would have two columns named '{twice}'"):
         write_forecast(forecast_of(values, names, spread=values), tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()

@@ -85,7 +85,7 @@ def test_the_card_follows_the_rows(
     assert "README.md" in capsys.readouterr().out
     assert "| dynamics | position_mse | length^2 |" in (home / "README.md").read_text()
     command("cards")
-    assert "all cards are current" in capsys.readouterr().err
+    assert "all cards are up to date" in capsys.readouterr().err
 
 
 def test_long_curves_are_thinned_and_keep_the_last_epoch(home: Path, tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_a_record_is_made_again_and_compared(
     words = ("reproduce", name, f"runs={tmp_path / 'again'}")
     assert run_geozoo(monkeypatch, *words, "dry_run=true") == 0
     said = capsys.readouterr().out
-    assert not calls and "seed=2" in said and "to be met within" in said
+    assert not calls and "seed=2" in said and "tolerance" in said
     assert run_geozoo(monkeypatch, *words) == 0
     assert "reproduced" in capsys.readouterr().out and len(calls) == 3
     # Finished runs are not repeated; a number that does not fit is a failure.
@@ -272,7 +272,7 @@ def test_a_record_is_made_again_and_compared(
     results.write_text(text.replace(str(value), str(2 * value)))
     assert run_geozoo(monkeypatch, *words) == 1
     said, about = capsys.readouterr()
-    assert "NOT reproduced" in said and "FAIL" in said and "finished before" in about
+    assert "NOT reproduced" in said and "FAIL" in said and "already finished" in about
     assert len(calls) == 3
 
 

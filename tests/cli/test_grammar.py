@@ -59,10 +59,10 @@ def test_a_value_may_stand_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     [
         ([], "missing: recipe= (what to bake)"),
         (["recipe="], "missing: recipe= (what to bake)"),
-        (["a", "recipe=b"], "given more than once: recipe and 'a' are one key"),
+        (["a", "recipe=b"], "given more than once: recipe and 'a' are the same key"),
         (["a", "n=1", "n=2"], "given more than once: n"),
-        (["a", "n=1", "--number=2"], "given more than once: n and --number are one key"),
-        (["a", "layers=1", "cake.layers=1"], "layers and cake.layers are one key"),
+        (["a", "n=1", "--number=2"], "given more than once: n and --number are the same key"),
+        (["a", "layers=1", "cake.layers=1"], "layers and cake.layers are the same key"),
         (["a", "notes=1", "notes=2"], "given more than once: notes"),
         (["a", "haet=1"], "there is no key 'haet'. Did you mean heat? Known: recipe, toppings, n"),
         (["a", "--heat", "1"], "there is no key '--heat'. Did you mean heat?"),
@@ -91,7 +91,7 @@ def test_former_spellings_are_read_with_one_line(capsys: pytest.CaptureFixture[s
     former = _read(*words)
     assert capsys.readouterr().err == (
         "geozoo bake: write dry_run=true instead of --dry-run; out=x instead of --out; "
-        "notes=p,q instead of --note; n=2 instead of count=..., which the next release refuses\n"
+        "notes=p,q instead of --note; n=2 instead of count=..., which the next release removes\n"
     )
     assert former == _read("a", "dry_run=true", "out=x", "notes=p,q", "n=2")
     assert capsys.readouterr().err == ""
@@ -159,7 +159,7 @@ def test_the_batch_size_of_a_test_is_a_key_of_its_data() -> None:
     size = "dataset.loader.eval_batch_size"
     found = _changes(read(kind, ["run", "batch_size=3"], "geozoo evaluate"))  # type: ignore[arg-type]
     assert found == [f"{size}=3"]
-    with pytest.raises(UsageError, match=f"batch_size and {size} are one key"):
+    with pytest.raises(UsageError, match=f"batch_size and {size} are the same key"):
         _changes(read(kind, ["run", "batch_size=3", f"{size}=4"], ""))  # type: ignore[arg-type]
 
 

@@ -232,7 +232,7 @@ def test_the_next_steps_of_a_table_of_readings(tmp_path, geozoo):
     code, said = geozoo(
         f"checkpoint={folder}", f"input={tmp_path / 'in.csv'}", f"out={tmp_path / 'o.npz'}"
     )
-    assert code == 1 and "a forecaster takes readings in a .csv" in said
+    assert code == 1 and "of a forecaster must be .csv files" in said
 
 
 def test_what_does_not_fit_is_said_in_a_line(energies, frames, tmp_path, geozoo):
@@ -380,9 +380,7 @@ def test_lengths_are_in_the_unit_of_the_training(tmp_path, geozoo):
         out = tmp_path / f"{unit}_out.xyz"
         code, said = geozoo(f"checkpoint={folder}", f"input={tmp_path / unit}.xyz", f"out={out}")
         assert code == 0, said
-        assert ("positions are read in bohr, as in the files of the training" in said) == (
-            unit == "bohr"
-        )
+        assert ("positions are read in bohr, as in the training files" in said) == (unit == "bohr")
         found = ase_io.read(out)
         np.testing.assert_allclose(found.positions, pos, atol=1e-6)
         forces[unit] = found.get_forces()

@@ -106,4 +106,4 @@ def test_a_table_as_csv_is_csv_alone(monkeypatch, capsys) -> None:
 def test_what_would_be_done_is_asked_for(monkeypatch, capsys) -> None:
     assert run(monkeypatch, "reproduce", "9bb205", "dry_run=true") == 0
     said, about = capsys.readouterr()
-    assert "seed=2" in said and "to be met within" in said and about == ""
+    assert "seed=2" in said and "tolerance" in said and about == ""

@@ -151,6 +151,6 @@ def test_ensemble_units_must_agree_or_be_given(predict, tmp_path: Path) -> None:
         "b": with_record(potential(), length_unit_of_file="angstrom"),
     }
     code, said = predict(models, tmp_path / "a.xyz")
-    assert code == 1 and "positions in different units, angstrom and bohr: give length_unit" in said
+    assert code == 1 and "positions in different units, angstrom and bohr: set length_unit" in said
     models = {f"{name}_again": model for name, model in models.items()}
     assert predict(models, tmp_path / "a.xyz", "length_unit=angstrom")[0] == 0

@@ -11,7 +11,7 @@ from geozoo.cli._grammar import read
 from geozoo.runs.errors import RunError
 
 FILES = ("checkpoint=c", "input=i.csv", "out=o.csv")
-#: Every word on a table, as it is typed and as it is understood.
+#: Every key of a table, as it is typed and as it is understood.
 TABLE = {
     "missing": ("[-9999,-1]", [-9999.0, -1.0]),
     "zero_is_missing": ("true", True),
@@ -32,13 +32,13 @@ def _read(words):
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_words_on_a_table_may_have_the_prefix_of_training(name):
+def test_keys_of_a_table_may_have_the_prefix_of_training(name):
     text, value = TABLE[name]
     is_rule = name in ("missing", "zero_is_missing")
     place = f"dataset.{name}" if is_rule else f"dataset.form.{name}"
     for word in (f"{name}={text}", f"dataset.{name}={text}", f"{place}={text}"):
         assert _read([*FILES, word]).table == {name: value}
-    twice = re.escape(f"given more than once: {name} and {place} are one key")
+    twice = re.escape(f"given more than once: {name} and {place} are the same key")
     with pytest.raises(RunError, match=twice):
         _read([*FILES, f"{place}={text}", f"{name}={text}"])
     with pytest.raises(RunError, match=f"given more than once: dataset.{name}"):
@@ -48,7 +48,7 @@ def test_words_on_a_table_may_have_the_prefix_of_training(name):
 @pytest.mark.parametrize(
     "name", ["dataset.path", "dataset.form.missing", "dataset.input", "dataset.ignore_cell"]
 )
-def test_other_words_have_no_prefix(name):
+def test_other_keys_have_no_prefix(name):
     with pytest.raises(RunError, match=f"no key '{name}'"):
         _read([*FILES, f"{name}=true"])
 
