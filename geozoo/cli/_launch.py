@@ -16,9 +16,9 @@ from geozoo.cli._errors import FULL_ERROR, errors_shown
 from geozoo.config import (
     CONFIG_NAME,
     ConfigError,
-    forced_words,
+    forced_overrides,
     hydra_origins,
-    plain_word,
+    plain_override,
     register_entries,
 )
 from geozoo.config.arguments import options_first
@@ -105,7 +105,7 @@ def _run_all(arguments: Sequence[str], *, command: str, screen: Screen) -> list[
         version_base="1.3", config_path="pkg://geozoo.configs", config_name=CONFIG_NAME
     )(job)
     # Otherwise Hydra would print errors in its own format and end the program.
-    with _argv(options_first(forced_words(arguments))), _variable(FULL_ERROR, "1"):
+    with _argv(options_first(forced_overrides(arguments))), _variable(FULL_ERROR, "1"):
         try:
             program()
         except (HydraException, OmegaConfBaseException) as error:
@@ -121,7 +121,7 @@ def _run(cfg: DictConfig, *, command: str, screen: Screen) -> RunOutcome:
     choices = _choices()
     names = str(choices["model"]), str(choices["dataset"])
     folder = RunFolder(prepare(cfg, names=names, origins=hydra_origins(CONFIG_NAME)))
-    overrides = [plain_word(each) for each in HydraConfig.get().overrides.task]
+    overrides = [plain_override(each) for each in HydraConfig.get().overrides.task]
     invocation = {"command": command, "choices": choices, "overrides": overrides}
     outcome = train(cfg, folder, invocation=invocation, is_terminal=screen.has_bars)
     report(outcome, screen)

@@ -1,8 +1,8 @@
-"""Entries of the zoo, and the composition and check of their configs."""
+"""Entries of the zoo, and the composition and validation of their configs."""
 
 from typing import TYPE_CHECKING
 
-from geozoo.config._compose import CONFIG_NAME, compose, forced_words, plain_word
+from geozoo.config._compose import CONFIG_NAME, compose, forced_overrides, plain_override
 from geozoo.config._entries import (
     Entry,
     Recipe,
@@ -38,13 +38,13 @@ __all__ = [
     "configs_folder",
     "entries",
     "fill_missing",
-    "forced_words",
+    "forced_overrides",
     "group_names",
     "hydra_origins",
     "nearest",
     "path_values",
     "places_of_key",
-    "plain_word",
+    "plain_override",
     "recipes",
     "register_entries",
     "regroup",
@@ -54,7 +54,7 @@ __all__ = [
     "zoo_folder",
 ]
 
-#: Names whose modules import omegaconf; they load when first asked for, so ``--help`` stays fast.
+#: Names whose modules import omegaconf; imported on first access, so that ``--help`` stays fast.
 _LAZY = {
     "ConfigError": "_check",
     "check": "_check",

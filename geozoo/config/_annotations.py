@@ -1,4 +1,4 @@
-"""Does a value from YAML fit the annotation of a parameter?"""
+"""Whether a YAML value matches the type annotation of a parameter."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from typing import Any, Literal, Union
 
 _SEQUENCES = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Iterable,
               collections.abc.Collection)  # fmt: skip
-#: Stands for a value that has a fault of its own already.
+#: Placeholder for a value that already has an error of its own.
 UNDECIDED = object()
 _MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 
 
 @dataclass(frozen=True)
 class Built:
-    """Stands for a nested ``_target_`` node: what instantiating it will give."""
+    """Placeholder for the object that a nested ``_target_`` node will instantiate."""
 
     target: Callable[..., Any]
     is_partial: bool
 
 
 def parameters_of(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The parameters of a callable; those that a class hands on by ``**`` are its base's.
+    """The parameters of a callable, including those that a class passes to its base by ``**``.
 
     The latter are never required: the class may pass them itself.
     """
@@ -47,7 +47,7 @@ def parameters_of(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 
 def parameter_types(target: Callable[..., Any]) -> dict[str, Any]:
-    """The resolved annotations of a callable's parameters; Any where they cannot be resolved."""
+    """The resolved annotations of a callable's parameters; Any if they cannot be resolved."""
     handed = _handed_to(target, dict(inspect.signature(target).parameters))
     if handed is not None:
         return {**parameter_types(handed), **_own_types(target.__init__)}
@@ -71,10 +71,10 @@ def _own_types(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def fits(value: Any, annotation: Any) -> bool:
-    """Whether a value (plain YAML data, or `Built`) may be passed to this annotation.
+    """Whether a value (plain YAML data, or `Built`) matches an annotation.
 
-    A whole number fits ``float``, a string fits ``Path``, a list fits a tuple. What the annotation
-    does not decide (type variables, tensor shapes) fits.
+    An int matches ``float``, a string matches ``Path``, a list matches a tuple. Anything that the
+    annotation cannot decide (type variables, tensor shapes) matches.
     """
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
     if value is UNDECIDED or annotation is Any or isinstance(annotation, (str, typing.TypeVar)):
@@ -93,7 +93,7 @@ def fits(value: Any, annotation: Any) -> bool:
 
 
 def describe(annotation: Any) -> str:
-    """The annotation in words for an error message."""
+    """The annotation as text for an error message."""
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(describe(option) for option in args))
@@ -113,7 +113,7 @@ def _built_fits(value: Built, annotation: Any) -> bool:
         return not inspect.isclass(annotation) or annotation is collections.abc.Callable
     if inspect.isclass(annotation) and inspect.isclass(value.target):
         return issubclass(value.target, annotation)
-    return True  # a function: only calling it would tell
+    return True  # a function: its return type is known only after the call
 
 
 def _container_fits(value: Any, origin: Any, args: tuple[Any, ...]) -> bool:

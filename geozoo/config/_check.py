@@ -1,4 +1,4 @@
-"""Holding a composed config against the signatures of what it will build."""
+"""Validation of a composed config against the signatures of the classes that it builds."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from geozoo.config._annotations import (
 from geozoo.config._nearest import nearest
 from geozoo.options import option_groups
 
-#: Keys of a ``_target_`` node that Hydra itself reads.
+#: Keys of a ``_target_`` node that are read by Hydra itself.
 _HYDRA_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 Origin = Callable[[str], str]
 
 
 class ConfigError(ValueError):
-    """Keys or values of a config that nothing could be built from; says which, where and why.
+    """Invalid keys or values of a config; the message gives key, location and reason.
 
     Attributes:
-        exit_code: what a command ends with.
+        exit_code: exit code of a command that fails with this error.
     """
 
     exit_code = 2
@@ -47,20 +47,21 @@ def check(
 ) -> None:
     """Compare every ``_target_`` node of a config with the signature of its target.
 
-    Nothing is built. All faults are collected, so one run shows all of them: unknown keys (with
-    the nearest known one), missing keys, values of a wrong type, targets that cannot be imported.
+    Nothing is instantiated. All errors are collected and reported together: unknown keys (with the
+    closest known one), missing keys, values of a wrong type, targets that cannot be imported.
 
     Args:
         cfg: the composed config.
         root: callable whose parameters are the allowed top-level keys and their types; None: the
             top level is not checked.
-        provided: for a node, the parameters that the program passes itself; the config may
-            neither set nor miss them.
-        open_nodes: nodes in which ``???`` is allowed because the data will fill it.
-        origin: tells the file that set a key; None: not told.
+        provided: for a node, the parameters that the program passes itself; the config must not
+            set them, and they are not required.
+        open_nodes: nodes in which ``???`` is allowed because the dataset fills it in.
+        origin: returns the file that set a key; None: not reported.
 
     Raises:
-        ConfigError: with one line per fault that names key, file and expected type.
+        ConfigError: If the config is invalid, with one line per error that gives key, file and
+            expected type.
 
     >>> check(OmegaConf.create({"node": {"_target_": "fractions.Fraction", "numerator": 3}}))
     """
@@ -69,8 +70,8 @@ def check(
         checker.arguments(cfg, "", root)
     else:
         checker.children(cfg, "")
-    if checker.faults:
-        raise ConfigError("\n".join(checker.faults))
+    if checker.errors:
+        raise ConfigError("\n".join(checker.errors))
 
 
 class _Checker:
@@ -82,36 +83,36 @@ class _Checker:
     ) -> None:  # fmt: skip
         self.cfg = cfg
         self.provided, self.open_nodes, self.origin = provided, open_nodes, origin
-        self.faults: list[str] = []
+        self.errors: list[str] = []
 
-    def fault(self, key: str, text: str) -> None:
+    def report(self, key: str, text: str) -> None:
         where = self.origin(key)
-        self.faults.append(f"{key}: {text}" + (f" [{where}]" if where else ""))
+        self.errors.append(f"{key}: {text}" + (f" [{where}]" if where else ""))
 
     def children(self, node: DictConfig, path: str) -> None:
-        """Check what lies below a node that is no call itself."""
+        """Check the children of a node without a ``_target_``."""
         for key in node:
             self.value(node, key, _join(path, key))
 
     def value(
         self, node: DictConfig | ListConfig, key: Any, path: str, *, kind: type | None = None
     ) -> Any:
-        """The plain value of a key, its own nodes checked; undecided if it has a fault.
+        """The plain value of a key, after a check of its child nodes; undecided if it is invalid.
 
         Args:
-            node: where the key stands.
+            node: the node that holds the key.
             key: the key.
             path: its full path.
-            kind: for a group of options, its class.
+            kind: class of the options, if the key is a group of options.
         """
         if OmegaConf.is_missing(node, key):
             if not path.startswith(tuple(f"{name}." for name in self.open_nodes)):
-                self.fault(path, f"needs a value; give it with {path}=...")
+                self.report(path, f"has no value; set it with {path}=...")
             return UNDECIDED
         try:
             value = node[key]
         except OmegaConfBaseException as error:
-            self.fault(path, f"cannot be resolved: {str(error).splitlines()[0]}")
+            self.report(path, f"cannot be resolved: {str(error).splitlines()[0]}")
             return UNDECIDED
         if isinstance(value, DictConfig) and "_target_" in value:
             return self.call(value, path)
@@ -124,7 +125,7 @@ class _Checker:
         return value
 
     def call(self, node: DictConfig, path: str) -> Any:
-        """Check a ``_target_`` node and return what stands for its result."""
+        """Check a ``_target_`` node and return a placeholder for its result."""
         target = self.target(node, path)
         if target is None:
             return UNDECIDED
@@ -137,17 +138,17 @@ class _Checker:
         try:
             found = pkgutil.resolve_name(name)
         except (ImportError, ValueError, AttributeError, TypeError) as error:
-            self.fault(_join(path, "_target_"), f"cannot import {name!r}: {error}")
+            self.report(_join(path, "_target_"), f"cannot import {name!r}: {error}")
             return None
         if not callable(found):
-            self.fault(_join(path, "_target_"), f"{name!r} is no class or function")
+            self.report(_join(path, "_target_"), f"{name!r} is not a class or function")
             return None
         return found
 
     def arguments(
         self, node: DictConfig, path: str, target: Callable[..., Any], *, is_partial: bool = False
     ) -> None:
-        """Bind the keys of a node to the parameters of its target."""
+        """Check the keys of a node against the parameters of its target."""
         parameters = parameters_of(target)
         hints = parameter_types(target)
         groups = option_groups(target)
@@ -161,27 +162,29 @@ class _Checker:
             full = _join(path, key)
             value = self.value(node, key, full, kind=groups.get(key))
             if key in own:
-                self.fault(full, "is set by the program, not by the config")
+                self.report(full, "is set by the program, not by the config")
             elif key in named:
                 self.type(full, value, hints.get(key, Any))
             elif not takes_any:
                 hint = _meant(key, {n: hints.get(n, Any) for n in named if n not in own}, groups)
-                if not hint and (places := places_of_key(self.cfg, key, full)):
-                    hint = f"; did you mean {' or '.join(places)}?"
-                self.fault(full, f"unknown key of {whole}{hint}")
+                if not hint and (paths := places_of_key(self.cfg, key, full)):
+                    hint = f"; did you mean {' or '.join(paths)}?"
+                self.report(full, f"unknown key of {whole}{hint}")
         if not is_partial:
             for name in named:
                 if name not in node.keys() and name not in own and _is_required(parameters[name]):
                     kind = describe(hints.get(name, Any))
-                    self.fault(_join(path, name), f"is missing; {whole} needs it ({kind})")
+                    self.report(
+                        _join(path, name), f"is missing; it is required by {whole} ({kind})"
+                    )
 
     def group(self, value: Any, path: str, kind: type) -> Any:
-        """Check a group of options and return what stands for the instance of its class."""
+        """Check a group of options and return a placeholder for the instance of its class."""
         if isinstance(value, DictConfig):
             self.arguments(value, path, kind)
             return Built(kind, is_partial=False)
         keys = ", ".join(f"{path}.{name}" for name in _names(kind))
-        self.fault(path, f"is a group of options, {keys}; got {value!r}")
+        self.report(path, f"expected a group of options ({keys}), got {value!r}")
         return UNDECIDED
 
     def type(self, path: str, value: Any, annotation: Any) -> None:
@@ -190,16 +193,16 @@ class _Checker:
         shown = f"{type(value).__name__} {value!r}" if value is not None else "null"
         if isinstance(value, Built):
             shown = _name(value.target) + (" (partial)" if value.is_partial else "")
-        self.fault(path, f"expected {describe(annotation)}, got {shown}")
+        self.report(path, f"expected {describe(annotation)}, got {shown}")
 
 
 def places_of_key(node: DictConfig, key: str, unknown: str = "", path: str = "") -> list[str]:
-    """Where in a config a key stands, as dotted paths.
+    """The dotted paths of a key in a config.
 
     Args:
         node: the config.
         key: the key.
-        unknown: a path that does not count.
+        unknown: a path to leave out.
         path: path of the node itself.
     """
     found = []
@@ -214,17 +217,17 @@ def places_of_key(node: DictConfig, key: str, unknown: str = "", path: str = "")
 
 
 def _meant(key: str, hints: Mapping[str, Any], groups: Mapping[str, type]) -> str:
-    """The known key that an unknown one is most like, of the node itself or of its groups."""
+    """The known key closest to an unknown one, of the node itself or of its groups."""
     inner = {
         f"{name}.{option}": parameter_types(kind)[option]
         for name, kind in groups.items()
         for option in _names(kind)
     }
-    places = {place.rpartition(".")[2]: place for place in (*inner, *hints)}
-    near = nearest(key, places)
+    paths = {path.rpartition(".")[2]: path for path in (*inner, *hints)}
+    near = nearest(key, paths)
     if near is None:
         return ""
-    return f"; did you mean {places[near]} ({describe({**inner, **hints}[places[near]])})?"
+    return f"; did you mean {paths[near]} ({describe({**inner, **hints}[paths[near]])})?"
 
 
 def _names(kind: type) -> list[str]:

@@ -1,4 +1,4 @@
-"""Composing a config from the words of a command line, in a program or a notebook."""
+"""Composition of a config from overrides, in a program or a notebook."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ _NAMES = re.compile(r"[\w.-]+(,[\w.-]+)*")
 _DELAYED = re.compile(r"\$\{oc\.decode:([\w.-]+)\}")
 
 
-def compose(*words: str) -> DictConfig:
-    """The config that ``geozoo-train`` would run with these words.
+def compose(*overrides: str) -> DictConfig:
+    """The config that ``geozoo-train`` would run with these overrides.
 
-    Options that are given by their former names stand in their groups; a `FutureWarning` names
-    them.
+    Options with deprecated names are moved into their groups; a `FutureWarning` lists them.
 
     Args:
-        words: ``group=name`` and ``key=value`` in Hydra's grammar.
+        overrides: ``group=name`` and ``key=value`` in Hydra's grammar.
 
     >>> compose("dataset=rmd17", "recipe=none").dataset.molecule
     'aspirin'
@@ -39,39 +38,39 @@ def compose(*words: str) -> DictConfig:
 
     register_entries()
     with initialize_config_module("geozoo.configs", version_base="1.3"):
-        cfg = hydra_compose(CONFIG_NAME, forced_words(words))
-    given = [word for word in words if "." in word.partition("=")[0]]  # the others name entries
+        cfg = hydra_compose(CONFIG_NAME, forced_overrides(overrides))
+    given = [each for each in overrides if "." in each.partition("=")[0]]  # no choices of entries
     if moved := regroup(cfg, rank=Origins([], given).rank):
         warnings.warn(told(moved), FutureWarning, stacklevel=2)
     return cfg
 
 
-def forced_words(words: Sequence[str]) -> list[str]:
-    """The words as Hydra shall read them.
+def forced_overrides(overrides: Sequence[str]) -> list[str]:
+    """The overrides in the form that Hydra receives.
 
-    Keys below a group get ``++``, so that Hydra takes any key: the check of the composed config
-    then says what is wrong with one it does not know, with the signature at hand, and every
-    argument of a class may be given, whether YAML lists it or not. The name of a recipe becomes an
-    interpolation, which Hydra resolves after it knows the trainer that the recipe's variant needs.
+    Nested keys get the prefix ``++``, so that Hydra accepts any key: the check of the composed
+    config then reports unknown keys against the signatures, and every argument of a class may be
+    set, whether or not the YAML file lists it. The name of a recipe becomes an interpolation, which
+    Hydra resolves after the trainer is known, as the variant of the recipe depends on it.
 
-    >>> forced_words(["recipe=ponita-nbody", "model.num_layers=3", "seed=1"])
+    >>> forced_overrides(["recipe=ponita-nbody", "model.num_layers=3", "seed=1"])
     ['recipe=${oc.decode:ponita-nbody}', '++model.num_layers=3', 'seed=1']
     """
-    return [_forced(word) for word in words]
+    return [_forced(override) for override in overrides]
 
 
-def plain_word(word: str) -> str:
-    """A forced word as it was given.
+def plain_override(override: str) -> str:
+    """The inverse of `forced_overrides` for one override.
 
-    >>> [plain_word(word) for word in forced_words(["recipe=none", "model.num_layers=3"])]
+    >>> [plain_override(each) for each in forced_overrides(["recipe=none", "model.num_layers=3"])]
     ['recipe=none', 'model.num_layers=3']
     """
-    return _DELAYED.sub(r"\1", word.lstrip("+"))
+    return _DELAYED.sub(r"\1", override.lstrip("+"))
 
 
-def _forced(word: str) -> str:
-    key, equals, value = word.partition("=")
+def _forced(override: str) -> str:
+    key, equals, value = override.partition("=")
     if key == "recipe" and _NAMES.fullmatch(value):
         return "recipe=" + ",".join(f"${{oc.decode:{name}}}" for name in value.split(","))
-    is_nested = equals and "." in key and not word.startswith(("-", "+", "~", "hydra"))
-    return f"++{word}" if is_nested else word
+    is_nested = equals and "." in key and not override.startswith(("-", "+", "~", "hydra"))
+    return f"++{override}" if is_nested else override

@@ -1,4 +1,4 @@
-"""What the zoo holds: models, data sets and the recipes of their pairs, found in the folders."""
+"""Models, datasets and recipes of the zoo, found in its folders."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any, Literal
 Kind = Literal["model", "dataset"]
 _TASK = re.compile(r"^\s*-\s*/task@_global_\.task:\s*(\w+)", re.MULTILINE)
 _FOLDERS: dict[str, str] = {"model": "models", "dataset": "datasets"}
-#: What Hydra was told of in this process.
+#: State of the files that are registered with Hydra in this process.
 _registered: list[tuple[Path, int]] | None = None
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A model or data set of the zoo.
+    """A model or dataset of the zoo.
 
     Attributes:
         kind: ``"model"`` or ``"dataset"``, which is also its Hydra group.
-        name: the folder's name, and the word on the command line.
-        folder: where its card, config and recipes lie.
+        name: name of the folder, and on the command line.
+        folder: folder of its card, config and recipes.
         summary: one sentence, the first comment of its config.
     """
 
@@ -38,12 +38,12 @@ class Entry:
 
     @property
     def group(self) -> str:
-        """What it is listed under: ``# Group: baselines`` in the config; empty without such."""
+        """The heading it is listed under, ``# Group: baselines`` in the config; may be empty."""
         return self._comment("Group")
 
     @property
     def extra(self) -> str:
-        """The extra that it needs beside ``train``: ``# Extra: traffic``; empty for none."""
+        """The extra that it needs besides ``train``, ``# Extra: traffic``; empty for none."""
         return self._comment("Extra")
 
     def _comment(self, name: str) -> str:
@@ -54,12 +54,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings of a model for one data set.
+    """Hyperparameters of a model for one dataset.
 
     Attributes:
         model: name of the model.
         variant: ``<dataset>`` or ``<dataset>_<trainer>``.
-        path: the YAML file; of that name, or of the data set's task where it serves all of them.
+        path: the YAML file; named after the variant, or after the task if it is shared by all
+            datasets of the task.
     """
 
     model: str
@@ -68,32 +69,32 @@ class Recipe:
 
     @property
     def is_shared(self) -> bool:
-        """Whether the file serves every data set of a task."""
+        """Whether the file is shared by all datasets of a task."""
         return self.path.stem != self.variant
 
     @property
     def name(self) -> str:
-        """The word on the command line, ``recipe=<model>-<dataset>``."""
+        """The name on the command line, ``recipe=<model>-<dataset>``."""
         return f"{self.model}-{self.variant}"
 
 
 def zoo_folder() -> Path:
-    """The folder that holds ``models/`` and ``datasets/``: of the wheel, or the checkout."""
+    """The folder that holds ``models/`` and ``datasets/``, in the wheel or in the checkout."""
     package = Path(__file__).resolve().parents[1]
     shipped = package / "_zoo"
     return shipped if shipped.is_dir() else package.parent
 
 
 def configs_folder() -> Path:
-    """The folder of the Hydra groups that belong to no entry."""
+    """The folder of the Hydra groups other than models, datasets and recipes."""
     return Path(__file__).resolve().parents[1] / "configs"
 
 
 def entries(kind: Kind) -> list[Entry]:
-    """All models or all data sets, by name.
+    """All models or all datasets, sorted by name.
 
     Raises:
-        ValueError: for another kind.
+        ValueError: If kind is neither ``"model"`` nor ``"dataset"``.
     """
     if kind not in _FOLDERS:
         raise ValueError(f"kind must be one of {tuple(_FOLDERS)}, got {kind!r}")
@@ -102,17 +103,17 @@ def entries(kind: Kind) -> list[Entry]:
 
 
 def recipes() -> list[Recipe]:
-    """The recipes of all models, by name.
+    """The recipes of all models, sorted by name.
 
-    A file ``recipes/<task>.yaml`` serves every data set whose standard task that is and for which
-    the model has no file of its own; ``recipes/<task>_<trainer>.yaml`` likewise.
+    A file ``recipes/<task>.yaml`` applies to every dataset with that standard task for which the
+    model has no recipe of its own; the same holds for ``recipes/<task>_<trainer>.yaml``.
     """
     tasks = {entry.name: standard_task(entry) for entry in entries("dataset")}
     return [recipe for entry in entries("model") for recipe in _recipes_of(entry, tasks)]
 
 
 def standard_task(entry: Entry) -> str:
-    """The task that a data set's config names in its defaults; empty if it names none."""
+    """The task in the defaults list of a dataset's config; empty if there is none."""
     found = _TASK.search(entry.config.read_text(encoding="utf-8"))
     return found[1] if found else ""
 
@@ -121,16 +122,16 @@ def _recipes_of(entry: Entry, tasks: dict[str, str]) -> list[Recipe]:
     own, shared = {}, {}
     for path in (entry.folder / "recipes").glob("*.yaml"):
         task, mark, trainer = path.stem.partition("_")
-        served = [name for name, standard in tasks.items() if standard == task]
-        for variant in (f"{name}{mark}{trainer}" for name in served):
+        datasets = [name for name, standard in tasks.items() if standard == task]
+        for variant in (f"{name}{mark}{trainer}" for name in datasets):
             shared[variant] = Recipe(entry.name, variant, path)
-        if not served:
+        if not datasets:
             own[path.stem] = Recipe(entry.name, path.stem, path)
     return [recipe for _, recipe in sorted({**shared, **own}.items())]
 
 
 def group_names(group: str) -> list[str]:
-    """The words that a group of the command line knows, ``optimizer`` or ``recipe`` for example."""
+    """The entries of a config group, for example ``optimizer`` or ``recipe``."""
     own = [path.stem for path in sorted((configs_folder() / group).glob("*.yaml"))]
     if group == "recipe":
         own += [recipe.name for recipe in recipes()]
@@ -140,17 +141,17 @@ def group_names(group: str) -> list[str]:
 
 
 def trainer_variants() -> list[str]:
-    """The trainers for which a recipe may have a variant: all but the default."""
+    """The trainers for which a recipe may have a variant: all except the default."""
     return [name for name in group_names("trainer") if name != "default"]
 
 
 def register_entries() -> None:
-    """Make every entry and recipe known to Hydra, whatever folder they lie in.
+    """Register every entry and recipe with Hydra.
 
-    A recipe pulls in its variant for the chosen trainer, ``<recipe>_<trainer>``, through a defaults
-    list of its own, so that ``recipe=none`` is without the variant as well. Where a recipe has no
-    such file, the trainer's own lengths are the variant: ``trainer=quick`` is quick for every pair.
-    Files that are known as they are now are not read again.
+    A recipe includes its variant for the chosen trainer, ``<recipe>_<trainer>``, through its own
+    defaults list, so that ``recipe=none`` disables the variant as well. If a recipe has no such
+    file, the settings of the trainer serve as the variant: ``trainer=quick`` is quick for every
+    pair. Files that have not changed are not read again.
     """
     global _registered
     state = _files_now()
@@ -160,7 +161,7 @@ def register_entries() -> None:
 
 
 def _files_now() -> list[tuple[Path, int]]:
-    """Every file that says something, and when it was changed."""
+    """All config files with their modification times."""
     folders = [zoo_folder() / name for name in _FOLDERS.values()] + [configs_folder()]
     return [(p, p.stat().st_mtime_ns) for folder in folders for p in folder.rglob("*.yaml")]
 
@@ -208,18 +209,18 @@ def _plain(path: Path) -> dict[str, Any]:
     return _plain_as_of(path, path.stat().st_mtime_ns)
 
 
-@functools.lru_cache(maxsize=256)  # a recipe of a task serves many data sets
+@functools.lru_cache(maxsize=256)  # a recipe of a task is shared by many datasets
 def _plain_as_of(path: Path, changed: int) -> dict[str, Any]:
     from omegaconf import OmegaConf
 
     content = OmegaConf.to_container(OmegaConf.load(path))
     if not isinstance(content, dict):
-        raise ValueError(f"{path} must hold keys and values, not {type(content).__name__}")
+        raise ValueError(f"{path} must hold a mapping, got {type(content).__name__}")
     return {str(key): value for key, value in content.items()}
 
 
 def _shown(path: Path) -> str:
-    """The path as messages show it: from the zoo's folder, or from the package's."""
+    """The path as shown in messages: relative to the zoo folder or to the package."""
     for root in (zoo_folder(), configs_folder().parents[1]):
         if path.is_relative_to(root):
             return path.relative_to(root).as_posix()

@@ -1,4 +1,4 @@
-"""Completing a model's config with what only the data can know."""
+"""Completion of a model's config with the values that the dataset defines."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ from geozoo.config._check import ConfigError
 def fill_missing(
     node: DictConfig, values: Mapping[str, Any], *, left: Collection[str] = (), name: str = "model"
 ) -> DictConfig:
-    """Replace each ``???`` of a node and its groups by the value of its key, and nothing else.
+    """Replace each ``???`` of a node and its groups by the value of its key.
 
     Args:
-        node: the node, which stays as it is.
-        values: what the data says (``DataSpec.model_arguments()``).
-        left: keys that stay ``???``, because what they stand for is no plain value: tensors.
-        name: the node's name in messages.
+        node: the node, which is not modified.
+        values: values that the dataset defines (``DataSpec.model_arguments()``).
+        left: keys that stay ``???``, because they stand for tensors instead of plain values.
+        name: name of the node in messages.
 
     Raises:
-        ConfigError: with the list of the keys that ``values`` does not have.
+        ConfigError: If ``values`` lacks a key; the message lists all of them.
 
     >>> node = OmegaConf.create({"dim": "???", "width": 8})
     >>> OmegaConf.to_container(fill_missing(node, {"dim": 3, "level": "node"}))
     {'dim': 3, 'width': 8}
     """
-    # A node of its own: keys are told from its top, and interpolations stand for their values.
+    # A copy as a root node: keys are relative to it, and interpolations are resolved.
     filled = OmegaConf.create(OmegaConf.to_container(node, resolve=True))
     assert isinstance(filled, DictConfig)
     missing = sorted(OmegaConf.missing_keys(filled) - set(left))
     unknown = [f"{name}.{key}" for key in missing if _last(key) not in values]
     if unknown:
         known = ", ".join(sorted([*values, *left]))
+        verb = "is" if len(unknown) == 1 else "are"
         raise ConfigError(
-            f"the data set cannot tell {', '.join(unknown)}; it knows {known}. "
-            f"Give a value, for example {unknown[0]}=..."
+            f"{', '.join(unknown)} {verb} not set and the dataset does not define a value; it "
+            f"defines {known}. Set a value, for example {unknown[0]}=..."
         )
     for key in missing:
         OmegaConf.update(filled, key, values[_last(key)])
@@ -45,5 +46,5 @@ def fill_missing(
 
 
 def _last(key: str) -> str:
-    """The name of a key without the groups that it stands in."""
+    """The name of a key without its groups."""
     return key.rpartition(".")[2]

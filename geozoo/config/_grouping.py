@@ -1,4 +1,4 @@
-"""Options that are given by the single names of earlier versions, moved into their groups."""
+"""Options with the flat names of earlier versions, moved into their groups."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Rank = Callable[[str], int]
 def regroup(cfg: DictConfig, *, rank: Rank | None = None) -> dict[str, str]:
     """Move options of every ``_target_`` node into the groups of its class, in place.
 
-    A key of the command line wins over one of a file, and one of a later file over one of an
-    earlier: whichever of the two names it has. Of files that nothing is known of, the former name
-    wins, since the groups stand in the entry's own file.
+    A key of the command line takes precedence over one of a file, and one of a later file over one
+    of an earlier file, whichever of the two names is used. If the order of the files is unknown,
+    the former name takes precedence, since the groups are in the entry's own file.
 
     Args:
         cfg: the config.
-        rank: how late a key was set (`Origins.rank`), below 0 where it is not known; None: of no
-            key.
+        rank: precedence of a key (`Origins.rank`), negative if unknown; None: unknown for all
+            keys.
 
     Returns:
-        The former name of every option that was found under it, and the present one.
+        The current name of every option that was given by its former name, by former name.
 
     Raises:
-        ConfigError: for an option that one place gives both ways.
+        ConfigError: If one file, or the command line, sets an option by both names.
 
     >>> node = {"_target_": "geozoo.models.StgODE", "solver": "rk4", "integrator": {"rtol": 0.1}}
     >>> cfg = OmegaConf.create({"model": node})
@@ -38,17 +38,17 @@ def regroup(cfg: DictConfig, *, rank: Rank | None = None) -> dict[str, str]:
     ({'model.solver': 'model.integrator.solver'}, {'rtol': 0.1, 'solver': 'rk4'})
     """
     moved: dict[str, str] = {}
-    faults: list[str] = []
-    _walk(cfg, "", rank or (lambda key: -1), moved, faults)
-    if faults:
-        raise ConfigError("\n".join(faults))
+    errors: list[str] = []
+    _walk(cfg, "", rank or (lambda key: -1), moved, errors)
+    if errors:
+        raise ConfigError("\n".join(errors))
     return moved
 
 
 def short_name(key: str, cfg: DictConfig) -> str:
-    """The name of an option without its group: what the record of results calls it.
+    """The name of an option without its group, as used in the records of results.
 
-    Names of the record do not change with the groups, so that runs keep their ids.
+    Names in records do not change with the groups, so that runs keep their ids.
 
     Args:
         key: ``model.kernel.degree``, or any other key.
@@ -66,20 +66,20 @@ def short_name(key: str, cfg: DictConfig) -> str:
 
 
 def _walk(
-    node: DictConfig | ListConfig, path: str, rank: Rank, moved: dict[str, str], faults: list[str]
+    node: DictConfig | ListConfig, path: str, rank: Rank, moved: dict[str, str], errors: list[str]
 ) -> None:
     if isinstance(node, DictConfig):
-        _move(node, path, rank, moved, faults)
+        _move(node, path, rank, moved, errors)
     for key in list(node) if isinstance(node, DictConfig) else range(len(node)):
         child = node._get_node(key)
         if isinstance(child, DictConfig | ListConfig) and not (
             child._is_none() or child._is_missing() or child._is_interpolation()
         ):
-            _walk(child, _join(path, key), rank, moved, faults)
+            _walk(child, _join(path, key), rank, moved, errors)
 
 
 def _move(
-    node: DictConfig, path: str, rank: Rank, moved: dict[str, str], faults: list[str]
+    node: DictConfig, path: str, rank: Rank, moved: dict[str, str], errors: list[str]
 ) -> None:
     """Move the options of one node."""
     owners = former_names(_target(node))
@@ -92,10 +92,10 @@ def _move(
         group = owners[key]
         before, now = _join(path, key), _join(path, f"{group}.{key}")
         if plain.get(group) is not None and not isinstance(plain[group], dict):
-            continue  # the check of the config says what is wrong with it
+            continue  # reported by the check of the config
         age, present = rank(before), rank(now)
         if age == present >= 0:
-            faults.append(f"{before}: the former name of {now}, which is given too; leave it out")
+            errors.append(f"{before}: the former name of {now}, which is also given; leave it out")
         moved[before] = now
         with open_dict(node):
             del node[key]
@@ -112,7 +112,7 @@ def _target(node: DictConfig) -> Callable[..., Any] | None:
     try:
         found: Callable[..., Any] = pkgutil.resolve_name(name)
     except (ImportError, ValueError, AttributeError):
-        return None  # the check of the config reports it
+        return None  # reported by the check of the config
     return found
 
 

@@ -1,4 +1,4 @@
-"""Finding the word that was meant."""
+"""Suggestions for misspelt names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word most like this one, if any is like it.
+    """The closest known name, or None if none is similar.
 
     >>> nearest("num_layer", ["num_layers", "degree"])
     'num_layers'

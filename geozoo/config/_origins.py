@@ -1,4 +1,4 @@
-"""Which file, or which word of the command line, set a key of a composed config."""
+"""Which file, or the command line, set a key of a composed config."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Layer:
     """One of the files that a config is composed from.
 
     Attributes:
-        label: how messages name it.
-        package: where its keys lie in the whole, ``"model"`` or ``""``.
+        label: its name in messages.
+        package: path of its keys in the composed config, ``"model"`` or ``""``.
         content: its keys and values.
     """
 
@@ -27,7 +27,7 @@ class Layer:
     content: Any
 
     def has(self, key: str) -> bool:
-        """Whether this file says something about ``key`` of the composed config."""
+        """Whether this file sets ``key`` of the composed config."""
         if self.package:
             if key != self.package and not key.startswith(self.package + "."):
                 return False
@@ -44,26 +44,26 @@ class Layer:
 
 
 class Origins:
-    """Tells for every key where it was set last.
+    """The file, or the command line, that set a key last.
 
     Args:
         layers: the files, lowest precedence first.
-        overrides: the words of the command line, ``key=value``.
+        overrides: the overrides of the command line, ``key=value``.
     """
 
     def __init__(self, layers: Sequence[Layer], overrides: Sequence[str] = ()) -> None:
         self.layers = layers
-        self.keys = [word.split("=", 1)[0].lstrip("+~") for word in overrides]
+        self.keys = [each.split("=", 1)[0].lstrip("+~") for each in overrides]
 
     def rank(self, key: str) -> int:
-        """How late a key was set: the higher, the later; below 0 where it is not known."""
+        """The precedence of a key: higher values were set later; negative if unknown."""
         if any(key == own or key.startswith((f"{own}.", f"{own}[")) for own in self.keys):
             return len(self.layers)
-        places = [place for place, layer in enumerate(self.layers) if layer.has(key)]
-        return places[-1] if places else -1
+        positions = [i for i, layer in enumerate(self.layers) if layer.has(key)]
+        return positions[-1] if positions else -1
 
     def __call__(self, key: str) -> str:
-        """The file, ``"command line"``, or nothing where it is not known."""
+        """The label of the file, ``"command line"``, or an empty string if unknown."""
         if any(key == own or key.startswith((f"{own}.", f"{own}[")) for own in self.keys):
             return "command line"
         for layer in reversed(self.layers):
@@ -74,7 +74,7 @@ class Origins:
 
 
 def hydra_origins(config_name: str) -> Origins:
-    """The origins of the config of the Hydra job that is running.
+    """The origins of the config of the running Hydra job.
 
     Args:
         config_name: name of the primary config.
@@ -84,12 +84,12 @@ def hydra_origins(config_name: str) -> Origins:
     from hydra.types import RunMode
 
     loader = cast("ConfigLoaderImpl", GlobalHydra.instance().config_loader())
-    # Unresolved: a recipe's name must stay the interpolation that Hydra was given.
+    # Unresolved: the name of a recipe must stay the interpolation that Hydra received.
     given = HydraConfig.get().overrides.task
-    words = cast(list[str], OmegaConf.to_container(cast(ListConfig, given), resolve=False))
+    overrides = cast(list[str], OmegaConf.to_container(cast(ListConfig, given), resolve=False))
     groups = HydraConfig.get().runtime.choices
-    values = [word for word in words if word.partition("=")[0].lstrip("+~") not in groups]
-    defaults = loader.compute_defaults_list(config_name, words, RunMode.RUN)
+    values = [each for each in overrides if each.partition("=")[0].lstrip("+~") not in groups]
+    defaults = loader.compute_defaults_list(config_name, overrides, RunMode.RUN)
     layers = []
     for default in defaults.defaults:
         found = loader.repository.load_config(default.config_path) if default.config_path else None

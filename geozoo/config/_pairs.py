@@ -1,4 +1,4 @@
-"""Which models fit which data sets, told from their classes and configs before any data is read."""
+"""Which models fit which datasets, from their classes and configs, before any data is read."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from geozoo.config._entries import Entry, configs_folder, entries, standard_task
 from geozoo.contracts import Fitted, family_of
 from geozoo.contracts.families import lacking_outputs
 
-_TAKES = {"geometric": "takes graphs with positions", "forecasting": "forecasts series"}
-_HOLDS = {"geometric": "holds graphs with positions", "forecasting": "holds series of sensors"}
+_TAKES = {"geometric": "takes graphs with positions", "forecasting": "forecasts time series"}
+_HOLDS = {"geometric": "holds graphs with positions", "forecasting": "holds time series of sensors"}
 
 
 def check_pair(
     model: Mapping[str, Any], dataset: Mapping[str, Any], task: Mapping[str, Any], *,
     names: tuple[str, str],
 ) -> None:  # fmt: skip
-    """Refuse a model that cannot learn the task of a data set, before any data is read.
+    """Reject a model that cannot learn the task of a dataset, before any data is read.
 
     Args:
         model: config node of the model.
-        dataset: config node of the data set.
+        dataset: config node of the dataset.
         task: config node of the task.
-        names: of model and data set on the command line.
+        names: names of model and dataset on the command line.
 
     Raises:
-        ConfigError: with the reason, the models that fit the data set and the data sets that fit
-            the model.
+        ConfigError: If they do not fit; the message gives the reason, the models that fit the
+            dataset and the datasets that fit the model.
     """
     reason = misfit(model, dataset, task, names=names)
     if reason is None:
@@ -43,7 +43,7 @@ def check_pair(
     ]
     raise ConfigError(
         f"{reason}. Models that fit dataset={names[1]}: {_listed(own)}; "
-        f"data sets that fit model={names[0]}: {_listed(data)}"
+        f"datasets that fit model={names[0]}: {_listed(data)}"
     )
 
 
@@ -51,13 +51,13 @@ def misfit(
     model: Mapping[str, Any], dataset: Mapping[str, Any], task: Mapping[str, Any], *,
     names: tuple[str, str],
 ) -> str | None:  # fmt: skip
-    """Why a model cannot learn the task of a data set; None where nothing is known against it.
+    """Why a model cannot learn the task of a dataset; None if no reason is known.
 
     Args:
         model: config node of the model.
-        dataset: config node of the data set.
+        dataset: config node of the dataset.
         task: config node of the task.
-        names: of model and data set, for the reason.
+        names: names of model and dataset, for the message.
     """
     of_model, of_data = f"model={names[0]}", f"dataset={names[1]}"
     network, module, kind = (_target(node) for node in (model, dataset, task))
@@ -69,9 +69,9 @@ def misfit(
         return f"task {what} {_TAKES[wanted]}; {of_data} {_HOLDS[data]}"
     keys = {str(key) for key in model.keys()}  # noqa: SIM118  (a DictConfig denies missing ones)
     if lacking := lacking_outputs(keys, _known(kind, "outputs") or ()):
-        return f"{of_model} has no {lacking} outputs; {of_data} (task {what}) asks for them"
+        return f"{of_model} has no {lacking} outputs; {of_data} (task {what}) requires them"
     if _known(kind, "needs_positions") and _known(network, "sees_positions") is False:
-        return f"{of_model} does not see positions; {of_data} (task {what}) needs forces"
+        return f"{of_model} does not use positions; {of_data} (task {what}) needs forces"
     if _is_fitted(network) and _known(kind, "fits_models") is False:
         return f"{of_model} is fitted, not trained; {of_data} (task {what}) needs a trained model"
     dims, dim = _known(network, "dims"), _known(module, "dim")
@@ -85,7 +85,7 @@ def _is_fitted(network: Callable[..., Any] | None) -> bool:
 
 
 def _family_of_model(network: Callable[..., Any] | None) -> str | None:
-    """The family of a class; None for one that says none, which its task then judges."""
+    """The family of a model class; None if it declares none, and its task decides."""
     try:
         return family_of(network) if isinstance(network, type) else None
     except (AttributeError, TypeError):
@@ -93,7 +93,7 @@ def _family_of_model(network: Callable[..., Any] | None) -> str | None:
 
 
 def _family_of_data(name: str) -> str | None:
-    """The family of an entry's standard task; None for a data set that is no entry."""
+    """The family of an entry's standard task; None for a dataset that is not an entry."""
     for entry in entries("dataset"):
         if entry.name == name:
             return _known(_target(_task_of(entry)), "family")
@@ -105,7 +105,7 @@ def _known(target: Any, name: str) -> Any:
 
 
 def _target(node: Mapping[str, Any]) -> Callable[..., Any] | None:
-    """The class of a node; None where a library that it needs is not installed."""
+    """The class of a node; None if it cannot be imported."""
     try:
         found: Callable[..., Any] = pkgutil.resolve_name(str(node.get("_target_")))
     except (ImportError, ValueError, AttributeError):
@@ -130,4 +130,4 @@ def _loaded(path: Path) -> Mapping[str, Any]:
 
 
 def _listed(names: Collection[str]) -> str:
-    return ", ".join(names) or "none of the zoo"
+    return ", ".join(names) or "none in the zoo"

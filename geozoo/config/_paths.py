@@ -1,4 +1,4 @@
-"""Which keys of a config are paths: those whose parameter is annotated as one."""
+"""The keys of a config that are paths: those whose parameter is annotated as one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from geozoo.options import option_groups
 
 
 def path_values(cfg: DictConfig, *, root: Callable[..., Any] | None = None) -> dict[str, str]:
-    """The value of every key of a config that stands for a path; keys without a value are left out.
+    """The values of all path keys of a config; keys without a value are left out.
 
     Args:
         cfg: the composed config.
@@ -52,7 +52,7 @@ def _target(node: DictConfig) -> Callable[..., Any] | None:
     try:
         target: Callable[..., Any] | None = None if name is None else pkgutil.resolve_name(name)
     except (ImportError, ValueError, AttributeError):
-        return None  # the check of the config reports it
+        return None  # reported by the check of the config
     return target
 
 

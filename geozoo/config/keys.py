@@ -1,4 +1,4 @@
-"""What is said of keys on a command line, in one wording for all commands."""
+"""Messages about command-line keys, shared by all commands."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ def unknown_message(key: str, known: Sequence[str], *, meant: str | None = None)
     """The message for a key that does not exist.
 
     Args:
-        key: what was given.
-        known: the keys that exist.
-        meant: what was meant, where it is more than a similar key.
+        key: the given key.
+        known: the valid keys.
+        meant: a suggestion if no valid key is similar.
 
     >>> unknown_message("inptu", ["input", "out"])
-    "there is no key 'inptu'. Did you mean input? Known: input, out."
+    "unknown key 'inptu'. Did you mean input? Known: input, out."
     """
     near = nearest(key, known) or meant
     hint = f" Did you mean {near}?" if near else ""
-    return f"there is no key {key!r}.{hint} Known: {', '.join(known)}."
+    return f"unknown key {key!r}.{hint} Known: {', '.join(known)}."
 
 
-def no_key_message(word: str) -> str:
-    """The message for an argument that is no ``key=value``."""
-    return f"{word!r} is no key=value"
+def no_key_message(argument: str) -> str:
+    """The message for an argument that is not of the form ``key=value``."""
+    return f"expected key=value, got {argument!r}"
 
 
 def first_lines(error: BaseException) -> str:
-    r"""The first line of an error of Hydra or OmegaConf, and that of its cause.
+    r"""The first line of an error of Hydra or OmegaConf, and of its cause.
 
     >>> first_lines(ValueError("cannot override x\nSee https://..."))
     'cannot override x'

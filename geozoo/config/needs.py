@@ -1,4 +1,4 @@
-"""Which extra of the package a command needs, from the config of what it names."""
+"""Which extras of the package a command needs, from the configs of its entries."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from geozoo.config._entries import entries
 
-#: Beginnings of words that need an extra, whatever the model and the data.
-_WORDS = {
+#: Beginnings of arguments that need an extra, for any model and dataset.
+_ARGUMENTS = {
     "hydra/launcher=submitit": "slurm",
     "logger=tensorboard": "log",
     "logger=wandb": "log",
 }
-#: Endings of files that are read or written by libraries of an extra.
+#: Extensions of files that need a library of an extra.
 _FILES = {
     ".sdf": "molecules", ".xyz": "molecules", ".extxyz": "molecules", ".traj": "molecules",
     ".onnx": "onnx",
@@ -21,22 +21,22 @@ _FILES = {
 
 
 def needed_extras(command: str) -> list[str]:
-    """The extras beside ``train`` that a command line needs, by name.
+    """The names of the extras besides ``train`` that a command line needs.
 
     >>> needed_extras("geozoo-train model=gram_ode dataset=extxyz dataset.path=a.xyz")
     ['molecules', 'traffic']
     """
     found = set()
-    by_word = {f"{e.kind}={e.name}": e.extra for k in ("model", "dataset") for e in entries(k)}
-    for word in shlex.split(command, comments=True):
-        found.add(by_word.get(word, ""))
-        found |= {extra for start, extra in _WORDS.items() if word.startswith(start)}
-        found |= {extra for ending, extra in _FILES.items() if word.endswith(ending)}
+    by_entry = {f"{e.kind}={e.name}": e.extra for k in ("model", "dataset") for e in entries(k)}
+    for argument in shlex.split(command, comments=True):
+        found.add(by_entry.get(argument, ""))
+        found |= {extra for start, extra in _ARGUMENTS.items() if argument.startswith(start)}
+        found |= {extra for ending, extra in _FILES.items() if argument.endswith(ending)}
     return sorted(found - {""})
 
 
 def needs(*extras: str) -> str:
-    """What is said of extras beside an example or a name; nothing for none.
+    """The note about extras next to an example or a name; empty without extras.
 
     >>> needs("traffic")
     'needs the extra traffic'
@@ -48,7 +48,7 @@ def needs(*extras: str) -> str:
 
 
 def with_needs(lines: Sequence[str]) -> list[str]:
-    """Examples for a shell, with a comment where one needs an extra; other lines stay.
+    """Shell examples, with a comment on those that need an extra; other lines are unchanged.
 
     >>> with_needs(["examples:", "  geozoo predict input=a.xyz out=b.npz"])[1]
     '  geozoo predict input=a.xyz out=b.npz   # needs the extra molecules'
@@ -57,7 +57,7 @@ def with_needs(lines: Sequence[str]) -> list[str]:
 
 
 def _with_needs(line: str) -> str:
-    said = needs(*needed_extras(line))
-    if not said:
+    note = needs(*needed_extras(line))
+    if not note:
         return line
-    return f"{line}; {said}" if "#" in line else f"{line}   # {said}"
+    return f"{line}; {note}" if "#" in line else f"{line}   # {note}"

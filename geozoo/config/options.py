@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the top level of a config may hold; the check compares it with these annotations.
+    """The top-level keys of a config and their types, against which it is checked.
 
     Attributes:
         model: node of the network.
@@ -20,17 +20,19 @@ class RunOptions:
         schedule: partial node, called with the optimizer and the number of epochs.
         trainer: node of `geozoo.runs.Trainer`.
         logger: nodes of Lightning loggers by name.
-        seed: seed of weights, shuffle order and rotations.
-        runs: folder of all run folders.
-        run_dir: folder of this run; None: named by model, data set, time and seed.
-        ema_decay: decay of averaged weights per step; None: no averaging.
-        early_stopping_patience: validations without improvement before the end; None: never.
+        seed: random seed of weights, shuffle order and rotations.
+        runs: folder that holds all run folders.
+        run_dir: folder of this run; None: named after model, dataset, time and seed.
+        ema_decay: decay per step of the exponential moving average of the weights; None: none.
+        early_stopping_patience: validations without improvement before training stops; None:
+            no early stopping.
         test: whether the best checkpoint is tested at the end.
-        init_from: trained model, run folder or checkpoint whose weights a new run begins from.
-        freeze: names of parameters that stay as they are, with ``*``.
-        adapter_rank: rank of trained updates of linear maps, everything else stays; None: none.
-        adapter_layers: names of the linear maps that get one, with ``*``.
-        adapter_trained: names of parameters that are trained beside the updates, with ``*``.
+        init_from: trained model, run folder or checkpoint that initialises the weights.
+        freeze: names of parameters to freeze, with ``*``.
+        adapter_rank: rank of low-rank adapters of linear layers, with all other weights frozen;
+            None: no adapters.
+        adapter_layers: names of the linear layers that get an adapter, with ``*``.
+        adapter_trained: names of parameters that are trained besides the adapters, with ``*``.
     """
 
     model: Any

@@ -83,7 +83,7 @@ def test_what_stood_for_a_missing_reading_does_so_again(run_once, tmp_path):
         ("model.width=3", RunError, "the model stays"),
         ("dataset.sensors=3", ConfigError, "dataset.sensors: unknown key"),
         ("task.los=mse", ConfigError, "task.los: unknown key"),
-        ("dataset=nbdoy", ConfigError, "no dataset called 'nbdoy'. Did you mean nbody"),
+        ("dataset=nbdoy", ConfigError, "unknown dataset 'nbdoy'. Did you mean nbody"),
     ],
 )
 def test_words_that_do_not_fit(word, error, message, forecaster):

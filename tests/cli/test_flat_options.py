@@ -101,7 +101,7 @@ def test_a_sweep_tells_it_once(geozoo_train: Train, capsys: pytest.CaptureFixtur
     [
         (
             ("model.use_time=true", "model.extensions.use_time=true"),
-            "model.use_time: the former name of model.extensions.use_time, which is given too",
+            "model.use_time: the former name of model.extensions.use_time, which is also given",
         ),
         (
             ("model.extensions.use_tim=true",),
@@ -118,7 +118,7 @@ def test_a_sweep_tells_it_once(geozoo_train: Train, capsys: pytest.CaptureFixtur
         ),
         (
             ("model.integrator=rk4",),
-            "model.integrator: is a group of options, model.integrator",
+            "model.integrator: expected a group of options (model.integrator",
         ),
     ],
 )

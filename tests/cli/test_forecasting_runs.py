@@ -78,7 +78,7 @@ def test_a_fitted_model_is_tested_again_from_its_checkpoint(run, monkeypatch, ca
 def test_a_forecaster_is_refused_for_other_data(geozoo_train, capsys):
     assert geozoo_train("model=stid", "dataset=tiny") == 2
     said = " ".join("".join(capsys.readouterr()).split())
-    assert "model=stid forecasts series; dataset=tiny holds graphs" in said
+    assert "model=stid forecasts time series; dataset=tiny holds graphs" in said
 
 
 def test_recipes_of_a_task_serve_its_data_sets():

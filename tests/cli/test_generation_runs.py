@@ -123,7 +123,7 @@ def test_a_file_that_is_no_checkpoint_is_named(
         (["out=/nowhere/a.sdf"], "out: there is no folder /nowhere"),
         (["n=3", "n=4"], "given more than once: n"),
         (["out=a.pdb"], r"out must end in \.sdf or \.xyz"),
-        (["what=1"], "there is no key 'what'"),
+        (["what=1"], "unknown key 'what'"),
     ],
 )
 def test_faults_are_told_before_anything_is_loaded(

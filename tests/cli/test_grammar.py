@@ -64,9 +64,9 @@ def test_a_value_may_stand_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (["a", "n=1", "--number=2"], "given more than once: n and --number are the same key"),
         (["a", "layers=1", "cake.layers=1"], "layers and cake.layers are the same key"),
         (["a", "notes=1", "notes=2"], "given more than once: notes"),
-        (["a", "haet=1"], "there is no key 'haet'. Did you mean heat? Known: recipe, toppings, n"),
-        (["a", "--heat", "1"], "there is no key '--heat'. Did you mean heat?"),
-        (["a", "some.key=1"], "there is no key 'some.key'"),
+        (["a", "haet=1"], "unknown key 'haet'. Did you mean heat? Known: recipe, toppings, n"),
+        (["a", "--heat", "1"], "unknown key '--heat'. Did you mean heat?"),
+        (["a", "some.key=1"], "unknown key 'some.key'"),
         (["a", "--out"], "--out needs a value"),
         (["a", "n=0"], "n must be a whole number in 1..12, got '0'"),
         (["a", "n=13"], "n must be a whole number in 1..12, got '13'"),
@@ -148,7 +148,7 @@ def test_a_test_takes_keys_of_the_config_as_they_are() -> None:
     assert found.changes == changes  # type: ignore[attr-defined]
     with pytest.raises(UsageError, match="given more than once: dataset.seed"):
         read(kind, ["run", "dataset.seed=1", "+dataset.seed=2"], "geozoo evaluate")
-    with pytest.raises(UsageError, match="no key 'protocl'. Did you mean protocol?"):
+    with pytest.raises(UsageError, match="unknown key 'protocl'. Did you mean protocol?"):
         read(kind, ["run", "protocl=stsgcn"], "geozoo evaluate")
 
 
@@ -171,5 +171,5 @@ def test_same_names_everywhere(name: str) -> None:
     said = help_text(kind, f"geozoo {name}")
     for each in keys - {"given", "changes"}:
         assert f"\n  {each} " in said
-    with pytest.raises(UsageError, match=r"there is no key 'no_such_key'"):
+    with pytest.raises(UsageError, match=r"unknown key 'no_such_key'"):
         read(kind, ["no_such_key=1"], f"geozoo {name}")

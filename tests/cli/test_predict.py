@@ -246,7 +246,7 @@ def test_what_does_not_fit_is_said_in_a_line(energies, frames, tmp_path, geozoo)
         ({"checkpoint": "ponita-nothing"}, 1, "there is no trained model 'ponita-nothing'"),
         ({"zero_is_missing": "yes"}, 2, "zero_is_missing must be true or false"),
         ({"missing": "x"}, 2, "missing must be a number, got 'x'"),
-        ({"batch": 3}, 2, "there is no key 'batch'. "),
+        ({"batch": 3}, 2, "unknown key 'batch'. "),
         ({"input": ""}, 2, "missing: input="),
     ):
         found, said = geozoo(*(f"{key}={value}" for key, value in (given | change).items()))

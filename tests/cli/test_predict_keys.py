@@ -49,7 +49,7 @@ def test_keys_of_a_table_may_have_the_prefix_of_training(name):
     "name", ["dataset.path", "dataset.form.missing", "dataset.input", "dataset.ignore_cell"]
 )
 def test_other_keys_have_no_prefix(name):
-    with pytest.raises(RunError, match=f"no key '{name}'"):
+    with pytest.raises(RunError, match=f"unknown key '{name}'"):
         _read([*FILES, f"{name}=true"])
 
 

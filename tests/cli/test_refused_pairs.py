@@ -25,12 +25,12 @@ def _untouchable(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (
             ("model=stid", "dataset=nbody"),
-            "model=stid forecasts series; dataset=nbody holds graphs with positions. Models that "
-            "fit dataset=nbody: egnn, nequip, painn, ponita, segnn, tensornet; data sets that fit "
-            "model=stid: los_loop,",
+            "model=stid forecasts time series; dataset=nbody holds graphs with positions. Models "
+            "that fit dataset=nbody: egnn, nequip, painn, ponita, segnn, tensornet; datasets that "
+            "fit model=stid: los_loop,",
         ),
         (("model=ponita", "dataset=los_loop"), "Models that fit dataset=los_loop: agcrn, dcrnn,"),
-        (("model=composition", "dataset=nbody"), "data sets that fit model=composition: qm9"),
+        (("model=composition", "dataset=nbody"), "datasets that fit model=composition: qm9"),
         (("model=stid", "dataset=qm9", "task=forecasting"), "dataset=qm9 holds graphs"),
         (
             ("model=vector_autoregression", "dataset=traffic_synthetic",
@@ -64,5 +64,5 @@ def test_a_test_on_other_data_is_refused_as_well(capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit):
         run_command("evaluate", ["ponita-nbody_small", "dataset=los_loop"])
     said = " ".join(capsys.readouterr().err.split())
-    assert "takes graphs with positions; dataset=los_loop holds series" in said
+    assert "takes graphs with positions; dataset=los_loop holds time series" in said
     assert "touched" not in said

@@ -20,7 +20,7 @@ def _said(capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("model=tinny", "no model called 'tinny'. Did you mean tiny?"),
+        ("model=tinny", "unknown model 'tinny'. Did you mean tiny?"),
         ("dataset=nbdoy", "Did you mean nbody?"),
         ("recipe=ponita-nbdoy", "Did you mean ponita-nbody?"),
         ("trainer=quik", "Did you mean quick?"),
@@ -109,7 +109,7 @@ def test_a_model_argument_that_the_data_cannot_tell(
     path = configs / "model" / "tiny.yaml"
     path.write_text(path.read_text().replace("width: 8", "width: ???"))
     assert geozoo_train(*TINY) == 2
-    assert "the data set cannot tell model.width" in _said(capsys)
+    assert "model.width is not set and the dataset does not define a value" in _said(capsys)
 
 
 def test_an_endless_training_has_a_schedule_without_an_end(
@@ -146,7 +146,7 @@ def test_slurm_that_is_not_there(
     monkeypatch.setattr(_words, "_has_submitit", lambda: True)
     monkeypatch.setattr(_words, "which", lambda name: None)
     assert geozoo_train(*TINY, "-m", "seed=0,1", "hydra/launcher=submitit_slurm") == 2
-    assert "needs the programs of SLURM; sbatch and srun cannot be found" in _said(capsys)
+    assert "needs SLURM, but sbatch and srun cannot be found" in _said(capsys)
     words = ["hydra/launcher=submitit_slurm"]
     assert _words.wrong_argument([*words, "--cfg", "job"]) is None
     words = ["-m", *words]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from geozoo.config import configs_folder, forced_words, plain_word
+from geozoo.config import configs_folder, forced_overrides, plain_override
 from geozoo.config.arguments import GROUPS, wrong_argument
 from geozoo.config.options import RunOptions
 
@@ -28,13 +28,13 @@ def test_words_that_are_for_others_to_judge(word: str) -> None:
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("model=ponitta", "no model called 'ponitta'. Did you mean ponita?"),
-        ("dataset=nbody,rmd71", "no dataset called 'rmd71'. Did you mean rmd17?"),
+        ("model=ponitta", "unknown model 'ponitta'. Did you mean ponita?"),
+        ("dataset=nbody,rmd71", "unknown dataset 'rmd71'. Did you mean rmd17?"),
         ("optimizer=sgd9", "Known: adam, adamw."),
         ("recipe=ponita-nbodi", "Did you mean ponita-nbody?"),
-        ("datasets=nbody", "no key 'datasets'. Did you mean dataset?"),
+        ("datasets=nbody", "unknown key 'datasets'. Did you mean dataset?"),
         ("batch_size=3", "Did you mean dataset.loader.batch_size? Known: "),
-        ("epochs=3", "no key 'epochs'. Known: adapter_layers, "),
+        ("epochs=3", "unknown key 'epochs'. Known: adapter_layers, "),
     ],
 )
 def test_wrong_arguments_are_named_with_what_was_meant(word: str, message: str) -> None:
@@ -64,9 +64,9 @@ def test_the_eight_groups_are_all_there_is() -> None:
     assert folders == set(GROUPS) - {"model", "dataset"}
 
 
-def test_forced_words_can_be_taken_back() -> None:
+def test_forced_overrides_can_be_taken_back() -> None:
     words = ["model=ponita", "recipe=a,b-c", "model.num_layers=3", "+x.y=1", "seed=2"]
-    taken = [plain_word(word) for word in forced_words(words)]
+    taken = [plain_override(word) for word in forced_overrides(words)]
     assert taken == ["model=ponita", "recipe=a,b-c", "model.num_layers=3", "x.y=1", "seed=2"]
 
 

@@ -77,8 +77,8 @@ def test_nodes_that_can_be_built(node: dict[str, Any]) -> None:
         ({"channels": 3, "scale": "big"}, r"node\.scale: expected float or null, got str 'big'"),
         ({"channels": True}, r"expected int, got bool True"),
         ({"channels": None}, r"expected int, got null"),
-        ({}, r"node\.channels: is missing; .*Network needs it \(int\)"),
-        ({"channels": "???"}, r"node\.channels: needs a value; give it with node\.channels=\.\.\."),
+        ({}, r"node\.channels: is missing; it is required by .*Network \(int\)"),
+        ({"channels": "???"}, r"node\.channels: has no value; set it with node\.channels=\.\.\."),
         ({"channels": "${nowhere}"}, r"node\.channels: cannot be resolved: .*nowhere"),
         (
             {"channels": 3, "options": _nested(batch_size="x")},
@@ -98,7 +98,7 @@ def test_nodes_that_can_be_built(node: dict[str, Any]) -> None:
             r"expected Options or null, got .*\(partial\)",
         ),
         ({"target": "Netwrk"}, r"node\._target_: cannot import '.*Netwrk'"),
-        ({"target": "_HERE"}, r"node\._target_: .* is no class or function"),
+        ({"target": "_HERE"}, r"node\._target_: .* is not a class or function"),
         ({"target": "open_function", "whatever": 1}, r"node\.first: is missing"),
     ],
 )  # fmt: skip

@@ -16,6 +16,6 @@ def test_exactly_the_missing_keys_are_filled() -> None:
 def test_what_the_data_cannot_tell_is_listed() -> None:
     node = OmegaConf.create({"dim": "???", "radius": "???", "inner": {"size": "???"}})
     with pytest.raises(
-        ConfigError, match=r"cannot tell model\.inner\.size, model\.radius; it knows dim"
+        ConfigError, match=r"model\.inner\.size, model\.radius are not set .*; it defines dim"
     ):
         fill_missing(node, {"dim": 3})

@@ -68,15 +68,15 @@ def test_a_sound_group_is_accepted() -> None:
         ),
         (
             {"kernel": 3},
-            "model.kernel: is a group of options, model.kernel.degree, model.kernel.mode, "
-            "model.kernel.table; got 3",
+            "model.kernel: expected a group of options (model.kernel.degree, model.kernel.mode, "
+            "model.kernel.table), got 3",
         ),
-        ({"kernel": None}, "model.kernel: is a group of options, model.kernel.degree, "),
+        ({"kernel": None}, "model.kernel: expected a group of options (model.kernel.degree, "),
         (
             {"kernel": {"width": 3}},
             "unknown key of test_grouping.Kernel; did you mean model.width?",
         ),
-        ({"kernel": {"degree": "???"}}, "model.kernel.degree: needs a value; give it with model.k"),
+        ({"kernel": {"degree": "???"}}, "model.kernel.degree: has no value; set it with model.k"),
     ],
 )
 def test_a_fault_in_a_group_is_told_as_any_other(options: dict[str, Any], message: str) -> None:
@@ -89,7 +89,7 @@ def test_what_the_data_knows_is_filled_in_a_group_too() -> None:
     node = OmegaConf.create({"width": "???", "kernel": {"degree": "???", "mode": "full"}})
     filled = fill_missing(node, {"width": 4, "degree": 2})
     assert filled == {"width": 4, "kernel": {"degree": 2, "mode": "full"}}
-    with pytest.raises(ConfigError, match=r"cannot tell model\.kernel\.degree; it knows width"):
+    with pytest.raises(ConfigError, match=r"model\.kernel\.degree is not set .*; it defines width"):
         fill_missing(node, {"width": 4})
 
 
@@ -135,7 +135,9 @@ def test_the_later_place_wins_by_whatever_name(
 def test_one_place_must_not_use_both_names(words: list[str]) -> None:
     both = {"degree": 1, "kernel": {"degree": 2}}
     origins = Origins([] if words else [Layer("recipe", "model", both)], words)
-    message = r"^model\.degree: the former name of model\.kernel\.degree, which is given too; leave"
+    message = (
+        r"^model\.degree: the former name of model\.kernel\.degree, which is also given; leave"
+    )
     with pytest.raises(ConfigError, match=message):
         regroup(config(**both), rank=origins.rank)
 

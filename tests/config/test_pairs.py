@@ -43,13 +43,13 @@ def test_a_pair_fits_exactly_where_family_and_task_do(model: str, dataset: str) 
     [
         (
             "stid", "nbody",
-            ["model=stid forecasts series; dataset=nbody holds graphs with positions.",
+            ["model=stid forecasts time series; dataset=nbody holds graphs with positions.",
              "Models that fit dataset=nbody: egnn, nequip, painn, ponita, segnn, tensornet;",
-             "data sets that fit model=stid: los_loop, metr_la,"],
+             "datasets that fit model=stid: los_loop, metr_la,"],
         ),
         ("ponita", "los_loop", ["model=ponita takes graphs with positions; dataset=los_loop"]),
         ("composition", "nbody", ["no vector outputs", "that fit model=composition: qm9"]),
-        ("composition", "rmd17", ["does not see positions", "needs forces"]),
+        ("composition", "rmd17", ["does not use positions", "needs forces"]),
         ("segnn", "mnist_pixels", ["needs positions in 3 dimensions; dataset=mnist_pixels has 2"]),
     ],
 )  # fmt: skip
@@ -69,7 +69,7 @@ def test_a_task_of_another_family_and_one_for_trained_models() -> None:
     assert "is fitted, not trained" in str(misfit(cfg.model, cfg.dataset, task, names=names))
     task = OmegaConf.load(configs_folder() / "task" / "regression.yaml")
     names = ("ponita", "traffic_csv")
-    with pytest.raises(ConfigError, match="holds series"):
+    with pytest.raises(ConfigError, match="holds time series"):
         check_pair(MODELS["ponita"], DATASETS["traffic_csv"], task, names=names)
 
 
