@@ -1,1 +1,1 @@
-"""Reports of runs: plots, the HTML page, and tables on the screen."""
+"""Reports of runs: figures, the HTML page, and tables on the terminal."""

@@ -1,4 +1,4 @@
-"""``geozoo results``: the recorded runs on the screen."""
+"""``geozoo results``: a table of the recorded runs."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from geozoo.report.sheet import Column, Sheet
 from geozoo.results.ledger import Run, select_runs
 from geozoo.results.rows import Result, shown_number
 
-#: Metrics of a run that are shown.
+#: Number of metrics shown per run.
 _SHOWN = 2
 
 
-def show_results(words: Sequence[str], screen: Screen) -> None:
-    """List the runs that all words occur in, a line for each of their main metrics.
+def show_results(terms: Sequence[str], screen: Screen) -> None:
+    """List the runs that match all search terms, with one line per main metric.
 
     Args:
-        words: see `geozoo.results.ledger.select_runs`.
-        screen: where to.
+        terms: search terms, see `geozoo.results.ledger.select_runs`.
+        screen: screen that prints the table.
 
     Raises:
-        ValueError: when there is no such run.
+        ValueError: If no run matches.
     """
-    runs = select_runs(words)
+    runs = select_runs(terms)
     if not runs:
-        raise ValueError(f"no recorded run has all of the words {' '.join(words)!r}")
+        raise ValueError(f"no recorded run matches all terms of {' '.join(terms)!r}")
     captions = [Column(name, "caption", is_shared=True) for name in ("data", "training", "run")]
     numbers = ("metric", "value", "baseline", "published")
     table = Sheet(Column("id", "caption", is_shared=True), *numbers, *captions)
@@ -33,17 +33,19 @@ def show_results(words: Sequence[str], screen: Screen) -> None:
         for row in main_metrics(run):
             table.add(run.id, *_numbers(row), data_of(row), row.training, run.label)
     screen.show(table)
-    screen.note("geozoo reproduce <id> runs one again; geozoo table <data> compares", style="dim")
+    screen.note(
+        "geozoo reproduce <id> repeats a run; geozoo table <data> compares methods", style="dim"
+    )
 
 
 def main_metrics(run: Run) -> list[Result]:
-    """The metrics that say most: those with a published number first, no repetitions."""
+    """The main metrics: those with a published value first, without per-part details."""
     plain = [row for row in run.results if not row.is_detail] or list(run.results)
     return sorted(plain, key=lambda row: (row.paper_value is None, len(row.metric)))[:_SHOWN]
 
 
 def data_of(row: Result) -> str:
-    """Data set and variant."""
+    """Dataset and variant."""
     return " ".join(filter(None, (row.dataset, row.variant)))
 
 

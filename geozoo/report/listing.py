@@ -1,4 +1,4 @@
-"""What the zoo holds, and the tables on its cards."""
+"""Lists of the zoo's entries, and the tables on its cards."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from geozoo.hub.description import FILE_NAME
 from geozoo.report.screen import Screen
 from geozoo.report.sheet import Column, Sheet, facts
 
-#: Metrics of a trained model that are shown.
+#: Number of metrics shown per trained model.
 _SHOWN = 2
 _OTHERS = "others"
 
 
 def show_entries(screen: Screen, section: str | None = None) -> None:
-    """List what the zoo holds.
+    """List the entries of the zoo.
 
     Args:
-        screen: where to.
-        section: one of `SECTIONS`; None: all of them, recipes only counted.
+        screen: screen that prints the list.
+        section: one of `SECTIONS`; None: all of them, with only the number of recipes.
 
     Raises:
-        ValueError: for another section.
+        ValueError: If there is no such section.
     """
     if section is not None and section not in SECTIONS:
         near = nearest(section, list(SECTIONS))
-        meant = f" Did you mean {near}?" if near else ""
-        raise ValueError(f"there is no section {section!r}.{meant} Known: {', '.join(SECTIONS)}")
+        hint = f" Did you mean {near}?" if near else ""
+        raise ValueError(f"unknown section {section!r}.{hint} Known: {', '.join(SECTIONS)}")
     if section is not None:
         SECTIONS[section](screen)
         return
@@ -41,7 +41,7 @@ def show_entries(screen: Screen, section: str | None = None) -> None:
         SECTIONS[name](screen)
         screen.result("")
     screen.result(
-        f"{len(recipes())} recipes, model=... dataset=... finds its own: geozoo list recipes"
+        f"{len(recipes())} recipes, chosen by model=... and dataset=...: geozoo list recipes"
     )
 
 
@@ -72,7 +72,7 @@ def _summary(entry: Entry) -> str:
 
 def _show_trained(screen: Screen) -> None:
     screen.result("trained models: geozoo.load(<name>), checkpoint=<name>", style="bold")
-    sheet = Sheet("name", Column("test part", "text"), Column("data and protocol", "text"))
+    sheet = Sheet("name", Column("test metrics", "text"), Column("data and protocol", "text"))
     for name, folder in shipped_models().items():
         description = Description.read(folder / FILE_NAME)
         sheet.add(name, measured(description), data_and_protocol(description))
@@ -89,7 +89,7 @@ def measured(description: Description) -> str:
 
 
 def data_and_protocol(description: Description) -> str:
-    """Data set and variant, and the name of the split: ``rmd17 ethanol, official-01``."""
+    """Dataset, variant and name of the split: ``rmd17 ethanol, official-01``."""
     record = DataRecord.from_dict(description.data["protocol"])
     rules = record.series.rules if record.series else {}
     return f"{f'{record.dataset} {record.problem}'.strip()}, {rules.get('name') or record.split}"
@@ -106,7 +106,7 @@ def _show_recipes(screen: Screen) -> None:
     screen.show(sheet)
 
 
-#: Section by name, as ``geozoo list <name>`` shows it.
+#: Functions that print a section of ``geozoo list <name>``, by name.
 SECTIONS: dict[str, Callable[[Screen], None]] = {
     "models": _show_models,
     "datasets": _show_datasets,
@@ -116,10 +116,10 @@ SECTIONS: dict[str, Callable[[Screen], None]] = {
 
 
 def write_cards() -> list[Path]:
-    """Regenerate the tables of models and data sets where results have changed.
+    """Regenerate the tables on model and dataset cards whose results have changed.
 
     Returns:
-        The cards written.
+        The cards that were written.
     """
     from geozoo.results.cards import current_card
     from geozoo.results.comparison import current_dataset_card

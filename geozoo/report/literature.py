@@ -1,4 +1,4 @@
-"""Published numbers of the model and data of a run, where they can stand beside its own."""
+"""Published results for the model and dataset of a run, if comparable to its own."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from geozoo.results.rows import Result, shown_number
 from geozoo.runs.outcome import RunOutcome
 from geozoo.runs.result import result_rows
 
-#: Endings of a sentence about numbers of the literature.
-_NONE = "they are not shown beside this run's"
+#: End of a sentence about published results that are not comparable.
+_NONE = "they are not shown next to the results of this run"
 
 
 @dataclass(frozen=True)
 class Literature:
-    """What the literature says of a run's model on its data.
+    """Published results for the model and dataset of a run.
 
     Attributes:
-        values: by metric, the published number of the same protocol.
-        sources: where these stand, in a sentence; empty without such numbers.
-        note: why published numbers are not comparable; empty if there are none of these.
+        values: published values under the same protocol, by metric.
+        sources: their references, in a sentence; empty without values.
+        note: why other published results are not comparable; empty if there are none.
     """
 
     values: dict[str, str] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Literature:
 
 
 def literature(outcome: RunOutcome) -> Literature:
-    """The published numbers of a tested run."""
+    """The published results for a tested run."""
     if not outcome.is_tested:
         return Literature()
     record = outcome.task.record
@@ -42,13 +42,13 @@ def literature(outcome: RunOutcome) -> Literature:
 def beside(
     rows: Sequence[Result], model: str, published: Iterable[Published], changed: str
 ) -> Literature:
-    """Published numbers for rows of a result.
+    """Published results for the rows of a run.
 
     Args:
-        rows: one for each metric of the run.
-        model: its model in the zoo.
-        published: numbers of any method.
-        changed: how the run differs from the full training of the published settings; empty if it
+        rows: one row per metric of the run.
+        model: name of its model in the zoo.
+        published: published results of any method.
+        changed: how the run differs from a full training with the published settings; empty if it
             does not.
     """
     own = [row for row in published if row.is_of(model)]
@@ -63,8 +63,8 @@ def beside(
     if same_split:
         refs = _references(same_split.values())
         return Literature(
-            note=f"Published numbers of {model} on these data ({refs}) are of the full training; "
-            f"this run is another one ({changed}), so {_NONE}."
+            note=f"Published results of {model} on this dataset ({refs}) are from the full "
+            f"training; this run differs ({changed}), so {_NONE}."
         )
     keys = {(result.dataset, result.variant) for result in rows}
     others = [row for row in own if (row.dataset, row.variant) in keys]
@@ -72,7 +72,7 @@ def beside(
         return Literature()
     splits = sorted({row.split or "any" for row in others})
     return Literature(
-        note=f"Published numbers of {model} on this data set ({_references(others)}) are of "
+        note=f"Published results of {model} on this dataset ({_references(others)}) use "
         f"another split or protocol ({', '.join(splits)}), so {_NONE}."
     )
 
@@ -82,16 +82,16 @@ def _references(rows: Iterable[Published]) -> str:
 
 
 def _changes(outcome: RunOutcome, row: Result) -> str:
-    """How a run differs from the full training of its pair's published settings."""
+    """How a run differs from a full training with the published settings of its pair."""
     assert outcome.effort is not None
     choices, done = outcome.task.record["choices"], outcome.effort.epochs
     recipe, *changes = row.recipe.split(", ", 1)
-    told = list(changes)
+    differences = list(changes)
     if choices.get("trainer", "default") != "default" or recipe.endswith(" without recipe"):
-        told.insert(0, recipe)
+        differences.insert(0, recipe)
     planned = outcome.cfg.trainer.get("max_epochs")
     if planned is not None and 0 < done < planned:
-        told.append(f"ended after {done} of {planned} epochs")
+        differences.append(f"ended after {done} of {planned} epochs")
     if outcome.tested.cut:
-        told.append(f"tested on {outcome.tested.cut}")
-    return ", ".join(told)
+        differences.append(f"tested on {outcome.tested.cut}")
+    return ", ".join(differences)

@@ -1,4 +1,4 @@
-"""Sampled molecules as files."""
+"""Files of sampled molecules."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ FORMATS = (".sdf", ".xyz")
 
 
 def check_molecule_file(path: Path) -> None:
-    """Make sure, before any work, that molecules can be written to a file.
+    """Check, before any work, that molecules can be written to a file.
 
     Raises:
-        RunError: for a name without a known ending, a folder that is missing or not writable, or
-            a library that is.
+        RunError: If the file extension is unknown, the folder is missing or not writable, or a
+            library is not installed.
     """
     if path.suffix not in FORMATS:
         raise RunError(f"out must end in {' or '.join(FORMATS)}, got {path}")
-    # What is drawn is judged and pictured by rdkit whatever the file.
+    # Scores and images of the samples need rdkit, whatever the format.
     for library in ("rdkit", *(["ase"] if path.suffix == ".xyz" else [])):
         if find_spec(library) is None:
             raise RunError(f'{path.suffix} needs {library}: pip install "geozoo[molecules]"')
@@ -32,7 +32,7 @@ def check_molecule_file(path: Path) -> None:
 
 
 def write_molecules(samples: SampledMolecules, path: Path) -> None:
-    """Write molecules in order, as SDF with the bonds of the distance rule or as extended XYZ."""
+    """Write molecules in order, as SDF with bonds from distances or as extended XYZ."""
     if path.suffix == ".sdf":
         _write_sdf(samples, path)
     else:

@@ -1,4 +1,4 @@
-"""One HTML file with everything that there is to see of a run; it needs no other file."""
+"""A self-contained HTML report of a run."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from geozoo.runs.outcome import RunOutcome
 
 
 def write_page(outcome: RunOutcome, figures: Sequence[Figure]) -> Path:
-    """Write the page of a finished run into its folder, and return where it is.
+    """Write the page of a finished run into its folder, and return its path.
 
     Args:
         outcome: the run.
-        figures: those that lie in its folder, in the order of the page.
+        figures: the figures in its folder, in the order of the page.
     """
     environment = Environment(
         loader=PackageLoader("geozoo.report"), autoescape=True, undefined=StrictUndefined,
@@ -51,7 +51,7 @@ def write_page(outcome: RunOutcome, figures: Sequence[Figure]) -> Path:
 
 
 def _when_and_where(folder: str, outcome: RunOutcome) -> list[tuple[str, str]]:
-    """The time of this page, which is that of the test if there was one, and the run folder."""
+    """The time of the page (end of the test, or of training without a test), and the run folder."""
     end = "test" if outcome.is_tested else "training"
     now = datetime.now().astimezone()
     return [
@@ -72,7 +72,7 @@ def _row(
 
 
 def _pictures(folder: RunFolder, figures: Sequence[Figure]) -> list[dict[str, Any]]:
-    """Every figure with its panels one by one."""
+    """All figures, each split into its panels."""
     return [
         {
             "name": figure.name,

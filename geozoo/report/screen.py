@@ -1,4 +1,4 @@
-"""What a command says: its results on one stream, everything about them on the other."""
+"""Output of a command: results on standard output, messages on standard error."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from geozoo.report.sheet import Sheet
 
 
 class Screen:
-    """The two streams of a command.
+    """The two output streams of a command.
 
-    Results, and the paths of the files that a command was asked to write, go to the standard
-    output; progress, notes, warnings and errors to the standard error. No line is folded or cut:
-    a terminal folds by itself what is too long for it, and what is copied from there is whole.
+    Results, and the paths of written files, go to standard output; progress, notes, warnings and
+    errors go to standard error. Lines are neither wrapped nor truncated: the terminal wraps long
+    lines itself, and text copied from it is complete.
 
     Args:
-        is_quiet: say nothing, for all processes of a run but one.
+        is_quiet: print nothing; for all processes of a run except one.
     """
 
     def __init__(self, *, is_quiet: bool = False) -> None:
@@ -25,29 +25,29 @@ class Screen:
 
     @property
     def width(self) -> int | None:
-        """Columns of the terminal that shows the results; None for a pipe, a file or a log."""
+        """Width of the terminal that shows the results; None for a pipe, a file or a log."""
         return self.out.width if self.out.file.isatty() else None
 
     @property
     def has_bars(self) -> bool:
-        """Whether the progress of a training can be drawn: on the standard error, a terminal."""
+        """Whether a progress bar can be drawn: whether standard error is a terminal."""
         return self.err.file.isatty() and self.err.is_terminal
 
     def result(self, text: object, *, style: str = "") -> None:
-        """Say what was asked for."""
+        """Print a result to standard output."""
         _print(self.out, text, style)
 
     def show(self, sheet: Sheet) -> None:
-        """Print a table that was asked for."""
+        """Print a table to standard output."""
         for line in sheet.lines(self.width):
             _print(self.out, line)
 
     def note(self, text: object, *, style: str = "") -> None:
-        """Say something about what is done."""
+        """Print a message to standard error."""
         _print(self.err, text, style)
 
     def error(self, program: str, text: str) -> None:
-        """Say what is wrong."""
+        """Print an error message to standard error."""
         self.note(Text.assemble((f"{program}: ", "bold red"), text))
 
 

@@ -1,4 +1,4 @@
-"""Tables as text in which no number, id, name or path is ever cut."""
+"""Text tables in which no number, id, name or path is ever truncated."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Literal
 from rich.cells import cell_len
 from rich.text import Text
 
-#: How a column gives way where the screen is narrow. ``exact``: never; ``text``: folded between
-#: words; ``caption``: as text, and told above its rows before anything else is given up.
+#: How a column shrinks on a narrow screen. ``exact``: never; ``text``: wrapped between words;
+#: ``caption``: wrapped, or moved above its rows before any other layout is tried.
 Kind = Literal["exact", "text", "caption"]
 _GAP, _INDENT = 2, 2
-#: A column of text narrower than this is no pleasure to read: another layout is better.
+#: Text columns narrower than this are hard to read: another layout is better.
 _LEAST_TEXT = 30
-#: Without a screen, text is padded up to this width, so that one long cell costs one row alone.
+#: Without a screen, text is padded up to this width, so that a long cell widens only its row.
 _PADDED = 32
 _EMPTY = "-"
 
@@ -26,10 +26,10 @@ class Column:
     """A column of a `Sheet`.
 
     Attributes:
-        name: what stands above it.
-        kind: how it gives way.
-        is_shared: a value that the row above has already, under the same first cell, is not
-            repeated on a screen.
+        name: its heading.
+        kind: how it shrinks.
+        is_shared: whether a value is left out on a screen if the row above has the same value and
+            the same first cell.
     """
 
     name: str
@@ -38,16 +38,16 @@ class Column:
 
 
 class Sheet:
-    """Rows and columns that are laid out for the width at hand.
+    """A table that is laid out for the available width.
 
-    On a screen, columns of text are folded between words first; then captions stand above their
-    rows; then every row becomes a list of names and values. Without a screen (a pipe, a file, a
-    log) every row is one line with everything in it.
+    On a narrow screen, text columns are wrapped first; then captions are moved above their rows;
+    then every row becomes a list of names and values. Without a screen (a pipe, a file, a log)
+    every row is one complete line.
 
     Args:
-        columns: the columns; a word is one that is never folded.
-        title: a line above.
-        has_head: whether the names of the columns are shown.
+        columns: the columns; a string is the name of an ``exact`` column.
+        title: title above the table.
+        has_head: whether to show the column names.
     """
 
     def __init__(self, *columns: str | Column, title: str = "", has_head: bool = True) -> None:
@@ -60,11 +60,11 @@ class Sheet:
         """Add a row.
 
         Args:
-            cells: one for each column.
-            style: of rich, ``"bold"``.
+            cells: one cell per column.
+            style: style of rich, such as ``"bold"``.
 
         Raises:
-            ValueError: for another number of cells.
+            ValueError: If the number of cells does not match the columns.
         """
         if len(cells) != len(self.columns):
             raise ValueError(f"a row must have {len(self.columns)} cells, got {len(cells)}")
@@ -72,10 +72,10 @@ class Sheet:
         self._styles.append(style)
 
     def lines(self, width: int | None) -> list[Text]:
-        """The lines to print, to be neither folded nor cut by what prints them.
+        """The lines to print, without further wrapping.
 
         Args:
-            width: columns of the screen; None: there is no screen.
+            width: width of the screen in characters; None: there is no screen.
         """
         titled = [Text(self.title, style="bold")] if self.title else []
         if width is None:
@@ -103,7 +103,7 @@ class Sheet:
             yield Text(_joined(row, widths))
 
     def _widths(self, chosen: Sequence[int], width: int) -> list[int] | None:
-        """Widths of some columns side by side; None where they do not fit."""
+        """Widths of some columns side by side; None if they do not fit."""
         wanted, least = [], []
         for i in chosen:
             head = self.columns[i].name if self.has_head else ""
@@ -167,7 +167,7 @@ class Sheet:
         return lines
 
     def _records(self, width: int) -> list[Text]:
-        """A line for each value, under the names of the columns."""
+        """One line per value, with the name of its column."""
         if not self.has_head:
             return self._indented(width)
         names = max(cell_len(column.name) for column in self.columns)
@@ -180,8 +180,8 @@ class Sheet:
                 is_beside = names + _GAP + cell_len(_longest_word(cell)) <= width
                 is_beside &= column.kind != "exact" or names + _GAP + cell_len(cell) <= width
                 if is_beside:
-                    room = width - names - _GAP if column.kind != "exact" else cell_len(cell)
-                    first, *more = _folded(cell, room)
+                    available = width - names - _GAP if column.kind != "exact" else cell_len(cell)
+                    first, *more = _folded(cell, available)
                     lines.append(Text(f"{column.name:{names + _GAP}}{first}", style=style))
                     lines += [Text(" " * (names + _GAP) + line, style=style) for line in more]
                     continue
@@ -212,7 +212,7 @@ class Sheet:
 
 
 def facts(*rows: tuple[str, str]) -> Sheet:
-    """Names and what there is to say of each, without a head."""
+    """A table of names and descriptions, without a heading."""
     sheet = Sheet("", Column("", "text"), has_head=False)
     for row in rows:
         sheet.add(*row)
@@ -224,7 +224,7 @@ def _longest_word(text: str) -> str:
 
 
 def _folded(text: str, width: int) -> list[str]:
-    """Lines of whole words, of which one alone may be wider than asked for."""
+    """The text wrapped between words; a single long word may exceed the width."""
     return textwrap.wrap(
         text, max(width, 1), break_long_words=False, break_on_hyphens=False
     ) or [""]  # fmt: skip
@@ -236,7 +236,7 @@ def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _shared_out(least: Sequence[int], wanted: Sequence[int], space: int) -> list[int]:
-    """Widths between the least and the wanted: what is left goes to the narrowest first."""
+    """Widths between the minimum and the wanted ones; spare space goes to the narrowest first."""
     widths, left = list(least), space - sum(least)
     while left > 0:
         open_ones = [i for i, width in enumerate(widths) if width < wanted[i]]

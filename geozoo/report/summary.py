@@ -1,4 +1,4 @@
-"""The screen at the end of a run."""
+"""The summary at the end of a run."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def show_summary(outcome: RunOutcome, screen: Screen, *, is_saved: bool = True) 
 
     Args:
         outcome: the finished run.
-        screen: where it is printed.
-        is_saved: whether ``summary.txt`` is written.
+        screen: screen that prints it.
+        is_saved: whether to write ``summary.txt``.
     """
     after = next_steps(outcome) if is_saved else _folder_lines(outcome)
     for line in [*summary(outcome, screen.width), *after]:
@@ -36,32 +36,32 @@ def show_summary(outcome: RunOutcome, screen: Screen, *, is_saved: bool = True) 
 
 
 def summary(outcome: RunOutcome, width: int | None) -> list[Text]:
-    """Metrics in physical units, the run in short, and where things lie.
+    """Metrics in physical units, key facts of the run, and its files.
 
     Args:
         outcome: the finished run.
-        width: columns of the screen; None: there is no screen.
+        width: width of the screen in characters; None: there is no screen.
     """
     sheets = [_metrics(outcome), facts(*run_facts(outcome))]
-    sheets += [] if outcome.folder is None else [_places(outcome.folder)]
+    sheets += [] if outcome.folder is None else [_files(outcome.folder)]
     return [line for sheet in sheets for line in [*sheet.lines(width), Text()]]
 
 
 def next_steps(outcome: RunOutcome) -> list[str]:
-    """The run folder on a line of its own, and the commands to go on with."""
+    """The run folder, and commands for the next steps."""
     if outcome.folder is None:
         return []
     run = shlex.quote(_short(outcome.folder.path))
     test = f"geozoo evaluate {run}" if outcome.is_tested else f"geozoo evaluate {run} save=true"
     commands = [test, outcome.task.usage(run).command, f"geozoo publish {run}"]
-    return [*_folder_lines(outcome), "go on with:", *(f"  {each}" for each in commands)]
+    return [*_folder_lines(outcome), "next steps:", *(f"  {each}" for each in commands)]
 
 
 def ensemble_steps(outcomes: Sequence[RunOutcome]) -> list[str]:
-    """The commands that use the members of one folder as one model; none for what draws samples.
+    """Commands that use the members of one folder as one model; none for generative models.
 
     Args:
-        outcomes: of all members.
+        outcomes: outcomes of all members.
     """
     tasks = {each.folder.path.parent: each.task for each in outcomes if each.folder is not None}
     commands = [
@@ -69,43 +69,41 @@ def ensemble_steps(outcomes: Sequence[RunOutcome]) -> list[str]:
         for folder, task in tasks.items()
         if task.forms_ensembles
     ]
-    return ["use all members as one model:", *commands] if commands else []
+    return ["use the members as an ensemble:", *commands] if commands else []
 
 
 def _folder_lines(outcome: RunOutcome) -> list[str]:
     folder = outcome.folder
-    return (
-        [] if folder is None else ["run folder of weights, curves and record:", _short(folder.path)]
-    )
+    return [] if folder is None else ["run folder:", _short(folder.path)]
 
 
 def title(outcome: RunOutcome) -> str:
-    """Network and data."""
+    """Model and dataset."""
     return f"{type(outcome.task.model).__name__} on {outcome.task.spec.record.dataset or 'data'}"
 
 
 def run_facts(outcome: RunOutcome) -> list[tuple[str, str]]:
-    """The run in short: names and values."""
+    """Key facts of the run: names and values."""
     tested, effort, network = outcome.tested, outcome.effort, type(outcome.task.model).__name__
-    told = [
+    known = [
         ("data", _data_facts(outcome.task.spec.record)),
         ("model", f"{network}, {tested.parameters:,} parameters"),
     ]
-    cut = f"; NOT THE WHOLE TEST PART: {tested.cut}" if tested.cut else ""
+    cut = f"; PARTIAL TEST SET: {tested.cut}" if tested.cut else ""
     note = [("note", tested.note)] if tested.note else []
     if effort is None:
         weights = f"{tested.checkpoint}, {duration(tested.seconds)}{cut}"
-        return [*told, ("tested", weights), *note]
-    of_part = f"NOT THE WHOLE VALIDATION PART: {outcome.val_cut}"
+        return [*known, ("tested", weights), *note]
+    of_part = f"PARTIAL VALIDATION SET: {outcome.val_cut}"
     epoch = f", from epoch {tested.best_epoch}" if tested.best_epoch else ""
     return [
-        *told,
+        *known,
         (
             "training",
             f"{effort.epochs} epochs, {effort.steps:,} steps, "
             f"{duration(effort.train_time_s)} on {effort.device}",
         ),
-        ("memory", f"{effort.peak_memory_mb:,.0f} MB at most"),
+        ("memory", f"{effort.peak_memory_mb:,.0f} MB peak"),
         *([("validated", of_part)] if outcome.val_cut and outcome.val else []),
         _test_fact(outcome, f"{tested.checkpoint}{epoch}{cut}"),
         *note,
@@ -113,7 +111,7 @@ def run_facts(outcome: RunOutcome) -> list[tuple[str, str]]:
 
 
 def _test_fact(outcome: RunOutcome, weights: str) -> tuple[str, str]:
-    """What was tested, or that nothing was."""
+    """The tested checkpoint, or a note that no test was run."""
     if outcome.is_tested:
         return "tested", weights
     kind = "best" if outcome.tested.checkpoint == "best.ckpt" else "last"
@@ -121,7 +119,7 @@ def _test_fact(outcome: RunOutcome, weights: str) -> tuple[str, str]:
 
 
 def metric_rows(outcome: RunOutcome) -> list[tuple[str, str, str, str, str]]:
-    """Of every metric the name, test, validation and baseline values, and unit."""
+    """Name, test, validation and baseline value, and unit of every metric."""
     tested, val, baseline = outcome.tested.metrics, outcome.val, outcome.tested.baseline
     return [
         (name, _number(tested.get(name)), _number(val.get(name)), _number(baseline.get(name)), unit)
@@ -130,7 +128,7 @@ def metric_rows(outcome: RunOutcome) -> list[tuple[str, str, str, str, str]]:
 
 
 def show_sweep(outcomes: Sequence[RunOutcome], screen: Screen) -> None:
-    """Print one line per run of a sweep, and mean and standard deviation over its runs."""
+    """Print one line per run of a sweep, and the mean and standard deviation over its runs."""
     units = outcomes[0].task.metric_units()
     names = [name for name in units if all(name in outcome.tested.metrics for outcome in outcomes)]
     if not names:  # nothing was tested
@@ -157,10 +155,10 @@ def _metrics(outcome: RunOutcome) -> Sheet:
     return table
 
 
-def _places(folder: RunFolder) -> Sheet:
+def _files(folder: RunFolder) -> Sheet:
     pictures = sorted(path.name for path in folder.path.glob("*.png"))
-    page = f"{folder.page.name}, all of it in one file" if folder.page.is_file() else ""
-    places = {
+    page = f"{folder.page.name}, a self-contained report" if folder.page.is_file() else ""
+    files = {
         "weights": ", ".join(
             f"checkpoints/{path.name}" for path in (folder.best, folder.last) if path.is_file()
         ),
@@ -168,11 +166,11 @@ def _places(folder: RunFolder) -> Sheet:
         "page": page,
         "record": "config.yaml, run.json, splits.npz, result.csv, summary.txt",
     }
-    return facts(*((name, text) for name, text in places.items() if text))
+    return facts(*((name, text) for name, text in files.items() if text))
 
 
 def _short(path: Path) -> str:
-    """A path as it is typed here, which no command takes for an option, a key or a home folder."""
+    """The path relative to the working directory, unless that reads as an option or a key."""
     here = Path.cwd()
     text = str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
     is_key = "=" in text.partition("/")[0]
@@ -188,7 +186,7 @@ def _data_facts(record: DataRecord) -> str:
 
 
 def _spread(value: float) -> str:
-    """Two digits of a standard deviation, without a power of ten where it is a plain number.
+    """A standard deviation with two significant digits, without exponent if possible.
 
     >>> _spread(544.3), _spread(0.0123)
     ('540', '0.012')

@@ -1,4 +1,4 @@
-"""A benchmark table on the terminal, and as a picture."""
+"""Benchmark tables on the terminal and as images."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def _sheet(table: BenchmarkTable) -> Sheet:
 
 
 def draw_tables(tables: Sequence[BenchmarkTable], path: Path) -> None:
-    """Draw the numbers on a line each, published and own ones apart by colour.
+    """Plot the values, with published and own results in different colours.
 
     Raises:
-        ValueError: for a file name whose ending is no picture's.
+        ValueError: If the file extension is not an image format.
     """
     panels = [_panel(table, metric) for table in tables for metric in table.units]
     plot_numbers(panels, path)

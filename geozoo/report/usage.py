@@ -1,4 +1,4 @@
-"""How to go on with a run: the commands and Python that use its model."""
+"""How to use the model of a run: commands and Python code."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from geozoo.tasks import GraphTask
 
 @dataclass(frozen=True)
 class RunUsage:
-    """How to go on with a run.
+    """How to use the model of a run.
 
     Attributes:
-        takes: what the model takes, in a sentence.
-        commands: command lines, each with what it does.
-        python: a few lines of Python.
+        takes: the inputs of the model, in a sentence.
+        commands: command lines, each with a description.
+        python: a few lines of Python code.
     """
 
     takes: str
@@ -26,21 +26,21 @@ class RunUsage:
 
 
 def usage(task: GraphTask, run: str, *, is_tested: bool = True) -> RunUsage:
-    """What to do with the model of a run.
+    """Commands and Python code for the model of a run.
 
     Args:
-        task: the task that was trained.
-        run: its folder, as it is typed.
-        is_tested: whether its numbers are there; a model is not published before.
+        task: the trained task.
+        run: path of the run folder.
+        is_tested: whether the run has test metrics, which publishing needs.
     """
-    word = shlex.quote(run)
-    use = task.usage(word)
+    quoted = shlex.quote(run)
+    use = task.usage(quoted)
     commands = [
         (use.command, use.purpose),
-        (f"geozoo evaluate {word}", "test it again, or with dataset=... on other data")
+        (f"geozoo evaluate {quoted}", "test again, or on other data with dataset=...")
         if is_tested
-        else (f"geozoo evaluate {word} save=true", "test it, which publish needs"),
-        (f"geozoo publish {word}", "weights and description in a folder to hand on"),
+        else (f"geozoo evaluate {quoted} save=true", "run the test, which publish needs"),
+        (f"geozoo publish {quoted}", "package weights and description to share the model"),
     ]
     config = (task.record or {}).get("config") or {}
     own = own_modules(config) if {"model", "task"} <= config.keys() else []

@@ -1,4 +1,4 @@
-"""Files and screen at the end of a run."""
+"""Report files and terminal output at the end of a run."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from geozoo.runs.result import result_rows
 
 
 def report(outcome: RunOutcome, screen: Screen) -> None:
-    """Write result, pictures, page and summary of a finished run, and print the summary."""
+    """Write result, figures, page and summary of a finished run, and print the summary."""
     if not is_main_process():
         return
     assert outcome.folder is not None
-    if outcome.is_tested:  # first: a picture that fails must not cost the numbers
+    if outcome.is_tested:  # first: a figure that fails must not lose the metrics
         write_results(outcome.folder.result, result_rows(outcome))
     write_page(outcome, draw(outcome))
     show_summary(outcome, screen)
@@ -27,14 +27,16 @@ def draw(outcome: RunOutcome) -> list[Figure]:
     """Draw the figures of a run's task into its folder.
 
     Raises:
-        ValueError: for two figures of one name, which would be one file.
+        ValueError: If two figures have the same name, and thus the same file.
     """
     assert outcome.folder is not None
     figures = outcome.task.figures(outcome)
     names = [figure.name for figure in figures]
-    if twice := {name for name in names if names.count(name) > 1}:
+    if repeated := {name for name in names if names.count(name) > 1}:
         kind = type(outcome.task).__name__
-        raise ValueError(f"figures of {kind} must have different names, got {sorted(twice)} twice")
+        raise ValueError(
+            f"figures of {kind} must have different names, got {sorted(repeated)} twice"
+        )
     for figure in figures:
         figure.draw(outcome.folder.path / figure.file_name)
     return figures

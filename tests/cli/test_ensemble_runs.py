@@ -58,7 +58,7 @@ def ensemble(geozoo_train, tmp_path, monkeypatch, capsys):
 def test_the_end_tells_how_all_members_are_used(ensemble, monkeypatch):
     folder, said = ensemble
     head, command = said.splitlines()[-2:]
-    assert head == "use all members as one model:"
+    assert head == "use the members as an ensemble:"
     words = shlex.split(command)
     assert words[:3] == ["geozoo", "predict", f"checkpoint={folder.name}"]
     pos = np.random.default_rng(0).normal(size=(2, 4, 3))

@@ -320,9 +320,7 @@ def test_a_test_of_a_part_is_marked_and_not_recorded(
     geozoo_train, command, home, tmp_path, monkeypatch, capsys
 ):
     assert geozoo_train(*TINY, "trainer.limit_test_batches=2", "run_dir=cut") == 0
-    assert "NOT THE WHOLE TEST PART: 2 of 3 batches" in " ".join(
-        "".join(capsys.readouterr()).split()
-    )
+    assert "PARTIAL TEST SET: 2 of 3 batches" in " ".join("".join(capsys.readouterr()).split())
     (row, _) = read_results(tmp_path / "cut" / "result.csv")
     assert row.checkpoint.endswith(", tested on 2 of 3 batches")
     assert "2 of 3 batches" in (tmp_path / "cut" / "report.html").read_text()

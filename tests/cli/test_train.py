@@ -219,7 +219,7 @@ def test_a_run_ends_with_its_folder_and_what_to_do_with_it(
     name = "a_folder_whose_name_is_longer_than_a_terminal_is_wide_" * 3
     assert geozoo_train(*TINY, "trainer.max_epochs=1", f"run_dir={name}") == 0
     wanted = [
-        "run folder of weights, curves and record:", name, "go on with:",
+        "run folder:", name, "next steps:",
         f"  geozoo evaluate {name}",
         f"  geozoo predict checkpoint={name} input=graphs.npz out=predictions.npz",
         f"  geozoo publish {name}",
