@@ -9,7 +9,7 @@ __all__ = ["Trainer"]
 
 
 def __getattr__(name: str) -> object:
-    """Import Lightning only where a trainer is asked for."""
+    """Import Lightning only when the trainer is accessed."""
     if name != "Trainer":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from geozoo.runs.trainer import Trainer

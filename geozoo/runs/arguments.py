@@ -1,4 +1,4 @@
-"""``key=value`` on a command line, and the files that it names."""
+"""Checks of command-line arguments and of the files they refer to."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from geozoo.config.keys import repeated_message
 from geozoo.runs.errors import RunError, UsageError
 
 
-def key_values(words: Sequence[str]) -> dict[str, str]:
+def key_values(arguments: Sequence[str]) -> dict[str, str]:
     """The values of ``key=value`` arguments by key.
 
     Raises:
-        UsageError: for a key that is given more than once.
+        UsageError: If a key is given more than once.
 
     >>> key_values(["checkpoint=run", "out=a=b.sdf"])
     {'checkpoint': 'run', 'out': 'a=b.sdf'}
     """
-    pairs = [word.partition("=")[::2] for word in words]
+    pairs = [each.partition("=")[::2] for each in arguments]
     if message := repeated_message(key for key, _ in pairs):
         raise UsageError(message)
     return dict(pairs)
 
 
 def check_writable(argument: str, path: Path) -> None:
-    """Make sure, before any work, that a file can be written; it is left as it is.
+    """Check, before any work, that a file can be written; an existing file is not changed.
 
     Args:
-        argument: that names the file, for the message.
+        argument: the argument that gives the file, for the message.
         path: the file.
 
     Raises:
-        RunError: for a folder that does not exist, or a file that cannot be written.
+        RunError: If the folder does not exist, or the file cannot be written.
     """
     if not path.parent.is_dir():
-        raise RunError(f"{argument}: there is no folder {path.parent}; make it first")
+        raise RunError(f"{argument}: there is no folder {path.parent}; create it first")
     existed = path.exists()
     try:
         path.open("ab").close()
@@ -46,17 +46,19 @@ def check_writable(argument: str, path: Path) -> None:
 
 
 def check_not_input(argument: str, path: Path, inputs: Iterable[Path]) -> None:
-    """Make sure, before any work, that a file to be written is none of those that are read.
+    """Check, before any work, that an output file is not one of the inputs.
 
     Args:
-        argument: that names the file, for the message.
-        path: the file; links count as what they lead to.
-        inputs: files that are read, whether they are there or not.
+        argument: the argument that gives the file, for the message.
+        path: the output file; links are resolved.
+        inputs: the input files, whether or not they exist.
 
     Raises:
-        RunError: when it is one of them.
+        RunError: If the output is one of the inputs.
     """
     for source in inputs:
         if path.exists() and source.exists() and path.samefile(source):
             what = f"{path} is" if path == source else f"{path} is {source},"
-            raise RunError(f"{argument}: {what} an input, which would be lost; name another file")
+            raise RunError(
+                f"{argument}: {what} an input, which would be overwritten; choose another file"
+            )

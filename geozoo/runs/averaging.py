@@ -1,4 +1,4 @@
-"""The average of the weights of a training, in a precision that loses nothing of them."""
+"""Exponential moving average of the weights, without loss of precision."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch import Tensor
 
 
 class WeightsAveraged(EMAWeightAveraging):
-    """Lightning's exponential average, for every precision of a training.
+    """Lightning's exponential moving average, for every training precision.
 
-    Lightning makes the average before it changes the precision of the model, and lets average and
-    model change places for a validation: a training in float64 would be rounded to float32 there,
-    and an average of a 'true' half to that half. Here an average of float64 weights is float64, one
-    of halves float32, and a validation changes neither average nor weights.
+    Lightning creates the average before it changes the precision of the model, and swaps average
+    and model for validation: float64 weights would be rounded to float32, and the average of
+    half-precision weights to half precision. Here the average of float64 weights is float64, that
+    of half-precision weights is float32, and validation changes neither average nor weights.
 
     Args:
-        decay: share of the average that stays with each step.
+        decay: weight of the previous average in each step.
     """
 
     def __init__(self, decay: float) -> None:
@@ -31,17 +31,17 @@ class WeightsAveraged(EMAWeightAveraging):
 
     @property
     def state_key(self) -> str:
-        """As Lightning's own class, whose checkpoints are continued."""
+        """The key of Lightning's own class, so that its checkpoints can be resumed."""
         return EMAWeightAveraging.__qualname__
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Make the average."""
+        """Create the average."""
         super().setup(trainer, pl_module, stage)
         if self._average_model is not None and trainer.precision == "64-true":
             self._average_model.module.to(torch.float64)
 
     def _swap_models(self, pl_module: LightningModule) -> None:
-        """Let the model have the average, or its own weights again."""
+        """Give the model the averaged weights, or its own weights back."""
         if self._kept is None:
             self._kept = [value.detach().clone() for value in _values(pl_module)]
             self._copy_average_to_current(pl_module)

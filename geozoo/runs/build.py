@@ -24,26 +24,27 @@ from geozoo.tasks import GraphTask
 
 
 def build_datamodule(cfg: DictConfig) -> GraphDataModule:
-    """The data module; it has not touched its data yet."""
-    with _faults_named("dataset"):
+    """The data module, before it reads its data."""
+    with _errors_of_node("dataset"):
         return instantiate(cfg.dataset, _convert_="all")
 
 
 def complete_model(
     node: DictConfig, sizes: Mapping[str, Any], *, left: Collection[str] = ()
 ) -> DictConfig:
-    """The config of a model with what the data set of it.
+    """The config of a model, completed with the values that the dataset defines.
 
     Args:
         node: the config of the model.
-        sizes: what the data set (`geozoo.data.DataSpec.model_arguments`).
-        left: keys that stay ``???``: tensors of the data.
+        sizes: values that the dataset defines (`geozoo.data.DataSpec.model_arguments`).
+        left: keys that stay ``???``, for tensors of the dataset.
 
     Raises:
-        ConfigError: for a ``???`` that nothing fills, or a model without the outputs of the data.
+        ConfigError: If a ``???`` has no value, or the model lacks an output that the dataset
+            requires.
     """
-    with _faults_named("model"):
-        # Keys of a node are told from their list: `in` denies those that are missing.
+    with _errors_of_node("model"):
+        # As a set: the operator `in` of a node is false for keys that are ``???``.
         check_outputs(str(node.get("_target_", "")), set(node), sizes)
     return fill_missing(node, sizes, left=left)
 
@@ -52,17 +53,17 @@ def build_task(cfg: DictConfig, datamodule: GraphDataModule) -> GraphTask:
     """The task around a new model.
 
     Args:
-        cfg: the config; keys of its model that are ``???`` are tensors of the data.
-        datamodule: the data, which learns what the model asks of it.
+        cfg: the config; keys of its model that are ``???`` are tensors of the dataset.
+        datamodule: the data module, which is adapted to the model.
     """
-    with _faults_named("model"):
+    with _errors_of_node("model"):
         model = _build_model(cfg.model, datamodule)
     datamodule.serve(model)
     return _build_task(cfg, model, datamodule.spec)
 
 
 def _build_task(cfg: DictConfig, model: nn.Module, spec: DataSpec) -> GraphTask:
-    with _faults_named("task"):
+    with _errors_of_node("task"):
         task = instantiate(cfg.task, _partial_=True, _convert_="all")(
             model=model,
             spec=spec,
@@ -73,34 +74,34 @@ def _build_task(cfg: DictConfig, model: nn.Module, spec: DataSpec) -> GraphTask:
 
 
 def check_optimizer(cfg: DictConfig) -> None:
-    """Make optimizer and schedule for a parameter, to name now what they would refuse in the fit.
+    """Build optimizer and schedule for a dummy parameter, to report invalid values before training.
 
     Raises:
-        ConfigError: for values that one of them does not take.
+        ConfigError: If one of them rejects a value.
     """
     parameter = nn.Parameter(torch.zeros(2, 2))
     epochs = cfg.trainer.get("max_epochs")
-    with _faults_named("optimizer"):
+    with _errors_of_node("optimizer"):
         optimizer = instantiate(cfg.optimizer, _convert_="all")([{"params": [parameter]}])
-    with _faults_named("schedule"):
+    with _errors_of_node("schedule"):
         make = instantiate(cfg.schedule, _convert_="all")
         if make is not None:
             make(optimizer, num_epochs=-1 if epochs is None else epochs)
 
 
 def check_trainer(cfg: DictConfig) -> None:
-    """Make a trainer, to name now what it would refuse after the data are read.
+    """Build a trainer, to report invalid values before the data are read.
 
     Raises:
-        ConfigError: for values that it does not take, devices and strategies that are not there.
+        ConfigError: If a value is invalid, or a device or strategy is not available.
     """
-    with _faults_named("trainer"):
+    with _errors_of_node("trainer"):
         _make_trainer(cfg)(logger=False, enable_checkpointing=False, enable_progress_bar=False)
 
 
 def _make_trainer(cfg: DictConfig) -> Callable[..., Trainer]:
-    """The trainer of a config, still to be given loggers and callbacks."""
-    # The timer that measures a run ends it as well: Lightning takes only one.
+    """The trainer class of a config, without loggers and callbacks."""
+    # The timer of the run also enforces max_time: Lightning accepts only one timer.
     others = [str(key) for key in cfg.trainer if key != "max_time"]
     return instantiate(OmegaConf.masked_copy(cfg.trainer, others), _convert_="all", _partial_=True)
 
@@ -122,11 +123,11 @@ def build_trainer(
     Args:
         cfg: the config.
         folder: the run folder.
-        monitor: the metric that chooses the best checkpoint.
+        monitor: the metric that selects the best checkpoint.
         is_terminal: whether a progress bar can be drawn.
     """
     options: dict[str, Any] = {"default_root_dir": str(folder.path)}
-    with _faults_named("trainer"):
+    with _errors_of_node("trainer"):
         return _make_trainer(cfg)(
             logger=_loggers(cfg),
             callbacks=make_callbacks(cfg, folder, monitor=monitor, is_terminal=is_terminal),
@@ -136,8 +137,8 @@ def build_trainer(
 
 
 @contextmanager
-def _faults_named(node: str) -> Iterator[None]:
-    """Name the node whose values a constructor refuses."""
+def _errors_of_node(node: str) -> Iterator[None]:
+    """Report the config node whose values a constructor rejects."""
     try:
         yield
     except (
@@ -147,9 +148,9 @@ def _faults_named(node: str) -> Iterator[None]:
         InstantiationException,
         MisconfigurationException,
     ) as error:
-        # Hydra wraps what a constructor raised; an error of our own says more than its cause.
-        told = error.__cause__ if isinstance(error, InstantiationException) else None
-        raise ConfigError(f"{node}: {told or error}") from error
+        # Hydra wraps the error of a constructor; other errors say more than their cause.
+        cause = error.__cause__ if isinstance(error, InstantiationException) else None
+        raise ConfigError(f"{node}: {cause or error}") from error
 
 
 def _loggers(cfg: DictConfig) -> list[Logger]:

@@ -30,12 +30,12 @@ from geozoo.runs.trainer_callbacks import callbacks_of
 def make_callbacks(
     cfg: DictConfig, folder: RunFolder, *, monitor: str, is_terminal: bool
 ) -> list[Callback]:
-    """Checkpoints, averaging, early stopping and progress, as the config wants them.
+    """Callbacks for checkpoints, weight averaging, early stopping and progress.
 
     Args:
         cfg: the config.
-        folder: where checkpoints go.
-        monitor: the metric that chooses the best checkpoint.
+        folder: folder of the checkpoints.
+        monitor: the metric that selects the best checkpoint.
         is_terminal: whether a progress bar can be drawn.
     """
     callbacks: list[Callback] = [
@@ -63,14 +63,13 @@ def make_callbacks(
 
 
 class RunTimer(Timer):
-    """Measures a training, ends it after an epoch when its time is up, and has that one validated.
+    """Measures the training time, and stops after a validated epoch when the time limit is reached.
 
-    The last epoch is validated whatever ``check_val_every_n_epoch`` says: otherwise the weights
-    that a training ends with could never be chosen. An epoch from which a run is ended can be
-    continued exactly.
+    The last epoch is always validated, regardless of ``check_val_every_n_epoch``: otherwise the
+    final weights could never be selected. A run stopped this way can be resumed exactly.
 
     Args:
-        duration: as of Lightning's ``Timer``; None: no limit.
+        duration: time limit, as for Lightning's ``Timer``; None: no limit.
     """
 
     _usual: int | None = None
@@ -84,7 +83,7 @@ class RunTimer(Timer):
         return "Timer"
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any, **options: Any) -> None:
-        """Have the epoch validated if it is the last one; its last batch is done."""
+        """Request a validation after the last batch of the last epoch."""
         every = trainer.check_val_every_n_epoch
         if not trainer.is_last_batch or every is None:
             return
@@ -93,25 +92,25 @@ class RunTimer(Timer):
             self._usual, trainer.check_val_every_n_epoch = every, 1
 
     def on_train_epoch_end(self, trainer: Trainer, *args: Any, **options: Any) -> None:
-        """End the training after a validated epoch, if its time is up."""
+        """Stop training after a validated epoch if the time limit is reached."""
         every = trainer.check_val_every_n_epoch
         if every is None or (trainer.current_epoch + 1) % every == 0:
             super().on_train_epoch_end(trainer, *args, **options)
 
     def on_train_end(self, trainer: Trainer, *args: Any, **options: Any) -> None:
-        """Stop the clock; not before are checkpoints of the last epoch written."""
+        """Stop the clock, after the checkpoints of the last epoch are written."""
         super().on_train_end(trainer, *args, **options)
         if self._usual is not None:
             trainer.check_val_every_n_epoch, self._usual = self._usual, None
 
     def _is_over(self, trainer: Trainer) -> bool:
-        """Whether the time is up, by the clock of the first process."""
+        """Whether the time limit is reached, by the clock of rank 0."""
         remaining = self.time_remaining()
         return remaining is not None and bool(trainer.strategy.broadcast(remaining <= 0))
 
 
 def _timer(max_time: Any) -> RunTimer:
-    """Measures the training and ends it."""
+    """The timer of a run, with its time limit."""
     plain = OmegaConf.to_container(max_time) if isinstance(max_time, DictConfig) else max_time
     if plain is None or isinstance(plain, str | dict):
         with contextlib.suppress(MisconfigurationException, TypeError, OverflowError):
@@ -122,16 +121,16 @@ def _timer(max_time: Any) -> RunTimer:
 
 
 def drop_averaging(trainer: Trainer) -> None:
-    """Take the averaging out after training: it would replace tested weights by its own."""
+    """Remove weight averaging after training: it would replace the weights to be tested."""
     callbacks = callbacks_of(trainer)
     callbacks[:] = [c for c in callbacks if not isinstance(c, WeightAveraging)]
 
 
 class SeededEpochs(Callback):
-    """Seeds torch at every epoch, so that dropout of a resumed run repeats too.
+    """Seeds torch at every epoch, so that dropout is reproduced in a resumed run.
 
     Args:
-        seed: seed of the run.
+        seed: random seed of the run.
     """
 
     def __init__(self, seed: int) -> None:
@@ -148,16 +147,16 @@ class SeededEpochs(Callback):
 
 
 class Hardware(Callback):
-    """Notes in every checkpoint where the training runs and how much memory it has taken so far."""
+    """Stores the device and the peak memory so far in every checkpoint."""
 
     _trainer: Trainer | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Remember whose memory it is."""
+        """Keep the trainer, whose device is measured."""
         self._trainer = trainer
 
     def state_dict(self) -> dict[str, Any]:
-        """The name of the device and the largest memory until now."""
+        """The name of the device and the peak memory so far."""
         return {} if self._trainer is None else hardware_facts(self._trainer)
 
 

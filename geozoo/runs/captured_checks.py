@@ -1,4 +1,4 @@
-"""What a training by captured steps refuses: the options that its loop does not know."""
+"""Checks that training with captured steps supports the given options."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _PRECISIONS = ("32-true", "64-true", "bf16-mixed")
 
 
 def check_captured(trainer: Trainer, task: GraphTask) -> None:
-    """Refuse what an ordinary training knows and this loop does not.
+    """Reject options that training with captured steps does not support.
 
     Raises:
-        RunError: naming the option.
+        RunError: If an option is not supported; the message names it.
     """
     patience = [c.patience for c in callbacks_of(trainer) if isinstance(c, EarlyStopping)]
     clipping = str(getattr(trainer.gradient_clip_algorithm, "value", None) or "norm")
@@ -46,22 +46,22 @@ def check_captured(trainer: Trainer, task: GraphTask) -> None:
 
 
 def check_loader(loader: GraphLoader, device: torch.device, limit: float | int) -> None:
-    """Refuse data that are elsewhere than the model, and an epoch without batches.
+    """Reject data on another device than the model, and epochs without batches.
 
     Raises:
-        RunError: naming the option.
+        RunError: If an option has to change; the message names it.
     """
     if loader.store.device.type != device.type:
         raise RunError(
-            "captured steps gather on the device of the training, but the data stay in main "
+            "captured steps gather batches on the training device, but the data are in host "
             "memory: set dataset.loader.resident=device, or leave trainer.captured_steps out"
         )
     if limited(len(loader), limit) < 1:
         raise RunError(
-            f"trainer.limit_train_batches={limit} leaves none of {len(loader)} batches to train on"
+            f"trainer.limit_train_batches={limit} leaves none of {len(loader)} training batches"
         )
 
 
 def limited(length: int, limit: float | int) -> int:
-    """How many of so many batches a limit of Lightning's leaves."""
+    """The number of batches under a limit of Lightning (a count, or a fraction)."""
     return min(length, limit) if isinstance(limit, int) else int(length * limit)

@@ -1,4 +1,4 @@
-"""A training whose steps are CUDA graphs, without Lightning's loop around each of them."""
+"""Training with steps captured as CUDA graphs, without the loop of Lightning."""
 
 from __future__ import annotations
 
@@ -31,32 +31,32 @@ from geozoo.tasks.captured import CapturedSteps, WeightAverage, prepare_optimize
 from geozoo.tasks.schedules import change_told, present_rates
 
 _LOG = logging.getLogger(__name__)
-#: Seconds between two lines about progress, and between two writings of checkpoints, at least.
+#: Minimum number of seconds between two progress lines, and between two checkpoints.
 _PAUSE = 20.0
 
 
 class _Epoch(NamedTuple):
-    """What an epoch needs that is made on the processor."""
+    """The inputs of an epoch that are prepared on the CPU."""
 
     batches: list[Tensor]
     table: Tensor | None
 
 
 class CapturedFit:
-    """Trains a task by `geozoo.tasks.captured.CapturedSteps`.
+    """Trains a task with `geozoo.tasks.captured.CapturedSteps`.
 
-    Order, rotations, schedule and validation are those of an ordinary run, whose numbers it repeats
-    up to rounding. Checkpoints are written at validations, at most every 20 seconds, and at the
-    end; from ``last.ckpt`` a continuation goes on exactly.
+    Batch order, rotations, schedule and validation are those of an ordinary run, which it
+    reproduces up to rounding. Checkpoints are written at validations, at most every 20 seconds, and
+    at the end; a run can be resumed exactly from ``last.ckpt``.
 
     Args:
         trainer: the Trainer with its callbacks and loggers.
         task: the task.
-        datamodule: the data.
-        steps_per_graph: steps of a CUDA graph.
+        datamodule: the data module.
+        steps_per_graph: number of steps per CUDA graph.
 
     Raises:
-        RunError: for options of the Trainer that this loop does not know, by name.
+        RunError: If an option of the Trainer is not supported.
     """
 
     def __init__(
@@ -84,17 +84,17 @@ class CapturedFit:
         self.epoch, self.step = 0, 0
         self._losses: list[tuple[int, int, float | Tensor, dict[str, Tensor]]] = []
         self._metrics: dict[str, float] = {}
-        self._told = -math.inf
+        self._logged = -math.inf
         self._progress = Progress(task.monitor)
         self._bar = next((c for c in callbacks_of(trainer) if isinstance(c, RunBar)), None)
         self._written = time.monotonic()
         self._best_content: dict[str, Any] | None = None
 
     def run(self, checkpoint: Path | None) -> None:
-        """Train until the last epoch, or until the time is up.
+        """Train until the last epoch, or until the time limit is reached.
 
         Args:
-            checkpoint: ``last.ckpt`` of the run that is continued; None: a new run.
+            checkpoint: ``last.ckpt`` of the run to resume; None: a new run.
         """
         if checkpoint is not None:
             self._load(checkpoint)
@@ -107,7 +107,7 @@ class CapturedFit:
             coming: Future[_Epoch] | None = None
             while self.epoch < epochs:
                 made = self._prepared(self.epoch) if coming is None else coming.result()
-                if coming is None:  # a recording must not be disturbed by another thread
+                if coming is None:  # no other thread may use CUDA during capture
                     steps.record(made.batches, made.table)
                 if self.epoch + 1 < epochs:
                     coming = worker.submit(self._prepared, self.epoch + 1)
@@ -122,7 +122,7 @@ class CapturedFit:
                         self._write()
                     is_over = self._is_over(timer)
                 if is_over:
-                    _LOG.info("the time is up after %d of %d epochs", self.epoch, epochs)
+                    _LOG.info("time limit reached after %d of %d epochs", self.epoch, epochs)
                     break
         timer.on_train_end(self.trainer, self.task)
         self._write()
@@ -136,7 +136,7 @@ class CapturedFit:
         seeded = self._callback(SeededEpochs)
         seeded.seed_epoch(self.epoch, rank=0)
         torch.empty((), dtype=torch.int64).random_()  # as torch's DataLoader draws its own seed
-        # From the schedule's own numbers: the optimizer's would have to be asked of the GPU.
+        # From the schedule: reading the rate of the optimizer would synchronise with the GPU.
         rate = 0.0 if self.schedule is None else present_rates(self.schedule)[0]
         steps.run(made.batches, made.table)
         self.step += len(made.batches)
@@ -173,11 +173,11 @@ class CapturedFit:
             return
         task.eval()
         with self.average.applied() if self.average else nullcontext(), torch.no_grad():
-            for place, batch in enumerate(self.val_loader):
-                if place == number:
+            for index, batch in enumerate(self.val_loader):
+                if index == number:
                     break
                 with self.trainer.precision_plugin.forward_context():
-                    task.validation_step(batch, place)
+                    task.validation_step(batch, index)
         values = {f"val/{name}": float(v) for name, v in task.validation_values().items()}
         self._metrics = self._metrics | values
         self._progress.validated(values[task.monitor], self.epoch)
@@ -185,10 +185,10 @@ class CapturedFit:
         self._tell(values[task.monitor])
 
     def _log_losses(self) -> None:
-        """Read the losses of the epochs since the last validation, all at once.
+        """Read the losses of all epochs since the last validation at once.
 
         Raises:
-            NonFiniteLossError: when one of them is no number.
+            NonFiniteLossError: If a loss is not finite.
         """
         waiting, self._losses = self._losses, []
         if not waiting:
@@ -201,7 +201,7 @@ class CapturedFit:
                 raise NonFiniteLossError(
                     f"the training loss of epoch {epoch + 1} (to step {step}) is "
                     f"{found['train/loss']}. Common causes: a learning rate that is too high, or a "
-                    "faulty frame in the data. Without trainer.captured_steps the step is named."
+                    "corrupt frame in the data. Without trainer.captured_steps the step is given."
                 )
             self._log(found | {"train/lr": rate}, epoch, step)
             self._metrics = self._metrics | found
@@ -218,9 +218,9 @@ class CapturedFit:
         if self._bar is not None:
             below = self._progress.parts(losses, self.epoch, total, limit)
             self._bar.show(f"epoch {self.epoch} of {total}", self.epoch, total, below)
-        elif now - self._told >= _PAUSE or self.epoch == total:
-            _LOG.info(self._progress.told(losses, self.epoch, total, limit))
-            self._told = now
+        elif now - self._logged >= _PAUSE or self.epoch == total:
+            _LOG.info(self._progress.line(losses, self.epoch, total, limit))
+            self._logged = now
 
     def _remember_best(self) -> None:
         """Keep the state of the best validation until checkpoints are written."""
@@ -228,7 +228,7 @@ class CapturedFit:
             self._best_content = self._content(whole=False)
 
     def _write(self) -> None:
-        """Write ``last.ckpt``, and ``best.ckpt`` where there is a better one than the file."""
+        """Write ``last.ckpt``, and ``best.ckpt`` if there is a new best validation."""
         self._log_losses()
         for logger in self.trainer.loggers:
             logger.save()
@@ -243,7 +243,7 @@ class CapturedFit:
         self._written = time.monotonic()
 
     def _content(self, *, whole: bool = True) -> dict[str, Any]:
-        """What a checkpoint holds; a whole one can be continued."""
+        """The content of a checkpoint; a whole one can be resumed."""
         with self.average.applied() if self.average else nullcontext():
             state = _copied(self.task)
         metrics = {k: v for k, v in self._metrics.items() if k.startswith("val/")}
@@ -270,7 +270,7 @@ class CapturedFit:
         content = checkpoint.content
         if not checkpoint.is_captured:
             raise RunError(
-                f"{path} was not written by captured steps: continue it without "
+                f"{path} was not written by captured steps: resume it without "
                 "trainer.captured_steps"
             )
         self.task.load_state_dict(content.get("current_model_state", content["state_dict"]))
@@ -293,7 +293,7 @@ class CapturedFit:
                 _LOG.info(change_told(before, after, done, self.trainer.max_epochs))
         captured = content["captured"]
         self.epoch = captured["epoch"]
-        # The first checkpoints of this kind hold the best value alone.
+        # The first version of these checkpoints holds only the best value.
         self._progress.load_state_dict(captured.get("progress") or {**captured, "best_epoch": 0})
         self.step = content["global_step"]
         values = content["geozoo"]["metrics"]
@@ -329,12 +329,12 @@ class CapturedFit:
 
 
 def _copied(task: GraphTask) -> dict[str, Tensor]:
-    """Weights and buffers in main memory, as they are now."""
+    """A copy of weights and buffers in host memory."""
     return {name: value.detach().to("cpu", copy=True) for name, value in task.state_dict().items()}
 
 
 def _plain(state: dict[str, Any]) -> dict[str, Any]:
-    """An optimizer's state in main memory, its rates as numbers."""
+    """The state of an optimizer in host memory, with learning rates as numbers."""
     groups = [
         {k: float(v) if isinstance(v, Tensor) else v for k, v in group.items()}
         for group in state["param_groups"]

@@ -1,4 +1,4 @@
-"""Checkpoints on disk: whole, or not there."""
+"""Atomic writes of checkpoints."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from geozoo.files.folders import atomic_path
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Writes beside the file and then renames, so that a kill leaves the checkpoint before.
+    """Writes to a temporary file and renames it, so that a killed process leaves the previous file.
 
-    Lightning's own writer fills a file of the system's temporary folder and moves it; where that is
-    another file system, a kill during the copy leaves half a checkpoint under the final name.
+    Lightning itself writes to the temporary folder of the system and moves the file; if that is on
+    another file system, a kill during the copy leaves a truncated checkpoint.
     """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
-        """Write the file, and have it on the disk before it gets its name."""
-        content = io.BytesIO()  # torch's writer says nothing of why a disk takes no more
+        """Write the file, and flush it to disk before it is renamed."""
+        content = io.BytesIO()  # the writer of torch hides the reason of a failed write
         torch.save(checkpoint, content)
         with atomic_path(Path(path)) as partial, partial.open("wb") as file:
             file.write(content.getbuffer())
@@ -33,6 +33,6 @@ class AtomicCheckpoints(TorchCheckpointIO):
 
 
 def drop_unfinished(folder: Path) -> None:
-    """Remove what a killed process has left of checkpoints that it was writing."""
+    """Remove partially written checkpoints of a killed process."""
     for path in folder.glob(".*.ckpt"):
         path.unlink(missing_ok=True)

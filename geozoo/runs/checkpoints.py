@@ -1,4 +1,4 @@
-"""Checkpoints that the words of a command name."""
+"""Checkpoints that command-line arguments refer to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """A checkpoint of a run.
 
     Raises:
-        RunError: for a file that is no checkpoint of a run.
+        RunError: If the file is not a checkpoint of a run.
     """
     from geozoo.hub.checkpoints import Checkpoint  # loads torch, which few commands need
 
@@ -29,41 +29,41 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise RunError(str(error)) from error
 
 
-def listed(words: str) -> list[str]:
-    """The models of a list with commas; a path that exists is one, whatever its name.
+def listed(models: str) -> list[str]:
+    """The models of a comma-separated list; an existing path is one model, even with commas.
 
     >>> listed("run_0,run_1")
     ['run_0', 'run_1']
     """
-    return [words] if Path(words).expanduser().exists() else words.split(",")
+    return [models] if Path(models).expanduser().exists() else models.split(",")
 
 
-def members(word: str) -> list[Path]:
-    """The runs and published models in a folder that is neither, as ``ensemble=`` leaves it."""
-    return [path for path in member_folders(Path(word).expanduser()) if path.is_dir()]
+def members(folder: str) -> list[Path]:
+    """The runs and published models in an ensemble folder, as ``ensemble=`` creates it."""
+    return [path for path in member_folders(Path(folder).expanduser()) if path.is_dir()]
 
 
-def refuse_ensemble(word: str) -> None:
-    """Refuse a word that stands for several models where one is wanted.
+def refuse_ensemble(model: str) -> None:
+    """Reject an argument that refers to several models where one is expected.
 
     Raises:
-        RunError: for a folder of runs, or a list with commas; names what it stands for.
+        RunError: If it is a folder of runs, or a comma-separated list; the message lists them.
     """
-    named = listed(word)
-    found = list(map(str, members(word))) or (named if len(named) > 1 else [])
+    given = listed(model)
+    found = list(map(str, members(model))) or (given if len(given) > 1 else [])
     if found:
         several = f"an ensemble of {len(found)} models" if len(found) > 1 else "a folder of a model"
         raise RunError(
-            f"{word} is {several}; geozoo predict checkpoint=... and geozoo.load take it as one, "
-            f"this wants single models: {', '.join(map(shlex.quote, found))}"
+            f"{model} is {several}; geozoo predict checkpoint=... and geozoo.load accept it, "
+            f"this command needs a single model: {', '.join(map(shlex.quote, found))}"
         )
 
 
 def find_checkpoint(run: str) -> Path:
-    """The checkpoint file that a run folder (its best one) or a path names.
+    """The checkpoint file at a path, or the best checkpoint of a run folder.
 
     Raises:
-        RunError: when there is none, or several.
+        RunError: If there is none, or several.
     """
     refuse_ensemble(run)
     path = Path(run).expanduser().absolute()

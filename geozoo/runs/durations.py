@@ -1,10 +1,10 @@
-"""Times as a reader wants them."""
+"""Human-readable durations."""
 
 from __future__ import annotations
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words.
+    """A number of seconds as text.
 
     >>> duration(3725)
     '1 h 2 min'

@@ -1,4 +1,4 @@
-"""Early stopping that holds for the continuation of a run too."""
+"""Early stopping that also applies to resumed runs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _LOG = logging.getLogger(__name__)
 
 
 class RunStopping(EarlyStopping):
-    """Lightning's early stopping; a run that it has ended stays ended when it is continued.
+    """Lightning's early stopping; a run that was stopped early does not train when it is resumed.
 
-    Otherwise a continuation would train until the next validation, and be another run than the one
-    whose command is recorded. A continuation with another ``trainer.max_epochs`` goes on.
+    Otherwise a resumed run would train until the next validation, and differ from the run whose
+    command is recorded. A resumed run with a different ``trainer.max_epochs`` does train.
 
     Args:
-        monitor: metric of the validation.
-        patience: validations without a better one before the end.
+        monitor: validation metric.
+        patience: validations without improvement before training stops.
     """
 
     def __init__(self, monitor: str, patience: int) -> None:
@@ -37,26 +37,26 @@ class RunStopping(EarlyStopping):
         )
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Remember how many epochs are planned, unless a checkpoint says how many were."""
+        """Keep the planned number of epochs, unless a checkpoint provides it."""
         super().setup(trainer, pl_module, stage)
         self._planned = trainer.max_epochs
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave a run ended that was ended."""
+        """Stop at once if the run was stopped early before."""
         was_ended = 0 < self.stopped_epoch == trainer.current_epoch - 1
         if was_ended and self._planned == trainer.max_epochs:
             _LOG.info(
-                "this run was finished: early stopping ended it after epoch %d, so nothing is "
-                "trained; another trainer.max_epochs goes on", trainer.current_epoch,
+                "this run is already finished: early stopping ended it after epoch %d, so nothing "
+                "is trained; set another trainer.max_epochs to continue", trainer.current_epoch,
             )  # fmt: skip
             trainer.should_stop = True
         self._planned = trainer.max_epochs
 
     def state_dict(self) -> dict[str, Any]:
-        """As Lightning's, with the number of epochs that are planned."""
+        """The state of Lightning's class, with the planned number of epochs."""
         return {**super().state_dict(), "planned": self._planned}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on from a state; one of an older version does not say what was planned."""
+        """Restore a state; states of older versions lack the planned number of epochs."""
         super().load_state_dict(dict(state_dict))
         self._planned = state_dict.get("planned")

@@ -1,4 +1,4 @@
-"""User errors, and how they are told from bugs."""
+"""User errors, and how they are distinguished from bugs."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
-#: Types of errors that a ``raise`` of geozoo addresses to the user.
+#: Types of errors that geozoo raises as messages to the user.
 _CHECKS = (ValueError, TypeError, ImportError, IndexError, RuntimeError)
 
 
 class RunError(RuntimeError):
-    """A run cannot start or go on, for a reason that its user can change.
+    """A run cannot start or continue because of a user error.
 
     Attributes:
-        exit_code: what a command ends with.
+        exit_code: exit code of a command that fails with this error.
     """
 
     exit_code = 1
 
 
 class UsageError(RunError):
-    """A command line that cannot be read: an unknown, missing or repeated key, or a bad value."""
+    """An invalid command line: an unknown, missing or repeated key, or an invalid value."""
 
     exit_code = 2
 
 
 def is_user_error(error: BaseException) -> bool:
-    """Whether an error is a message to the user, rather than a bug.
+    """Whether an error is a user error, rather than a bug.
 
-    It is one if geozoo itself raised it on purpose (the last frame of its traceback executes a
-    ``raise`` statement in a file of geozoo), if it concerns the operating system (files, disks,
-    connections), or if its class says so by an ``exit_code``. Any other error comes from a library
-    or from an operation that went wrong, and only its traceback tells where.
+    It is one if geozoo itself raised it (the last frame of its traceback executes a ``raise``
+    statement in a module of geozoo), if it is an error of the operating system (files, disks,
+    connections), or if its class has an ``exit_code``. Any other error comes from a library or a
+    failed operation, and needs its traceback.
     """
     if isinstance(error, OSError) or hasattr(error, "exit_code"):
         return True
@@ -44,10 +44,10 @@ def is_user_error(error: BaseException) -> bool:
 
 @contextmanager
 def user_errors_named(argument: str) -> Iterator[None]:
-    """Name the argument that an error is about; bugs pass as they are.
+    """Prefix user errors with the name of an argument; bugs pass unchanged.
 
     Raises:
-        RunError: for a value, a file or a library that geozoo refuses.
+        RunError: If the block raises a user error about a value, a file or a library.
     """
     try:
         yield
@@ -58,7 +58,7 @@ def user_errors_named(argument: str) -> Iterator[None]:
 
 
 def _is_raised_by_geozoo(trace: TracebackType | None) -> bool:
-    """Whether the innermost frame is one of geozoo, at a ``raise``; not at a call that failed."""
+    """Whether the innermost frame is a ``raise`` statement of geozoo, not a failed call."""
     if trace is None:
         return False
     while trace.tb_next is not None:

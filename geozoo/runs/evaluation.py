@@ -1,4 +1,4 @@
-"""A test of a checkpoint, from what the checkpoint itself says."""
+"""Test of a checkpoint, with the config that it stores."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ from geozoo.runs.trained import lay_out_columns
 from geozoo.runs.training import loaded_spec
 
 _LOG = logging.getLogger(__name__)
-#: What may differ from the run: the weights stay.
+#: Keys that may differ from the run; the model stays the same.
 _FREE = ("dataset.", "task.", "trainer.")
-#: Of these, what leaves the data as they are.
+#: Those of these keys that do not change the data.
 _BATCHES = "dataset.loader."
 
 
 def evaluation(
     run: str, changes: Sequence[str], *, is_terminal: bool = False, is_saved: bool = False
 ) -> RunOutcome:
-    """The outcome of a test.
+    """Test a checkpoint.
 
     Args:
         run: run folder or checkpoint file.
-        changes: as in `evaluate`.
+        changes: overrides of the config, ``key=value``.
         is_terminal: whether a progress bar can be drawn.
         is_saved: whether the test becomes part of the record of the run.
 
     Raises:
-        RunError: when there is no such checkpoint, or a change is not allowed; or the data of the
-            run have changed, for a test to be saved (for any other that is a warning and a note).
-        ConfigError: for a change that does not fit a signature.
+        RunError: If there is no such checkpoint, an override is not allowed, or the test is to be
+            saved and the data of the run have changed (otherwise that is a warning and a note).
+        ConfigError: If an override does not match a signature.
     """
     checkpoint = read_checkpoint(find_checkpoint(run))
     newest = _newest(checkpoint)
@@ -57,14 +57,14 @@ def evaluation(
     cfg = stored_config(record["config"], folder)
     with moved_files(cfg, record["config"], folder):
         _change(cfg, checkpoint.path, changes)
-        if changes:  # they are part of what made the numbers
+        if changes:  # the metrics depend on them
             again = shlex.join(["geozoo-evaluate", "<run>", *changes])
             record["command"] = f"{record['command']}; {again}"
             record["overrides"] = [*record["overrides"], *changes]
         datamodule = _own_data(cfg, checkpoint)
         note = _note_of_changes(checkpoint, datamodule.spec, changes)
         if note and is_saved and reads_own_files(cfg):
-            raise RunError(f"dataset: {note}: such a test is no part of the record of the run")
+            raise RunError(f"dataset: {note}: such a test cannot be part of the record of the run")
         if note:
             _LOG.warning(note)
         return _tested(
@@ -73,7 +73,7 @@ def evaluation(
 
 
 def _own_data(cfg: DictConfig, checkpoint: Checkpoint) -> GraphDataModule:
-    """The data of a config, which the model can read."""
+    """The data module of a config, after a check that the model can read it."""
     seed_everything(cfg.seed, workers=True, verbose=False)
     trained = checkpoint.spec
     lay_out_columns(cfg, getattr(trained, "elements", ()))
@@ -84,10 +84,10 @@ def _own_data(cfg: DictConfig, checkpoint: Checkpoint) -> GraphDataModule:
 
 
 def _note_of_changes(checkpoint: Checkpoint, spec: DataSpec, changes: Sequence[str]) -> str:
-    """That the data have changed under a run; empty where they have not, or were asked to."""
-    is_meant = any(w.startswith("dataset.") and not w.startswith(_BATCHES) for w in changes)
+    """A note that the data have changed since training; empty if not, or if that was requested."""
+    is_meant = any(c.startswith("dataset.") and not c.startswith(_BATCHES) for c in changes)
     changed = "" if is_meant else spec.record.changed_since(checkpoint.spec.record)
-    return f"the data are not those of the training: {changed}" if changed else ""
+    return f"the data differ from those of the training: {changed}" if changed else ""
 
 
 def _change(cfg: DictConfig, checkpoint: Path, changes: Sequence[str]) -> None:
@@ -104,15 +104,15 @@ def _change(cfg: DictConfig, checkpoint: Path, changes: Sequence[str]) -> None:
 
 
 def _run_record(checkpoint: Checkpoint, newest: Checkpoint) -> dict[str, Any]:
-    """What a run wrote into a checkpoint, with the command and config of all that was run.
+    """The record in a checkpoint, with the command and config of all continuations.
 
-    A continuation that finds no better epoch leaves the best checkpoint as the run before wrote it.
+    A continuation without a better epoch leaves the best checkpoint of the earlier run in place.
     """
     return {**newest.record, "metrics": checkpoint.record["metrics"]}
 
 
 def _newest(checkpoint: Checkpoint) -> Checkpoint:
-    """The last checkpoint of the run whose best one this is; any other one is itself the newest."""
+    """The last checkpoint of the run, if this is its best one; otherwise the checkpoint itself."""
     last = checkpoint.path.with_name("last.ckpt")
     if checkpoint.path.name != "best.ckpt" or not last.is_file():
         return checkpoint

@@ -1,4 +1,4 @@
-"""What a run leaves behind."""
+"""The files in a run folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from geozoo.runs.errors import RunError
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Names of the files in a run folder.
+    """The paths of the files in a run folder.
 
     Attributes:
         path: the folder.
@@ -39,7 +39,7 @@ class RunFolder:
 
     @property
     def splits(self) -> Path:
-        """Positions of the graphs of every part."""
+        """Indices of the graphs of every part."""
         return self.path / "splits.npz"
 
     @property
@@ -54,7 +54,7 @@ class RunFolder:
 
     @property
     def best(self) -> Path:
-        """The checkpoint with the best validation."""
+        """The checkpoint with the best validation metric."""
         return self.checkpoints / "best.ckpt"
 
     @property
@@ -74,27 +74,27 @@ class RunFolder:
 
     @property
     def page(self) -> Path:
-        """Everything that there is to see of the run, in one file."""
+        """The self-contained HTML report of the run."""
         return self.path / "report.html"
 
     @property
     def files(self) -> list[Path]:
-        """The files that others read again, whether they are there or not; no pictures."""
+        """The files that other commands read, whether or not they exist; without figures."""
         record = [self.config, self.info, self.splits, self.metrics, self.result, self.summary]
         return [*record, self.page, *sorted(self.checkpoints.glob("*"))]
 
     def create(self) -> None:
-        """Make the folder.
+        """Create the folder.
 
         Raises:
-            RunError: when it exists, or cannot be made.
+            RunError: If it exists, or cannot be created.
         """
         try:
             self.path.mkdir(parents=True)
         except FileExistsError:
-            raise RunError(f"the run folder {self.path} exists already") from None
+            raise RunError(f"the run folder {self.path} already exists") from None
         except OSError as error:
-            raise RunError(f"run_dir: the folder cannot be made: {error}") from error
+            raise RunError(f"run_dir: the folder cannot be created: {error}") from error
 
     def write_start(
         self,
@@ -103,7 +103,7 @@ class RunFolder:
         info: Mapping[str, Any],
         splits: Mapping[str, Any],
     ) -> None:
-        """Write what is known before training."""
+        """Write the files that are known before training."""
         OmegaConf.save(cfg, self.config, resolve=True)
         self.info.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
         arrays: dict[str, Any] = {part: np.asarray(index) for part, index in splits.items()}
@@ -113,24 +113,24 @@ class RunFolder:
         """The resolved config.
 
         Raises:
-            RunError: when this is no run folder.
+            RunError: If this is not a run folder.
         """
         if not self.config.is_file():
-            raise RunError(f"{self.path} is no run folder: it has no config.yaml")
-        with _damage_told(self.config, "no YAML"):
+            raise RunError(f"{self.path} is not a run folder: it has no config.yaml")
+        with _corrupt_file_errors(self.config, "no YAML"):
             config = OmegaConf.load(self.config)
         if not isinstance(config, DictConfig):
-            raise RunError(f"{self.config} holds no keys")
+            raise RunError(f"{self.config} must hold a mapping of keys")
         return config
 
     def read_info(self) -> dict[str, Any]:
         """Command, versions and data description."""
-        with _damage_told(self.info, "no JSON"):
+        with _corrupt_file_errors(self.info, "no JSON"):
             return json.loads(self.info.read_text(encoding="utf-8"))
 
 
 @contextmanager
-def _damage_told(path: Path, what: str) -> Iterator[None]:
+def _corrupt_file_errors(path: Path, what: str) -> Iterator[None]:
     try:
         with corrupt_file_errors(path, what):
             yield
@@ -138,6 +138,6 @@ def _damage_told(path: Path, what: str) -> Iterator[None]:
         raise RunError(str(error)) from error
 
 
-def command_line(words: Sequence[str]) -> str:
-    """The words of a command as they can be typed again."""
-    return shlex.join(words)
+def command_line(arguments: Sequence[str]) -> str:
+    """The arguments of a command, quoted for a shell."""
+    return shlex.join(arguments)

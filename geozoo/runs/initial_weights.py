@@ -1,4 +1,4 @@
-"""Beginning from the weights of another run: all trained, some kept, or small updates of them."""
+"""Initial weights from another run, for full fine-tuning, frozen layers or low-rank adapters."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _MAX_NAMED = 6
 
 
 def take_weights(task: GraphTask, source: TrainedModel) -> str:
-    """Give a new network the weights of a trained one, as far as name and shape agree.
+    """Copy the weights of a trained model into a new one, where name and shape match.
 
-    Shift and scale of the new data stay: the trained network continues in scaled units.
+    Shift and scale of the new dataset are kept: the trained network works in scaled units.
 
     Args:
         task: the new task.
         source: the trained model.
 
     Returns:
-        What was taken and what is new, for the log.
+        A line for the log about copied and new weights.
 
     Raises:
-        RunError: if nothing fits, or a column of the input stands for another element.
+        RunError: If no weights match, or an input column encodes a different element.
     """
     _check_elements(task, source)
     own, given = task.model.state_dict(), source.model.state_dict()
@@ -41,22 +41,22 @@ def take_weights(task: GraphTask, source: TrainedModel) -> str:
         )
     task.model.load_state_dict({**own, **fitting})
     new = sorted(own.keys() - fitting.keys())
-    told = f"{len(fitting)} of {len(own)} tensors from {source.name}"
-    return told + (f"; new: {_listed(new)}" if new else "")
+    copied = f"{len(fitting)} of {len(own)} tensors from {source.name}"
+    return copied + (f"; new: {_listed(new)}" if new else "")
 
 
 def freeze(model: nn.Module, patterns: Sequence[str]) -> str | None:
-    """Keep the parameters with some names as they are.
+    """Freeze parameters by name.
 
     Args:
         model: the network.
-        patterns: of names, with ``*`` and ``?``: ``blocks.0.*``.
+        patterns: patterns of names, with ``*`` and ``?``: ``blocks.0.*``.
 
     Returns:
-        How much stays, for the log; None without patterns.
+        A line for the log; None without patterns.
 
     Raises:
-        RunError: for a pattern that no parameter has, or when nothing is left to train.
+        RunError: If a pattern matches no parameter, or no parameter is left to train.
     """
     if not patterns:
         return None
@@ -67,25 +67,25 @@ def freeze(model: nn.Module, patterns: Sequence[str]) -> str | None:
     total = sum(p.numel() for p in parameters)
     if kept == total:
         raise RunError("freeze: no parameter is left to train")
-    return f"{kept:,} of {total:,} parameters stay as they are"
+    return f"{kept:,} of {total:,} parameters are frozen"
 
 
 def add_adapters(
     model: nn.Module, rank: int | None, layers: Sequence[str], trained: Sequence[str]
 ) -> str | None:
-    """Train updates of low rank of linear maps, and keep what they update as it is.
+    """Add low-rank adapters to linear layers, and freeze the other weights.
 
     Args:
-        model: the network, with the weights to begin from.
-        rank: rank of the updates; None: no updates.
-        layers: names of the linear maps that get one, with ``*`` and ``?``.
-        trained: names of further parameters that are trained as they are, such as ``*.bias``.
+        model: the network, with its initial weights.
+        rank: rank of the adapters; None: no adapters.
+        layers: names of the linear layers that get an adapter, with ``*`` and ``?``.
+        trained: names of further parameters to train, such as ``*.bias``.
 
     Returns:
-        How much is trained, for the log; None without updates.
+        A line for the log; None without adapters.
 
     Raises:
-        RunError: for a pattern that nothing has, or a rank below one.
+        RunError: If a pattern matches nothing, or the rank is below one.
     """
     if rank is None:
         return None
@@ -95,7 +95,9 @@ def add_adapters(
     with user_errors_named("adapter_rank, adapter_layers"):
         names = add_low_rank_updates(model, rank, chosen=lambda name: _fits(name, layers))
     count = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    return f"{count:,} parameters are trained: updates of rank {rank} of {len(names)} linear maps"
+    return (
+        f"{count:,} parameters are trained: adapters of rank {rank} on {len(names)} linear layers"
+    )
 
 
 def _fits(name: str, patterns: Sequence[str]) -> bool:
@@ -103,17 +105,17 @@ def _fits(name: str, patterns: Sequence[str]) -> bool:
 
 
 def _matching(model: nn.Module, patterns: Sequence[str], key: str) -> list[nn.Parameter]:
-    """The parameters with some names; every pattern must have one."""
+    """The parameters that match a pattern; every pattern must match at least one."""
     parameters = dict(model.named_parameters())
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in parameters):
             known = sorted({".".join(name.split(".")[:2]) for name in parameters})
-            raise RunError(f"{key}: no parameter is called {pattern!r}; there are {_listed(known)}")
+            raise RunError(f"{key}: no parameter matches {pattern!r}; available: {_listed(known)}")
     return [parameter for name, parameter in parameters.items() if _fits(name, patterns)]
 
 
 def _check_elements(task: GraphTask, source: TrainedModel) -> None:
-    """Refuse weights that know another element by the same column."""
+    """Reject weights for which an input column encodes a different element."""
     pairs = zip(
         getattr(source.spec, "elements", ()), getattr(task.spec, "elements", ()), strict=False
     )
@@ -121,7 +123,7 @@ def _check_elements(task: GraphTask, source: TrainedModel) -> None:
         if theirs and ours and theirs != ours:
             raise RunError(
                 f"init_from: column {column} of x is atomic number {theirs} in {source.name} and "
-                f"{ours} here; give the data the same order of elements (dataset.species)"
+                f"{ours} here; set the same order of elements with dataset.species"
             )
 
 

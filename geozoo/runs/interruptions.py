@@ -1,4 +1,4 @@
-"""What is said of a training that ends before its time."""
+"""Messages for training runs that end early."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from geozoo.runs.errors import RunError
 from geozoo.runs.folder import RunFolder
 from geozoo.tasks import NonFiniteLossError
 
-#: A disk that takes no more.
+#: Errors of a disk that cannot be written to.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
 @contextmanager
 def interruption_explained(folder: RunFolder, cfg: DictConfig) -> Iterator[None]:
-    """Say what went wrong, what helps, and what is left.
+    """Report what went wrong, possible remedies, and the last checkpoint.
 
     Raises:
-        RunError: for an interrupt, a loss that is no number, and a lack of memory or disk.
+        RunError: If the run is interrupted, the loss is not finite, or memory or disk is full.
     """
     try:
         yield
@@ -44,28 +44,30 @@ def interruption_explained(folder: RunFolder, cfg: DictConfig) -> Iterator[None]
 
 
 def _memory_advice(cfg: DictConfig) -> str:
-    """What helps, first what changes no number."""
+    """Remedies, starting with those that do not change the results."""
     loader = cfg.dataset.get("loader") or {}
     batch = loader.get("batch_size") or 1
     helps = []
-    for place in places_of_key(cfg.model, "recompute", path="model"):
-        if OmegaConf.select(cfg, place) is False:
-            helps.append(f"{place}=true (the same numbers, more time; also with resume=)")
+    for key in places_of_key(cfg.model, "recompute", path="model"):
+        if OmegaConf.select(cfg, key) is False:
+            helps.append(f"{key}=true (same results, slower; also with resume=)")
     if batch > 1:
         helps.append(
-            f"dataset.loader.batch_size={batch // 2} trainer.accumulate_grad_batches=2 (as many "
-            "graphs a step)"
+            f"dataset.loader.batch_size={batch // 2} trainer.accumulate_grad_batches=2 (same "
+            "effective batch size)"
         )
-    helps.append("dataset.loader.eval_batch_size=... if it was in a validation (also with resume=)")
-    for place in places_of_key(cfg.model, "num_orientations", path="model"):
-        helps.append(f"fewer {place} (another model)")
-    return "\n".join(["What helps:", *(f"  {each}" for each in helps)])
+    helps.append(
+        "dataset.loader.eval_batch_size=... if it happened in validation (also with resume=)"
+    )
+    for key in places_of_key(cfg.model, "num_orientations", path="model"):
+        helps.append(f"fewer {key} (a different model)")
+    return "\n".join(["Possible remedies:", *(f"  {each}" for each in helps)])
 
 
 def _left(folder: RunFolder) -> str:
     if not folder.last.is_file():
-        return "No epoch was finished, so there is no checkpoint."
+        return "No epoch was completed, so there is no checkpoint."
     return (
         f"The last good checkpoint is {folder.last}. "
-        f"To continue from it: geozoo-train {shlex.quote(f'resume={folder.path}')}"
+        f"To resume from it: geozoo-train {shlex.quote(f'resume={folder.path}')}"
     )

@@ -1,4 +1,4 @@
-"""One table of losses and metrics from the pieces that a run and its continuations log."""
+"""One table of losses and metrics from the logs of a run and its continuations."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ Row = dict[str, str]
 
 
 def gather_metrics(folder: RunFolder) -> None:
-    """Write ``metrics.csv``, with what the logger wrote, and remove the logger's own files.
+    """Write ``metrics.csv`` from the files of the logger, and remove those.
 
-    A continuation starts behind the last checkpoint; what an interrupted run logged after it is
-    left out, because it was done again. Rows of one epoch and step are joined; test metrics, which
-    belong to no epoch, stand in ``result.csv``. Epochs are counted from 1, as everywhere a person
-    reads them; the logger's files, ``csv/version_*/metrics.csv``, count from 0.
+    A continuation starts after the last checkpoint; rows that an interrupted run logged after it
+    are dropped, because those steps are repeated. Rows of the same epoch and step are merged; test
+    metrics are in ``result.csv``. Epochs are counted from 1, as in all user-facing output; the
+    files of the logger, ``csv/version_*/metrics.csv``, count from 0.
     """
     rows = read_metrics(folder)
     if rows:
         _write(folder.metrics, rows)
     for piece in _pieces(folder):
         piece.unlink()
-        with contextlib.suppress(OSError):  # not empty: files of another's
+        with contextlib.suppress(OSError):  # not empty: files of another logger
             piece.parent.rmdir()
             piece.parent.parent.rmdir()
 
@@ -33,8 +33,8 @@ def gather_metrics(folder: RunFolder) -> None:
 def read_metrics(folder: RunFolder) -> list[Row]:
     """Losses and metrics by epoch, counted from 1; empty if there are none.
 
-    They are those of ``metrics.csv`` and, of a run that goes on or was killed, of the logger's
-    files that are not yet in it. Folders of older versions, which count from 0, are read too.
+    They come from ``metrics.csv`` and, for a run that is in progress or was killed, from the files
+    of the logger. Folders of older versions, which count from 0, are also supported.
     """
     rows = _read(folder.metrics) if folder.metrics.is_file() else []
     if any(_epoch(row) == 0 for row in rows):  # of an older version
@@ -62,7 +62,7 @@ def curve(rows: list[Row], name: str) -> tuple[list[int], list[float]]:
 
 
 def _pieces(folder: RunFolder) -> list[Path]:
-    """The logger's files, one of the run and one of every continuation, oldest first."""
+    """The files of the logger, one for the run and one per continuation, oldest first."""
     return sorted((folder.path / "csv").glob("version_*/metrics.csv"), key=_number)
 
 
@@ -91,8 +91,8 @@ def _write(path: Path, rows: list[Row]) -> None:
 def _joined(rows: list[Row]) -> list[Row]:
     joined: dict[tuple[str, str], Row] = {}
     for row in rows:
-        place = joined.setdefault((row.get("epoch", ""), row.get("step", "")), {})
-        place.update({name: value for name, value in row.items() if value or name not in place})
+        merged = joined.setdefault((row.get("epoch", ""), row.get("step", "")), {})
+        merged.update({name: value for name, value in row.items() if value or name not in merged})
     return list(joined.values())
 
 

@@ -1,4 +1,4 @@
-"""What a finished run, or a test, has to say."""
+"""The outcome of a run or a test."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """What a training has cost.
+    """The cost of a training run.
 
     Attributes:
         epochs: epochs of the whole run.
         steps: optimizer steps.
-        train_time_s: seconds of training, validation included.
+        train_time_s: wall time of training in seconds, including validation.
         device: name of the hardware.
-        peak_memory_mb: most memory of the process, or of the accelerator, in MiB.
+        peak_memory_mb: peak memory of the process, or of the accelerator, in MiB.
     """
 
     epochs: int
@@ -36,7 +36,7 @@ class Effort:
 
     @staticmethod
     def of(checkpoint: Checkpoint) -> Effort:
-        """The effort behind a checkpoint."""
+        """The cost up to a checkpoint."""
         return Effort(
             epochs=checkpoint.epochs, steps=checkpoint.steps, train_time_s=checkpoint.seconds,
             **checkpoint.hardware,
@@ -45,17 +45,17 @@ class Effort:
 
 @dataclass(frozen=True, kw_only=True)
 class Tested:
-    """A test of a model on the test part of some data.
+    """A test of a model on the test set of a dataset.
 
     Attributes:
         checkpoint: name of the tested weights.
-        best_epoch: epoch that the weights are from; 0 for a model that is not trained.
+        best_epoch: epoch of the weights; 0 for a model that is not trained.
         metrics: test metrics by name, without ``test/``; empty if not tested.
-        baseline: the same metrics of the task's prediction without a model.
-        seconds: how long it took.
-        cut: which part of the test part was tested, ``"2 of 25 batches"``; empty for all of it.
-        parameters: trained numbers of the model.
-        note: what a reader has to know.
+        baseline: the same metrics of the task's trivial baseline.
+        seconds: wall time of the test.
+        cut: the tested fraction of the test set, ``"2 of 25 batches"``; empty for all of it.
+        parameters: number of parameters of the model.
+        note: a remark for the reader.
     """
 
     checkpoint: str
@@ -70,17 +70,17 @@ class Tested:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOutcome:
-    """A finished run, or a test of its own or of a trained model.
+    """A finished run, or a test of a run or of a trained model.
 
     Attributes:
         folder: the run folder; None for a test that belongs to no run.
-        cfg: the config, completed by the data.
+        cfg: the config, with the values that the dataset defines.
         task: the trained task, with the weights that were tested.
-        datamodule: the data that it was tested on.
+        datamodule: the data module that it was tested on.
         tested: the test.
         val: validation metrics of the best checkpoint's epoch.
-        val_cut: which part of the validation part these are of; empty for all of it.
-        effort: of the training; None for a test that belongs to no run.
+        val_cut: the validated fraction of the validation set; empty for all of it.
+        effort: cost of the training; None for a test that belongs to no run.
     """
 
     folder: RunFolder | None
@@ -94,7 +94,7 @@ class RunOutcome:
 
     @property
     def is_tested(self) -> bool:
-        """Whether there are metrics of a test."""
+        """Whether there are test metrics."""
         return bool(self.tested.metrics)
 
     def curves(self) -> dict[str, tuple[list[int], list[float]]]:

@@ -1,4 +1,4 @@
-"""Changes to the config of an earlier run."""
+"""Overrides of the config of an earlier run."""
 
 from __future__ import annotations
 
@@ -15,59 +15,59 @@ from geozoo.runs.arguments import key_values
 from geozoo.runs.errors import RunError
 
 _LOG = logging.getLogger(__name__)
-#: What was said already.
-_TOLD: set[str] = set()
+#: Messages that were logged before.
+_LOGGED: set[str] = set()
 
 
-def regroup_told(cfg: DictConfig, origins: Origins) -> None:
-    """Move options that have former names into their groups, in place, and say so once.
+def regroup_and_log(cfg: DictConfig, origins: Origins) -> None:
+    """Move options with former names into their groups, in place, and log that once.
 
     Args:
         cfg: the config.
-        origins: tells how late a key was set.
+        origins: the precedence of each key.
 
     Raises:
-        ConfigError: for an option that is given by both names.
+        ConfigError: If an option is given by both names.
     """
     moved = regroup(cfg, rank=origins.rank)
-    # Runs of a sweep have the same words.
-    if moved and told(moved) not in _TOLD:
-        _TOLD.add(told(moved))
+    # The runs of a sweep have the same overrides.
+    if moved and told(moved) not in _LOGGED:
+        _LOGGED.add(told(moved))
         _LOG.warning(told(moved))
 
 
 def apply_overrides(
-    cfg: DictConfig, words: Sequence[str], *, allowed: tuple[str, ...], reason: str
+    cfg: DictConfig, overrides: Sequence[str], *, allowed: tuple[str, ...], reason: str
 ) -> None:
     """Set keys of a config, in place.
 
     Args:
         cfg: the config.
-        words: ``key=value`` in Hydra's grammar.
-        allowed: beginnings of the keys that may change, such as ``"trainer."``.
-        reason: why others may not.
+        overrides: ``key=value`` in Hydra's grammar.
+        allowed: prefixes of the keys that may change, such as ``"trainer."``.
+        reason: why other keys may not change, for the message.
 
     Raises:
-        RunError: for a word that is no ``key=value`` or whose key may not change, or a key that is
-            given more than once.
+        RunError: If an override is not of the form ``key=value``, its key may not change, or a key
+            is given more than once.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException, OverrideParseException
 
-    key_values([word.lstrip("+") for word in words])
+    key_values([each.lstrip("+") for each in overrides])
     parser = OverridesParser.create()
-    for word in words:
-        if not word.lstrip("+").startswith(allowed) or "=" not in word:
+    for given in overrides:
+        if not given.lstrip("+").startswith(allowed) or "=" not in given:
             groups = " and ".join(name.rstrip(".") for name in allowed)
             raise RunError(
-                f"{word!r} cannot be given here: {reason}; only keys of {groups} may change"
+                f"{given!r} cannot be given here: {reason}; only keys of {groups} may change"
             )
         try:
-            override = parser.parse_override(word)
+            override = parser.parse_override(given)
         except OverrideParseException as error:
-            raise RunError(f"{no_key_message(word)}: {first_lines(error)}") from error
+            raise RunError(f"{no_key_message(given)}: {first_lines(error)}") from error
         try:
             OmegaConf.update(cfg, override.key_or_group, override.value(), force_add=True)
         except (HydraException, OmegaConfBaseException) as error:
-            raise RunError(f"{word!r} does not fit the config: {first_lines(error)}") from error
-    regroup_told(cfg, Origins([], words))
+            raise RunError(f"{given!r} does not fit the config: {first_lines(error)}") from error
+    regroup_and_log(cfg, Origins([], overrides))

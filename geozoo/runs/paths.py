@@ -1,4 +1,4 @@
-"""Paths in the config of a run: stored absolute, and found again where the run was moved."""
+"""Paths in the config of a run: stored as absolute paths, and found again if the run is moved."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from geozoo.runs.errors import RunError
 _LOG = logging.getLogger(__name__)
 #: Keys that take a path or the name of a trained model.
 _OR_NAME = ("init_from",)
-#: Folders above a run folder that a relative path may start from: <start>/runs/<pair>/<run>, and
-#: one more for the members of an ensemble.
+#: Levels above a run folder at which relative paths are tried: <start>/runs/<pair>/<run>, and one
+#: more for the members of an ensemble.
 _ABOVE = 4
 
 
 def make_absolute(cfg: DictConfig) -> None:
-    """Let every path of a config start from the root instead of the working directory, in place.
+    """Make every path of a config absolute, in place.
 
-    Whatever comes later (a continuation, a test, another working directory) then reads the same
-    files. The name of a trained model stays a name.
+    A continuation or a test, from any working directory, then reads the same files. Names of
+    trained models are not changed.
     """
     for key, value in path_values(cfg, root=RunOptions).items():
         path = Path(value).expanduser()
@@ -38,62 +38,62 @@ def make_absolute(cfg: DictConfig) -> None:
 
 @contextmanager
 def moved_files(cfg: DictConfig, stored: Mapping[str, Any], folder: Path) -> Iterator[None]:
-    """Look for the data of a stored config from where the run folder is now, in place.
+    """Find the data of a stored config after the run folder was moved; changes the config in place.
 
-    A path that does not exist any more is looked for where it was relative to the run folder, and
-    beside the run folder; one of an earlier version, which is relative, from the working directory
-    and from the folders above the run.
+    A path that does not exist is tried at the same place relative to the run folder, and next to
+    the run folder; a relative path of an earlier version is tried from the working directory and
+    from the folders above the run.
 
     Args:
         cfg: the stored config; its paths become absolute.
-        stored: the config as it was stored, which names the run folder of then.
-        folder: where it is.
+        stored: the unchanged stored config, with the original path of the run folder.
+        folder: the current path of the run folder.
 
     Raises:
-        RunError: of the block, with the places that were tried for the file that it names.
+        RunError: If the block raises one; the message adds the paths that were tried.
     """
     before = Path(str(stored.get("run_dir") or folder))
     tried: dict[Path, list[Path]] = {}
     for key, value in path_values(cfg).items():
         if not key.startswith("dataset."):
             continue
-        first, *others = _places(Path(value).expanduser(), before, folder)
-        found = next((place for place in (first, *others) if place.exists()), first)
+        first, *others = _candidates(Path(value).expanduser(), before, folder)
+        found = next((path for path in (first, *others) if path.exists()), first)
         if not found.exists():
             tried[first] = others
         elif found != first:
-            _LOG.info("%s: there is no %s; %s is read", key, first, found)
+            _LOG.info("%s: %s does not exist; reading %s", key, first, found)
         OmegaConf.update(cfg, key, str(found))
     try:
         yield
     except RunError as error:
-        for path, places in tried.items():
-            if str(path) in str(error) and places:
-                also = ", ".join(map(str, places))
-                raise RunError(f"{error} (looked for it also as {also})") from error
+        for path, candidates in tried.items():
+            if str(path) in str(error) and candidates:
+                also = ", ".join(map(str, candidates))
+                raise RunError(f"{error} (also tried: {also})") from error
         raise
 
 
-def _places(stored: Path, before: Path, folder: Path) -> list[Path]:
-    """Where a stored path may be now: first where it was, as an absolute path."""
+def _candidates(stored: Path, before: Path, folder: Path) -> list[Path]:
+    """Candidates for a stored path, the original absolute path first."""
     beside = [folder / stored.name, folder.parent / stored.name]
     if stored.is_absolute():
         moved = Path(os.path.normpath(folder / os.path.relpath(stored, before)))
-        places = [stored, moved, *beside]
+        paths = [stored, moved, *beside]
     else:
         above = [parent / stored for parent in list(folder.parents)[:_ABOVE]]
-        places = [Path(os.path.normpath(place)) for place in (stored.absolute(), *above, *beside)]
-    return list(dict.fromkeys(places))
+        paths = [Path(os.path.normpath(path)) for path in (stored.absolute(), *above, *beside)]
+    return list(dict.fromkeys(paths))
 
 
 def reads_own_files(cfg: DictConfig) -> bool:
-    """Whether the data are read from files that the user names, not simulated or downloaded."""
+    """Whether the data come from files of the user, rather than a simulation or a download."""
     named = {key for key in path_values(cfg) if key.startswith("dataset.")}
     return bool(named - {"dataset.root"})
 
 
 def replaced(value: Any, before: str, after: str) -> Any:
-    """Plain data in which every text that begins with one folder begins with another."""
+    """Plain data with one folder replaced by another at the beginning of every path."""
     if isinstance(value, str):
         is_inside = value == before or value.startswith(before + os.sep)
         return after + value[len(before) :] if is_inside else value

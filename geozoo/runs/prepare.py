@@ -1,4 +1,4 @@
-"""From a composed config to a checked one with a run folder's name, before data is touched."""
+"""Validation of a composed config and choice of the run folder, before any data is read."""
 
 from __future__ import annotations
 
@@ -14,32 +14,31 @@ from geozoo.config import ConfigError, Origins, check, check_pair
 from geozoo.config.options import PROVIDED, RunOptions
 from geozoo.runs.build import check_optimizer, check_trainer
 from geozoo.runs.errors import RunError
-from geozoo.runs.overrides import regroup_told
+from geozoo.runs.overrides import regroup_and_log
 from geozoo.runs.paths import make_absolute
 
 _LOG = logging.getLogger(__name__)
-#: Tells processes that a launcher starts for further devices which folder the first one uses.
+#: Environment variable that passes the run folder to the processes of further devices.
 _FOLDER_VARIABLE = "GEOZOO_RUN_DIR"
 
 
 def prepare(cfg: DictConfig, *, names: tuple[str, str], origins: Origins) -> Path:
-    """Name the run folder and check the config.
+    """Choose the run folder and check the config.
 
     Args:
         cfg: the composed config; its ``run_dir`` is set.
-        names: of model and data set on the command line.
-        origins: tells which file set a key.
+        names: names of model and dataset on the command line.
+        origins: the file that set each key.
 
     Returns:
         The run folder, which does not exist yet.
 
     Raises:
-        ConfigError: for a config that nothing could be built from, or a model that cannot learn the
-            task of the data set.
-        RunError: when the run folder given exists already.
+        ConfigError: If the config is invalid, or the model cannot learn the task of the dataset.
+        RunError: If the given run folder already exists.
     """
     _check_top(cfg)
-    regroup_told(cfg, origins)
+    regroup_and_log(cfg, origins)
     folder = _name_folder(cfg, "-".join(names))
     cfg.run_dir = str(folder)
     check(cfg, root=RunOptions, provided=PROVIDED, open_nodes=("model",), origin=origins)
@@ -53,12 +52,12 @@ def prepare(cfg: DictConfig, *, names: tuple[str, str], origins: Origins) -> Pat
 
 
 def _warn_of_warmup(cfg: DictConfig) -> None:
-    """Warn where a training ends before its warm-up does: its rate is never the one given."""
+    """Warn if training ends before the warm-up: the given learning rate is never reached."""
     epochs, warmup = cfg.trainer.get("max_epochs"), OmegaConf.select(cfg, "schedule.warmup_epochs")
     if epochs is not None and 0 < epochs <= (warmup or 0):
         _LOG.warning(
-            "schedule.warmup_epochs=%d is no shorter than the training, trainer.max_epochs=%d: the "
-            "learning rate never gets to optimizer.lr", warmup, epochs,
+            "schedule.warmup_epochs=%d must be less than trainer.max_epochs=%d: the learning rate "
+            "never reaches optimizer.lr", warmup, epochs,
         )  # fmt: skip
 
 
@@ -70,7 +69,7 @@ def is_main_process() -> bool:
 
 
 def _check_top(cfg: DictConfig) -> None:
-    """The two keys that are needed before the full check."""
+    """Check the two keys that are needed before the full check."""
     for key in ("runs", "run_dir"):
         value = OmegaConf.select(cfg, key)
         if not (isinstance(value, str) or (key == "run_dir" and value is None)):
@@ -85,8 +84,8 @@ def _name_folder(cfg: DictConfig, pair: str) -> Path:
         if folder.exists() and is_main_process():
             again = shlex.quote(f"resume={folder}")
             raise RunError(
-                f"the run folder {folder} exists already. To continue that run: {again}; "
-                "for a new one choose another run_dir, or leave it out"
+                f"the run folder {folder} already exists. To resume that run: {again}; "
+                "for a new run choose another run_dir, or leave it out"
             )
     else:
         stamp = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_seed{cfg.seed}"
@@ -105,7 +104,7 @@ def _free(folder: Path) -> Path:
 
 
 def _check_values(cfg: DictConfig, origins: Origins) -> None:
-    """Values of the right type that cannot work."""
+    """Check the range of values."""
     rules = {
         "seed": (0 <= cfg.seed < 2**32, "must be in 0..4294967295"),  # numpy's seeds
         "ema_decay": (cfg.ema_decay is None or 0 <= cfg.ema_decay < 1, "must be in [0, 1)"),
@@ -113,16 +112,16 @@ def _check_values(cfg: DictConfig, origins: Origins) -> None:
             cfg.early_stopping_patience is None or cfg.early_stopping_patience >= 1,
             "must be at least 1",
         ),
-        # A weight without a gradient, as of a row that no batch names, would be 0 / 0.
+        # The update of a weight that has never had a gradient would be 0 / 0.
         "optimizer.eps": (
             OmegaConf.select(cfg, "optimizer.eps", default=1.0) != 0,
             "must not be 0",
         ),
     }
-    faults = [
+    errors = [
         f"{key}: {text}, got {OmegaConf.select(cfg, key)!r} [{origins(key)}]"
         for key, (is_good, text) in rules.items()
         if not is_good
     ]
-    if faults:
-        raise ConfigError("\n".join(faults))
+    if errors:
+        raise ConfigError("\n".join(errors))

@@ -1,4 +1,4 @@
-"""How far a training is: lines about it for a log, where there is no terminal."""
+"""Training progress, as log lines if there is no terminal."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from geozoo.runs.durations import duration
 from geozoo.runs.trainer_callbacks import callbacks_of
 
 _LOG = logging.getLogger(__name__)
-#: Lines about progress where there is no terminal.
+#: Number of progress lines without a terminal.
 _NUM_LINES = 20
 
 
 class Progress:
-    """How far a training is: its best validation so far, and the time that is left.
+    """The progress of a training run: best validation so far, and remaining time.
 
     Attributes:
         best: the best value of the monitored metric; infinite before the first.
@@ -37,28 +37,28 @@ class Progress:
         self._began: tuple[float, int] | None = None
 
     def begin(self, epochs: int) -> None:
-        """Start the clock of this process, after so many epochs of the run."""
+        """Start the clock of this process, after a number of epochs of the run."""
         self._began = time.monotonic(), epochs
 
     def validated(self, value: float, epoch: int) -> None:
-        """Take note of a validation after so many epochs."""
+        """Record a validation after a number of epochs."""
         if self._sign * value < self._sign * self.best:
             self.best, self.best_epoch = value, epoch
 
-    def told(self, losses: Mapping[str, float], epoch: int, total: int, limit: float | None) -> str:
-        """A line after an epoch: its number, and `parts`."""
+    def line(self, losses: Mapping[str, float], epoch: int, total: int, limit: float | None) -> str:
+        """A log line for an epoch: its number, and `parts`."""
         return f"epoch {epoch} of {total}: {self.parts(losses, epoch, total, limit)}"
 
     def parts(
         self, losses: Mapping[str, float], done: float, total: int, limit: float | None
     ) -> str:
-        """Losses, the best so far, and the time left.
+        """Losses, best metric so far, and remaining time.
 
         Args:
             losses: values by name.
-            done: epochs done, and the share of the present one.
-            total: epochs of the whole run.
-            limit: seconds until a time limit ends it; None: no limit.
+            done: number of completed epochs, including the fraction of the current one.
+            total: number of epochs of the whole run.
+            limit: seconds until the time limit; None: no limit.
         """
         parts = [f"{name} {value:.4g}" for name, value in losses.items()]
         if self.best_epoch:
@@ -75,12 +75,12 @@ class Progress:
         return {"best": self.best, "best_epoch": self.best_epoch}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state."""
+        """Restore a state."""
         self.best, self.best_epoch = state["best"], state["best_epoch"]
 
 
 class Watched(Callback):
-    """What bar and lines share: the best validation, kept in checkpoints, and the clock.
+    """Base class of bar and lines: the best validation, stored in checkpoints, and the clock.
 
     Args:
         monitor: metric to show.
@@ -92,7 +92,7 @@ class Watched(Callback):
 
     @property
     def state_key(self) -> str:
-        """The key of the state in a checkpoint, with or without a terminal."""
+        """The key of the state in a checkpoint, the same with and without a terminal."""
         return "ProgressLines"
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -100,7 +100,7 @@ class Watched(Callback):
         self.progress_so_far.begin(trainer.current_epoch)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take note of the validation."""
+        """Record the validation."""
         value = trainer.callback_metrics.get(self.monitor)
         if value is not None and not trainer.sanity_checking:
             self.progress_so_far.validated(float(value), trainer.current_epoch + 1)
@@ -110,21 +110,21 @@ class Watched(Callback):
         return self.progress_so_far.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Restore a state."""
         self.progress_so_far.load_state_dict(state_dict)
 
     def values(self, trainer: Trainer) -> dict[str, float]:
-        """The last training loss and the last validation, as far as there are."""
+        """The last training loss and validation metric, if available."""
         shown = sorted({"train/loss", self.monitor} & set(trainer.callback_metrics))
         return {name: float(trainer.callback_metrics[name]) for name in shown}
 
 
 class ProgressLines(Watched):
-    """A line per so many epochs, and some within epochs that are few and long, for logs.
+    """Log lines at regular epochs, and within long epochs if there are few.
 
     Args:
         monitor: metric to show.
-        pause: least seconds between a line within an epoch and the line before it.
+        pause: minimum number of seconds before a line within an epoch.
     """
 
     def __init__(self, monitor: str, *, pause: float = 60.0) -> None:
@@ -134,13 +134,13 @@ class ProgressLines(Watched):
         self._tenths = 0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin to count the parts of the epoch."""
+        """Reset the counter of the tenths of an epoch."""
         self._tenths = 0
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Log the part of a long epoch that is done, at every tenth of it at most."""
+        """Log the completed part of a long epoch, at most at every tenth of it."""
         tenths = int(10 * (batch_idx + 1) / trainer.num_training_batches)
         is_long = time.monotonic() - self._last >= self.pause
         few = _epochs(trainer) <= _NUM_LINES
@@ -149,12 +149,12 @@ class ProgressLines(Watched):
         self._tenths = tenths
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log the epoch if it is one of the chosen."""
+        """Log the epoch if a line is due."""
         total, epoch = _epochs(trainer), trainer.current_epoch + 1
         if epoch % max(1, total // _NUM_LINES) == 0 or epoch == total:
             values, limit = self.values(trainer), time_limit(trainer)
             if trainer.is_global_zero:
-                _LOG.info(self.progress_so_far.told(values, epoch, total, limit))
+                _LOG.info(self.progress_so_far.line(values, epoch, total, limit))
             self._last = time.monotonic()
 
     def _say(self, text: str, trainer: Trainer, what: Any) -> None:
@@ -164,7 +164,7 @@ class ProgressLines(Watched):
 
 
 def time_limit(trainer: Trainer) -> float | None:
-    """Seconds until a time limit ends a training; None: no limit."""
+    """Seconds until the time limit of a training run; None: no limit."""
     limits = [c.time_remaining() for c in callbacks_of(trainer) if isinstance(c, Timer)]
     return min((limit for limit in limits if limit is not None), default=None)
 

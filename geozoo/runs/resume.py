@@ -1,4 +1,4 @@
-"""Continuing a run from its folder."""
+"""Resuming a run from its folder."""
 
 from __future__ import annotations
 
@@ -22,60 +22,60 @@ from geozoo.runs.folder import RunFolder
 from geozoo.runs.overrides import apply_overrides
 from geozoo.runs.paths import make_absolute, replaced
 
-#: Where models of the zoo have it; the first is a former name of the others.
+#: Keys of ``recompute`` in the models of the zoo; the first is a former name of the others.
 _RECOMPUTE = ("model.recompute", "model.blocks.recompute", "model.branches.recompute")
-#: What may differ in the continuation; anything else would make it another experiment.
+#: Keys that may change when a run is resumed; any other would make it a different experiment.
 _FREE = ("trainer.", "logger.", *_RECOMPUTE, "dataset.loader.eval_batch_size")
 
 
-def folder_to_resume(words: Sequence[str]) -> RunFolder | None:
-    """The run folder that ``resume=<folder>`` names, or None without such a word.
+def folder_to_resume(arguments: Sequence[str]) -> RunFolder | None:
+    """The run folder given by ``resume=<folder>``, or None without that argument.
 
     Raises:
-        RunError: when it is no run folder or has no checkpoint, or several are named.
+        RunError: If it is not a run folder or has no checkpoint, or several are given.
     """
-    named = [word.partition("=")[2] for word in words if word.startswith("resume=")]
+    named = [each.partition("=")[2] for each in arguments if each.startswith("resume=")]
     if not named:
         return None
-    key_values([word for word in words if word.startswith("resume=")])
+    key_values([each for each in arguments if each.startswith("resume=")])
     refuse_ensemble(named[-1])
-    # Lightning compares real paths: under another name the folder would have lost its best.
+    # Lightning compares resolved paths: through a link it would forget the best checkpoint.
     folder = RunFolder(Path(named[-1]).expanduser().resolve())
     folder.read_config()
     if not folder.last.is_file():
         raise RunError(
-            f"{folder.path} has no checkpoints/last.ckpt: no epoch was finished, so there is "
-            "nothing to continue. Start the run anew"
+            f"{folder.path} has no checkpoints/last.ckpt: no epoch was completed, so there is "
+            "nothing to resume. Start a new run"
         )
     return folder
 
 
 def stored_config(config: Mapping[str, Any], folder: Path) -> DictConfig:
-    """The config of a run's record, with the run folder where it is now.
+    """The config in the record of a run, with the current path of the run folder.
 
-    That is the config of the run with the changes of earlier continuations.
+    It includes the overrides of earlier continuations.
     """
     cfg = OmegaConf.create(dict(config))
     plain = replaced(OmegaConf.to_container(cfg), str(cfg.run_dir), str(folder))
-    moved = OmegaConf.create(plain)  # loggers name the folder too
+    moved = OmegaConf.create(plain)  # loggers refer to the folder too
     regroup(moved)  # a run of an earlier version
     return moved
 
 
-def resumed_config(cfg: DictConfig, folder: RunFolder, words: Sequence[str]) -> DictConfig:
-    """A stored config with the few changes that a continuation allows.
+def resumed_config(cfg: DictConfig, folder: RunFolder, arguments: Sequence[str]) -> DictConfig:
+    """A stored config with the overrides of a continuation.
 
     Args:
         cfg: the stored config, which is changed.
         folder: the run folder.
-        words: the command line.
+        arguments: the command line without the program name.
 
     Raises:
-        RunError: for a word that would make it another experiment.
-        ConfigError: for a change that does not fit a signature.
+        RunError: If an override would make it a different experiment.
+        ConfigError: If an override does not match a signature.
     """
-    changes = [word for word in words if not word.startswith("resume=")]
-    reason = "a continuation keeps the config of its run"
+    changes = [each for each in arguments if not each.startswith("resume=")]
+    reason = "a resumed run keeps its config"
     apply_overrides(cfg, changes, allowed=_FREE, reason=reason)
     make_absolute(cfg)
     check(
@@ -91,11 +91,11 @@ def resumed_config(cfg: DictConfig, folder: RunFolder, words: Sequence[str]) -> 
 
 @dataclass(frozen=True)
 class EarlierRun:
-    """What a continuation needs to know of the run so far.
+    """The state of a run that is resumed.
 
     Attributes:
-        data: record of the data that it was trained on.
-        epochs: epochs done.
+        data: record of the training data.
+        epochs: number of completed epochs.
     """
 
     data: DataRecord
@@ -103,7 +103,7 @@ class EarlierRun:
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> EarlierRun:
-        """Take it from the last checkpoint, without the weights."""
+        """Read it from the last checkpoint, without the weights."""
         return cls(checkpoint.spec.record, checkpoint.content["epoch"] + 1)
 
 
@@ -113,7 +113,7 @@ def relocate(folder: RunFolder, checkpoint: Checkpoint) -> None:
     Lightning forgets the best validation when a checkpoint names another folder.
 
     Args:
-        folder: the run folder, where it is now.
+        folder: the run folder at its current path.
         checkpoint: its last checkpoint.
     """
     content = dict(checkpoint.content)

@@ -1,4 +1,4 @@
-"""The bar of a training or a test on a terminal."""
+"""The progress bar of training or a test on a terminal."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class _Bar(Progress):
 
 
 class RunBar(Watched, ProgressBar):
-    """Epoch, batches, losses, the best validation so far and the time left for all epochs.
+    """Shows epoch, batches, losses, best validation so far and remaining time.
 
     Epochs are counted from 1.
 
     Args:
         monitor: metric to show; empty for a test alone.
-        console: where to draw; None: on the standard error.
+        console: console to draw on; None: standard error.
     """
 
     def __init__(self, monitor: str = "", *, console: Console | None = None) -> None:
@@ -47,7 +47,7 @@ class RunBar(Watched, ProgressBar):
         self._values: dict[str, float] = {}
 
     def enable(self) -> None:
-        """Draw from now on."""
+        """Enable drawing."""
         self._is_enabled = True
 
     def disable(self) -> None:
@@ -59,10 +59,10 @@ class RunBar(Watched, ProgressBar):
         """Draw the bar.
 
         Args:
-            what: in front of it.
-            done: how much of ``total``.
-            total: None: not known.
-            below: text below it; None: as it is.
+            what: label in front of the bar.
+            done: completed part of ``total``.
+            total: length of the bar; None: unknown.
+            below: text below the bar; None: unchanged.
         """
         if not self._is_enabled:
             return
@@ -77,35 +77,37 @@ class RunBar(Watched, ProgressBar):
         self._bar.update(task, description=what, completed=done, total=total)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin the bar of an epoch."""
+        """Start the bar of an epoch."""
         self.show(self._epoch(trainer), 0, self.total_train_batches)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Move the bar at some of the batches."""
+        """Update the bar after some of the batches."""
         done, total = batch_idx + 1, self.total_train_batches
         if done % _EVERY == 0 or done == total:
-            told = self._told(trainer, trainer.current_epoch + done / total)
-            self.show(self._epoch(trainer), done, total, told)
+            below = self._below(trainer, trainer.current_epoch + done / total)
+            self.show(self._epoch(trainer), done, total, below)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the losses of the epoch."""
-        self._values = self.values(trainer)  # not at every batch: a GPU would be waited for
+        self._values = self.values(
+            trainer
+        )  # not at every batch, which would synchronise with the GPU
         total = self.total_train_batches
-        told = self._told(trainer, trainer.current_epoch + 1)
-        self.show(self._epoch(trainer), total, total, told)
+        below = self._below(trainer, trainer.current_epoch + 1)
+        self.show(self._epoch(trainer), total, total, below)
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any,
         batch_idx: int, dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
-        """Move the bar of a validation."""
+        """Update the bar of a validation."""
         what = f"{self._epoch(trainer)}, validation" if trainer.training else "validation"
         self._evaluated(what, batch_idx, trainer.num_val_batches)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take note of the validation; the bar of one that belongs to no training ends."""
+        """Record the validation; outside of training, end the bar."""
         if trainer.state.fn == "fit":
             super().on_validation_end(trainer, pl_module)
             self._values = self.values(trainer)
@@ -116,7 +118,7 @@ class RunBar(Watched, ProgressBar):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any,
         batch_idx: int, dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
-        """Move the bar of a test."""
+        """Update the bar of a test."""
         self._evaluated("test", batch_idx, trainer.num_test_batches)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -132,7 +134,7 @@ class RunBar(Watched, ProgressBar):
         self.stop()
 
     def __enter__(self) -> RunBar:
-        """For loops that draw by `show`."""
+        """Enter a loop that draws with `show`."""
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -145,12 +147,12 @@ class RunBar(Watched, ProgressBar):
             self._bar.stop()
             self._bar = None
 
-    def _evaluated(self, what: str, place: int, batches: list[int | float]) -> None:
+    def _evaluated(self, what: str, index: int, batches: list[int | float]) -> None:
         total = sum(batches)
-        if (place + 1) % _EVERY == 0 or place + 1 == total:
-            self.show(what, place + 1, total)
+        if (index + 1) % _EVERY == 0 or index + 1 == total:
+            self.show(what, index + 1, total)
 
-    def _told(self, trainer: Trainer, done: float) -> str:
+    def _below(self, trainer: Trainer, done: float) -> str:
         total, limit = trainer.max_epochs or 1, time_limit(trainer)
         return self.progress_so_far.parts(self._values, done, total, limit)
 

@@ -1,4 +1,4 @@
-"""The test of a task, the same for a training, for its run, and for other data."""
+"""The test of a task, shared by training, evaluation and tests on other data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from geozoo.tasks import GraphTask
 
 
 def test_trainer(cfg: DictConfig, *, is_terminal: bool) -> Trainer:
-    """A Lightning Trainer that tests and leaves nothing behind."""
+    """A Lightning Trainer for tests, without loggers and checkpoints."""
     make = instantiate(cfg.trainer, _convert_="all", _partial_=True)
     return make(
         logger=False,
@@ -31,19 +31,19 @@ def tested(
     trainer: Trainer, task: GraphTask, datamodule: GraphDataModule, *, checkpoint: str,
     best_epoch: int = 0, note: str = "", is_run: bool = True,
 ) -> Tested:  # fmt: skip
-    """Test a task on the test part.
+    """Test a task on the test set.
 
     Args:
-        trainer: of the training, or `test_trainer`.
-        task: with the weights to test.
-        datamodule: the data.
+        trainer: the trainer of the training run, or `test_trainer`.
+        task: the task, with the weights to test.
+        datamodule: the data module.
         checkpoint: name of the weights.
-        best_epoch: epoch that they are from.
-        note: what a reader has to know.
-        is_run: False: without any test, say only what there is.
+        best_epoch: epoch of the weights.
+        note: a remark for the reader.
+        is_run: whether to run the test; otherwise the result has no metrics.
 
     Raises:
-        RunError: for a test part that the task refuses, see `GraphTask.check_part`.
+        RunError: If the task rejects the test set, see `GraphTask.check_part`.
     """
     parameters = sum(p.numel() for p in task.model.parameters())
     untested = Tested(
@@ -66,11 +66,11 @@ def tested(
 
 
 def cut_of(limit: int | float | None, total: int) -> str:
-    """How much of a part is seen, ``"2 of 25 batches"``; empty for all of it.
+    """The evaluated fraction of a part, ``"2 of 25 batches"``; empty for all of it.
 
     Args:
-        limit: number of batches, or share of them; None: no limit.
-        total: batches of the part.
+        limit: number of batches, or a fraction; None: no limit.
+        total: number of batches of the part.
     """
     seen = total if limit is None else limit if isinstance(limit, int) else int(limit * total)
     return f"{seen} of {total} batches" if seen < total else ""

@@ -1,4 +1,4 @@
-"""Lightning's Trainer, with what a run asks for beyond it."""
+"""Lightning's Trainer with options for compiled and captured training steps."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from geozoo.runs.errors import RunError
 if TYPE_CHECKING:
     from geozoo.runs.captured_fit import CapturedFit
 
-#: Of torch.compile; "reduce-overhead" replays a step as one graph on a GPU (CUDA graphs).
+#: Modes of torch.compile; "reduce-overhead" replays a step as one graph on a GPU (CUDA graphs).
 CompileMode = Literal["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
 
 
-#: The least value of numbers that Lightning does not check; null is no limit.
+#: Minimum values of options that Lightning does not check; null means no limit.
 _LEAST = {
     "captured_steps": 1, "check_val_every_n_epoch": 1, "accumulate_grad_batches": 1,
     "gradient_clip_val": 0, "log_every_n_steps": 0,
@@ -39,36 +39,36 @@ def _check_numbers(options: Mapping[str, Any]) -> None:
 
 
 def refuse_captured(checkpoint: str | Path | None) -> None:
-    """Refuse to continue what captured steps have written, which lacks the state of this loop.
+    """Reject a checkpoint of captured steps, which lacks the state of Lightning's loop.
 
     Raises:
-        RunError: for such a checkpoint.
+        RunError: If the checkpoint was written by captured steps.
     """
     if checkpoint is not None and read_checkpoint(Path(checkpoint)).is_captured:
         raise RunError(
-            f"{checkpoint} was written by captured steps: continue it with trainer.captured_steps"
+            f"{checkpoint} was written by captured steps: resume it with trainer.captured_steps"
         )
 
 
 class Trainer(lightning.Trainer):
-    """Trains a task, with a compiled training step if wanted.
+    """Trains a task, optionally with a compiled training step.
 
     Args:
-        compile: compile what training evaluates (`geozoo.tasks.GraphTask.compile_training`). The
-            first steps take minutes then; where the compiler fails, training goes on without it.
-            Or the mode of ``torch.compile`` to do it in: ``"reduce-overhead"`` replays steps of
-            one shape as CUDA graphs, for small batches that a GPU waits for.
-        matmul_precision: products of float32 matrices: ``"highest"``; ``"high"`` allows TF32 on a
-            GPU, ``"medium"`` bfloat16 where the hardware has it. It holds for the whole process.
-        captured_steps: record so many whole steps (batch, loss, gradients, clipping, optimizer) as
-            one CUDA graph and replay it: for small batches and graphs of one size, whose steps cost
-            less than Lightning's loop. The same training up to rounding; checkpoints are written at
-            validations. Without a GPU the steps run one by one in the same loop. None: no.
+        compile: compile the training step (`geozoo.tasks.GraphTask.compile_training`). The first
+            steps then take minutes; if compilation fails, training continues without it. Or a mode
+            of ``torch.compile``: ``"reduce-overhead"`` replays steps of the same shape as CUDA
+            graphs, for small batches with a high launch overhead.
+        matmul_precision: precision of float32 matrix products: ``"highest"``; ``"high"`` allows
+            TF32 on a GPU, ``"medium"`` bfloat16 if supported. It applies to the whole process.
+        captured_steps: number of whole steps (batch, loss, gradients, clipping, optimizer) to
+            capture as one CUDA graph and replay: for small batches and graphs of equal size, whose
+            steps cost less than Lightning's loop. Training is the same up to rounding; checkpoints
+            are written at validations. Without a GPU the steps run one by one. None: off.
         options: every argument of ``lightning.Trainer``.
 
     Raises:
-        ValueError: for another word than these as ``compile``, or a number out of range that
-            Lightning does not check.
+        ValueError: If ``compile`` is not one of these values, or a number that Lightning does not
+            check is out of range.
     """
 
     def __init__(
@@ -87,12 +87,14 @@ class Trainer(lightning.Trainer):
         self._captured: CapturedFit | None = None
         super().__init__(**options)
         if type(self.strategy).save_checkpoint is Strategy.save_checkpoint:
-            self.strategy.checkpoint_io = AtomicCheckpoints()  # FSDP and others have their own way
+            self.strategy.checkpoint_io = (
+                AtomicCheckpoints()
+            )  # FSDP and others write their own format
         self.compile = compile
         torch.set_float32_matmul_precision(matmul_precision)
 
     def fit(self, model: Any, *args: Any, **options: Any) -> None:
-        """As Lightning's, with the model compiled before, or its steps captured."""
+        """Lightning's ``fit``, with a compiled model or captured steps if requested."""
         if self.compile:
             model.compile_training(**{} if self.compile is True else {"mode": self.compile})
         if self.captured_steps is None:
@@ -106,10 +108,10 @@ class Trainer(lightning.Trainer):
 
     @property
     def current_epoch(self) -> int:
-        """Epochs done, by whichever loop."""
+        """Number of completed epochs, in either loop."""
         return super().current_epoch if self._captured is None else self._captured.epoch
 
     @property
     def global_step(self) -> int:
-        """Steps done, by whichever loop."""
+        """Number of completed steps, in either loop."""
         return super().global_step if self._captured is None else self._captured.step

@@ -48,18 +48,18 @@ def train(
 
     Args:
         cfg: a checked config.
-        folder: the run folder, new or (when resumed) with a last checkpoint.
+        folder: the run folder, new or (if resumed) with a last checkpoint.
         invocation: ``command``, ``choices`` (model, dataset, recipe, ...) and ``overrides``, for
             the record.
-        earlier: the run so far, to continue from its last checkpoint; None: a new run.
+        earlier: the run to resume from its last checkpoint; None: a new run.
         is_terminal: whether a progress bar can be drawn.
 
     Raises:
-        RunError: when the loss is no number any more, or the user interrupts; or the weights to
-            begin from do not fit.
+        RunError: If the loss is not finite, the run is interrupted, or the initial weights do not
+            fit.
     """
     if cfg.adapter_rank is not None and cfg.init_from is None:
-        raise RunError("adapter_rank: updates need weights that they update; give init_from")
+        raise RunError("adapter_rank: adapters need trained weights; set init_from")
     is_tuned = cfg.init_from is not None and earlier is None
     source = _source(str(cfg.init_from)) if is_tuned else None
     seed_everything(cfg.seed, workers=True, verbose=False)
@@ -84,44 +84,46 @@ def train(
         folder.create()
         folder.write_start(cfg, info=task.record, splits=datamodule.splits)
         _LOG.info("run folder: %s", folder.path)
-        for told in filter(None, (began, apart, adapted, kept)):
-            _LOG.info(told)
+        for line in filter(None, (began, apart, adapted, kept)):
+            _LOG.info(line)
     trainer = build_trainer(cfg, folder, monitor=task.monitor, is_terminal=is_terminal)
     with interruption_explained(folder, cfg):
         try:
             _fit(trainer, task, datamodule, folder, earlier)
             return _finish(cfg, folder, trainer, task, datamodule)
-        finally:  # not before the test, which uses the logger too
+        finally:  # after the test, which uses the logger too
             if is_main_process():
                 gather_metrics(folder)
 
 
-def _source(word: str) -> TrainedModel:
-    """The model to begin from."""
+def _source(model: str) -> TrainedModel:
+    """The model that provides the initial weights."""
     try:
-        return trained_model(word)
+        return trained_model(model)
     except RunError as error:
         raise RunError(f"init_from: {error}") from error
 
 
 def loaded_spec(datamodule: GraphDataModule) -> DataSpec:
-    """The description of the data, which is read or downloaded for it."""
+    """The data specification; reads or downloads the data."""
     with user_errors_named("dataset"):
         return datamodule.spec
 
 
 def _check_same_data(cfg: DictConfig, folder: RunFolder, changed: str) -> None:
-    """Refuse to continue a run on other data in the user's files.
+    """Reject resuming a run if the user's data files have changed.
 
-    Data that are simulated or prepared may differ in their last bits on another machine, which is
-    only said.
+    Simulated or preprocessed data may differ in their last bits on another machine, which only
+    causes a warning.
     """
     if changed and not reads_own_files(cfg):
-        _LOG.warning("dataset: the data are not to the last bit those of the training: %s", changed)
+        _LOG.warning(
+            "dataset: the data are not bitwise identical to those of the training: %s", changed
+        )
     elif changed:
         raise RunError(
-            f"dataset: the data are not those that {folder.path} was trained on: {changed}. On "
-            "other data it would be another training: put the former data back, or start a new run "
+            f"dataset: the data differ from those that {folder.path} was trained on: {changed}. A "
+            "run cannot be resumed on other data: restore the former data, or start a new run "
             f"from its weights with {shlex.quote(f'init_from={folder.path}')}"
         )
 
@@ -136,7 +138,7 @@ def _fit(
     if done is not None:
         _LOG.info(done)
     if earlier is not None:
-        _tell_finished(earlier.epochs, trainer.max_epochs, folder)
+        _log_finished(earlier.epochs, trainer.max_epochs, folder)
     if task.is_trained:
         last = None if earlier is None else folder.last
         trainer.fit(task, datamodule=datamodule, ckpt_path=last, weights_only=True)
@@ -146,20 +148,20 @@ def _fit(
         trainer.save_checkpoint(path)
 
 
-def _tell_finished(done: int, planned: int | None, folder: RunFolder) -> None:
-    """Log that a continued run was finished before, if it was.
+def _log_finished(done: int, planned: int | None, folder: RunFolder) -> None:
+    """Log if a resumed run is already finished.
 
     Raises:
-        RunError: for fewer epochs than are done.
+        RunError: If fewer epochs are requested than completed.
     """
     if planned is not None and 0 <= planned < done:
         raise RunError(
-            f"trainer.max_epochs must be at least {done}, the epochs that {folder.path} has done, "
+            f"trainer.max_epochs must be at least {done}, the completed epochs of {folder.path}, "
             f"got {planned}"
         )
     if planned == done:
         _LOG.info(
-            "this run was finished: %d of %d epochs are done, so nothing is trained. For more: "
+            "this run is already finished: %d of %d epochs are done. To train more: "
             "geozoo train %s trainer.max_epochs=%d", done, planned,
             shlex.quote(f"resume={folder.path}"), 2 * done,
         )  # fmt: skip
@@ -189,7 +191,7 @@ def _finish(
 
 
 def _epochs_done(trainer: Trainer, folder: RunFolder) -> int:
-    """Epochs of the whole run; Lightning counts one less where it has none left to train."""
+    """Number of epochs of the whole run; Lightning counts one less if none is left to train."""
     if not folder.last.is_file():
         return trainer.current_epoch
     return max(trainer.current_epoch, read_checkpoint(folder.last).epochs)

@@ -49,7 +49,7 @@ def test_two_halves_are_the_whole(
 ) -> None:
     words = (*WORDS, "dataset=tiny_energy", averaging, "trainer.captured_steps=3")
     assert geozoo_train(*words, "run_dir=whole") == 0
-    with monkeypatch.context() as patch:  # the time is up after two epochs
+    with monkeypatch.context() as patch:  # the time limit is reached after two epochs
         patch.setattr(CapturedFit, "_is_over", lambda self, timer: self.epoch >= 2)
         assert geozoo_train(*words, "run_dir=halves") == 0
     assert read_last(tmp_path / "halves")["epoch"] == 1
@@ -87,7 +87,7 @@ def test_a_run_goes_on_as_it_began(
     capsys.readouterr()
     resumed = f"resume={tmp_path / 'captured'}"
     assert geozoo_train(resumed, "trainer.max_epochs=4", "trainer.captured_steps=null") == 1
-    assert "continue it with trainer.captured_steps" in _on_one_line(capsys)
+    assert "resume it with trainer.captured_steps" in _on_one_line(capsys)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_other_tasks_are_captured_too(
         (["+trainer.max_steps=4"], "trainer.max_steps must be -1 with captured steps, got 4"),
         (["+trainer.val_check_interval=2"], "trainer.val_check_interval must be 1.0"),
         (["+trainer.gradient_clip_algorithm=value"], "gradient_clip_algorithm must be norm"),
-        (["+trainer.limit_train_batches=0.1"], "leaves none of 4 batches to train on"),
+        (["+trainer.limit_train_batches=0.1"], "leaves none of 4 training batches"),
         (["optimizer._target_=torch.optim.NAdam"], "Adam or AdamW for captured steps, got NAdam"),
         (["trainer.captured_steps=0"], "captured_steps must be at least 1 or null, got 0"),
         (["dataset.broken=true"], "the training loss of epoch 1"),

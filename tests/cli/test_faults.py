@@ -21,7 +21,7 @@ def test_a_run_folder_that_exists(
     tiny_run: Path, geozoo_train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert geozoo_train(*TINY, "run_dir=done") == 1
-    assert f"exists already. To continue that run: resume={tiny_run}" in _said(capsys)
+    assert f"already exists. To resume that run: resume={tiny_run}" in _said(capsys)
 
 
 def test_a_failed_data_set_leaves_no_folder(
@@ -47,7 +47,7 @@ def test_an_infinite_loss_stops_with_step_and_batch(
     said = _said(capsys)
     assert "the training loss is inf at step" in said
     assert "epoch 1, batch" in said and "graphs" in said
-    assert "No epoch was finished" in said
+    assert "No epoch was completed" in said
     assert not list((tmp_path / "broken").glob("checkpoints/*"))
 
 

@@ -65,7 +65,7 @@ def test_adapters_train_updates_alone_and_leave_an_ordinary_network(
 ):
     words = (f"init_from={tiny_run}", "adapter_rank=2", "adapter_layers=[second]", "ema_decay=0.5")
     assert geozoo_train(*TINY, *words, "run_dir=again", "trainer.max_epochs=2") == 0
-    assert "parameters are trained: updates of rank 2 of 1 linear maps" in caplog.text
+    assert "parameters are trained: adapters of rank 2 on 1 linear layers" in caplog.text
     tuned, layer = weights(tmp_path / "again"), "model.second.parametrizations.weight"
     for name, value in weights(tiny_run).items():
         kept = f"{layer}.original" if name == "model.second.weight" else name
@@ -83,11 +83,11 @@ def test_adapters_train_updates_alone_and_leave_an_ordinary_network(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["freeze=[third.*]"], "freeze: no parameter is called 'third.*'; there are first"),
+        (["freeze=[third.*]"], "freeze: no parameter matches 'third.*'; available: first"),
         (["freeze=['*']"], "freeze: no parameter is left to train"),
         (["init_from=nowhere"], "init_from: there is no trained model 'nowhere'"),
         (["init_from=3"], "init_from"),
-        (["adapter_rank=2"], "updates need weights that they update; give init_from"),
+        (["adapter_rank=2"], "adapters need trained weights; set init_from"),
         (["freeze=first"], "freeze"),
     ],
 )
@@ -102,7 +102,7 @@ def test_words_that_do_not_fit(words, message, geozoo_train, tmp_path, capsys):
     [
         (["adapter_rank=0"], "rank must be at least 1, got 0"),
         (["adapter_rank=1", "adapter_layers=[none]"], "no linear layer was selected"),
-        (["adapter_rank=1", "adapter_trained=[none]"], "adapter_trained: no parameter is called"),
+        (["adapter_rank=1", "adapter_trained=[none]"], "adapter_trained: no parameter matches"),
         (["adapter_rank=many"], "adapter_rank: expected int or null, got str 'many'"),
     ],
 )

@@ -111,7 +111,7 @@ def test_a_run_whose_data_lie_beside_it_or_nowhere(
     shutil.move(project / "data" / "frames.xyz", other / "frames.xyz")
     assert evaluation("elsewhere/run", []).tested.metrics
     (other / "frames.xyz").unlink()
-    with pytest.raises(RunError, match="looked for it also as") as told:
+    with pytest.raises(RunError, match="also tried") as told:
         evaluation("elsewhere/run", [])
     for place in (project / "data", tmp_path / "data", other / "run", other):
         assert str(place / "frames.xyz") in str(told.value)

@@ -46,7 +46,7 @@ def refused(monkeypatch, capsys, tmp_path):
         before = contents()
         assert exit_code(monkeypatch, 500, *words) == 1
         said = " ".join("".join(capsys.readouterr()).split())
-        assert "an input, which would be lost; name another file" in said, said
+        assert "an input, which would be overwritten; choose another file" in said, said
         assert contents() == before
         return said
 
@@ -84,7 +84,7 @@ def test_molecules_do_not_replace_a_checkpoint(run, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         run_command("sample", [f"checkpoint={run}", f"out={run / 'drawn.sdf'}"])
     assert "out: " in (said := " ".join("".join(capsys.readouterr()).split())), said
-    assert "an input, which would be lost" in said
+    assert "an input, which would be overwritten" in said
     assert (run / "checkpoints" / "best.ckpt").read_text() == "checkpoints/best.ckpt"
 
 

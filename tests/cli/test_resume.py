@@ -192,7 +192,7 @@ def test_a_finished_run_says_so(
     caplog.clear()
     assert geozoo_train("resume=r") == 0
     said = " ".join(caplog.messages)
-    assert "this run was finished: 4 of 4 epochs are done, so nothing is trained" in said
+    assert "this run is already finished: 4 of 4 epochs are done" in said
     assert f"resume={tmp_path / 'r'} trainer.max_epochs=8" in said
     assert "the schedule now has" not in said
     assert read_rows(tmp_path / "r") == rows

@@ -66,7 +66,7 @@ def test_a_real_lack_of_main_memory_is_recognised(
     assert geozoo_train(*TINY, "run_dir=run") == 1
     said = _said(capsys)
     assert "out of memory: " in said
-    assert "No epoch was finished" in said
+    assert "No epoch was completed" in said
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(
@@ -99,4 +99,4 @@ def test_a_folder_that_cannot_be_made_is_named(
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     assert geozoo_train(*TINY, "run_dir=file/run") == 1
-    assert "run_dir: the folder cannot be made" in _said(capsys)
+    assert "run_dir: the folder cannot be created" in _said(capsys)

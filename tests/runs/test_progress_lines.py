@@ -69,9 +69,9 @@ def test_the_time_left_begins_anew_and_ends_with_the_limit(monkeypatch: pytest.M
     progress.load_state_dict(before.state_dict())
     progress.begin(6)
     now[0] += 30.0
-    told = progress.told({"train/loss": 2.0}, 7, 10, None)
+    told = progress.line({"train/loss": 2.0}, 7, 10, None)
     assert told == "epoch 7 of 10: train/loss 2, best 0.5 in epoch 3, 1 min 30 s left"
-    assert progress.told({}, 7, 10, 20.0).endswith("best 0.5 in epoch 3, 20.0 s left")
+    assert progress.line({}, 7, 10, 20.0).endswith("best 0.5 in epoch 3, 20.0 s left")
 
 
 def test_more_of_a_score_is_better() -> None:
