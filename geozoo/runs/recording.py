@@ -1,4 +1,4 @@
-"""From run folders to the results of a model."""
+"""Recording of run folders in the results of a model."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from geozoo.runs.folder import RunFolder
 from geozoo.runs.metrics_file import read_metrics
 from geozoo.runs.result import CUT
 
-#: Epochs in a curve file at most; enough for a picture, small enough for a repository.
+#: Maximum number of epochs in a curve file: enough for a plot, small enough for a repository.
 _MAX_ROWS = 200
-#: Characters of a curve's name at most; with seed and ending below the 255 of file systems.
+#: Maximum length of a curve's name; with seed and extension below the 255 of file systems.
 _MAX_NAME = 230
-#: Keys whose value is but a place on one machine.
+#: Keys whose value is only a path on one machine.
 _PLACES = r"\+*(?:runs|run_dir|dataset\.root)="
 #: An absolute path: of a home folder, from the root (but no address of the web), or of Windows.
 _PATH = re.compile(r"""(?<![\w./:~-])(?:~|[A-Za-z]:(?=[\\/]))?[\\/](?![/\\])[^,;\]})'"]*"""
@@ -38,12 +38,12 @@ _PATH = re.compile(r"""(?<![\w./:~-])(?:~|[A-Za-z]:(?=[\\/]))?[\\/](?![/\\])[^,;
 
 @dataclass(frozen=True)
 class Recorded:
-    """What was written of some runs.
+    """The files that recording has written.
 
     Attributes:
         path: the results file.
-        rows: the rows, one a metric.
-        curves: the files of the curves.
+        rows: the rows, one per metric.
+        curves: the curve files.
     """
 
     path: Path
@@ -55,14 +55,13 @@ def record_runs(runs: Sequence[Path], *, force: bool = False) -> Recorded:
     """Append runs to ``models/<model>/results.csv``, with a curve for each.
 
     Args:
-        runs: run folders that differ in the seed alone.
-        force: take runs of code that no commit holds.
+        runs: run folders that differ only in the seed.
+        force: accept runs of uncommitted code.
 
     Raises:
-        ValueError: when a folder holds no result or that of a part of the test part, its model is
-            not in the zoo, no commit holds its code, the runs do not belong together, or one
-            command does not make them all.
-        RunError: where geozoo is no checkout but an installed package.
+        ValueError: If a folder has no result or one of a partial test set, its model is not in the
+            zoo, its code is not committed, or the runs differ in more than the seed.
+        RunError: If geozoo is an installed package rather than a checkout.
     """
     check_checkout()
     for run in runs:
@@ -85,25 +84,25 @@ def record_runs(runs: Sequence[Path], *, force: bool = False) -> Recorded:
 
 
 def _check_commits(folders: Sequence[RunFolder], tables: Sequence[Sequence[Result]]) -> None:
-    """Make sure that others can have the code of every run."""
+    """Check that the code of every run is committed."""
     for folder, rows in zip(folders, tables, strict=True):
         commit = rows[0].commit
         if not commit or commit.endswith("-dirty"):
             raise ValueError(
-                f"{folder.path} is a run of code that no commit holds (commit {commit!r}), so its "
-                "numbers could not be made again: commit, and run it anew; geozoo record ... "
-                "force=true takes it as it is"
+                f"{folder.path} is a run of uncommitted code (commit {commit!r}), so its results "
+                "cannot be reproduced: commit and rerun it, or accept it with geozoo record ... "
+                "force=true"
             )
 
 
 def _check_alike(folders: Sequence[RunFolder], tables: Sequence[Sequence[Result]]) -> None:
-    """Make sure that one command stands for all seeds: continuations and tests are the same."""
+    """Check that continuations and tests are the same for all seeds."""
     later = [stages(rows[0].command)[1:] for rows in tables]
     for folder, own in zip(folders, later, strict=True):
         if own != later[0]:
             names = ["; ".join(each) or "nothing" for each in (later[0], own)]
             raise ValueError(
-                "runs to be averaged must have been continued and tested alike, since one command "
+                "runs to be averaged must have the same continuations and tests, since one command "
                 f"is recorded for all: after its training {folders[0].path} has {names[0]}, "
                 f"{folder.path} has {names[1]}"
             )
@@ -112,13 +111,11 @@ def _check_alike(folders: Sequence[RunFolder], tables: Sequence[Sequence[Result]
 def _results(folder: RunFolder) -> list[Result]:
     rows = read_results(folder.result)
     if not rows:
-        raise ValueError(
-            f"{folder.path} holds no result.csv: the run is not finished or not tested"
-        )
+        raise ValueError(f"{folder.path} has no result.csv: the run is not finished or not tested")
     cut = rows[0].checkpoint.partition(CUT)[2]
     if cut:
         raise ValueError(
-            f"{folder.path} was tested on {cut} alone (trainer.limit_test_batches): such numbers "
+            f"{folder.path} was tested on only {cut} (trainer.limit_test_batches): such results "
             "are not recorded. Test it on all of them: geozoo evaluate "
             f"{shlex.quote(str(folder.path))} save=true trainer.limit_test_batches=1.0"
         )
@@ -130,7 +127,7 @@ def _model_folder(folder: RunFolder) -> Path:
     for entry in entries("model"):
         if entry.name == name:
             return entry.folder
-    raise ValueError(f"{folder.path} is a run of {name!r}, which is no model of the zoo")
+    raise ValueError(f"{folder.path} is a run of {name!r}, which is not a model of the zoo")
 
 
 def _write_curve(folder: RunFolder, row: Result, home: Path) -> str:
@@ -152,7 +149,7 @@ def _write_curve(folder: RunFolder, row: Result, home: Path) -> str:
 
 
 def _short(name: str) -> str:
-    """A name that file systems take: a long one ends in digits that tell it from its like."""
+    """A name short enough for file systems: a long name is cut and ends with a hash."""
     if len(name) <= _MAX_NAME:
         return name
     digits = hashlib.sha256(name.encode()).hexdigest()[:6]
@@ -160,18 +157,18 @@ def _short(name: str) -> str:
 
 
 def public(row: Result) -> Result:
-    """A result without the folders of one machine, in its command and in its recipe."""
+    """A result without machine-specific folders in its command and recipe."""
     return replace(
         row, command=without_places(row.command), recipe=_without_folders(row.recipe)
     )  # fmt: skip
 
 
 def without_places(command: str) -> str:
-    """A command without the folders of one machine, which change no number.
+    """A command without machine-specific folders, which do not affect the results.
 
-    Keys that name nothing but a place are left out; of every other absolute path the name remains.
-    A continuation keeps its changes, and ``<run>`` stands for the folder. One without changes, of
-    a run that was interrupted or had ended, leaves no trace in the numbers and none here.
+    Keys that only give a path are left out; of every other absolute path the file name remains.
+    A continuation keeps its overrides, and ``<run>`` stands for the run folder. A continuation
+    without overrides does not affect the results and is left out.
 
     >>> without_places("geozoo-train seed=1 runs=/data/runs; geozoo-evaluate '<run>'")
     "geozoo-train seed=1; geozoo-evaluate '<run>'"
@@ -187,7 +184,7 @@ def without_places(command: str) -> str:
 def _stage_without_places(stage: str) -> str:
     try:
         words = shlex.split(stage)
-    except ValueError:  # an apostrophe of a text that no shell would read
+    except ValueError:  # an unmatched quote, which no shell would accept
         return _without_folders(re.sub(rf" {_PLACES}[^\s;]+", "", stage))
     kept = [word for word in words if not re.match(_PLACES, word)]
     return shlex.join(
@@ -196,7 +193,7 @@ def _stage_without_places(stage: str) -> str:
 
 
 def _without_folders(text: str) -> str:
-    """Of every absolute path in a text, alone or in a list, its name.
+    """The text with every absolute path, alone or in a list, replaced by its file name.
 
     >>> _without_folders("x, dataset.paths=[/a/b c/d.xyz,~/e.xyz], mirror=https://host/f, unit=a/b")
     'x, dataset.paths=[d.xyz,e.xyz], mirror=https://host/f, unit=a/b'
@@ -205,10 +202,10 @@ def _without_folders(text: str) -> str:
 
 
 def check_checkout() -> None:
-    """Make sure that results and cards are those of a checkout.
+    """Check that results and cards belong to a checkout.
 
     Raises:
-        RunError: where geozoo is an installed package, whose files are not the user's to change.
+        RunError: If geozoo is an installed package.
     """
     home = zoo_folder()
     if home.name == "_zoo" or {"site-packages", "dist-packages"} & set(home.parts):

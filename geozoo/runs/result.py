@@ -1,4 +1,4 @@
-"""The rows of a finished run."""
+"""The result rows of a finished run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from geozoo.config import short_name
 from geozoo.results.rows import Result
 from geozoo.runs.outcome import Effort, RunOutcome
 
-#: Keys that stand in other columns, or that change no number beyond rounding.
-_TOLD_ELSEWHERE = (
+#: Keys that have other columns, or that change results only by rounding.
+_OTHER_COLUMNS = (
     "model", "dataset", "trainer", "recipe", "logger", "seed", "runs", "run_dir",
     "dataset.molecule", "dataset.target", "dataset.variant", "dataset.split", "dataset.root",
     "trainer.accelerator", "trainer.captured_steps",
 )  # fmt: skip
 
-#: Before the part of the test batches that was tested, in the column ``checkpoint``.
+#: Separator before the tested fraction of the test set, in the column ``checkpoint``.
 CUT = ", tested on "
 
 
@@ -64,9 +64,9 @@ def _effort(outcome: RunOutcome) -> Effort:
 
 
 def _changes(overrides: Sequence[str], outcome: RunOutcome) -> list[str]:
-    """What the command line changed; a time limit counts where it ended the training.
+    """The overrides of a run; a time limit counts only if it ended the training.
 
-    Options have the names that they had before they stood in groups: equal runs keep their ids.
+    Options have their names without groups, so that equal runs keep their ids.
     """
     overrides = [_short(word, outcome.cfg) for word in overrides]
     planned = outcome.cfg.trainer.get("max_epochs")
@@ -75,7 +75,7 @@ def _changes(overrides: Sequence[str], outcome: RunOutcome) -> list[str]:
 
 
 def _checkpoint(outcome: RunOutcome) -> str:
-    """What was tested; of a training or a test that was cut short, also how much was done."""
+    """The tested checkpoint, and how much of training or test was done if not all."""
     tested, done = outcome.tested, _effort(outcome).epochs
     planned = outcome.cfg.trainer.get("max_epochs")
     text = tested.checkpoint
@@ -89,7 +89,7 @@ def _checkpoint(outcome: RunOutcome) -> str:
 
 
 def recipe_name(choices: Mapping[str, Any], overrides: Sequence[str]) -> str:
-    """The recipe with its variant, ``ponita-nbody_quick``, and what the command line changed.
+    """The recipe with its variant, ``ponita-nbody_quick``, and the overrides.
 
     >>> recipe_name({"recipe@_global_": "ponita-nbody_quick"}, ["seed=1", "model.num_layers=3"])
     'ponita-nbody_quick, model.num_layers=3'
@@ -110,4 +110,4 @@ def _short(word: str, cfg: DictConfig) -> str:
 
 def _is_change(word: str) -> bool:
     key = word.partition("=")[0]
-    return key not in _TOLD_ELSEWHERE and not key.startswith("logger.")
+    return key not in _OTHER_COLUMNS and not key.startswith("logger.")

@@ -1,4 +1,4 @@
-"""A trained model by any word: a name of the zoo, a folder, a checkpoint."""
+"""Trained models given by a name of the zoo, a folder or a checkpoint."""
 
 from __future__ import annotations
 
@@ -22,73 +22,73 @@ from geozoo.runs.folder import RunFolder
 _MISSING = ("zero_is_missing", "missing")
 
 
-def trained_models(words: str) -> TrainedModel | Ensemble:
-    """The model of a word, or the ensemble of several; see `trained_model`.
+def trained_models(given: str) -> TrainedModel | Ensemble:
+    """The given model, or the ensemble of several; see `trained_model`.
 
     Args:
-        words: one or more with commas between (a path that exists is one, whatever its name); a
-            folder of several runs or published models, as
-            ``ensemble=`` leaves it, stands for all of them.
+        given: one model, or several separated by commas (an existing path is one model, even with
+            commas); a folder of several runs or published models, as ``ensemble=`` creates it, is
+            the ensemble of all of them.
 
     Raises:
-        RunError: when there is no such model, or they do not belong together.
+        RunError: If a model does not exist, or the models cannot form an ensemble.
     """
-    models = [trained_model(word) for word in _each(words)]
+    models = [trained_model(each) for each in _each(given)]
     try:
         return models[0] if len(models) == 1 else Ensemble(models)
     except ValueError as error:
         raise RunError(str(error)) from error
 
 
-def _each(words: str) -> list[str]:
-    """The models that words stand for, one by one."""
+def _each(given: str) -> list[str]:
+    """The given models, one by one."""
     found: list[str] = []
-    for each in listed(words):
+    for each in listed(given):
         found += [str(member) for member in members(each)] or [each]
     return found
 
 
-def model_files(words: str) -> list[Path]:
-    """The files of trained models, which nothing that is made of them may overwrite.
+def model_files(given: str) -> list[Path]:
+    """The files of trained models, which must not be overwritten by outputs.
 
     Args:
-        words: see `trained_models`; what names no model has no files.
+        given: see `trained_models`; a model that does not exist has no files.
     """
     found: list[Path] = []
-    for word in _each(words):
-        path = Path(word).expanduser().absolute()
+    for model in _each(given):
+        path = Path(model).expanduser().absolute()
         if path.is_file() and path.name != FILE_NAME:
             found.append(path)
             path = path.parent.parent  # of checkpoints/best.ckpt
         if RunFolder(path).config.is_file():
             found += RunFolder(path).files
             continue
-        # Loading says what is wrong with a model.
+        # Loading reports invalid models.
         with suppress(FileNotFoundError, ModelFileError):
-            description = find_model(word) / FILE_NAME
+            description = find_model(model) / FILE_NAME
             weights = Description.read(description).weights.file
             found += [description, description.parent / weights]
     return found
 
 
-def trained_model(word: str) -> TrainedModel:
-    """The model that a word of the command line names, on a GPU where there is one.
+def trained_model(given: str) -> TrainedModel:
+    """The given model, on the GPU if there is one.
 
     Args:
-        word: name in the zoo's index, folder of a published model, run folder or checkpoint file.
+        given: name in the zoo's index, folder of a published model, run folder or checkpoint file.
 
     Raises:
-        RunError: when there is no such model, or it is damaged or foreign, or there are several.
+        RunError: If the model does not exist, is corrupt or not of geozoo, or there are several.
     """
-    refuse_ensemble(word)
+    refuse_ensemble(given)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    path = Path(word).expanduser()
+    path = Path(given).expanduser()
     is_published = (path / FILE_NAME).is_file() or path.name == FILE_NAME
     try:
         if not is_published and (RunFolder(path).best.is_file() or path.is_file()):
             # The user's own run, whose own classes are trusted.
-            return TrainedModel(*read_run(find_checkpoint(word), trusted=None)).to(device)
-        loaded = load(word, device=device)
+            return TrainedModel(*read_run(find_checkpoint(given), trusted=None)).to(device)
+        loaded = load(given, device=device)
         assert isinstance(loaded, TrainedModel)  # an ensemble was refused
         return loaded
     except (FileNotFoundError, ModelFileError) as error:
@@ -96,40 +96,40 @@ def trained_model(word: str) -> TrainedModel:
 
 
 def lay_out_elements(cfg: DictConfig, source: TrainedModel) -> None:
-    """Give data whose columns are free (``dataset.species=null``) those of a trained model.
+    """Use the element columns of a trained model if ``dataset.species`` is null.
 
-    It becomes part of the config, so that a continuation has the same columns.
+    They become part of the config, so that a resumed run has the same columns.
     """
     lay_out_columns(cfg, getattr(source.spec, "elements", ()))
 
 
 def missing_rule(source: TrainedModel) -> dict[str, Any]:
-    """What stood for a missing reading in the training of a forecaster; empty: it is not known.
+    """How missing readings were marked in the training of a forecaster; empty if unknown.
 
-    Keys are ``zero_is_missing`` and ``missing``, as a data set of series takes them.
+    Keys are ``zero_is_missing`` and ``missing``, as in a dataset of time series.
     """
     reading = source.spec.record.reading
     return {key: reading[key] for key in _MISSING if key in reading}
 
 
-def lay_out_readings(cfg: DictConfig, source: TrainedModel, words: Sequence[str]) -> None:
-    """Let the numbers that stood for missing readings in a training do so again, unless given.
+def lay_out_readings(cfg: DictConfig, source: TrainedModel, overrides: Sequence[str]) -> None:
+    """Use the markers of missing readings of a trained model, unless they are overridden.
 
-    They become part of the config, so that a continuation reads as well.
+    They become part of the config, so that a resumed run uses them as well.
 
     Args:
         cfg: config whose data may have such keys.
         source: the trained model.
-        words: overrides of the command line.
+        overrides: overrides of the command line.
     """
-    given = {word.partition("=")[0].lstrip("+") for word in words}
+    given = {each.partition("=")[0].lstrip("+") for each in overrides}
     for key, value in missing_rule(source).items():
         if key in cfg.dataset and f"dataset.{key}" not in given:
             cfg.dataset[key] = value
 
 
 def reading_differences(source: TrainedModel, spec: DataSpec) -> str | None:
-    """How missing readings of some data differ from those of a training; None: they do not."""
+    """How the markers of missing readings differ from those of training; None if equal."""
     here = spec.record.reading
     apart = [
         f"{key} is {here.get(key)} here and was {value} in the training of {source.name}"

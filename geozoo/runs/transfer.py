@@ -1,4 +1,4 @@
-"""A test of a trained model on any data of the zoo that it can read."""
+"""Test of a trained model on any compatible dataset of the zoo."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ from geozoo.runs.trained import lay_out_elements, missing_rule, trained_model
 from geozoo.runs.training import loaded_spec
 from geozoo.tasks import GraphTask
 
-#: Fields of a record that choose the problem and its parts, where the data set has such arguments.
+#: Fields of a record that select variant and split, if the dataset has such arguments.
 _CHOOSING = ("variant", "molecule", "target", "split")
-#: Keys of data that say how inputs are made, see `geozoo.data.GeometricSpec.inputs`.
+#: Keys of a dataset that define the inputs, see `geozoo.data.GeometricSpec.inputs`.
 _INPUTS = ("features", "edges", "bonds")
 
 
 def evaluation_elsewhere(
-    word: str, changes: Sequence[str], *, is_terminal: bool = False
+    model: str, changes: Sequence[str], *, is_terminal: bool = False
 ) -> RunOutcome:
-    """The outcome of a test of a model that stays as it is, statistics of its training included.
+    """Test a model on a dataset, with the model and its training statistics unchanged.
 
     Args:
-        word: trained model of the zoo, run folder or checkpoint.
-        changes: ``dataset=name`` (left out: the data that it was trained on; numbers that stood
-            for missing readings in training do so again, unless given), ``protocol=name`` of a
-            forecast, and ``key=value`` below ``dataset``, ``task`` or ``trainer``.
+        model: trained model of the zoo, run folder or checkpoint.
+        changes: ``dataset=name`` (default: the training dataset; markers of missing readings are
+            those of training unless overridden), ``protocol=name`` of a forecast, and
+            ``key=value`` below ``dataset``, ``task`` or ``trainer``.
         is_terminal: whether a progress bar can be drawn.
 
     Raises:
-        RunError: when there is no such model, or it cannot read the data.
-        ConfigError: for a key that is not known.
+        RunError: If the model does not exist, or cannot read the data.
+        ConfigError: If a key is unknown.
     """
-    source = trained_model(word)
+    source = trained_model(model)
     cfg = _config(source, changes)
     seed_everything(cfg.seed, workers=True, verbose=False)
     lay_out_elements(cfg, source)
@@ -71,44 +71,44 @@ def evaluation_elsewhere(
 
 
 def _check_states(source: TrainedModel, tested: DataRecord) -> None:
-    """Refuse molecules of a charge or spin that the model was not trained on, where both say it."""
+    """Reject molecules of a charge or spin that the model was not trained on, if both are known."""
     with user_errors_named(f"{source.name} cannot read this data"):
         check_states(states_of_record(tested), source.spec.record, "kind of structure")
 
 
 def _overlap(trained: DataRecord, tested: DataRecord) -> str:
-    """A warning where another split of the same data may test what the model was trained on."""
+    """A warning if another split of the same dataset may test on training samples."""
     structures = [record.structures or StructureFiles() for record in (trained, tested)]
     files = [set(each.file_hashes.values()) for each in structures]
     if all(files) and not files[0] & files[1]:
         return ""
     same = (trained.dataset, trained.problem) == (tested.dataset, tested.problem)
     if same and trained.split_hash != tested.split_hash:
-        return "another split of the data it was trained on: some of it may be tested here"
+        return "another split of the training dataset: its test set may contain training samples"
     return ""
 
 
 def _config(source: TrainedModel, changes: Sequence[str]) -> DictConfig:
-    """The config of the data and the trainer; of the task what the model says, and changes."""
+    """The config of dataset and trainer, and of the model's task with overrides."""
     given = {key: f"{key}={value}" for key, value in key_values(changes).items()}
-    words = [word for word in changes if not word.startswith(("dataset=", "protocol=", "task."))]
-    for word in words:
-        if not word.startswith(("dataset.", "trainer.")):
+    overrides = [c for c in changes if not c.startswith(("dataset=", "protocol=", "task."))]
+    for override in overrides:
+        if not override.startswith(("dataset.", "trainer.")):
             raise RunError(
-                f"{word!r} cannot be given here: the model stays; dataset, protocol and keys of "
-                "dataset, task and trainer may change"
+                f"{override!r} cannot be given here: the model is fixed; dataset, protocol and "
+                "keys of dataset, task and trainer may change"
             )
     if "protocol" in given:
-        words.append(f"dataset.protocol.name={given['protocol'].partition('=')[2]}")
+        overrides.append(f"dataset.protocol.name={given['protocol'].partition('=')[2]}")
     if "dataset" in given:
-        words += [given["dataset"], *_missing_readings(source, given)]
+        overrides += [given["dataset"], *_missing_readings(source, given)]
     else:
-        words += _own_data(source, given)
-    cfg = _composed(words)
+        overrides += _own_data(source, given)
+    cfg = _composed(overrides)
     cfg.task = OmegaConf.create(dict(source.description.task))
     apply_overrides(
         cfg, [word for word in changes if word.startswith("task.")], allowed=("task.",),
-        reason="the model stays",
+        reason="the model is fixed",
     )  # fmt: skip
     check(OmegaConf.masked_copy(cfg, ["dataset", "task", "trainer"]), provided=PROVIDED)
     make_absolute(cfg)
@@ -121,7 +121,7 @@ def _config(source: TrainedModel, changes: Sequence[str]) -> DictConfig:
 
 
 def _missing_readings(source: TrainedModel, given: Mapping[str, str]) -> list[str]:
-    """What stood for a missing reading in training, where the other data ask for it."""
+    """The markers of missing readings in training, if the dataset has such keys."""
     known = _composed([given["dataset"]]).dataset
     return [
         f"dataset.{key}={value}"
@@ -130,36 +130,36 @@ def _missing_readings(source: TrainedModel, given: Mapping[str, str]) -> list[st
     ]
 
 
-def _composed(words: Sequence[str]) -> DictConfig:
+def _composed(overrides: Sequence[str]) -> DictConfig:
     """The config of some overrides, without a recipe.
 
     Raises:
-        ConfigError: for an entry that there is not, or what is no override.
+        ConfigError: If an entry does not exist, or an override is invalid.
     """
-    if fault := wrong_argument(words):
+    if fault := wrong_argument(overrides):
         raise ConfigError(fault)
     try:
-        return compose("recipe=none", *words)
+        return compose("recipe=none", *overrides)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(first_lines(error)) from error
 
 
 def _own_data(source: TrainedModel, given: Mapping[str, str]) -> list[str]:
-    """The words that choose the data of the training."""
+    """The overrides that select the training dataset."""
     record = source.spec.record
     name = record.dataset
     if not name:
-        raise RunError(f"{source.name} does not say what it was trained on; give dataset=...")
+        raise RunError(f"{source.name} does not state its training dataset; set dataset=...")
     known = _composed([f"dataset={name}"]).dataset
     values = {key: value for key in _CHOOSING if (value := getattr(record, key))}
     values |= {k: v for k, v in getattr(source.spec, "inputs", {}).items() if k in _INPUTS}
     chosen = {k: v for k, v in values.items() if k in known and f"dataset.{k}" not in given}
-    words = [f"dataset.{key}={value}" for key, value in chosen.items()]
-    return [f"dataset={name}", *words]
+    overrides = [f"dataset.{key}={value}" for key, value in chosen.items()]
+    return [f"dataset={name}", *overrides]
 
 
 def _task(source: TrainedModel, cfg: DictConfig, record: DataRecord) -> GraphTask:
-    """The task of the model, which measures by the rules of the new data."""
+    """The task of the model, with the evaluation protocol of the new dataset."""
     node = cast(dict[str, Any], OmegaConf.to_container(cfg.task, resolve=True))
     nodes = {"model": source.description.model, "task": node}
     return rebuild_task(

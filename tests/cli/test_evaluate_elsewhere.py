@@ -44,7 +44,7 @@ def test_another_protocol_measures_by_its_own_rules(forecaster):
     outcome = evaluation_elsewhere(str(forecaster), [*SIMULATED, "protocol=dcrnn"])
     rules = outcome.task.spec.record.rules
     assert rules != given and "nonzero" in str(rules["masks"])
-    assert "some of it may be tested here" in outcome.tested.note
+    assert "its test set may contain training samples" in outcome.tested.note
 
 
 def _with(word):
@@ -80,7 +80,7 @@ def test_what_stood_for_a_missing_reading_does_so_again(run_once, tmp_path):
 @pytest.mark.parametrize(
     ("word", "error", "message"),
     [
-        ("model.width=3", RunError, "the model stays"),
+        ("model.width=3", RunError, "the model is fixed"),
         ("dataset.sensors=3", ConfigError, "dataset.sensors: unknown key"),
         ("task.los=mse", ConfigError, "task.los: unknown key"),
         ("dataset=nbdoy", ConfigError, "unknown dataset 'nbdoy'. Did you mean nbody"),

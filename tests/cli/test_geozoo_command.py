@@ -177,7 +177,7 @@ def test_a_run_of_code_without_a_commit_is_recorded_only_by_force(
     with pytest.raises(SystemExit):
         command("record", *three_runs)
     said = " ".join("".join(capsys.readouterr()).split())
-    assert f"run0 is a run of code that no commit holds (commit '{commit}')" in said
+    assert f"run0 is a run of uncommitted code (commit '{commit}')" in said
     assert not (home / "results.csv").exists()
     command("record", "force=true", three_runs[0])
     assert {row.commit for row in read_results(home / "results.csv")} == {commit}
@@ -327,7 +327,7 @@ def test_a_test_of_a_part_is_marked_and_not_recorded(
     with pytest.raises(SystemExit):
         command("record", "cut")
     said = " ".join("".join(capsys.readouterr()).split())
-    assert "cut was tested on 2 of 3 batches alone (trainer.limit_test_batches)" in said
+    assert "cut was tested on only 2 of 3 batches (trainer.limit_test_batches)" in said
     from geozoo.cli.main import run_command
 
     run_command("evaluate", ["cut", "trainer.limit_test_batches=1.0", "save=true"])
