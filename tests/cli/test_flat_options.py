@@ -12,6 +12,7 @@ import torch
 import yaml
 from run_comparison import assert_same_run
 
+from geozoo.cli._arguments import Publish
 from geozoo.cli._publishing import publish
 from geozoo.hub import load
 from geozoo.options import former_names
@@ -152,7 +153,7 @@ def test_runs_of_an_earlier_version_are_tested_continued_published_and_loaded(
     capsys.readouterr()
     assert evaluation("run", []).tested.metrics == expected
     assert load(folder).task.state_dict().keys() == state.keys()
-    publish("run", "published", None, "MIT", Screen())
+    publish(Publish(checkpoint="run", out=Path("published")), Screen())
     published = load("published").task.state_dict()
     assert all(torch.equal(value, published[name]) for name, value in state.items())
     words = ("trainer.max_epochs=2", "model.branches.recompute=true")
