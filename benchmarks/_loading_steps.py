@@ -1,4 +1,4 @@
-"""Data loading without a model: our store and loader against PyTorch Geometric's loader."""
+"""Data loading alone: our store and loader against PyTorch Geometric's loader."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--variant", default="pems08_tail", help="a PEMS0x data set that is here")
+    parser.add_argument("--variant", default="pems08_tail", help="a PEMS0x dataset")
     parser.add_argument("--record", action="store_true", help="keep the figures")
     options = parser.parse_args()
     dataset = Pems(

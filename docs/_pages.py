@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 #: Output folder; not tracked by git.
 MADE = Path(__file__).resolve().parent / "made"
 #: Packages whose public names form the API, with their contents.
-ROOMS = {
+PACKAGES = {
     "geozoo.nn": "Layers",
     "geozoo.models": "Models",
     "geozoo.ops": "Operations that layers are built from",
@@ -40,8 +40,8 @@ def write_pages() -> None:
     _write("extend.md", _linked(ROOT / "CONTRIBUTING.md", up=""))
     for path in sorted((ROOT / "examples").glob("*.py")):
         _write(f"examples/{path.stem}.md", _example(path))
-    for room, what in ROOMS.items():
-        _write(f"interface/{room}.rst", _interface(room, what))
+    for package, what in PACKAGES.items():
+        _write(f"interface/{package}.rst", _interface(package, what))
 
 
 def _write(name: str, content: str) -> None:
@@ -76,18 +76,18 @@ def _example(path: Path) -> str:
     return f"# {title}\n\n`{path.relative_to(ROOT)}`\n\n```python\n{code}```\n"
 
 
-def _interface(room: str, what: str) -> str:
+def _interface(package: str, what: str) -> str:
     """Every public name of a package with its docstring."""
-    module = import_module(room)
+    module = import_module(package)
     names = sorted((n for n in module.__all__ if not n.startswith("_")), key=str.lower)
-    parts = [_entry(room, name, getattr(module, name)) for name in names]
-    return "\n".join([room, "=" * len(room), "", f"{what}.", "", *parts])
+    parts = [_entry(package, name, getattr(module, name)) for name in names]
+    return "\n".join([package, "=" * len(package), "", f"{what}.", "", *parts])
 
 
-def _entry(room: str, name: str, value: Any) -> str:
+def _entry(package: str, name: str, value: Any) -> str:
     if inspect.isclass(value):
-        return f".. autoclass:: {room}.{name}\n   :members:\n"
+        return f".. autoclass:: {package}.{name}\n   :members:\n"
     if callable(value) and hasattr(value, "__name__"):
-        return f".. autofunction:: {room}.{name}\n"
+        return f".. autofunction:: {package}.{name}\n"
     shown = reprlib.repr(value).replace("\\", "\\\\")
-    return f".. py:data:: {room}.{name}\n   :value: {shown}\n"
+    return f".. py:data:: {package}.{name}\n   :value: {shown}\n"

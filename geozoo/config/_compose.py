@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from geozoo.config._entries import register_entries
-from geozoo.options import told
+from geozoo.options import deprecation_message
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -41,7 +41,7 @@ def compose(*overrides: str) -> DictConfig:
         cfg = hydra_compose(CONFIG_NAME, forced_overrides(overrides))
     given = [each for each in overrides if "." in each.partition("=")[0]]  # no choices of entries
     if moved := regroup(cfg, rank=Origins([], given).rank):
-        warnings.warn(told(moved), FutureWarning, stacklevel=2)
+        warnings.warn(deprecation_message(moved), FutureWarning, stacklevel=2)
     return cfg
 
 

@@ -1,1 +1,1 @@
-"""Hydra groups that belong to no model and no data set. YAML only."""
+"""Hydra groups that belong to no model and no dataset. YAML only."""

@@ -2,7 +2,7 @@ from .classes import plot_confusion
 from .curves import Curve, loss_panels, plot_loss
 from .figure import Figure
 from .forecasts import plot_error_map, plot_horizon, plot_series, plot_windows
-from .graphs import DrawnGraph, plot_graphs, values_told
+from .graphs import DrawnGraph, plot_graphs, value_lines
 from .molecules import plot_molecules
 from .numbers import NumberPanel, PlottedNumber, plot_numbers
 from .pairs import plot_errors, plot_parity
@@ -34,5 +34,5 @@ __all__ = [
     "plot_series",
     "plot_windows",
     "split_panels",
-    "values_told",
+    "value_lines",
 ]

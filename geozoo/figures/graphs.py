@@ -58,10 +58,10 @@ def _known_values(structures: Sequence[Structure]) -> np.ndarray | None:
     return np.unique(np.concatenate([each.numpy() for each in features]))
 
 
-def values_told(name: str, target: float, predicted: float, unit: str) -> list[str]:
+def value_lines(name: str, target: float, predicted: float, unit: str) -> list[str]:
     """Target and prediction in two lines, rounded to two significant digits of their difference.
 
-    >>> values_told("energy", -17617085.12, -17618071.0, "meV")
+    >>> value_lines("energy", -17617085.12, -17618071.0, "meV")
     ['energy: target -17,617,085 meV', 'prediction -17,618,071 meV (error -986)']
     """
     error = predicted - target

@@ -50,7 +50,8 @@ def grouped(*names: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
             groups = _kinds(init, names)
             arguments, moved = _sorted(groups, given)
             if moved:
-                warnings.warn(f"{type(self).__name__}: {told(moved)}", FutureWarning, stacklevel=2)
+                message = f"{type(self).__name__}: {deprecation_message(moved)}"
+                warnings.warn(message, FutureWarning, stacklevel=2)
             for name in groups.keys() & arguments.keys():
                 arguments[name] = _made(groups[name], arguments[name], name)
             init(self, *args, **arguments)
@@ -103,13 +104,13 @@ def in_groups(target: Callable[..., Any], given: Mapping[str, Any]) -> dict[str,
     return _sorted(option_groups(target), given)[0]
 
 
-def told(moved: Mapping[str, str]) -> str:
+def deprecation_message(moved: Mapping[str, str]) -> str:
     """Return a one-line deprecation message for options given under former names.
 
     Args:
         moved: former name -> current name.
 
-    >>> told({"degree": "kernel.degree"})
+    >>> deprecation_message({"degree": "kernel.degree"})
     'degree is now kernel.degree; the former name is accepted in this release only'
     """
     verb, names = ("is", "name is") if len(moved) == 1 else ("are", "names are")

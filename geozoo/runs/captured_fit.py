@@ -28,7 +28,7 @@ from geozoo.runs.run_bar import RunBar
 from geozoo.runs.trainer_callbacks import callbacks_of
 from geozoo.tasks import GraphTask, NonFiniteLossError
 from geozoo.tasks.captured import CapturedSteps, WeightAverage, prepare_optimizer
-from geozoo.tasks.schedules import change_told, present_rates
+from geozoo.tasks.schedules import describe_schedule_change, present_rates
 
 _LOG = logging.getLogger(__name__)
 #: Minimum number of seconds between two progress lines, and between two checkpoints.
@@ -290,7 +290,7 @@ class CapturedFit:
             before, after = float(saved["param_groups"][0]["lr"]), present_rates(self.schedule)[0]
             done = content["captured"]["epoch"]
             if not math.isclose(before, after, rel_tol=1e-6) and done < self._num_epochs:
-                _LOG.info(change_told(before, after, done, self.trainer.max_epochs))
+                _LOG.info(describe_schedule_change(before, after, done, self.trainer.max_epochs))
         captured = content["captured"]
         self.epoch = captured["epoch"]
         # The first version of these checkpoints holds only the best value.

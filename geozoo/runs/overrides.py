@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from geozoo.config import Origins, regroup
 from geozoo.config.keys import first_lines, no_key_message
-from geozoo.options import told
+from geozoo.options import deprecation_message
 from geozoo.runs.arguments import key_values
 from geozoo.runs.errors import RunError
 
@@ -31,9 +31,9 @@ def regroup_and_log(cfg: DictConfig, origins: Origins) -> None:
     """
     moved = regroup(cfg, rank=origins.rank)
     # The runs of a sweep have the same overrides.
-    if moved and told(moved) not in _LOGGED:
-        _LOGGED.add(told(moved))
-        _LOG.warning(told(moved))
+    if moved and deprecation_message(moved) not in _LOGGED:
+        _LOGGED.add(deprecation_message(moved))
+        _LOG.warning(deprecation_message(moved))
 
 
 def apply_overrides(

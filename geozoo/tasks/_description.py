@@ -21,7 +21,7 @@ from geozoo.figures import (
     plot_graphs,
     plot_loss,
     plot_parity,
-    values_told,
+    value_lines,
 )
 from geozoo.tasks._parity import ParitySample
 from geozoo.tasks._quantity import Quantity, metric_units
@@ -167,7 +167,7 @@ class TaskDescription(LightningModule):
             unit = self.spec.units.get(quantity.field, "")
             if levels[quantity.name] == "graph" and value[number].numel() == 1:
                 pair = float(target[number]), float(value[number])
-                lines += values_told(quantity.name, *pair, unit)
+                lines += value_lines(quantity.name, *pair, unit)
             elif levels[quantity.name] == "node":
                 mean = float((value[nodes] - target[nodes]).abs().mean())
                 lines.append(f"{quantity.name}: MAE {mean:,.4g} {unit}")

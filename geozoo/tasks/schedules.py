@@ -20,7 +20,7 @@ def present_rates(schedule: LambdaLR) -> list[float | Tensor]:
     return [base * by for base, by in zip(schedule.base_lrs, factors, strict=True)]
 
 
-def change_told(
+def describe_schedule_change(
     before: float | Tensor, after: float | Tensor, epoch: int, num_epochs: int | None
 ) -> str:
     """Log message for a resumed run whose learning rate changes.
@@ -161,4 +161,4 @@ def hold_from_now_on(schedule: LRScheduler, epoch: int, num_epochs: int | None) 
     for group, rate in zip(groups, rates, strict=True):
         group["lr"] = rate
     schedule._last_lr = rates
-    return change_told(before[0], rates[0], epoch, num_epochs)
+    return describe_schedule_change(before[0], rates[0], epoch, num_epochs)

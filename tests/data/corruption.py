@@ -62,7 +62,7 @@ def try_all(name: str, folder: Path, seed: int = 0) -> Report:
 
 
 def _try_all(name: str, folder: Path, seed: int) -> Report:
-    from damaged_formats import FORMATS
+    from corrupt_formats import FORMATS
 
     form = FORMATS[name]
     path = form.make(folder)

@@ -25,7 +25,7 @@ _MOST_CHANNELS = 4
 class LabelledImages(GraphDataModule):
     """Images or volumes of equal size from an npz file, as regular grids.
 
-    The file has the arrays ``train_images`` and ``train_labels``, and likewise for ``val`` and
+    The file has the arrays ``train_images`` and ``train_labels``, and the same for ``val`` and
     ``test``, in the layout of MedMNIST. Images are ``[S, H, W]`` or ``[S, D, H, W]``, optionally
     with a last axis of up to four channels; uint8 is scaled from 0..255 to 0..1, other dtypes are
     unchanged. Labels are class indices from 0, ``[S]`` or ``[S, 1]``.

@@ -69,7 +69,7 @@ def read_pems(
 ) -> TrafficSeries:
     """Read readings ``[S, N, F]`` from the key ``data`` of an npz file, and the roads.
 
-    Sensors are named ``0`` to ``N - 1``, or by their station ids. Zeros count as readings by
+    Sensors are called ``0`` to ``N - 1``, or by their station ids. Zeros count as readings by
     default: the files contain both true zeros and missing readings coded as 0, and do not
     distinguish them.
 

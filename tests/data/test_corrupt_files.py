@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from corrupt_formats import FORMATS
 from corruption import try_all
-from damaged_formats import FORMATS
 
 #: Every byte of these is covered by a checksum of the format or of ours, or compared.
 SEALED = ("model weights",)
