@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from geozoo.data import GraphStore
+from geozoo.data import GraphStore, ImageStore
 from geozoo.data.loader import Store
 from geozoo.data.sampler import EpochBatchSampler
 
@@ -115,6 +115,13 @@ def graphs_of(store: Store) -> GraphStore:
     if not isinstance(store, GraphStore):
         raise TypeError(f"the data must be graphs in a GraphStore, got a {type(store).__name__}")
     return store
+
+
+def graph_field(store: Store, name: str) -> Tensor:
+    """A field of the graphs of a store ``[S, ...]``; TypeError for a store of another kind."""
+    if not isinstance(store, GraphStore | ImageStore):
+        raise TypeError(f"the data must be graphs or images, got a {type(store).__name__}")
+    return store.graph[name]
 
 
 def nodes_of(store: Store) -> Tensor:

@@ -18,7 +18,7 @@ from geozoo.metrics import WeightedMeans
 from geozoo.tasks._description import Outcome
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks._rotations import evaluation_rotations
-from geozoo.tasks._shares import graphs_of
+from geozoo.tasks._shares import graph_field
 from geozoo.tasks.geometric import GeometricTask
 
 #: Index of the rotations of `rotated_error`, distinct from those that a test averages over.
@@ -81,7 +81,7 @@ class Classification(GeometricTask):
 
     def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
         """Find the majority class of the training split, and see `GraphTask.prepare`."""
-        labels = graphs_of(datamodule.store).graph[self.spec.target][datamodule.splits["train"]]
+        labels = graph_field(datamodule.store, self.spec.target)[datamodule.splits["train"]]
         self.frequent.fill_(int(torch.bincount(labels).argmax()))
         return super().prepare(datamodule, num_processes)
 

@@ -41,7 +41,7 @@ def test_two_processes_make_one_run(configs: Path, tmp_path: Path) -> None:
         "dataset.loader.batch_size=5",
     )  # fmt: skip
     (folder,) = (tmp_path / "runs" / "tiny-tiny_energy").iterdir()
-    assert said.count("run folder ") == 1
+    assert said.count("run folder:") == 1
     last = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     assert last["global_step"] == 4  # 20 graphs, 2 x 5 in a step, 2 epochs
     with (folder / "result.csv").open(newline="") as file:

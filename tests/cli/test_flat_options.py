@@ -39,7 +39,7 @@ TOLD = (
 
 @pytest.fixture(autouse=True)
 def nothing_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("geozoo.runs.overrides._TOLD", set())
+    monkeypatch.setattr("geozoo.runs.overrides._LOGGED", set())
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:

@@ -85,7 +85,7 @@ def test_a_moved_project_is_resumed_tested_used_and_published(
     assert evaluation("moved/runs/first", []).tested.metrics == pytest.approx(before)
     caplog.clear()
     assert geozoo_train("resume=moved/runs/first", "trainer.max_epochs=2") == 0
-    assert "dataset.path: there is no" in caplog.text and "moved/data/frames.xyz" in caplog.text
+    assert "does not exist; reading" in caplog.text and "moved/data/frames.xyz" in caplog.text
     assert not project.exists()
     best = tmp_path / "moved" / "runs" / "first" / "checkpoints" / "best.ckpt"
     config = torch.load(best.with_name("last.ckpt"), weights_only=True)["geozoo"]["config"]

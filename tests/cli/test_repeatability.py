@@ -8,6 +8,7 @@ import pytest
 from killed_pairs import PAIRS, command
 from killed_runs import DyingRun
 from run_comparison import assert_same_run, read_rows
+from tiny_configs import last_of_each
 
 pytest.importorskip("rdkit")
 #: In every test run; the others at night.
@@ -24,7 +25,8 @@ DRAWN = ("ponita-generation",)
 def run(pair: str, place: Path, name: str, *words: str) -> Path:
     """The folder of a finished run of two epochs."""
     folder = place / name
-    started = DyingRun([*command(pair), "trainer.max_epochs=2", *words, f"run_dir={folder}"], place)
+    given = last_of_each([*command(pair), "trainer.max_epochs=2", *words, f"run_dir={folder}"])
+    started = DyingRun(given, place)
     assert started.finish() == 0, (place / "log.txt").read_text()[-2000:]
     return folder
 

@@ -180,7 +180,7 @@ def test_a_continuation_that_died_goes_on_with_its_own_changes(
     capsys.readouterr()
     assert geozoo_train("resume=r", "trainer.max_epochs=3") == 1
     said = " ".join("".join(capsys.readouterr()).split())
-    assert "trainer.max_epochs must be at least 7, the epochs that" in said
+    assert "trainer.max_epochs must be at least 7, the completed epochs of" in said
 
 
 @pytest.mark.parametrize("steps", ["trainer.captured_steps=null", "trainer.captured_steps=3"])
@@ -208,7 +208,7 @@ def test_another_experiment_may_not(
     assert "did you mean max_epochs" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("made", "message"), [(False, "no run folder"), (True, "last.ckpt")])
+@pytest.mark.parametrize(("made", "message"), [(False, "is not a run folder"), (True, "last.ckpt")])
 def test_a_folder_without_a_run(
     made: bool, message: str, geozoo_train: Train, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_configs import TINY
+from tiny_configs import TINY, last_of_each
 
 pty = pytest.importorskip("pty")
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,7 +49,7 @@ def on_terminal(where: Path, *words: str, program: str = "train") -> str:
 def test_the_bar_tells_epoch_losses_best_and_the_time_left(
     configs: Path, tmp_path: Path, epochs: int, extra: tuple[str, ...]
 ) -> None:
-    words = (*TINY, f"trainer.max_epochs={epochs}", "run_dir=run", *extra)
+    words = last_of_each([*TINY, f"trainer.max_epochs={epochs}", "run_dir=run", *extra])
     text = on_terminal(tmp_path, f"--config-dir={configs}", *words)
     assert "v_num" not in text and "epoch 0 " not in text.lower()
     assert f"epoch {epochs} of {epochs}" in text

@@ -39,7 +39,7 @@ def test_the_wheel_holds_one_package_with_configs_and_entries(installed: Path) -
     names = {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")}
     assert names == {"geozoo"}
     for name in (
-        "configs/train.yaml", "cli/templates/report.html", "configs/task/potential.yaml",
+        "configs/train.yaml", "report/templates/report.html", "configs/task/potential.yaml",
         "_zoo/models/ponita/config.yaml",
         "_zoo/models/ponita/recipes/nbody_quick.yaml", "_zoo/datasets/nbody/config.yaml",
     ):  # fmt: skip
