@@ -49,6 +49,7 @@ def occasion(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     return folder, row
 
 
+@pytest.mark.thorough
 def test_a_training_is_left_and_taken_up_again(occasion: tuple[Path, dict], tmp_path: Path) -> None:
     folder, first = occasion
     assert first["status"] == 0 and first["epochs"] == 1 and first["is_whole"]
@@ -81,6 +82,7 @@ def few_molecules(folder: Path) -> None:
         write_unpacked(folder / "rmd17", make_arrays(), name)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("job", "words"),
     [
@@ -126,6 +128,7 @@ def test_steps_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     )
 
 
+@pytest.mark.thorough
 def test_every_step_can_be_made(tmp_path: Path) -> None:
     rows = rehearse("steps", tmp_path)
     known = {plan for plan in plans() if plan.form not in ("compiled", "cuda_graphs")}

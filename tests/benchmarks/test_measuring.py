@@ -58,6 +58,7 @@ def test_work_is_counted_by_formula():
     assert found["gbytes"] > smallest
 
 
+@pytest.mark.thorough
 def test_memory_is_that_of_a_fresh_process():
     case = command.CASES["pixels"]
     held = torch.ones(100 << 18)

@@ -23,6 +23,7 @@ def of_model(state: dict) -> dict[str, torch.Tensor]:
     return {k: v for k, v in state.items() if k.startswith("model.") and v.is_floating_point()}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("steps", ["trainer.captured_steps=null", "trainer.captured_steps=3"])
 def test_averages_of_double_precision_are_double(steps, geozoo_train, tmp_path) -> None:
     for epochs in (1, 2):

@@ -17,6 +17,7 @@ Train = Callable[..., int]
 WORDS = (*TINY, "schedule.warmup_epochs=2", "trainer.check_val_every_n_epoch=2")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dataset", ["tiny", "tiny_energy"])
 @pytest.mark.parametrize("averaging", ["ema_decay=null", "ema_decay=0.8"])
 def test_a_captured_run_is_the_ordinary_one(
@@ -43,6 +44,7 @@ def test_a_captured_run_is_the_ordinary_one(
         assert same["checkpoint"] == row["checkpoint"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("averaging", ["ema_decay=null", "ema_decay=0.8"])
 def test_two_halves_are_the_whole(
     averaging: str, geozoo_train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -90,6 +92,7 @@ def test_a_run_goes_on_as_it_began(
     assert "resume it with trainer.captured_steps" in _on_one_line(capsys)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "words",
     [
@@ -115,6 +118,7 @@ def test_other_tasks_are_captured_too(
                 assert float(same[name]) == pytest.approx(float(row[name]), rel=1e-4)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("words", "message"),
     [

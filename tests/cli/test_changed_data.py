@@ -56,6 +56,7 @@ def trained(request, place: Path, geozoo_train: Train) -> tuple[Path, str]:
     return place / name, said
 
 
+@pytest.mark.thorough
 def test_a_test_on_changed_data_says_so(
     trained: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,6 +82,7 @@ def test_a_test_on_changed_data_says_so(
     assert evaluation("run", ["dataset.loader.eval_batch_size=3"]).tested.note != ""
 
 
+@pytest.mark.thorough
 def test_a_run_does_not_go_on_with_changed_data(
     trained: tuple[Path, str], geozoo_train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:

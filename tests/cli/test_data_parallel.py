@@ -75,6 +75,7 @@ def whole(request: pytest.FixtureRequest, place: Path) -> tuple[str, Run]:
         return request.param, trained(place / request.param, *words)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("way", ["processes", "accumulated"])
 def test_parts_of_a_batch_train_as_the_whole(
     way: str, whole: tuple[str, Run], place: Path, monkeypatch: pytest.MonkeyPatch

@@ -33,6 +33,7 @@ def _train(configs: Path, folder: Path, *words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="needs gloo")
 def test_two_processes_make_one_run(configs: Path, tmp_path: Path) -> None:
     words = ("dataset=tiny_energy", "ema_decay=0.5", "task.test_rotations=2")

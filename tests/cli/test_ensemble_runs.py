@@ -16,6 +16,7 @@ from geozoo.runs.trained import trained_models
 WORDS = (*TINY, "trainer.max_epochs=1")
 
 
+@pytest.mark.thorough
 def test_members_lie_in_one_folder_and_are_one_model(geozoo_train, tmp_path):
     assert geozoo_train(*WORDS, "ensemble=3", "seed=4", "runs=all") == 0
     (folder,) = (tmp_path / "all" / "tiny-tiny").iterdir()
@@ -28,6 +29,7 @@ def test_members_lie_in_one_folder_and_are_one_model(geozoo_train, tmp_path):
     assert "seed=4,5,6" in command and "ensemble" not in command  # a sweep that others can repeat
 
 
+@pytest.mark.thorough
 def test_the_folder_may_be_named(geozoo_train, tmp_path):
     assert geozoo_train(*WORDS, "ensemble=2", "run_dir=mine") == 0
     assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == ["seed0", "seed1"]
@@ -55,6 +57,7 @@ def ensemble(geozoo_train, tmp_path, monkeypatch, capsys):
     return tmp_path / "my ens", capsys.readouterr().out
 
 
+@pytest.mark.thorough
 def test_the_end_tells_how_all_members_are_used(ensemble, monkeypatch):
     folder, said = ensemble
     head, command = said.splitlines()[-2:]
@@ -67,6 +70,7 @@ def test_the_end_tells_how_all_members_are_used(ensemble, monkeypatch):
     assert set(np.load("predictions.npz").files) >= {"position", "position_std"}
 
 
+@pytest.mark.thorough
 def test_commands_of_one_model_name_the_members(ensemble, monkeypatch, capsys):
     folder, _ = ensemble
     pair = f"{folder}/seed0,{folder}/seed1"

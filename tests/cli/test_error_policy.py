@@ -133,6 +133,7 @@ def test_the_traceback_of_any_error_can_be_had(run, monkeypatch: pytest.MonkeyPa
             run(words)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("sweep", [(), ("-m", "seed=0,1")])
 def test_errors_of_a_run_are_those_of_its_command(
     sweep: tuple[str, ...], geozoo_train: Train, monkeypatch, capsys

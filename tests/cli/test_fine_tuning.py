@@ -80,6 +80,7 @@ def test_adapters_train_updates_alone_and_leave_an_ordinary_network(
     assert geozoo_train("resume=again", "trainer.max_epochs=3") == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -97,6 +98,7 @@ def test_words_that_do_not_fit(words, message, geozoo_train, tmp_path, capsys):
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -126,6 +128,7 @@ def test_columns_of_other_elements_are_refused():
         take_weights(Holder(1, 8, 0), Holder(1, 6, 7))
 
 
+@pytest.mark.thorough
 def test_missing_readings_are_those_of_the_first_training(geozoo_train, tmp_path, caplog):
     """Numbers that stood for missing readings do so again; what differs is said in a line."""
     import datetime

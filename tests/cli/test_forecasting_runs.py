@@ -45,6 +45,7 @@ def values(folder):
         return {row["metric"]: row for row in csv.DictReader(file)}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("model", [*FITTED, *TRAINED])
 def test_every_forecaster_runs_to_a_result(run, model):
     code, folder = run(model, *SMALL.get(model, ()))

@@ -57,6 +57,7 @@ def command(monkeypatch: pytest.MonkeyPatch, home: Path) -> Callable[..., None]:
     return run
 
 
+@pytest.mark.thorough
 def test_runs_become_a_row_per_metric_with_mean_and_curve(
     three_runs: list[Path], home: Path, command: Callable[..., None]
 ) -> None:
@@ -243,6 +244,7 @@ def recorded(
     return home
 
 
+@pytest.mark.thorough
 def test_a_record_is_made_again_and_compared(
     recorded, command, geozoo_train, tmp_path, monkeypatch, capsys
 ):
@@ -276,6 +278,7 @@ def test_a_record_is_made_again_and_compared(
     assert len(calls) == 3
 
 
+@pytest.mark.thorough
 def test_a_continued_run_is_recorded_and_made_again_with_its_continuations(
     geozoo_train, command, home, tmp_path, monkeypatch, capsys
 ):

@@ -129,6 +129,7 @@ def test_words_of_the_user_are_text(geozoo_train, tmp_path):
     assert "<b>" not in source and "&lt;b&gt;bold" in source
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(BROWSER is None, reason="no chromium here")
 @pytest.mark.parametrize("kind", ["tiny_run", "forecast_run"])
 def test_a_browser_shows_every_picture(kind, request, tmp_path):
@@ -147,6 +148,7 @@ def test_a_browser_shows_every_picture(kind, request, tmp_path):
     assert image[:1200, :, :3].std() > 0.05  # more than a background
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(BROWSER is None, reason="no chromium here")
 @pytest.mark.parametrize("is_published", [False, True])
 @pytest.mark.parametrize("kind", ["tiny_run", "forecast_run"])

@@ -55,6 +55,7 @@ def test_a_word_with_a_semicolon_is_no_command_of_its_own(word: str) -> None:
 STOPPED = (*TINY, "early_stopping_patience=1", "optimizer.lr=0", "trainer.max_epochs=10")
 
 
+@pytest.mark.thorough
 def test_a_run_ended_by_early_stopping_is_not_trained_on(
     geozoo_train: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -86,6 +87,7 @@ def test_a_run_ended_by_its_time_counts_all_its_epochs(geozoo_train: Train, tmp_
     assert f"ended after {done} of 100000 epochs" in after.checkpoint
 
 
+@pytest.mark.thorough
 def test_seeds_that_were_continued_otherwise_are_not_averaged(
     geozoo_train: Train, tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ def _untouchable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(GraphDataModule, "data", property(touched))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -17,6 +17,7 @@ def _said(capsys: pytest.CaptureFixture[str]) -> str:
     return captured.out + captured.err
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("word", "message"),
     [
@@ -154,6 +155,7 @@ def test_slurm_that_is_not_there(
     assert _words.wrong_argument(words) is None
 
 
+@pytest.mark.thorough
 def test_the_option_of_a_sweep_may_stand_anywhere(
     geozoo_train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -177,6 +179,7 @@ def wrong(tmp_path: Path, tiny_run: Path) -> dict[str, tuple[str, str]]:
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["missing", "folder", "text", "corrupt"])
 @pytest.mark.parametrize(
     "command",

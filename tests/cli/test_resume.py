@@ -43,6 +43,7 @@ def killed_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
     return arm
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dataset", ["tiny", "tiny_energy"])
 @pytest.mark.parametrize("averaging", ["ema_decay=null", "ema_decay=0.8"])
 def test_two_halves_are_the_whole(
@@ -146,6 +147,7 @@ def test_a_longer_run_may_be_asked_for(tiny_run: Path, geozoo_train: Train) -> N
     assert "; geozoo-train" in read_last(tiny_run)["geozoo"]["command"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("steps", ["trainer.captured_steps=null", "trainer.captured_steps=3"])
 def test_the_schedule_of_a_longer_run_holds_from_its_first_step(
     steps: str, geozoo_train: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -183,6 +185,7 @@ def test_a_continuation_that_died_goes_on_with_its_own_changes(
     assert "trainer.max_epochs must be at least 7, the completed epochs of" in said
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("steps", ["trainer.captured_steps=null", "trainer.captured_steps=3"])
 def test_a_finished_run_says_so(
     steps: str, geozoo_train: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture

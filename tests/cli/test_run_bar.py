@@ -71,6 +71,7 @@ def test_a_test_in_a_terminal_has_a_bar(tiny_run: Path, tmp_path: Path) -> None:
     assert re.search(r"test +━+", text)
 
 
+@pytest.mark.thorough
 def test_a_bar_goes_on_where_lines_ended(
     configs: Path, geozoo_train: Callable[..., int], tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ def _commands(folder: Path) -> list[list[str]]:
     return [shlex.split(line)[1:] for line in lines if line.startswith("  geozoo ")]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["my run", "lr=0.1", "run,comma", "-dash", "Läufe (1)", "~tilde"])
 def test_a_run_folder_of_any_name_is_used(
     name: str, geozoo_train: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

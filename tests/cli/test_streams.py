@@ -67,6 +67,7 @@ def test_a_training_prints_its_summary_and_logs_elsewhere(
     assert not BOX & set(said)
 
 
+@pytest.mark.thorough
 def test_a_sweep_is_summed_up_by_whole_names(geozoo_train: Train, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "40")
     words = ("-m", *TINY, "trainer.max_epochs=1", "seed=0,1", "runs=a_folder")

@@ -21,6 +21,7 @@ def test_a_cluster_is_a_matter_of_one_word(geozoo_train, capsys):
     assert "SlurmLauncher" in said and "gpus_per_node: 2" in said
 
 
+@pytest.mark.thorough
 def test_runs_as_processes_of_a_launcher(geozoo_train, tmp_path, monkeypatch):
     """The same path as on a cluster: pickled, composed and run in another process."""
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")

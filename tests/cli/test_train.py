@@ -153,6 +153,7 @@ def test_another_task_of_the_data_set(geozoo_train: Train, tmp_path: Path) -> No
     }  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_a_sweep_runs_every_seed_and_shows_the_spread(
     geozoo_train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -170,6 +171,7 @@ def test_early_stopping_ends_a_run_that_does_not_improve(
     assert len(_rows(tmp_path / "e" / "metrics.csv")) < 5
 
 
+@pytest.mark.thorough
 def test_a_run_ends_when_its_time_is_up_and_can_be_continued(
     geozoo_train: Train, tmp_path: Path
 ) -> None:
@@ -188,6 +190,7 @@ def test_a_short_run_is_validated_at_its_end(geozoo_train: Train, tmp_path: Path
     assert _rows(tmp_path / "s" / "metrics.csv")[-1]["val/position_mse"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("steps", ["trainer.captured_steps=null", "trainer.captured_steps=3"])
 @pytest.mark.parametrize("averaging", ["ema_decay=null", "ema_decay=0.8"])
 def test_the_last_epoch_can_be_the_best(
@@ -201,6 +204,7 @@ def test_the_last_epoch_can_be_the_best(
     assert read_last(tmp_path / "odd", "best")["epoch"] + 1 == int(best["epoch"]) == 5
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("steps", ["trainer.captured_steps=null", "trainer.captured_steps=3"])
 def test_the_epoch_after_which_the_time_is_up_is_validated(
     steps: str, geozoo_train: Train, tmp_path: Path
@@ -244,6 +248,7 @@ def test_arguments_of_the_trainer_that_no_yaml_lists_are_passed(
     assert last["global_step"] == 4
 
 
+@pytest.mark.thorough
 def test_a_user_recipe_is_taken(geozoo_train: Train, configs: Path, tmp_path: Path) -> None:
     recipe = "# @package _global_\nmodel:\n  width: 5\n"
     (configs / "recipe" / "narrow.yaml").write_text(recipe)

@@ -84,12 +84,14 @@ def test_another_kind_is_refused() -> None:
         entries("optimizer")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("model", "dataset"), PAIRS)
 def test_every_pair_composes_and_is_sound(model: str, dataset: str) -> None:
     words = [f"model={model}", f"dataset={dataset}", *NEEDED.get(dataset, [])]
     assert_sound(composed(*words))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("variant", trainer_variants())
 @pytest.mark.parametrize(("model", "dataset"), dict(PAIRS).items())
 def test_every_model_composes_with_every_trainer(model: str, dataset: str, variant: str) -> None:

@@ -12,6 +12,7 @@ from corruption import try_all
 SEALED = ("model weights",)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", FORMATS)
 def test_damage_is_rejected_by_name(name: str, tmp_path: Path) -> None:
     report = try_all(name, tmp_path)

@@ -97,6 +97,7 @@ def files(root: Path) -> set[str]:
     return {str(path.relative_to(root)) for path in root.rglob("*")}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SETS)
 def test_two_processes_prepare_the_same_data(name: str, tmp_path: Path) -> None:
     for folder in ("alone", "shared"):

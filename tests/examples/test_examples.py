@@ -34,6 +34,7 @@ def test_a_layer_in_pyg_learns():
     assert errors[-1] < 0.2 * errors[0]
 
 
+@pytest.mark.thorough
 def test_a_potential_and_its_dynamics(tmp_path):
     pytest.importorskip("ase")
     words = "--folder", tmp_path, "--epochs", 2, "--picoseconds", 0.04
@@ -43,6 +44,7 @@ def test_a_potential_and_its_dynamics(tmp_path):
     assert (tmp_path / "model" / "model.safetensors").is_file()
 
 
+@pytest.mark.thorough
 def test_a_forecast_of_an_own_table(tmp_path):
     out = said("forecast_own_table.py", "--folder", tmp_path, "--epochs", 1)
     assert "from 2024-01-14T18:00:00 to 2024-01-14T18:55:00" in out

@@ -37,6 +37,7 @@ numpy.savez(sys.argv[3], energy=energy.numpy(), forces=forces.numpy())
 """
 
 
+@pytest.mark.thorough
 def test_exported_potential_runs_without_geozoo(tmp_path):
     model = potential(**REFERENCES)
     save_program(model, tmp_path / "m.pt2")
@@ -60,6 +61,7 @@ FORECASTERS = [
 SMALL = {"hidden_channels": 4, "local_heads": 2, "num_branches": 1, "num_blocks": 1}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", FORECASTERS)
 def test_exported_forecaster_supports_any_number_of_windows(kind):
     data = tiny_traffic(input_steps=12)

@@ -90,6 +90,7 @@ def outputs(
     return {key: value for key, value in found.items() if value is not None}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", TRAINED)
 @SETTINGS
 @given(level=LEVELS, graphs=batches(), power=draw.integers(-8, 4))

@@ -109,6 +109,7 @@ class TestGeometricModel:
     def test_graphs_do_not_meet(self, name, level):
         testing.assert_batch_independent(build(name, level), inputs([3, 0, 2, 1]), level=level)
 
+    @pytest.mark.thorough
     def test_derivatives_are_right(self, name, level):
         if name not in TRAINED:
             pytest.skip(f"{name} does not see positions and is fitted")
@@ -130,6 +131,7 @@ class TestGeometricModel:
         assert all(torch.equal(given[key], value) for key, value in before.items())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", TRAINED)
 def test_eight_graphs_can_be_learnt_by_heart(name):
     model = build(name, hidden_channels=32, basis_channels=32, num_orientations=8)

@@ -61,6 +61,7 @@ def test_graphs_of_a_batch_do_not_meet(variant):
 
 
 # Finite differences are slow: each of the two levels in one dimension only.
+@pytest.mark.thorough
 @pytest.mark.parametrize("variant", [v for v in VARIANTS if (v[1] == 3) == (v[3] == "graph")])
 def test_derivatives_are_right_to_second_order(variant):
     model = make(variant)

@@ -92,6 +92,7 @@ def test_plain_sum_without_triton(sizes):
     assert_equal_to_plain(sizes)
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="needs Triton")
 def test_triton_kernels_agree_in_the_interpreter():
     code = (

@@ -43,6 +43,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "html"
 
 
+@pytest.mark.thorough
 def test_every_link_within_the_site_leads_somewhere(site):
     pages = {path: Page(path) for path in site.rglob("*.html")}
     assert len(pages) > 50

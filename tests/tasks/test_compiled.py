@@ -62,6 +62,7 @@ def gradients(task: Any, batch: Any) -> dict[str, torch.Tensor]:
     return found | {name: p.grad.clone() for name, p in task.named_parameters()}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", CASES)
 def test_a_compiled_step_equals_the_uncompiled_one(name):
     task, data = CASES[name]()
