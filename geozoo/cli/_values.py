@@ -11,7 +11,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_origin
 
-from geozoo.config._nearest import nearest
+from geozoo.config._nearest import did_you_mean
 from geozoo.runs.errors import UsageError
 
 _WHOLE = re.compile(r"[+-]?\d{1,20}", re.ASCII)
@@ -115,9 +115,9 @@ def _single(name: str, text: str, kind: Any, limits: Limits) -> Any:
     if not text:
         raise UsageError(f"{name} must not be empty")
     if limits.choices and text not in limits.choices:
-        near = nearest(text, limits.choices)
-        hint = f". Did you mean {near}?" if near else ""
-        raise UsageError(f"{name} must be one of {', '.join(limits.choices)}, got {text!r}{hint}")
+        hint = did_you_mean(text, limits.choices)
+        message = f"{name} must be one of {', '.join(limits.choices)}, got {text!r}"
+        raise UsageError(f"{message}.{hint}" if hint else message)
     if kind is bool:
         if text not in ("true", "false"):
             raise UsageError(f"{name} must be true or false, got {text!r}")

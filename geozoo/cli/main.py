@@ -12,7 +12,7 @@ from geozoo import __version__
 from geozoo.cli import _arguments
 from geozoo.cli._errors import errors_shown
 from geozoo.cli._grammar import Arguments, help_text, read
-from geozoo.config import nearest
+from geozoo.config import did_you_mean
 from geozoo.runs.errors import UsageError
 
 _PROGRAM = "geozoo"
@@ -96,8 +96,7 @@ def _with_command(argv: list[str]) -> list[str]:
     if not argv:
         raise UsageError(f"missing: command. Known: {', '.join(known)}.")
     if argv[0] not in known:
-        near = nearest(argv[0], known)
-        hint = f" Did you mean {near}?" if near else ""
+        hint = did_you_mean(argv[0], known)
         raise UsageError(f"unknown command {argv[0]!r}.{hint} Known: {', '.join(known)}.")
     return argv
 

@@ -15,7 +15,7 @@ from geozoo.config._entries import (
     trainer_variants,
     zoo_folder,
 )
-from geozoo.config._nearest import nearest
+from geozoo.config._nearest import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from geozoo.config._check import ConfigError, check, places_of_key
@@ -36,6 +36,7 @@ __all__ = [
     "check_pair",
     "compose",
     "configs_folder",
+    "did_you_mean",
     "entries",
     "fill_missing",
     "forced_overrides",

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
 
-from geozoo.config import compose, group_names, nearest
+from geozoo.config import compose, did_you_mean, group_names, nearest
 from geozoo.config.keys import no_key_message, repeated_message, unknown_message
 
 GROUPS = ("model", "dataset", "task", "optimizer", "schedule", "trainer", "logger", "recipe")
@@ -71,9 +71,8 @@ def _wrong_option(given: Sequence[str], *, is_ensemble: bool) -> str | None:
     names = [each.partition("=")[0] if each.startswith("--") else each for each in given]
     for name in names:
         if name not in _OPTIONS:
-            near = nearest(name, _OPTIONS)
-            meant = f" Did you mean {near}?" if near else ""
-            return f"unknown option {name!r}.{meant} Arguments are key=value."
+            hint = did_you_mean(name, _OPTIONS)
+            return f"unknown option {name!r}.{hint} Arguments are key=value."
     modes = [long for long, short in _MODES.items() if {long, short} & set(names)]
     if is_ensemble and "--multirun" not in modes:
         modes.insert(0, "ensemble")
@@ -137,9 +136,8 @@ def _unknown_entry(group: str, value: str, config_dir: Path | None) -> str | Non
         return None  # a sweep, list or interpolation of Hydra
     for name in (part.strip() for part in value.split(",")):
         if name not in known and name not in ("null", ""):
-            near = nearest(name, known)
-            meant = f" Did you mean {near}?" if near else ""
-            return f"unknown {group} {name!r}.{meant} Known: {', '.join(known)}."
+            hint = did_you_mean(name, known)
+            return f"unknown {group} {name!r}.{hint} Known: {', '.join(known)}."
     return None
 
 

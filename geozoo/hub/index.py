@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from geozoo.config import entries, nearest
+from geozoo.config import did_you_mean, entries
 from geozoo.hub.description import FILE_NAME
 
 #: Subfolder of a network's folder that holds its trained models.
@@ -46,8 +46,7 @@ def find_model(name_or_path: str | Path) -> Path:
     if path.exists() or os.sep in str(name_or_path):
         what = "is not a trained model" if path.exists() else "does not exist"
         raise FileNotFoundError(f"{path.absolute()} {what}")
-    near = nearest(str(name_or_path), shipped)
-    hint = f" Did you mean {near}?" if near else ""
+    hint = did_you_mean(str(name_or_path), shipped)
     known = ", ".join(shipped) or "none"
     raise FileNotFoundError(
         f"there is no trained model {str(name_or_path)!r}.{hint} Shipped models: {known}; a path "

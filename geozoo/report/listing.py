@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-from geozoo.config import Entry, entries, nearest, recipes, standard_task, zoo_folder
+from geozoo.config import Entry, did_you_mean, entries, recipes, standard_task, zoo_folder
 from geozoo.config.needs import needs
 from geozoo.contracts import measure_of
 from geozoo.data import DataRecord
@@ -31,8 +31,7 @@ def show_entries(screen: Screen, section: str | None = None) -> None:
         ValueError: If there is no such section.
     """
     if section is not None and section not in SECTIONS:
-        near = nearest(section, list(SECTIONS))
-        hint = f" Did you mean {near}?" if near else ""
+        hint = did_you_mean(section, SECTIONS)
         raise ValueError(f"unknown section {section!r}.{hint} Known: {', '.join(SECTIONS)}")
     if section is not None:
         SECTIONS[section](screen)
