@@ -5,23 +5,20 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from lightning import seed_everything
 from omegaconf import DictConfig
 
-from geozoo.config import check
-from geozoo.config.options import PROVIDED, RunOptions
 from geozoo.data import DataSpec, GraphDataModule
 from geozoo.hub.checkpoints import Checkpoint
-from geozoo.runs.build import build_datamodule, build_task, check_trainer
+from geozoo.runs.build import build_datamodule, build_task
 from geozoo.runs.checkpoints import find_checkpoint, read_checkpoint
 from geozoo.runs.errors import RunError
 from geozoo.runs.folder import RunFolder
 from geozoo.runs.outcome import Effort, RunOutcome
-from geozoo.runs.overrides import apply_overrides
-from geozoo.runs.paths import make_absolute, moved_files, reads_own_files
+from geozoo.runs.overrides import change_config
+from geozoo.runs.paths import moved_files, reads_own_files
 from geozoo.runs.resume import stored_config
 from geozoo.runs.testing import cut_of, test_trainer, tested
 from geozoo.runs.trained import lay_out_columns
@@ -56,7 +53,10 @@ def evaluation(
     folder = checkpoint.path.parent.parent
     cfg = stored_config(record["config"], folder)
     with moved_files(cfg, record["config"], folder):
-        _change(cfg, checkpoint.path, changes)
+        change_config(
+            cfg, changes, allowed=_FREE, reason="a test keeps the model of its run",
+            origin=checkpoint.path,
+        )  # fmt: skip
         if changes:  # the metrics depend on them
             again = shlex.join(["geozoo-evaluate", "<run>", *changes])
             record["command"] = f"{record['command']}; {again}"
@@ -88,19 +88,6 @@ def _note_of_changes(checkpoint: Checkpoint, spec: DataSpec, changes: Sequence[s
     is_meant = any(c.startswith("dataset.") and not c.startswith(_BATCHES) for c in changes)
     changed = "" if is_meant else spec.record.changed_since(checkpoint.spec.record)
     return f"the data differ from those of the training: {changed}" if changed else ""
-
-
-def _change(cfg: DictConfig, checkpoint: Path, changes: Sequence[str]) -> None:
-    apply_overrides(cfg, changes, allowed=_FREE, reason="a test keeps the model of its run")
-    make_absolute(cfg)
-    check(
-        cfg,
-        root=RunOptions,
-        provided=PROVIDED,
-        open_nodes=("model",),
-        origin=lambda key: str(checkpoint),
-    )
-    check_trainer(cfg)
 
 
 def _run_record(checkpoint: Checkpoint, newest: Checkpoint) -> dict[str, Any]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from geozoo.config import Origins, regroup
+from geozoo.config import Origins, check, regroup
 from geozoo.config.keys import first_lines, no_key_message
+from geozoo.config.options import PROVIDED, RunOptions
 from geozoo.options import deprecation_message
 from geozoo.runs.arguments import key_values
+from geozoo.runs.build import check_trainer
 from geozoo.runs.errors import RunError
+from geozoo.runs.paths import make_absolute
 
 _LOG = logging.getLogger(__name__)
 #: Messages that were logged before.
@@ -31,9 +35,40 @@ def regroup_and_log(cfg: DictConfig, origins: Origins) -> None:
     """
     moved = regroup(cfg, rank=origins.rank)
     # The runs of a sweep have the same overrides.
-    if moved and deprecation_message(moved) not in _LOGGED:
-        _LOGGED.add(deprecation_message(moved))
-        _LOG.warning(deprecation_message(moved))
+    message = deprecation_message(moved)
+    if moved and message not in _LOGGED:
+        _LOGGED.add(message)
+        _LOG.warning(message)
+
+
+def change_config(
+    cfg: DictConfig,
+    overrides: Sequence[str],
+    *,
+    allowed: tuple[str, ...],
+    reason: str,
+    origin: Path,
+) -> None:
+    """Apply overrides to the config of a run, in place, and check the whole config.
+
+    Args:
+        cfg: the config.
+        overrides: see `apply_overrides`.
+        allowed: see `apply_overrides`.
+        reason: see `apply_overrides`.
+        origin: the file that the config comes from, for messages.
+
+    Raises:
+        RunError: See `apply_overrides`.
+        ConfigError: If an override does not match a signature.
+    """
+    apply_overrides(cfg, overrides, allowed=allowed, reason=reason)
+    make_absolute(cfg)
+    check(
+        cfg, root=RunOptions, provided=PROVIDED, open_nodes=("model",),
+        origin=lambda key: str(origin),
+    )  # fmt: skip
+    check_trainer(cfg)
 
 
 def apply_overrides(

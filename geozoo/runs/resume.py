@@ -9,18 +9,16 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from geozoo.config import check, regroup
-from geozoo.config.options import PROVIDED, RunOptions
+from geozoo.config import regroup
 from geozoo.data import DataRecord
 from geozoo.hub.checkpoints import Checkpoint
 from geozoo.runs.arguments import key_values
-from geozoo.runs.build import check_trainer
 from geozoo.runs.checkpoint_files import AtomicCheckpoints
 from geozoo.runs.checkpoints import refuse_ensemble
 from geozoo.runs.errors import RunError
 from geozoo.runs.folder import RunFolder
-from geozoo.runs.overrides import apply_overrides
-from geozoo.runs.paths import make_absolute, replaced
+from geozoo.runs.overrides import change_config
+from geozoo.runs.paths import replaced
 
 #: Keys of ``recompute`` in the models of the zoo; the first is a former name of the others.
 _RECOMPUTE = ("model.recompute", "model.blocks.recompute", "model.branches.recompute")
@@ -76,16 +74,7 @@ def resumed_config(cfg: DictConfig, folder: RunFolder, arguments: Sequence[str])
     """
     changes = [each for each in arguments if not each.startswith("resume=")]
     reason = "a resumed run keeps its config"
-    apply_overrides(cfg, changes, allowed=_FREE, reason=reason)
-    make_absolute(cfg)
-    check(
-        cfg,
-        root=RunOptions,
-        provided=PROVIDED,
-        open_nodes=("model",),
-        origin=lambda key: str(folder.config),
-    )
-    check_trainer(cfg)
+    change_config(cfg, changes, allowed=_FREE, reason=reason, origin=folder.config)
     return cfg
 
 
