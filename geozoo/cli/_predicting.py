@@ -128,10 +128,7 @@ def _check_keys(options: Predict, source: Path) -> None:
 
 def _length_unit(model: TrainedModel | Ensemble) -> str:
     """The unit of positions in the training files."""
-    members = model.members if isinstance(model, Ensemble) else (model,)
-    units = {
-        getattr(each.spec.record.structures, "length_unit_of_file", "angstrom") for each in members
-    }
+    units = {each.spec.record.files.length_unit_of_file for each in model.members}
     if len(units) > 1:
         raise RunError(
             "the models were trained on files with positions in different units, "

@@ -22,7 +22,7 @@ def check_tabulates(model: TrainedModel | Ensemble) -> None:
     Raises:
         RunError: names the model and its network.
     """
-    for member in _members(model):
+    for member in model.members:
         _ponita(member)
 
 
@@ -41,7 +41,7 @@ def use_tables(model: TrainedModel | Ensemble, store: GraphStore) -> str:
     """
     first = store.gather(torch.arange(min(_COMPARED, len(store)))).to(model.device)
     exact, made = model.predict(first), []
-    for member in _members(model):
+    for member in model.members:
         network = _ponita(member)
         # A graph without given edges has no pairs beyond the network's radius.
         is_bounded = network.radius is not None and store.edge_index is None
@@ -66,10 +66,6 @@ def use_tables(model: TrainedModel | Ensemble, store: GraphStore) -> str:
         f"kernels are read from tables ({', '.join(dict.fromkeys(made))}); largest deviation from "
         f"the exact network in the first {first.num_graphs} graphs: {', '.join(deviations)}"
     )
-
-
-def _members(model: TrainedModel | Ensemble) -> tuple[TrainedModel, ...]:
-    return model.members if isinstance(model, Ensemble) else (model,)
 
 
 def _ponita(model: TrainedModel) -> Ponita:

@@ -142,6 +142,11 @@ class DataRecord:
         return ", ".join(parts) + (f" ({self.split_hash[:12]})" if self.split_hash else "")
 
     @property
+    def files(self) -> StructureFiles:
+        """`structures`, with the defaults of its fields for other data."""
+        return self.structures or StructureFiles()
+
+    @property
     def reading(self) -> Mapping[str, Any]:
         """`SeriesRecord.reading`; empty for other data."""
         return self.series.reading if self.series else {}
@@ -178,12 +183,11 @@ class DataRecord:
         >>> now.changed_since(DataRecord(structures=StructureFiles(file_hashes={"train": "0a"})))
         'the train file has the hash 1b, previously 0a'
         """
-        earlier, files = before.structures or StructureFiles(), self.structures or StructureFiles()
-        here = files.file_hashes
+        here = self.files.file_hashes
         found = [
-            f"the {part} file {files.files.get(part, '')}".rstrip()
+            f"the {part} file {self.files.files.get(part, '')}".rstrip()
             + f" has the hash {here[part]}, previously {digest}"
-            for part, digest in earlier.file_hashes.items()
+            for part, digest in before.files.file_hashes.items()
             if here.get(part, digest) != digest
         ]
         if found:

@@ -132,8 +132,8 @@ _DIFFERENCES = {
     "inputs": lambda model: model.spec.model_arguments(),
     "elements": lambda model: getattr(model.spec, "elements", ()),
     "input construction": lambda model: getattr(model.spec, "inputs", {}),
-    "total charge": lambda model: getattr(model.spec.record.structures, "total_charge", None),
-    "spin": lambda model: getattr(model.spec.record.structures, "spin", None),
+    "total charge": lambda model: model.spec.record.files.total_charge,
+    "spin": lambda model: model.spec.record.files.spin,
     "sensors": lambda model: model.spec.record.sensors,
     "quantiles": lambda model: getattr(model.task, "levels", None),
 }

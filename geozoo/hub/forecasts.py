@@ -69,7 +69,7 @@ def forecast(model: TrainedModel | Ensemble, series: TrafficSeries) -> Forecast:
         series = on_regular_grid(series)
     order = _order(spec.record.sensors, series, spec.num_nodes)
     _check(spec, series)
-    for member in model.members if isinstance(model, Ensemble) else (model,):
+    for member in model.members:
         _check_offsets(member.spec, series)
     # Append the horizon as unobserved steps, so that the input of the last window ends on the last
     # reading.

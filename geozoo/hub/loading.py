@@ -58,6 +58,11 @@ class TrainedModel:
         return self.task.spec
 
     @property
+    def members(self) -> tuple[TrainedModel, ...]:
+        """The model itself, as `geozoo.hub.Ensemble.members` of an ensemble of one."""
+        return (self,)
+
+    @property
     def units(self) -> dict[str, str]:
         """Unit of every quantity that `predict` returns."""
         return self.task.quantity_units()
@@ -168,11 +173,7 @@ def _members(
 ) -> list[TrainedModel]:
     """The models of an ensemble; an ensemble among them counts as its members."""
     loaded = [load(each, device=device, trusted=trusted) for each in names]
-    return [
-        model
-        for each in loaded
-        for model in (each.members if isinstance(each, Ensemble) else (each,))
-    ]
+    return [model for each in loaded for model in each.members]
 
 
 def _read_weights(folder: Path, description: Description) -> dict[str, Tensor]:

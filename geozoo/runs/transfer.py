@@ -15,7 +15,7 @@ from geozoo.config._pairs import misfit
 from geozoo.config.arguments import wrong_argument
 from geozoo.config.keys import first_lines
 from geozoo.config.options import PROVIDED
-from geozoo.data import DataRecord, StructureFiles
+from geozoo.data import DataRecord
 from geozoo.data.molecules._electronic_states import check_states, states_of_record
 from geozoo.hub import TrainedModel, rebuild_task
 from geozoo.hub.rebuilding import own_modules
@@ -78,8 +78,7 @@ def _check_states(source: TrainedModel, tested: DataRecord) -> None:
 
 def _overlap(trained: DataRecord, tested: DataRecord) -> str:
     """A warning if another split of the same dataset may test on training samples."""
-    structures = [record.structures or StructureFiles() for record in (trained, tested)]
-    files = [set(each.file_hashes.values()) for each in structures]
+    files = [set(record.files.file_hashes.values()) for record in (trained, tested)]
     if all(files) and not files[0] & files[1]:
         return ""
     same = (trained.dataset, trained.problem) == (tested.dataset, tested.problem)

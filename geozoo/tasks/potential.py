@@ -161,9 +161,7 @@ class Potential(GeometricTask):
             self._check_compositions(compositions, f"the {part} split", x, z)
 
     def _learn_compositions(self, trained: Tensor) -> None:
-        given = getattr(self.spec.record.structures, "energy_reference", "") in (
-            "given", "isolated atoms",
-        )  # fmt: skip
+        given = self.spec.record.files.energy_reference in ("given", "isolated atoms")
         has_shift = float(self.energy_shift) != 0.0
         is_bare = not has_shift and not any(key.startswith(PREFIX) for key in self.spec.statistics)
         if given or is_bare:

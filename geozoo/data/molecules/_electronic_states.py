@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from geozoo.data.record import DataRecord, StructureFiles
+from geozoo.data.record import DataRecord
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -135,7 +135,7 @@ def recorded_states(states: Sequence[ElectronicState]) -> dict[str, list[float]]
 
 def states_of_record(record: DataRecord) -> list[ElectronicState]:
     """One state for each combination of the recorded charges and spins."""
-    known = record.structures or StructureFiles()
+    known = record.files
     charges: Sequence[float | None] = known.total_charge or [None]
     spins: Sequence[float | None] = known.spin or [None]
     key = "from the training files"
@@ -174,7 +174,7 @@ def check_states(
             has a different one.
     """
     for name, field, key_field, recorded in _KINDS:
-        trained: Collection[float] = getattr(record.structures, recorded, None) or ()
+        trained: Collection[float] = getattr(record.files, recorded) or ()
         values = [getattr(state, field) for state in states]
         # A closed shell is written as 0 or 1, by two conventions.
         plain = not trained or not all(_is_dangerous(field, v) for v in trained)
