@@ -33,6 +33,7 @@ from geozoo.geometry.lattices import (
     lattice_steps,
     stencil_offsets,
 )
+from geozoo.geometry.neighbors import NeighborPairs, neighbor_pairs
 from geozoo.geometry.platonic import platonic_rotations, platonic_vertices
 from geozoo.geometry.rank_two import (
     PART_SIZES,
@@ -45,6 +46,7 @@ from geozoo.geometry.rank_two import (
 from geozoo.geometry.rotations import random_rotations
 
 __all__ = [
+    "NeighborPairs",
     "PART_SIZES",
     "PairedEdges",
     "SPHERE_GRIDS",
@@ -63,6 +65,7 @@ __all__ = [
     "lattice_indices",
     "lattice_reach",
     "lattice_steps",
+    "neighbor_pairs",
     "normalized_adjacency",
     "orientation_invariants",
     "pair_edges",
