@@ -16,8 +16,8 @@ from geozoo.models import Ponita
 from geozoo.models._outputs import GeometricOutput
 from geozoo.options import in_groups
 from geozoo.tasks._compiled import CompiledModel, TracedStep
+from geozoo.tasks._derivatives import energy_and_force
 from geozoo.tasks._neighbors import with_neighbors
-from geozoo.tasks.potential import energy_and_force
 
 #: Arguments of the network for each variant.
 FORMS: dict[str, dict[str, Any]] = {

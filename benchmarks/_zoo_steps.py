@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from benchmarks._case import Built, Case, size
 from geozoo.config import zoo_folder
 from geozoo.options import former_names
-from geozoo.tasks.potential import energy_and_force
+from geozoo.tasks._derivatives import energy_and_force
 
 POTENTIALS = ("ponita", "egnn", "schnet", "painn", "segnn", "nequip", "tensornet")
 MOVERS = ("ponita", "egnn", "painn", "segnn", "nequip", "tensornet")

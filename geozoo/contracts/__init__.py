@@ -12,9 +12,18 @@ A model is any ``torch.nn.Module`` whose ``forward`` has the signature of `Geome
 
 from geozoo.contracts.families import Forecaster, GeometricModel, family_of
 from geozoo.contracts.measures import MEASURES, Measure, direction_of, measure_of
-from geozoo.contracts.optional import Calibrated, Conditioned, Fitted, Lagged, NeighborListed
+from geozoo.contracts.optional import (
+    CELL_ARGUMENTS,
+    Calibrated,
+    Conditioned,
+    Fitted,
+    Lagged,
+    NeighborListed,
+    supports_cells,
+)
 
 __all__ = [
+    "CELL_ARGUMENTS",
     "MEASURES",
     "Calibrated",
     "Conditioned",
@@ -27,4 +36,5 @@ __all__ = [
     "direction_of",
     "family_of",
     "measure_of",
+    "supports_cells",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -64,7 +65,11 @@ class Lagged(Protocol):
 
 @runtime_checkable
 class NeighborListed(Protocol):
-    """A geometric model that accepts a precomputed neighbour list."""
+    """A geometric model that accepts a precomputed neighbour list.
+
+    If ``neighbors`` also takes ``cell``, ``pbc`` and ``pairs``, the model supports periodic
+    structures (`supports_cells`).
+    """
 
     def neighbors(
         self,
@@ -84,3 +89,20 @@ class NeighborListed(Protocol):
             num_graphs: number of graphs; None: inferred from ``batch``.
             num_pairs: number of pairs of different nodes within a graph, if already known.
         """
+
+
+#: Further arguments of ``neighbors`` of a model that supports periodic structures: lattice vectors
+#: ``[G, dim, dim]`` in rows, periodic directions ``[G, dim]``, and neighbour pairs if known.
+CELL_ARGUMENTS = ("cell", "pbc", "pairs")
+
+
+def supports_cells(model: Any) -> bool:
+    """Whether a model accepts periodic structures.
+
+    >>> from geozoo.models import Composition, PaiNN
+    >>> supports_cells(PaiNN(2, 1)), supports_cells(Composition(2, 1))
+    (True, False)
+    """
+    if not isinstance(model, NeighborListed):
+        return False
+    return set(CELL_ARGUMENTS) <= set(inspect.signature(model.neighbors).parameters)

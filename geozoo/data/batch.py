@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch_geometric.data import Batch
 
 #: Fields that assign rows to graphs; they cannot be replaced.
-STRUCTURE = ("batch", "ptr", "index", "edge_index", "edge_ptr")
+STRUCTURE = ("batch", "ptr", "index", "edge_index", "edge_ptr", "pairs", "pair_image")
 
 
 class GraphBatch:
@@ -32,16 +32,20 @@ class GraphBatch:
     ============== ======================= ==================================================
 
     Graphs with edges also have ``edge_index [2, E]`` (row 0 sender, row 1 receiver, node indices
-    within the batch) and ``edge_ptr [G + 1]``. Created by :meth:`geozoo.data.GraphStore.gather`.
+    within the batch) and ``edge_ptr [G + 1]``. A store with a neighbour table
+    (:meth:`geozoo.data.GraphStore.with_neighbors`) adds ``pairs [2, P]`` and, for periodic graphs,
+    ``pair_image [P, dim]``, as `geozoo.geometry.neighbor_pairs` finds them. Created by
+    :meth:`geozoo.data.GraphStore.gather`.
 
     Args:
         tensors: all tensors by name, including the structure fields.
         levels: ``"node"``, ``"edge"`` or ``"graph"`` for every field that is not structure.
         num_graphs: number of graphs ``G``.
         num_pairs: number of node pairs, if known.
+        neighbor_radius: cutoff of ``pairs``; None without a neighbour table.
     """
 
-    __slots__ = ("_levels", "_tensors", "num_graphs", "num_pairs")
+    __slots__ = ("_levels", "_tensors", "neighbor_radius", "num_graphs", "num_pairs")
 
     # Structure fields and the fields of `geozoo.data.FIELDS`, for editors and type checkers.
     batch: Int[Tensor, " N"]
@@ -49,6 +53,8 @@ class GraphBatch:
     index: Int[Tensor, " G"]
     edge_index: Int[Tensor, "2 E"]
     edge_ptr: Int[Tensor, " G_plus_1"]
+    pairs: Int[Tensor, "2 P"]
+    pair_image: Int[Tensor, "P dim"]
     pos: Float[Tensor, "N dim"]
     x: Float[Tensor, "N F"]
     vec: Float[Tensor, "N V dim"]
@@ -65,11 +71,13 @@ class GraphBatch:
         levels: Mapping[str, str],
         num_graphs: int,
         num_pairs: int | None = None,
+        neighbor_radius: float | None = None,
     ) -> None:
         self._tensors = dict(tensors)
         self._levels = dict(levels)
         self.num_graphs = num_graphs
         self.num_pairs = num_pairs
+        self.neighbor_radius = neighbor_radius
 
     def __getattr__(self, name: str) -> Tensor:
         """The tensor called ``name``."""
@@ -83,11 +91,13 @@ class GraphBatch:
 
     def __getstate__(self) -> tuple[Any, ...]:
         """The state that a worker process sends to the main process."""
-        return self._tensors, self._levels, self.num_graphs, self.num_pairs
+        return (
+            self._tensors, self._levels, self.num_graphs, self.num_pairs, self.neighbor_radius,
+        )  # fmt: skip
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         """Restore the state from :meth:`__getstate__`."""
-        self._tensors, self._levels, self.num_graphs, self.num_pairs = state
+        self._tensors, self._levels, self.num_graphs, self.num_pairs, self.neighbor_radius = state
 
     def __contains__(self, name: object) -> bool:
         """Whether the batch has a field of this name."""
@@ -161,8 +171,9 @@ class GraphBatch:
 
     def _with(self, tensors: Mapping[str, Tensor]) -> GraphBatch:
         return GraphBatch(
-            tensors, levels=self._levels, num_graphs=self.num_graphs, num_pairs=self.num_pairs
-        )
+            tensors, levels=self._levels, num_graphs=self.num_graphs, num_pairs=self.num_pairs,
+            neighbor_radius=self.neighbor_radius,
+        )  # fmt: skip
 
     def to_pyg(self) -> Batch:
         """The same graphs as a PyTorch Geometric batch, which supports ``to_data_list``.

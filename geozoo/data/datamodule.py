@@ -12,11 +12,14 @@ from jaxtyping import Int
 from lightning import LightningDataModule
 from torch import Tensor, nn
 
+from geozoo.contracts import supports_cells
 from geozoo.data.loader import GraphLoader, LoaderOptions, Store, place_store
+from geozoo.data.neighbor_table import gains_from_table
 from geozoo.data.sampler import EpochBatchSampler
 from geozoo.data.spec import DataSpec, GeometricSpec
 from geozoo.data.splits import check_split
 from geozoo.data.store import GraphStore
+from geozoo.files.progress import progress_bar
 
 _PARTS = ("train", "val", "test")
 
@@ -56,6 +59,8 @@ class GraphDataModule(LightningDataModule):
         self.loader = loader
         self._data: LoadedData | None = None
         self._placed: dict[torch.device, Store] = {}
+        self._cutoff: float | None = None
+        self._searched: GraphStore | None = None
 
     @abstractmethod
     def load(self) -> LoadedData:
@@ -111,7 +116,16 @@ class GraphDataModule(LightningDataModule):
         return {}
 
     def serve(self, model: nn.Module) -> None:
-        """Adapt the batches to a model before loaders are created; does nothing by default."""
+        """Adapt the batches to a model before loaders are created.
+
+        For a model with a cutoff (attribute ``radius``), the neighbours in periodic or large
+        structures are found once, before training, instead of in every step.
+
+        Args:
+            model: the model.
+        """
+        self._cutoff = getattr(model, "radius", None) if supports_cells(model) else None
+        self._placed.clear()
 
     def train_dataloader(self) -> GraphLoader:
         """Shuffled batches of the training split."""
@@ -151,6 +165,8 @@ class GraphDataModule(LightningDataModule):
             rank=0 if trainer is None else trainer.global_rank,
         )
         device = torch.device("cpu") if trainer is None else trainer.strategy.root_device
+        if part != "test":  # of which every batch is read once
+            self._find_neighbors()
         store = self._store_on(device)
         is_resident = store.device == device and options.resident != "loader"
         num_workers = 0 if is_resident else options.num_workers
@@ -158,8 +174,26 @@ class GraphDataModule(LightningDataModule):
 
     def _store_on(self, device: torch.device) -> Store:
         if device not in self._placed:
-            self._placed[device] = place_store(self.store, device, self.loader.resident)
+            store = self.store if self._searched is None else self._searched
+            self._placed[device] = place_store(store, device, self.loader.resident)
         return self._placed[device]
+
+    def _find_neighbors(self) -> None:
+        """Find the neighbours of all graphs within the cutoff of the served model."""
+        store, radius = self.store, self._cutoff
+        if radius is None or not isinstance(store, GraphStore):
+            return
+        if not gains_from_table(
+            store.num_nodes, is_periodic="cell" in store.graph,
+            has_edges=store.edge_index is not None,
+        ):  # fmt: skip
+            return
+        known = None if self._searched is None else self._searched.neighbors
+        if known is not None and known.radius == radius:
+            return
+        with progress_bar(f"Finding neighbours within {radius:g}", len(store)) as advance:
+            self._searched = store.with_neighbors(radius, progress=advance)
+        self._placed.clear()
 
 
 def _with_has_edges(data: LoadedData) -> LoadedData:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from torch import Tensor
 from geozoo.data._layout import GraphIndex, Ragged, as_index
 from geozoo.data._layout import check_fields as _check_fields
 from geozoo.data.batch import GraphBatch
+from geozoo.data.neighbor_table import NeighborTable
 from geozoo.files.errors import corrupt_file_errors
 from geozoo.files.safetensors_file import write_tensors
 
@@ -46,6 +47,8 @@ class GraphStore:
         edge: edge fields by name.
         graph: graph fields by name.
         edge_index: as given, or ``None``.
+        neighbors: neighbour pairs of all graphs, see :meth:`with_neighbors`; ``None`` if they are
+            found for each batch.
 
     Raises:
         TypeError: If a field is not a tensor, or sizes are not integers.
@@ -73,6 +76,7 @@ class GraphStore:
         self._edges = None if num_edges is None else Ragged(num_edges, "num_edges")
         self.node, self.graph, self.edge = dict(node or {}), dict(graph or {}), dict(edge or {})
         self.edge_index = edge_index
+        self.neighbors: NeighborTable | None = None
         _check_fields(self.fields, self._nodes, self._edges, edge_index)
 
     @property
@@ -107,7 +111,30 @@ class GraphStore:
     @property
     def nbytes(self) -> int:
         """Memory of all fields and edges in bytes."""
-        return sum(tensor.nbytes for tensor in self._tensors().values())
+        own = sum(tensor.nbytes for tensor in self._tensors().values())
+        return own + (0 if self.neighbors is None else self.neighbors.nbytes)
+
+    def with_neighbors(
+        self, radius: float, *, progress: Callable[[int], None] | None = None
+    ) -> GraphStore:
+        """The same graphs with the pairs of nodes within a cutoff, found once for all batches.
+
+        Cells (fields ``cell`` and ``pbc``) are taken into account. Fields are shared, not copied.
+
+        Args:
+            radius: cutoff, in the unit of ``pos``.
+            progress: called with the number of graphs just searched.
+
+        Raises:
+            ValueError: See `geozoo.geometry.neighbor_pairs`.
+        """
+        found = object.__new__(GraphStore)
+        found.__dict__.update(self.__dict__)
+        found.neighbors = NeighborTable.find(
+            self.node["pos"], self.num_nodes, radius, cell=self.graph.get("cell"),
+            pbc=self.graph.get("pbc"), progress=progress,
+        )  # fmt: skip
+        return found
 
     def gather(self, index: GraphIndex) -> GraphBatch:
         """Gather graphs, in the given order, into one batch on the store's device.
@@ -143,8 +170,14 @@ class GraphStore:
             tensors["edge_ptr"] = edges.ptr
             for name, value in self.edge.items():
                 tensors[name], levels[name] = edges.take(value), "edge"
-        pairs = self._nodes.num_pairs(host)
-        return GraphBatch(tensors, levels=levels, num_graphs=len(host), num_pairs=pairs)
+        radius = None
+        if self.neighbors is not None:
+            tensors |= self.neighbors.gather(host, local, rows.ptr)
+            radius = self.neighbors.radius
+        return GraphBatch(
+            tensors, levels=levels, num_graphs=len(host), num_pairs=self._nodes.num_pairs(host),
+            neighbor_radius=radius,
+        )  # fmt: skip
 
     def to(self, device: torch.device | str) -> GraphStore:
         """The store on another device; the sizes of the graphs also stay on the host."""
@@ -156,6 +189,7 @@ class GraphStore:
         for level, values in self.fields.items():
             setattr(moved, level, {name: value.to(device) for name, value in values.items()})
         moved.edge_index = None if self.edge_index is None else self.edge_index.to(device)
+        moved.neighbors = None if self.neighbors is None else self.neighbors.to(device)
         return moved
 
     def _tensors(self) -> dict[str, Tensor]:

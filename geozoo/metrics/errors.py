@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from jaxtyping import Num
 from torch import Tensor, nn
-from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric
+from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric, SumMetric
 
 #: Measures over all entries of a quantity; components of vectors count separately.
 MEASURES: Mapping[str, Callable[[], Metric]] = {
@@ -103,6 +103,9 @@ class ErrorMetrics(ErrorMeasures):
                     )
                 metric = MEASURES[measure]()
                 self.metrics[f"{quantity}_{measure}"] = metric.set_dtype(torch.float64)
+        self.counts = nn.ModuleDict(
+            {name: SumMetric().set_dtype(torch.float64) for name in self.quantities}
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -118,7 +121,7 @@ class ErrorMetrics(ErrorMeasures):
 
         Args:
             predictions: one tensor per quantity, in physical units.
-            targets: tensors with the same names and shapes.
+            targets: tensors with the same names and shapes; NaN where a target is missing.
 
         Raises:
             ValueError: If shapes differ.
@@ -126,18 +129,36 @@ class ErrorMetrics(ErrorMeasures):
         for quantity, chosen in self.quantities.items():
             predicted, target = predictions[quantity], targets[quantity]
             check_shapes(quantity, predicted, target)
+            missing = target.isnan()
+            if bool(missing.any()):
+                predicted, target = predicted[~missing], target[~missing]
+            self._counts[quantity].update(target.numel())
             for measure in chosen:
                 metric = self._by_name[f"{quantity}_{measure}"]
                 metric.update(predicted.detach().double(), target.detach().double())
 
     def compute(self) -> dict[str, Tensor]:
-        """The value of every ``<quantity>_<measure>`` over all batches and devices."""
-        return {name: metric.compute() for name, metric in self._by_name.items()}
+        """The value of every ``<quantity>_<measure>`` that has targets, over all devices."""
+        none = {
+            name
+            for name, count in self._counts.items()
+            if count.update_called and not bool(count.compute())
+        }
+        return {
+            f"{quantity}_{measure}": self._by_name[f"{quantity}_{measure}"].compute()
+            for quantity, chosen in self.quantities.items()
+            if quantity not in none
+            for measure in chosen
+        }
 
     def reset(self) -> None:
         """Clear the accumulated batches."""
-        for metric in self._by_name.values():
+        for metric in (*self._by_name.values(), *self._counts.values()):
             metric.reset()
+
+    @property
+    def _counts(self) -> Mapping[str, Metric]:
+        return cast(Mapping[str, Metric], self.counts)
 
     @property
     def _by_name(self) -> Mapping[str, Metric]:

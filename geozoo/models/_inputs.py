@@ -25,6 +25,13 @@ def check_channels(in_channels: int, in_vectors: int, out_channels: int, out_vec
             )
 
 
+def count_graphs(batch: Tensor, num_graphs: int | None) -> int:
+    """The number of graphs; from the last entry of ``batch`` if it is not given."""
+    if num_graphs is not None:
+        return num_graphs
+    return int(batch[-1]) + 1 if batch.numel() else 0
+
+
 def check_condition(condition: Tensor | None, num_graphs: int, channels: int) -> None:
     """Check that a condition is given exactly if the model has condition channels.
 

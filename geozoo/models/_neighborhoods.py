@@ -4,12 +4,65 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from geozoo.geometry import complete_graph, complete_pairs, pair_edges, radius_graph, radius_pairs
+from geozoo.geometry import (
+    NeighborPairs,
+    complete_graph,
+    complete_pairs,
+    neighbor_pairs,
+    pair_edges,
+)
 from geozoo.models._ponita_choices import Form
-from geozoo.nn.edges import DirectedEdges, Edges, GivenEdges, PairedEdges, SortedEdges, as_edges
+from geozoo.nn.edges import (
+    DirectedEdges,
+    Edges,
+    GivenEdges,
+    PairedEdges,
+    SortedEdges,
+    as_edges,
+    edges_of_pairs,
+)
 from geozoo.nn.representation import lattice_geometry
 from geozoo.nn.representation._base import Geometry, Representation
 from geozoo.ops import is_traced, sort_edges
+
+
+def paired_neighbors(
+    pos: Tensor,
+    batch: Tensor,
+    radius: float | None,
+    *,
+    num_graphs: int,
+    num_pairs: int | None = None,
+    cell: Tensor | None = None,
+    pbc: Tensor | None = None,
+    pairs: NeighborPairs | None = None,
+) -> PairedEdges:
+    """Return the neighbours of all nodes, each pair once, and a self-loop for each node.
+
+    Args:
+        pos: positions ``[N, dim]``.
+        batch: graph of each node ``[N]``, sorted.
+        radius: cutoff; None: complete graphs.
+        num_graphs: number of graphs.
+        num_pairs: total number of pairs of different nodes in the same graph, if known.
+        cell: lattice vectors ``[G, dim, dim]`` in rows, or None.
+        pbc: periodic directions ``[G, dim]``, or None.
+        pairs: the neighbour pairs, if they are known already.
+
+    Raises:
+        ValueError: If there are periodic graphs and no cutoff.
+    """
+    if pairs is None and radius is None:
+        if pbc is not None and bool(pbc.any()):
+            raise ValueError(
+                "radius must be set for periodic structures, in which an atom has any number of "
+                "neighbours, got None"
+            )
+        pairs = NeighborPairs(complete_pairs(batch, num_graphs, num_pairs=num_pairs), None)
+    elif pairs is None:
+        assert radius is not None
+        pairs = neighbor_pairs(pos.detach(), radius, batch, num_graphs, cell=cell, pbc=pbc)
+    return edges_of_pairs(pairs, pos, batch, cell)
 
 
 def find_edges(
@@ -23,6 +76,9 @@ def find_edges(
     radius: float | None,
     conditioned: bool,
     num_pairs: int | None = None,
+    cell: Tensor | None = None,
+    pbc: Tensor | None = None,
+    pairs: NeighborPairs | None = None,
 ) -> Edges:
     """Return the edges in the fastest equivalent form that the backend supports.
 
@@ -36,20 +92,24 @@ def find_edges(
         num_graphs: number of graphs.
         radius: cutoff; None: complete graphs.
         conditioned: whether kernels depend on a condition.
-        num_pairs: total number of pairs of different nodes in the same graph, if known.
+        num_pairs: see `paired_neighbors`, as for the remaining arguments.
+        cell: lattice vectors, or None.
+        pbc: periodic directions, or None.
+        pairs: the neighbour pairs, if known.
     """
-    if edge_index is None and form.pairs_found:
-        if radius is None:
-            pairs = complete_pairs(batch, num_graphs, num_pairs=num_pairs)
-        else:
-            pairs = radius_pairs(pos, radius, batch, num_graphs)
-        return PairedEdges(pairs, pairs.shape[1], None)
+    if edge_index is None and (form.pairs_found or radius is not None or pairs is not None):
+        found = paired_neighbors(
+            pos, batch, radius,
+            num_graphs=num_graphs, num_pairs=num_pairs, cell=cell, pbc=pbc, pairs=pairs,
+        )  # fmt: skip
+        if form.pairs_found:
+            return found
+        edges = found.directed(len(pos))
+        if form.sorts:
+            return SortedEdges(sort_edges(edges.index, len(pos)), edges.shift)
+        return edges
     if edge_index is None:
-        edge_index = (
-            complete_graph(batch, num_graphs, num_pairs=num_pairs)
-            if radius is None
-            else radius_graph(pos, radius, batch, num_graphs)
-        )
+        edge_index = complete_graph(batch, num_graphs, num_pairs=num_pairs)
     elif not isinstance(edge_index, Tensor):
         return as_edges(edge_index)
     else:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Literal
 
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from geozoo.checks import check_radius
-from geozoo.geometry import complete_pairs, directed_edges, radius_pairs
-from geozoo.models._inputs import check_channels, check_graphs
+from geozoo.geometry import NeighborPairs
+from geozoo.models._inputs import check_channels, check_graphs, count_graphs
+from geozoo.models._neighborhoods import paired_neighbors
 from geozoo.models._outputs import GeometricOutput
 from geozoo.nn.edges import DirectedEdges, GivenEdges, as_directed
 from geozoo.ops import scatter
@@ -101,8 +102,7 @@ class PointNetwork(nn.Module):
             pos, x, batch, edge_index, vec,
             dim=self.dim, in_channels=self.in_channels, in_vectors=self.in_vectors,
         )  # fmt: skip
-        if num_graphs is None:
-            num_graphs = int(batch[-1]) + 1 if batch.numel() else 0
+        num_graphs = count_graphs(batch, num_graphs)
         edges = self.neighbors(pos, batch, given, num_graphs=num_graphs)
         scalar, vector = self.evaluate(
             pos, x if self.in_channels else None, vec if self.in_vectors else None, edges
@@ -122,12 +122,15 @@ class PointNetwork(nn.Module):
         *,
         num_graphs: int | None = None,
         num_pairs: int | None = None,
+        cell: Float[Tensor, "G dim dim"] | None = None,
+        pbc: Bool[Tensor, "G dim"] | None = None,
+        pairs: NeighborPairs | None = None,
     ) -> DirectedEdges:
         """Return the edges that `forward` uses; see `Ponita.neighbors`."""
         if edge_index is not None:
             return as_directed(edge_index, pos.shape[0])
-        if self.radius is None:
-            pairs = complete_pairs(batch, num_graphs, num_pairs=num_pairs)
-        else:
-            pairs = radius_pairs(pos.detach(), self.radius, batch, num_graphs)
-        return DirectedEdges(directed_edges(pairs, len(batch), self_loops=False))
+        found = paired_neighbors(
+            pos, batch, self.radius, num_graphs=count_graphs(batch, num_graphs),
+            num_pairs=num_pairs, cell=cell, pbc=pbc, pairs=pairs,
+        )  # fmt: skip
+        return found.both_directions()

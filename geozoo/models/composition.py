@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.models._inputs import check_channels, check_graphs
+from geozoo.models._inputs import check_channels, check_graphs, count_graphs
 from geozoo.models._outputs import GeometricOutput
 from geozoo.ops import scatter
 
@@ -87,9 +87,7 @@ class Composition(nn.Module):
         check_graphs(
             pos, x, batch, None, None, dim=pos.shape[-1], in_channels=self.in_channels, in_vectors=0
         )
-        if num_graphs is None:
-            num_graphs = int(batch[-1]) + 1 if batch.numel() else 0
-        counts = self._counts(x, batch, num_graphs)
+        counts = self._counts(x, batch, count_graphs(batch, num_graphs))
         return GeometricOutput(counts @ self.weight.to(x.dtype) + self.bias.to(x.dtype), None)
 
     def _counts(self, x: Tensor, batch: Tensor, num_graphs: int) -> Tensor:

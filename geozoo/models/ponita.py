@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from geozoo.checks import check_positive
-from geozoo.geometry import check_lattice
-from geozoo.models._inputs import check_channels, check_condition, check_graphs
+from geozoo.geometry import NeighborPairs, check_lattice
+from geozoo.models._inputs import check_channels, check_condition, check_graphs, count_graphs
 from geozoo.models._neighborhoods import find_edges, neighborhood_geometry
 from geozoo.models._outputs import GeometricOutput
 from geozoo.models._ponita_choices import (
@@ -186,6 +186,9 @@ class Ponita(nn.Module):
         *,
         num_graphs: int | None = None,
         num_pairs: int | None = None,
+        cell: Float[Tensor, "G dim dim"] | None = None,
+        pbc: Bool[Tensor, "G dim"] | None = None,
+        pairs: NeighborPairs | None = None,
     ) -> Edges | None:
         """Return the neighbour list that `forward` would construct, to pass as ``edge_index``.
 
@@ -199,13 +202,20 @@ class Ponita(nn.Module):
             num_graphs: number of graphs.
             num_pairs: total number of pairs of different nodes in the same graph, if known.
                 Complete graphs are then constructed without synchronising with the device.
+            cell: lattice vectors of each graph, in rows; None: no graph is periodic.
+            pbc: whether each graph is periodic along each lattice vector; required with ``cell``.
+            pairs: the neighbour pairs (`geozoo.geometry.neighbor_pairs`), if known already.
+
+        Raises:
+            ValueError: If there are periodic graphs and the model has no ``radius``.
         """
         if edge_index is None and self.form.on_lattice:
             return None
         return find_edges(
             self.representation, self.form, pos.detach(), batch, edge_index,
-            num_graphs=_num_graphs(batch, num_graphs), radius=self.radius,
+            num_graphs=count_graphs(batch, num_graphs), radius=self.radius,
             conditioned=self.condition_channels > 0, num_pairs=num_pairs,
+            cell=cell, pbc=pbc, pairs=pairs,
         )  # fmt: skip
 
     @torch.no_grad()
@@ -253,7 +263,7 @@ class Ponita(nn.Module):
             pos, x, batch, edge_index, vec,
             dim=self.dim, in_channels=self.in_channels, in_vectors=self.in_vectors,
         )  # fmt: skip
-        num_graphs = _num_graphs(batch, num_graphs)
+        num_graphs = count_graphs(batch, num_graphs)
         check_condition(condition, num_graphs, self.condition_channels)
         geometry = neighborhood_geometry(
             self.representation, self.form, pos, batch, edge_index, num_graphs=num_graphs,
@@ -280,12 +290,6 @@ class Ponita(nn.Module):
         return GeometricOutput(
             scalar if self.out_channels else None, vector if self.out_vectors else None
         )
-
-
-def _num_graphs(batch: Tensor, num_graphs: int | None) -> int:
-    if num_graphs is not None:
-        return num_graphs
-    return int(batch[-1]) + 1 if batch.numel() else 0
 
 
 def _forward(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tensor:

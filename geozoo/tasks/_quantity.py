@@ -18,6 +18,7 @@ class Quantity:
         field: batch field of the target, such as ``"forces"``.
         measures: names of its error measures in ``geozoo.metrics.MEASURES``.
         is_vector: whether it rotates with the input.
+        is_tensor: whether it is a rank-two tensor ``[..., dim, dim]`` that rotates with the input.
         level: ``"graph"`` or ``"node"``: one row per graph or per node; None: the level of the
             data.
         is_position: whether it is a node position, drawn as a point instead of an arrow.
@@ -27,6 +28,7 @@ class Quantity:
     field: str
     measures: tuple[str, ...]
     is_vector: bool = False
+    is_tensor: bool = False
     level: Literal["graph", "node"] | None = None
     is_position: bool = False
 

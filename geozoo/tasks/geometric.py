@@ -88,7 +88,7 @@ class GeometricTask(GraphTask):
             "vec": None if vec is None else vec.to(dtype),
             "num_graphs": batch.num_graphs,
         }
-        return with_neighbors(self.model, inputs, batch.num_pairs)
+        return with_neighbors(self.model, inputs, batch)
 
     def training_batch(self, batch: GraphBatch, batch_idx: int) -> GraphBatch:
         """The batch, with each graph randomly rotated if ``augment`` is set."""
@@ -124,10 +124,13 @@ class GeometricTask(GraphTask):
             predictions = self.predict(self._turned(batch, rotations))
             for quantity in self.quantities:
                 value = predictions[quantity.name]
+                of_nodes = levels[quantity.name] == "node"
+                rows = rotations.index_select(0, batch.batch) if of_nodes else rotations
+                rows = rows.to(value.dtype)
                 if quantity.is_vector:
-                    of_nodes = levels[quantity.name] == "node"
-                    rows = rotations.index_select(0, batch.batch) if of_nodes else rotations
-                    value = torch.einsum("n...e,ned->n...d", value, rows.to(value.dtype))
+                    value = torch.einsum("n...e,ned->n...d", value, rows)
+                if quantity.is_tensor:
+                    value = torch.einsum("nea,n...ef,nfb->n...ab", rows, value, rows)
                 total[quantity.name] = total.get(quantity.name, 0.0) + value
         return {name: value / self.test_rotations for name, value in total.items()}
 

@@ -7,34 +7,23 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from geozoo.data import GeometricSpec, GraphBatch, GraphDataModule
+from geozoo.data import GeometricSpec, GraphBatch
 from geozoo.data.loader import Store
-from geozoo.data.molecules.atom_energies import (
-    COMPOSITIONS,
-    PREFIX,
-    column_numbers,
-    composition_span,
-    compositions_of,
-    count_elements,
-    is_determined,
-)
-from geozoo.tasks._compositions import column_energies, undetermined
-from geozoo.tasks._forces import energy_and_force
+from geozoo.tasks._derivatives import Derivatives, energy_derivatives, volumes
+from geozoo.tasks._potential_loss import PotentialLoss, TermMeans, loss_targets
 from geozoo.tasks._quantity import Quantity
+from geozoo.tasks._reference_energies import LATER_BUFFERS, STATISTICS, ReferencedTask
 from geozoo.tasks._shares import graphs_of, nodes_of
 from geozoo.tasks._usage import Usage, of_potential
-from geozoo.tasks.geometric import GeometricTask
 
-#: With larger weights, losses overflow float32.
-_LARGEST_WEIGHT = 1e15
-_STATISTICS = ("energy_shift", "energy_scale")
-#: Buffers missing from weights of earlier versions.
-LATER_BUFFERS = ("atom_energies", "composition_span", "shift_composition")
+__all__ = ["LATER_BUFFERS", "Potential"]
+
+#: Name of each term of the loss in logs.
+_LOSSES = {"energy": "energy_loss", "force": "force_loss", "virial": "stress_loss"}
 
 
-class Potential(GeometricTask):
+class Potential(ReferencedTask):
     r"""Energy of a graph and conservative forces.
 
     .. math:: E = \sum_i a_{z_i} + \mu + \sigma \hat E(x), \qquad
@@ -51,13 +40,23 @@ class Potential(GeometricTask):
     1/500 and 1). Metrics are in the units of the dataset: ``energy_mae``, and ``force_mae`` per
     component.
 
-    Forces need autograd in validation and test: the Trainer must have ``inference_mode=False``.
+    In periodic structures, the stress is :math:`\sigma = V^{-1}\, \partial E / \partial
+    \varepsilon` for a symmetric strain of positions and cell (`energy_derivatives`), with the sign
+    of ASE: negative under compression. If the data have stresses, they are part of the loss.
+    Energies of structures of different size are also compared per atom
+    (``energy_per_atom_mae``). Frames without forces or stress count only where they have targets,
+    and the field ``weight`` multiplies the loss of a frame.
 
     Args:
         model: a network with level ``"graph"`` and one scalar output.
-        spec: the data specification; batch fields ``energy [G]`` and ``forces [N, dim]``.
+        spec: the data specification; batch fields ``energy [G]`` and ``forces [N, dim]``, and for
+            periodic structures ``cell``, ``pbc`` and optionally ``stress [G, 3, 3]``.
         energy_weight: weight of the energy term.
         force_weight: weight of the force term.
+        stress_weight: weight of the stress term, see `PotentialLoss`.
+        energy_per_atom: divide energy errors in the loss by the number of atoms, for structures of
+            different size.
+        huber_delta: errors beyond this value, in normalised units, count linearly; None: never.
         optimizer: see `GeometricTask`, as for the remaining arguments.
         schedule: see `GeometricTask`.
         augment: see `GeometricTask`.
@@ -70,20 +69,14 @@ class Potential(GeometricTask):
     Raises:
         ValueError: If the data does not have level ``"graph"`` with one scalar output, lacks the
             statistics ``energy_shift`` and ``energy_scale``, or a weight is negative, NaN, or so
-            large that the loss would overflow float32.
+            large that the loss would overflow float32. In training, if a structure is periodic and
+            the model does not support cells or has no cutoff.
     """
 
     keeps_statistics: ClassVar[bool] = False  # so that a 'true' half precision raises an error
     validates_loss: ClassVar[bool] = True
     outputs: ClassVar[tuple[str, ...]] = ("scalar",)
     needs_positions: ClassVar[bool] = True
-
-    energy_shift: Tensor
-    energy_scale: Tensor
-    atom_energies: Tensor
-    composition_span: Tensor
-    shift_composition: Tensor
-    known_compositions: Tensor
 
     def __init__(
         self,
@@ -92,6 +85,9 @@ class Potential(GeometricTask):
         *,
         energy_weight: float = 1 / 500,
         force_weight: float = 1.0,
+        stress_weight: float = 0.1,
+        energy_per_atom: bool = False,
+        huber_delta: float | None = None,
         optimizer: Any = None,
         schedule: Any = None,
         augment: bool = True,
@@ -101,135 +97,22 @@ class Potential(GeometricTask):
         any_composition: bool = False,
     ) -> None:
         _check_spec(spec)
-        for name, weight in (("energy_weight", energy_weight), ("force_weight", force_weight)):
-            if not 0 <= weight <= _LARGEST_WEIGHT:
-                raise ValueError(f"{name} must be in 0..{_LARGEST_WEIGHT:g}, got {weight!r}")
-        measures = ("mae", "rmse")
+        self.loss_of = PotentialLoss(
+            energy_weight, force_weight, stress_weight, energy_per_atom, huber_delta
+        )
+        self.has_stress = "stress" in spec.units
+        self.compares_per_atom = "energy_per_atom" in spec.units
         super().__init__(
-            model, spec,
-            quantities=(
-                Quantity("energy", "energy", measures),
-                Quantity("force", "forces", measures, is_vector=True, level="node"),
-            ),
-            optimizer=optimizer, schedule=schedule, augment=augment,
-            test_rotations=test_rotations, monitor=monitor, seed=seed,
+            model, spec, quantities=_quantities(spec), optimizer=optimizer, schedule=schedule,
+            augment=augment, test_rotations=test_rotations, monitor=monitor, seed=seed,
         )  # fmt: skip
-        self.energy_weight, self.force_weight = energy_weight, force_weight
+        self.keep_references(spec, any_composition=any_composition)
+        self.val_terms = TermMeans()
         self._compiled_step: Callable[..., dict[str, Tensor]] | None = None
-        for name in _STATISTICS:
-            value = torch.tensor(spec.statistics[name], dtype=torch.float64)
-            self.register_buffer(name, value)
-        self.any_composition = any_composition
-        # One entry per column of x; the span is the whole space until `prepare` sees training data.
-        self.register_buffer("atom_energies", column_energies(spec))
-        span = torch.eye(spec.in_channels, dtype=torch.float64)
-        self.register_buffer("composition_span", span)
-        self.register_buffer("shift_composition", span.new_zeros(spec.in_channels))
-        known = torch.tensor(spec.statistics.get(COMPOSITIONS, []), dtype=torch.float64)
-        known = known.reshape(-1, spec.in_channels)
-        self.register_buffer("known_compositions", known, persistent=False)
-        self.register_load_state_dict_pre_hook(_complete_state)
-
-    def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
-        """Find the compositions with determined energies, and see `GraphTask.prepare`.
-
-        Raises:
-            ValueError: If the validation or test split contains compositions whose energies the
-                training split does not determine.
-        """
-        store, splits = graphs_of(datamodule.store), datamodule.splits
-        if self.spec.elements and "x" in store.node:
-            self._learn_compositions(compositions_of(store)[splits["train"]])
-            for part in ("val", "test"):
-                self.check_part(datamodule, part)
-        return super().prepare(datamodule, num_processes)
-
-    def check_part(self, datamodule: GraphDataModule, part: str) -> None:
-        """Raise an error if a split contains compositions with undetermined energies.
-
-        Args:
-            datamodule: the data.
-            part: the split, ``"val"`` or ``"test"``.
-
-        Raises:
-            ValueError: If the training split does not determine the energy of a composition.
-        """
-        store = graphs_of(datamodule.store)
-        if self.spec.elements and "x" in store.node:
-            compositions = compositions_of(store)[datamodule.splits[part]]
-            x, z = store.node["x"], store.node.get("z")
-            self._check_compositions(compositions, f"the {part} split", x, z)
-
-    def _learn_compositions(self, trained: Tensor) -> None:
-        given = self.spec.record.files.energy_reference in ("given", "isolated atoms")
-        has_shift = float(self.energy_shift) != 0.0
-        is_bare = not has_shift and not any(key.startswith(PREFIX) for key in self.spec.statistics)
-        if given or is_bare:
-            # Given free-atom energies are valid for all compositions of the training elements. So
-            # is the network's own sum over atoms if nothing is added to it.
-            self.composition_span.copy_(torch.diag(trained.any(0).to(trained.dtype)))
-            return
-        if has_shift:
-            # There is one shift per graph, so sums and multiples of compositions would have another
-            # number of shifts. Data that list their compositions are restricted to these.
-            self.shift_composition.copy_(trained[0])
-        self.composition_span.copy_(composition_span(trained - self.shift_composition.cpu()))
-
-    def _check_compositions(
-        self, compositions: Tensor, where: str, x: Tensor, z: Tensor | None
-    ) -> None:
-        """Raise an error for compositions with undetermined energies.
-
-        Args:
-            compositions: number of atoms per column of ``x`` in each graph ``[G, C]``.
-            where: description of the graphs for the message.
-            x: one-hot elements of these atoms, or of a superset.
-            z: atomic numbers of the same atoms, which identify elements not in the training split.
-        """
-        if self.any_composition:
-            return
-        compositions = compositions.to(self.composition_span.device)
-        fits = self.is_determined(compositions)
-        if bool(fits.all()):
-            return
-        numbers = column_numbers(self.spec.elements, x, z)
-        odd, is_listed = compositions[~fits], len(self.known_compositions) > 0
-        raise ValueError(
-            f"{where} contains {undetermined(odd, self.spec.elements, numbers, is_listed)}"
-        )
-
-    def is_determined(self, compositions: Tensor) -> Tensor:
-        """Whether training determines the energy of each composition ``[G, C]``; bool ``[G]``."""
-        return is_determined(
-            compositions, self.composition_span, self.shift_composition, self.known_compositions
-        )
-
-    def earlier_state(self, data: Mapping[str, Any]) -> dict[str, Tensor]:
-        """See `GraphTask.earlier_state`; free-atom energies were stored only in the statistics."""
-        state = {name: getattr(self, name) for name in LATER_BUFFERS}
-        if data:
-            spec = GeometricSpec.from_dict(data)
-            assert isinstance(spec, GeometricSpec)  # a potential has no other data
-            state["atom_energies"] = column_energies(spec)
-        return state
 
     def usage(self, model: str) -> Usage:
         """See `GraphTask.usage`; includes the ASE calculator."""
         return of_potential(super().usage(model), self.spec)
-
-    def atom_energy(self, batch: GraphBatch) -> Tensor:
-        """Sum of free-atom energies in meV of each graph ``[G]``, in float64."""
-        composition = self._composition(batch)
-        if composition is None:
-            return self.energy_shift.new_zeros(batch.num_graphs)
-        return composition @ self.atom_energies
-
-    def _composition(self, batch: GraphBatch) -> Tensor | None:
-        """Atoms of each element in each graph ``[G, C]``; None if ``x`` does not hold elements."""
-        x = batch.get("x")
-        if x is None or not self.spec.elements:
-            return None
-        return count_elements(x, batch.batch, batch.num_graphs)
 
     def compile_training(self, **options: Any) -> None:
         """See `GraphTask.compile_training`; the whole step with its derivatives is traced.
@@ -248,79 +131,138 @@ class Potential(GeometricTask):
     def _loss(self, batch: GraphBatch, weights: Mapping[str, float]) -> dict[str, Tensor]:
         self._check_precision()
         inputs = self.inputs(batch)
-        dtype = inputs["pos"].dtype
-        targets = {
-            "energy": ((batch.energy - self._offset(batch)) / self.energy_scale).to(dtype),
-            "force": (batch.forces / self.energy_scale).to(dtype),
-        }
-        targets |= {name: inputs["pos"].new_full((), value) for name, value in weights.items()}
+        energy = (batch.energy - self.offset(batch)) / self.energy_scale
+        targets = loss_targets(
+            batch, energy, self.energy_scale, inputs["pos"].dtype, has_stress=self.has_stress
+        )
+        factors = {name: inputs["pos"].new_full((), value) for name, value in weights.items()}
         if self.training and self._compiled_step is not None:
-            return self._compiled_step(inputs, targets)
-        return self._losses(self.model, inputs, targets)
+            return self._compiled_step(inputs, {**targets, **factors})
+        return self._losses(self.model, inputs, {**targets, **factors})
 
     def loss_counts(self, store: Store) -> dict[str, Tensor]:
-        """One per graph for the energy, the number of atoms for the force."""
-        return {"energy_loss": torch.ones(len(store)), "force_loss": nodes_of(store)}
+        """One per graph for energy and stress, the number of atoms for the force."""
+        nodes, ones = nodes_of(store), torch.ones(len(store))
+        fields = graphs_of(store).graph
+        counts = {"energy_loss": ones, "force_loss": nodes * fields.get("has_forces", ones)}
+        if self.has_stress:
+            counts["stress_loss"] = ones * fields.get("has_stress", ones)
+        return counts
 
     def weighted_loss(self, batch: GraphBatch, weights: Mapping[str, float]) -> dict[str, Tensor]:
         """As `loss`, with the energy and force terms multiplied by their weights."""
         return self._loss(batch, weights)
 
+    def validation_step(self, batch: GraphBatch, batch_idx: int) -> None:
+        """Accumulate the errors of a batch and the terms of its loss."""
+        predicted, scale = self.predict(batch), self.energy_scale
+        self.val_errors.update(predicted, self.targets(batch))
+        found = {
+            "energy": (predicted["energy"] - self.offset(batch)) / scale,
+            "force": predicted["force"].double() / scale,
+            "virial": None,
+        }
+        if self.has_stress:
+            volume, _ = volumes(batch.cell, batch.pbc)
+            found["virial"] = -predicted["stress"].nan_to_num() * volume[:, None, None] / scale
+        energy = (batch.energy - self.offset(batch)) / scale
+        targets = loss_targets(batch, energy, scale, torch.float64, has_stress=self.has_stress)
+        errors = self.loss_of.errors(found, targets)
+        means = self.loss_of.means(errors, targets)
+        counts = {
+            name: torch.tensor(float(len(errors[name]))) if count is None else count
+            for name, (_, count) in means.items()
+        }
+        self.val_terms.update({name: mean for name, (mean, _) in means.items()}, counts)
+
     def validation_loss(self, values: Mapping[str, Tensor]) -> Tensor:
-        """The loss on the validation split, computed from the root mean squared errors."""
-        energy, force = (values[f"{name}_rmse"] / self.energy_scale for name in ("energy", "force"))
-        return self.energy_weight * energy.square() + self.force_weight * force.square()
+        """The training loss in evaluation mode on the whole validation split."""
+        terms = self.val_terms.compute()
+        self.val_terms.reset()
+        return self.loss_of.total(terms)
 
     def _losses(
         self, network: Callable[..., Any], inputs: dict[str, Any], targets: dict[str, Tensor]
     ) -> dict[str, Tensor]:
-        energy, force = energy_and_force(network, inputs, create_graph=True)
-        energy_loss = functional.mse_loss(energy, targets["energy"].to(energy.dtype))
-        force_loss = functional.mse_loss(force, targets["force"].to(force.dtype))
-        if "energy_loss" in targets:  # weights of one of several batches of an optimizer step
-            energy_loss = energy_loss * targets["energy_loss"].to(energy_loss.dtype)
-            force_loss = force_loss * targets["force_loss"].to(force_loss.dtype)
-        total = self.energy_weight * energy_loss + self.force_weight * force_loss
-        return {"loss": total, "energy_loss": energy_loss, "force_loss": force_loss}
+        found = energy_derivatives(
+            network, inputs, create_graph=True, with_virial="virial" in targets
+        )
+        errors = self.loss_of.errors(found._asdict(), targets)
+        terms = {name: mean for name, (mean, _) in self.loss_of.means(errors, targets).items()}
+        losses = {_LOSSES[name]: term for name, term in terms.items()}
+        for name, term in terms.items():  # weights of one of several batches of an optimizer step
+            if (factor := targets.get(_LOSSES[name])) is not None:
+                terms[name] = term * factor.to(term.dtype)
+                losses[_LOSSES[name]] = terms[name]
+        return {"loss": self.loss_of.total(terms), **losses}
+
+    def targets(self, batch: GraphBatch) -> dict[str, Tensor]:
+        """The targets by name; NaN where a frame has none."""
+        values = {"energy": batch.energy, "force": batch.forces}
+        for name, mask in (("forces", "has_forces"), ("stress", "has_stress")):
+            if name == "stress" and self.has_stress:
+                values["stress"] = batch.stress
+            if (known := batch.get(mask)) is None:
+                continue
+            key = "force" if name == "forces" else "stress"
+            rows = known.index_select(0, batch.batch) if key == "force" else known
+            shape = (-1, *[1] * (values[key].ndim - 1))
+            values[key] = torch.where(rows.view(shape), values[key], torch.nan)
+        if self.compares_per_atom:
+            values["energy_per_atom"] = batch.energy / batch.ptr.diff()
+        return values
 
     def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
-        """``energy [G]`` in float64 and ``force [N, dim]``, in the units of the dataset."""
-        composition = self._composition(batch)
+        """``energy [G]`` in float64 and ``force [N, dim]``, in the units of the dataset.
+
+        With cells also ``stress [G, 3, 3]``, NaN for graphs without a volume: molecules, slabs and
+        wires.
+        """
+        composition = self.composition(batch)
         if composition is not None:
-            self._check_compositions(composition, "the input", batch.x, batch.get("z"))
-        energy, force = self.scaled_energy_and_force(batch, create_graph=False)
-        return {
-            "energy": energy.detach().double() * self.energy_scale
-            + self._offset(batch, composition),
-            "force": force.detach() * self.energy_scale.to(force.dtype),
+            self.check_compositions(composition, "the input", batch.x, batch.get("z"))
+        offset = self.offset(batch, composition)
+        found = self.scaled_derivatives(batch, create_graph=False)
+        energy = found.energy.detach().double() * self.energy_scale + offset
+        predicted = {
+            "energy": energy,
+            "force": found.force.detach() * self.energy_scale.to(found.force.dtype),
         }
+        if found.virial is not None:
+            volume, has_volume = volumes(batch.cell, batch.pbc)
+            virial = found.virial.detach().double() * self.energy_scale
+            stress = -virial / volume[:, None, None]
+            predicted["stress"] = stress.masked_fill(~has_volume[:, None, None], torch.nan)
+        if self.compares_per_atom:
+            predicted["energy_per_atom"] = energy / batch.ptr.diff()
+        return predicted
 
     def predict_baseline(self, batch: GraphBatch) -> dict[str, Tensor]:
-        """Free-atom energies plus shift (the mean training energy or 0), and zero forces."""
-        energy = self._offset(batch)
-        return {"energy": energy, "force": torch.zeros_like(batch.forces)}
+        """Free-atom energies plus shift (the mean training energy or 0), zero forces and stress."""
+        energy = self.offset(batch)
+        baseline = {"energy": energy, "force": torch.zeros_like(batch.forces)}
+        if self.has_stress:
+            baseline["stress"] = torch.zeros_like(batch.stress)
+        if self.compares_per_atom:
+            baseline["energy_per_atom"] = energy / batch.ptr.diff()
+        return baseline
 
-    def _offset(self, batch: GraphBatch, composition: Tensor | None = None) -> Tensor:
-        """The energy of each graph in meV without the network's contribution ``[G]``."""
-        if composition is None:
-            return self.atom_energy(batch) + self.energy_shift
-        return composition @ self.atom_energies + self.energy_shift
-
-    def scaled_energy_and_force(
-        self, batch: GraphBatch, *, create_graph: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Energy ``[G]`` and its negative gradient ``[N, dim]`` in normalised units.
+    def scaled_derivatives(self, batch: GraphBatch, *, create_graph: bool) -> Derivatives:
+        """Energy ``[G]``, force ``[N, dim]`` and virial in normalised units.
 
         Args:
-            batch: the graphs.
-            create_graph: whether the forces are differentiable, as training requires.
+            batch: the graphs; the virial ``[G, 3, 3]`` is computed if they have cells.
+            create_graph: whether the derivatives are differentiable, as training requires.
 
         Raises:
             RuntimeError: In ``torch.inference_mode``, or if the energy statistics are no longer in
                 float64.
         """
         self._check_precision()
-        return energy_and_force(self.model, self.inputs(batch), create_graph=create_graph)
+        return energy_derivatives(
+            self.model, self.inputs(batch), create_graph=create_graph,
+            with_virial="cell" in batch,
+        )  # fmt: skip
 
     def _check_precision(self) -> None:
         if torch.is_inference_mode_enabled():
@@ -336,10 +278,17 @@ class Potential(GeometricTask):
             )
 
 
-def _complete_state(task: Potential, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Add the buffers that weights of earlier versions lack."""
-    for name in LATER_BUFFERS:
-        state.setdefault(prefix + name, getattr(task, name))
+def _quantities(spec: GeometricSpec) -> tuple[Quantity, ...]:
+    measures = ("mae", "rmse")
+    quantities = [
+        Quantity("energy", "energy", measures),
+        Quantity("force", "forces", measures, is_vector=True, level="node"),
+    ]
+    if "energy_per_atom" in spec.units:
+        quantities.append(Quantity("energy_per_atom", "energy_per_atom", measures))
+    if "stress" in spec.units:
+        quantities.append(Quantity("stress", "stress", measures, is_tensor=True))
+    return tuple(quantities)
 
 
 def _check_spec(spec: GeometricSpec) -> None:
@@ -348,9 +297,9 @@ def _check_spec(spec: GeometricSpec) -> None:
             "task potential needs data of level 'graph' with one scalar output, got level "
             f"{spec.level!r} and {spec.out_channels} scalar outputs"
         )
-    missing = [name for name in _STATISTICS if name not in spec.statistics]
+    missing = [name for name in STATISTICS if name not in spec.statistics]
     if missing:
         raise ValueError(
-            f"task potential needs data with the statistics {', '.join(_STATISTICS)}, missing: "
+            f"task potential needs data with the statistics {', '.join(STATISTICS)}, missing: "
             f"{', '.join(missing)}"
         )

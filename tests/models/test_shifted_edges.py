@@ -51,7 +51,7 @@ def outcome(model: nn.Module, given: dict, edges) -> list[torch.Tensor]:
     return [*parts, *torch.autograd.grad(loss, pos)]
 
 
-@pytest.mark.parametrize("name", [name for name in NETWORKS if "edges" not in name])
+@pytest.mark.parametrize("name", NETWORKS)
 def test_an_atom_may_be_moved_by_a_lattice_vector(name):
     model, given = made(name), molecule()
     index = complete_graph(given["batch"], self_loops="ponita" in name)
@@ -75,14 +75,6 @@ def test_a_pair_moved_by_lattice_vectors_shares_its_kernel():
     found = outcome(model, moved, pairs._replace(shift=shift))
     for one, other in zip(found, outcome(model, given, index), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
-
-
-def test_edges_that_are_lifted_refuse_shifts():
-    given = molecule()
-    index = complete_graph(given["batch"], self_loops=False)
-    shifted = DirectedEdges(index, torch.zeros(index.shape[1], 3).double())
-    with pytest.raises(ValueError, match="edge_index must not have shifts: lifted edges"):
-        outcome(made("ponita edges auto"), given, shifted)
 
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if "ponita" in name])

@@ -57,6 +57,10 @@ class DirectedEdges(NamedTuple):
         """See `Edges.vectors`."""
         return edge_vectors(pos, self.sender, self.receiver, self.shift)
 
+    def with_shift(self, shift: Tensor) -> DirectedEdges:
+        """See `Edges.with_shift`."""
+        return self._replace(shift=shift)
+
     def convolve(self, kernel: Kernel, x: Tensor) -> Tensor:
         """See `Edges.convolve`."""
         if kernel.full:

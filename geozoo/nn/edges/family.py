@@ -22,7 +22,8 @@ class Edges(Protocol):
     .. math:: r_{ij} = p_j + s_{ij} - p_i
 
     for the edge j -> i, with the shift :math:`s_{ij}` (zero by default) of the sender's periodic
-    image, such as an integer combination of the cell vectors.
+    image: an integer combination of the cell vectors. Networks use positions only in these
+    differences, so a cell enters a network through its edges alone.
 
     Every implementation is a named tuple, so that compilers and exporters see tensors.
     """
@@ -40,6 +41,10 @@ class Edges(Protocol):
         """Whether all self-loops share one row instead of being listed."""
 
     @property
+    def shift(self) -> Tensor | None:
+        """Shift of the sender of each row ``[rows, dim]``; None: no shift."""
+
+    @property
     def receiver(self) -> Tensor:
         """A receiver of each row (for a pair: of the listed direction)."""
 
@@ -54,6 +59,13 @@ class Edges(Protocol):
 
         Raises:
             ValueError: If shifts are not ``[rows, dim]``, or the edges have no vectors.
+        """
+
+    def with_shift(self, shift: Tensor) -> Edges:
+        """Return the same edges with other shifts ``[rows, dim]``.
+
+        Raises:
+            ValueError: If the edges cannot have shifts.
         """
 
     def convolve(self, kernel: Kernel, x: Tensor) -> Tensor:

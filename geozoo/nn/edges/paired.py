@@ -57,6 +57,10 @@ class PairedEdges(NamedTuple):
         """Return the edge vectors of the listed direction; see `Edges.vectors`."""
         return edge_vectors(pos, self.pairs[0], self.pairs[1], self.shift)
 
+    def with_shift(self, shift: Tensor) -> PairedEdges:
+        """See `Edges.with_shift`."""
+        return self._replace(shift=shift)
+
     def convolve(self, kernel: Kernel, x: Tensor) -> Tensor:
         """Sum kernel times sender features at each receiver, with one row for both directions.
 
@@ -84,16 +88,23 @@ class PairedEdges(NamedTuple):
             loops = loops * self.has_loop.view(-1, *[1] * (x.dim() - 1))
         return out + loops
 
+    def both_directions(self) -> DirectedEdges:
+        """Return all directed edges without self-loops, one row each."""
+        reverse = self.pairs[:, : self.num_mutual].flip(0)
+        shift = self.shift
+        if shift is not None:
+            shift = torch.cat([shift, -shift[: self.num_mutual]])
+        return DirectedEdges(torch.cat([self.pairs, reverse], 1), shift)
+
     def directed(self, num_nodes: int) -> DirectedEdges:
         """Return all directed edges and self-loops, one row each."""
-        pairs, shift = self.pairs, self.shift
-        loops = torch.arange(num_nodes, device=pairs.device)
+        edges = self.both_directions()
+        loops = torch.arange(num_nodes, device=self.pairs.device)
         if self.has_loop is not None:
             loops = loops[self.has_loop]
-        index = torch.cat([pairs, pairs[:, : self.num_mutual].flip(0), loops.expand(2, -1)], 1)
+        index, shift = torch.cat([edges.index, loops.expand(2, -1)], 1), edges.shift
         if shift is not None:
-            none = shift.new_zeros(loops.shape[0], shift.shape[1])
-            shift = torch.cat([shift, -shift[: self.num_mutual], none])
+            shift = torch.cat([shift, shift.new_zeros(loops.shape[0], shift.shape[1])])
         return DirectedEdges(index, shift)
 
 

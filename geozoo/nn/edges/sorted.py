@@ -49,6 +49,10 @@ class SortedEdges(NamedTuple):
         """See `Edges.vectors`."""
         return edge_vectors(pos, self.order.source, self.order.target, self.shift)
 
+    def with_shift(self, shift: Tensor) -> SortedEdges:
+        """See `Edges.with_shift`."""
+        return self._replace(shift=shift)
+
     def convolve(self, kernel: Kernel, x: Tensor) -> Tensor:
         """Use `geozoo.ops.kernel_sum` if the kernel is linear; see `Edges.convolve`."""
         matrix = kernel.matrix

@@ -51,6 +51,11 @@ class Stencil(NamedTuple):
         return "R D", (None, math.prod(self.window))
 
     @property
+    def shift(self) -> None:
+        """None: a lattice of points is not periodic."""
+        return None
+
+    @property
     def has_loop_rows(self) -> bool:
         """False: the zero offset is one of the rows."""
         return False
@@ -65,6 +70,14 @@ class Stencil(NamedTuple):
     def vectors(self, pos: Float[Tensor, "N dim"]) -> Float[Tensor, "R D dim"]:
         """Return the vector of each offset; positions enter through `steps` only."""
         return stencil_offsets(self.reach).to(pos) @ self._known_steps()
+
+    def with_shift(self, shift: Tensor) -> Stencil:
+        """Not supported: a lattice of points is not periodic.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError("a Stencil has no shifts: its lattice of points is not periodic")
 
     def convolve(self, kernel: Kernel, x: Tensor) -> Tensor:
         """Evaluate as a dense convolution; see `Edges.convolve`."""

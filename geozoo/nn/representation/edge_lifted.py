@@ -84,11 +84,17 @@ class EdgeLiftedRepresentation(Representation):
     ) -> Geometry:
         """Return basis values and edges of the lifted points; see `Representation.geometry`."""
         edges = _simple_edges(self.edges(pos, edge_index, pairs=pairs).directed(len(pos)), pos)
-        joined, node, rel_pos = edges.index, edges.receiver, edges.vectors(pos)
+        node, rel_pos = edges.receiver, edges.vectors(pos)
         orientation = rel_pos / safe_norm(rel_pos, keepdim=True)
+        joined = edges
         if self.interaction == "complete":
-            joined = complete_graph(batch, self_loops=False)
-        point_edges = DirectedEdges(_point_edges(joined, node, pos.shape[0]))
+            if edges.shift is not None:
+                raise ValueError(
+                    'interaction="complete" does not support periodic structures, in which an atom '
+                    'interacts with any number of images: set interaction="edges"'
+                )
+            joined = DirectedEdges(complete_graph(batch, self_loops=False))
+        point_edges = _point_edges(joined, node, pos.shape[0])
         if condition is not None:
             condition = condition.index_select(0, node)
         basis = self._basis(pos.index_select(0, node), orientation, point_edges, condition)
@@ -148,21 +154,29 @@ def _points(geometry: Geometry) -> tuple[Tensor, Tensor]:
 
 
 def _simple_edges(edges: DirectedEdges, pos: Tensor) -> DirectedEdges:
-    """Drop self-loops, duplicates and edges of length 0; sort by receiver."""
-    if edges.shift is not None:
-        raise ValueError(
-            "edge_index must not have shifts: lifted edges do not support periodic images yet"
-        )
-    num_nodes = pos.shape[0]
-    key = torch.unique(edges.receiver * num_nodes + edges.sender)
-    simple = torch.stack([key % num_nodes, key // num_nodes])
-    return DirectedEdges(simple[:, (pos[simple[0]] != pos[simple[1]]).any(-1)])
+    """Drop self-loops, duplicates and edges of length 0; sort by receiver, sender and shift."""
+    key = edges.receiver * len(pos) + edges.sender
+    if edges.shift is None:
+        distinct, group = torch.unique(key, return_inverse=True)
+    else:
+        rows = torch.cat([key.to(torch.float64).unsqueeze(1), edges.shift.detach().double()], 1)
+        distinct, group = torch.unique(rows, dim=0, return_inverse=True)
+    # The first edge of each group of duplicates.
+    first = group.new_full((distinct.shape[0],), len(group))
+    first.scatter_reduce_(0, group, torch.arange(len(group), device=group.device), "amin")
+    simple = _chosen(edges, first)
+    return _chosen(simple, (simple.vectors(pos.detach()) != 0).any(-1))
 
 
-def _point_edges(base_graph: Tensor, node: Tensor, num_nodes: int) -> Tensor:
+def _chosen(edges: DirectedEdges, rows: Tensor) -> DirectedEdges:
+    """Some rows of a list of edges, by index or mask."""
+    return DirectedEdges(edges.index[:, rows], None if edges.shift is None else edges.shift[rows])
+
+
+def _point_edges(graph: DirectedEdges, node: Tensor, num_nodes: int) -> DirectedEdges:
     """Connect all points of a to all points of b for each edge a -> b, including self-loops."""
     loops = torch.arange(num_nodes, device=node.device).expand(2, -1)
-    sender, receiver = torch.cat([base_graph, loops], 1)
+    sender, receiver = torch.cat([graph.index, loops], 1)
     count = torch.bincount(node, minlength=num_nodes)
     start = offsets(count)[:-1]
     combinations = count[sender] * count[receiver]
@@ -170,6 +184,10 @@ def _point_edges(base_graph: Tensor, node: Tensor, num_nodes: int) -> Tensor:
     which = which.repeat_interleave(combinations)
     index = ragged_arange(torch.zeros_like(combinations), combinations)
     width = count[sender][which]
-    return torch.stack(
+    points = torch.stack(
         [start[sender][which] + index % width, start[receiver][which] + index // width]
     )
+    if graph.shift is None:
+        return DirectedEdges(points)
+    none = graph.shift.new_zeros(num_nodes, graph.shift.shape[1])
+    return DirectedEdges(points, torch.cat([graph.shift, none]).index_select(0, which))

@@ -1,0 +1,132 @@
+"""Neighbour pairs of all graphs of a store, found once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from geozoo.data._layout import Ragged
+from geozoo.geometry import neighbor_pairs
+from geozoo.ops import offsets
+
+#: Nodes searched at once.
+_CHUNK = 100_000
+
+
+#: Larger structures on average gain from a table; in smaller ones all pairs are tested.
+_LARGE = 100
+
+
+@dataclass(frozen=True)
+class NeighborTable:
+    """Neighbour pairs of all graphs, in compact types.
+
+    Attributes:
+        radius: cutoff of the pairs.
+        counts: number of pairs of each graph.
+        index: ``[2, P]`` int32 sender and receiver within each graph.
+        image: ``[P, dim]`` int16 image of the sender; None if no graph is periodic.
+    """
+
+    radius: float
+    counts: Ragged
+    index: Int[Tensor, "2 P"]
+    image: Int[Tensor, "P dim"] | None
+
+    @classmethod
+    def find(
+        cls,
+        pos: Float[Tensor, "N dim"],
+        num_nodes: Int[Tensor, " S"],
+        radius: float,
+        *,
+        cell: Float[Tensor, "S dim dim"] | None = None,
+        pbc: Bool[Tensor, "S dim"] | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> NeighborTable:
+        """Find the pairs of all graphs, in chunks of about 100 000 nodes.
+
+        Args:
+            pos: positions of the nodes of all graphs.
+            num_nodes: number of nodes of each graph.
+            radius: cutoff, in the unit of the positions.
+            cell: lattice vectors of each graph, in rows.
+            pbc: periodic directions of each graph.
+            progress: called with the number of graphs just searched.
+
+        Raises:
+            ValueError: See `geozoo.geometry.neighbor_pairs`.
+        """
+        starts = offsets(num_nodes)
+        parts, counts = [], []
+        first = 0
+        while first < len(num_nodes):
+            last = int(torch.searchsorted(starts, starts[first] + _CHUNK, right=True)) - 1
+            last = min(max(last, first + 1), len(num_nodes))
+            graphs, nodes = slice(first, last), slice(int(starts[first]), int(starts[last]))
+            sizes = num_nodes[graphs]
+            batch = torch.repeat_interleave(torch.arange(last - first), sizes)
+            found = neighbor_pairs(
+                pos[nodes], radius, batch, last - first,
+                cell=None if cell is None else cell[graphs],
+                pbc=None if pbc is None else pbc[graphs],
+            )  # fmt: skip
+            owner = batch[found.index[0]]
+            counts.append(torch.bincount(owner, minlength=last - first))
+            local = found.index - offsets(sizes)[:-1][owner]
+            image = found.image
+            if image is None and pbc is not None:
+                image = local.new_zeros(local.shape[1], pos.shape[1])
+            parts.append((local.to(torch.int32), None if image is None else image.to(torch.int16)))
+            if progress is not None:
+                progress(last - first)
+            first = last
+        images = [image for _, image in parts if image is not None]
+        return cls(
+            radius,
+            Ragged(torch.cat(counts), "counts"),
+            torch.cat([index for index, _ in parts], 1),
+            torch.cat(images) if images else None,
+        )
+
+    def gather(self, host: Tensor, local: Tensor, ptr: Tensor) -> dict[str, Tensor]:
+        """The pairs of some graphs, as fields of a batch.
+
+        Args:
+            host: indices of the graphs, on the host if possible.
+            local: the same on the device of the table.
+            ptr: first node of each graph within the batch.
+        """
+        rows = self.counts.rows(host, local)
+        shift = ptr[:-1].index_select(0, rows.segment)
+        found = {"pairs": rows.take_columns(self.index).to(torch.int64) + shift}
+        if self.image is not None:
+            found["pair_image"] = rows.take(self.image).to(torch.int64)
+        return found
+
+    def to(self, device: torch.device | str) -> NeighborTable:
+        """The table on another device."""
+        image = None if self.image is None else self.image.to(device)
+        return NeighborTable(self.radius, self.counts.to(device), self.index.to(device), image)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory in bytes."""
+        return self.index.nbytes + (0 if self.image is None else self.image.nbytes)
+
+
+def gains_from_table(num_nodes: Int[Tensor, " S"], *, is_periodic: bool, has_edges: bool) -> bool:
+    """Whether finding all neighbours once is faster than finding them in every batch.
+
+    Args:
+        num_nodes: number of nodes of each graph.
+        is_periodic: whether the graphs have cells.
+        has_edges: whether the graphs have edges of their own, which are used instead.
+    """
+    if has_edges or not len(num_nodes):
+        return False
+    return is_periodic or float(num_nodes.double().mean()) > _LARGE

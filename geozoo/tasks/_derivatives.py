@@ -1,0 +1,100 @@
+"""Forces and stress: derivatives of a network's energy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from geozoo.nn.edges import strained
+
+
+class Derivatives(NamedTuple):
+    """Energies and their derivatives, in the units of the network's output.
+
+    Attributes:
+        energy: ``[G]``.
+        force: ``[N, dim]``, the negative derivative with respect to the positions.
+        virial: ``[G, dim, dim]``, the negative derivative with respect to a symmetric strain of
+            positions and cell; None unless requested.
+    """
+
+    energy: Float[Tensor, " G"]
+    force: Float[Tensor, "N dim"]
+    virial: Float[Tensor, "G dim dim"] | None
+
+
+def energy_and_force(
+    network: Callable[..., Any], inputs: dict[str, Any], *, create_graph: bool
+) -> tuple[Tensor, Tensor]:
+    """The first two of `energy_derivatives`."""
+    found = energy_derivatives(network, inputs, create_graph=create_graph)
+    return found.energy, found.force
+
+
+def energy_derivatives(
+    network: Callable[..., Any],
+    inputs: dict[str, Any],
+    *,
+    create_graph: bool,
+    with_virial: bool = False,
+) -> Derivatives:
+    r"""Compute energies, forces and virials.
+
+    The strain :math:`\varepsilon` maps positions and the shifts of periodic images to
+    :math:`r (1 + \varepsilon)`, so every edge vector is strained:
+
+    .. math:: F_i = -\partial E / \partial r_i, \qquad W = -\partial E / \partial \varepsilon
+
+    and the stress is :math:`-W / V` with the volume V of the cell.
+
+    Args:
+        network: a geometric model with one scalar output per graph.
+        inputs: its keyword arguments; ``edge_index`` holds the cell, as shifts of the edges.
+        create_graph: whether the derivatives are differentiable, as training requires.
+        with_virial: whether to compute virials.
+
+    Raises:
+        ValueError: If the energies do not depend on the positions.
+    """
+    pos = inputs["pos"].detach().requires_grad_(True)
+    given, sources = {**inputs, "pos": pos}, [pos]
+    with torch.enable_grad():
+        if with_virial:
+            batch, count = inputs["batch"], inputs["num_graphs"]
+            strain = pos.new_zeros(count, pos.shape[1], pos.shape[1]).requires_grad_(True)
+            sources.append(strain)
+            symmetric = (strain + strain.transpose(1, 2)) / 2
+            rows = symmetric.index_select(0, batch)
+            given["pos"] = pos + (pos.unsqueeze(1) @ rows).squeeze(1)
+            given["edge_index"] = strained(inputs["edge_index"], symmetric, batch)
+        energy = network(**given).scalar[:, 0]
+        found: tuple[Tensor | None, ...] = (None,)
+        if energy.requires_grad:
+            found = torch.autograd.grad(
+                energy.sum(), sources, create_graph=create_graph, allow_unused=True
+            )
+    if found[0] is None:
+        raise ValueError(
+            "model must predict energies that depend on the positions, so that forces exist, got "
+            f"{type(network).__name__}, whose energies do not"
+        )
+    virial = -found[1] if with_virial and found[1] is not None else None
+    return Derivatives(energy, -found[0], virial)
+
+
+def volumes(
+    cell: Float[Tensor, "G 3 3"], pbc: Bool[Tensor, "G 3"]
+) -> tuple[Float[Tensor, " G"], Bool[Tensor, " G"]]:
+    """The volume of each cell, and whether it is one: slabs, wires and molecules have none.
+
+    Args:
+        cell: lattice vectors, in rows.
+        pbc: periodic directions.
+    """
+    has_volume = pbc.all(1)
+    one = torch.eye(3, dtype=cell.dtype, device=cell.device)
+    return torch.where(has_volume[:, None, None], cell, one).det().abs(), has_volume
