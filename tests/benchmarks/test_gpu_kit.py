@@ -207,6 +207,7 @@ def test_records_are_taken_once_and_rehearsals_never(tmp_path: Path) -> None:
     assert "2.000" in keep.table(rows.items())
 
 
+@pytest.mark.thorough
 def test_a_whole_run_leaves_no_state(occasion: tuple[Path, dict], tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir()

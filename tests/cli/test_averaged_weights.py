@@ -46,6 +46,7 @@ def test_averages_of_double_precision_are_double(steps, geozoo_train, tmp_path) 
     assert found == pytest.approx({row.metric: row.value for row in rows}, rel=1e-12)
 
 
+@pytest.mark.thorough
 def test_a_resumed_average_of_double_precision_goes_on(geozoo_train, tmp_path) -> None:
     words = (*WORDS, "ema_decay=0.75")
     assert geozoo_train(*TINY, *words, "trainer.max_epochs=4", "run_dir=whole") == 0

@@ -65,6 +65,7 @@ def test_two_halves_are_the_whole(
     assert read_rows(tmp_path / "whole") == read_rows(tmp_path / "halves")
 
 
+@pytest.mark.thorough
 def test_captured_steps_in_double_precision(geozoo_train: Train, tmp_path: Path) -> None:
     words = (*WORDS, "trainer.precision=64-true")
     assert geozoo_train(*words, "run_dir=plain") == 0
@@ -76,6 +77,7 @@ def test_captured_steps_in_double_precision(geozoo_train: Train, tmp_path: Path)
         torch.testing.assert_close(other[name], value, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.thorough
 def test_a_run_goes_on_as_it_began(
     geozoo_train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

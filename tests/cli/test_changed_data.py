@@ -97,6 +97,7 @@ def test_a_run_does_not_go_on_with_changed_data(
     assert geozoo_train("resume=run", "trainer.max_epochs=2") == 0
 
 
+@pytest.mark.thorough
 def test_runs_without_hashes_go_on(
     geozoo_train: Train, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

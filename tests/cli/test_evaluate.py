@@ -161,6 +161,7 @@ def test_the_command_explains_a_fault(
     assert "geozoo evaluate: there is no checkpoint" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_the_record_of_a_continued_run_has_every_command(geozoo_train, tmp_path: Path) -> None:
     """Also where the continuation found no better epoch, and left the best checkpoint as it was."""
     from tiny_configs import TINY

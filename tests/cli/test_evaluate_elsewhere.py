@@ -28,6 +28,7 @@ def forecaster(run_once, tmp_path, monkeypatch) -> Path:
     return run_once("trained", *SIMULATED, *words)
 
 
+@pytest.mark.thorough
 def test_the_data_of_the_training_give_the_numbers_of_the_run(forecaster, tmp_path):
     from geozoo.report.screen import Screen
 
@@ -58,6 +59,7 @@ def test_other_sensors_are_refused_before_any_test(forecaster):
         evaluation_elsewhere(str(forecaster), _with("dataset.num_sensors=7"))
 
 
+@pytest.mark.thorough
 def test_what_stood_for_a_missing_reading_does_so_again(run_once, tmp_path):
     def table(name, missing):
         lines = ["time,a,b"]

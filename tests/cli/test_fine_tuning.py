@@ -39,6 +39,7 @@ def test_a_published_model_is_a_beginning_too(tiny_run, geozoo_train, tmp_path, 
     assert not (tmp_path / "again").exists()
 
 
+@pytest.mark.thorough
 def test_what_does_not_fit_is_new(tiny_run, geozoo_train, tmp_path, caplog):
     words = (f"init_from={tiny_run}", "trainer.max_epochs=1")
     assert geozoo_train(*TINY, *words, "run_dir=a", "model.width=4") == 0

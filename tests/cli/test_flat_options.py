@@ -75,6 +75,7 @@ def as_of_an_earlier_version(folder: Path) -> None:
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
 
 
+@pytest.mark.thorough
 def test_former_names_make_the_same_run_and_are_told_once(
     geozoo_train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -92,11 +93,13 @@ def test_former_names_make_the_same_run_and_are_told_once(
     assert recipes[0] == recipes[1] and recipes[0].endswith(", ".join(FORMER))
 
 
+@pytest.mark.thorough
 def test_a_sweep_tells_it_once(geozoo_train: Train, capsys: pytest.CaptureFixture[str]) -> None:
     assert geozoo_train("-m", *RUN, *FORMER, "seed=0,1") == 0
     assert said(capsys).count(TOLD) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -142,6 +145,7 @@ def test_a_value_that_a_group_refuses_is_told_in_one_line(
     assert "model: num_blocks must be" in text and "Traceback" not in text
 
 
+@pytest.mark.thorough
 def test_runs_of_an_earlier_version_are_tested_continued_published_and_loaded(
     geozoo_train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,6 +29,7 @@ NODES += [("stid-quantiles", "task")]
 NODES += [("stid-forecasting", node) for node in ("optimizer", "schedule", "trainer", "")]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("pair", "node"), [
     pytest.param(*each, marks=() if each == QUICK else pytest.mark.slow)
     for each in NODES

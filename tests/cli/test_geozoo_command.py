@@ -78,6 +78,7 @@ def test_runs_become_a_row_per_metric_with_mean_and_curve(
         assert [line.split(",")[0] for line in lines] == ["1", "2"]
 
 
+@pytest.mark.thorough
 def test_the_card_follows_the_rows(
     three_runs: list[Path], home: Path, command: Callable[..., None],
     capsys: pytest.CaptureFixture[str],

@@ -48,6 +48,7 @@ def kill_again_and_again(pair: str, place: Path, *, kills: int, seconds: float) 
         raise AssertionError((place / "log.txt").read_text()[-2000:])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "pair", [pytest.param(name, marks=() if name == QUICK else pytest.mark.slow) for name in PAIRS]
 )

@@ -127,6 +127,7 @@ def test_earlier_runs_with_relative_paths(
     assert geozoo_train("resume=project/runs/first", "trainer.max_epochs=2") == 0
 
 
+@pytest.mark.thorough
 def test_init_from_is_a_path_or_a_name(project: Path, geozoo_train: Train) -> None:
     words = (*SMALL, "dataset.path=data/frames.xyz")
     assert geozoo_train(*words, "init_from=runs/first", "run_dir=runs/second") == 0

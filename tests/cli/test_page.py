@@ -95,6 +95,7 @@ def test_the_page_of_graphs(tiny_run):
         assert base64.b64decode(content).startswith(b"\x89PNG")
 
 
+@pytest.mark.thorough
 def test_the_page_of_a_series(forecast_run):
     page = Seen(forecast_run / "report.html")
     assert page.figures == ["loss", "parity", "errors", "horizon", "forecast", "worst"]

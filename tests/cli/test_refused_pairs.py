@@ -51,6 +51,7 @@ def test_refused(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("model", "dataset"), [("egnn", "nbody"), ("stid", "los_loop")])
 def test_pairs_that_fit_go_on_to_the_data(
     model: str, dataset: str, geozoo_train: Train, capsys: pytest.CaptureFixture[str]

@@ -128,6 +128,7 @@ def test_milestones_are_epochs(geozoo_train: Train, capsys: pytest.CaptureFixtur
     )
 
 
+@pytest.mark.thorough
 def test_a_warm_up_that_is_longer_than_the_training_is_a_warning(
     geozoo_train: Train, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -61,6 +61,7 @@ def test_two_halves_are_the_whole(
     assert_same_run(tmp_path / "whole", tmp_path / "halves")
 
 
+@pytest.mark.thorough
 def test_a_run_in_double_precision_goes_on_and_is_tested_in_it(
     geozoo_train: Train, tmp_path: Path, killed_in: Callable[[int, int], None]
 ) -> None:
@@ -123,6 +124,7 @@ def test_a_moved_run_folder_keeps_its_best(
     assert float(best["best_model_score"]) == pytest.approx(min(values))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("word", ["link/old", "real/../real/old"])
 def test_a_run_under_another_name_keeps_its_best(
     geozoo_train: Train, tmp_path: Path, killed_in: Callable[[int, int], None], word: str
@@ -223,6 +225,7 @@ def test_a_folder_without_a_run(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_an_interrupt_tells_how_to_continue(configs: Path, tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
     paths = os.pathsep.join([str(root), str(root / "tests")])

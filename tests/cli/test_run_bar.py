@@ -43,6 +43,7 @@ def on_terminal(where: Path, *words: str, program: str = "train") -> str:
     return text
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("epochs", "extra"), [(24, ()), (1000, ("trainer.captured_steps=1", "task.augment=false"))]
 )
@@ -66,6 +67,7 @@ def test_the_bar_tells_epoch_losses_best_and_the_time_left(
     assert 1 <= kept["best_epoch"] <= epochs
 
 
+@pytest.mark.thorough
 def test_a_test_in_a_terminal_has_a_bar(tiny_run: Path, tmp_path: Path) -> None:
     text = on_terminal(tmp_path, str(tiny_run), program="evaluate")
     assert re.search(r"test +━+", text)

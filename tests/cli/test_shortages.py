@@ -38,6 +38,7 @@ def _said(capsys: pytest.CaptureFixture[str]) -> str:
     return " ".join("".join(capsys.readouterr()).split())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "error",
     [torch.OutOfMemoryError("CUDA out of memory. Tried to"), MemoryError()],
@@ -69,6 +70,7 @@ def test_a_real_lack_of_main_memory_is_recognised(
     assert "No epoch was completed" in said
 
 
+@pytest.mark.thorough
 def test_a_full_disk_leaves_the_checkpoint_before(
     geozoo_train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

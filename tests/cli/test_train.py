@@ -121,6 +121,7 @@ def test_the_default_folder_names_pair_and_seed(geozoo_train: Train, tmp_path: P
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my_configs", "runs"]
 
 
+@pytest.mark.thorough
 def test_equal_commands_give_equal_weights_and_seeds_do_not(
     geozoo_train: Train, tmp_path: Path
 ) -> None:
@@ -268,6 +269,7 @@ def test_a_named_recipe_has_its_variant_too(geozoo_train: Train, tmp_path: Path)
     assert cfg.trainer.max_epochs == OmegaConf.load(quick.path).trainer.max_epochs
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("value", ["5", "soon", "00:00:00:00", "{weeks: many}"])
 def test_a_wrong_time_is_named(
     value: str, geozoo_train: Train, capsys: pytest.CaptureFixture[str]

@@ -166,6 +166,7 @@ def test_two_dimensional_drawing_raises(tmp_path: Path) -> None:
     assert len(read_structures(tmp_path / "False.sdf")[0].numbers) == 3
 
 
+@pytest.mark.thorough
 def test_shipped_model_predicts_same_for_files_and_dataset(
     shared_folder: Path, tmp_path: Path
 ) -> None:

@@ -60,6 +60,7 @@ def derivatives(model, inputs):
     return [*out, *first, *second]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("level", ["graph", "node"])
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("radius", [None, 2.3, 0.4])

@@ -61,6 +61,7 @@ def test_every_link_within_the_site_leads_somewhere(site):
     assert not lost
 
 
+@pytest.mark.thorough
 def test_every_public_name_and_every_card_has_its_place(site):
     import geozoo.nn
     import geozoo.tasks

@@ -20,6 +20,7 @@ def test_rules_hold() -> None:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
 
 
+@pytest.mark.thorough
 def test_types_hold(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     # pytest's cache, so that a second run checks only what has changed.
     cache = getattr(request.config, "cache", None)

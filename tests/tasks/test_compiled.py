@@ -101,6 +101,7 @@ def test_batches_of_many_sizes_need_few_compilations():
     assert counter.frame_count <= 2
 
 
+@pytest.mark.thorough
 def test_steps_are_traced_for_a_bounded_number_of_shapes(caplog, monkeypatch):
     monkeypatch.setattr(_compiled, "SHAPE_LIMIT", 2)
     task, data = geometric("potential", Potential), tiny_data("potential")
@@ -113,6 +114,7 @@ def test_steps_are_traced_for_a_bounded_number_of_shapes(caplog, monkeypatch):
     assert "not compiled: batches have more than 2 shapes" in warning
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["pairs", "forces", "traffic"])
 def test_a_compiler_failure_is_logged_once(name, caplog):
     task, data = CASES[name]()
