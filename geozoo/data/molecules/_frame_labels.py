@@ -169,7 +169,7 @@ class LabelReader:
         sources = [results, atoms.info, atoms.arrays]
         if given is not None:
             sources = [atoms.info, atoms.arrays, results]
-        present = {}
+        present: dict[str, np.ndarray] = {}
         for key in CANDIDATES[target] if given is None else (given,):
             value = next((source[key] for source in sources if source.get(key) is not None), None)
             if value is not None:
