@@ -95,7 +95,7 @@ def _write_structures(predictions: Predictions, path: Path) -> None:
 
     frames = []
     for number, structure in enumerate(predictions.structures or ()):
-        pos, cell, pbc = structure.periodic or (structure.pos, None, None)
+        pos, cell, pbc = structure.periodic or (structure.pos, structure.cell, structure.pbc)
         atoms = Atoms(structure.numbers, pos, cell=cell, pbc=pbc)
         results: dict[str, float | np.ndarray] = {}
         for name in predictions.values:

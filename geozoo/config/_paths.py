@@ -9,7 +9,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from geozoo.config._annotations import parameter_types
 from geozoo.options import option_groups
@@ -17,6 +17,8 @@ from geozoo.options import option_groups
 
 def path_values(cfg: DictConfig, *, root: Callable[..., Any] | None = None) -> dict[str, str]:
     """The values of all path keys of a config; keys without a value are left out.
+
+    The paths of a list have the keys ``key[0]``, ``key[1]``, ...
 
     Args:
         cfg: the composed config.
@@ -43,8 +45,10 @@ def _collect(
         full = f"{path}.{name}" if path else name
         if isinstance(value, DictConfig):
             _collect(value, full, _target(value) or groups.get(name), found)
-        elif isinstance(value, str) and _is_path(hints.get(name)):
-            found[full] = value
+        elif _is_path(hints.get(name)):
+            several = isinstance(value, ListConfig)
+            given = {f"{full}[{i}]": each for i, each in enumerate(value)} if several else {}
+            found |= {k: v for k, v in (given or {full: value}).items() if isinstance(v, str)}
 
 
 def _target(node: DictConfig) -> Callable[..., Any] | None:

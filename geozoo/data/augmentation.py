@@ -12,19 +12,26 @@ from geozoo.data.batch import GraphBatch
 
 
 def rotate_batch(
-    batch: GraphBatch, rotations: Float[Tensor, "G dim dim"], vector_fields: Sequence[str]
+    batch: GraphBatch,
+    rotations: Float[Tensor, "G dim dim"],
+    vector_fields: Sequence[str],
+    tensor_fields: Sequence[str] = (),
 ) -> GraphBatch:
     r"""Rotate each graph by its own rotation, :math:`v \mapsto v R^{\mathsf T}`.
+
+    Rank-two tensors, sums of :math:`v^{\mathsf T} w`, become :math:`R s R^{\mathsf T}`.
 
     Args:
         batch: the graphs; not modified.
         rotations: one orthogonal matrix per graph.
         vector_fields: node or graph fields ``[..., dim]`` that rotate with the input
-            (``DataSpec.vector_fields``); all others, such as charges, are invariant.
+            (``GeometricSpec.vector_fields``); all others, such as charges, are invariant.
+        tensor_fields: node or graph fields ``[..., dim, dim]`` that rotate on both axes
+            (``GeometricSpec.tensor_fields``).
 
     Raises:
         ValueError: If the number of rotations is not the number of graphs, a field does not exist,
-            or its last axis does not have size ``dim``.
+            or its last axis (both, of a tensor) does not have size ``dim``.
     """
     if rotations.ndim != 3 or rotations.shape[0] != batch.num_graphs:
         raise ValueError(
@@ -34,20 +41,27 @@ def rotate_batch(
     rows = {"graph": rotations, "node": rotations.index_select(0, batch.batch)}
     rotated: dict[str, Tensor] = {}
     for name in vector_fields:
-        value = _vectors(batch, name, rotations.shape[-1])
+        value = _rotating(batch, name, "vector_fields", (rotations.shape[-1],))
         matrices = rows[batch.level(name)].to(value.dtype)
         flat = value.reshape(value.shape[0], -1, value.shape[-1])
         rotated[name] = torch.einsum("nvd,ned->nve", flat, matrices).reshape(value.shape)
+    for name in tensor_fields:
+        value = _rotating(batch, name, "tensor_fields", (rotations.shape[-1],) * 2)
+        matrices = rows[batch.level(name)].to(value.dtype)
+        flat = value.reshape(value.shape[0], -1, *value.shape[-2:])
+        turned = torch.einsum("nac,nvcd,nbd->nvab", matrices, flat, matrices)
+        rotated[name] = turned.reshape(value.shape)
     return batch.replace(**rotated)
 
 
-def _vectors(batch: GraphBatch, name: str, dim: int) -> Tensor:
+def _rotating(batch: GraphBatch, name: str, argument: str, shape: tuple[int, ...]) -> Tensor:
     value = batch.get(name)
     if value is None or batch.level(name) not in ("node", "graph"):
-        raise ValueError(f"vector_fields: {name!r} is not a node or graph field of {batch!r}")
-    if value.shape[-1] != dim:
+        raise ValueError(f"{argument}: {name!r} is not a node or graph field of {batch!r}")
+    if value.shape[-len(shape) :] != shape or value.ndim <= len(shape):
+        axes = "the last axis" if len(shape) == 1 else "both last axes"
         raise ValueError(
-            f"vector_fields: the last axis of {name!r} must have size {dim}, got shape "
+            f"{argument}: {axes} of {name!r} must have size {shape[0]}, got shape "
             f"{tuple(value.shape)}"
         )
     return value

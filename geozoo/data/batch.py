@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -61,6 +61,12 @@ class GraphBatch:
     z: Int[Tensor, " N"]
     energy: Float[Tensor, " G"]
     forces: Float[Tensor, "N dim"]
+    cell: Float[Tensor, "G 3 3"]
+    pbc: Bool[Tensor, "G 3"]
+    stress: Float[Tensor, "G 3 3"]
+    has_forces: Bool[Tensor, " G"]
+    has_stress: Bool[Tensor, " G"]
+    weight: Float[Tensor, " G"]
     frame: Int[Tensor, " G"]
     number: Int[Tensor, " G"]
 

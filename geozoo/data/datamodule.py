@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
@@ -32,11 +32,13 @@ class LoadedData:
         store: all graphs, or all windows of a time series on a graph.
         splits: indices into the store of ``train``, ``val`` and ``test``.
         spec: the data specification.
+        test_parts: indices of named parts of the test split, such as its files; empty without.
     """
 
     store: Store
     splits: Mapping[str, Int[Tensor, " part"]]
     spec: DataSpec
+    test_parts: Mapping[str, Int[Tensor, " part"]] = field(default_factory=dict)
 
 
 class GraphDataModule(LightningDataModule):
@@ -101,6 +103,11 @@ class GraphDataModule(LightningDataModule):
     def splits(self) -> Mapping[str, Int[Tensor, " part"]]:
         """Indices into the store of the graphs of each split."""
         return self.data.splits
+
+    @property
+    def test_parts(self) -> Mapping[str, Int[Tensor, " part"]]:
+        """Indices into the store of named parts of the test split; empty if it has none."""
+        return self.data.test_parts
 
     @property
     def store(self) -> Store:

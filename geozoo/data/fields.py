@@ -39,6 +39,12 @@ FIELDS = {
         Field("z", "node", (), torch.int64, "atomic number"),
         Field("energy", "graph", (), torch.float64, "total energy"),
         Field("forces", "node", ("dim",), torch.float32, "force on each node"),
+        Field("cell", "graph", (3, 3), torch.float64, "lattice vectors as rows, 0 without"),
+        Field("pbc", "graph", (3,), torch.bool, "whether periodic along each lattice vector"),
+        Field("stress", "graph", (3, 3), torch.float64, "stress, negative under compression"),
+        Field("has_forces", "graph", (), torch.bool, "whether the forces are known, else 0"),
+        Field("has_stress", "graph", (), torch.bool, "whether the stress is known, else 0"),
+        Field("weight", "graph", (), torch.float32, "weight in the loss"),
         Field("frame", "graph", (), torch.int64, "number of the frame in its file"),
         Field("number", "graph", (), torch.int64, "number of the molecule in its dataset"),
     )

@@ -45,14 +45,18 @@ class StructureFiles(_Part):
     """The structure files that were read.
 
     Attributes:
-        files: file name of each split.
-        file_hashes: hash of each file.
+        files: file name of each split; several test files are ``test[0]``, ``test[1]``, ...
+        file_hashes: hash of each file, in the same way.
         species: element symbols, one per column of ``x``.
         energy_unit_of_file: unit of the energies in the files.
         length_unit_of_file: unit of the positions in the files.
         energy_reference: origin of the atomic reference energies, see `geozoo.data.AtomEnergies`.
         total_charge: total charges that occur, in elementary charges, if every structure has one.
         spin: spins that occur, if every structure has one.
+        label_keys: key of each target in the files; None in records of earlier versions.
+        periodic_structures: number of structures with a cell; None without any.
+        structures_without_forces: their number; None if all have forces.
+        structures_with_stress: their number; None without any.
     """
 
     files: Mapping[str, str] = field(default_factory=dict)
@@ -63,6 +67,10 @@ class StructureFiles(_Part):
     energy_reference: str = ""
     total_charge: list[float] | None = None
     spin: list[float] | None = None
+    label_keys: Mapping[str, str] | None = None
+    periodic_structures: int | None = None
+    structures_without_forces: int | None = None
+    structures_with_stress: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -151,6 +151,8 @@ class GeometricSpec(DataSpec):
         out_channels: scalar output channels.
         out_vectors: vector output channels.
         vector_fields: batch fields that rotate with the input, for rotation augmentation.
+        tensor_fields: batch fields of rank two ``[..., dim, dim]``, such as a stress, which rotate
+            on both axes.
         target: batch field that a task predicts by default.
         lattice: points along each axis if every graph is a regular grid of that shape in row-major
             order, such as an image; None for arbitrary points.
@@ -176,6 +178,7 @@ class GeometricSpec(DataSpec):
     out_channels: int = 0
     out_vectors: int = 0
     vector_fields: tuple[str, ...] = ()
+    tensor_fields: tuple[str, ...] = ()
     target: str = "y"
     lattice: tuple[int, ...] | None = None
     elements: tuple[int, ...] = ()

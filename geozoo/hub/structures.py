@@ -36,8 +36,9 @@ def structure_store(spec: GeometricSpec, structures: Sequence[Structure]) -> Gra
 
     Raises:
         ValueError: If the model needs other inputs or bonds that are not given, or an element,
-            charge or spin does not occur in the training data.
+            charge or spin does not occur in the training data, or a structure is periodic.
     """
+    _check_isolated(structures)
     check_states([structure.state for structure in structures], spec.record)
     if (inputs := inputs_of_qm9(spec.record)) is not None:
         return qm9_inputs(inputs, structures)
@@ -67,6 +68,15 @@ def structure_store(spec: GeometricSpec, structures: Sequence[Structure]) -> Gra
         "z": torch.from_numpy(numbers),
     }
     return GraphStore(torch.tensor([len(each.numbers) for each in structures]), node=node)
+
+
+def _check_isolated(structures: Sequence[Structure]) -> None:
+    for number, structure in enumerate(structures):
+        if structure.pbc is not None:
+            raise ValueError(
+                f"structure {number} is periodic (pbc {structure.pbc.tolist()}); periodic boundary "
+                "conditions are not supported. For a molecule in a large box, set ignore_cell=true"
+            )
 
 
 def _symbols(numbers: Iterable[int]) -> str:

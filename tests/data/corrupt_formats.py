@@ -174,9 +174,9 @@ def _frames(path: Path) -> None:
 
 
 def _read_frames(folder: Path) -> None:
-    from geozoo.data.molecules._ase_frames import FrameOptions, read_frames
+    from geozoo.data.molecules._frames import FrameOptions, read_frames
 
-    read_frames(folder / "frames.xyz", FrameOptions("eV", "angstrom", None, None, False))
+    read_frames({"train": folder / "frames.xyz"}, FrameOptions())
 
 
 def _molecules(path: Path) -> None:

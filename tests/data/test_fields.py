@@ -7,7 +7,7 @@ from typing import get_type_hints
 
 import pytest
 import torch
-from ase_samples import waters, write
+from ase_samples import silicon, waters, write
 from nbody_samples import write_official
 from qm9_samples import qm9, write_qm9
 from rmd17_samples import ethanol, make_arrays, write_unpacked
@@ -24,7 +24,7 @@ from geozoo.data import (
 from geozoo.data.batch import STRUCTURE
 
 LOADER = LoaderOptions(batch_size=4)
-SIZES = {"dim": (2, 3), "F": None, "V": (1,)}
+SIZES = {"dim": (2, 3), "F": None, "V": (1,), 3: (3,)}
 
 
 def rmd17(folder: Path) -> GraphDataModule:
@@ -34,6 +34,13 @@ def rmd17(folder: Path) -> GraphDataModule:
 
 def extxyz(folder: Path) -> GraphDataModule:
     return ExtXYZ(path=write(folder / "a.xyz", waters(20)), loader=LOADER)
+
+
+def crystals(folder: Path) -> GraphDataModule:
+    frames = [silicon(seed) for seed in range(20)]
+    del frames[0].calc.results["forces"], frames[1].calc.results["stress"]
+    frames[2].info["config_weight"] = 2.0
+    return ExtXYZ(path=write(folder / "a.xyz", frames), loader=LOADER)
 
 
 def nbody(folder: Path) -> GraphDataModule:
@@ -47,6 +54,7 @@ def molecules(folder: Path) -> GraphDataModule:
 
 
 SETS = {"rmd17": rmd17, "extxyz": extxyz, "qm9": molecules, "nbody": nbody}
+SETS |= {"crystals": crystals}
 SETS |= {"chirality": lambda folder: Chirality(loader=LOADER)}
 
 
@@ -59,6 +67,10 @@ def test_datasets_hold_to_the_register(
     batch = data.store.gather([0, 1])
     rows = {"node": batch.num_nodes, "graph": 2}
     known = [field for field in batch if field in FIELDS]
+    if name == "crystals":
+        optional = {"cell", "pbc", "stress", "has_forces", "has_stress", "weight"}
+        assert optional <= set(known)
+        assert set(known) <= data.spec.units.keys()
     assert {"pos", "x"} <= set(known)
     assert set(batch) - set(known) - set(STRUCTURE) <= {data.spec.target, "y"}
     for field in known:
@@ -74,7 +86,7 @@ def test_datasets_hold_to_the_register(
 def test_editors_are_told_the_fields() -> None:
     hints = get_type_hints(GraphBatch)
     for name, field in FIELDS.items():
-        axes = ["N" if field.level == "node" else "G", *field.shape]
+        axes = ["N" if field.level == "node" else "G", *map(str, field.shape)]
         assert hints[name].dim_str.split() == axes
         assert (hints[name].dtype.__name__ == "Float") == field.dtype.is_floating_point
     assert set(hints) - set(FIELDS) == set(STRUCTURE)

@@ -76,7 +76,7 @@ def test_training_logs_the_same_message(said, tmp_path: Path) -> None:
     frames = [atoms(seed, REF_energy=-3.0 - seed) for seed in range(10)]
     path = written(tmp_path / "a.xyz", frames)
     loader = LoaderOptions(batch_size=2)
-    _ = ExtXYZ(path=path, loader=loader, energy_key="REF_energy").spec
+    _ = ExtXYZ(path=path, loader=loader, labels={"energy_key": "REF_energy"}).spec
     assert said() == [
         "a.xyz: read: elements, positions, REF_energy, forces; not read: dipole, energy, stress"
     ]

@@ -1,4 +1,5 @@
 from ._ase_frames import Structure, read_structures, structure_of
+from ._frame_labels import LabelKeys
 from .bonds import bond_orders
 from .extxyz import ExtXYZ
 from .qm9 import QM9, QM9_TARGETS
@@ -9,6 +10,7 @@ from .units import KCAL_MOL_TO_MEV, energy_factor, length_factor
 __all__ = [
     "ExtXYZ",
     "KCAL_MOL_TO_MEV",
+    "LabelKeys",
     "QM9",
     "QM9Generation",
     "QM9_TARGETS",

@@ -1,10 +1,9 @@
-"""Reading structures with energies and forces through ASE; errors name the frame."""
+"""Reading structures through ASE; errors name the frame."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,45 +15,20 @@ from geozoo.data.molecules._electronic_states import (
     names_in,
     state_of,
 )
+from geozoo.data.molecules._frame_cells import cell_of, check_distances
 from geozoo.data.molecules._qm9_bonds import Bonds
 from geozoo.data.molecules._sdf_file import sdf_molecules
 from geozoo.data.molecules._unwrapping import unwrapped
-from geozoo.data.molecules.units import energy_factor, length_factor
+from geozoo.data.molecules.units import length_factor
 from geozoo.files.contents import report_contents
 
 if TYPE_CHECKING:
     from ase import Atoms
 
+#: Entry in which the parser keeps all nine numbers of a stress, of which ASE drops three.
+_FULL_STRESS = "_geozoo_stress"
 #: A label, and a duplicate of the energy: neither is reported as unread.
-_KNOWN = {"config_type", "free_energy"}
-#: Tolerance in meV for repeated energies of the same isolated atom.
-_SAME_ENERGY = 1e-3
-#: Smallest plausible distance between atoms in angstrom; less is an error of the file or its unit.
-_CLOSEST = 0.1
-
-
-@dataclass(frozen=True)
-class FrameOptions:
-    """How to interpret a structure file.
-
-    Attributes:
-        energy_unit: unit of the energies.
-        length_unit: unit of the positions; forces are in energy unit per length unit.
-        energy_key: key of the energy; ``None`` for the calculator's result.
-        forces_key: key of the forces; ``None`` for the calculator's result.
-        ignore_cell: treat periodic structures as isolated.
-    """
-
-    energy_unit: str
-    length_unit: str
-    energy_key: str | None
-    forces_key: str | None
-    ignore_cell: bool
-
-    def __post_init__(self) -> None:
-        """Validate the units before a long file is read."""
-        energy_factor(self.energy_unit)
-        length_factor(self.length_unit)
+KNOWN = {"config_type", "free_energy"}
 
 
 class Structure(NamedTuple):
@@ -62,11 +36,14 @@ class Structure(NamedTuple):
 
     Attributes:
         numbers: ``[N]`` atomic numbers.
-        pos: ``[N, 3]`` in angstrom.
+        pos: ``[N, 3]`` in angstrom; atoms of a periodic structure may lie outside its cell.
         periodic: original positions, cell and pbc if the cell is ignored; ``pos`` is then
             unwrapped, so that every molecule is in one piece.
         state: total charge and spin from the file, which no model here uses.
         bonds: bonds from the file; None if it has none.
+        cell: ``[3, 3]`` lattice vectors as rows, in angstrom; None for an isolated molecule, and
+            if the cell is ignored.
+        pbc: ``[3]`` whether the structure is periodic along each of them; None like ``cell``.
     """
 
     numbers: np.ndarray
@@ -74,86 +51,8 @@ class Structure(NamedTuple):
     periodic: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
     state: ElectronicState = UNSPECIFIED
     bonds: Bonds | None = None
-
-
-@dataclass(frozen=True)
-class Frames:
-    """Structures of one file in meV and angstrom, concatenated over atoms.
-
-    Attributes:
-        num_atoms: ``[S]``.
-        numbers: ``[N]`` atomic numbers.
-        pos: ``[N, 3]`` relative to the mean position of each structure.
-        forces: ``[N, 3]``.
-        energy: ``[S]``.
-        num_periodic: number of structures whose cell was ignored.
-        isolated: energies of isolated atoms by atomic number, from single-atom frames marked
-            ``config_type=IsolatedAtom``; these are not training structures.
-        states: charge and spin of each structure, as given in the file.
-    """
-
-    num_atoms: np.ndarray
-    numbers: np.ndarray
-    pos: np.ndarray
-    forces: np.ndarray
-    energy: np.ndarray
-    num_periodic: int
-    isolated: dict[int, float]
-    states: tuple[ElectronicState, ...] = ()
-
-
-def read_frames(path: Path, options: FrameOptions) -> Frames:
-    """Read and validate all structures of a file, and log which entries were read.
-
-    Raises:
-        ImportError: If ASE is not installed.
-        FileNotFoundError: If the file does not exist.
-        ValueError: If ASE cannot read the file, it has no structures, or a structure is periodic,
-            has no atoms, lacks energy or forces, contains NaN, or has coinciding atoms.
-    """
-    records, states = [], []
-    num_periodic = 0
-    isolated: dict[int, float] = {}
-    names: set[str] = set()
-    for number, atoms in enumerate(_atoms(path)):
-        where = f"{path}, frame {number}"
-        if _is_isolated(atoms):
-            _add_isolated(isolated, atoms, where, options)
-            continue
-        num_periodic += _check_cell(atoms, where, options)
-        records.append(_record(atoms, where, options))
-        states.append(state_of(atoms))
-        names |= names_in(atoms)
-    if not records:
-        raise ValueError(f"path: {path} contains no structures")
-    flat = {name: np.concatenate([record[name] for record in records]) for name in records[0]}
-    num_atoms = np.array([len(record["numbers"]) for record in records])
-    labels = (options.energy_key or "energy", options.forces_key or "forces")
-    read = ("elements", "positions", *labels)
-    report_contents(path.name, read, names - {*labels, *_KNOWN})
-    return Frames(
-        num_atoms=num_atoms, num_periodic=num_periodic, isolated=isolated, states=tuple(states),
-        **flat,
-    )  # fmt: skip
-
-
-def _is_isolated(atoms: Atoms) -> bool:
-    """Whether a frame is marked as an isolated atom, by the usual convention."""
-    marked = str(atoms.info.get("config_type", "")).replace("_", "").lower()
-    return len(atoms) == 1 and marked == "isolatedatom"
-
-
-def _add_isolated(known: dict[int, float], atoms: Atoms, where: str, options: FrameOptions) -> None:
-    energy = _look_up(atoms, "energy", options.energy_key, where)
-    number = int(atoms.numbers[0])
-    value = float(energy.reshape(-1)[0]) * energy_factor(options.energy_unit)
-    if not np.isfinite(value):
-        raise ValueError(f"{where}: the energy of an isolated atom must be finite, got {value}")
-    if abs(known.setdefault(number, value) - value) > _SAME_ENERGY:
-        raise ValueError(
-            f"{where}: the energy of the isolated atom {atoms.get_chemical_formula()} differs from "
-            f"that of an earlier frame: {value:.6g} and {known[number]:.6g} meV"
-        )
+    cell: np.ndarray | None = None
+    pbc: np.ndarray | None = None
 
 
 def read_structures(
@@ -170,19 +69,17 @@ def read_structures(
     Raises:
         ImportError: If ASE is not installed.
         FileNotFoundError: If the file does not exist.
-        ValueError: see `read_frames`.
+        ValueError: If ASE cannot read the file, it has no structures, or one of them is invalid,
+            see `structure_of`.
     """
-    options = FrameOptions("meV", length_unit, None, None, ignore_cell)
+    factor = length_factor(length_unit)
     found, names = [], set()
     for number, (atoms, bonds) in enumerate(_atoms_and_bonds(path)):
-        where = f"{path}, frame {number}"
-        is_periodic = _check_cell(atoms, where, options)
         names |= names_in(atoms)
         if length_unit != "angstrom":
-            factor = length_factor(length_unit)
             atoms.set_cell(np.asarray(atoms.cell) * factor)
             atoms.positions *= factor
-        structure = structure_of(atoms, where, ignore_cell=is_periodic)
+        structure = structure_of(atoms, f"{path}, frame {number}", ignore_cell=ignore_cell)
         found.append(structure._replace(bonds=bonds))
     if not found:
         raise ValueError(f"path: {path} contains no structures")
@@ -192,8 +89,10 @@ def read_structures(
             "across the cell boundary are missing", stacklevel=2,
         )  # fmt: skip
     has_bonds = any(structure.bonds is not None for structure in found)
-    read = ["elements", "positions", *(["bonds"] if has_bonds else [])]
-    report_contents(path.name, read, names - _KNOWN)
+    has_cell = any(structure.cell is not None for structure in found)
+    read = ["elements", "positions"]
+    read += [name for name, has in (("bonds", has_bonds), ("cell", has_cell)) if has]
+    report_contents(path.name, read, names - KNOWN)
     return found
 
 
@@ -202,39 +101,71 @@ def _atoms_and_bonds(path: Path) -> Iterator[tuple[Atoms, Bonds | None]]:
     if path.suffix.lower() == ".sdf":
         yield from sdf_molecules(path)
     else:
-        for atoms in _atoms(path):
+        for atoms in read_atoms(path):
             yield atoms, None
 
 
 def structure_of(atoms: Atoms, where: str, *, ignore_cell: bool = False) -> Structure:
-    """The validated elements and positions of an ASE structure, and its charge and spin.
+    """The validated elements, positions and cell of an ASE structure, and its charge and spin.
 
     Args:
         atoms: the structure; positions in angstrom.
         where: what messages call it.
-        ignore_cell: unwrap molecules across the cell boundary; False does not use the cell.
+        ignore_cell: treat a periodic structure as isolated; molecules across the cell boundary are
+            unwrapped.
 
     Raises:
-        ValueError: If there are no atoms, positions are not finite, atoms coincide, or an element
-            is unknown; the message begins with ``where``.
+        ValueError: If there are no atoms, positions or cell are not finite, the cell lacks a vector
+            or volume, atoms coincide, or an element is unknown; the message begins with ``where``.
     """
-    numbers, pos = atoms.numbers.astype(np.int64), np.asarray(atoms.positions, dtype=np.float64)
-    if len(atoms) == 0:
-        raise ValueError(f"{where} has no atoms")
-    if not np.isfinite(pos).all():
-        raise ValueError(f"{where}: pos contains NaN or infinite values")
-    _check_elements(numbers, where)
-    _check_distances(pos, where)
+    numbers, pos = checked_atoms(atoms, where)
     state = state_of(atoms)
     if not ignore_cell:
+        cell = cell_of(atoms, where)
+        check_distances(pos, where, cell)
+        if cell is None:
+            return Structure(numbers, pos, state=state)
+        return Structure(numbers, pos, state=state, cell=cell.vectors, pbc=cell.pbc)
+    check_distances(pos, where)
+    if not atoms.pbc.any():
         return Structure(numbers, pos, state=state)
-    cell, pbc = np.asarray(atoms.cell), np.asarray(atoms.pbc)
-    return Structure(numbers, unwrapped(numbers, pos, cell, pbc, where), (pos, cell, pbc), state)
+    vectors, pbc = np.asarray(atoms.cell), np.asarray(atoms.pbc)
+    molecules = unwrapped(numbers, pos, vectors, pbc, where)
+    return Structure(numbers, molecules, (pos, vectors, pbc), state)
 
 
-def _atoms(path: Path) -> Iterator[Atoms]:
+def checked_atoms(
+    atoms: Atoms, where: str, to_angstrom: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Atomic numbers and positions in angstrom.
+
+    Raises:
+        ValueError: If there are no atoms, an element is unknown, or a position is not finite.
+    """
+    if len(atoms) == 0:
+        raise ValueError(f"{where} has no atoms")
+    pos = np.asarray(atoms.positions, dtype=np.float64) * to_angstrom
+    if not np.isfinite(pos).all():
+        raise ValueError(f"{where}: pos contains NaN or infinite values")
+    numbers = atoms.numbers.astype(np.int64)
+    if (numbers < 1).any():
+        raise ValueError(f"{where}: atoms of unknown element (X) are not supported")
+    return numbers, pos
+
+
+def read_atoms(path: Path) -> Iterator[Atoms]:
+    """The structures of a file, one by one, as ASE reads them.
+
+    A stress with nine numbers in an extended-XYZ file stays a ``[3, 3]`` matrix.
+
+    Raises:
+        ImportError: If ASE is not installed.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If it is empty, or ASE cannot read it.
+    """
     try:
         from ase.io import iread
+        from ase.io.formats import filetype
     except ImportError as error:
         raise ImportError(
             'reading structure files requires ASE: pip install "geozoo[molecules]"'
@@ -244,88 +175,37 @@ def _atoms(path: Path) -> Iterator[Atoms]:
     if path.stat().st_size == 0:
         raise ValueError(f"path: {path} is empty")
     try:
+        kind = filetype(str(path), guess=True)
+        own: dict[str, Any] = {"properties_parser": _Header()} if kind == "extxyz" else {}
         # By default ASE parses what follows an @ in a name, such as water@300K.xyz, as an index.
-        yield from iread(str(path), index=":", do_not_split_by_at_sign=True)
+        for atoms in iread(str(path), ":", kind, do_not_split_by_at_sign=True, **own):
+            stress = atoms.info.pop(_FULL_STRESS, None)
+            if stress is not None:
+                atoms.calc.results["stress"] = stress
+            yield atoms
     except Exception as error:  # ASE's readers raise many different exceptions
         raise ValueError(f"path: ASE cannot read {path}: {error}") from error
 
 
-def _check_cell(atoms: Atoms, where: str, options: FrameOptions) -> bool:
-    """Whether the structure is periodic; an error unless ``ignore_cell`` is set."""
-    if not atoms.pbc.any():
-        return False
-    if not options.ignore_cell:
-        raise ValueError(
-            f"{where} is periodic (pbc {atoms.pbc.tolist()}); periodic boundary conditions are not "
-            "supported. For a molecule in a large box, set ignore_cell=true"
-        )
-    return True
+class _Header:
+    """Parses the second line of each frame of an extended-XYZ file."""
 
+    def __init__(self) -> None:
+        self._number = 0
 
-def _record(atoms: Atoms, where: str, options: FrameOptions) -> dict[str, np.ndarray]:
-    """One structure in meV and angstrom."""
-    if len(atoms) == 0:
-        raise ValueError(f"{where} has no atoms")
-    energy = _look_up(atoms, "energy", options.energy_key, where)
-    forces = _look_up(atoms, "forces", options.forces_key, where)
-    if energy.size != 1:
-        raise ValueError(f"{where}: the energy must be one number, got shape {energy.shape}")
-    if forces.shape != (len(atoms), 3):
-        raise ValueError(f"{where}: forces must have shape ({len(atoms)}, 3), got {forces.shape}")
-    to_mev, to_angstrom = energy_factor(options.energy_unit), length_factor(options.length_unit)
-    record = {
-        "numbers": atoms.numbers.astype(np.int64),
-        "pos": atoms.positions * to_angstrom,
-        "forces": forces * (to_mev / to_angstrom),
-        "energy": energy.reshape(1) * to_mev,
-    }
-    for name, values in record.items():
-        if not np.isfinite(values).all():
-            raise ValueError(f"{where}: {name} contains NaN or infinite values")
-    _check_elements(record["numbers"], where)
-    _check_distances(record["pos"], where)
-    if atoms.pbc.any():
-        cell = np.asarray(atoms.cell) * to_angstrom
-        record["pos"] = unwrapped(record["numbers"], record["pos"], cell, atoms.pbc, where)
-    return {**record, "pos": record["pos"] - record["pos"].mean(0)}
+    def __call__(self, line: str) -> dict[str, Any]:
+        """The entries of the line.
 
+        Raises:
+            ValueError: As in ASE; the message names the frame.
+        """
+        from ase.io.extxyz import key_val_str_to_dict
 
-def _check_elements(numbers: np.ndarray, where: str) -> None:
-    if (numbers < 1).any():
-        raise ValueError(f"{where}: atoms of unknown element (X) are not supported")
-
-
-def _look_up(atoms: Atoms, name: str, key: str | None, where: str) -> np.ndarray:
-    """A value from the calculator, ``atoms.info`` or ``atoms.arrays``.
-
-    ASE moves entries called ``energy`` or ``forces`` into the calculator, so that keys are also
-    looked up there.
-    """
-    results: Mapping[str, Any] = getattr(atoms.calc, "results", {})
-    sources = [results] if key is None else [atoms.info, atoms.arrays, results]
-    for source in sources:
-        value = source.get(key or name)
-        if value is not None:
-            try:
-                return np.asarray(value, dtype=np.float64)
-            except (ValueError, TypeError):
-                raise ValueError(f"{where}: {name} must be numeric, got {value!r}") from None
-    known = sorted({*atoms.info, *atoms.arrays, *results} - {"numbers", "positions"})
-    sought = f"with {name}_key={key!r}" if key else "from its calculator"
-    raise ValueError(
-        f"{where} has no {name} {sought}; available: {', '.join(known) or 'only positions'}. "
-        f"Set {name}_key to one of them"
-    )
-
-
-def _check_distances(pos: np.ndarray, where: str) -> None:
-    from scipy.spatial import cKDTree
-
-    pairs = cKDTree(pos).query_pairs(_CLOSEST, output_type="ndarray")
-    if len(pairs):
-        first, second = pairs[0].tolist()
-        distance = np.linalg.norm(pos[first] - pos[second])
-        raise ValueError(
-            f"{where}: atoms {first} and {second} are {distance:.2g} angstrom apart; "
-            "check the file and length_unit"
-        )
+        try:
+            entries: dict[str, Any] = key_val_str_to_dict(line)
+        except Exception as error:
+            raise ValueError(f"frame {self._number}: {error}") from error
+        self._number += 1
+        if "stress" in entries:
+            entries[_FULL_STRESS] = entries["stress"]
+        return entries

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from geozoo.data.batch import GraphBatch
 from geozoo.data.molecules.atom_energies import (
     COMPOSITIONS,
     AtomEnergies,
@@ -17,6 +18,23 @@ from geozoo.data.record import DataRecord
 from geozoo.data.scalers import energy_force_statistics
 from geozoo.data.spec import GeometricSpec
 from geozoo.data.store import GraphStore
+
+#: Energies that vary by less, relative to the largest, vary by rounding errors.
+_SMALLEST_SPREAD = 1e-12
+_UNITS = {
+    "pos": "angstrom",
+    "x": "1",
+    "z": "1",
+    "energy": "meV",
+    "forces": "meV/angstrom",
+    "cell": "angstrom",
+    "pbc": "1",
+    "stress": "meV/angstrom^3",
+    "has_forces": "1",
+    "has_stress": "1",
+    "weight": "1",
+    "frame": "1",
+}
 
 
 def energy_force_spec(
@@ -31,7 +49,8 @@ def energy_force_spec(
 
     Args:
         store: fields ``pos`` (angstrom), ``x`` (one column per species), ``z``, ``forces``
-            (meV/angstrom), and per graph ``energy`` (meV) and ``frame``.
+            (meV/angstrom), and per graph ``energy`` (meV) and ``frame``; optionally those of
+            periodic structures, see `geozoo.data.ExtXYZ`.
         train: ``[S]`` indices of the training split, from which statistics are computed.
         elements: atomic number of each column of ``x``; the specification has 0 for elements
             absent from the training split, which no model can have learned.
@@ -39,6 +58,13 @@ def energy_force_spec(
         atoms: atomic reference energies by element symbol. The shift is then per atom (0 for
             fitted energies, which leave no residual mean), so that energies are size-extensive;
             None: one shift for every graph, the mean energy.
+
+    The energy scale is the root mean square of the force components of training structures that
+    have forces. If none has, it is that of the energies per atom, after subtracting the reference
+    energies.
+
+    Raises:
+        ValueError: If neither determines a scale.
     """
     part = store.gather(train)
     return GeometricSpec(
@@ -46,29 +72,22 @@ def energy_force_spec(
         dim=3,
         in_channels=part.x.shape[1],
         out_channels=1,
-        vector_fields=("pos", "forces"),
+        vector_fields=("pos", "forces", *(("cell",) if "cell" in part else ())),
+        tensor_fields=("stress",) if "stress" in part else (),
         target="energy",
         elements=tuple(z if seen else 0 for z, seen in zip(elements, part.x.any(0), strict=True)),
-        units={
-            "pos": "angstrom",
-            "x": "1",
-            "z": "1",
-            "energy": "meV",
-            "forces": "meV/angstrom",
-            "frame": "1",
-        },
-        statistics=_statistics(store, train, elements, atoms),
+        units={name: unit for name, unit in _UNITS.items() if name in part},
+        statistics=_statistics(part, compositions_of(store)[train], elements, atoms),
         record=record,
     )
 
 
 def _statistics(
-    store: GraphStore, train: Tensor, elements: tuple[int, ...], atoms: AtomEnergies | None
+    part: GraphBatch, compositions: Tensor, elements: tuple[int, ...], atoms: AtomEnergies | None
 ) -> dict[str, Any]:
-    part = store.gather(train)
-    found = energy_force_statistics(part.energy, part.forces)
-    compositions = compositions_of(store)[train]
+    """Statistics of the training structures, forces of those that have forces."""
     if atoms is None or atoms.kind == "none":
+        found = _shift_and_scale(part, part.energy - part.energy.mean(), compositions)
         # A shift per graph is valid for these compositions only, not for their sums or differences.
         return {**found, COMPOSITIONS: compositions.unique(dim=0).to(torch.int64).tolist()}
     from ase.data import chemical_symbols
@@ -76,4 +95,30 @@ def _statistics(
     values = [atoms.values.get(chemical_symbols[z], 0.0) if z else 0.0 for z in elements]
     rest = part.energy - compositions @ torch.tensor(values, dtype=torch.float64)
     per_atom = 0.0 if atoms.kind == "fitted" else shift_per_atom(compositions, rest)
+    rest = rest - per_atom * compositions.sum(1)
+    found = _shift_and_scale(part, rest, compositions)
     return {**found, "energy_shift": 0.0, "energy_shift_per_atom": per_atom, **atoms.statistics}
+
+
+def _shift_and_scale(part: GraphBatch, rest: Tensor, compositions: Tensor) -> dict[str, float]:
+    """Shift and scale from forces; without any, the scale from energies per atom.
+
+    Args:
+        part: the training structures.
+        rest: ``[S]`` energies minus everything that a potential adds to its network.
+        compositions: ``[S, C]`` number of atoms of each element.
+    """
+    if "has_forces" not in part:
+        return energy_force_statistics(part.energy, part.forces)
+    known = part.has_forces
+    if bool(known.any()):
+        return energy_force_statistics(part.energy, part.forces[known[part.batch]])
+    per_atom = rest / compositions.sum(1)
+    scale = float(per_atom.square().mean().sqrt())
+    if not scale > _SMALLEST_SPREAD * float(part.energy.abs().max()):
+        raise ValueError(
+            "the training structures have no forces, and their energies per atom do not vary "
+            "beyond the reference energies: they cannot determine the energy scale. Add structures "
+            "with other energies, or with forces"
+        )
+    return {"energy_shift": float(part.energy.mean()), "energy_scale": scale}

@@ -1,28 +1,30 @@
-"""User-supplied structures with energies and forces."""
+"""User-supplied structures with energies, forces and stresses."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from geozoo.checks import check_seed
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
-from geozoo.data.molecules._ase_frames import FrameOptions, Frames, read_frames
-from geozoo.data.molecules._electronic_states import (
-    ElectronicState,
-    check_training_states,
-    recorded_states,
+from geozoo.data.molecules._electronic_states import check_training_states, recorded_states
+from geozoo.data.molecules._element_columns import (
+    by_symbol,
+    elements_of,
+    symbols,
+    warn_of_unseen_species,
+    with_columns,
 )
 from geozoo.data.molecules._energies_forces import energy_force_spec
+from geozoo.data.molecules._frame_labels import LabelKeys
+from geozoo.data.molecules._frames import FrameOptions, Frames, read_frames
+from geozoo.data.molecules._structure_paths import StructurePaths
 from geozoo.data.molecules.atom_energies import (
     AtomEnergies,
     checked_atom_energies,
@@ -31,8 +33,9 @@ from geozoo.data.molecules.atom_energies import (
 )
 from geozoo.data.molecules.units import energy_factor
 from geozoo.data.record import DataRecord, StructureFiles
-from geozoo.data.splits import random_split, split_hash
+from geozoo.data.splits import split_hash
 from geozoo.data.store import GraphStore
+from geozoo.options import grouped
 
 Reference = Literal["auto", "none", "atoms", "given", "isolated"]
 _FRACTIONS = {"train": 0.8, "val": 0.1, "test": 0.1}
@@ -41,30 +44,40 @@ _FRACTIONS = {"train": 0.8, "val": 0.1, "test": 0.1}
 class ExtXYZ(GraphDataModule):
     """Structures from an extended-XYZ file, or any other file that ASE reads.
 
-    Isolated molecules of any composition. Graphs are complete, so a batch has no ``edge_index``.
-    Energies and forces are converted to meV and meV/angstrom.
+    Molecules and periodic structures of any composition; one file may hold both. A batch has no
+    ``edge_index``. Energies are converted to meV, lengths to angstrom.
 
-    ========== ========== ======= ==========================================================
-    field      shape      dtype   meaning
-    ========== ========== ======= ==========================================================
-    ``pos``    ``[N, 3]`` float32 position in angstrom, relative to the mean of the frame
-    ``x``      ``[N, S]`` float32 one-hot species, in the order of ``species``
-    ``z``      ``[N]``    int64   atomic number
-    ``energy`` ``[G]``    float64 total energy in meV
-    ``forces`` ``[N, 3]`` float32 forces in meV/angstrom
-    ``frame``  ``[G]``    int64   frame index, counted over all files
-    ========== ========== ======= ==========================================================
+    ============== ============= ======= ==========================================================
+    field          shape         dtype   meaning
+    ============== ============= ======= ==========================================================
+    ``pos``        ``[N, 3]``    float32 position in angstrom, relative to the mean of the frame;
+                                         atoms may lie outside the cell
+    ``x``          ``[N, S]``    float32 one-hot species, in the order of ``species``
+    ``z``          ``[N]``       int64   atomic number
+    ``energy``     ``[G]``       float64 total energy in meV
+    ``forces``     ``[N, 3]``    float32 forces in meV/angstrom
+    ``frame``      ``[G]``       int64   frame index, counted over all files
+    ``cell``       ``[G, 3, 3]`` float64 lattice vectors as rows in angstrom, zero without
+    ``pbc``        ``[G, 3]``    bool    whether periodic along each lattice vector
+    ``stress``     ``[G, 3, 3]`` float64 stress in meV/angstrom^3, negative under compression
+    ``has_forces`` ``[G]``       bool    whether the forces are known; they are 0 otherwise
+    ``has_stress`` ``[G]``       bool    whether the stress is known; it is 0 otherwise
+    ``weight``     ``[G]``       float32 weight in the loss (``config_weight``), 1 by default
+    ============== ============= ======= ==========================================================
+
+    ``cell`` and ``pbc`` exist if a structure is periodic, ``stress`` and ``has_stress`` if one has
+    a stress, ``has_forces`` if one has no forces, and ``weight`` if one has a weight.
 
     Args:
         path: the training file; splits without a file of their own are taken from it.
         loader: batch sizes, shuffling and device placement.
         val_path: the validation file.
-        test_path: the test file.
+        test_path: the test file, or a list of files: the test split is their union, and
+            `test_parts` holds the structures of each.
         energy_unit: ``eV``, ``meV``, ``kcal/mol``, ``kJ/mol`` or ``hartree``.
-        length_unit: ``angstrom`` or ``bohr``; forces are in energy unit per length unit.
-        energy_key: key of the energy in the file; ``None`` for the calculator's result, where
-            ASE stores an entry called ``energy``.
-        forces_key: key of the forces in the file, in the same way.
+        length_unit: ``angstrom`` or ``bohr``; forces are in energy unit per length unit, stresses
+            in energy unit per cubic length unit.
+        labels: keys of energy, forces and stress in the files, see `LabelKeys`.
         species: chemical symbols of the one-hot columns of ``x``, ``X`` for an empty column;
             ``None`` for the elements that occur, by atomic number. Fine-tuning and testing of a
             trained model use its columns automatically.
@@ -88,17 +101,17 @@ class ExtXYZ(GraphDataModule):
             refer to the same file.
     """
 
+    @grouped("labels")
     def __init__(
         self,
         *,
         path: str | Path,
         loader: LoaderOptions,
         val_path: str | Path | None = None,
-        test_path: str | Path | None = None,
+        test_path: str | Path | Sequence[str | Path] | None = None,
         energy_unit: str = "eV",
         length_unit: str = "angstrom",
-        energy_key: str | None = None,
-        forces_key: str | None = None,
+        labels: LabelKeys = LabelKeys(),  # noqa: B008
         species: Sequence[str] | None = None,
         energy_reference: Reference = "auto",
         atom_energies: Mapping[str, float] | None = None,
@@ -107,7 +120,7 @@ class ExtXYZ(GraphDataModule):
         ignore_cell: bool = False,
     ) -> None:
         super().__init__(loader)
-        self.options = FrameOptions(energy_unit, length_unit, energy_key, forces_key, ignore_cell)
+        self.options = FrameOptions(energy_unit, length_unit, labels, ignore_cell)
         if energy_reference not in get_args(Reference):
             raise ValueError(
                 f"energy_reference must be one of {get_args(Reference)}, got {energy_reference!r}"
@@ -119,7 +132,7 @@ class ExtXYZ(GraphDataModule):
                 f"atom_energies cannot be combined with energy_reference={energy_reference}"
             )
         self.atom_energies = None if atom_energies is None else dict(atom_energies)
-        self.paths = _paths({"train": path, "val": val_path, "test": test_path})
+        self.paths = StructurePaths.of(path, val_path, test_path)
         self.fractions = _check_fractions(fractions or _FRACTIONS)
         self.species = None if species is None else list(species)
         self.energy_reference = energy_reference
@@ -127,39 +140,26 @@ class ExtXYZ(GraphDataModule):
 
     def load(self) -> LoadedData:
         """Read all files; statistics come from the training split."""
-        _check_there(self.paths)
-        parts = {part: read_frames(path, self.options) for part, path in self.paths.items()}
-        frames = _join(parts.values())
-        if frames.num_periodic:
+        self.paths.check_there()
+        frames = read_frames(self.paths.files, self.options)
+        if frames.num_ignored:
             warnings.warn(
-                f"{frames.num_periodic} periodic structures are treated as isolated: interactions "
+                f"{frames.num_ignored} periodic structures are treated as isolated: interactions "
                 "across the cell boundary are missing", stacklevel=2,
             )  # fmt: skip
         check_training_states(frames.states)
-        splits = self._splits({part: len(each.energy) for part, each in parts.items()})
-        elements = _elements_of(frames, self.species)
-        store = _make_store(frames, elements)
-        _warn_of_unseen_species(store, splits["train"], elements)
-        atoms = self._atom_energies(store, splits["train"], elements, frames.isolated)
-        record = self._record(splits, _symbols(elements), atoms.kind, frames.states)
+        splits = self.paths.divided(frames.sizes, self.fractions, self.split_seed)
+        elements = elements_of(frames.store, self.species)
+        store = with_columns(frames.store, elements)
+        warn_of_unseen_species(store, splits["train"], elements)
+        isolated = frames.isolated["train"]
+        atoms = self._atom_energies(store, splits["train"], elements, isolated)
+        record = self._record(splits, symbols(elements), atoms.kind, frames)
         spec = energy_force_spec(
             store, splits["train"], elements=elements, record=record, atoms=atoms
         )
-        return LoadedData(store, splits, spec)
-
-    def _splits(self, counts: Mapping[str, int]) -> dict[str, Tensor]:
-        """Whole files if a split has one, a seeded random split of the training file otherwise."""
-        cut = {part: size for part, size in self.fractions.items() if part not in counts}
-        cut = {"train": self.fractions["train"], **cut}
-        total = sum(cut.values())
-        ratios = {part: size / total for part, size in cut.items()}
-        splits = random_split(counts["train"], ratios, seed=self.split_seed)
-        start = 0
-        for part, count in counts.items():
-            if part != "train":
-                splits[part] = torch.arange(start, start + count)
-            start += count
-        return splits
+        parts = self.paths.test_parts(frames.sizes)
+        return LoadedData(store, splits, spec, parts)
 
     def _atom_energies(
         self,
@@ -170,7 +170,7 @@ class ExtXYZ(GraphDataModule):
     ) -> AtomEnergies:
         """Reference energies of all elements that occur."""
         occurring = store.node["x"].any(0).tolist()
-        species = _symbols([z for z, is_there in zip(elements, occurring, strict=True) if is_there])
+        species = symbols([z for z, is_there in zip(elements, occurring, strict=True) if is_there])
         wanted = self.energy_reference
         if wanted == "none":
             return AtomEnergies({}, "none")
@@ -182,58 +182,44 @@ class ExtXYZ(GraphDataModule):
             return AtomEnergies(values, "given")
         if isolated and wanted in ("auto", "isolated"):
             values = checked_atom_energies(
-                _by_symbol(isolated), species, 1.0,
+                by_symbol(isolated), species, 1.0,
                 argument="the isolated atoms of the training file",
             )  # fmt: skip
             return AtomEnergies(values, "isolated atoms")
         if wanted == "isolated":
             raise ValueError(
                 "energy_reference=isolated requires single-atom frames with "
-                f"config_type=IsolatedAtom in {self.paths['train']}"
+                f"config_type=IsolatedAtom in {self.paths.files['train']}"
             )
         fit = fit_atom_energies(compositions_of(store)[train], store.graph["energy"][train])
-        pairs = zip(_symbols(elements), fit.tolist(), strict=True)
+        pairs = zip(symbols(elements), fit.tolist(), strict=True)
         return AtomEnergies({name: value for name, value in pairs if name in species}, "fitted")
 
     def _record(
-        self,
-        splits: Mapping[str, Tensor],
-        species: Sequence[str],
-        kind: str,
-        states: Sequence[ElectronicState],
+        self, splits: Mapping[str, Tensor], species: Sequence[str], kind: str, frames: Frames
     ) -> DataRecord:
-        hashes = {part: _file_hash(path) for part, path in self.paths.items()}
+        count = len(frames.store)
         structures = StructureFiles(
-            files={part: path.name for part, path in self.paths.items()},
-            file_hashes=hashes,
+            files=self.paths.names,
+            file_hashes=self.paths.hashes,
             species=list(species),
             energy_unit_of_file=self.options.energy_unit,
             length_unit_of_file=self.options.length_unit,
             energy_reference=kind,
-            **recorded_states(states),
+            label_keys=dict(frames.keys),
+            periodic_structures=frames.count("cell") or None,
+            structures_without_forces=count - frames.count("forces") or None,
+            structures_with_stress=frames.count("stress") or None,
+            **recorded_states(frames.states),
         )
+        is_given = self.paths.splits == set(splits)
         return DataRecord(
             dataset="extxyz",
-            split=f"seed {self.split_seed}" if len(self.paths) < 3 else "separate files",
+            split="separate files" if is_given else f"seed {self.split_seed}",
             split_hash=split_hash(splits),
             structures=structures,
             sizes={part: len(index) for part, index in splits.items()},
         )
-
-
-def _paths(given: Mapping[str, str | Path | None]) -> dict[str, Path]:
-    paths = {part: Path(path).expanduser() for part, path in given.items() if path is not None}
-    resolved = [path.resolve() for path in paths.values()]
-    if len(set(resolved)) < len(resolved):
-        raise ValueError(f"path, val_path and test_path must be different files, got {paths}")
-    return paths
-
-
-def _check_there(paths: Mapping[str, Path]) -> None:
-    for part, path in paths.items():
-        if not path.is_file():
-            argument = "path" if part == "train" else f"{part}_path"
-            raise FileNotFoundError(f"{argument}: there is no file {path}")
 
 
 def _check_fractions(fractions: Mapping[str, int | float]) -> dict[str, float]:
@@ -243,84 +229,3 @@ def _check_fractions(fractions: Mapping[str, int | float]) -> dict[str, float]:
             f"fractions must be a positive number for each of train, val and test, got {values}"
         )
     return values
-
-
-def _join(parts: Any) -> Frames:
-    parts = list(parts)
-    names = ("num_atoms", "numbers", "pos", "forces", "energy")
-    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    periodic = sum(part.num_periodic for part in parts)
-    states = tuple(state for part in parts for state in part.states)
-    return Frames(num_periodic=periodic, isolated=parts[0].isolated, states=states, **joined)
-
-
-def _elements_of(frames: Frames, species: Sequence[str] | None) -> tuple[int, ...]:
-    """Atomic numbers of the columns: of the given symbols, or sorted, of those that occur."""
-    if species is None:
-        return tuple(np.unique(frames.numbers).tolist())
-    from ase.data import atomic_numbers
-
-    unknown = [symbol for symbol in species if symbol not in atomic_numbers]
-    named = [symbol for symbol in species if symbol != "X"]
-    if unknown or len(set(named)) < len(named) or not named:
-        raise ValueError(f"species must be distinct chemical symbols, got {list(species)}")
-    return tuple(atomic_numbers[symbol] for symbol in species)
-
-
-def _make_store(frames: Frames, elements: Sequence[int]) -> GraphStore:
-    """A store of all frames, with a one-hot column for each element."""
-    missing = sorted(set(frames.numbers.tolist()) - {z for z in elements if z})
-    if missing:
-        raise ValueError(
-            f"species must contain all elements in the files; missing: {_symbols(missing)}, got "
-            f"{_symbols(elements)}"
-        )
-    column = torch.zeros(max(elements) + 1, dtype=torch.int64)
-    column[list(elements)] = torch.arange(len(elements))
-    z = torch.from_numpy(frames.numbers)
-    with np.errstate(over="ignore"):  # overflow gives inf, which is rejected later
-        pos, forces = (part.astype(np.float32) for part in (frames.pos, frames.forces))
-    node = {
-        "pos": torch.from_numpy(pos),
-        "x": torch.nn.functional.one_hot(column[z], len(elements)).to(torch.float32),
-        "z": z,
-        "forces": torch.from_numpy(forces),
-    }
-    energy = torch.from_numpy(frames.energy)
-    graph = {"energy": energy, "frame": torch.arange(len(energy))}
-    return GraphStore(torch.from_numpy(frames.num_atoms), node=node, graph=graph)
-
-
-def _symbols(elements: Sequence[int]) -> list[str]:
-    """Chemical symbols; ``X`` for a column without an element."""
-    from ase.data import chemical_symbols
-
-    return [chemical_symbols[number] for number in elements]
-
-
-def _by_symbol(energies: Mapping[int, float]) -> dict[str, float]:
-    from ase.data import chemical_symbols
-
-    return {chemical_symbols[number]: value for number, value in energies.items()}
-
-
-def _warn_of_unseen_species(store: GraphStore, train: Tensor, elements: Sequence[int]) -> None:
-    species = _symbols(elements)
-    seen = store.gather(train).x.any(0)
-    used = store.node["x"].any(0)
-    unseen = [
-        name
-        for name, s, u in zip(species, seen.tolist(), used.tolist(), strict=True)
-        if u and not s
-    ]
-    if unseen:
-        warnings.warn(
-            f"validation or test structures contain {', '.join(unseen)}, which the training split "
-            "lacks",
-            stacklevel=3,
-        )
-
-
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]

@@ -134,15 +134,19 @@ def test_named_keys(tmp_path: Path) -> None:
         atoms.info["dft_energy"], atoms.arrays["dft_forces"] = results["energy"], results["forces"]
         structures.append(atoms)
     path = write(tmp_path / "named.xyz", structures)
-    module = read(path, energy_key="dft_energy", forces_key="dft_forces")
+    keys = {"energy_key": "dft_energy", "forces_key": "dft_forces"}
+    module = read(path, labels=keys)
     expected = 1e3 * structures[0].info["dft_energy"]
     assert module.store.graph["energy"][0].item() == pytest.approx(expected, rel=1e-7)
+    with pytest.warns(FutureWarning, match=r"energy_key, forces_key are now labels\.energy_key"):
+        former = read(path, **keys)
+    assert former.spec == module.spec
     with pytest.raises(
-        ValueError, match="frame 0 has no energy from its calculator; available: dft_e"
+        ValueError, match="frame 0 has no energy with energy_key='e'; .*dft_e.* Set"
     ):
-        read(path)
-    with pytest.raises(ValueError, match="no forces with forces_key='f'; .*Set forces_key"):
-        read(path, energy_key="dft_energy", forces_key="f")
+        read(path, labels={"energy_key": "e"})
+    with pytest.raises(ValueError, match="no structure has forces with forces_key='f'. Set"):
+        read(path, labels={"energy_key": "dft_energy", "forces_key": "f"})
 
 
 def mixed() -> list:
@@ -220,20 +224,20 @@ def test_a_constrained_atom_keeps_its_force(tmp_path: Path) -> None:
 
 def periodic() -> object:
     atoms = structure()
+    calc = atoms.calc
     atoms.cell, atoms.pbc = 10 * np.eye(3), [True, False, True]
+    atoms.calc = calc  # of these positions, whatever the cell
     return atoms
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda: structure(energy=None), "has no energy from its calculator; available: forces"),
-        (lambda: structure(forces=None), "has no forces from its calculator; available: energy"),
+        (lambda: structure(energy=None), "no energy as 'energy', .*; available: forces; forces w"),
         (lambda: structure(energy=np.nan), "energy contains NaN or infinite"),
         (lambda: structure(forces=np.full((3, 3), np.inf)), "forces contains NaN or infinite"),
         (lambda: structure(("HHH", np.eye(3)[[0, 1, 0]]), noise=0.0), "atoms 0 and 2 are 0 angst"),
         (lambda: structure(("XHH", WATER[1])), "atoms of unknown element"),
-        (periodic, r"is periodic \(pbc \[True, False, True\]\).*ignore_cell=true"),
     ],
 )
 def test_wrong_structures_are_reported(tmp_path: Path, wrong, message: str) -> None:

@@ -1,0 +1,285 @@
+"""Energies, forces, stresses and weights of structures: keys, units and checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from geozoo.data.molecules._frame_cells import Cell
+from geozoo.data.molecules.units import energy_factor, length_factor
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+#: Value of a key for a target that is not to be read.
+NOT_READ = "none"
+#: Weight of a structure in the loss, by the convention of MACE.
+WEIGHT = "config_weight"
+#: Keys looked for if none is given, in this order.
+CANDIDATES = {
+    "energy": ("energy", "REF_energy", "dft_energy"),
+    "forces": ("forces", "REF_forces", "dft_forces", "force"),
+    "stress": (
+        "stress", "REF_stress", "dft_stress",
+        "virial", "virials", "REF_virial", "REF_virials", "dft_virial", "dft_virials",
+    ),
+}  # fmt: skip
+#: Relative and absolute tolerance (eV, angstrom) for two entries with the same values.
+_SAME = {"energy": (1e-8, 1e-4), "forces": (1e-4, 1e-4), "stress": (1e-3, 1e-6)}
+#: Asymmetry of a stress relative to its largest component, and in meV/angstrom^3: rounding.
+_ASYMMETRY, _ROUNDING = 1e-3, 1e-3
+_VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
+
+
+@dataclass(frozen=True)
+class LabelKeys:
+    """Keys of the targets in structure files.
+
+    ``None`` uses the result of ASE's calculator, where ASE stores entries called ``energy``,
+    ``forces`` and ``stress``; without it, ``REF_energy``, ``REF_forces``, ``REF_stress`` or
+    ``REF_virials``, then ``dft_energy`` and ``dft_forces``. The log reports which were used. All
+    structures of all files use the same keys.
+
+    Attributes:
+        energy_key: key of the energy.
+        forces_key: key of the forces.
+        stress_key: key of the stress, in the sign of ASE (negative under compression); ``"none"``:
+            no stress is read.
+        virial_key: key of the virial, instead of a stress: the stress is minus the virial divided
+            by the volume.
+
+    Raises:
+        ValueError: If both a stress and a virial are given.
+    """
+
+    energy_key: str | None = None
+    forces_key: str | None = None
+    stress_key: str | None = None
+    virial_key: str | None = None
+
+    def __post_init__(self) -> None:
+        """Validate the keys."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not None and (not isinstance(value, str) or not value):
+                raise ValueError(f"{field.name} must be the name of an entry, got {value!r}")
+        if self.stress_key is not None and self.virial_key is not None:
+            raise ValueError(
+                "stress_key and virial_key cannot both be given: the stress is computed from the "
+                "virial"
+            )
+
+    def of(self, target: str) -> str | None:
+        """The given key of ``energy``, ``forces`` or ``stress``."""
+        given = getattr(self, f"{target}_key")
+        return self.virial_key if given is None and target == "stress" else given
+
+
+class Labels(NamedTuple):
+    """The targets of a structure in meV and angstrom; None without them.
+
+    Attributes:
+        energy: total energy.
+        forces: ``[N, 3]``.
+        stress: ``[3, 3]``, symmetric, in meV per cubic angstrom.
+        weight: weight of the structure in the loss.
+    """
+
+    energy: float
+    forces: np.ndarray | None
+    stress: np.ndarray | None
+    weight: float | None
+
+
+class LabelReader:
+    """Reads the targets of many structures, under the same keys for all.
+
+    Args:
+        keys: the given keys.
+        energy_unit: unit of the energies.
+        length_unit: unit of the positions.
+
+    Attributes:
+        taken: the key of each target that occurred so far.
+    """
+
+    def __init__(self, keys: LabelKeys, energy_unit: str, length_unit: str) -> None:
+        self.keys = keys
+        self.taken: dict[str, str] = {}
+        self._to_mev, self._to_angstrom = energy_factor(energy_unit), length_factor(length_unit)
+
+    def energy(self, atoms: Atoms, where: str) -> float:
+        """The energy of a structure in meV.
+
+        Raises:
+            ValueError: If there is none, or it is not one finite number.
+        """
+        found = self._find(atoms, "energy", where, None)
+        if found is None:
+            raise ValueError(_no_energy(atoms, where, self.keys.energy_key))
+        if not np.isfinite(found).all():
+            raise ValueError(f"{where}: energy contains NaN or infinite values")
+        return float(found) * self._to_mev
+
+    def read(self, atoms: Atoms, where: str, cell: Cell | None, *, with_stress: bool) -> Labels:
+        """All targets of a structure.
+
+        Args:
+            atoms: the structure.
+            where: what messages call it.
+            cell: its cell in angstrom; None for an isolated structure.
+            with_stress: whether a stress is read; False if the cell is ignored.
+
+        Raises:
+            ValueError: If it has no energy, a value is not finite or has the wrong shape, a stress
+                is asymmetric or has no volume, or entries contradict each other.
+        """
+        energy = self.energy(atoms, where)
+        forces = self._find(atoms, "forces", where, cell)
+        if forces is not None:
+            _check_finite(forces, "forces", where)
+            forces = forces * (self._to_mev / self._to_angstrom)
+        stress = self._find(atoms, "stress", where, cell) if with_stress else None
+        return Labels(energy, forces, stress, _weight(atoms, where))
+
+    def check_given(self) -> None:
+        """Check that every given key occurred in some structure.
+
+        Raises:
+            ValueError: If one did not.
+        """
+        for target in CANDIDATES:
+            key = self.keys.of(target)
+            if key not in (None, NOT_READ) and target not in self.taken:
+                option = "virial_key" if key == self.keys.virial_key else f"{target}_key"
+                raise ValueError(
+                    f"no structure has {target} with {option}={key!r}. Set {option} to the name "
+                    "of an entry, or to null"
+                )
+
+    def _find(self, atoms: Atoms, target: str, where: str, cell: Cell | None) -> np.ndarray | None:
+        """The value of a target as in the file (a stress: in meV and angstrom)."""
+        given = self.keys.of(target)
+        if given == NOT_READ:
+            return None
+        results: Mapping[str, Any] = getattr(atoms.calc, "results", {})
+        sources = [results, atoms.info, atoms.arrays]
+        if given is not None:
+            sources = [atoms.info, atoms.arrays, results]
+        present: dict[str, np.ndarray] = {}
+        for key in CANDIDATES[target] if given is None else (given,):
+            value = next((source[key] for source in sources if source.get(key) is not None), None)
+            if value is not None:
+                checked = self._checked(value, target, key, len(atoms), where, cell)
+                present |= {} if checked is None else {key: checked}
+        if not present:
+            return None
+        key = self.taken.setdefault(target, next(iter(present)))
+        if key not in present:
+            raise ValueError(
+                f"{where} has {target} as {_listed(present)}, but earlier structures as {key!r}: "
+                f"all structures of all files must use one key; set {target}_key to it"
+            )
+        self._check_same(present, target, where)
+        return present[key]
+
+    def _checked(
+        self, value: Any, target: str, key: str, num_atoms: int, where: str, cell: Cell | None
+    ) -> np.ndarray | None:
+        array = _number(value, key, where)
+        if target == "stress":
+            return self._stress(array, key, where, cell)
+        if target == "energy" and array.size != 1:
+            raise ValueError(f"{where}: {key} must be one number, got shape {array.shape}")
+        if target == "forces" and array.shape != (num_atoms, 3):
+            raise ValueError(f"{where}: {key} must have shape ({num_atoms}, 3), got {array.shape}")
+        return array.reshape(()) if target == "energy" else array
+
+    def _stress(
+        self, array: np.ndarray, key: str, where: str, cell: Cell | None
+    ) -> np.ndarray | None:
+        """A stress or virial as a symmetric stress in meV/angstrom^3; None for a void one."""
+        _check_finite(array, key, where)
+        if cell is None and not array.any():
+            return None  # what some programs write for an isolated molecule
+        volume = None if cell is None else cell.volume
+        if volume is None:
+            kind = "not periodic" if cell is None else "not periodic in three directions"
+            raise ValueError(
+                f"{where} has a stress ({key}), but is {kind}, so it has no volume and no stress. "
+                "Set stress_key=none to read no stress"
+            )
+        matrix = _matrix(array, key, where)
+        given = self.keys.of("stress")
+        is_virial = "virial" in key if given is None else self.keys.virial_key is not None
+        factor = -self._to_mev / volume if is_virial else self._to_mev / self._to_angstrom**3
+        stress = matrix * factor
+        if np.abs(stress - stress.T).max() > _ROUNDING + _ASYMMETRY * np.abs(stress).max():
+            raise ValueError(
+                f"{where}: {key} must be symmetric, got {matrix.tolist()}. Set stress_key=none to "
+                "read no stress"
+            )
+        return (stress + stress.T) / 2
+
+    def _check_same(self, present: Mapping[str, np.ndarray], target: str, where: str) -> None:
+        (first, value), *others = present.items()
+        relative, absolute = _SAME[target]
+        absolute *= 1e3 if target == "stress" else 1.0
+        for key, other in others:
+            if not np.allclose(other, value, rtol=relative, atol=absolute, equal_nan=True):
+                raise ValueError(
+                    f"{where}: {first} and {key} are both {target} and differ (by up to "
+                    f"{np.abs(other - value).max():.3g}). Set {target}_key to the one to train on"
+                )
+
+
+def _number(value: Any, key: str, where: str) -> np.ndarray:
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (ValueError, TypeError):
+        raise ValueError(f"{where}: {key} must be numeric, got {value!r}") from None
+
+
+def _check_finite(array: np.ndarray, name: str, where: str) -> None:
+    if not np.isfinite(array).all():
+        raise ValueError(f"{where}: {name} contains NaN or infinite values")
+
+
+def _matrix(array: np.ndarray, key: str, where: str) -> np.ndarray:
+    """``[3, 3]`` from nine numbers, or six in Voigt order (xx, yy, zz, yz, xz, xy)."""
+    if array.size == 9:
+        return array.reshape(3, 3)
+    if array.shape != (6,):
+        raise ValueError(f"{where}: {key} must have 9 or 6 numbers, got shape {array.shape}")
+    matrix = np.zeros((3, 3))
+    matrix[_VOIGT] = array
+    matrix.T[_VOIGT] = array
+    return matrix
+
+
+def _weight(atoms: Atoms, where: str) -> float | None:
+    value = atoms.info.get(WEIGHT)
+    if value is None:
+        return None
+    number = _number(value, WEIGHT, where)
+    if number.size != 1 or not 0 < float(number.reshape(())) < np.inf:
+        raise ValueError(f"{where}: {WEIGHT} must be a positive finite number, got {value!r}")
+    return float(number.reshape(()))
+
+
+def _no_energy(atoms: Atoms, where: str, key: str | None) -> str:
+    results: Mapping[str, Any] = getattr(atoms.calc, "results", {})
+    known = sorted({*atoms.info, *atoms.arrays, *results} - {"numbers", "positions"})
+    sought = f"with energy_key={key!r}" if key else f"as {_listed(CANDIDATES['energy'])}"
+    forces = "; forces without an energy cannot be used" if "forces" in known else ""
+    return (
+        f"{where} has no energy {sought}; available: {', '.join(known) or 'only positions'}"
+        f"{forces}. Set energy_key to one of them"
+    )
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(repr(name) for name in names)

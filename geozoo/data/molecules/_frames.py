@@ -1,0 +1,259 @@
+"""The structures of some files with their targets, as one store."""
+
+from __future__ import annotations
+
+import logging
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from geozoo.data.molecules._ase_frames import KNOWN, checked_atoms, read_atoms
+from geozoo.data.molecules._electronic_states import ElectronicState, names_in, state_of
+from geozoo.data.molecules._frame_cells import Cell, cell_of, check_distances
+from geozoo.data.molecules._frame_labels import WEIGHT, LabelKeys, LabelReader, Labels
+from geozoo.data.molecules._unwrapping import unwrapped
+from geozoo.data.molecules.units import energy_factor, length_factor
+from geozoo.data.store import GraphStore
+from geozoo.files.contents import report_contents
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+_LOG = logging.getLogger(__name__)
+#: Tolerance in meV for repeated energies of the same isolated atom.
+_SAME_ENERGY = 1e-3
+#: Type code of `array`, dtype and shape per row of every column.
+_COLUMNS: dict[str, tuple[str, Any, tuple[int, ...]]] = {
+    "num_atoms": ("q", np.int64, ()),
+    "z": ("q", np.int64, ()),
+    "pos": ("f", np.float32, (3,)),
+    "forces": ("f", np.float32, (3,)),
+    "energy": ("d", np.float64, ()),
+    "has_forces": ("B", np.bool_, ()),
+    "cell": ("d", np.float64, (3, 3)),
+    "pbc": ("B", np.bool_, (3,)),
+    "stress": ("d", np.float64, (3, 3)),
+    "has_stress": ("B", np.bool_, ()),
+    "weight": ("f", np.float32, ()),
+}
+_OF_ATOMS = ("pos", "z", "forces")
+
+
+@dataclass(frozen=True)
+class FrameOptions:
+    """How to interpret structure files.
+
+    Attributes:
+        energy_unit: unit of the energies.
+        length_unit: unit of the positions and cells; forces are in energy unit per length unit,
+            stresses in energy unit per cubic length unit.
+        labels: keys of the targets.
+        ignore_cell: treat periodic structures as isolated.
+
+    Raises:
+        ValueError: If a unit is unknown, or a stress is requested without cells.
+    """
+
+    energy_unit: str = "eV"
+    length_unit: str = "angstrom"
+    labels: LabelKeys = field(default_factory=LabelKeys)
+    ignore_cell: bool = False
+
+    def __post_init__(self) -> None:
+        """Validate before a long file is read."""
+        energy_factor(self.energy_unit)
+        length_factor(self.length_unit)
+        if self.ignore_cell and self.labels.of("stress") not in (None, "none"):
+            raise ValueError(
+                "stress_key and virial_key cannot be combined with ignore_cell=true: isolated "
+                "structures have no stress"
+            )
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Structures of some files in meV and angstrom.
+
+    Attributes:
+        store: fields ``pos``, ``z``, ``forces``, ``energy``; ``cell`` and ``pbc`` if a structure is
+            periodic, ``stress`` and ``has_stress`` if one has a stress, ``has_forces`` if one has
+            no forces, and ``weight`` if one has a weight.
+        sizes: number of structures of each file.
+        isolated: for each file, energies of isolated atoms by atomic number, from single-atom
+            frames marked ``config_type=IsolatedAtom``; these are not training structures.
+        states: distinct charges and spins, as given in the files.
+        keys: key of each target.
+        num_ignored: number of structures whose cell was ignored.
+    """
+
+    store: GraphStore
+    sizes: dict[str, int]
+    isolated: dict[str, dict[int, float]]
+    states: tuple[ElectronicState, ...] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)
+    num_ignored: int = 0
+
+    def count(self, name: str) -> int:
+        """Number of structures with ``"forces"``, ``"stress"``, or a periodic ``"cell"``."""
+        flags = self.store.graph.get("pbc" if name == "cell" else f"has_{name}")
+        if flags is None:
+            return len(self.store) if name == "forces" else 0
+        return int(flags.any(1).sum() if name == "cell" else flags.sum())
+
+
+def read_frames(files: Mapping[str, Path], options: FrameOptions) -> Frames:
+    """Read and validate all structures of some files, and log which entries were read.
+
+    Args:
+        files: the files by name.
+        options: how to interpret them.
+
+    Raises:
+        ImportError: If ASE is not installed.
+        FileNotFoundError: If a file does not exist.
+        ValueError: If ASE cannot read a file, it has no structures, or a structure has no atoms,
+            no energy, an invalid cell or target, contains NaN, or has coinciding atoms.
+    """
+    reader = _Reader(options)
+    for name, path in files.items():
+        reader.read(name, path)
+    reader.labels.check_given()
+    frames = reader.frames()
+    _report_targets(frames)
+    return frames
+
+
+class _Reader:
+    """Collects structures one by one in flat buffers."""
+
+    def __init__(self, options: FrameOptions) -> None:
+        self.options = options
+        self.labels = LabelReader(options.labels, options.energy_unit, options.length_unit)
+        self._to_angstrom = length_factor(options.length_unit)
+        self._columns = {name: array(code) for name, (code, _, _) in _COLUMNS.items()}
+        self._has_weight = False
+        self._sizes: dict[str, int] = {}
+        self._isolated: dict[str, dict[int, float]] = {}
+        self._states: dict[ElectronicState, None] = {}  # a set in order
+        self._num_ignored = 0
+
+    def read(self, name: str, path: Path) -> None:
+        """Add all structures of a file."""
+        isolated = self._isolated[name] = {}
+        before, num_periodic, has_weight = len(self._columns["num_atoms"]), 0, False
+        names: set[str] = set()
+        for number, atoms in enumerate(read_atoms(path)):
+            where = f"{path}, frame {number}"
+            if _is_isolated(atoms):
+                _add_isolated(isolated, atoms, where, self.labels.energy(atoms, where))
+                continue
+            num_periodic += bool(atoms.pbc.any())
+            has_weight |= WEIGHT in atoms.info
+            self._add(atoms, where)
+            names |= names_in(atoms)
+        self._sizes[name] = len(self._columns["num_atoms"]) - before
+        if not self._sizes[name]:
+            raise ValueError(f"path: {path} contains no structures")
+        self._has_weight |= has_weight
+        cell = ["cell"] if num_periodic and not self.options.ignore_cell else []
+        taken = [key for key in self.labels.taken.values() if key in names]
+        weight = [WEIGHT] if has_weight else []
+        read = ("elements", "positions", *cell, *taken, *weight)
+        report_contents(path.name, read, names - {*read, *KNOWN})
+
+    def _add(self, atoms: Atoms, where: str) -> None:
+        numbers, pos = checked_atoms(atoms, where, self._to_angstrom)
+        pos, cell = self._in_cell(atoms, numbers, pos, where)
+        with_stress = not self.options.ignore_cell
+        labels = self.labels.read(atoms, where, cell, with_stress=with_stress)
+        self._states[state_of(atoms)] = None
+        # Single precision suffices relative to the centre, not to a distant origin.
+        self._append(numbers, pos - pos.mean(0), cell, labels)
+
+    def _in_cell(
+        self, atoms: Atoms, numbers: np.ndarray, pos: np.ndarray, where: str
+    ) -> tuple[np.ndarray, Cell | None]:
+        """Positions, and the cell unless it is ignored; molecules are then unwrapped."""
+        if not self.options.ignore_cell:
+            cell = cell_of(atoms, where, self._to_angstrom)
+            check_distances(pos, where, cell)
+            return pos, cell
+        check_distances(pos, where)
+        if atoms.pbc.any():
+            self._num_ignored += 1
+            vectors = np.asarray(atoms.cell) * self._to_angstrom
+            pos = unwrapped(numbers, pos, vectors, atoms.pbc, where)
+        return pos, None
+
+    def _append(
+        self, numbers: np.ndarray, pos: np.ndarray, cell: Cell | None, labels: Labels
+    ) -> None:
+        no_stress, no_forces = labels.stress is None, labels.forces is None
+        row = {
+            "num_atoms": len(numbers),
+            "z": numbers,
+            "pos": pos,
+            "forces": np.zeros_like(pos) if no_forces else labels.forces,
+            "energy": labels.energy,
+            "has_forces": not no_forces,
+            "cell": np.zeros((3, 3)) if cell is None else cell.vectors,
+            "pbc": np.zeros(3, dtype=bool) if cell is None else cell.pbc,
+            "stress": np.zeros((3, 3)) if no_stress else labels.stress,
+            "has_stress": not no_stress,
+            "weight": 1.0 if labels.weight is None else labels.weight,
+        }
+        with np.errstate(over="ignore"):  # overflow gives inf, which the store rejects
+            for name, (_, dtype, _) in _COLUMNS.items():
+                self._columns[name].frombytes(np.asarray(row[name]).astype(dtype).tobytes())
+
+    def frames(self) -> Frames:
+        """Everything that was read."""
+        made = {
+            name: torch.from_numpy(np.frombuffer(self._columns[name], dtype).reshape(-1, *shape))
+            for name, (_, dtype, shape) in _COLUMNS.items()
+        }
+        num_atoms = made.pop("num_atoms")
+        left_out = set() if bool(made["pbc"].any()) else {"cell", "pbc"}
+        left_out |= set() if bool(made["has_stress"].any()) else {"stress", "has_stress"}
+        left_out |= {"has_forces"} if bool(made["has_forces"].all()) else set()
+        left_out |= set() if self._has_weight else {"weight"}
+        node = {name: made.pop(name) for name in _OF_ATOMS}
+        graph = {name: value for name, value in made.items() if name not in left_out}
+        return Frames(
+            GraphStore(num_atoms, node=node, graph=graph), self._sizes, self._isolated,
+            tuple(self._states), self.labels.taken, self._num_ignored,
+        )  # fmt: skip
+
+
+def _is_isolated(atoms: Atoms) -> bool:
+    """Whether a frame is marked as an isolated atom, by the usual convention."""
+    marked = str(atoms.info.get("config_type", "")).replace("_", "").lower()
+    return len(atoms) == 1 and marked == "isolatedatom"
+
+
+def _add_isolated(known: dict[int, float], atoms: Atoms, where: str, value: float) -> None:
+    number = int(atoms.numbers[0])
+    if abs(known.setdefault(number, value) - value) > _SAME_ENERGY:
+        raise ValueError(
+            f"{where}: the energy of the isolated atom {atoms.get_chemical_formula()} differs from "
+            f"that of an earlier frame: {value:.6g} and {known[number]:.6g} meV"
+        )
+
+
+def _report_targets(frames: Frames) -> None:
+    """Log the keys, and how many structures lack forces or a stress."""
+    total, taken = len(frames.store), frames.keys
+    unusual = {target: key for target, key in taken.items() if key != target}
+    if unusual:
+        listed = ", ".join(f"{target} from {key}" for target, key in unusual.items())
+        _LOG.info("targets of all files: %s", listed)
+    if lacking := total - frames.count("forces"):
+        _LOG.warning("%d of %d structures have no forces", lacking, total)
+    with_stress = frames.count("stress")
+    if 0 < with_stress < total:
+        _LOG.warning("%d of %d structures have no stress", total - with_stress, total)
