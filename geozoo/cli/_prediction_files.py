@@ -54,7 +54,7 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
     ``.npz``: one array per quantity, with ``num_nodes`` and ``units``. ``.csv``: one row per graph
     with the graph-level quantities, or one row per node if all quantities are node-level; with
     both kinds, node-level quantities are only in the other formats. ``.extxyz`` and ``.xyz``: the
-    structures with energies and forces in the units of ASE, eV and eV/angstrom, and other
+    structures with energies, forces and stresses in the units of ASE (eV and angstrom), and other
     quantities in their own units as ``<name>_<unit>``.
     """
     if path.suffix == ".npz":
@@ -92,6 +92,7 @@ def _write_structures(predictions: Predictions, path: Path) -> None:
     from ase import Atoms
     from ase.calculators.singlepoint import SinglePointCalculator
     from ase.io import write
+    from ase.stress import full_3x3_to_voigt_6_stress
 
     frames = []
     for number, structure in enumerate(predictions.structures or ()):
@@ -104,6 +105,9 @@ def _write_structures(predictions: Predictions, path: Path) -> None:
                 results["energy"] = float(value) * _MEV
             elif name == "force" and unit == "meV/angstrom":
                 results["forces"] = value.astype(np.float64) * _MEV
+            elif name == "stress" and unit == "meV/angstrom^3":
+                if not np.isnan(value).any():  # molecules, slabs and wires have no volume
+                    results["stress"] = full_3x3_to_voigt_6_stress(value) * _MEV
             elif predictions.is_of_nodes(name):
                 atoms.arrays[_label(name, unit)] = value
             else:

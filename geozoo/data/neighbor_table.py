@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from geozoo.data._layout import Ragged
-from geozoo.geometry import neighbor_pairs
+from geozoo.geometry import NeighborPairs, neighbor_pairs
 from geozoo.ops import offsets
 
 #: Nodes searched at once.
@@ -92,6 +92,18 @@ class NeighborTable:
             torch.cat([index for index, _ in parts], 1),
             torch.cat(images) if images else None,
         )
+
+    @classmethod
+    def of_graph(cls, radius: float, pairs: NeighborPairs) -> NeighborTable:
+        """The table of a single graph.
+
+        Args:
+            radius: cutoff of the pairs.
+            pairs: the pairs.
+        """
+        counts = Ragged(torch.tensor([pairs.index.shape[1]]), "counts")
+        image = None if pairs.image is None else pairs.image.to(torch.int16)
+        return cls(radius, counts, pairs.index.to(torch.int32), image)
 
     def gather(self, host: Tensor, local: Tensor, ptr: Tensor) -> dict[str, Tensor]:
         """The pairs of some graphs, as fields of a batch.

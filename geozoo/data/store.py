@@ -128,12 +128,17 @@ class GraphStore:
         Raises:
             ValueError: See `geozoo.geometry.neighbor_pairs`.
         """
-        found = object.__new__(GraphStore)
-        found.__dict__.update(self.__dict__)
-        found.neighbors = NeighborTable.find(
+        table = NeighborTable.find(
             self.node["pos"], self.num_nodes, radius, cell=self.graph.get("cell"),
             pbc=self.graph.get("pbc"), progress=progress,
         )  # fmt: skip
+        return self.with_table(table)
+
+    def with_table(self, table: NeighborTable) -> GraphStore:
+        """The same graphs with a neighbour table that is known already."""
+        found = object.__new__(GraphStore)
+        found.__dict__.update(self.__dict__)
+        found.neighbors = table
         return found
 
     def gather(self, index: GraphIndex) -> GraphBatch:

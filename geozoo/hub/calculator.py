@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
+from ase.stress import full_3x3_to_voigt_6_stress
+from torch import Tensor
 
+from geozoo.contracts import supports_cells
 from geozoo.data import GeometricSpec, structure_of
+from geozoo.hub._skin import SkinNeighbors
 from geozoo.hub.ensemble import Ensemble
 from geozoo.hub.loading import TrainedModel, load
 from geozoo.hub.structures import allow_any_composition, predict_store, structure_store
@@ -21,14 +26,14 @@ _EV_PER_MEV = 1e-3
 
 
 class GeozooCalculator(Calculator):
-    """Energies in eV and conservative forces in eV/angstrom of isolated molecules.
+    """Energies in eV, conservative forces in eV/angstrom, and stress in eV/angstrom^3.
 
-    The forces are the exact negative gradient of the energy, so molecular dynamics conserves
-    energy up to time-step and rounding errors. Stress is not available: neighbour lists are not
-    periodic, and periodic structures raise an error.
+    Forces and stress are exact derivatives of the energy, so molecular dynamics conserves energy up
+    to time-step and rounding errors. Periodic structures require a model with a cutoff. Stress is
+    that of structures periodic in three directions; slabs, wires and molecules have no volume.
 
-    With several models, energy and forces are means, and ``results`` also holds ``energy_std``
-    and ``forces_std``, the standard deviations over the models.
+    With several models, all results are means, and ``results`` also holds ``energy_std``,
+    ``forces_std`` and ``stress_std``, the standard deviations over the models.
 
     Args:
         model: a trained potential, its name in the zoo's index, or its folder; a list of these,
@@ -38,16 +43,19 @@ class GeozooCalculator(Calculator):
             precision the model was trained in.
         any_composition: also predict for compositions whose energies the training set does not
             determine (see `geozoo.tasks.Potential`).
+        skin: distance in angstrom beyond the cutoff within which neighbours are kept; they are
+            searched again when an atom has moved by half of it, or the cell has changed. Results
+            do not depend on it.
         options: arguments of ASE's ``Calculator``.
 
     Raises:
         FileNotFoundError: If the model does not exist.
-        ValueError: If the model is not a potential, or ``dtype`` is unknown.
+        ValueError: If the model is not a potential, ``dtype`` is unknown, or ``skin`` is negative.
 
     ``atoms.calc = GeozooCalculator("runs/my_model")`` is all that an ASE script needs.
     """
 
-    implemented_properties: list[str] = ["energy", "free_energy", "forces"]
+    implemented_properties: list[str] = ["energy", "free_energy", "forces", "stress"]
 
     def __init__(
         self,
@@ -56,11 +64,14 @@ class GeozooCalculator(Calculator):
         device: torch.device | str = "cpu",
         dtype: str | None = None,
         any_composition: bool = False,
+        skin: float = 1.0,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         if dtype not in (None, "float32", "float64"):
             raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}')
+        if not 0 <= skin < math.inf:
+            raise ValueError(f"skin must be a distance of at least 0 in angstrom, got {skin!r}")
         self.model: TrainedModel | Ensemble = (
             copy.deepcopy(model) if isinstance(model, (TrainedModel, Ensemble)) else load(model)
         )
@@ -74,6 +85,7 @@ class GeozooCalculator(Calculator):
             self.model.cast(getattr(torch, dtype))
         if any_composition:
             allow_any_composition(self.model)
+        self.neighbors = _skin_of(self.model, skin)
 
     def calculate(
         self,
@@ -81,36 +93,59 @@ class GeozooCalculator(Calculator):
         properties: Sequence[str] = ("energy",),
         system_changes: Sequence[str] = all_changes,
     ) -> None:
-        """Fill ``results`` with energy and forces; ``free_energy`` equals the energy.
+        """Fill ``results``; ``free_energy`` equals the energy.
 
         Raises:
-            PropertyNotImplementedError: If other properties, such as stress, are requested.
-            ValueError: If the structure is periodic, contains elements absent from the training
-                set, or has a composition whose energy the training set does not determine.
+            PropertyNotImplementedError: If stress is requested for a structure that has no volume,
+                or another property is requested.
+            ValueError: If the structure is periodic and the model has no cutoff, it contains
+                elements absent from the training set, or its composition has an energy that the
+                training set does not determine.
         """
         super().calculate(atoms, properties, system_changes)
-        unsupported = set(properties) - set(self.implemented_properties)
+        unsupported = sorted(set(properties) - set(self.implemented_properties))
         if unsupported:
             raise PropertyNotImplementedError(
-                f"{self.model.name} predicts energy and forces, not "
-                f"{', '.join(sorted(unsupported))}: periodic cells are not supported"
+                f"{self.model.name} predicts energy, forces and stress, not "
+                f"{', '.join(unsupported)}"
             )
-        if self.atoms.pbc.any():
-            raise ValueError(
-                f"the structure is periodic (pbc={self.atoms.pbc.tolist()}); {self.model.name} "
-                "supports isolated molecules only"
+        if "stress" in properties and not self.atoms.pbc.all():
+            raise PropertyNotImplementedError(
+                "stress requires a structure that is periodic in three directions, got pbc "
+                f"{self.atoms.pbc.tolist()}: slabs, wires and molecules have no volume"
             )
-        structure = structure_of(self.atoms, "the structure")
         spec = self.model.spec
         assert isinstance(spec, GeometricSpec)  # that of a potential
-        store = structure_store(spec, [structure])
-        predicted = predict_store(self.model, store)
-        self.results = {
-            "energy": float(predicted["energy"][0]) * _EV_PER_MEV,
-            "forces": predicted["force"].double().numpy() * _EV_PER_MEV,
-        }
-        # ASE's optimisers and finite differences request the free energy, consistent with forces.
-        self.results["free_energy"] = self.results["energy"]
-        if "energy_std" in predicted:
-            self.results["energy_std"] = float(predicted["energy_std"][0]) * _EV_PER_MEV
-            self.results["forces_std"] = predicted["force_std"].double().numpy() * _EV_PER_MEV
+        store = structure_store(spec, [structure_of(self.atoms, "the structure")])
+        if self.neighbors is not None:
+            # Positions in the store are centred, which would hide that all atoms moved.
+            pos = torch.from_numpy(self.atoms.positions.astype("float64"))
+            cell, pbc = store.graph.get("cell"), store.graph.get("pbc")
+            store = store.with_table(self.neighbors.table(pos, cell, pbc))
+        self.results = _results_of(predict_store(self.model, store))
+
+
+def _skin_of(model: TrainedModel | Ensemble, skin: float) -> SkinNeighbors | None:
+    """Kept neighbours, for models with a common cutoff."""
+    networks = [member.model for member in model.members]
+    cutoffs = {getattr(network, "radius", None) for network in networks}
+    radius = cutoffs.pop()
+    if cutoffs or radius is None or not all(map(supports_cells, networks)):
+        return None
+    return SkinNeighbors(float(radius), skin)
+
+
+def _results_of(predicted: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Predictions of one structure in the units of ASE."""
+    results: dict[str, Any] = {"energy": float(predicted["energy"][0]) * _EV_PER_MEV}
+    # ASE's optimisers and finite differences request the free energy, consistent with forces.
+    results["free_energy"] = results["energy"]
+    results["forces"] = predicted["force"].double().numpy() * _EV_PER_MEV
+    if "energy_std" in predicted:
+        results["energy_std"] = float(predicted["energy_std"][0]) * _EV_PER_MEV
+        results["forces_std"] = predicted["force_std"].double().numpy() * _EV_PER_MEV
+    for name in ("stress", "stress_std"):
+        if name in predicted and not bool(predicted[name].isnan().any()):
+            stress = predicted[name][0].double().numpy() * _EV_PER_MEV
+            results[name] = full_3x3_to_voigt_6_stress(stress)
+    return results

@@ -36,11 +36,12 @@ def structure_store(spec: GeometricSpec, structures: Sequence[Structure]) -> Gra
 
     Raises:
         ValueError: If the model needs other inputs or bonds that are not given, or an element,
-            charge or spin does not occur in the training data, or a structure is periodic.
+            charge or spin does not occur in the training data, or a structure is periodic and the
+            inputs are those of molecules.
     """
-    _check_isolated(structures)
     check_states([structure.state for structure in structures], spec.record)
     if (inputs := inputs_of_qm9(spec.record)) is not None:
+        _check_isolated(structures)
         return qm9_inputs(inputs, structures)
     if not spec.elements or spec.in_vectors or spec.dim != 3:
         raise ValueError(
@@ -67,16 +68,30 @@ def structure_store(spec: GeometricSpec, structures: Sequence[Structure]) -> Gra
         "x": torch.nn.functional.one_hot(column, spec.in_channels).to(torch.float32),
         "z": torch.from_numpy(numbers),
     }
-    return GraphStore(torch.tensor([len(each.numbers) for each in structures]), node=node)
+    sizes = torch.tensor([len(each.numbers) for each in structures])
+    return GraphStore(sizes, node=node, graph=_cells(structures))
 
 
 def _check_isolated(structures: Sequence[Structure]) -> None:
     for number, structure in enumerate(structures):
         if structure.pbc is not None:
             raise ValueError(
-                f"structure {number} is periodic (pbc {structure.pbc.tolist()}); periodic boundary "
-                "conditions are not supported. For a molecule in a large box, set ignore_cell=true"
+                f"structure {number} is periodic (pbc {structure.pbc.tolist()}), but the model was "
+                "trained on QM9, whose inputs are those of isolated molecules. For a molecule in "
+                "a large box, set ignore_cell=true"
             )
+
+
+def _cells(structures: Sequence[Structure]) -> dict[str, torch.Tensor]:
+    """Fields ``cell`` and ``pbc``, zero for isolated structures; empty if all are isolated."""
+    if all(structure.pbc is None for structure in structures):
+        return {}
+    cells = [np.zeros((3, 3)) if each.cell is None else each.cell for each in structures]
+    pbc = [np.zeros(3, dtype=bool) if each.pbc is None else each.pbc for each in structures]
+    return {
+        "cell": torch.from_numpy(np.stack(cells).astype(np.float64)),
+        "pbc": torch.from_numpy(np.stack(pbc)),
+    }
 
 
 def _symbols(numbers: Iterable[int]) -> str:

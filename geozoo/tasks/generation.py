@@ -321,6 +321,11 @@ class Generation(GraphTask):
 
 
 def _cloud(batch: GraphBatch) -> Cloud:
+    if "pbc" in batch:
+        raise ValueError(
+            "generation is of isolated molecules, but the data have periodic cells (fields cell "
+            "and pbc)"
+        )
     return Cloud(batch.batch, batch.num_graphs)
 
 

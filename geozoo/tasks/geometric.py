@@ -135,5 +135,10 @@ class GeometricTask(GraphTask):
         return {name: value / self.test_rotations for name, value in total.items()}
 
     def _turned(self, batch: GraphBatch, rotations: Tensor) -> GraphBatch:
-        fields = [field for field in self.spec.vector_fields if field in batch]
-        return rotate_batch(batch, rotations, fields)
+        # A potential trained on molecules may be tested on crystals, whose cells rotate, too.
+        vectors = dict.fromkeys((*self.spec.vector_fields, "cell"))
+        tensors = dict.fromkeys((*self.spec.tensor_fields, "stress"))
+        return rotate_batch(
+            batch, rotations, [name for name in vectors if name in batch],
+            [name for name in tensors if name in batch],
+        )  # fmt: skip

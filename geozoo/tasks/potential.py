@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from geozoo.contracts import supports_cells
 from geozoo.data import GeometricSpec, GraphBatch
 from geozoo.data.loader import Store
 from geozoo.tasks._derivatives import Derivatives, energy_derivatives, volumes
@@ -109,6 +110,13 @@ class Potential(ReferencedTask):
         self.keep_references(spec, any_composition=any_composition)
         self.val_terms = TermMeans()
         self._compiled_step: Callable[..., dict[str, Tensor]] | None = None
+
+    def quantity_units(self) -> dict[str, str]:
+        """Unit of each quantity, and of the stress if the model predicts it for periodic input."""
+        units = super().quantity_units()
+        if supports_cells(self.model) and getattr(self.model, "radius", None) is not None:
+            units.setdefault("stress", "meV/angstrom^3")
+        return units
 
     def usage(self, model: str) -> Usage:
         """See `GraphTask.usage`; includes the ASE calculator."""
