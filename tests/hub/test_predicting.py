@@ -167,12 +167,12 @@ class TestCalculator:
         with pytest.raises(PropertyNotImplementedError, match="stress"):
             atoms.get_stress()
 
-    def test_periodic_structure_raises(self):
+    def test_periodic_structure_needs_a_cutoff(self):
         atoms = self.atoms()
         atoms.set_cell(np.eye(3) * 10)
         atoms.pbc = True
         atoms.calc = self.calculator()
-        with pytest.raises(ValueError, match="is periodic"):
+        with pytest.raises(ValueError, match="radius must be set for periodic structures"):
             atoms.get_potential_energy()
 
     def test_other_models_and_unknown_precisions_raise(self):
