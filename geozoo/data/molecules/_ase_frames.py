@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import numpy as np
 
@@ -21,10 +23,13 @@ from geozoo.data.molecules._sdf_file import sdf_molecules
 from geozoo.data.molecules._unwrapping import unwrapped
 from geozoo.data.molecules.units import length_factor
 from geozoo.files.contents import report_contents
+from geozoo.files.progress import progress_bar
 
 if TYPE_CHECKING:
     from ase import Atoms
 
+#: Size in bytes from which a file has a progress bar.
+_LONG = 20_000_000
 #: Entry in which the parser keeps all nine numbers of a stress, of which ASE drops three.
 _FULL_STRESS = "_geozoo_stress"
 #: A label, and a duplicate of the energy: neither is reported as unread.
@@ -153,10 +158,23 @@ def checked_atoms(
     return numbers, pos
 
 
-def read_atoms(path: Path) -> Iterator[Atoms]:
+def with_progress(path: Path) -> Generator[Atoms]:
+    """As `read_atoms`, with a progress bar for a long extended-XYZ file."""
+    if not path.is_file() or path.stat().st_size < _LONG:
+        yield from read_atoms(path)
+        return
+    with progress_bar(f"Reading {path.name}", path.stat().st_size) as advance:
+        yield from read_atoms(path, advance)
+
+
+def read_atoms(path: Path, advance: Callable[[int], None] | None = None) -> Iterator[Atoms]:
     """The structures of a file, one by one, as ASE reads them.
 
     A stress with nine numbers in an extended-XYZ file stays a ``[3, 3]`` matrix.
+
+    Args:
+        path: the file.
+        advance: called with numbers of bytes that were read.
 
     Raises:
         ImportError: If ASE is not installed.
@@ -177,14 +195,29 @@ def read_atoms(path: Path) -> Iterator[Atoms]:
     try:
         kind = filetype(str(path), guess=True)
         own: dict[str, Any] = {"properties_parser": _Header()} if kind == "extxyz" else {}
-        # By default ASE parses what follows an @ in a name, such as water@300K.xyz, as an index.
-        for atoms in iread(str(path), ":", kind, do_not_split_by_at_sign=True, **own):
-            stress = atoms.info.pop(_FULL_STRESS, None)
-            if stress is not None:
-                atoms.calc.results["stress"] = stress
-            yield atoms
+        with _opened(path, kind) as (source, position):
+            done = 0
+            # By default ASE takes what follows an @ in a name, such as water@300K.xyz, as an index.
+            for atoms in iread(source, ":", kind, do_not_split_by_at_sign=True, **own):
+                stress = atoms.info.pop(_FULL_STRESS, None)
+                if stress is not None:
+                    atoms.calc.results["stress"] = stress
+                yield atoms
+                if advance is not None and (now := position()) > done:
+                    advance(now - done)
+                    done = now
     except Exception as error:  # ASE's readers raise many different exceptions
         raise ValueError(f"path: ASE cannot read {path}: {error}") from error
+
+
+@contextmanager
+def _opened(path: Path, kind: str) -> Iterator[tuple[str | TextIO, Callable[[], int]]]:
+    """What ASE reads from, and the position in it: the open file if possible."""
+    if kind != "extxyz" or path.suffix in (".gz", ".bz2", ".xz"):
+        yield str(path), lambda: 0
+        return
+    with path.open("rb") as file:
+        yield io.TextIOWrapper(file, encoding="utf-8"), file.tell
 
 
 class _Header:

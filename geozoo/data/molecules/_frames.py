@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from geozoo.data.molecules._ase_frames import KNOWN, checked_atoms, read_atoms
+from geozoo.data.molecules._ase_frames import KNOWN, checked_atoms, with_progress
 from geozoo.data.molecules._electronic_states import ElectronicState, names_in, state_of
 from geozoo.data.molecules._frame_cells import Cell, cell_of, check_distances
 from geozoo.data.molecules._frame_labels import WEIGHT, LabelKeys, LabelReader, Labels
@@ -89,6 +90,7 @@ class Frames:
         states: distinct charges and spins, as given in the files.
         keys: key of each target.
         num_ignored: number of structures whose cell was ignored.
+        contents: names of the entries of each file that were read, and of the others.
     """
 
     store: GraphStore
@@ -97,6 +99,7 @@ class Frames:
     states: tuple[ElectronicState, ...] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
     num_ignored: int = 0
+    contents: Mapping[str, Sequence[list[str]]] = field(default_factory=dict)
 
     def count(self, name: str) -> int:
         """Number of structures with ``"forces"``, ``"stress"``, or a periodic ``"cell"``."""
@@ -105,9 +108,23 @@ class Frames:
             return len(self.store) if name == "forces" else 0
         return int(flags.any(1).sum() if name == "cell" else flags.sum())
 
+    def report(self, files: Mapping[str, Path]) -> None:
+        """Log which entries of the files were read, and how many structures lack a target."""
+        for name, path in files.items():
+            report_contents(path.name, *self.contents[name])
+        unusual = {target: key for target, key in self.keys.items() if key != target}
+        if unusual:
+            listed = ", ".join(f"{target} from {key}" for target, key in unusual.items())
+            _LOG.info("targets of all files: %s", listed)
+        total = len(self.store)
+        if lacking := total - self.count("forces"):
+            _LOG.warning("%d of %d structures have no forces", lacking, total)
+        if 0 < (known := self.count("stress")) < total:
+            _LOG.warning("%d of %d structures have no stress", total - known, total)
+
 
 def read_frames(files: Mapping[str, Path], options: FrameOptions) -> Frames:
-    """Read and validate all structures of some files, and log which entries were read.
+    """Read and validate all structures of some files, with a progress bar for long files.
 
     Args:
         files: the files by name.
@@ -123,9 +140,7 @@ def read_frames(files: Mapping[str, Path], options: FrameOptions) -> Frames:
     for name, path in files.items():
         reader.read(name, path)
     reader.labels.check_given()
-    frames = reader.frames()
-    _report_targets(frames)
-    return frames
+    return reader.frames()
 
 
 class _Reader:
@@ -141,21 +156,23 @@ class _Reader:
         self._isolated: dict[str, dict[int, float]] = {}
         self._states: dict[ElectronicState, None] = {}  # a set in order
         self._num_ignored = 0
+        self._contents: dict[str, Sequence[list[str]]] = {}
 
     def read(self, name: str, path: Path) -> None:
         """Add all structures of a file."""
         isolated = self._isolated[name] = {}
         before, num_periodic, has_weight = len(self._columns["num_atoms"]), 0, False
         names: set[str] = set()
-        for number, atoms in enumerate(read_atoms(path)):
-            where = f"{path}, frame {number}"
-            if _is_isolated(atoms):
-                _add_isolated(isolated, atoms, where, self.labels.energy(atoms, where))
-                continue
-            num_periodic += bool(atoms.pbc.any())
-            has_weight |= WEIGHT in atoms.info
-            self._add(atoms, where)
-            names |= names_in(atoms)
+        with closing(with_progress(path)) as found:  # an error ends the progress bar first
+            for number, atoms in enumerate(found):
+                where = f"{path}, frame {number}"
+                if _is_isolated(atoms):
+                    _add_isolated(isolated, atoms, where, self.labels.energy(atoms, where))
+                    continue
+                num_periodic += bool(atoms.pbc.any())
+                has_weight |= WEIGHT in atoms.info
+                self._add(atoms, where)
+                names |= names_in(atoms)
         self._sizes[name] = len(self._columns["num_atoms"]) - before
         if not self._sizes[name]:
             raise ValueError(f"path: {path} contains no structures")
@@ -164,7 +181,7 @@ class _Reader:
         taken = [key for key in self.labels.taken.values() if key in names]
         weight = [WEIGHT] if has_weight else []
         read = ("elements", "positions", *cell, *taken, *weight)
-        report_contents(path.name, read, names - {*read, *KNOWN})
+        self._contents[name] = (list(read), sorted(names - {*read, *KNOWN}))
 
     def _add(self, atoms: Atoms, where: str) -> None:
         numbers, pos = checked_atoms(atoms, where, self._to_angstrom)
@@ -226,7 +243,7 @@ class _Reader:
         graph = {name: value for name, value in made.items() if name not in left_out}
         return Frames(
             GraphStore(num_atoms, node=node, graph=graph), self._sizes, self._isolated,
-            tuple(self._states), self.labels.taken, self._num_ignored,
+            tuple(self._states), self.labels.taken, self._num_ignored, self._contents,
         )  # fmt: skip
 
 
@@ -243,17 +260,3 @@ def _add_isolated(known: dict[int, float], atoms: Atoms, where: str, value: floa
             f"{where}: the energy of the isolated atom {atoms.get_chemical_formula()} differs from "
             f"that of an earlier frame: {value:.6g} and {known[number]:.6g} meV"
         )
-
-
-def _report_targets(frames: Frames) -> None:
-    """Log the keys, and how many structures lack forces or a stress."""
-    total, taken = len(frames.store), frames.keys
-    unusual = {target: key for target, key in taken.items() if key != target}
-    if unusual:
-        listed = ", ".join(f"{target} from {key}" for target, key in unusual.items())
-        _LOG.info("targets of all files: %s", listed)
-    if lacking := total - frames.count("forces"):
-        _LOG.warning("%d of %d structures have no forces", lacking, total)
-    with_stress = frames.count("stress")
-    if 0 < with_stress < total:
-        _LOG.warning("%d of %d structures have no stress", total - with_stress, total)

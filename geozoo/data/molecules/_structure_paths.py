@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -69,9 +70,9 @@ class StructurePaths:
         tests = {name: path for name, path in self.files.items() if split_of(name) == "test"}
         return names | dict(zip(tests, _distinct(list(tests.values())), strict=True))
 
-    @property
+    @cached_property
     def hashes(self) -> dict[str, str]:
-        """SHA-256 of each file, twelve hexadecimal digits."""
+        """SHA-256 of each file as it is first read, twelve hexadecimal digits."""
         return {name: file_hash(path) for name, path in self.files.items()}
 
     def check_there(self) -> None:

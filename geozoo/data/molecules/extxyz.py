@@ -23,7 +23,8 @@ from geozoo.data.molecules._element_columns import (
 )
 from geozoo.data.molecules._energies_forces import energy_force_spec
 from geozoo.data.molecules._frame_labels import LabelKeys
-from geozoo.data.molecules._frames import FrameOptions, Frames, read_frames
+from geozoo.data.molecules._frame_store import frames_of, prepare_frames
+from geozoo.data.molecules._frames import FrameOptions, Frames
 from geozoo.data.molecules._structure_paths import StructurePaths
 from geozoo.data.molecules.atom_energies import (
     AtomEnergies,
@@ -138,10 +139,15 @@ class ExtXYZ(GraphDataModule):
         self.energy_reference = energy_reference
         self.split_seed = check_seed(split_seed, "split_seed")
 
+    def prepare_data(self) -> None:
+        """Parse large files once, into a memory-mapped file in the data folder."""
+        self.paths.check_there()
+        prepare_frames(self.paths, self.options)
+
     def load(self) -> LoadedData:
         """Read all files; statistics come from the training split."""
         self.paths.check_there()
-        frames = read_frames(self.paths.files, self.options)
+        frames = frames_of(self.paths, self.options)
         if frames.num_ignored:
             warnings.warn(
                 f"{frames.num_ignored} periodic structures are treated as isolated: interactions "
