@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from geozoo.figures import Figure, split_panels
 from geozoo.report.literature import Literature, literature
-from geozoo.report.summary import metric_rows, run_facts, title
+from geozoo.report.summary import metric_rows, part_rows, run_facts, title
 from geozoo.report.usage import usage
 from geozoo.runs.folder import RunFolder
 from geozoo.runs.outcome import RunOutcome
@@ -38,6 +38,7 @@ def write_page(outcome: RunOutcome, figures: Sequence[Figure]) -> Path:
         title=title(outcome),
         about=record["command"],
         metrics=[_row(*row, outcome, published) for row in metric_rows(outcome)],
+        parts=part_rows(outcome),
         chosen_by=outcome.task.monitor,
         published=published,
         facts=[*_when_and_where(folder, outcome), *run_facts(outcome)],
@@ -64,9 +65,11 @@ def _row(
     name: str, test: str, val: str, baseline: str, unit: str, outcome: RunOutcome,
     published: Literature,
 ) -> dict[str, Any]:  # fmt: skip
+    units = outcome.task.metric_units()
     return {
         "name": name, "test": test, "val": val, "baseline": baseline, "unit": unit,
-        "published": published.values.get(name, ""),
+        # A second row of a metric has another unit than publications.
+        "published": published.values.get(name, "") if unit == units[name] else "",
         "is_chosen": outcome.task.monitor == f"val/{name}",
     }  # fmt: skip
 

@@ -17,6 +17,9 @@ from geozoo.runs.durations import duration
 from geozoo.runs.folder import RunFolder
 from geozoo.runs.outcome import RunOutcome
 
+#: Units that a metric is also shown in, with the factor: exact since the SI of 2019.
+_OTHER_UNITS = {"meV/angstrom^3": ((0.1602176634, "GPa"),)}
+
 
 def show_summary(outcome: RunOutcome, screen: Screen, *, is_saved: bool = True) -> None:
     """Print the summary, and save it in the run folder.
@@ -42,7 +45,7 @@ def summary(outcome: RunOutcome, width: int | None) -> list[Text]:
         outcome: the finished run.
         width: width of the screen in characters; None: there is no screen.
     """
-    sheets = [_metrics(outcome), facts(*run_facts(outcome))]
+    sheets = [_metrics(outcome), *_parts(outcome), facts(*run_facts(outcome))]
     sheets += [] if outcome.folder is None else [_files(outcome.folder)]
     return [line for sheet in sheets for line in [*sheet.lines(width), Text()]]
 
@@ -120,11 +123,25 @@ def _test_fact(outcome: RunOutcome, weights: str) -> tuple[str, str]:
 
 def metric_rows(outcome: RunOutcome) -> list[tuple[str, str, str, str, str]]:
     """Name, test, validation and baseline value, and unit of every metric."""
-    tested, val, baseline = outcome.tested.metrics, outcome.val, outcome.tested.baseline
-    return [
-        (name, _number(tested.get(name)), _number(val.get(name)), _number(baseline.get(name)), unit)
-        for name, unit in outcome.task.metric_units().items()
-    ]
+    tests = outcome.tested.metrics, outcome.val, outcome.tested.baseline
+    rows = []
+    for name, unit in outcome.task.metric_units().items():
+        for factor, shown in ((1.0, unit), *_OTHER_UNITS.get(unit, ())):
+            first, second, third = (_number(values.get(name), factor) for values in tests)
+            rows.append((name, first, second, third, shown))
+    return rows
+
+
+def part_rows(outcome: RunOutcome) -> list[tuple[str, ...]]:
+    """The test metrics of each named part of the test set; a head first, empty without parts."""
+    parts = outcome.tested.parts
+    units = outcome.task.metric_units()
+    names = [name for name in units if any(name in values for values in parts.values())]
+    if not names:
+        return []
+    head = ("test file", *(f"{name} ({units[name]})" for name in names))
+    rows = [(part, *(_number(parts[part].get(name)) for name in names)) for part in parts]
+    return [head, *rows]
 
 
 def show_sweep(outcomes: Sequence[RunOutcome], screen: Screen) -> None:
@@ -146,6 +163,16 @@ def show_sweep(outcomes: Sequence[RunOutcome], screen: Screen) -> None:
     screen.show(table)
 
 
+def _parts(outcome: RunOutcome) -> list[Sheet]:
+    rows = part_rows(outcome)
+    if not rows:
+        return []
+    table = Sheet(*rows[0], title="parts of the test set")
+    for row in rows[1:]:
+        table.add(*row)
+    return [table]
+
+
 def _metrics(outcome: RunOutcome) -> Sheet:
     names = ("metric", "test", "validation", "baseline", "unit")
     table = Sheet(*names, title=title(outcome))
@@ -158,13 +185,14 @@ def _metrics(outcome: RunOutcome) -> Sheet:
 def _files(folder: RunFolder) -> Sheet:
     pictures = sorted(path.name for path in folder.path.glob("*.png"))
     page = f"{folder.page.name}, a self-contained report" if folder.page.is_file() else ""
+    parts = f"{folder.parts.name}, " if folder.parts.is_file() else ""
     files = {
         "weights": ", ".join(
             f"checkpoints/{path.name}" for path in (folder.best, folder.last) if path.is_file()
         ),
         "curves": ", ".join(["metrics.csv", *pictures]),
         "page": page,
-        "record": "config.yaml, run.json, splits.npz, result.csv, summary.txt",
+        "record": f"config.yaml, run.json, splits.npz, result.csv, {parts}summary.txt",
     }
     return facts(*((name, text) for name, text in files.items() if text))
 
@@ -194,5 +222,5 @@ def _spread(value: float) -> str:
     return f"{float(f'{value:.2g}'):.6g}"
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.5g}"
+def _number(value: float | None, factor: float = 1.0) -> str:
+    return "-" if value is None else f"{value * factor:.5g}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 from geozoo.figures import Figure
 from geozoo.report.page import write_page
 from geozoo.report.screen import Screen
@@ -19,8 +21,24 @@ def report(outcome: RunOutcome, screen: Screen) -> None:
     assert outcome.folder is not None
     if outcome.is_tested:  # first: a figure that fails must not lose the metrics
         write_results(outcome.folder.result, result_rows(outcome))
+        _write_parts(outcome)
     write_page(outcome, draw(outcome))
     show_summary(outcome, screen)
+
+
+def _write_parts(outcome: RunOutcome) -> None:
+    """Write the metrics of each part of the test set, at full precision."""
+    assert outcome.folder is not None
+    units, parts = outcome.task.metric_units(), outcome.tested.parts
+    if not parts:
+        outcome.folder.parts.unlink(missing_ok=True)  # of an earlier test
+        return
+    names = [name for name in units if any(name in values for values in parts.values())]
+    with outcome.folder.parts.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["test file", *(f"{name} [{units[name]}]" for name in names)])
+        for part, values in parts.items():
+            writer.writerow([part, *(values.get(name, "") for name in names)])
 
 
 def draw(outcome: RunOutcome) -> list[Figure]:

@@ -68,6 +68,11 @@ class RunFolder:
         return self.path / "result.csv"
 
     @property
+    def parts(self) -> Path:
+        """Test metrics of each part of the test set, such as its files."""
+        return self.path / "test_parts.csv"
+
+    @property
     def summary(self) -> Path:
         """The summary printed at the end."""
         return self.path / "summary.txt"
@@ -80,8 +85,8 @@ class RunFolder:
     @property
     def files(self) -> list[Path]:
         """The files that other commands read, whether or not they exist; without figures."""
-        record = [self.config, self.info, self.splits, self.metrics, self.result, self.summary]
-        return [*record, self.page, *sorted(self.checkpoints.glob("*"))]
+        record = [self.config, self.info, self.splits, self.metrics, self.result, self.parts]
+        return [*record, self.summary, self.page, *sorted(self.checkpoints.glob("*"))]
 
     def create(self) -> None:
         """Create the folder.

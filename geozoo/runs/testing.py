@@ -56,12 +56,15 @@ def tested(
     (values,) = trainer.test(task, datamodule=datamodule, verbose=False)
 
     def part(prefix: str) -> dict[str, float]:
-        return {name: float(values[f"{prefix}{name}"]) for name in task.test_errors.names}
+        # A measure without any target has no value.
+        names = [name for name in task.test_errors.names if f"{prefix}{name}" in values]
+        return {name: float(values[f"{prefix}{name}"]) for name in names}
 
     total = len(datamodule.test_dataloader())
     return replace(
         untested, metrics=part("test/"), baseline=part("test/baseline_"),
-        seconds=time.perf_counter() - started, cut=cut_of(trainer.limit_test_batches, total),
+        parts=task.part_errors, seconds=time.perf_counter() - started,
+        cut=cut_of(trainer.limit_test_batches, total),
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -12,6 +12,7 @@ from geozoo.data import GraphDataModule
 from geozoo.metrics import ErrorMeasures
 from geozoo.tasks._description import TaskDescription
 from geozoo.tasks._parity import ParitySample
+from geozoo.tasks._parts import PartErrors
 from geozoo.tasks._worst import WorstCases, error_of_graphs
 
 
@@ -20,6 +21,8 @@ class EvaluatedTask(TaskDescription):
 
     Attributes:
         validates_loss: whether validation also computes ``val/loss``, see `validation_loss`.
+        part_errors: errors of the last test on each named part of the split
+            (`geozoo.data.GraphDataModule.test_parts`), by name.
     """
 
     validates_loss: ClassVar[bool] = False
@@ -27,6 +30,9 @@ class EvaluatedTask(TaskDescription):
     val_errors: ErrorMeasures
     test_errors: ErrorMeasures
     baseline_errors: ErrorMeasures
+    make_errors: Callable[[], ErrorMeasures]
+    part_errors: dict[str, dict[str, float]]
+    _parts: PartErrors | None
 
     @abstractmethod
     def predict(self, batch: Any) -> dict[str, Tensor]:
@@ -84,6 +90,8 @@ class EvaluatedTask(TaskDescription):
         batches = self.trainer.num_test_batches
         self.parity = ParitySample(int(sum(batches)) if isinstance(batches, list) else batches)
         self.worst = WorstCases()
+        parts = getattr(getattr(self.trainer, "datamodule", None), "test_parts", {})
+        self._parts = PartErrors(parts, self.make_errors, self.quantity_levels(), self.device)
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """Accumulate errors and sample predictions of a batch."""
@@ -96,6 +104,8 @@ class EvaluatedTask(TaskDescription):
         self.test_errors.update(predictions, targets)
         self.baseline_errors.update(self.predict_baseline(batch), targets)
         self.parity.add({name: predictions[name] for name in targets}, targets)
+        if self._parts is not None and self._parts.errors:
+            self._parts.update(predictions, targets, batch.index, batch.batch)
         self.worst.add(batch.index, self.graph_errors(predictions, targets, batch))
 
     def graph_errors(
@@ -110,6 +120,8 @@ class EvaluatedTask(TaskDescription):
         """Log ``test/<quantity>_<measure>``, and ``test/baseline_...`` for the baseline."""
         self._log_errors("test/", self.test_errors)
         self._log_errors("test/baseline_", self.baseline_errors)
+        if self._parts is not None:
+            self.part_errors = self._parts.compute()
 
     def _log_errors(self, prefix: str, errors: ErrorMeasures) -> None:
         values: Mapping[str, Tensor] = errors.compute()

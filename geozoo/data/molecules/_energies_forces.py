@@ -76,10 +76,16 @@ def energy_force_spec(
         tensor_fields=("stress",) if "stress" in part else (),
         target="energy",
         elements=tuple(z if seen else 0 for z, seen in zip(elements, part.x.any(0), strict=True)),
-        units={name: unit for name, unit in _UNITS.items() if name in part},
+        units=_units(part, len(store.num_nodes.unique())),
         statistics=_statistics(part, compositions_of(store)[train], elements, atoms),
         record=record,
     )
+
+
+def _units(part: GraphBatch, num_sizes: int) -> dict[str, str]:
+    units = {name: unit for name, unit in _UNITS.items() if name in part}
+    # Total energies of structures of different size are not comparable.
+    return {**units, "energy_per_atom": "meV/atom"} if num_sizes > 1 else units
 
 
 def _statistics(
