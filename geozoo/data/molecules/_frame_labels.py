@@ -238,6 +238,8 @@ class LabelReader:
 
 def _number(value: Any, key: str, where: str) -> np.ndarray:
     try:
+        if np.asarray(value).dtype.kind == "b":  # ASE reads a name without a value as True
+            raise ValueError
         return np.asarray(value, dtype=np.float64)
     except (ValueError, TypeError):
         raise ValueError(f"{where}: {key} must be numeric, got {value!r}") from None
@@ -274,7 +276,8 @@ def _no_energy(atoms: Atoms, where: str, key: str | None) -> str:
     results: Mapping[str, Any] = getattr(atoms.calc, "results", {})
     known = sorted({*atoms.info, *atoms.arrays, *results} - {"numbers", "positions"})
     sought = f"with energy_key={key!r}" if key else f"as {_listed(CANDIDATES['energy'])}"
-    forces = "; forces without an energy cannot be used" if "forces" in known else ""
+    has_forces = any(name in known for name in CANDIDATES["forces"])
+    forces = "; forces without an energy cannot be used" if has_forces else ""
     return (
         f"{where} has no energy {sought}; available: {', '.join(known) or 'only positions'}"
         f"{forces}. Set energy_key to one of them"

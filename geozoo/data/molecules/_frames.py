@@ -121,6 +121,11 @@ class Frames:
             _LOG.warning("%d of %d structures have no forces", lacking, total)
         if 0 < (known := self.count("stress")) < total:
             _LOG.warning("%d of %d structures have no stress", total - known, total)
+        if known and (void := known - int(self.store.graph["stress"].flatten(1).any(1).sum())):
+            _LOG.warning(
+                "%d structures have a stress of exactly zero; if it is a placeholder, remove it or "
+                "set labels.stress_key=none", void,
+            )  # fmt: skip
 
 
 def read_frames(files: Mapping[str, Path], options: FrameOptions) -> Frames:

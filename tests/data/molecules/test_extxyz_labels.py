@@ -126,6 +126,46 @@ def test_a_void_stress_of_a_molecule_is_ignored(tmp_path: Path) -> None:
     assert "stress" not in read(path).store.graph
 
 
+def test_a_stress_of_exactly_zero_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames = [silicon(seed, **({"stress": np.zeros(6)} if seed < 3 else {})) for seed in range(10)]
+    assert read(write(tmp_path / "a.xyz", frames)).store.graph["has_stress"].all()
+    assert "3 structures have a stress of exactly zero" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        (("energy",), "frame 0: energy must be numeric, got True"),
+        (("energy=ENERGY", "config_weight"), "frame 0: config_weight must be numeric, got True"),
+        (("energy=low",), "frame 0: energy must be numeric, got 'low'"),
+        (('energy="1 2"',), r"frame 0: energy must be one number, got shape \(2,\)"),
+    ],
+)
+def test_entries_without_a_number_are_reported(
+    tmp_path: Path, entries: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        read(file_of(tmp_path / "a.xyz", *entries))
+
+
+def test_forces_without_an_energy_are_reported(tmp_path: Path) -> None:
+    path = file_of(tmp_path / "a.xyz", columns=":REF_forces:R:3")
+    with pytest.raises(ValueError, match="REF_forces; forces without an energy cannot be used"):
+        read(path)
+
+
+def test_compressed_files(tmp_path: Path) -> None:
+    import gzip
+
+    path = write(tmp_path / "a.xyz", [silicon(seed) for seed in range(10)])
+    packed = tmp_path / "b.xyz.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    plain, same = read(path).store, read(packed).store
+    torch.testing.assert_close(same.graph["stress"], plain.graph["stress"], rtol=0, atol=0)
+
+
 def test_structures_without_a_stress(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     frames = [silicon(seed, **({"stress": None} if seed < 3 else {})) for seed in range(10)]
     module = read(write(tmp_path / "a.xyz", [*frames, *waters(4)]))
