@@ -9,8 +9,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from geozoo.nn.edges import strained
-
 
 class Derivatives(NamedTuple):
     """Energies and their derivatives, in the units of the network's output.
@@ -70,7 +68,7 @@ def energy_derivatives(
             symmetric = (strain + strain.transpose(1, 2)) / 2
             rows = symmetric.index_select(0, batch)
             given["pos"] = pos + (pos.unsqueeze(1) @ rows).squeeze(1)
-            given["edge_index"] = strained(inputs["edge_index"], symmetric, batch)
+            given["edge_index"] = _strained(inputs["edge_index"], symmetric, batch)
         energy = network(**given).scalar[:, 0]
         found: tuple[Tensor | None, ...] = (None,)
         if energy.requires_grad:
@@ -84,6 +82,15 @@ def energy_derivatives(
         )
     virial = -found[1] if with_virial and found[1] is not None else None
     return Derivatives(energy, -found[0], virial)
+
+
+def _strained(edges: Any, strain: Tensor, batch: Tensor) -> Any:
+    """Edges with strained shifts of periodic images; other edges are returned unchanged."""
+    shift = getattr(edges, "shift", None)
+    if shift is None:
+        return edges
+    rows = strain.index_select(0, batch.index_select(0, edges.receiver))
+    return edges.with_shift(shift + (shift.unsqueeze(1) @ rows.to(shift.dtype)).squeeze(1))
 
 
 def volumes(

@@ -34,7 +34,8 @@ def stored(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 def test_a_stored_run_has_its_recorded_errors(stored: Path, name: str) -> None:
     found = evaluation(name, []).tested.metrics
     recorded = {row.metric: row.value for row in read_results(stored / name / "result.csv")}
-    assert found == pytest.approx(recorded, rel=1e-4)
+    known = {name: found[name] for name in recorded}  # later versions may measure more
+    assert known == pytest.approx(recorded, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", PREDICTED)

@@ -8,7 +8,7 @@ from geozoo.nn.edges.family import Edges
 from geozoo.nn.edges.given import GivenEdges, as_directed, as_edges
 from geozoo.nn.edges.kernel import Kernel, apply_kernel
 from geozoo.nn.edges.paired import PairedEdges
-from geozoo.nn.edges.periodic import edges_of_pairs, strained
+from geozoo.nn.edges.periodic import edges_of_pairs
 from geozoo.nn.edges.sorted import SortedEdges
 from geozoo.nn.edges.stencil import Stencil, lattice_stencil
 
@@ -25,5 +25,4 @@ __all__ = [
     "as_edges",
     "edges_of_pairs",
     "lattice_stencil",
-    "strained",
 ]

@@ -1,4 +1,4 @@
-"""Edges of periodic structures: from neighbour pairs and cells, and under strain."""
+"""Edges of periodic structures, from neighbour pairs and cells."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from geozoo.geometry import NeighborPairs
-from geozoo.nn.edges.family import Edges
 from geozoo.nn.edges.paired import PairedEdges
 
 
@@ -36,22 +35,3 @@ def edges_of_pairs(
         # Lattice vectors have more digits than float32 positions.
         shift = (image.to(rows.dtype).unsqueeze(1) @ rows).squeeze(1).to(pos.dtype)
     return PairedEdges(index, index.shape[1], None, shift)
-
-
-def strained(
-    edges: Edges | None, strain: Float[Tensor, "G dim dim"], batch: Int[Tensor, " N"]
-) -> Edges | None:
-    r"""Return edges with strained shifts, :math:`s \mapsto s (1 + \varepsilon)`.
-
-    With positions strained in the same way, all edge vectors are strained, and the derivative of
-    the energy with respect to :math:`\varepsilon` is the volume times the stress.
-
-    Args:
-        edges: the edges; None and edges without shifts are returned unchanged.
-        strain: strain of each graph.
-        batch: graph of each node.
-    """
-    if edges is None or edges.shift is None:
-        return edges
-    shift, rows = edges.shift, strain.index_select(0, batch.index_select(0, edges.receiver))
-    return edges.with_shift(shift + (shift.unsqueeze(1) @ rows.to(shift.dtype)).squeeze(1))
