@@ -7,8 +7,8 @@ Every tool returns the same: all directed edges of a periodic system with their 
 geozoo these are both directions of the pairs of `neighbor_pairs`. matscipy is measured as well if
 it is installed (``pip install matscipy==1.3.1``; geozoo does not need it), and ratios refer to it.
 The tools run alternately in one process; times are the smallest of the rounds. Peak memory is that
-of a fresh process per tool, beyond what was resident before. Exponents are slopes of a linear fit,
-both axes logarithmic. ``--record`` appends the measurements to
+of a fresh process per tool, beyond what was resident before. Exponents are slopes of a linear fit
+through the upper half of the sizes, both axes logarithmic. ``--record`` appends the measurements to
 ``benchmarks/results/neighbors.jsonl``.
 """
 
@@ -24,7 +24,6 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -32,6 +31,7 @@ from torch import Tensor
 
 from benchmarks._memory import forget_largest, largest_mib, resident_mib
 from benchmarks._record import record
+from benchmarks.scale import exponents
 from geozoo.geometry import neighbor_pairs
 
 #: Atoms per cubic angstrom: liquid ethanol of 0.789 g/cm^3, as random points, and copper, as a
@@ -140,36 +140,28 @@ def measured(name: str, options: argparse.Namespace, console: Console) -> dict[s
         of = system(name, size)
         taken = seconds({tool: searcher(tool, of) for tool in names}, options.rounds)
         points += [
-            {"tool": tool, "atoms": len(of.pos), "seconds": taken[tool],
+            {"tool": tool, "size": len(of.pos), "seconds": taken[tool],
              "mib": mib(tool, name, size)}
             for tool in names
         ]  # fmt: skip
     return {"system": name, "cutoff": CUTOFF, "threads": torch.get_num_threads(), "points": points}
 
 
-def exponent(points: list[dict[str, Any]], key: str) -> float:
-    """Slope of time or memory against atoms, both axes logarithmic."""
-    usable = [(point["atoms"], point[key]) for point in points if point[key] > 0]
-    if len(usable) < 2:
-        return math.nan
-    x, y = np.log(np.array(usable, dtype=float)).T
-    return float(np.polyfit(x, y, 1)[0])
-
-
 def table(row: dict[str, Any]) -> Table:
     """Milliseconds, the ratio to matscipy and MiB of each tool and size."""
-    sizes = sorted({point["atoms"] for point in row["points"]})
+    sizes = sorted({point["size"] for point in row["points"]})
     shown = Table(row["system"], *[f"{size} atoms" for size in sizes], "time ~", "memory ~")
     names = list(dict.fromkeys(point["tool"] for point in row["points"]))
-    reference = {p["atoms"]: p["seconds"] for p in row["points"] if p["tool"] == MATSCIPY}
+    reference = {p["size"]: p["seconds"] for p in row["points"] if p["tool"] == MATSCIPY}
     for tool in names:
         points = [point for point in row["points"] if point["tool"] == tool]
         cells = []
         for point in points:
-            base = reference.get(point["atoms"])
+            base = reference.get(point["size"])
             ratio = f" ({point['seconds'] / base:.2f})" if base else ""
             cells.append(f"{1e3 * point['seconds']:.1f} ms{ratio}, {point['mib']:.0f} MiB")
-        powers = [f"N^{exponent(points, key):.2f}" for key in ("seconds", "mib")]
+        slopes = exponents(points)
+        powers = [f"N^{slopes.get(key, math.nan):.2f}" for key in ("seconds", "mib")]
         shown.add_row(tool, *cells, *powers)
     return shown
 

@@ -60,12 +60,15 @@ class Images(NamedTuple):
     image: Int[Tensor, "M 3"]
 
 
-def completed_cells(cell: Float[Tensor, "G 3 3"], pbc: Bool[Tensor, "G 3"]) -> Cells:
+def completed_cells(
+    cell: Float[Tensor, "G 3 3"], pbc: Bool[Tensor, "G 3"], device: torch.device
+) -> Cells:
     """Complete the vectors of directions that are not periodic.
 
     Args:
         cell: finite lattice vectors in rows; rows of directions that are not periodic are ignored.
         pbc: periodic directions.
+        device: where the result is needed.
 
     Raises:
         ValueError: If the vectors of periodic directions are zero or linearly dependent.
@@ -90,7 +93,7 @@ def completed_cells(cell: Float[Tensor, "G 3 3"], pbc: Bool[Tensor, "G 3"]) -> C
     vectors = torch.where(periodic[..., None], vectors, perpendicular)
     inverse = torch.linalg.inv(vectors)
     heights = inverse.norm(dim=1).reciprocal()
-    return Cells(*(part.to(cell.device) for part in (vectors, periodic, heights, inverse)))
+    return Cells(*(part.to(device) for part in (vectors, periodic, heights, inverse)))
 
 
 def wrapped(pos: Float[Tensor, "N 3"], batch: Int[Tensor, " N"], cells: Cells) -> Wrapped:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from geozoo.geometry._cell_list import close_pairs, close_to
+from geozoo.geometry._cell_list import Found, close_pairs, close_to
 from geozoo.geometry._cells import Cells, Wrapped, nearby_images, per_atom
 from geozoo.ops import offsets
 
@@ -68,7 +68,12 @@ def torch_search(search: Search) -> Candidates:
     if search.cells is None:
         return Candidates(first, second, None, squared)
     images = nearby_images(search.atoms, batch, search.cells, search.spans, search.radius)
-    across = close_to(pos, batch, images.pos, batch[images.atom], search.radius)
+    owner = batch[images.atom]
+    if len(owner) < len(batch):  # each query costs, near images or not
+        back = close_to(images.pos, owner, pos, batch, search.radius)
+        across = Found(back.second, back.first, back.squared)
+    else:
+        across = close_to(pos, batch, images.pos, owner, search.radius)
     inside = torch.zeros(len(first), 3, dtype=torch.int64, device=pos.device)
     return Candidates(
         torch.cat([first, across.first]),

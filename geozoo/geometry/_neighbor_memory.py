@@ -11,7 +11,7 @@ from torch import Tensor
 from geozoo.geometry._neighbor_backends import Search
 
 #: Peak bytes per pair of a search, and per pair when all pairs are tested.
-BYTES_PER_PAIR, BYTES_PER_TESTED_PAIR = 160, 120
+BYTES_PER_PAIR, BYTES_PER_TESTED_PAIR = 200, 100
 #: Needs below this are not compared with the free memory.
 _SMALL = 256 << 20
 #: Odd factors of a hash of integers.

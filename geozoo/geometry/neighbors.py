@@ -105,7 +105,8 @@ def neighbor_pairs(
     name = _chosen(backend, pos, radius, counts, periodic=cell is not None)
     if name == "all_pairs":
         return NeighborPairs(_tested_pairs(pos.detach(), radius, batch, counts), None)
-    return _searched(name, pos.detach(), radius, batch, counts, cell, pbc)
+    lattice = None if cell is None else cell.detach()
+    return _searched(name, pos.detach(), radius, batch, counts, lattice, pbc)
 
 
 def _checked_cells(pos: Tensor, cell: Tensor | None, pbc: Tensor | None, counts: Tensor) -> Tensor:
@@ -190,7 +191,7 @@ def _searched(
     if cell is None or pbc is None:
         cells, atoms = None, Wrapped(exact, exact, None)
     else:
-        cells = completed_cells(cell, pbc)
+        cells = completed_cells(cell, pbc, pos.device)
         atoms = wrapped(exact, batch, cells)
     spans = spans_of(atoms.fractional, batch, len(counts))
     search = Search(atoms, batch, counts, cells, radius + slack, spans)

@@ -238,6 +238,28 @@ def test_batches_without_periodic_graphs_have_no_images():
     assert empty.index.shape == (2, 0) and empty.image.shape == (0, 3)
 
 
+def test_list_of_a_graph_does_not_depend_on_its_batch():
+    pos, radius, batch, cell, pbc = random_batch(11)
+    pos, alone = pos.float(), []
+    for graph in range(len(cell)):
+        own, only = batch == graph, slice(graph, graph + 1)
+        found = geo.neighbor_pairs(
+            pos[own], radius, 0 * batch[own], cell=cell[only], pbc=pbc[only], backend="torch"
+        )
+        start = int(own.nonzero()[0])
+        alone += [(a + start, b + start, *image) for a, b, *image in rows(found)]
+    together = geo.neighbor_pairs(pos, radius, batch, cell=cell, pbc=pbc)
+    assert rows(together) == alone
+
+
+def test_gradients_of_inputs_are_ignored():
+    pos, radius, batch, cell, pbc = random_batch(4)
+    found = geo.neighbor_pairs(
+        pos.requires_grad_(), radius, batch, cell=cell.requires_grad_(), pbc=pbc
+    )
+    assert not found.image.is_floating_point() and not found.index.requires_grad
+
+
 def test_vectors_of_pairs_are_shorter_than_the_cutoff():
     pos, radius, batch, cell, pbc = random_batch(12)
     index, image = geo.neighbor_pairs(pos, radius, batch, cell=cell, pbc=pbc)
@@ -263,6 +285,7 @@ FLAT = torch.tensor([[[1.0, 0, 0], [0, 1, 0], [1, 1, 0]]], dtype=torch.float64)
         ({"pbc": None}, "cell and pbc must be given together, got cell without pbc"),
         ({"cell": CUBE[0]}, r"cell must have shape \(G=1, 3, 3\), got \(3, 3\)"),
         ({"cell": CUBE[:0]}, r"cell must have shape \(G=1, 3, 3\), got \(0, 3, 3\)"),
+        ({"num_graphs": 2}, r"cell must have shape \(G=2, 3, 3\), got \(1, 3, 3\)"),
         ({"pbc": ALL[0]}, r"pbc must have shape \(G=1, 3\), got \(3,\)"),
         ({"pbc": ALL.int()}, "pbc must be of dtype torch.bool, got torch.int32"),
         (
