@@ -8,7 +8,7 @@ EXTRAS = {
         "torch_geometric", "lightning", "torchmetrics", "hydra", "omegaconf", "jinja2",
         "lazy_loader", "matplotlib", "pooch", "rich", "safetensors", "torchdiffeq", "e3nn", "PIL",
     ),
-    "molecules": ("ase", "rdkit"),
+    "molecules": ("ase", "rdkit", "vesin"),
     "images": ("skimage",),
     "traffic": ("dtaidistance", "h5py"),
     "onnx": ("onnx", "onnxscript"),

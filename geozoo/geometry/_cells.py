@@ -60,12 +60,15 @@ class Images(NamedTuple):
     image: Int[Tensor, "M 3"]
 
 
-def completed_cells(cell: Float[Tensor, "G 3 3"], pbc: Bool[Tensor, "G 3"]) -> Cells:
+def completed_cells(
+    cell: Float[Tensor, "G 3 3"], pbc: Bool[Tensor, "G 3"], device: torch.device
+) -> Cells:
     """Complete the vectors of directions that are not periodic.
 
     Args:
         cell: finite lattice vectors in rows; rows of directions that are not periodic are ignored.
         pbc: periodic directions.
+        device: where the result is needed.
 
     Raises:
         ValueError: If the vectors of periodic directions are zero or linearly dependent.
@@ -90,7 +93,7 @@ def completed_cells(cell: Float[Tensor, "G 3 3"], pbc: Bool[Tensor, "G 3"]) -> C
     vectors = torch.where(periodic[..., None], vectors, perpendicular)
     inverse = torch.linalg.inv(vectors)
     heights = inverse.norm(dim=1).reciprocal()
-    return Cells(*(part.to(cell.device) for part in (vectors, periodic, heights, inverse)))
+    return Cells(*(part.to(device) for part in (vectors, periodic, heights, inverse)))
 
 
 def wrapped(pos: Float[Tensor, "N 3"], batch: Int[Tensor, " N"], cells: Cells) -> Wrapped:
@@ -121,7 +124,13 @@ def per_atom(
     return product.add_(rows[:, 2:] * matrices[:, 2][graph])
 
 
-def nearby_images(atoms: Wrapped, batch: Int[Tensor, " N"], cells: Cells, radius: float) -> Images:
+def nearby_images(
+    atoms: Wrapped,
+    batch: Int[Tensor, " N"],
+    cells: Cells,
+    spans: tuple[Float[Tensor, "G 3"], Float[Tensor, "G 3"]],
+    radius: float,
+) -> Images:
     """Return the images that may be closer than ``radius`` to an atom of their graph.
 
     Of an image and the opposite one, only the one whose first nonzero entry is positive is listed:
@@ -131,9 +140,10 @@ def nearby_images(atoms: Wrapped, batch: Int[Tensor, " N"], cells: Cells, radius
         atoms: wrapped positions.
         batch: graph of each atom.
         cells: cells of the batch.
+        spans: see `spans_of`.
         radius: cutoff, finite.
     """
-    low, high = _extent(atoms.fractional, batch, len(cells.vectors))
+    low, high = spans
     margin = radius / cells.heights + _TOLERANCE
     least, most = (low - margin)[batch], (high + margin)[batch]
     first = torch.where(cells.periodic[batch], (least - atoms.fractional).ceil(), 0.0).long()
@@ -153,14 +163,11 @@ def nearby_images(atoms: Wrapped, batch: Int[Tensor, " N"], cells: Cells, radius
     return Images(pos, atom, image)
 
 
-def _extent(
-    fractional: Float[Tensor, "N 3"], batch: Int[Tensor, " N"], num_graphs: int
-) -> tuple[Float[Tensor, "G 3"], Float[Tensor, "G 3"]]:
-    index = batch[:, None].expand(-1, 3)
-    found = [
-        fractional.new_zeros(num_graphs, 3).scatter_reduce(
-            0, index, fractional, way, include_self=False
-        )
-        for way in ("amin", "amax")
-    ]  # fmt: skip
-    return found[0], found[1]
+def spans_of(
+    fractional: Float[Tensor, "N dim"], batch: Int[Tensor, " N"], num_graphs: int
+) -> tuple[Float[Tensor, "G dim"], Float[Tensor, "G dim"]]:
+    """Return the smallest and the largest coordinates of each graph; of an empty one, zeros."""
+    index = batch[:, None].expand_as(fractional)
+    zeros = fractional.new_zeros(num_graphs, fractional.shape[1])
+    low = zeros.scatter_reduce(0, index, fractional, "amin", include_self=False)
+    return low, zeros.scatter_reduce(0, index, fractional, "amax", include_self=False)

@@ -9,9 +9,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from geozoo.geometry._cell_list import close_pairs, close_to
-from geozoo.geometry._cells import Cells, Wrapped, nearby_images
+from geozoo.geometry._cell_list import Found, close_pairs, close_to
+from geozoo.geometry._cells import Cells, Wrapped, nearby_images, per_atom
 from geozoo.ops import offsets
+
+#: Cells of a grid that vesin does not merge yet; its limit is 1e5.
+_VESIN_GRID = 50_000
+#: Neighbours per atom for which nvalchemi first reserves memory.
+_FIRST_ROOM = 64
 
 
 class Search(NamedTuple):
@@ -23,6 +28,7 @@ class Search(NamedTuple):
         counts: ``[G]`` atoms of each graph.
         cells: cells of the graphs; None: no graph is periodic.
         radius: cutoff, finite.
+        spans: ``[G, dim]`` smallest and largest fractional coordinates of each graph.
     """
 
     atoms: Wrapped
@@ -30,6 +36,7 @@ class Search(NamedTuple):
     counts: Int[Tensor, " G"]
     cells: Cells | None
     radius: float
+    spans: tuple[Float[Tensor, "G dim"], Float[Tensor, "G dim"]]
 
 
 class Candidates(NamedTuple):
@@ -60,8 +67,13 @@ def torch_search(search: Search) -> Candidates:
     first, second, squared = close_pairs(pos, batch, search.radius)
     if search.cells is None:
         return Candidates(first, second, None, squared)
-    images = nearby_images(search.atoms, batch, search.cells, search.radius)
-    across = close_to(pos, batch, images.pos, batch[images.atom], search.radius)
+    images = nearby_images(search.atoms, batch, search.cells, search.spans, search.radius)
+    owner = batch[images.atom]
+    if len(owner) < len(batch):  # each query costs, near images or not
+        back = close_to(images.pos, owner, pos, batch, search.radius)
+        across = Found(back.second, back.first, back.squared)
+    else:
+        across = close_to(pos, batch, images.pos, owner, search.radius)
     inside = torch.zeros(len(first), 3, dtype=torch.int64, device=pos.device)
     return Candidates(
         torch.cat([first, across.first]),
@@ -72,9 +84,15 @@ def torch_search(search: Search) -> Candidates:
 
 
 def vesin_search(search: Search) -> Candidates:
-    """Search by the library vesin, graph by graph, on the CPU."""
+    """Search by the library vesin, graph by graph, on the CPU.
+
+    vesin limits the cells of its grid; for graphs so wide that it would merge cells, it becomes
+    quadratic or ends the process (0.6.2, division by zero). They are left to `torch_search`.
+    """
     import vesin
 
+    if _most_grid_cells(search) > _VESIN_GRID:
+        return torch_search(search)
     finder = vesin.NeighborList(
         cutoff=search.radius, full_list=False, n_threads=torch.get_num_threads()
     )
@@ -97,6 +115,45 @@ def vesin_search(search: Search) -> Candidates:
         squared = torch.from_numpy(distances).square()
         found.append(Candidates(columns[0], columns[1], image, squared))
     return _joined(found, periodic)
+
+
+def nvalchemi_search(search: Search) -> Candidates:
+    """Search by NVIDIA's nvalchemi-toolkit-ops, all graphs at once, on a GPU or the CPU."""
+    from nvalchemiops.torch.neighbors import NeighborOverflowError, neighbor_list
+
+    pos, cells = _three_columns(search.atoms.pos), search.cells
+    room = _FIRST_ROOM
+    while True:
+        try:
+            found = neighbor_list(
+                pos,
+                search.radius,
+                cell=None if cells is None else cells.vectors,
+                pbc=None if cells is None else cells.periodic,
+                batch_idx=search.batch.int(),
+                batch_ptr=offsets(search.counts).int(),
+                half_fill=True,
+                return_neighbor_list=True,
+                max_neighbors=room,
+            )
+            break
+        except NeighborOverflowError:  # its table has the same number of columns for every atom
+            room *= 2
+    first, second = found[0].long()
+    image = None if cells is None else found[2].long()
+    vectors = pos[second] - pos[first]
+    if cells is not None and image is not None:
+        vectors += per_atom(image.double(), cells.vectors, search.batch[first])
+    return Candidates(first, second, image, vectors.square().sum(1))
+
+
+def _most_grid_cells(search: Search) -> float:
+    """Cells of the size of the cutoff in the largest graph."""
+    low, high = search.spans
+    extent = high - low
+    if search.cells is not None:
+        extent = torch.where(search.cells.periodic, search.cells.heights, extent)
+    return float((extent / search.radius).clamp(min=1).prod(1).max())
 
 
 def _three_columns(pos: Tensor) -> Tensor:

@@ -75,7 +75,8 @@ def _lexically_sorted(columns: list[Tensor], num_atoms: int) -> list[Tensor]:
         return [column[order] for column in columns]
     key = torch.zeros_like(columns[0])
     for column, bottom, width in zip(columns, low, bits, strict=True):
-        key = (key << width).add_(column).sub_(bottom)
+        if width:
+            key = (key << width).add_(column).sub_(bottom)
     key = _sorted(key)
     found = []
     for bottom, width in zip(reversed(low), reversed(bits), strict=True):

@@ -13,10 +13,15 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from geozoo.geometry._pairs import check_finite, edge_vectors, graph_sizes
+from geozoo.geometry._nearest import nearest_in_large_graph, nearest_of_edges
+from geozoo.geometry._pairs import check_finite, graph_sizes
 from geozoo.geometry._pairs import complete_pairs as complete_pairs
+from geozoo.geometry._pairs import edge_vectors as edge_vectors
 from geozoo.geometry.neighbors import neighbor_pairs
 from geozoo.ops import offsets, ragged_arange
+
+#: Largest graph for whose nearest neighbours all pairs are tested.
+_TESTED_NODES = 200
 
 EdgeIndex = Int[Tensor, "2 E"]
 
@@ -148,7 +153,8 @@ def knn_graph(
 ) -> EdgeIndex:
     """Return the nearest neighbours (senders) of each node (receiver) in the same graph.
 
-    In smaller graphs all other nodes are neighbours. There are no self-loops.
+    In smaller graphs all other nodes are neighbours. There are no self-loops. Edges are sorted by
+    receiver, then distance, then sender. Time and memory are linear in the size of large graphs.
 
     Raises:
         ValueError: If ``num_neighbors`` is not positive, ``batch`` is not sorted or ``pos`` not
@@ -157,12 +163,19 @@ def knn_graph(
     if num_neighbors < 1:
         raise ValueError(f"num_neighbors must be at least 1, got {num_neighbors!r}")
     check_finite(pos)
-    edge_index = complete_graph(batch, num_graphs, self_loops=False)
-    sender, receiver = edge_index
-    distance = edge_vectors(pos.detach(), sender, receiver).square().sum(-1)
-    # Two stable sorts order by receiver, then distance, then sender: ties are deterministic.
-    order = distance.argsort(stable=True)
-    order = order[receiver[order].argsort(stable=True)]
-    degree = torch.bincount(receiver, minlength=pos.shape[0])
-    rank = ragged_arange(torch.zeros_like(degree), degree)
-    return edge_index[:, order[rank < num_neighbors]]
+    pos, counts = pos.detach(), graph_sizes(batch, num_graphs)
+    sizes = counts.tolist()
+    if max(sizes, default=0) <= _TESTED_NODES:
+        return nearest_of_edges(
+            pos, complete_graph(batch, num_graphs, self_loops=False), num_neighbors
+        )
+    parts, start = [], 0
+    for size, points in zip(sizes, pos.split(sizes), strict=True):
+        if size <= max(_TESTED_NODES, 4 * num_neighbors):
+            edges = complete_graph(batch.new_zeros(size), self_loops=False)
+            found = nearest_of_edges(points, edges, num_neighbors)
+        else:
+            found = nearest_in_large_graph(points, num_neighbors)
+        parts.append(found + start)
+        start += size
+    return torch.cat(parts, 1)

@@ -13,27 +13,28 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from geozoo.geometry._cells import Wrapped, completed_cells, per_atom, wrapped
+from geozoo.geometry._cells import Wrapped, completed_cells, per_atom, spans_of, wrapped
 from geozoo.geometry._neighbor_backends import (
     Search,
     installed,
+    nvalchemi_search,
     torch_search,
     vesin_search,
 )
 from geozoo.geometry._neighbor_memory import (
-    check_pairs_fit,
-    expected_pairs,
+    check_search_fits,
+    check_test_fits,
     largest_number_of_pairs,
 )
 from geozoo.geometry._neighbor_order import canonical
 from geozoo.geometry._pairs import check_finite, complete_pairs, edge_vectors, graph_sizes
 
-_SEARCHES = {"torch": torch_search, "vesin": vesin_search}
+_SEARCHES = {"torch": torch_search, "vesin": vesin_search, "nvalchemi": nvalchemi_search}
 _MODULES = {"vesin": "vesin", "nvalchemi": "nvalchemiops"}
 _PACKAGES = {"vesin": "vesin", "nvalchemi": "nvalchemi-toolkit-ops warp-lang"}
 BACKENDS = ("auto", "all_pairs", *_SEARCHES)
 #: Largest graph for which testing all pairs is faster than a search.
-_FEW_ATOMS = 300
+_FEW_ATOMS = 200
 
 
 class NeighborPairs(NamedTuple):
@@ -104,7 +105,8 @@ def neighbor_pairs(
     name = _chosen(backend, pos, radius, counts, periodic=cell is not None)
     if name == "all_pairs":
         return NeighborPairs(_tested_pairs(pos.detach(), radius, batch, counts), None)
-    return _searched(name, pos.detach(), radius, batch, counts, cell, pbc)
+    lattice = None if cell is None else cell.detach()
+    return _searched(name, pos.detach(), radius, batch, counts, lattice, pbc)
 
 
 def _checked_cells(pos: Tensor, cell: Tensor | None, pbc: Tensor | None, counts: Tensor) -> Tensor:
@@ -156,7 +158,7 @@ def _best(pos: Tensor, radius: float, counts: Tensor, *, periodic: bool) -> str:
     few = not periodic and (len(counts) == 0 or int(counts.max()) <= _FEW_ATOMS)
     if few or math.isinf(radius) or pos.shape[1] == 0:
         return "all_pairs"
-    fastest = {"cpu": "vesin"}.get(pos.device.type)
+    fastest = {"cpu": "vesin", "cuda": "nvalchemi"}.get(pos.device.type)
     if fastest and pos.shape[1] <= 3 and installed(_MODULES[fastest]):
         return fastest
     return "torch"
@@ -165,7 +167,7 @@ def _best(pos: Tensor, radius: float, counts: Tensor, *, periodic: bool) -> str:
 def _tested_pairs(pos: Tensor, radius: float, batch: Tensor, counts: Tensor) -> Tensor:
     """Test all pairs of each graph."""
     total = largest_number_of_pairs(counts)
-    check_pairs_fit(total, len(pos), pos.device, tested=True)
+    check_test_fits(total, len(pos), pos.device)
     pairs = complete_pairs(batch, len(counts), num_pairs=total)
     squared = edge_vectors(pos, pairs[0], pairs[1]).square().sum(-1)
     return pairs[:, squared < radius * radius]
@@ -189,10 +191,11 @@ def _searched(
     if cell is None or pbc is None:
         cells, atoms = None, Wrapped(exact, exact, None)
     else:
-        cells = completed_cells(cell, pbc)
+        cells = completed_cells(cell, pbc, pos.device)
         atoms = wrapped(exact, batch, cells)
-    search = Search(atoms, batch, counts, cells, radius + slack)
-    check_pairs_fit(expected_pairs(search), len(pos), pos.device, tested=False)
+    spans = spans_of(atoms.fractional, batch, len(counts))
+    search = Search(atoms, batch, counts, cells, radius + slack, spans)
+    check_search_fits(search)
     found = canonical(_SEARCHES[name](search), len(pos), radius - slack)
     index, image = found.pairs, found.image
     if image is not None and atoms.turns is not None:

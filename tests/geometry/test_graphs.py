@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from geozoo import geometry as geo
+from geozoo.geometry import graphs
 
 #: Graph sizes of each batch; trailing empty graphs are known only from num_graphs.
 RAGGED = [[3, 1, 4], [0, 2, 0, 3, 0], [1], [], [0], [5]]
@@ -79,6 +80,26 @@ def test_knn_breaks_ties_by_lowest_index():
     pos = torch.tensor([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
     edges = geo.knn_graph(pos, 2, torch.zeros(4, dtype=torch.int64))
     assert edges[0, edges[1] == 0].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("dim", [1, 2, 3, 4])
+@pytest.mark.parametrize("num", [1, 7])
+def test_knn_graph_of_large_graphs_equals_test_of_all_pairs(dim, dtype, num, monkeypatch):
+    """Ties on a lattice, an outlier, a cluster of coincident nodes, and graphs of other sizes."""
+    generator = torch.Generator().manual_seed(dim)
+    pos = torch.randn(1300, dim, generator=generator, dtype=torch.float64).to(dtype)
+    pos[:600] = pos[:600].mul(2).round()
+    pos[600:602], pos[1000:1015] = 1e4, 0
+    batch = torch.arange(4).repeat_interleave(torch.tensor([700, 0, 3, 597]))
+    found = geo.knn_graph(pos, num, batch, 5)
+    monkeypatch.setattr(graphs, "_TESTED_NODES", 1300)
+    assert torch.equal(found, geo.knn_graph(pos, num, batch, 5))
+
+
+def test_knn_graph_of_one_point_many_times():
+    batch = torch.zeros(600, dtype=torch.int64)
+    assert geo.knn_graph(torch.zeros(600, 3), 2, batch)[0, :4].tolist() == [1, 2, 0, 2]
 
 
 def test_coincident_nodes_are_neighbours():
