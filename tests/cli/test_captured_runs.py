@@ -147,6 +147,7 @@ def test_what_the_loop_does_not_know_is_refused(
     assert "Traceback" not in told
 
 
+@pytest.mark.thorough
 def test_the_curve_has_every_epoch(geozoo_train: Train, tmp_path: Path) -> None:
     words = last_of_each([*WORDS, "trainer.captured_steps=2", "trainer.check_val_every_n_epoch=4"])
     assert geozoo_train(*words, "run_dir=run") == 0

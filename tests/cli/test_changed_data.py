@@ -116,6 +116,7 @@ def test_runs_without_hashes_go_on(
     assert geozoo_train("resume=run", "trainer.max_epochs=2") == 0
 
 
+@pytest.mark.thorough
 def test_simulated_data_may_differ_in_their_last_bits(
     geozoo_train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

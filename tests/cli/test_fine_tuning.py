@@ -61,6 +61,7 @@ def test_frozen_parameters_stay_and_the_others_move(tiny_run, geozoo_train, tmp_
     assert torch.equal(before["model.first.weight"], resumed["model.first.weight"])
 
 
+@pytest.mark.thorough
 def test_adapters_train_updates_alone_and_leave_an_ordinary_network(
     tiny_run, geozoo_train, tmp_path, caplog
 ):

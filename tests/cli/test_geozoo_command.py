@@ -320,6 +320,7 @@ def test_a_continued_run_is_recorded_and_made_again_with_its_continuations(
     assert row.value == {each.metric: each.value for each in found}[row.metric]
 
 
+@pytest.mark.thorough
 def test_a_test_of_a_part_is_marked_and_not_recorded(
     geozoo_train, command, home, tmp_path, monkeypatch, capsys
 ):

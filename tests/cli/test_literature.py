@@ -71,6 +71,7 @@ def test_what_differs_from_the_full_training(
     assert _changes(outcome, replace(ROW, recipe=recipe)) == told
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("changed", ["", "fewer epochs"])
 def test_the_page_shows_what_can_be_compared(changed, geozoo_train, tmp_path, monkeypatch):
     paper = Published(

@@ -63,6 +63,7 @@ def test_paths_are_stored_absolute_and_recorded_as_typed(project: Path) -> None:
     assert str(project) not in result.replace(f"run_dir={project}", "")
 
 
+@pytest.mark.thorough
 def test_another_working_directory_changes_nothing(
     project: Path, geozoo_train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,6 +73,7 @@ def test_another_working_directory_changes_nothing(
     assert before.keys() == evaluation("project/runs/first", []).tested.metrics.keys()
 
 
+@pytest.mark.thorough
 def test_a_moved_project_is_resumed_tested_used_and_published(
     project: Path, geozoo_train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -102,6 +104,7 @@ def test_a_moved_project_is_resumed_tested_used_and_published(
     assert str(tmp_path) not in description
 
 
+@pytest.mark.thorough
 def test_a_run_whose_data_lie_beside_it_or_nowhere(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +120,7 @@ def test_a_run_whose_data_lie_beside_it_or_nowhere(
         assert str(place / "frames.xyz") in str(told.value)
 
 
+@pytest.mark.thorough
 def test_earlier_runs_with_relative_paths(
     project: Path, tmp_path: Path, geozoo_train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:

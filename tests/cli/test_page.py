@@ -124,6 +124,7 @@ def test_the_page_says_when_and_where_and_how_to_go_on(tiny_run, monkeypatch):
     assert found["found"]["position"].shape == (8, 3)
 
 
+@pytest.mark.thorough
 def test_words_of_the_user_are_text(geozoo_train, tmp_path):
     assert geozoo_train(*TINY, "run_dir='<b>bold'", "trainer.max_epochs=1") == 0
     source = (tmp_path / "<b>bold" / "report.html").read_text(encoding="utf-8")

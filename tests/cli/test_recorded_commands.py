@@ -76,6 +76,7 @@ def test_a_run_ended_by_early_stopping_is_not_trained_on(
     assert command.endswith("; geozoo-train 'resume=<run>' trainer.max_epochs=12")
 
 
+@pytest.mark.thorough
 def test_a_run_ended_by_its_time_counts_all_its_epochs(geozoo_train: Train, tmp_path: Path) -> None:
     words = ("trainer.max_epochs=100000", "+trainer.max_time=00:00:00:01")
     assert geozoo_train(*TINY, *words, "run_dir=timed") == 0

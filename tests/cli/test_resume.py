@@ -81,6 +81,7 @@ def test_a_run_in_double_precision_goes_on_and_is_tested_in_it(
         assert torch.equal(value, state[name]), name
 
 
+@pytest.mark.thorough
 def test_averaged_weights_are_validated_saved_and_tested(
     geozoo_train: Train, tmp_path: Path
 ) -> None:
@@ -109,6 +110,7 @@ def _result(folder: Path, metric: str) -> float:
     return next(float(row["value"]) for row in rows if row["metric"] == metric)
 
 
+@pytest.mark.thorough
 def test_a_moved_run_folder_keeps_its_best(
     geozoo_train: Train, tmp_path: Path, killed_in: Callable[[int, int], None]
 ) -> None:
@@ -168,6 +170,7 @@ def test_the_schedule_of_a_longer_run_holds_from_its_first_step(
     assert rates == pytest.approx(wanted, rel=1e-5)
 
 
+@pytest.mark.thorough
 def test_a_continuation_that_died_goes_on_with_its_own_changes(
     geozoo_train: Train, tmp_path: Path, killed_in: Callable[[int, int], None],
     capsys: pytest.CaptureFixture[str],

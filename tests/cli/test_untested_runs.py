@@ -10,6 +10,7 @@ from screens import exit_code
 from tiny_configs import TINY
 
 
+@pytest.mark.thorough
 def test_a_run_without_a_test_does_not_say_that_it_was_tested(
     geozoo_train: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -84,6 +84,7 @@ def test_trainer_sees_every_training_graph_once_per_epoch(tmp_path: Path) -> Non
     assert module.seen[0][1] != module.seen[3][1]  # epochs differ in order
 
 
+@pytest.mark.thorough
 @lightning_warnings
 @pytest.mark.parametrize("num_workers", [0, 1])
 @pytest.mark.parametrize("step", [2, 3, 5, 6])

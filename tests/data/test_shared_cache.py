@@ -121,6 +121,7 @@ def attempt_to_prepare(name: str, root: str) -> str:
     return "it is read"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SETS)
 def test_a_folder_that_cannot_be_written_to_is_reported(name: str, tmp_path: Path) -> None:
     SETS[name][1](tmp_path)

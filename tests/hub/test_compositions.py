@@ -90,6 +90,7 @@ def test_size_extensive_network_predicts_for_all_compositions_of_its_elements() 
     assert task.is_determined(asked).tolist() == [True, True, True, False]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("reference", ["none", "atoms", "given"])
 def test_unknown_element_error_lists_known_elements(reference, trained, tmp_path, capsys) -> None:
     from geozoo.cli._launch import launch

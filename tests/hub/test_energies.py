@@ -178,6 +178,7 @@ def test_invalid_reference_energies_raise(words, message, trained, tmp_path, cap
     assert message in " ".join((captured.out + captured.err).split())
 
 
+@pytest.mark.thorough
 def test_undetermined_test_energies_raise_before_training(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -214,6 +215,7 @@ def test_weights_of_earlier_versions_predict_same_energies(mixed: Path, tmp_path
     torch.testing.assert_close(old, predict_store(model, store)["energy"], rtol=1e-14, atol=0)
 
 
+@pytest.mark.thorough
 def test_fine_tuning_keeps_element_columns(trained, tmp_path: Path) -> None:
     """Fine-tune a model with columns for atomic numbers up to 8 on H, C and O, and vice versa."""
     from geozoo.cli._launch import launch
