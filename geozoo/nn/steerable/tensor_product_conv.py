@@ -9,8 +9,15 @@ from torch import Tensor, nn
 
 from geozoo.checks import check_edges, check_not_negative, check_positive, check_shape
 from geozoo.nn.edges import GivenEdges, as_directed
+from geozoo.nn.steerable.channels_last import (
+    from_channels_last,
+    linear_channels_last,
+    paths_of,
+    to_channels_last,
+)
 from geozoo.nn.steerable.irreps import load_o3
-from geozoo.ops import scatter
+from geozoo.ops import is_textbook, scatter
+from geozoo.ops.steerable import EdgeRows, steerable_sum
 
 
 class TensorProductConv(nn.Module):
@@ -83,6 +90,7 @@ class TensorProductConv(nn.Module):
             nn.Linear(radial_channels, self.product.weight_numel, bias=False),
         )  # fmt: skip
         self.linear_2 = o3.Linear(middle.simplify(), after)
+        self.paths = paths_of(self.product)
 
     def forward(
         self,
@@ -109,5 +117,13 @@ class TensorProductConv(nn.Module):
         check_edges(edges.index.shape[1], basis, self.basis_channels, window)
         check_shape("harmonics", harmonics, "E S", edges.index.shape[1], self.harmonics.dim)
         weight = self.radial(basis) * window.unsqueeze(-1)
-        message = self.product(self.linear_1(x).index_select(0, edges.sender), harmonics, weight)
-        return self.linear_2(self.scale * scatter(message, edges.receiver, len(x)))
+        if is_textbook():
+            sent = self.linear_1(x).index_select(0, edges.sender)
+            message = self.product(sent, harmonics, weight)
+            return self.linear_2(self.scale * scatter(message, edges.receiver, len(x)))
+        features = to_channels_last(x, self.linear_1.irreps_in)
+        features = linear_channels_last(features, self.linear_1)
+        rows = EdgeRows.of(edges.sender, edges.receiver)
+        total = steerable_sum(features, harmonics, weight, rows, self.paths)
+        out = linear_channels_last(self.scale * total, self.linear_2)
+        return from_channels_last(out, self.linear_2.irreps_out)

@@ -1,0 +1,121 @@
+"""Steerable features with their channels last, and linear maps on them.
+
+e3nn lays out a block ``U x l`` channel by channel, ``[U, 2 l + 1]``. With the channels last,
+``[2 l + 1, U]``, linear maps are matrix products and loops over channels run through memory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from geozoo.ops.steerable import Path, SteerablePaths
+
+if TYPE_CHECKING:
+    from e3nn import o3
+
+
+def to_channels_last(x: Float[Tensor, "N F"], irreps: o3.Irreps) -> Float[Tensor, "N F"]:
+    """Move the channels of every block last.
+
+    Args:
+        x: features in the layout of e3nn.
+        irreps: their irreps.
+    """
+    if irreps.lmax == 0:
+        return x
+    parts = [
+        part if kind.l == 0 else part.unflatten(1, (count, kind.dim)).transpose(1, 2).flatten(1)
+        for part, (count, kind) in zip(_blocks(x, irreps), irreps, strict=True)
+    ]
+    return torch.cat(parts, 1)
+
+
+def from_channels_last(x: Float[Tensor, "N F"], irreps: o3.Irreps) -> Float[Tensor, "N F"]:
+    """The inverse of `to_channels_last`.
+
+    Args:
+        x: features with the channels last.
+        irreps: their irreps.
+    """
+    if irreps.lmax == 0:
+        return x
+    parts = [
+        part if kind.l == 0 else part.unflatten(1, (kind.dim, count)).transpose(1, 2).flatten(1)
+        for part, (count, kind) in zip(_blocks(x, irreps), irreps, strict=True)
+    ]
+    return torch.cat(parts, 1)
+
+
+def _blocks(x: Tensor, irreps: o3.Irreps) -> tuple[Tensor, ...]:
+    return x.split([count * kind.dim for count, kind in irreps], 1)
+
+
+def linear_channels_last(x: Float[Tensor, "N F"], linear: o3.Linear) -> Float[Tensor, "N F_out"]:
+    """Apply a linear map of e3nn, without bias, to features with the channels last.
+
+    Args:
+        x: features.
+        linear: the map, whose weights are used.
+    """
+    before, after = linear.irreps_in, linear.irreps_out
+    given = [
+        part.unflatten(1, (kind.dim, count))
+        for part, (count, kind) in zip(_blocks(x, before), before, strict=True)
+    ]
+    outputs: list[Tensor | None] = [None] * len(after)
+    for weight, instruction in zip(linear.weight_views(), linear.instructions, strict=True):
+        product = given[instruction.i_in] @ (weight * instruction.path_weight)
+        known = outputs[instruction.i_out]
+        outputs[instruction.i_out] = product if known is None else known + product
+    return torch.cat(
+        [
+            x.new_zeros(len(x), count * kind.dim) if part is None else part.flatten(1)
+            for part, (count, kind) in zip(outputs, after, strict=True)
+        ],
+        1,
+    )
+
+
+def paths_of(product: o3.TensorProduct) -> SteerablePaths:
+    """The paths of a depthwise (``uvu``) tensor product with harmonics of one channel each.
+
+    The output has the simplified irreps of the product, so that blocks of one irrep are joined.
+
+    Args:
+        product: the tensor product; its second input are spherical harmonics.
+    """
+    before, harmonics = product.irreps_in1, product.irreps_in2
+    middle = product.irreps_out
+    joined = middle.simplify()
+    starts_in = _starts(before)
+    starts_y = _starts(harmonics)
+    starts_out = _starts(joined)
+    # Channels of every block of the output within its joined block.
+    place, block, filled = [], 0, 0
+    for count, kind in middle:
+        while joined[block].ir != kind or filled >= joined[block].mul:
+            block, filled = block + 1, 0
+        place.append((block, filled))
+        filled += count
+    paths, column = [], 0
+    for ins in product.instructions:
+        count, first = before[ins.i_in1]
+        second, third = harmonics[ins.i_in2].ir, middle[ins.i_out].ir
+        block, offset = place[ins.i_out]
+        paths.append(
+            Path(
+                (first.l, second.l, third.l), x=starts_in[ins.i_in1], y=starts_y[ins.i_in2],
+                w=column, out=starts_out[block] + offset, channels=count, x_stride=count,
+                out_stride=joined[block].mul, scale=float(ins.path_weight),
+            )
+        )  # fmt: skip
+        column += count
+    return SteerablePaths(tuple(paths), before.dim, harmonics.dim, column, joined.dim)
+
+
+def _starts(irreps: o3.Irreps) -> list[int]:
+    return [where.start for where in irreps.slices()]
