@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from geozoo.geometry import NeighborPairs
 from geozoo.models._inputs import check_channels, check_graphs, count_graphs
 from geozoo.models._neighborhoods import paired_neighbors
 from geozoo.models._outputs import GeometricOutput
-from geozoo.nn.edges import DirectedEdges, GivenEdges, as_directed
+from geozoo.nn.edges import DirectedEdges, GivenEdges, PairedEdges, as_edges
 from geozoo.ops import scatter
 
 
@@ -35,6 +35,9 @@ class PointNetwork(nn.Module):
         ValueError: If a number of channels is negative, there is no input or no output, ``level``
             is unknown, or ``radius`` is not positive.
     """
+
+    #: Whether `evaluate` takes pairs that stand for both directions, besides directed edges.
+    takes_pairs: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -62,7 +65,7 @@ class PointNetwork(nn.Module):
         pos: Float[Tensor, "N dim"],
         x: Float[Tensor, "N S"] | None,
         vec: Float[Tensor, "N V dim"] | None,
-        edges: DirectedEdges,
+        edges: Any,
     ) -> tuple[Tensor | None, Tensor | None]:
         """Return scalars ``[N, out_channels]`` and vectors ``[N, out_vectors, dim]`` of nodes.
 
@@ -70,7 +73,7 @@ class PointNetwork(nn.Module):
             pos: positions.
             x: scalar features, or None if ``in_channels`` is 0.
             vec: vector features, or None if ``in_vectors`` is 0.
-            edges: directed edges without self-loops.
+            edges: directed edges without self-loops; or pairs, if the network `takes_pairs`.
         """
 
     def forward(
@@ -125,12 +128,15 @@ class PointNetwork(nn.Module):
         cell: Float[Tensor, "G dim dim"] | None = None,
         pbc: Bool[Tensor, "G dim"] | None = None,
         pairs: NeighborPairs | None = None,
-    ) -> DirectedEdges:
+    ) -> DirectedEdges | PairedEdges:
         """Return the edges that `forward` uses; see `Ponita.neighbors`."""
         if edge_index is not None:
-            return as_directed(edge_index, pos.shape[0])
+            edges = as_edges(edge_index)
+            if self.takes_pairs and isinstance(edges, PairedEdges) and edges.is_loopless:
+                return edges
+            return edges.directed(pos.shape[0])
         found = paired_neighbors(
             pos, batch, self.radius, num_graphs=count_graphs(batch, num_graphs),
             num_pairs=num_pairs, cell=cell, pbc=pbc, pairs=pairs,
         )  # fmt: skip
-        return found.both_directions()
+        return found.without_loops() if self.takes_pairs else found.both_directions()

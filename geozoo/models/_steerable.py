@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from geozoo.nn.edges import DirectedEdges
+from geozoo.nn.edges import DirectedEdges, PairedEdges
 from geozoo.nn.steerable import load_o3
 from geozoo.ops import length_and_direction
 
@@ -46,7 +46,7 @@ def split_outputs(
 
 
 def edge_harmonics(
-    pos: Float[Tensor, "N 3"], edges: DirectedEdges, degree: int
+    pos: Float[Tensor, "N 3"], edges: DirectedEdges | PairedEdges, degree: int
 ) -> tuple[Float[Tensor, " E"], Float[Tensor, "E H"]]:
     """Return lengths and spherical harmonics of the edge vectors.
 

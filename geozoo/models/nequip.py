@@ -16,8 +16,8 @@ from geozoo.models._steerable import (
     split_outputs,
 )
 from geozoo.nn import BesselBasis, PolynomialWindow
-from geozoo.nn.edges import DirectedEdges
-from geozoo.nn.steerable import TensorProductConv, every_irrep, load_o3, make_gate, reachable
+from geozoo.nn.edges import DirectedEdges, PairedEdges
+from geozoo.nn.steerable import TensorProductConv, as_edge_rows, every_irrep, load_o3, make_gate, reachable
 
 
 class NequIP(PointNetwork):
@@ -59,6 +59,7 @@ class NequIP(PointNetwork):
 
     #: Supported spatial dimensions.
     dims: ClassVar[tuple[int, ...]] = (3,)
+    takes_pairs: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -111,11 +112,13 @@ class NequIP(PointNetwork):
         self.readout = o3.Linear(current, outputs)
 
     def evaluate(
-        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edges: DirectedEdges
+        self, pos: Tensor, x: Tensor | None, vec: Tensor | None,
+        edges: DirectedEdges | PairedEdges,
     ) -> tuple[Tensor | None, Tensor | None]:
         """Return scalars and vectors; see `PointNetwork.evaluate`."""
         distance, harmonics = edge_harmonics(pos, edges, self.degree)
         basis, window = self.basis(distance), self.window(distance)
+        rows = as_edge_rows(edges, len(pos))
         attribute = pos.new_ones(len(pos), 1) if x is None else x
         h = self.embedding(join_features(attribute, vec))
         # Leaves one-hot species unchanged, and bounds other inputs, which enter in every layer.
@@ -123,5 +126,5 @@ class NequIP(PointNetwork):
         for conv, connect, gate in zip(
             self.convolutions, self.connections, self.gates, strict=True
         ):
-            h = gate(conv(h, harmonics, basis, window, edges) + connect(h, attribute))
+            h = gate(conv(h, harmonics, basis, window, rows) + connect(h, attribute))
         return split_outputs(self.readout(h), self.out_channels, self.out_vectors)

@@ -26,12 +26,14 @@ class PairedEdges(NamedTuple):
         has_loop: ``[N]`` whether each node has a self-loop; None: all have.
         shift: ``[P, dim]`` of the listed direction; the reverse edge has the negative shift. None:
             no shift.
+        is_loopless: whether it is known that no node has a self-loop.
     """
 
     pairs: Int[Tensor, "2 P"]
     num_mutual: int
     has_loop: Bool[Tensor, " N"] | None
     shift: Float[Tensor, "P dim"] | None = None
+    is_loopless: bool = False
 
     @property
     def receiver(self) -> Int[Tensor, " P"]:
@@ -50,8 +52,8 @@ class PairedEdges(NamedTuple):
 
     @property
     def has_loop_rows(self) -> bool:
-        """True: all self-loops share one row."""
-        return True
+        """Whether there are self-loops, which share one row."""
+        return not self.is_loopless
 
     def vectors(self, pos: Float[Tensor, "N dim"]) -> Float[Tensor, "P dim"]:
         """Return the edge vectors of the listed direction; see `Edges.vectors`."""
@@ -68,7 +70,7 @@ class PairedEdges(NamedTuple):
         kernel is the same row with antipodal orientations exchanged. Features without an
         orientation axis (``x [N, C]``) have the same kernel in both directions.
         """
-        loop_rows, rows = kernel.loop_rows(), kernel.rows()
+        loop_rows, rows = None if self.is_loopless else kernel.loop_rows(), kernel.rows()
         forth = self.pairs[0], self.pairs[1]
         back = self.pairs[1][: self.num_mutual], self.pairs[0][: self.num_mutual]
         # The reverse direction acts on features with flipped orientations, appended as extra rows.
@@ -83,10 +85,16 @@ class PairedEdges(NamedTuple):
             out = weighted_sum(rows, both, [forth, back], both.shape[0])
         if oriented:
             out = out[:num_nodes] + _flip(out[num_nodes:])
+        if self.is_loopless:
+            return out
         loops = apply_kernel(loop_rows, x, kernel.full)
         if self.has_loop is not None:
             loops = loops * self.has_loop.view(-1, *[1] * (x.dim() - 1))
         return out + loops
+
+    def without_loops(self) -> PairedEdges:
+        """Return the same pairs without self-loops."""
+        return self._replace(has_loop=None, is_loopless=True)
 
     def both_directions(self) -> DirectedEdges:
         """Return all directed edges without self-loops, one row each."""
@@ -99,6 +107,8 @@ class PairedEdges(NamedTuple):
     def directed(self, num_nodes: int) -> DirectedEdges:
         """Return all directed edges and self-loops, one row each."""
         edges = self.both_directions()
+        if self.is_loopless:
+            return edges
         loops = torch.arange(num_nodes, device=self.pairs.device)
         if self.has_loop is not None:
             loops = loops[self.has_loop]

@@ -1,5 +1,6 @@
 """Layers on steerable features, using e3nn's tensor products; e3nn is imported on first use."""
 
+from geozoo.nn.steerable.edge_rows import as_edge_rows
 from geozoo.nn.steerable.irreps import (
     every_irrep,
     load_o3,
@@ -13,6 +14,7 @@ from geozoo.nn.steerable.tensor_product_conv import TensorProductConv
 __all__ = [
     "SteerableLinear",
     "TensorProductConv",
+    "as_edge_rows",
     "every_irrep",
     "load_o3",
     "make_gate",

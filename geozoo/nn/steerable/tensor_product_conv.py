@@ -8,15 +8,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from geozoo.checks import check_edges, check_not_negative, check_positive, check_shape
-from geozoo.nn.edges import GivenEdges, as_directed
+from geozoo.nn.edges import GivenEdges
 from geozoo.nn.steerable.channels_last import (
     from_channels_last,
     linear_channels_last,
     paths_of,
     to_channels_last,
 )
+from geozoo.nn.steerable.edge_rows import as_edge_rows
 from geozoo.nn.steerable.irreps import load_o3
-from geozoo.ops import is_textbook, scatter
 from geozoo.ops.steerable import EdgeRows, steerable_sum
 
 
@@ -98,7 +98,7 @@ class TensorProductConv(nn.Module):
         harmonics: Float[Tensor, "E S"],
         basis: Float[Tensor, "E K"],
         window: Float[Tensor, " E"],
-        edge_index: GivenEdges,
+        edge_index: GivenEdges | EdgeRows,
     ) -> Float[Tensor, "N out"]:
         """Return the convolved features.
 
@@ -107,23 +107,20 @@ class TensorProductConv(nn.Module):
             harmonics: spherical harmonics of each edge up to ``degree``.
             basis: radial basis values of each edge.
             window: cutoff function of each edge, 0 at the cutoff.
-            edge_index: senders and receivers, or edges of `geozoo.nn.edges`.
+            edge_index: senders and receivers, or edges of `geozoo.nn.edges`; rows of `as_edge_rows`,
+                so that both directions of a pair share harmonics, basis and window.
 
         Raises:
             ValueError: If a tensor has the wrong shape.
         """
         check_shape("x", x, "N in", None, self.linear_1.irreps_in.dim)
-        edges = as_directed(edge_index, x.shape[0])
-        check_edges(edges.index.shape[1], basis, self.basis_channels, window)
-        check_shape("harmonics", harmonics, "E S", edges.index.shape[1], self.harmonics.dim)
-        weight = self.radial(basis) * window.unsqueeze(-1)
-        if is_textbook():
-            sent = self.linear_1(x).index_select(0, edges.sender)
-            message = self.product(sent, harmonics, weight)
-            return self.linear_2(self.scale * scatter(message, edges.receiver, len(x)))
+        rows = as_edge_rows(edge_index, x.shape[0])
+        check_edges(rows.num_rows, basis, self.basis_channels, window)
+        check_shape("harmonics", harmonics, "E S", rows.num_rows, self.harmonics.dim)
+        # The last layer is linear, so its narrow input can be multiplied instead of its output.
+        weight = self.radial[-1](self.radial[:-1](basis) * window.unsqueeze(-1))
         features = to_channels_last(x, self.linear_1.irreps_in)
         features = linear_channels_last(features, self.linear_1)
-        rows = EdgeRows.of(edges.sender, edges.receiver)
         total = steerable_sum(features, harmonics, weight, rows, self.paths)
         out = linear_channels_last(self.scale * total, self.linear_2)
         return from_channels_last(out, self.linear_2.irreps_out)

@@ -27,6 +27,7 @@ class EdgeRows(NamedTuple):
         is_reverse: ``[E]`` whether the edge is the reverse of the one whose harmonics are in its
             row, so that odd degrees change sign.
         order: ``[E]`` edges sorted by receiver.
+        num_rows: number R of rows.
     """
 
     sender: Int[Tensor, " E"]
@@ -34,13 +35,15 @@ class EdgeRows(NamedTuple):
     rows: Int[Tensor, " E"]
     is_reverse: Bool[Tensor, " E"]
     order: Int[Tensor, " E"]
+    num_rows: int
 
     @classmethod
     def of(cls, sender: Int[Tensor, " E"], receiver: Int[Tensor, " E"]) -> EdgeRows:
         """Edges with a row each."""
         rows = torch.arange(sender.shape[0], device=sender.device)
         none = torch.zeros_like(rows, dtype=torch.bool)
-        return cls(sender, receiver, rows, none, receiver.argsort(stable=True))
+        order = receiver.argsort(stable=True)
+        return cls(sender, receiver, rows, none, order, sender.shape[0])
 
     @classmethod
     def of_pairs(cls, pairs: Int[Tensor, "2 P"]) -> EdgeRows:
@@ -52,9 +55,8 @@ class EdgeRows(NamedTuple):
         rows = torch.arange(pairs.shape[1], device=pairs.device)
         sender, receiver = torch.cat([pairs, pairs.flip(0)], 1)
         is_reverse = torch.cat([torch.zeros_like(rows), torch.ones_like(rows)]).bool()
-        return cls(
-            sender, receiver, rows.repeat(2), is_reverse, receiver.argsort(stable=True)
-        )
+        order = receiver.argsort(stable=True)
+        return cls(sender, receiver, rows.repeat(2), is_reverse, order, pairs.shape[1])
 
 
 def steerable_sum(
