@@ -17,7 +17,14 @@ from geozoo.models._steerable import (
 )
 from geozoo.nn import BesselBasis, PolynomialWindow
 from geozoo.nn.edges import DirectedEdges, PairedEdges
-from geozoo.nn.steerable import TensorProductConv, as_edge_rows, every_irrep, load_o3, make_gate, reachable
+from geozoo.nn.steerable import (
+    TensorProductConv,
+    as_edge_rows,
+    every_irrep,
+    load_o3,
+    make_gate,
+    reachable,
+)
 
 
 class NequIP(PointNetwork):
@@ -112,7 +119,10 @@ class NequIP(PointNetwork):
         self.readout = o3.Linear(current, outputs)
 
     def evaluate(
-        self, pos: Tensor, x: Tensor | None, vec: Tensor | None,
+        self,
+        pos: Tensor,
+        x: Tensor | None,
+        vec: Tensor | None,
         edges: DirectedEdges | PairedEdges,
     ) -> tuple[Tensor | None, Tensor | None]:
         """Return scalars and vectors; see `PointNetwork.evaluate`."""

@@ -70,7 +70,7 @@ class PairedEdges(NamedTuple):
         kernel is the same row with antipodal orientations exchanged. Features without an
         orientation axis (``x [N, C]``) have the same kernel in both directions.
         """
-        loop_rows, rows = None if self.is_loopless else kernel.loop_rows(), kernel.rows()
+        rows = kernel.rows()
         forth = self.pairs[0], self.pairs[1]
         back = self.pairs[1][: self.num_mutual], self.pairs[0][: self.num_mutual]
         # The reverse direction acts on features with flipped orientations, appended as extra rows.
@@ -87,7 +87,7 @@ class PairedEdges(NamedTuple):
             out = out[:num_nodes] + _flip(out[num_nodes:])
         if self.is_loopless:
             return out
-        loops = apply_kernel(loop_rows, x, kernel.full)
+        loops = apply_kernel(kernel.loop_rows(), x, kernel.full)
         if self.has_loop is not None:
             loops = loops * self.has_loop.view(-1, *[1] * (x.dim() - 1))
         return out + loops

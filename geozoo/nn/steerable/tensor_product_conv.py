@@ -107,8 +107,8 @@ class TensorProductConv(nn.Module):
             harmonics: spherical harmonics of each edge up to ``degree``.
             basis: radial basis values of each edge.
             window: cutoff function of each edge, 0 at the cutoff.
-            edge_index: senders and receivers, or edges of `geozoo.nn.edges`; rows of `as_edge_rows`,
-                so that both directions of a pair share harmonics, basis and window.
+            edge_index: senders and receivers, or edges of `geozoo.nn.edges`; or rows from
+                `as_edge_rows`, where both directions of a pair share harmonics, basis and window.
 
         Raises:
             ValueError: If a tensor has the wrong shape.

@@ -33,7 +33,10 @@ class _Triple:
         self.dims = self.values.shape
         nonzero = np.abs(self.values) > _ZERO
         self.pairs = [
-            (a, c) for a in range(self.dims[0]) for c in range(self.dims[2]) if nonzero[a, :, c].any()
+            (a, c)
+            for a in range(self.dims[0])
+            for c in range(self.dims[2])
+            if nonzero[a, :, c].any()
         ]
 
     def mixed(self, name: str, values: str) -> list[str]:
@@ -90,13 +93,18 @@ def _sum(terms: Sequence[str]) -> str:
     return " + ".join(terms) if terms else "T(0.0)"
 
 
+def _head(name: str, arrays: str) -> str:
+    first = "x, x0, y, y0, w, w0"
+    return f"@_fast\ndef {name}({first}, {arrays}, scale, size, sx, so):\n"
+
+
 def _forward(t: _Triple) -> str:
     dim_a, _, dim_c = t.dims
     inner = [*_loads("X", "x", "s", "x0", dim_a), "ww = w[row, w0 + u]"]
     for c in range(dim_c):
         if terms := [f"m{a}_{c} * X{a}" for a in t.over("c", c)]:
             inner.append(f"out[r, o0 + {c} * so + u] += ww * ({_sum(terms)})")
-    head = f"@_fast\ndef forward_{t.name}(x, x0, y, y0, w, w0, out, o0, s, r, row, scale, size, sx, so):\n"
+    head = _head(f"forward_{t.name}", "out, o0, s, r, row")
     body = [*t.constants(), *t.mixed("m", "y"), "for u in range(size):"]
     return head + _typed(body, 1) + _typed(inner, 2)
 
@@ -115,10 +123,7 @@ def _backward(t: _Triple) -> str:
         if terms := [f"m{a}_{c} * h{c}" for c in t.over("a", a)]:
             inner.append(f"gx[s, x0 + {a} * sx + u] += {_sum(terms)}")
     inner += [f"k{a}_{c} += X{a} * h{c}" for a, c in t.pairs]
-    head = (
-        f"@_fast\ndef backward_{t.name}(x, x0, y, y0, w, w0, g, o0, gx, gy, gw, s, r, row, scale, "
-        "size, sx, so):\n"
-    )
+    head = _head(f"backward_{t.name}", "g, o0, gx, gy, gw, s, r, row")
     body = [*t.constants(), *t.mixed("m", "y")]
     body += [f"k{a}_{c} = T(0.0)" for a, c in t.pairs]
     body += ["for u in range(size):"]
@@ -149,10 +154,7 @@ def _double(t: _Triple) -> str:
             inner.append(f"dx[s, x0 + {a} * sx + u] += ww * ({first}) + hh * ({second})")
     inner += [f"q{a} = ww * P{a} + hh * X{a}" for a in range(dim_a)]
     inner += [f"k{a}_{c} += q{a} * G{c}" for a, c in t.pairs]
-    head = (
-        f"@_fast\ndef double_{t.name}(x, x0, y, y0, w, w0, g, o0, hx, hy, hw, dx, dy, dw, dg, s, r, "
-        "row, scale, size, sx, so):\n"
-    )
+    head = _head(f"double_{t.name}", "g, o0, hx, hy, hw, dx, dy, dw, dg, s, r, row")
     body = [*t.constants(), *t.mixed("m", "y"), *t.mixed("n", "hy")]
     body += [f"k{a}_{c} = T(0.0)" for a, c in t.pairs]
     body += ["for u in range(size):"]
@@ -167,17 +169,23 @@ def triple_source(degrees: tuple[int, int, int], dtype: str) -> str:
         dtype: ``"float32"`` or ``"float64"``.
     """
     t = _Triple(degrees)
-    return _HEADER.format(dtype=dtype, flags=_FLAGS) + "\n\n".join([_forward(t), _backward(t), _double(t)])
+    return _HEADER.format(dtype=dtype, flags=_FLAGS) + "\n\n".join(
+        [_forward(t), _backward(t), _double(t)]
+    )
 
 
+_INPUTS = "x, {x}, y, {y}, w, {w}"
+_ENDS = "s, r, row"
+#: Arrays of each loop, and the arguments of its call for a path.
 _DRIVERS = {
-    "forward": ("x, y, w, out", "x, {x}, y, {y}, w, {w}, out, {out}, s, r, row"),
-    "backward": ("x, y, w, g, gx, gy, gw", "x, {x}, y, {y}, w, {w}, g, {out}, gx, gy, gw, s, r, row"),
+    "forward": ("x, y, w, out", f"{_INPUTS}, out, {{out}}, {_ENDS}"),
+    "backward": ("x, y, w, g, gx, gy, gw", f"{_INPUTS}, g, {{out}}, gx, gy, gw, {_ENDS}"),
     "double": (
         "x, y, w, g, hx, hy, hw, dx, dy, dw, dg",
-        "x, {x}, y, {y}, w, {w}, g, {out}, hx, hy, hw, dx, dy, dw, dg, s, r, row",
+        f"{_INPUTS}, g, {{out}}, hx, hy, hw, dx, dy, dw, dg, {_ENDS}",
     ),
-}  # fmt: skip
+}
+_EDGES = "sender, receiver, rows, signs, order, begin, end"
 
 
 def driver_source(
@@ -196,7 +204,9 @@ def driver_source(
         functions = ", ".join(f"{kind}_{name}" for kind in _DRIVERS)
         text += f"from {module_of[degrees]} import {functions}\n"
     for kind, (arrays, call) in _DRIVERS.items():
-        text += f"\n\n@_fast\ndef {kind}({arrays}, sender, receiver, rows, signs, order, begin, end):\n"
+        text += (
+            f"\n\n@_fast\ndef {kind}({arrays}, sender, receiver, rows, signs, order, begin, end):\n"
+        )
         text += "    for k in range(begin, end):\n        e = order[k]\n"
         text += "        s = sender[e]\n        r = receiver[e]\n        row = rows[e]\n"
         text += "        sign = signs[e]\n"
@@ -204,5 +214,6 @@ def driver_source(
             name = "".join(map(str, path.degrees))
             given = call.format(x=path.x, y=path.y, w=path.w, out=path.out)
             scale = f"T({path.scale!r})" + (" * sign" if path.degrees[1] % 2 else "")
-            text += f"        {kind}_{name}({given}, {scale}, {path.channels}, {path.x_stride}, {path.out_stride})\n"
+            sizes = f"{path.channels}, {path.x_stride}, {path.out_stride}"
+            text += f"        {kind}_{name}({given}, {scale}, {sizes})\n"
     return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
@@ -236,8 +237,13 @@ class _Second(torch.autograd.Function):
             x, y, w, g, *hs = inputs = [each.detach().requires_grad_() for each in saved]
             total = (_as_written(x, y, w, edges, paths, len(g)) * g).sum()
             first = torch.autograd.grad(total, (x, y, w), create_graph=True)
-            inner = sum((part * h).sum() for part, h in zip(first, hs, strict=True))
+            inner = _inner(first, hs)
             second = torch.autograd.grad(inner, (x, y, w, g), create_graph=True)
-            outer = sum((part * h).sum() for part, h in zip(second, grads, strict=True))
+            outer = _inner(second, grads)
             third = torch.autograd.grad(outer, inputs, allow_unused=True)
         return (*third, None, None)
+
+
+def _inner(one: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
+    """Sum of products of all entries."""
+    return torch.stack([(a * b).sum() for a, b in zip(one, other, strict=True)]).sum()
