@@ -15,7 +15,7 @@ from geozoo.files.contents import report_contents
 from geozoo.files.numpy_arrays import npz_names, read_npz
 
 #: Arrays that define the graph structure.
-_OF_GRAPHS = ("num_nodes", "edge_index", "num_edges")
+_OF_GRAPHS = ("num_nodes", "edge_index", "num_edges", "cell", "pbc")
 
 
 def read_arrays(
@@ -28,7 +28,8 @@ def read_arrays(
             graphs of different sizes; ``x [..., F]`` and ``vec [..., V, dim]`` with the same
             leading axes if the model has these inputs; and, if the training graphs had edges,
             ``edge_index [S, 2, e]``, or ``[2, E]`` and ``num_edges [S]``: senders and receivers,
-            numbered within each graph, with self-loops if the training graphs had them.
+            numbered within each graph, with self-loops if the training graphs had them. For
+            periodic graphs ``cell [S, 3, 3]`` with lattice vectors in rows, and ``pbc [S, 3]``.
         spec: the spec of the model's training data. If the columns of ``x`` are elements, positions
             are centred on the mean of each graph, as in training.
         dtype: precision of the model; inputs have at least float32.
@@ -77,8 +78,9 @@ def read_arrays(
     if states:
         given = states_of_arrays(read_npz(path, states, is_reported=False), len(num_nodes))
         check_states(given, spec.record, "graph")
+    cells = _cells(path, arrays, len(num_nodes))
     report_contents(path.name, arrays, set(there) - arrays.keys())
-    return GraphStore(torch.from_numpy(num_nodes), node=node, **edges)
+    return GraphStore(torch.from_numpy(num_nodes), node=node, graph=cells, **edges)
 
 
 def _centred(pos: np.ndarray, num_nodes: np.ndarray) -> np.ndarray:
@@ -130,6 +132,31 @@ def _edges(path: Path, arrays: dict[str, np.ndarray], spec: GeometricSpec) -> di
             f"num_edges [graphs], got {index.shape}"
         )
     return {"edge_index": torch.from_numpy(index), "num_edges": torch.from_numpy(count)}
+
+
+def _cells(path: Path, arrays: dict[str, np.ndarray], count: int) -> dict[str, torch.Tensor]:
+    """Cells of periodic graphs; empty if the file has none or all graphs are isolated."""
+    if ("cell" in arrays) != ("pbc" in arrays):
+        given, missing = ("cell", "pbc") if "cell" in arrays else ("pbc", "cell")
+        raise ValueError(
+            f"{path} contains {given} without {missing}: periodic graphs need cell [graphs, 3, 3] "
+            "(lattice vectors in rows) and pbc [graphs, 3] (whether periodic along each vector)"
+        )
+    if "cell" not in arrays:
+        return {}
+    cell, pbc = arrays["cell"], arrays["pbc"]
+    for name, array, shape, kinds in (
+        ("cell", cell, (count, 3, 3), "fiu"), ("pbc", pbc, (count, 3), "b"),
+    ):  # fmt: skip
+        if array.shape != shape or array.dtype.kind not in kinds:
+            kind = "boolean" if kinds == "b" else "numeric"
+            raise ValueError(
+                f"{path}: {name} must be {kind} with shape {list(shape)}, got {array.dtype} "
+                f"{list(array.shape)}"
+            )
+    if not pbc.any():
+        return {}
+    return {"cell": torch.from_numpy(cell.astype(np.float64)), "pbc": torch.from_numpy(pbc)}
 
 
 def _sizes(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from geozoo.checks import check_positive
 from geozoo.geometry import NeighborPairs, check_lattice
 from geozoo.models._inputs import check_channels, check_condition, check_graphs, count_graphs
-from geozoo.models._neighborhoods import find_edges, neighborhood_geometry
+from geozoo.models._neighborhoods import check_isolated, find_edges, neighborhood_geometry
 from geozoo.models._outputs import GeometricOutput
 from geozoo.models._ponita_choices import (
     FORMS,
@@ -210,6 +210,7 @@ class Ponita(nn.Module):
             ValueError: If there are periodic graphs and the model has no ``radius``.
         """
         if edge_index is None and self.form.on_lattice:
+            check_isolated(pbc, "lattice", "lattice to null")
             return None
         return find_edges(
             self.representation, self.form, pos.detach(), batch, edge_index,

@@ -84,13 +84,15 @@ class ReferencedTask(GeometricTask):
             part: the split, ``"val"`` or ``"test"``.
 
         Raises:
-            ValueError: If the training split does not determine the energy of a composition.
+            ValueError: If the training split does not determine the energy of a composition, and
+                see `GeometricTask.check_part`.
         """
         store = graphs_of(datamodule.store)
         if self.spec.elements and "x" in store.node:
             compositions = compositions_of(store)[datamodule.splits[part]]
             x, z = store.node["x"], store.node.get("z")
             self.check_compositions(compositions, f"the {part} split", x, z)
+        super().check_part(datamodule, part)
 
     def _learn_compositions(self, trained: Tensor) -> None:
         given = self.spec.record.files.energy_reference in ("given", "isolated atoms")

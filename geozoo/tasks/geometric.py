@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from geozoo.data import GeometricSpec, GraphBatch, rotate_batch
+from geozoo.data import GeometricSpec, GraphBatch, GraphDataModule, GraphStore, rotate_batch
+from geozoo.data.loader import Store
 from geozoo.metrics import ErrorMeasures, ErrorMetrics
 from geozoo.tasks._neighbors import with_neighbors
 from geozoo.tasks._precision import model_dtype
@@ -89,6 +90,38 @@ class GeometricTask(GraphTask):
             "num_graphs": batch.num_graphs,
         }
         return with_neighbors(self.model, inputs, batch)
+
+    def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
+        """Check that the model can use the cells of periodic graphs, and see `GraphTask.prepare`.
+
+        Raises:
+            ValueError: If a graph is periodic, and the model does not support cells or has no
+                cutoff.
+        """
+        self._check_periodic(datamodule.store)
+        return super().prepare(datamodule, num_processes)
+
+    def check_part(self, datamodule: GraphDataModule, part: str) -> None:
+        """Check that the model can use the cells of periodic graphs.
+
+        Args:
+            datamodule: the data.
+            part: the split, ``"val"`` or ``"test"``.
+
+        Raises:
+            ValueError: If a graph is periodic, and the model does not support cells or has no
+                cutoff.
+        """
+        self._check_periodic(datamodule.store, datamodule.splits[part])
+
+    def _check_periodic(self, store: Store, part: Tensor | None = None) -> None:
+        """Find the neighbours of one periodic graph, which raises the errors of the model."""
+        if not isinstance(store, GraphStore) or (pbc := store.graph.get("pbc")) is None:
+            return
+        is_periodic = pbc.any(1)
+        index = is_periodic.nonzero()[:, 0] if part is None else part[is_periodic[part]]
+        if len(index):
+            self.inputs(store.gather(index[:1]).to(self.device))
 
     def training_batch(self, batch: GraphBatch, batch_idx: int) -> GraphBatch:
         """The batch, with each graph randomly rotated if ``augment`` is set."""
