@@ -135,7 +135,8 @@ def test_cells_survive_pytorch_geometric() -> None:
         plain = store("periodic", 2)
         total = sum(sizes)
         graphs = GraphStore(
-            torch.tensor(sizes), node={"pos": torch.randn(total, 3)},
+            torch.tensor(sizes),
+            node={"pos": torch.randn(total, 3)},
             graph={name: plain.graph[name] for name in ("cell", "pbc")},
         )
         again = GraphStore.from_pyg(graphs.to_pyg_list())

@@ -17,8 +17,9 @@ from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS
 
 from geozoo.data import GeometricSpec
-from geozoo.hub import Ensemble, GeozooCalculator, TrainedModel
+from geozoo.hub import Ensemble, TrainedModel
 from geozoo.hub._skin import SkinNeighbors
+from geozoo.hub.calculator import GeozooCalculator
 from geozoo.models import PaiNN
 from geozoo.tasks import Potential
 
@@ -159,5 +160,7 @@ def test_ensembles_give_means_and_deviations(radii: tuple[float, float]) -> None
     np.testing.assert_allclose(stress, stresses.mean(0), rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(forces, force.mean(0), rtol=1e-9, atol=1e-12)
     results = atoms.calc.results
-    np.testing.assert_allclose(results["stress_std"], stresses.std(0, ddof=1), rtol=1e-7, atol=1e-12)
+    np.testing.assert_allclose(
+        results["stress_std"], stresses.std(0, ddof=1), rtol=1e-7, atol=1e-12
+    )
     np.testing.assert_allclose(results["forces_std"], force.std(0, ddof=1), rtol=1e-7, atol=1e-12)
