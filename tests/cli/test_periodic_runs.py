@@ -12,12 +12,12 @@ from screens import exit_code
 
 ase_io = pytest.importorskip("ase.io")
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
-from ase_samples import silicon, write
+from ase_samples import silicon, write  # noqa: E402
 
-from geozoo.hub import load
-from geozoo.hub.calculator import GeozooCalculator
-from geozoo.runs.errors import RunError
-from geozoo.runs.evaluation import evaluation
+from geozoo.hub import load  # noqa: E402
+from geozoo.hub.calculator import GeozooCalculator  # noqa: E402
+from geozoo.runs.errors import RunError  # noqa: E402
+from geozoo.runs.evaluation import evaluation  # noqa: E402
 
 WORDS = (
     "model=painn", "dataset=extxyz", "dataset.path=a.xyz", "dataset.energy_reference=none",
@@ -120,10 +120,9 @@ def test_options_that_do_not_fit_end_before_training(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     write(tmp_path / "a.xyz", frames())
+    keys = {word.partition("=")[0] for word in words}
     given = [word for word in WORDS if not word.startswith("model.")]
-    given = [
-        word for word in given if word.partition("=")[0] not in {w.partition("=")[0] for w in words}
-    ]
+    given = [word for word in given if word.partition("=")[0] not in keys]
     assert geozoo_train(*given, *words, "run_dir=r") == 1
     text = " ".join("".join(capsys.readouterr()).split())
     assert message in text and "Traceback" not in text

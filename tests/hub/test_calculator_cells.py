@@ -159,8 +159,6 @@ def test_ensembles_give_means_and_deviations(radii: tuple[float, float]) -> None
     stresses, force = (np.stack(each) for each in zip(*alone, strict=True))
     np.testing.assert_allclose(stress, stresses.mean(0), rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(forces, force.mean(0), rtol=1e-9, atol=1e-12)
-    results = atoms.calc.results
-    np.testing.assert_allclose(
-        results["stress_std"], stresses.std(0, ddof=1), rtol=1e-7, atol=1e-12
-    )
-    np.testing.assert_allclose(results["forces_std"], force.std(0, ddof=1), rtol=1e-7, atol=1e-12)
+    for name, values in (("stress_std", stresses), ("forces_std", force)):
+        wanted = values.std(0, ddof=1)
+        np.testing.assert_allclose(atoms.calc.results[name], wanted, rtol=1e-7, atol=1e-12)

@@ -133,9 +133,8 @@ def test_weighted_batches_have_the_loss_and_gradient_of_one_large_batch(
     count, parameters = len(plans[0]), list(task.model.parameters())
 
     def gradients(loss: torch.Tensor) -> list[torch.Tensor]:
-        return list(
-            torch.autograd.grad(loss, parameters, materialize_grads=True, allow_unused=True)
-        )
+        options = {"materialize_grads": True, "allow_unused": True}
+        return list(torch.autograd.grad(loss, parameters, **options))
 
     for first in range(0, count, accumulated):
         places = range(first, min(first + accumulated, count))
