@@ -108,6 +108,7 @@ def test_arrays_with_cells_are_read(
     assert not Path("c.npz").exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -113,6 +113,7 @@ def test_captured_steps_need_fixed_shapes() -> None:
         CapturedSteps(task, optimizer, store, steps_per_graph=1)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("network", ["painn", "ponita"])
 @pytest.mark.parametrize("kind", [Potential, Regression])
 def test_compiled_training_is_the_same(kind: Any, network: str) -> None:
