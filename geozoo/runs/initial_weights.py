@@ -7,12 +7,14 @@ from fnmatch import fnmatchcase
 
 from torch import nn
 
+from geozoo.data import DataSpec
 from geozoo.hub import TrainedModel
 from geozoo.runs.errors import RunError, user_errors_named
 from geozoo.tasks import GraphTask
 from geozoo.tasks.low_rank import add_low_rank_updates
 
 _MAX_NAMED = 6
+_ELEMENT = "atomic number "
 
 
 def take_weights(task: GraphTask, source: TrainedModel) -> str:
@@ -116,15 +118,22 @@ def _matching(model: nn.Module, patterns: Sequence[str], key: str) -> list[nn.Pa
 
 def _check_elements(task: GraphTask, source: TrainedModel) -> None:
     """Reject weights for which an input column encodes a different element."""
-    pairs = zip(
-        getattr(source.spec, "elements", ()), getattr(task.spec, "elements", ()), strict=False
-    )
+    pairs = zip(_columns(source.spec), _columns(task.spec), strict=False)
     for column, (theirs, ours) in enumerate(pairs):
         if theirs and ours and theirs != ours:
+            here = ours.removeprefix(_ELEMENT) if theirs.startswith(_ELEMENT) else ours
             raise RunError(
-                f"init_from: column {column} of x is atomic number {theirs} in {source.name} and "
-                f"{ours} here; set the same order of elements with dataset.species"
+                f"init_from: column {column} of x is {theirs} in {source.name} and "
+                f"{here} here; set the same order of elements with dataset.species, and the same "
+                "dataset.inputs"
             )
+
+
+def _columns(spec: DataSpec) -> list[str]:
+    """Meaning of each scalar input; empty where unknown."""
+    elements = getattr(spec, "elements", ()) or (0,) * getattr(spec, "node_channels", 0)
+    inputs = getattr(spec, "graph_inputs", ())
+    return [f"{_ELEMENT}{z}" if z else "" for z in elements] + list(inputs)
 
 
 def _listed(names: Sequence[str]) -> str:
