@@ -108,7 +108,7 @@ def _predict_graphs(
     with progress_bar("Predicting", len(store)) as advance:
         values = predict_store(model, store, progress=advance)
     predictions = Predictions(
-        values, model.units, model.levels, store.num_nodes.numpy(), structures
+        values, model.units, model.levels, store.num_nodes.numpy(), structures, spec.graph_inputs
     )
     write_predictions(predictions, target)
     return f"{len(store)} graphs"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from geozoo.data import DataSpec
 from geozoo.hub import TrainedModel
@@ -19,6 +20,8 @@ _ELEMENT = "atomic number "
 
 def take_weights(task: GraphTask, source: TrainedModel) -> str:
     """Copy the weights of a trained model into a new one, where name and shape match.
+
+    Weights of inputs of whole graphs that are new, such as a charge, begin at zero.
 
     Shift and scale of the new dataset are kept: the trained network works in scaled units.
 
@@ -34,6 +37,7 @@ def take_weights(task: GraphTask, source: TrainedModel) -> str:
     """
     _check_elements(task, source)
     own, given = task.model.state_dict(), source.model.state_dict()
+    given = {**given, **_widened(given, own, source.spec, task.spec)}
     fitting = {k: v for k, v in given.items() if k in own and own[k].shape == v.shape}
     trained = {name for name, _ in task.model.named_parameters()}
     if not trained & fitting.keys():
@@ -127,6 +131,31 @@ def _check_elements(task: GraphTask, source: TrainedModel) -> None:
                 f"{here} here; set the same order of elements with dataset.species, and the same "
                 "dataset.inputs"
             )
+
+
+def _widened(
+    given: Mapping[str, Tensor], own: Mapping[str, Tensor], source: DataSpec, target: DataSpec
+) -> dict[str, Tensor]:
+    """Weights of the scalar inputs, with zeros for inputs of whole graphs that are new.
+
+    The network then starts with the predictions of the trained one, whatever their values.
+    """
+    sizes = [getattr(spec, "node_channels", None) for spec in (source, target)]
+    before, after = (tuple(getattr(spec, "graph_inputs", ())) for spec in (source, target))
+    if sizes[0] != sizes[1] or sizes[0] is None or after[: len(before)] != before:
+        return {}
+    shapes = sizes[0] + len(before), sizes[0] + len(after)
+    found = {}
+    for name, value in given.items():
+        if name not in own or value.ndim != own[name].ndim or before == after:
+            continue
+        pairs = zip(value.shape, own[name].shape, strict=True)
+        apart = [axis for axis, (old, new) in enumerate(pairs) if old != new]
+        if len(apart) == 1 and (value.shape[apart[0]], own[name].shape[apart[0]]) == shapes:
+            shape = list(value.shape)
+            shape[apart[0]] = shapes[1] - shapes[0]
+            found[name] = torch.cat([value, value.new_zeros(shape)], apart[0])
+    return found
 
 
 def _columns(spec: DataSpec) -> list[str]:

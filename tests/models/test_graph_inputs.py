@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 import torch
 from test_model_contract import TRAINED, build
 
 from geozoo.data import GeometricSpec, GraphStore
+from geozoo.runs.initial_weights import take_weights
 from geozoo.tasks import Potential
 
 ELEMENTS = (1, 6, 8)
@@ -49,6 +53,20 @@ def test_energy_and_forces_depend_on_the_graph_inputs(name: str) -> None:
         forces = (other["force"] - found[0]["force"]).abs()
         assert forces[:5].max() > 1e-6
         assert forces[5:].max() < 1e-9
+
+
+@pytest.mark.parametrize("name", ["painn", "ponita", "schnet", "tensornet"])
+def test_fine_tuning_adds_inputs_to_a_model_without_any(name: str) -> None:
+    sizes = {"in_vectors": 0, "out_channels": 1, "out_vectors": 0}
+    plain = replace(SPEC, in_channels=3, graph_inputs=())
+    source = Potential(build(name, in_channels=3, **sizes), plain).eval()
+    task = Potential(build(name, seed=1, in_channels=5, **sizes), SPEC).eval()
+    said = take_weights(task, SimpleNamespace(spec=plain, name="plain", model=source.model))
+    assert "new" not in said
+    batch = store(1, 3).gather([0, 1])
+    one, other = task.predict(batch), source.predict(batch)
+    for key in ("energy", "force"):
+        torch.testing.assert_close(one[key], other[key])
 
 
 def test_gradients_of_the_loss_reach_the_weights_of_the_inputs() -> None:
