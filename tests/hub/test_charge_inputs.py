@@ -124,6 +124,21 @@ def test_all_interfaces_give_the_same_energy(
     assert [energy(both, each) for each in frames] == pytest.approx(direct, rel=1e-9)
 
 
+def test_sdf_files_state_every_charge_and_spin(model: TrainedModel, tmp_path: Path) -> None:
+    chem = pytest.importorskip("rdkit.Chem")
+    from rdkit.Chem import AllChem
+
+    with chem.SDWriter(str(tmp_path / "a.sdf")) as writer:
+        for name in ("O", "[OH3+]", "[CH3]"):
+            made = chem.AddHs(chem.MolFromSmiles(name))
+            AllChem.EmbedMolecule(made, randomSeed=0)
+            writer.write(made)
+    structures = read_structures(tmp_path / "a.sdf", inputs=model.spec.graph_inputs)
+    store = structure_store(model.spec, structures)
+    assert store.graph["charge"].tolist() == [0.0, 1.0, 0.0]
+    assert store.graph["spin"].tolist() == [1.0, 1.0, 2.0]
+
+
 def test_published_model_keeps_its_inputs(
     model: TrainedModel, run: Path, tmp_path: Path, monkeypatch
 ) -> None:

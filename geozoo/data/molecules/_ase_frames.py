@@ -14,6 +14,7 @@ import numpy as np
 from geozoo.data.molecules._electronic_states import (
     UNSPECIFIED,
     ElectronicState,
+    closed_shell_by_default,
     key_of,
     names_in,
     state_of,
@@ -88,6 +89,8 @@ def read_structures(
             atoms.set_cell(np.asarray(atoms.cell) * factor)
             atoms.positions *= factor
         structure = structure_of(atoms, f"{path}, frame {number}", ignore_cell=ignore_cell)
+        if path.suffix.lower() == ".sdf":
+            structure = structure._replace(state=closed_shell_by_default(structure.state))
         found.append(structure._replace(bonds=bonds))
     if not found:
         raise ValueError(f"path: {path} contains no structures")

@@ -77,6 +77,15 @@ def state_of(atoms: Atoms) -> ElectronicState:
     return ElectronicState(charge, spin, charge_key, spin_key, *conflicts)
 
 
+def closed_shell_by_default(state: ElectronicState) -> ElectronicState:
+    """The state of a molecule of an SDF file, which lists formal charges and radicals only."""
+    if state.charge is None:
+        state = state._replace(charge=0.0, charge_key="no formal charges")
+    if state.spin is None:
+        state = state._replace(spin=1.0, spin_key="no radicals")
+    return state
+
+
 def key_of(state: ElectronicState, name: str) -> str:
     """The entry of a file that holds the ``charge`` or ``spin`` of a state; empty without one."""
     return str(getattr(state, f"{name}_key")).removeprefix(_SUM)
