@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 import torch
 
 from geozoo.data import GeometricSpec, GraphStore
-from geozoo.data.molecules._electronic_states import check_states, is_state_name, states_of_arrays
+from geozoo.data.molecules._electronic_states import is_state_name, key_of, states_of_arrays
 from geozoo.data.molecules._qm9_inputs import inputs_of_qm9
+from geozoo.data.molecules._state_inputs import StatedGraph, state_fields
 from geozoo.files.contents import report_contents
 from geozoo.files.numpy_arrays import npz_names, read_npz
 
@@ -29,22 +31,22 @@ def read_arrays(
             leading axes if the model has these inputs; and, if the training graphs had edges,
             ``edge_index [S, 2, e]``, or ``[2, E]`` and ``num_edges [S]``: senders and receivers,
             numbered within each graph, with self-loops if the training graphs had them. For
-            periodic graphs ``cell [S, 3, 3]`` with lattice vectors in rows, and ``pbc [S, 3]``.
+            periodic graphs ``cell [S, 3, 3]`` with lattice vectors in rows, and ``pbc [S, 3]``;
+            ``charge`` and ``spin`` ``[S]`` if they are inputs of the model.
         spec: the spec of the model's training data. If the columns of ``x`` are elements, positions
             are centred on the mean of each graph, as in training.
         dtype: precision of the model; inputs have at least float32.
 
     Raises:
         ValueError: If the file is not an ``.npz`` file, arrays are missing, shapes do not match,
-            values are not numeric, or a charge or spin does not occur in the training data.
+            values are not numeric, or a charge or spin is missing or not as in training.
     """
     wanted: dict[str, tuple[int, ...]] = {"pos": (spec.dim,)}
-    if spec.in_channels:
-        wanted["x"] = (spec.in_channels,)
+    if spec.node_channels:
+        wanted["x"] = (spec.node_channels,)
     if spec.in_vectors:
         wanted["vec"] = (spec.in_vectors, spec.dim)
     there = npz_names(path)
-    states = [name for name in there if is_state_name(name)]
     known = [*wanted, *_OF_GRAPHS]
     arrays = read_npz(path, [name for name in there if name in known], is_reported=False)
     missing = [name for name in wanted if name not in arrays]
@@ -75,12 +77,41 @@ def read_arrays(
     if spec.elements:
         _check_one_hot(path, node["x"])
     edges = _edges(path, arrays, spec)
-    if states:
-        given = states_of_arrays(read_npz(path, states, is_reported=False), len(num_nodes))
-        check_states(given, spec.record, "graph")
     cells = _cells(path, arrays, len(num_nodes))
-    report_contents(path.name, arrays, set(there) - arrays.keys())
-    return GraphStore(torch.from_numpy(num_nodes), node=node, graph=cells, **edges)
+    states = read_npz(path, [name for name in there if is_state_name(name)], is_reported=False)
+    is_isolated = ~cells["pbc"].any(1) if cells else torch.ones(len(num_nodes), dtype=torch.bool)
+    graph, taken = _states(path, spec, states, num_nodes, node.get("x"), is_isolated)
+    report_contents(path.name, [*arrays, *sorted(taken)], set(there) - arrays.keys() - taken)
+    return GraphStore(torch.from_numpy(num_nodes), node=node, graph={**cells, **graph}, **edges)
+
+
+def _states(
+    path: Path, spec: GeometricSpec, arrays: Mapping[str, np.ndarray], num_nodes: np.ndarray,
+    x: torch.Tensor | None, is_isolated: torch.Tensor,
+) -> tuple[dict[str, torch.Tensor], set[str]]:  # fmt: skip
+    """The fields of the charge and spin if they are inputs, and the names of their arrays."""
+    if not arrays and not spec.graph_inputs:
+        return {}, set()
+    for name, array in arrays.items():
+        if spec.graph_inputs and (array.size not in (1, len(num_nodes)) or _is_odd(array)):
+            raise ValueError(
+                f"{path}: {name} must be {len(num_nodes)} finite numbers, one per graph, got "
+                f"{array.dtype} {array.shape}"
+            )
+    states = states_of_arrays(arrays, len(num_nodes))
+    numbers = np.zeros(int(num_nodes.sum()), dtype=np.int64)
+    if spec.elements and x is not None:
+        numbers = np.array(spec.elements)[x.argmax(1).numpy()]
+    each = np.split(numbers, np.cumsum(num_nodes)[:-1])
+    given = zip(states, each, is_isolated.tolist(), strict=True)
+    graphs = [StatedGraph(state, of, alone) for state, of, alone in given]
+    with_path = f"{path}: graph" if spec.graph_inputs else "graph"
+    fields = state_fields(spec, graphs, with_path)
+    return fields, {key_of(state, name) for name in fields for state in states}
+
+
+def _is_odd(array: np.ndarray) -> bool:
+    return array.dtype.kind not in "fiu" or not np.isfinite(array).all()
 
 
 def _centred(pos: np.ndarray, num_nodes: np.ndarray) -> np.ndarray:

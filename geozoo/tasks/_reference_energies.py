@@ -54,11 +54,11 @@ class ReferencedTask(GeometricTask):
         self.any_composition = any_composition
         # One entry per column of x; the span is the whole space until `prepare` sees training data.
         self.register_buffer("atom_energies", column_energies(spec))
-        span = torch.eye(spec.in_channels, dtype=torch.float64)
+        span = torch.eye(spec.node_channels, dtype=torch.float64)
         self.register_buffer("composition_span", span)
-        self.register_buffer("shift_composition", span.new_zeros(spec.in_channels))
+        self.register_buffer("shift_composition", span.new_zeros(spec.node_channels))
         known = torch.tensor(spec.statistics.get(COMPOSITIONS, []), dtype=torch.float64)
-        known = known.reshape(-1, spec.in_channels)
+        known = known.reshape(-1, spec.node_channels)
         self.register_buffer("known_compositions", known, persistent=False)
         self.register_load_state_dict_pre_hook(_complete_state)
 
