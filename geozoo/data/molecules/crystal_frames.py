@@ -63,7 +63,9 @@ def strained(atoms: Atoms, strain: np.ndarray) -> Atoms:
 
 
 def random_strain(generator: np.random.Generator, size: float) -> np.ndarray:
-    r"""A symmetric strain: :math:`\sqrt 2` times the symmetric part of a random matrix, shears halved.
+    r"""A random symmetric strain.
+
+    It is :math:`\sqrt 2` times the symmetric part of a random matrix, with shears halved.
 
     Args:
         generator: random numbers.

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-ase = pytest.importorskip("ase")
+pytest.importorskip("ase")
 import ase.io  # noqa: E402
 from ase.build import bulk, fcc111  # noqa: E402
 from ase.calculators.emt import EMT  # noqa: E402

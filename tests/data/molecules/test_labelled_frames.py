@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-ase = pytest.importorskip("ase")
+pytest.importorskip("ase")
 import ase.io  # noqa: E402
 from ase.build import bulk, fcc100  # noqa: E402
 
