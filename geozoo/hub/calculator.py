@@ -52,7 +52,9 @@ class GeozooCalculator(Calculator):
         FileNotFoundError: If the model does not exist.
         ValueError: If the model is not a potential, ``dtype`` is unknown, or ``skin`` is negative.
 
-    ``atoms.calc = GeozooCalculator("runs/my_model")`` is all that an ASE script needs.
+    ``atoms.calc = GeozooCalculator("runs/my_model")`` is all that an ASE script needs. For systems
+    of hundreds of atoms or more on a CPU, `geozoo.machine.freed_memory.keep_freed_memory` at the
+    start of the script saves up to half of the time.
     """
 
     implemented_properties: list[str] = ["energy", "free_energy", "forces", "stress"]
