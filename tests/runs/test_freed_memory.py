@@ -69,7 +69,7 @@ faults(), faults()
 by_itself = faults()
 kept = keep_freed_memory()
 faults(), faults()
-print(int(kept), by_itself, faults())
+print(int(kept), by_itself, min(faults() for _ in range(20)))
 """
 
 
