@@ -54,7 +54,7 @@ class GeozooCalculator(Calculator):
 
     ``atoms.calc = GeozooCalculator("runs/my_model")`` is all that an ASE script needs. For systems
     of hundreds of atoms or more on a CPU, `geozoo.machine.freed_memory.keep_freed_memory` at the
-    start of the script saves up to half of the time.
+    start of the script may save time, at a higher peak memory.
     """
 
     implemented_properties: list[str] = ["energy", "free_energy", "forces", "stress"]

@@ -1,7 +1,7 @@
 """Freed memory of the C library on Linux: kept for the next allocation, returned on request.
 
 By default glibc returns every freed block above 32 MiB to the system at once, and the system clears
-its pages when they are allocated again: half of the CPU time of a large network on a CPU. The
+its pages when they are allocated again: up to half of the CPU time where tensors are large. The
 commands of geozoo keep freed memory instead (`keep_freed_memory`). The price is fragmentation: peak
 memory grows by 20 to 50 percent. ``GEOZOO_MALLOC=default`` leaves the C library as it is.
 
