@@ -56,7 +56,9 @@ class GeozooCalculator(Calculator):
     A charge or spin that is an input of the model is read from ``atoms.info["charge"]`` and
     ``atoms.info["spin"]`` (multiplicity), by the names that structure files may use.
 
-    ``atoms.calc = GeozooCalculator("runs/my_model")`` is all that an ASE script needs.
+    ``atoms.calc = GeozooCalculator("runs/my_model")`` is all that an ASE script needs. For systems
+    of hundreds of atoms or more on a CPU, `geozoo.machine.freed_memory.keep_freed_memory` at the
+    start of the script may save time, at a higher peak memory.
     """
 
     implemented_properties: list[str] = ["energy", "free_energy", "forces", "stress"]

@@ -13,6 +13,7 @@ from geozoo.data import GeometricSpec, GraphStore, Structure
 from geozoo.data.molecules._qm9_inputs import inputs_of_qm9, qm9_inputs
 from geozoo.data.molecules._state_inputs import StatedGraph, state_fields
 from geozoo.hub.batch_size import BatchSize
+from geozoo.machine.freed_memory import return_kept_memory
 from geozoo.tasks import Potential
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ def predict_store(
         if watched.failed:
             continue
         done += count
+        return_kept_memory()
         if progress is not None:
             progress(count)
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

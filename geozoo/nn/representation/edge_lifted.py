@@ -120,7 +120,7 @@ class EdgeLiftedRepresentation(Representation):
             ),
         ]
         together = conditioned(torch.cat(invariants, -1), condition, edges.receiver)
-        return self.fade(self.basis(together), rel_pos)
+        return self.faded_basis(together, rel_pos)
 
     def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
         """Return node features at each point: scalars, and vector components along the point.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from geozoo.checks import check_edges, check_not_negative, check_positive, check_shape
 from geozoo.nn.edges import GivenEdges, as_directed
 from geozoo.nn.steerable.irreps import load_o3
-from geozoo.ops import scatter
+from geozoo.ops import message_sum
 
 
 class TensorProductConv(nn.Module):
@@ -108,6 +108,13 @@ class TensorProductConv(nn.Module):
         edges = as_directed(edge_index, x.shape[0])
         check_edges(edges.index.shape[1], basis, self.basis_channels, window)
         check_shape("harmonics", harmonics, "E S", edges.index.shape[1], self.harmonics.dim)
-        weight = self.radial(basis) * window.unsqueeze(-1)
-        message = self.product(self.linear_1(x).index_select(0, edges.sender), harmonics, weight)
-        return self.linear_2(self.scale * scatter(message, edges.receiver, len(x)))
+        (total,) = message_sum(
+            self._message, (edges.sender, edges.receiver), len(x), senders=(self.linear_1(x),),
+            rows=(harmonics, basis, window), weights=self.radial.parameters(),
+        )  # fmt: skip
+        return self.linear_2(self.scale * total)
+
+    def _message(
+        self, x: Tensor, harmonics: Tensor, basis: Tensor, window: Tensor
+    ) -> tuple[Tensor]:
+        return (self.product(x, harmonics, self.radial(basis) * window.unsqueeze(-1)),)
