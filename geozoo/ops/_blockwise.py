@@ -11,7 +11,7 @@ from geozoo.ops._textbook import is_textbook
 from geozoo.ops._tracing import is_autocast, is_traced
 
 #: Tensors that are not larger are evaluated at once, as in training.
-SMALL_BYTES = 16 << 20
+SMALL_BYTES = 64 << 20
 
 
 def saves_memory(like: Tensor, numel: int, weights: Iterable[Tensor]) -> bool:

@@ -58,6 +58,8 @@ class LabelledFrames(GraphDataModule):
         ValueError: If the name is unknown; on loading, if a file is not the published one.
     """
 
+    name: str  # Lightning's attribute of this name is optional
+
     def __init__(
         self, *, loader: LoaderOptions, name: str, species: Sequence[str] | None = None
     ) -> None:

@@ -106,7 +106,7 @@ class EGNNConv(nn.Module):
         edges = as_directed(edge_index, h.shape[0])
         rel_pos = edges.vectors(pos)
         weight = rel_pos.new_ones(len(rel_pos)) if edge_weight is None else edge_weight
-        rows = (rel_pos, check_shape("edge_weight", weight, "E", len(rel_pos)))
+        rows: tuple[Tensor, ...] = (rel_pos, check_shape("edge_weight", weight, "E", len(rel_pos)))
         if self.edge_channels:
             shape = (len(rel_pos), self.edge_channels)
             rows = (*rows, check_shape("edge_attr", edge_attr, "E A", *shape))

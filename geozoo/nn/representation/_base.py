@@ -135,7 +135,13 @@ class Representation(nn.Module):
             return self.fade(self.basis(invariants), rel_pos)
         more = [1] * (invariants.dim() - rel_pos.dim())
         vectors = rel_pos.reshape(*rel_pos.shape[:-1], *more, -1).expand(*invariants.shape[:-1], -1)
-        return rowwise(lambda rows, each: self.fade(self.basis(rows), each), invariants, vectors)
+
+        def faded(rows: Tensor, each: Tensor) -> Tensor:
+            basis = self.fade(self.basis(rows), each)
+            assert isinstance(basis, Tensor)  # that of a `KernelBasis`
+            return basis
+
+        return rowwise(faded, invariants, vectors)
 
     def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
         """Return the input features ``[points, ..., width(scalars, vectors)]``."""
