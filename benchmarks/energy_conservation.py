@@ -46,7 +46,8 @@ def trajectory(atoms: Atoms, options: argparse.Namespace) -> tuple[np.ndarray, n
     speed = np.sqrt(options.kelvin * units.kB / atoms.get_masses())[:, None]
     atoms.set_velocities(speed * np.random.default_rng(0).normal(size=(len(atoms), 3)))
     Stationary(atoms)
-    ZeroRotation(atoms)
+    if not atoms.pbc.any():
+        ZeroRotation(atoms)
     dynamics = VelocityVerlet(atoms, timestep=options.femtoseconds * units.fs)
     steps = round(1e3 * options.picoseconds / options.femtoseconds)
     total, kinetic = [atoms.get_total_energy()], [atoms.get_kinetic_energy()]

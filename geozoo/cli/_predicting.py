@@ -92,7 +92,9 @@ def _predict_graphs(
         if unit != "angstrom" or options.length_unit is not None:
             whose = "as given" if options.length_unit else "as in the training files"
             screen.note(f"positions are read in {unit}, {whose}; output is in angstrom and eV")
-        structures = read_structures(source, ignore_cell=options.ignore_cell, length_unit=unit)
+        structures = read_structures(
+            source, ignore_cell=options.ignore_cell, length_unit=unit, inputs=spec.graph_inputs
+        )
         store = structure_store(spec, structures)
     elif source.suffix == ".npz":
         store = read_arrays(source, spec, dtype=model.dtype)
@@ -106,7 +108,7 @@ def _predict_graphs(
     with progress_bar("Predicting", len(store)) as advance:
         values = predict_store(model, store, progress=advance)
     predictions = Predictions(
-        values, model.units, model.levels, store.num_nodes.numpy(), structures
+        values, model.units, model.levels, store.num_nodes.numpy(), structures, spec.graph_inputs
     )
     write_predictions(predictions, target)
     return f"{len(store)} graphs"

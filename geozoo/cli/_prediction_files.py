@@ -27,6 +27,7 @@ class Predictions:
         levels: ``"graph"`` or ``"node"`` for each quantity.
         num_nodes: ``[S]`` number of nodes of each graph.
         structures: elements and positions; None if the input holds arrays.
+        inputs: ``charge`` and ``spin`` if they are inputs of the model, to be written again.
     """
 
     values: Mapping[str, Tensor]
@@ -34,6 +35,7 @@ class Predictions:
     levels: Mapping[str, str]
     num_nodes: np.ndarray
     structures: Sequence[Structure] | None
+    inputs: Sequence[str] = ()
 
     def is_of_nodes(self, name: str) -> bool:
         """Whether a quantity has one row per node."""
@@ -98,6 +100,7 @@ def _write_structures(predictions: Predictions, path: Path) -> None:
     for number, structure in enumerate(predictions.structures or ()):
         pos, cell, pbc = structure.periodic or (structure.pos, structure.cell, structure.pbc)
         atoms = Atoms(structure.numbers, pos, cell=cell, pbc=pbc)
+        atoms.info.update({key: getattr(structure.state, key) for key in predictions.inputs})
         results: dict[str, float | np.ndarray] = {}
         for name in predictions.values:
             value, unit = predictions.of_graph(name, number), predictions.units.get(name, "")

@@ -13,6 +13,7 @@ from geozoo.cli import _arguments
 from geozoo.cli._errors import errors_shown
 from geozoo.cli._grammar import Arguments, help_text, read
 from geozoo.config import did_you_mean
+from geozoo.machine.freed_memory import keep_freed_memory
 from geozoo.runs.errors import UsageError
 
 _PROGRAM = "geozoo"
@@ -29,17 +30,19 @@ class _Command:
         arguments: class of its arguments, whose docstring describes the command.
         module: name of its module in ``geozoo.cli``, imported when the command runs.
         function: name of the function that takes the arguments and a screen.
+        runs_network: whether it keeps freed memory, see `geozoo.machine.freed_memory`.
     """
 
     arguments: type[Arguments]
     module: str
     function: str
+    runs_network: bool = False
 
 
 _COMMANDS = {
-    "evaluate": _Command(_arguments.Evaluate, "_evaluation", "evaluate"),
-    "sample": _Command(_arguments.Sample, "_sample", "sample"),
-    "predict": _Command(_arguments.Predict, "_predicting", "predict"),
+    "evaluate": _Command(_arguments.Evaluate, "_evaluation", "evaluate", runs_network=True),
+    "sample": _Command(_arguments.Sample, "_sample", "sample", runs_network=True),
+    "predict": _Command(_arguments.Predict, "_predicting", "predict", runs_network=True),
     "export": _Command(_arguments.Export, "_commands", "export"),
     "publish": _Command(_arguments.Publish, "_publishing", "publish"),
     "list": _Command(_arguments.List, "_commands", "list_entries"),
@@ -84,6 +87,8 @@ def run_command(name: str, argv: Sequence[str]) -> None:
         return
     with errors_shown(program):
         arguments = read(command.arguments, argv, program)
+        if command.runs_network:
+            keep_freed_memory()
         from geozoo.report.screen import Screen
 
         function = getattr(import_module(f"geozoo.cli.{command.module}"), command.function)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from geozoo.cli._errors import errors_shown
+from geozoo.machine.freed_memory import may_keep
 from geozoo.runs.errors import UsageError
 
 
@@ -27,6 +28,7 @@ def _main(argv: list[str]) -> None:
 
     if message := wrong_argument(argv):
         raise UsageError(message)
+    may_keep()  # an invalid GEOZOO_MALLOC ends the program before work is lost
     from geozoo.cli._launch import launch
 
     launch(argv)

@@ -59,8 +59,8 @@ class Recipe:
     Attributes:
         model: name of the model.
         variant: ``<dataset>`` or ``<dataset>_<trainer>``.
-        path: the YAML file; named after the variant, or after the task if it is shared by all
-            datasets of the task.
+        path: the YAML file; named after the variant, or after the task or the group of datasets
+            that share it.
     """
 
     model: str
@@ -69,7 +69,7 @@ class Recipe:
 
     @property
     def is_shared(self) -> bool:
-        """Whether the file is shared by all datasets of a task."""
+        """Whether the file is shared by all datasets of a task or group."""
         return self.path.stem != self.variant
 
     @property
@@ -106,10 +106,16 @@ def recipes() -> list[Recipe]:
     """The recipes of all models, sorted by name.
 
     A file ``recipes/<task>.yaml`` applies to every dataset with that standard task for which the
-    model has no recipe of its own; the same holds for ``recipes/<task>_<trainer>.yaml``.
+    model has no recipe of its own, and ``recipes/<group>.yaml`` to every dataset with the comment
+    ``# Group: <group>`` in its config; the same holds for ``recipes/<task>_<trainer>.yaml``. A
+    recipe of the dataset precedes one of its group, which precedes one of its task.
     """
-    tasks = {entry.name: standard_task(entry) for entry in entries("dataset")}
-    return [recipe for entry in entries("model") for recipe in _recipes_of(entry, tasks)]
+    datasets = entries("dataset")
+    sharing = [
+        {entry.name: standard_task(entry) for entry in datasets},
+        {entry.name: entry.group for entry in datasets},
+    ]
+    return [recipe for entry in entries("model") for recipe in _recipes_of(entry, sharing)]
 
 
 def standard_task(entry: Entry) -> str:
@@ -118,16 +124,24 @@ def standard_task(entry: Entry) -> str:
     return found[1] if found else ""
 
 
-def _recipes_of(entry: Entry, tasks: dict[str, str]) -> list[Recipe]:
-    own, shared = {}, {}
+def _recipes_of(entry: Entry, sharing: list[dict[str, str]]) -> list[Recipe]:
+    """The recipes of a model.
+
+    Args:
+        entry: the model.
+        sharing: names of shared recipes by dataset, in increasing precedence.
+    """
+    found: list[dict[str, Recipe]] = [{} for _ in range(len(sharing) + 1)]
     for path in (entry.folder / "recipes").glob("*.yaml"):
-        task, mark, trainer = path.stem.partition("_")
-        datasets = [name for name, standard in tasks.items() if standard == task]
-        for variant in (f"{name}{mark}{trainer}" for name in datasets):
-            shared[variant] = Recipe(entry.name, variant, path)
-        if not datasets:
-            own[path.stem] = Recipe(entry.name, path.stem, path)
-    return [recipe for _, recipe in sorted({**shared, **own}.items())]
+        name, mark, trainer = path.stem.partition("_")
+        level, datasets = len(sharing), []
+        for number, names in enumerate(sharing):
+            if served := [dataset for dataset, shared in names.items() if shared == name]:
+                level, datasets = number, served
+        variants = [f"{dataset}{mark}{trainer}" for dataset in datasets] or [path.stem]
+        found[level].update({each: Recipe(entry.name, each, path) for each in variants})
+    merged = {variant: recipe for part in found for variant, recipe in part.items()}
+    return [recipe for _, recipe in sorted(merged.items())]
 
 
 def group_names(group: str) -> list[str]:

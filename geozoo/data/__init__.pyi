@@ -33,8 +33,10 @@ from .molecules import (
     QM9,
     QM9_TARGETS,
     RMD17,
+    CopperEMT,
     ExtXYZ,
     LabelKeys,
+    LabelledFrames,
     QM9Generation,
     Structure,
     bond_orders,
@@ -90,6 +92,7 @@ from .traffic import (
 
 __all__ = [
     "Chirality",
+    "CopperEMT",
     "DataRecord",
     "DataSpec",
     "EpochBatchSampler",
@@ -107,6 +110,7 @@ __all__ = [
     "ImageStore",
     "KCAL_MOL_TO_MEV",
     "LabelKeys",
+    "LabelledFrames",
     "LabelledImages",
     "LoadedData",
     "LoaderOptions",

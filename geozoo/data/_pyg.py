@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from geozoo.data.fields import FIELDS
+
 if TYPE_CHECKING:
     from torch_geometric.data import Batch, Data
 
@@ -92,6 +94,8 @@ def _level_of(name: str, graphs: Sequence[Data]) -> str:
     single-atom molecule; as many edges as nodes). If the graphs disagree, the level whose size
     matches every graph is used.
     """
+    if _has_known_shape(name, graphs):
+        return "graph"
     levels = {_level_in(name, graph) for graph in graphs}
     if len(levels) == 1:
         return levels.pop()
@@ -101,6 +105,18 @@ def _level_of(name: str, graphs: Sequence[Data]) -> str:
     if sizes == [graph.num_edges for graph in graphs]:
         return "edge"
     return "graph"
+
+
+def _has_known_shape(name: str, graphs: Sequence[Data]) -> bool:
+    """Whether an attribute is a tensor per graph of the registry, such as the cell.
+
+    PyTorch Geometric would take the cell of a graph of three atoms, or of one, for a node field.
+    """
+    field = FIELDS.get(name)
+    if field is None or field.level != "graph" or not field.shape:
+        return False
+    shapes = {tuple(graph[name].shape) for graph in graphs if isinstance(graph[name], Tensor)}
+    return shapes <= {field.shape, (1, *field.shape)}
 
 
 def _level_in(name: str, graph: Data) -> str:

@@ -66,6 +66,8 @@ class GraphBatch:
     stress: Float[Tensor, "G 3 3"]
     has_forces: Bool[Tensor, " G"]
     has_stress: Bool[Tensor, " G"]
+    charge: Float[Tensor, " G"]
+    spin: Float[Tensor, " G"]
     weight: Float[Tensor, " G"]
     frame: Int[Tensor, " G"]
     number: Int[Tensor, " G"]

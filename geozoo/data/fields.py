@@ -44,6 +44,8 @@ FIELDS = {
         Field("stress", "graph", (3, 3), torch.float64, "stress, negative under compression"),
         Field("has_forces", "graph", (), torch.bool, "whether the forces are known, else 0"),
         Field("has_stress", "graph", (), torch.bool, "whether the stress is known, else 0"),
+        Field("charge", "graph", (), torch.float32, "total charge in elementary charges"),
+        Field("spin", "graph", (), torch.float32, "spin multiplicity, 1 for a closed shell"),
         Field("weight", "graph", (), torch.float32, "weight in the loss"),
         Field("frame", "graph", (), torch.int64, "number of the frame in its file"),
         Field("number", "graph", (), torch.int64, "number of the molecule in its dataset"),

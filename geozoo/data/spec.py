@@ -146,7 +146,8 @@ class GeometricSpec(DataSpec):
     Attributes:
         level: what is predicted: one value per ``"graph"`` or one per ``"node"``.
         dim: spatial dimension, 2 or 3.
-        in_channels: scalar input channels per node (field ``x``).
+        in_channels: scalar input channels per node: the columns of ``x``, followed by one for each
+            of ``graph_inputs``.
         in_vectors: vector input channels per node (field ``vec``).
         out_channels: scalar output channels.
         out_vectors: vector output channels.
@@ -158,13 +159,15 @@ class GeometricSpec(DataSpec):
             order, such as an image; None for arbitrary points.
         elements: atomic number of each column of ``x`` if that is the one-hot encoding of the
             element, so that structure files can be converted to inputs; empty otherwise.
+        graph_inputs: graph fields ``[G]``, such as ``charge``, whose value is a scalar input of
+            every node of the graph, after the columns of ``x``.
         has_edges: whether the dataset provides edges; False: complete graphs; None: unknown
             (specifications of earlier versions).
 
     Raises:
         ValueError: If the level is unknown, ``dim`` is not 2 or 3, a number of channels is
-            negative, the lattice has another dimension, ``elements`` does not match the channels,
-            or there are no outputs.
+            negative, the lattice has another dimension, ``elements`` or ``graph_inputs`` do not
+            match the channels, or there are no outputs.
 
     >>> spec = GeometricSpec(level="node", dim=3, in_channels=1, in_vectors=1, out_vectors=1)
     >>> spec.model_arguments()["in_vectors"]
@@ -183,6 +186,7 @@ class GeometricSpec(DataSpec):
     lattice: tuple[int, ...] | None = None
     elements: tuple[int, ...] = ()
     has_edges: bool | None = None
+    graph_inputs: tuple[str, ...] = ()
     family: ClassVar[str] = "geometric"
 
     def __post_init__(self) -> None:
@@ -195,13 +199,23 @@ class GeometricSpec(DataSpec):
             check_whole(name, getattr(self, name), 0)
         if self.lattice is not None:
             check_lattice(self.lattice, self.dim)
-        if self.elements and len(self.elements) != self.in_channels:
+        if len(set(self.graph_inputs)) < len(self.graph_inputs) or self.node_channels < 0:
             raise ValueError(
-                f"elements must have one entry per column of x ({self.in_channels}), got "
+                f"graph_inputs must be at most {self.in_channels} (in_channels) different names, "
+                f"got {list(self.graph_inputs)}"
+            )
+        if self.elements and len(self.elements) != self.node_channels:
+            raise ValueError(
+                f"elements must have one entry per column of x ({self.node_channels}), got "
                 f"{len(self.elements)}"
             )
         if self.out_channels + self.out_vectors == 0:
             raise ValueError("out_channels and out_vectors are both 0: nothing to predict")
+
+    @property
+    def node_channels(self) -> int:
+        """Number of columns of ``x``: ``in_channels`` without the ``graph_inputs``."""
+        return self.in_channels - len(self.graph_inputs)
 
     def differences(self, other: DataSpec) -> list[str]:
         """See `DataSpec.differences`; also covers elements that the model was not trained on.
@@ -221,7 +235,9 @@ class GeometricSpec(DataSpec):
 
     def _input_differences(self, other: GeometricSpec) -> list[str]:
         own, theirs = self.inputs, other.inputs
-        return [
+        listed = [", ".join(each.graph_inputs) or "none" for each in (self, other)]
+        found = [f"graph_inputs is {listed[0]} for the model and {listed[1]} here"]
+        return (found if self.graph_inputs != other.graph_inputs else []) + [
             f"{name} is {own[name]} for the model and {theirs[name]} here"
             for name in own
             if name in theirs and own[name] != theirs[name]

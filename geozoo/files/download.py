@@ -78,12 +78,19 @@ def remote_files(dataset: str) -> dict[str, RemoteFile]:
     Raises:
         FileNotFoundError: If there is no such dataset.
     """
-    path = _entries_folder() / dataset / "files.yaml"
+    path = dataset_entry(dataset) / "files.yaml"
     if not path.is_file():
         raise FileNotFoundError(f"dataset {dataset!r} has no file list {path}")
     entries: Sequence[Mapping[str, Any]] = yaml.safe_load(path.read_text())["files"]
     files = [RemoteFile(**{**entry, "urls": tuple(entry["urls"])}) for entry in entries]
     return {file.name: file for file in files}
+
+
+def dataset_entry(dataset: str) -> Path:
+    """The folder ``datasets/<dataset>`` of the checkout, or its copy in an installed package."""
+    package = Path(str(resources.files("geozoo")))
+    installed = package / "_zoo" / "datasets"
+    return (installed if installed.is_dir() else package.parent / "datasets") / dataset
 
 
 def is_offline() -> bool:
@@ -195,13 +202,6 @@ def _remember(file: RemoteFile, path: Path) -> None:
 
 def _sources(file: RemoteFile) -> str:
     return " or ".join(file.urls)
-
-
-def _entries_folder() -> Path:
-    """``datasets/`` of the checkout, or its copy in an installed package."""
-    package = Path(str(resources.files("geozoo")))
-    installed = package / "_zoo" / "datasets"
-    return installed if installed.is_dir() else package.parent / "datasets"
 
 
 class _Bar:

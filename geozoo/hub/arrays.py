@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,14 @@ import numpy as np
 import torch
 
 from geozoo.data import GeometricSpec, GraphStore
-from geozoo.data.molecules._electronic_states import check_states, is_state_name, states_of_arrays
+from geozoo.data.molecules._electronic_states import is_state_name, key_of, states_of_arrays
 from geozoo.data.molecules._qm9_inputs import inputs_of_qm9
+from geozoo.data.molecules._state_inputs import StatedGraph, state_fields
 from geozoo.files.contents import report_contents
 from geozoo.files.numpy_arrays import npz_names, read_npz
 
 #: Arrays that define the graph structure.
-_OF_GRAPHS = ("num_nodes", "edge_index", "num_edges")
+_OF_GRAPHS = ("num_nodes", "edge_index", "num_edges", "cell", "pbc")
 
 
 def read_arrays(
@@ -28,22 +30,23 @@ def read_arrays(
             graphs of different sizes; ``x [..., F]`` and ``vec [..., V, dim]`` with the same
             leading axes if the model has these inputs; and, if the training graphs had edges,
             ``edge_index [S, 2, e]``, or ``[2, E]`` and ``num_edges [S]``: senders and receivers,
-            numbered within each graph, with self-loops if the training graphs had them.
+            numbered within each graph, with self-loops if the training graphs had them. For
+            periodic graphs ``cell [S, 3, 3]`` with lattice vectors in rows, and ``pbc [S, 3]``;
+            ``charge`` and ``spin`` ``[S]`` if they are inputs of the model.
         spec: the spec of the model's training data. If the columns of ``x`` are elements, positions
             are centred on the mean of each graph, as in training.
         dtype: precision of the model; inputs have at least float32.
 
     Raises:
         ValueError: If the file is not an ``.npz`` file, arrays are missing, shapes do not match,
-            values are not numeric, or a charge or spin does not occur in the training data.
+            values are not numeric, or a charge or spin is missing or not as in training.
     """
     wanted: dict[str, tuple[int, ...]] = {"pos": (spec.dim,)}
-    if spec.in_channels:
-        wanted["x"] = (spec.in_channels,)
+    if spec.node_channels:
+        wanted["x"] = (spec.node_channels,)
     if spec.in_vectors:
         wanted["vec"] = (spec.in_vectors, spec.dim)
     there = npz_names(path)
-    states = [name for name in there if is_state_name(name)]
     known = [*wanted, *_OF_GRAPHS]
     arrays = read_npz(path, [name for name in there if name in known], is_reported=False)
     missing = [name for name in wanted if name not in arrays]
@@ -74,11 +77,41 @@ def read_arrays(
     if spec.elements:
         _check_one_hot(path, node["x"])
     edges = _edges(path, arrays, spec)
-    if states:
-        given = states_of_arrays(read_npz(path, states, is_reported=False), len(num_nodes))
-        check_states(given, spec.record, "graph")
-    report_contents(path.name, arrays, set(there) - arrays.keys())
-    return GraphStore(torch.from_numpy(num_nodes), node=node, **edges)
+    cells = _cells(path, arrays, len(num_nodes))
+    states = read_npz(path, [name for name in there if is_state_name(name)], is_reported=False)
+    is_isolated = ~cells["pbc"].any(1) if cells else torch.ones(len(num_nodes), dtype=torch.bool)
+    graph, taken = _states(path, spec, states, num_nodes, node.get("x"), is_isolated)
+    report_contents(path.name, [*arrays, *sorted(taken)], set(there) - arrays.keys() - taken)
+    return GraphStore(torch.from_numpy(num_nodes), node=node, graph={**cells, **graph}, **edges)
+
+
+def _states(
+    path: Path, spec: GeometricSpec, arrays: Mapping[str, np.ndarray], num_nodes: np.ndarray,
+    x: torch.Tensor | None, is_isolated: torch.Tensor,
+) -> tuple[dict[str, torch.Tensor], set[str]]:  # fmt: skip
+    """The fields of the charge and spin if they are inputs, and the names of their arrays."""
+    if not arrays and not spec.graph_inputs:
+        return {}, set()
+    for name, array in arrays.items():
+        if spec.graph_inputs and (array.size not in (1, len(num_nodes)) or _is_odd(array)):
+            raise ValueError(
+                f"{path}: {name} must be {len(num_nodes)} finite numbers, one per graph, got "
+                f"{array.dtype} {array.shape}"
+            )
+    states = states_of_arrays(arrays, len(num_nodes))
+    numbers = np.zeros(int(num_nodes.sum()), dtype=np.int64)
+    if spec.elements and x is not None:
+        numbers = np.array(spec.elements)[x.argmax(1).numpy()]
+    each = np.split(numbers, np.cumsum(num_nodes)[:-1])
+    given = zip(states, each, is_isolated.tolist(), strict=True)
+    graphs = [StatedGraph(state, of, alone) for state, of, alone in given]
+    with_path = f"{path}: graph" if spec.graph_inputs else "graph"
+    fields = state_fields(spec, graphs, with_path)
+    return fields, {key_of(state, name) for name in fields for state in states}
+
+
+def _is_odd(array: np.ndarray) -> bool:
+    return array.dtype.kind not in "fiu" or not np.isfinite(array).all()
 
 
 def _centred(pos: np.ndarray, num_nodes: np.ndarray) -> np.ndarray:
@@ -130,6 +163,31 @@ def _edges(path: Path, arrays: dict[str, np.ndarray], spec: GeometricSpec) -> di
             f"num_edges [graphs], got {index.shape}"
         )
     return {"edge_index": torch.from_numpy(index), "num_edges": torch.from_numpy(count)}
+
+
+def _cells(path: Path, arrays: dict[str, np.ndarray], count: int) -> dict[str, torch.Tensor]:
+    """Cells of periodic graphs; empty if the file has none or all graphs are isolated."""
+    if ("cell" in arrays) != ("pbc" in arrays):
+        given, missing = ("cell", "pbc") if "cell" in arrays else ("pbc", "cell")
+        raise ValueError(
+            f"{path} contains {given} without {missing}: periodic graphs need cell [graphs, 3, 3] "
+            "(lattice vectors in rows) and pbc [graphs, 3] (whether periodic along each vector)"
+        )
+    if "cell" not in arrays:
+        return {}
+    cell, pbc = arrays["cell"], arrays["pbc"]
+    for name, array, shape, kinds in (
+        ("cell", cell, (count, 3, 3), "fiu"), ("pbc", pbc, (count, 3), "b"),
+    ):  # fmt: skip
+        if array.shape != shape or array.dtype.kind not in kinds:
+            kind = "boolean" if kinds == "b" else "numeric"
+            raise ValueError(
+                f"{path}: {name} must be {kind} with shape {list(shape)}, got {array.dtype} "
+                f"{list(array.shape)}"
+            )
+    if not pbc.any():
+        return {}
+    return {"cell": torch.from_numpy(cell.astype(np.float64)), "pbc": torch.from_numpy(pbc)}
 
 
 def _sizes(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from geozoo.contracts import supports_cells
 from geozoo.data import GeometricSpec, structure_of
+from geozoo.data.molecules._electronic_states import state_of
 from geozoo.hub._skin import SkinNeighbors
 from geozoo.hub.ensemble import Ensemble
 from geozoo.hub.loading import TrainedModel, load
@@ -52,7 +53,12 @@ class GeozooCalculator(Calculator):
         FileNotFoundError: If the model does not exist.
         ValueError: If the model is not a potential, ``dtype`` is unknown, or ``skin`` is negative.
 
-    ``atoms.calc = GeozooCalculator("runs/my_model")`` is all that an ASE script needs.
+    A charge or spin that is an input of the model is read from ``atoms.info["charge"]`` and
+    ``atoms.info["spin"]`` (multiplicity), by the names that structure files may use.
+
+    ``atoms.calc = GeozooCalculator("runs/my_model")`` is all that an ASE script needs. For systems
+    of hundreds of atoms or more on a CPU, `geozoo.machine.freed_memory.keep_freed_memory` at the
+    start of the script may save time, at a higher peak memory.
     """
 
     implemented_properties: list[str] = ["energy", "free_energy", "forces", "stress"]
@@ -87,6 +93,18 @@ class GeozooCalculator(Calculator):
             allow_any_composition(self.model)
         self.neighbors = _skin_of(self.model, skin)
 
+    def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
+        """What has changed since the last calculation; also a charge or spin in ``atoms.info``.
+
+        Args:
+            atoms: the structure.
+            tol: changes up to this size do not count.
+        """
+        changes: list[str] = super().check_state(atoms, tol)
+        if not changes and state_of(self.atoms) != state_of(atoms):
+            changes.append("info")
+        return changes
+
     def calculate(
         self,
         atoms: Atoms | None = None,
@@ -99,8 +117,9 @@ class GeozooCalculator(Calculator):
             PropertyNotImplementedError: If stress is requested for a structure that has no volume,
                 or another property is requested.
             ValueError: If the structure is periodic and the model has no cutoff, it contains
-                elements absent from the training set, or its composition has an energy that the
-                training set does not determine.
+                elements absent from the training set, its composition has an energy that the
+                training set does not determine, or its charge or spin is missing or not as in
+                training.
         """
         super().calculate(atoms, properties, system_changes)
         unsupported = sorted(set(properties) - set(self.implemented_properties))

@@ -130,6 +130,7 @@ _DIFFERENCES = {
     "task": lambda model: type(model.task),
     "units": lambda model: model.units,
     "inputs": lambda model: model.spec.model_arguments(),
+    "graph inputs": lambda model: getattr(model.spec, "graph_inputs", ()),
     "elements": lambda model: getattr(model.spec, "elements", ()),
     "input construction": lambda model: getattr(model.spec, "inputs", {}),
     "total charge": lambda model: model.spec.record.files.total_charge,

@@ -104,6 +104,11 @@ class _Potential(nn.Module):
 
 def _potential_program(model: TrainedModel, task: Potential) -> ExportedProgram:
     network = task.model
+    if task.spec.graph_inputs:
+        raise ValueError(
+            f"{model.name} cannot be exported: it takes {', '.join(task.spec.graph_inputs)} as "
+            "input, which the exported inputs do not include"
+        )
     state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     if not isinstance(network, NeighborListed):
         raise ValueError(

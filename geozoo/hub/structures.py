@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from geozoo.data import GeometricSpec, GraphStore, Structure
-from geozoo.data.molecules._electronic_states import check_states
 from geozoo.data.molecules._qm9_inputs import inputs_of_qm9, qm9_inputs
+from geozoo.data.molecules._state_inputs import StatedGraph, state_fields
 from geozoo.hub.batch_size import BatchSize
+from geozoo.machine.freed_memory import return_kept_memory
 from geozoo.tasks import Potential
 
 if TYPE_CHECKING:
@@ -32,14 +33,15 @@ def structure_store(spec: GeometricSpec, structures: Sequence[Structure]) -> Gra
 
     Warns:
         UserWarning: If the total charge is not 0 or the shell is open, and the training data do
-            not record charge and spin: no model here takes them as inputs.
+            not record charge and spin, which are not inputs of the model.
 
     Raises:
         ValueError: If the model needs other inputs or bonds that are not given, or an element,
-            charge or spin does not occur in the training data, or a structure is periodic and the
-            inputs are those of molecules.
+            charge or spin is missing or not as in the training data, or a structure is periodic
+            and the inputs are those of molecules.
     """
-    check_states([structure.state for structure in structures], spec.record)
+    stated = [StatedGraph(each.state, each.numbers, each.pbc is None) for each in structures]
+    states = state_fields(spec, stated)
     if (inputs := inputs_of_qm9(spec.record)) is not None:
         _check_isolated(structures)
         return qm9_inputs(inputs, structures)
@@ -65,11 +67,11 @@ def structure_store(spec: GeometricSpec, structures: Sequence[Structure]) -> Gra
     pos = np.concatenate([each.pos - each.pos.mean(0) for each in structures])
     node = {
         "pos": torch.from_numpy(pos),
-        "x": torch.nn.functional.one_hot(column, spec.in_channels).to(torch.float32),
+        "x": torch.nn.functional.one_hot(column, spec.node_channels).to(torch.float32),
         "z": torch.from_numpy(numbers),
     }
     sizes = torch.tensor([len(each.numbers) for each in structures])
-    return GraphStore(sizes, node=node, graph=_cells(structures))
+    return GraphStore(sizes, node=node, graph={**_cells(structures), **states})
 
 
 def _check_isolated(structures: Sequence[Structure]) -> None:
@@ -129,6 +131,7 @@ def predict_store(
         if watched.failed:
             continue
         done += count
+        return_kept_memory()
         if progress is not None:
             progress(count)
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

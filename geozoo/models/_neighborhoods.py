@@ -65,6 +65,24 @@ def paired_neighbors(
     return edges_of_pairs(pairs, pos, batch, cell)
 
 
+def check_isolated(pbc: Tensor | None, argument: str, instead: str) -> None:
+    """Reject periodic graphs for an argument that joins all points of a graph.
+
+    Args:
+        pbc: periodic directions ``[G, dim]``, or None.
+        argument: the argument of the model.
+        instead: the argument to set instead.
+
+    Raises:
+        ValueError: If a graph is periodic.
+    """
+    if pbc is not None and bool(pbc.any()):
+        raise ValueError(
+            f"{argument} does not support periodic structures, in which an atom interacts with any "
+            f"number of images: set {instead}"
+        )
+
+
 def find_edges(
     representation: Representation,
     form: Form,
@@ -97,6 +115,8 @@ def find_edges(
         pbc: periodic directions, or None.
         pairs: the neighbour pairs, if known.
     """
+    if pbc is not None and getattr(representation, "interaction", "edges") == "complete":
+        check_isolated(pbc, 'interaction="complete"', 'interaction="edges"')
     if edge_index is None and (form.pairs_found or radius is not None or pairs is not None):
         found = paired_neighbors(
             pos, batch, radius,

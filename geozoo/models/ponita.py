@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from geozoo.checks import check_positive
 from geozoo.geometry import NeighborPairs, check_lattice
 from geozoo.models._inputs import check_channels, check_condition, check_graphs, count_graphs
-from geozoo.models._neighborhoods import find_edges, neighborhood_geometry
+from geozoo.models._neighborhoods import check_isolated, find_edges, neighborhood_geometry
 from geozoo.models._outputs import GeometricOutput
 from geozoo.models._ponita_choices import (
     FORMS,
@@ -26,7 +26,7 @@ from geozoo.models._ponita_choices import (
 from geozoo.nn.conv import ConvNeXtBlock
 from geozoo.nn.edges import Edges, GivenEdges
 from geozoo.nn.representation._base import Geometry
-from geozoo.ops import recomputed, scatter, textbook
+from geozoo.ops import recomputed, saves_memory, scatter, textbook
 from geozoo.options import grouped
 
 
@@ -174,9 +174,8 @@ class Ponita(nn.Module):
             ValueError: If a tensor has the wrong shape.
             IndexError: If ``edge_index`` contains an invalid node index.
         """
-        step = _checkpointed_forward if self.recompute and torch.is_grad_enabled() else _forward
         with textbook(when=self.form.as_written):
-            return self._run(pos, x, batch, edge_index, vec, num_graphs, condition, step)
+            return self._run(pos, x, batch, edge_index, vec, num_graphs, condition, _forward)
 
     def neighbors(
         self,
@@ -210,6 +209,7 @@ class Ponita(nn.Module):
             ValueError: If there are periodic graphs and the model has no ``radius``.
         """
         if edge_index is None and self.form.on_lattice:
+            check_isolated(pbc, "lattice", "lattice to null")
             return None
         return find_edges(
             self.representation, self.form, pos.detach(), batch, edge_index,
@@ -273,6 +273,8 @@ class Ponita(nn.Module):
             x if self.in_channels else None, vec if self.in_vectors else None, geometry
         )
         features = self.embedding(lifted)
+        if step is _forward and torch.is_grad_enabled() and self._recomputes(geometry):
+            step = _checkpointed_forward
         readouts = [None] * (len(self.blocks) - len(self.readouts)) + list(self.readouts)
         total: Tensor | None = None
         blocks = cast("Iterable[ConvNeXtBlock]", self.blocks)
@@ -290,6 +292,13 @@ class Ponita(nn.Module):
         return GeometricOutput(
             scalar if self.out_channels else None, vector if self.out_vectors else None
         )
+
+    def _recomputes(self, geometry: Geometry) -> bool:
+        """Whether blocks are recomputed in the backward pass: as given, or for large graphs."""
+        basis = geometry.neighborhood["basis"]
+        if self.recompute or not isinstance(basis, Tensor):
+            return self.recompute
+        return saves_memory(basis, basis.numel(), self.blocks.parameters())
 
 
 def _forward(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tensor:

@@ -12,7 +12,7 @@ from geozoo.geometry import PART_SIZES, arrow_parts, tensor_part_norms, weigh_pa
 from geozoo.models._point_network import PointNetwork
 from geozoo.nn import CosineWindow, ExponentialBasis, PartwiseLinear, TensorConv
 from geozoo.nn.edges import DirectedEdges
-from geozoo.ops import length_and_direction, scatter
+from geozoo.ops import length_and_direction, message_sum
 
 
 class TensorNet(PointNetwork):
@@ -121,14 +121,24 @@ class TensorNet(PointNetwork):
         h = self.embedding(pos.new_ones(len(pos), 1) if x is None else x)
         # W [h_i, h_j] of each edge, from one product per node.
         to_receiver, to_sender = self.pair.weight.chunk(2, 1)
-        pair = (h @ to_receiver.T).index_select(0, receiver) + self.pair.bias
-        pair = pair + (h @ to_sender.T).index_select(0, sender)
-        weights = self.filter(basis).unflatten(-1, (3, -1)) * pair.unsqueeze(1)
-        arrows = arrow_parts(direction).unsqueeze(-1) * window[:, None, None]
-        tensor = scatter(weigh_parts(weights, arrows), receiver, len(pos))
+        (tensor,) = message_sum(
+            self._first_message, (sender, receiver), len(pos),
+            senders=(h @ to_sender.T,), receivers=(h @ to_receiver.T,),
+            rows=(basis, window, direction),
+            weights=(*self.filter.parameters(), *self.pair.parameters()),
+        )  # fmt: skip
         if self.vectors is not None and vec is not None:
             scalar, vector, matrix = tensor.split(PART_SIZES, 1)
             vector = vector + self.vectors(vec.transpose(1, 2))
             tensor = torch.cat([scalar, vector, matrix], 1)
         norms = self.norm(tensor_part_norms(tensor).sum(1))
         return weigh_parts(self.weights(norms).unflatten(-1, (3, -1)), self.mix(tensor))
+
+    def _first_message(
+        self, of_sender: Tensor, of_receiver: Tensor, basis: Tensor, window: Tensor,
+        direction: Tensor,
+    ) -> tuple[Tensor]:  # fmt: skip
+        pair = of_receiver + self.pair.bias + of_sender
+        weights = self.filter(basis).unflatten(-1, (3, -1)) * pair.unsqueeze(1)
+        arrows = arrow_parts(direction).unsqueeze(-1) * window[:, None, None]
+        return (weigh_parts(weights, arrows),)

@@ -1,9 +1,11 @@
 """Tensor operations shared by all packages: reductions over edges, ragged ranges, norms."""
 
+from geozoo.ops._blockwise import saves_memory
 from geozoo.ops._textbook import is_textbook, recomputed, textbook
 from geozoo.ops._tracing import is_traced
 from geozoo.ops.gelu import gelu, gelu_linear
 from geozoo.ops.kernel_sum import kernel_sum
+from geozoo.ops.message_sum import message_sum
 from geozoo.ops.ragged import offsets, ragged_arange
 from geozoo.ops.rowwise import rowwise
 from geozoo.ops.safe_norm import length_and_direction, safe_norm
@@ -20,11 +22,13 @@ __all__ = [
     "is_traced",
     "kernel_sum",
     "length_and_direction",
+    "message_sum",
     "offsets",
     "ragged_arange",
     "recomputed",
     "rowwise",
     "safe_norm",
+    "saves_memory",
     "scatter",
     "smooth_sinc",
     "sort_edges",

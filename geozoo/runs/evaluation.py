@@ -76,7 +76,7 @@ def _own_data(cfg: DictConfig, checkpoint: Checkpoint) -> GraphDataModule:
     """The data module of a config, after a check that the model can read it."""
     seed_everything(cfg.seed, workers=True, verbose=False)
     trained = checkpoint.spec
-    lay_out_columns(cfg, getattr(trained, "elements", ()))
+    lay_out_columns(cfg, trained)
     datamodule = build_datamodule(cfg)
     if unlike := trained.differences(loaded_spec(datamodule)):
         raise RunError(f"{checkpoint.path} cannot read this data: {'; '.join(unlike)}")

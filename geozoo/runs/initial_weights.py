@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from geozoo.data import DataSpec
 from geozoo.hub import TrainedModel
 from geozoo.runs.errors import RunError, user_errors_named
 from geozoo.tasks import GraphTask
 from geozoo.tasks.low_rank import add_low_rank_updates
 
 _MAX_NAMED = 6
+_ELEMENT = "atomic number "
 
 
 def take_weights(task: GraphTask, source: TrainedModel) -> str:
     """Copy the weights of a trained model into a new one, where name and shape match.
+
+    Weights of inputs of whole graphs that are new, such as a charge, begin at zero.
 
     Shift and scale of the new dataset are kept: the trained network works in scaled units.
 
@@ -32,6 +37,7 @@ def take_weights(task: GraphTask, source: TrainedModel) -> str:
     """
     _check_elements(task, source)
     own, given = task.model.state_dict(), source.model.state_dict()
+    given = {**given, **_widened(given, own, source.spec, task.spec)}
     fitting = {k: v for k, v in given.items() if k in own and own[k].shape == v.shape}
     trained = {name for name, _ in task.model.named_parameters()}
     if not trained & fitting.keys():
@@ -116,15 +122,47 @@ def _matching(model: nn.Module, patterns: Sequence[str], key: str) -> list[nn.Pa
 
 def _check_elements(task: GraphTask, source: TrainedModel) -> None:
     """Reject weights for which an input column encodes a different element."""
-    pairs = zip(
-        getattr(source.spec, "elements", ()), getattr(task.spec, "elements", ()), strict=False
-    )
+    pairs = zip(_columns(source.spec), _columns(task.spec), strict=False)
     for column, (theirs, ours) in enumerate(pairs):
         if theirs and ours and theirs != ours:
+            here = ours.removeprefix(_ELEMENT) if theirs.startswith(_ELEMENT) else ours
             raise RunError(
-                f"init_from: column {column} of x is atomic number {theirs} in {source.name} and "
-                f"{ours} here; set the same order of elements with dataset.species"
+                f"init_from: column {column} of x is {theirs} in {source.name} and "
+                f"{here} here; set the same order of elements with dataset.species, and the same "
+                "dataset.inputs"
             )
+
+
+def _widened(
+    given: Mapping[str, Tensor], own: Mapping[str, Tensor], source: DataSpec, target: DataSpec
+) -> dict[str, Tensor]:
+    """Weights of the scalar inputs, with zeros for inputs of whole graphs that are new.
+
+    The network then starts with the predictions of the trained one, whatever their values.
+    """
+    sizes = [getattr(spec, "node_channels", None) for spec in (source, target)]
+    before, after = (tuple(getattr(spec, "graph_inputs", ())) for spec in (source, target))
+    if sizes[0] != sizes[1] or sizes[0] is None or after[: len(before)] != before:
+        return {}
+    shapes = sizes[0] + len(before), sizes[0] + len(after)
+    found = {}
+    for name, value in given.items():
+        if name not in own or value.ndim != own[name].ndim or before == after:
+            continue
+        pairs = zip(value.shape, own[name].shape, strict=True)
+        apart = [axis for axis, (old, new) in enumerate(pairs) if old != new]
+        if len(apart) == 1 and (value.shape[apart[0]], own[name].shape[apart[0]]) == shapes:
+            shape = list(value.shape)
+            shape[apart[0]] = shapes[1] - shapes[0]
+            found[name] = torch.cat([value, value.new_zeros(shape)], apart[0])
+    return found
+
+
+def _columns(spec: DataSpec) -> list[str]:
+    """Meaning of each scalar input; empty where unknown."""
+    elements = getattr(spec, "elements", ()) or (0,) * getattr(spec, "node_channels", 0)
+    inputs = getattr(spec, "graph_inputs", ())
+    return [f"{_ELEMENT}{z}" if z else "" for z in elements] + list(inputs)
 
 
 def _listed(names: Sequence[str]) -> str:

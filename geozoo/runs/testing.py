@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from geozoo.data import GraphDataModule
 from geozoo.runs.errors import user_errors_named
+from geozoo.runs.freed_memory import FreedMemory
 from geozoo.runs.outcome import Tested
 from geozoo.runs.run_bar import RunBar
 from geozoo.tasks import GraphTask
@@ -21,7 +22,7 @@ def test_trainer(cfg: DictConfig, *, is_terminal: bool) -> Trainer:
     make = instantiate(cfg.trainer, _convert_="all", _partial_=True)
     return make(
         logger=False,
-        callbacks=[RunBar()] if is_terminal else [],
+        callbacks=[FreedMemory(), *([RunBar()] if is_terminal else [])],
         enable_checkpointing=False,
         enable_progress_bar=is_terminal,
     )

@@ -96,11 +96,11 @@ def trained_model(given: str) -> TrainedModel:
 
 
 def lay_out_elements(cfg: DictConfig, source: TrainedModel) -> None:
-    """Use the element columns of a trained model if ``dataset.species`` is null.
+    """Use the columns of a trained model if ``dataset.species`` or ``dataset.inputs`` is null.
 
     They become part of the config, so that a resumed run has the same columns.
     """
-    lay_out_columns(cfg, getattr(source.spec, "elements", ()))
+    lay_out_columns(cfg, source.spec)
 
 
 def missing_rule(source: TrainedModel) -> dict[str, Any]:
@@ -139,8 +139,11 @@ def reading_differences(source: TrainedModel, spec: DataSpec) -> str | None:
     return f"missing readings: {'; '.join(apart)}" if apart else None
 
 
-def lay_out_columns(cfg: DictConfig, elements: Sequence[int]) -> None:
-    """As `lay_out_elements`, from the atomic number of each column."""
+def lay_out_columns(cfg: DictConfig, spec: DataSpec) -> None:
+    """As `lay_out_elements`, from the spec of the trained model."""
+    elements, inputs = getattr(spec, "elements", ()), getattr(spec, "graph_inputs", ())
+    if inputs and "inputs" in cfg.dataset and cfg.dataset.inputs is None:
+        cfg.dataset.inputs = list(inputs)
     if elements and "species" in cfg.dataset and cfg.dataset.species is None:
         from ase.data import chemical_symbols
 

@@ -71,9 +71,15 @@ def evaluation_elsewhere(
 
 
 def _check_states(source: TrainedModel, tested: DataRecord) -> None:
-    """Reject molecules of a charge or spin that the model was not trained on, if both are known."""
+    """Reject molecules of a charge or spin that the model was not trained on, if both are known.
+
+    The task checks those that are inputs.
+    """
     with user_errors_named(f"{source.name} cannot read this data"):
-        check_states(states_of_record(tested), source.spec.record, "kind of structure")
+        check_states(
+            states_of_record(tested), source.spec.record, "kind of structure",
+            inputs=getattr(source.spec, "graph_inputs", ()),
+        )  # fmt: skip
 
 
 def _overlap(trained: DataRecord, tested: DataRecord) -> str:

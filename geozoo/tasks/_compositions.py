@@ -60,7 +60,7 @@ def _symbols(numbers: Sequence[int]) -> str:
 def column_energies(spec: GeometricSpec) -> Tensor:
     """Free-atom energy in meV of each column of ``x`` ``[C]``, including the shift per atom."""
     known = {k.removeprefix(PREFIX): v for k, v in spec.statistics.items() if k.startswith(PREFIX)}
-    values = torch.zeros(spec.in_channels, dtype=torch.float64)
+    values = torch.zeros(spec.node_channels, dtype=torch.float64)
     if known:
         from ase.data import chemical_symbols
 

@@ -28,7 +28,8 @@ def with_neighbors(
             isolated graphs.
 
     Raises:
-        ValueError: If a graph is periodic and the model does not support cells.
+        ValueError: If a graph is periodic and the model does not support cells, or the graphs have
+            edges of their own, of which it is not known across which boundaries they lead.
     """
     cells = {} if batch is None else _cells(model, batch)
     if not isinstance(model, NeighborListed):
@@ -38,15 +39,39 @@ def with_neighbors(
     return {**inputs, "edge_index": model.neighbors(**given, num_pairs=num_pairs, **cells)}
 
 
+def check_cells(model: nn.Module, *, is_periodic: bool, has_edges: bool) -> None:
+    """Reject periodic graphs whose neighbours across the boundary the model would not see.
+
+    Args:
+        model: the network.
+        is_periodic: whether a graph is periodic.
+        has_edges: whether the graphs have edges of their own.
+
+    Raises:
+        ValueError: If they are periodic, and have edges or the model does not support cells.
+    """
+    if not is_periodic:
+        return
+    if not supports_cells(model):
+        raise ValueError(
+            f"model: {type(model).__name__} does not support periodic structures: its method "
+            "`neighbors` must take cell, pbc and pairs (see geozoo.contracts.supports_cells)"
+        )
+    if has_edges:
+        raise ValueError(
+            "edge_index cannot be given for periodic structures, since it does not say to which "
+            "periodic image an edge leads: neighbours are found within the cutoff of the model"
+        )
+
+
 def _cells(model: nn.Module, batch: GraphBatch) -> dict[str, Any]:
     """Cells and known neighbour pairs, as arguments of `NeighborListed.neighbors`."""
     cell, pbc = batch.get("cell"), batch.get("pbc")
+    if getattr(model, "sees_positions", True) is False:
+        return {}
+    if pbc is not None:
+        check_cells(model, is_periodic=bool(pbc.any()), has_edges="edge_index" in batch)
     if not supports_cells(model):
-        if pbc is not None and bool(pbc.any()):
-            raise ValueError(
-                f"{type(model).__name__} does not support periodic structures: its method "
-                "`neighbors` must take cell, pbc and pairs (see geozoo.contracts.supports_cells)"
-            )
         return {}
     found: dict[str, Any] = {} if cell is None else {"cell": cell, "pbc": pbc}
     known, radius = batch.neighbor_radius, getattr(model, "radius", None)

@@ -31,5 +31,6 @@ class ParitySample:
             self._pairs.setdefault(name, []).append(pairs[::stride].double().cpu())
 
     def pairs(self) -> dict[str, Tensor]:
-        """Prediction and target ``[points, 2]`` of each quantity, in float64 on the CPU."""
-        return {name: torch.cat(parts)[:_MAX_POINTS] for name, parts in self._pairs.items()}
+        """Prediction and target ``[points, 2]`` of each quantity that has targets, in float64."""
+        joined = {name: torch.cat(parts)[:_MAX_POINTS] for name, parts in self._pairs.items()}
+        return {name: points for name, points in joined.items() if len(points)}

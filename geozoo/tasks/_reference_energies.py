@@ -54,11 +54,11 @@ class ReferencedTask(GeometricTask):
         self.any_composition = any_composition
         # One entry per column of x; the span is the whole space until `prepare` sees training data.
         self.register_buffer("atom_energies", column_energies(spec))
-        span = torch.eye(spec.in_channels, dtype=torch.float64)
+        span = torch.eye(spec.node_channels, dtype=torch.float64)
         self.register_buffer("composition_span", span)
-        self.register_buffer("shift_composition", span.new_zeros(spec.in_channels))
+        self.register_buffer("shift_composition", span.new_zeros(spec.node_channels))
         known = torch.tensor(spec.statistics.get(COMPOSITIONS, []), dtype=torch.float64)
-        known = known.reshape(-1, spec.in_channels)
+        known = known.reshape(-1, spec.node_channels)
         self.register_buffer("known_compositions", known, persistent=False)
         self.register_load_state_dict_pre_hook(_complete_state)
 
@@ -84,13 +84,15 @@ class ReferencedTask(GeometricTask):
             part: the split, ``"val"`` or ``"test"``.
 
         Raises:
-            ValueError: If the training split does not determine the energy of a composition.
+            ValueError: If the training split does not determine the energy of a composition, and
+                see `GeometricTask.check_part`.
         """
         store = graphs_of(datamodule.store)
         if self.spec.elements and "x" in store.node:
             compositions = compositions_of(store)[datamodule.splits[part]]
             x, z = store.node["x"], store.node.get("z")
             self.check_compositions(compositions, f"the {part} split", x, z)
+        super().check_part(datamodule, part)
 
     def _learn_compositions(self, trained: Tensor) -> None:
         given = self.spec.record.files.energy_reference in ("given", "isolated atoms")

@@ -65,7 +65,7 @@ def _of_graphs(spec: GeometricSpec, model: str, quantities: Sequence[str]) -> Us
         return Usage(
             takes=(
                 "The model takes structures (.xyz, .extxyz, .sdf or .traj) with elements of its "
-                "training set."
+                f"training set{_of_states(spec)}."
             ),
             command=f"{predict} input=frames.xyz out=predictions.extxyz",
             purpose="predictions for each structure",
@@ -88,20 +88,29 @@ def of_potential(usage: Usage, spec: GeometricSpec) -> Usage:
 
 
 def takes_structures(spec: GeometricSpec) -> bool:
-    """Whether elements and 3D positions are the only inputs of a model of the data."""
+    """Whether a structure file has all inputs of a model: elements, 3D positions, charge, spin."""
     is_atoms = bool(spec.elements) and spec.dim == 3
     return is_atoms and not spec.in_vectors and not spec.has_edges
 
 
 def _arrays(spec: GeometricSpec) -> dict[str, str]:
     shapes = {"pos": f"[S, n, {spec.dim}]"}
-    if spec.in_channels:
-        shapes["x"] = f"[S, n, {spec.in_channels}]"
+    if spec.node_channels:
+        shapes["x"] = f"[S, n, {spec.node_channels}]"
     if spec.in_vectors:
         shapes["vec"] = f"[S, n, {spec.in_vectors}, {spec.dim}]"
     if spec.has_edges:
         shapes["edge_index"] = "[S, 2, e]"
-    return shapes
+    return shapes | dict.fromkeys(spec.graph_inputs, "[S]")
+
+
+def _of_states(spec: GeometricSpec) -> str:
+    """The graph inputs with their ranges, as the end of a sentence."""
+    parts = []
+    for name in spec.graph_inputs:
+        low, high = spec.statistics.get(f"{name}_range", (None, None))
+        parts.append(name if low is None else f"{name} ({low:g} to {high:g})")
+    return f", each with its {' and '.join(parts)}" if parts else ""
 
 
 _SERIES = """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import partial
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from geozoo.contracts import Conditioned, measure_of
-from geozoo.data import GeometricSpec, GraphBatch, rotate_batch
+from geozoo.data import GeometricSpec, GraphBatch, GraphDataModule, GraphStore, rotate_batch
 from geozoo.data.loader import Store
 from geozoo.diffusion import Cloud, Diffusion, Network, Points, standard_noise
 from geozoo.figures import Figure, plot_molecules
@@ -158,6 +158,16 @@ class Generation(GraphTask):
         sizes = nodes_of(store).cpu()
         cloud = Cloud(torch.arange(len(sizes)).repeat_interleave(sizes), len(sizes))
         return {"loss": self.process.weights(cloud)}
+
+    def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
+        """See `GraphTask.prepare`.
+
+        Raises:
+            ValueError: If the data have periodic cells.
+        """
+        if isinstance(store := datamodule.store, GraphStore):
+            _check_isolated(store.graph)
+        return super().prepare(datamodule, num_processes)
 
     def inputs(self, batch: GraphBatch) -> dict[str, Any]:
         """The model's keyword arguments for a batch with the noise of a validation."""
@@ -321,12 +331,16 @@ class Generation(GraphTask):
 
 
 def _cloud(batch: GraphBatch) -> Cloud:
-    if "pbc" in batch:
+    _check_isolated(batch)
+    return Cloud(batch.batch, batch.num_graphs)
+
+
+def _check_isolated(fields: Container[str]) -> None:
+    if "pbc" in fields:
         raise ValueError(
             "generation is of isolated molecules, but the data have periodic cells (fields cell "
             "and pbc)"
         )
-    return Cloud(batch.batch, batch.num_graphs)
 
 
 def _zero_predictor(points: Points, level: Tensor) -> Points:

@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from geozoo.data import GeometricSpec, GraphBatch, rotate_batch
+from geozoo.data import GeometricSpec, GraphBatch, GraphDataModule, GraphStore, rotate_batch
+from geozoo.data._graph_inputs import check_ranges
+from geozoo.data.loader import Store
 from geozoo.metrics import ErrorMeasures, ErrorMetrics
 from geozoo.tasks._neighbors import with_neighbors
 from geozoo.tasks._precision import model_dtype
@@ -19,6 +21,7 @@ from geozoo.tasks._rotations import (
     training_rotations,
     training_table,
 )
+from geozoo.tasks._shares import graphs_of
 from geozoo.tasks.base import GraphTask, MakeOptimizer, MakeSchedule
 
 
@@ -79,16 +82,81 @@ class GeometricTask(GraphTask):
     def inputs(self, batch: GraphBatch) -> dict[str, Any]:
         """The model's keyword arguments for a batch, in the precision of its parameters."""
         dtype = model_dtype(self.model)
-        x, vec = batch.get("x"), batch.get("vec")
+        vec = batch.get("vec")
         inputs = {
             "pos": batch.pos.to(dtype),
-            "x": None if x is None else x.to(dtype),
+            "x": self.features(batch, dtype),
             "batch": batch.batch,
             "edge_index": batch.get("edge_index"),
             "vec": None if vec is None else vec.to(dtype),
             "num_graphs": batch.num_graphs,
         }
         return with_neighbors(self.model, inputs, batch)
+
+    def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
+        """Check cells and graph-level inputs of the data, and see `GraphTask.prepare`.
+
+        Raises:
+            ValueError: If a graph is periodic, and the model does not support cells or has no
+                cutoff; or if the validation or test split has values of ``spec.graph_inputs``
+                outside the range of the training split.
+        """
+        self._check_periodic(datamodule.store)
+        if names := self.spec.graph_inputs:
+            store = graphs_of(datamodule.store)
+            for part in ("val", "test"):
+                index = datamodule.splits[part]
+                values = {name: store.graph[name][index] for name in names}
+                check_ranges(self.spec, values, f"structure of the {part} split")
+        return super().prepare(datamodule, num_processes)
+
+    def check_part(self, datamodule: GraphDataModule, part: str) -> None:
+        """Check that the model can use the cells of periodic graphs.
+
+        Args:
+            datamodule: the data.
+            part: the split, ``"val"`` or ``"test"``.
+
+        Raises:
+            ValueError: If a graph is periodic, and the model does not support cells or has no
+                cutoff.
+        """
+        self._check_periodic(datamodule.store, datamodule.splits[part])
+
+    def _check_periodic(self, store: Store, part: Tensor | None = None) -> None:
+        """Find the neighbours of one periodic graph, which raises the errors of the model."""
+        if not isinstance(store, GraphStore) or (pbc := store.graph.get("pbc")) is None:
+            return
+        is_periodic = pbc.any(1)
+        index = is_periodic.nonzero()[:, 0] if part is None else part[is_periodic[part]]
+        if len(index):
+            self.inputs(store.gather(index[:1]).to(self.device))
+
+    def features(self, batch: GraphBatch, dtype: torch.dtype) -> Tensor | None:
+        """The scalar features of the nodes: ``x``, then ``spec.graph_inputs``; None without any.
+
+        Args:
+            batch: the graphs.
+            dtype: dtype of the features.
+
+        Raises:
+            ValueError: If the batch lacks one of ``spec.graph_inputs``, or, outside of training, a
+                value is outside the range of the training split.
+        """
+        x = batch.get("x")
+        columns = [] if x is None else [x.to(dtype)]
+        values: dict[str, Tensor] = {}
+        for name in self.spec.graph_inputs:
+            value = batch.get(name)
+            if value is None:
+                raise ValueError(
+                    f"the model takes {name} as input, but the batch has no field {name!r} [G]"
+                )
+            values[name] = value
+            columns.append(value.to(dtype).index_select(0, batch.batch).unsqueeze(1))
+        if values and not self.training:
+            check_ranges(self.spec, values, "graph")
+        return torch.cat(columns, 1) if len(columns) > 1 else next(iter(columns), None)
 
     def training_batch(self, batch: GraphBatch, batch_idx: int) -> GraphBatch:
         """The batch, with each graph randomly rotated if ``augment`` is set."""

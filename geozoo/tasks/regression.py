@@ -75,10 +75,13 @@ class Regression(GeometricTask):
 
     def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
         """Fit a `geozoo.contracts.Fitted` model to the training split."""
+        done = super().prepare(datamodule, num_processes)
         if not isinstance(self.model, Fitted):
-            return super().prepare(datamodule, num_processes)
+            return done
         part = datamodule.store.gather(datamodule.splits["train"])
-        self.model.fit(self._standardised(part)[:, None], x=part.x, batch=part.batch)
+        x = self.features(part, part.x.dtype)
+        assert x is not None  # `part.x` is there
+        self.model.fit(self._standardised(part)[:, None], x=x, batch=part.batch)
         return "fitted the model to the training split"
 
     def loss(self, batch: GraphBatch) -> dict[str, Tensor]:

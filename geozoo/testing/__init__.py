@@ -17,6 +17,7 @@ from geozoo.testing.forecasting import (
     assert_windows_independent,
 )
 from geozoo.testing.gradients import assert_finite_derivatives, assert_gradients
+from geozoo.testing.periodicity import assert_periodic
 from geozoo.testing.permutation import assert_permutation_equivariant
 from geozoo.testing.precision import assert_dtype_kept
 from geozoo.testing.saving import assert_survives_saving
@@ -34,6 +35,7 @@ __all__ = [
     "assert_finite_derivatives",
     "assert_gradients",
     "assert_ignores",
+    "assert_periodic",
     "assert_permutation_equivariant",
     "assert_sensors_permute",
     "assert_survives_saving",

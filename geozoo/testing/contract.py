@@ -17,6 +17,7 @@ from geozoo.contracts import (
     family_of,
 )
 from geozoo.contracts.families import Family
+from geozoo.testing.periodicity import assert_periodic, takes_cells
 
 #: Inputs of a closed-form fit, in addition to its targets.
 _FIT_INPUTS = {"geometric": ("x", "batch"), "forecasting": ("observed", "time")}
@@ -27,13 +28,16 @@ _NEIGHBORS = ("pos", "batch", "edge_index", "num_graphs", "num_pairs")
 def assert_contract(model: nn.Module) -> Family:
     """Check the signatures of a model against `geozoo.contracts`, and return its family.
 
+    A model that supports cells and has a cutoff (attribute ``radius``) is also checked on periodic
+    structures, unless its ``neighbors`` refuses them with a ValueError: see `assert_periodic`.
+
     Args:
         model: the model.
 
     Raises:
-        AssertionError: If ``forward`` matches neither family, or an optional method or attribute
+        AssertionError: If ``forward`` matches neither family, an optional method or attribute
             (``fit``, ``calibrate``, ``neighbors``, ``condition_channels``, ``lags``) exists but
-            cannot be used in the way tasks use it.
+            cannot be used in the way tasks use it, or results for periodic structures are wrong.
 
     >>> from geozoo.models import EGNN
     >>> assert_contract(EGNN(2, 1))
@@ -52,6 +56,8 @@ def assert_contract(model: nn.Module) -> Family:
         )
     if isinstance(model, NeighborListed):
         _takes(name, model.neighbors, (), _NEIGHBORS)
+    if family == "geometric" and getattr(model, "radius", None) is not None and takes_cells(model):
+        assert_periodic(model)
     if isinstance(model, Conditioned) and model.condition_channels:
         _takes(name, model.forward, _FIRST[family], ("condition",))
     if isinstance(model, Lagged):

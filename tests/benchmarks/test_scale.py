@@ -1,11 +1,17 @@
 """Exponents of a sweep, and the smallest sweep."""
 
+import argparse
 import subprocess
 import sys
 
 import pytest
+import torch
+from rich.console import Console
 
+from benchmarks import scale
+from benchmarks._periodic_steps import store_of
 from benchmarks.scale import draw, exponents
+from geozoo.geometry import neighbor_pairs
 
 
 def test_exponents_are_those_of_the_upper_half():
@@ -32,3 +38,34 @@ def test_a_size_beyond_the_limits_ends_the_sweep():
         [*command, "--gib", "-0.2"], capture_output=True, text=True, check=True, timeout=300
     )
     assert "more than -0.2 GiB" in done.stdout
+
+
+@pytest.mark.parametrize(("system", "nearby"), [("copper", (2, 3)), ("ethanol", (0.7, 2))])
+def test_periodic_systems_have_their_density_and_no_atoms_too_close(system, nearby):
+    store = store_of(system, 500)
+    atoms = int(store.gather(torch.arange(1)).num_nodes)
+    assert abs(atoms - 500) < 80
+    cell, pos = store.graph["cell"][0], store.node["pos"].double()
+    per_atom = {"copper": 3.615**3 / 4, "ethanol": 46.069 / 0.789 / 0.602214076 / 9}[system]
+    assert float(cell.det()) / atoms == pytest.approx(per_atom)
+    batch, pbc = torch.zeros(atoms, dtype=torch.int64), torch.ones(1, 3, dtype=torch.bool)
+    index, image = neighbor_pairs(pos, 3.0, batch, 1, cell=cell[None], pbc=pbc)
+    shift = image.double() @ cell
+    distance = (pos[index[0]] + shift - pos[index[1]]).norm(dim=1)
+    low, high = nearby
+    assert low < float(distance.min()) < high
+    assert torch.equal(store_of(system, 500).node["pos"], store.node["pos"])
+
+
+def test_a_size_beyond_memory_by_extrapolation_is_not_started(monkeypatch):
+    started = []
+
+    def measured(name, size, options):
+        started.append(size)
+        return {"seconds": 1.0, "cpu_seconds": 1.0, "mib": 0.5 * size}
+
+    monkeypatch.setattr(scale, "measured", measured)
+    options = argparse.Namespace(gib=2.0, threads=1, seconds=10.0, largest=10**9)
+    found = scale.sweep("copper_painn", options, Console(quiet=True))
+    assert started == [500, 2000]
+    assert found["first_to_break"] == "more than 2 GiB at 10000, by extrapolation"

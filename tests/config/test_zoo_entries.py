@@ -143,6 +143,19 @@ def test_quick_is_quick_for_pairs_without_a_quick_recipe() -> None:
     assert composed("dataset=extxyz", "trainer=quick").trainer.max_epochs == 20
 
 
+@pytest.mark.parametrize("model", ["nequip", "painn", "ponita", "tensornet"])
+def test_a_recipe_of_a_group_serves_its_datasets(model: str) -> None:
+    paths = {recipe.variant: recipe.path for recipe in recipes() if recipe.model == model}
+    for dataset in ("copper_emt",):
+        assert paths[dataset].name == "crystals.yaml"
+        cfg = composed(f"model={model}", f"dataset={dataset}")
+        assert_sound(cfg)
+        assert cfg.model.radius == 5.0
+        assert cfg.task.energy_per_atom is True
+        assert cfg.trainer.max_epochs <= 30
+    assert paths.get("rmd17", Path("rmd17.yaml")).name == "rmd17.yaml"
+
+
 @pytest.mark.parametrize(
     ("dataset", "key", "value"),
     [

@@ -208,7 +208,7 @@ def test_training_records_charges_and_warns_if_mixed(tmp_path: Path) -> None:
 
     assert spec("ions", 10 * [1]).record.structures.total_charge == [1.0]
     assert spec("neutral", 10 * [0]).record.structures.total_charge == [0.0]
-    with pytest.warns(UserWarning, match="have a total charge of 0, 1; no model here"):
+    with pytest.warns(UserWarning, match="have a total charge of 0, 1; without it as"):
         assert spec("both", 5 * [0, 1]).record.structures.total_charge == [0.0, 1.0]
     with pytest.warns(UserWarning, match="have a total charge of 1, none"):
         assert spec("some", 5 * [1, None]).record.structures.total_charge is None

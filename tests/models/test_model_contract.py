@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from geozoo import testing
-from geozoo.contracts import Fitted, family_of
+from geozoo.contracts import Fitted, family_of, supports_cells
 from geozoo.geometry import platonic_rotations
 
 FOLDER = Path(__file__).resolve().parents[2] / "models"
@@ -92,6 +92,12 @@ class TestGeometricModel:
         model = build(name, level)
         assert testing.assert_contract(model) == "geometric"
         assert model(**inputs([3, 2]))._fields == ("scalar", "vector")
+
+    @pytest.mark.thorough
+    def test_periodic_structures_are_right(self, name, level):
+        model = build(name, level, radius=2.0, num_orientations=6)
+        assert testing.assert_contract(model) == "geometric"
+        assert name not in TRAINED or supports_cells(model)
 
     def test_motions_are_followed(self, name, level):
         rotations = platonic_rotations(20)[1::12]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
@@ -14,6 +14,8 @@ import numpy as np
 from geozoo.data.molecules._electronic_states import (
     UNSPECIFIED,
     ElectronicState,
+    closed_shell_by_default,
+    key_of,
     names_in,
     state_of,
 )
@@ -44,7 +46,7 @@ class Structure(NamedTuple):
         pos: ``[N, 3]`` in angstrom; atoms of a periodic structure may lie outside its cell.
         periodic: original positions, cell and pbc if the cell is ignored; ``pos`` is then
             unwrapped, so that every molecule is in one piece.
-        state: total charge and spin from the file, which no model here uses.
+        state: total charge and spin from the file, for models that take them as inputs.
         bonds: bonds from the file; None if it has none.
         cell: ``[3, 3]`` lattice vectors as rows, in angstrom; None for an isolated molecule, and
             if the cell is ignored.
@@ -61,8 +63,9 @@ class Structure(NamedTuple):
 
 
 def read_structures(
-    path: Path, *, ignore_cell: bool = False, length_unit: str = "angstrom"
-) -> list[Structure]:
+    path: Path, *, ignore_cell: bool = False, length_unit: str = "angstrom",
+    inputs: Collection[str] = (),
+) -> list[Structure]:  # fmt: skip
     """Read all structures of a file without energies and forces, and log which entries were read.
 
     Args:
@@ -70,6 +73,7 @@ def read_structures(
         length_unit: unit of positions and cells in the file, ``"angstrom"`` or ``"bohr"``.
         ignore_cell: treat periodic structures as isolated, with a warning; molecules across the
             cell boundary are unwrapped.
+        inputs: ``charge`` and ``spin`` if the model takes them as inputs, for the log.
 
     Raises:
         ImportError: If ASE is not installed.
@@ -85,6 +89,8 @@ def read_structures(
             atoms.set_cell(np.asarray(atoms.cell) * factor)
             atoms.positions *= factor
         structure = structure_of(atoms, f"{path}, frame {number}", ignore_cell=ignore_cell)
+        if path.suffix.lower() == ".sdf":
+            structure = structure._replace(state=closed_shell_by_default(structure.state))
         found.append(structure._replace(bonds=bonds))
     if not found:
         raise ValueError(f"path: {path} contains no structures")
@@ -97,7 +103,9 @@ def read_structures(
     has_cell = any(structure.cell is not None for structure in found)
     read = ["elements", "positions"]
     read += [name for name, has in (("bonds", has_bonds), ("cell", has_cell)) if has]
-    report_contents(path.name, read, names - KNOWN)
+    keys = {key_of(structure.state, name) for structure in found for name in inputs}
+    read += sorted(keys & names)
+    report_contents(path.name, read, names - KNOWN - keys)
     return found
 
 

@@ -1,9 +1,9 @@
-"""Total charge and spin of structures, which no model here takes as input."""
+"""Total charge and spin of structures, and what a model was trained on."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,8 @@ _MULTIPLETS = ("singlet", "doublet", "triplet", "quartet", "quintet", "sextet", 
 #: Names of per-atom values, whose sum is a value of the structure.
 _CHARGES_OF_ATOMS = ("initial_charges", "charges")
 _SPINS_OF_ATOMS = ("initial_magmoms", "magmoms")
+#: Begin of the key of a sum.
+_SUM = "the sum of "
 #: Rounded partial charges of a neutral molecule sum to less than this.
 _ROUNDING = 0.5
 
@@ -37,12 +39,16 @@ class ElectronicState(NamedTuple):
             is and may be 0 for a closed shell.
         charge_key: key of the charge in the file.
         spin_key: key of the spin in the file.
+        charge_conflict: entries for the charge that differ; empty if none do.
+        spin_conflict: entries for the spin that differ.
     """
 
     charge: float | None = None
     spin: float | None = None
     charge_key: str = ""
     spin_key: str = ""
+    charge_conflict: str = ""
+    spin_conflict: str = ""
 
 
 #: State of a structure without charge and spin information.
@@ -63,28 +69,43 @@ def names_in(atoms: Atoms) -> set[str]:
 def state_of(atoms: Atoms) -> ElectronicState:
     """The total charge and spin given in an ASE structure."""
     results: Mapping[str, Any] = getattr(atoms.calc, "results", {})
-    whole, of_atoms = {**results, **atoms.info}, {**results, **atoms.arrays}
+    # A given spin comes before a computed magnetic moment, which is rarely a whole number.
+    whole, of_atoms = {**atoms.info, **results, **atoms.info}, {**results, **atoms.arrays}
     charge_key, charge = _find(whole, _CHARGE_NAMES, of_atoms, _CHARGES_OF_ATOMS)
     spin_key, spin = _find(whole, _SPIN_NAMES, of_atoms, _SPINS_OF_ATOMS)
-    return ElectronicState(charge, spin, charge_key, spin_key)
+    conflicts = [_conflict(whole, names) for names in (_CHARGE_NAMES, _SPIN_NAMES)]
+    return ElectronicState(charge, spin, charge_key, spin_key, *conflicts)
+
+
+def closed_shell_by_default(state: ElectronicState) -> ElectronicState:
+    """The state of a molecule of an SDF file, which lists formal charges and radicals only."""
+    if state.charge is None:
+        state = state._replace(charge=0.0, charge_key="no formal charges")
+    if state.spin is None:
+        state = state._replace(spin=1.0, spin_key="no radicals")
+    return state
+
+
+def key_of(state: ElectronicState, name: str) -> str:
+    """The entry of a file that holds the ``charge`` or ``spin`` of a state; empty without one."""
+    return str(getattr(state, f"{name}_key")).removeprefix(_SUM)
 
 
 def states_of_arrays(arrays: Mapping[str, np.ndarray], count: int) -> list[ElectronicState]:
     """As `state_of`, for arrays with one value per graph, or one value for all."""
-    found = {"charge": ("", [None] * count), "spin": ("", [None] * count)}
-    for kind, names in (("charge", _CHARGE_NAMES), ("spin", _SPIN_NAMES)):
-        for key, array in arrays.items():
-            if _plain_name(key) in names and array.size in (1, count) and array.dtype.kind in "fiu":
-                values = np.broadcast_to(array.reshape(-1), count).astype(np.float64)
-                if _plain_name(key) in _UNPAIRED_NAMES:
-                    values = np.abs(values) + 1
-                found[kind] = (key, values.tolist())
-                break
-    (charge_key, charges), (spin_key, spins) = found["charge"], found["spin"]
-    return [
-        ElectronicState(charge, spin, charge_key, spin_key)
-        for charge, spin in zip(charges, spins, strict=True)
-    ]
+    columns = {
+        key: np.broadcast_to(array.reshape(-1), count).tolist()
+        for key, array in arrays.items()
+        if array.size in (1, count) and array.dtype.kind in "fiu"
+    }
+    states = []
+    for row in range(count):
+        whole = {key: values[row] for key, values in columns.items()}
+        charge_key, charge = _find(whole, _CHARGE_NAMES, {}, ())
+        spin_key, spin = _find(whole, _SPIN_NAMES, {}, ())
+        conflicts = [_conflict(whole, names) for names in (_CHARGE_NAMES, _SPIN_NAMES)]
+        states.append(ElectronicState(charge, spin, charge_key, spin_key, *conflicts))
+    return states
 
 
 def is_state_name(name: str) -> bool:
@@ -97,10 +118,8 @@ def _find(
     names_of_atoms: Sequence[str],
 ) -> tuple[str, float | None]:  # fmt: skip
     """Key and value of a property of the structure, or of the sum of per-atom values."""
-    for key, value in whole.items():
-        plain = _plain_name(key)
-        if plain in names and (number := _number(value)) is not None:
-            return str(key), abs(number) + 1 if plain in _UNPAIRED_NAMES else number
+    if (first := next(_of_whole(whole, names), None)) is not None:
+        return first
     for key in names_of_atoms:
         values = of_atoms.get(key)
         if values is not None and np.asarray(values).dtype.kind in "fiu":
@@ -108,8 +127,25 @@ def _find(
             # Zero is ASE's default, and the sum of the partial charges of any neutral molecule.
             if np.isfinite(total) and abs(total) >= _ROUNDING:
                 is_spin = key in _SPINS_OF_ATOMS
-                return f"the sum of {key}", round(abs(total) + 1 if is_spin else total, 3)
+                return f"{_SUM}{key}", round(abs(total) + 1 if is_spin else total, 3)
     return "", None
+
+
+def _of_whole(whole: Mapping[str, Any], names: Sequence[str]) -> Iterator[tuple[str, float]]:
+    """Keys and values of all entries for a property of the structure."""
+    for key, value in whole.items():
+        plain = _plain_name(key)
+        if plain in names and (number := _number(value)) is not None:
+            yield str(key), abs(number) + 1 if plain in _UNPAIRED_NAMES else number
+
+
+def _conflict(whole: Mapping[str, Any], names: Sequence[str]) -> str:
+    """The entries for a property if they differ by more than rounding."""
+    found = list(_of_whole(whole, names))
+    values = [value for _, value in found]
+    if not found or max(values) - min(values) < _ROUNDING:
+        return ""
+    return ", ".join(f"{key}={whole[key]}" for key, _ in found)
 
 
 def _plain_name(key: Any) -> str:
@@ -142,38 +178,49 @@ def states_of_record(record: DataRecord) -> list[ElectronicState]:
     return [ElectronicState(charge, spin, key, key) for charge in charges for spin in spins]
 
 
-def check_training_states(states: Sequence[ElectronicState]) -> None:
-    """Warn of charges or spins that vary within a training set.
+def check_training_states(states: Sequence[ElectronicState], inputs: Collection[str] = ()) -> None:
+    """Warn of charges or spins that vary within a training set and are not inputs.
 
     A model without these inputs would see the same molecule with different energies. A charge
     common to all structures is learned implicitly, and recorded (`recorded_states`).
+
+    Args:
+        states: all states that occur.
+        inputs: ``charge`` or ``spin`` if they are inputs, and therefore do not count.
     """
     for name, field, _, _ in _KINDS:
         values = {getattr(state, field) for state in states}
+        if field in inputs:
+            continue
         if len(values) > 1 and any(_is_dangerous(field, value) for value in values):
             shown = ["none" if v is None else f"{v:g}" for v in sorted(values, key=str)]
             warnings.warn(
-                f"the training structures have a {name} of {', '.join(shown)}; no model here takes "
-                f"the {name} as input, so it cannot distinguish them. Train on one {name} only",
+                f"the training structures have a {name} of {', '.join(shown)}; without it as an "
+                f"input, a model cannot distinguish them. Set dataset.inputs=[{field}], or train "
+                f"on one {name} only",
                 stacklevel=3,
             )
 
 
 def check_states(
-    states: Sequence[ElectronicState], record: DataRecord, where: str = "structure"
-) -> None:
+    states: Sequence[ElectronicState], record: DataRecord, where: str = "structure", *,
+    inputs: Collection[str] = (),
+) -> None:  # fmt: skip
     """Reject charges and spins that a model was not trained on; warn if this is unknown.
 
     Args:
         states: states of the structures to predict for.
         record: data record of the model's training set.
         where: what messages call a structure, before its number.
+        inputs: ``charge`` or ``spin`` if the model takes them as inputs: they are not checked here.
 
     Raises:
         ValueError: If the charge or spin of all training structures is recorded and a structure
             has a different one.
     """
     for name, field, key_field, recorded in _KINDS:
+        if field in inputs:
+            continue
         trained: Collection[float] = getattr(record.files, recorded) or ()
         values = [getattr(state, field) for state in states]
         # A closed shell is written as 0 or 1, by two conventions.

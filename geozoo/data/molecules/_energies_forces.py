@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from geozoo.data._graph_inputs import range_statistics
 from geozoo.data.batch import GraphBatch
 from geozoo.data.molecules.atom_energies import (
     COMPOSITIONS,
@@ -33,6 +34,8 @@ _UNITS = {
     "has_forces": "1",
     "has_stress": "1",
     "weight": "1",
+    "charge": "e",
+    "spin": "1",
     "frame": "1",
 }
 
@@ -44,6 +47,7 @@ def energy_force_spec(
     elements: tuple[int, ...],
     record: DataRecord,
     atoms: AtomEnergies | None = None,
+    graph_inputs: tuple[str, ...] = (),
 ) -> GeometricSpec:
     """Specification of atomic graphs with one energy each and a force on every atom.
 
@@ -58,6 +62,7 @@ def energy_force_spec(
         atoms: atomic reference energies by element symbol. The shift is then per atom (0 for
             fitted energies, which leave no residual mean), so that energies are size-extensive;
             None: one shift for every graph, the mean energy.
+        graph_inputs: graph fields that are inputs, see `GeometricSpec`.
 
     The energy scale is the root mean square of the force components of training structures that
     have forces. If none has, it is that of the energies per atom, after subtracting the reference
@@ -70,15 +75,19 @@ def energy_force_spec(
     return GeometricSpec(
         level="graph",
         dim=3,
-        in_channels=part.x.shape[1],
+        in_channels=part.x.shape[1] + len(graph_inputs),
         out_channels=1,
         vector_fields=("pos", "forces", *(("cell",) if "cell" in part else ())),
         tensor_fields=("stress",) if "stress" in part else (),
         target="energy",
         elements=tuple(z if seen else 0 for z, seen in zip(elements, part.x.any(0), strict=True)),
         units=_units(part, len(store.num_nodes.unique())),
-        statistics=_statistics(part, compositions_of(store)[train], elements, atoms),
+        statistics={
+            **_statistics(part, compositions_of(store)[train], elements, atoms),
+            **range_statistics({name: getattr(part, name) for name in graph_inputs}, graph_inputs),
+        },
         record=record,
+        graph_inputs=graph_inputs,
     )
 
 

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 
 from geozoo.data.molecules._ase_frames import KNOWN, checked_atoms, with_progress
-from geozoo.data.molecules._electronic_states import ElectronicState, names_in, state_of
+from geozoo.data.molecules._electronic_states import ElectronicState, key_of, names_in, state_of
 from geozoo.data.molecules._frame_cells import Cell, cell_of, check_distances
 from geozoo.data.molecules._frame_labels import WEIGHT, LabelKeys, LabelReader, Labels
+from geozoo.data.molecules._state_inputs import StatedGraph, StateInput, input_values
 from geozoo.data.molecules._unwrapping import unwrapped
 from geozoo.data.molecules.units import energy_factor, length_factor
 from geozoo.data.store import GraphStore
@@ -41,6 +42,8 @@ _COLUMNS: dict[str, tuple[str, Any, tuple[int, ...]]] = {
     "stress": ("d", np.float64, (3, 3)),
     "has_stress": ("B", np.bool_, ()),
     "weight": ("f", np.float32, ()),
+    "charge": ("f", np.float32, ()),
+    "spin": ("f", np.float32, ()),
 }
 _OF_ATOMS = ("pos", "z", "forces")
 
@@ -55,6 +58,7 @@ class FrameOptions:
             stresses in energy unit per cubic length unit.
         labels: keys of the targets.
         ignore_cell: treat periodic structures as isolated.
+        inputs: ``charge`` and ``spin`` if every structure needs one, as an input of models.
 
     Raises:
         ValueError: If a unit is unknown, or a stress is requested without cells.
@@ -64,6 +68,7 @@ class FrameOptions:
     length_unit: str = "angstrom"
     labels: LabelKeys = field(default_factory=LabelKeys)
     ignore_cell: bool = False
+    inputs: tuple[StateInput, ...] = ()
 
     def __post_init__(self) -> None:
         """Validate before a long file is read."""
@@ -83,7 +88,7 @@ class Frames:
     Attributes:
         store: fields ``pos``, ``z``, ``forces``, ``energy``; ``cell`` and ``pbc`` if a structure is
             periodic, ``stress`` and ``has_stress`` if one has a stress, ``has_forces`` if one has
-            no forces, and ``weight`` if one has a weight.
+            no forces, ``weight`` if one has a weight, and the ``inputs`` of the options.
         sizes: number of structures of each file.
         isolated: for each file, energies of isolated atoms by atomic number, from single-atom
             frames marked ``config_type=IsolatedAtom``; these are not training structures.
@@ -157,6 +162,7 @@ class _Reader:
         self._to_angstrom = length_factor(options.length_unit)
         self._columns = {name: array(code) for name, (code, _, _) in _COLUMNS.items()}
         self._has_weight = False
+        self._input_keys: set[str] = set()
         self._sizes: dict[str, int] = {}
         self._isolated: dict[str, dict[int, float]] = {}
         self._states: dict[ElectronicState, None] = {}  # a set in order
@@ -185,7 +191,8 @@ class _Reader:
         cell = ["cell"] if num_periodic and not self.options.ignore_cell else []
         taken = [key for key in self.labels.taken.values() if key in names]
         weight = [WEIGHT] if has_weight else []
-        read = ("elements", "positions", *cell, *taken, *weight)
+        inputs = sorted(self._input_keys & names)
+        read = ("elements", "positions", *cell, *taken, *weight, *inputs)
         self._contents[name] = (list(read), sorted(names - {*read, *KNOWN}))
 
     def _add(self, atoms: Atoms, where: str) -> None:
@@ -193,9 +200,14 @@ class _Reader:
         pos, cell = self._in_cell(atoms, numbers, pos, where)
         with_stress = not self.options.ignore_cell
         labels = self.labels.read(atoms, where, cell, with_stress=with_stress)
-        self._states[state_of(atoms)] = None
+        state = state_of(atoms)
+        self._states[state] = None
+        given = input_values(
+            self.options.inputs, StatedGraph(state, numbers, cell is None), where, names_in(atoms)
+        )
+        self._input_keys |= {key_of(state, name) for name in given}
         # Single precision suffices relative to the centre, not to a distant origin.
-        self._append(numbers, pos - pos.mean(0), cell, labels)
+        self._append(numbers, pos - pos.mean(0), cell, labels, given)
 
     def _in_cell(
         self, atoms: Atoms, numbers: np.ndarray, pos: np.ndarray, where: str
@@ -213,8 +225,9 @@ class _Reader:
         return pos, None
 
     def _append(
-        self, numbers: np.ndarray, pos: np.ndarray, cell: Cell | None, labels: Labels
-    ) -> None:
+        self, numbers: np.ndarray, pos: np.ndarray, cell: Cell | None, labels: Labels,
+        inputs: Mapping[str, float],
+    ) -> None:  # fmt: skip
         no_stress, no_forces = labels.stress is None, labels.forces is None
         row = {
             "num_atoms": len(numbers),
@@ -228,6 +241,8 @@ class _Reader:
             "stress": np.zeros((3, 3)) if no_stress else labels.stress,
             "has_stress": not no_stress,
             "weight": 1.0 if labels.weight is None else labels.weight,
+            "charge": inputs.get("charge", 0.0),
+            "spin": inputs.get("spin", 0.0),
         }
         with np.errstate(over="ignore"):  # overflow gives inf, which the store rejects
             for name, (_, dtype, _) in _COLUMNS.items():
@@ -244,6 +259,7 @@ class _Reader:
         left_out |= set() if bool(made["has_stress"].any()) else {"stress", "has_stress"}
         left_out |= {"has_forces"} if bool(made["has_forces"].all()) else set()
         left_out |= set() if self._has_weight else {"weight"}
+        left_out |= {"charge", "spin"} - set(self.options.inputs)
         node = {name: made.pop(name) for name in _OF_ATOMS}
         graph = {name: value for name, value in made.items() if name not in left_out}
         return Frames(

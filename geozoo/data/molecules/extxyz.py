@@ -25,6 +25,7 @@ from geozoo.data.molecules._energies_forces import energy_force_spec
 from geozoo.data.molecules._frame_labels import LabelKeys
 from geozoo.data.molecules._frame_store import frames_of, prepare_frames
 from geozoo.data.molecules._frames import FrameOptions, Frames
+from geozoo.data.molecules._state_inputs import StateInput, checked_names, warn_of_constants
 from geozoo.data.molecules._structure_paths import StructurePaths
 from geozoo.data.molecules.atom_energies import (
     AtomEnergies,
@@ -64,10 +65,13 @@ class ExtXYZ(GraphDataModule):
     ``has_forces`` ``[G]``       bool    whether the forces are known; they are 0 otherwise
     ``has_stress`` ``[G]``       bool    whether the stress is known; it is 0 otherwise
     ``weight``     ``[G]``       float32 weight in the loss (``config_weight``), 1 by default
+    ``charge``     ``[G]``       float32 total charge in elementary charges
+    ``spin``       ``[G]``       float32 spin multiplicity, 1 for a closed shell
     ============== ============= ======= ==========================================================
 
     ``cell`` and ``pbc`` exist if a structure is periodic, ``stress`` and ``has_stress`` if one has
-    a stress, ``has_forces`` if one has no forces, and ``weight`` if one has a weight.
+    a stress, ``has_forces`` if one has no forces, ``weight`` if one has a weight, and ``charge``
+    and ``spin`` if ``inputs`` names them.
 
     Args:
         path: the training file; splits without a file of their own are taken from it.
@@ -96,10 +100,13 @@ class ExtXYZ(GraphDataModule):
         split_seed: seed of this split.
         ignore_cell: treat periodic structures as isolated, with a warning; molecules across the
             cell boundary are unwrapped.
+        inputs: ``charge`` and ``spin`` are inputs of the model: their values are appended to the
+            scalar features of every atom. Every structure must have them. None or an empty list:
+            they are no inputs.
 
     Raises:
-        ValueError: If units, fractions or species are invalid, the seed is negative, or two paths
-            refer to the same file.
+        ValueError: If units, fractions, species or inputs are invalid, the seed is negative, or
+            two paths refer to the same file.
     """
 
     @grouped("labels")
@@ -119,9 +126,12 @@ class ExtXYZ(GraphDataModule):
         fractions: Mapping[str, int | float] | None = None,
         split_seed: int = 0,
         ignore_cell: bool = False,
+        inputs: Sequence[StateInput] | None = None,
     ) -> None:
         super().__init__(loader)
-        self.options = FrameOptions(energy_unit, length_unit, labels, ignore_cell)
+        self.options = FrameOptions(
+            energy_unit, length_unit, labels, ignore_cell, checked_names(inputs)
+        )
         if energy_reference not in get_args(Reference):
             raise ValueError(
                 f"energy_reference must be one of {get_args(Reference)}, got {energy_reference!r}"
@@ -153,7 +163,8 @@ class ExtXYZ(GraphDataModule):
                 f"{frames.num_ignored} periodic structures are treated as isolated: interactions "
                 "across the cell boundary are missing", stacklevel=2,
             )  # fmt: skip
-        check_training_states(frames.states)
+        inputs = self.options.inputs
+        check_training_states(frames.states, inputs)
         splits = self.paths.divided(frames.sizes, self.fractions, self.split_seed)
         elements = elements_of(frames.store, self.species)
         store = with_columns(frames.store, elements)
@@ -162,8 +173,10 @@ class ExtXYZ(GraphDataModule):
         atoms = self._atom_energies(store, splits["train"], elements, isolated)
         record = self._record(splits, symbols(elements), atoms.kind, frames)
         spec = energy_force_spec(
-            store, splits["train"], elements=elements, record=record, atoms=atoms
-        )
+            store, splits["train"], elements=elements, record=record, atoms=atoms,
+            graph_inputs=inputs,
+        )  # fmt: skip
+        warn_of_constants(spec)
         parts = self.paths.test_parts(frames.sizes)
         return LoadedData(store, splits, spec, parts)
 

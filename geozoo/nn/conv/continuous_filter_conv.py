@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from geozoo.checks import check_edges, check_positive, check_shape
 from geozoo.nn.edges import GivenEdges, as_directed
-from geozoo.ops import weighted_sum
+from geozoo.ops import message_sum, saves_memory, weighted_sum
 
 #: ln 2: shifts the softplus so that it vanishes at 0.
 _SHIFT = 0.6931471805599453
@@ -64,5 +64,15 @@ class ContinuousFilterConv(nn.Module):
         check_shape("x", x, "N C", None, self.channels)
         edges = as_directed(edge_index, x.shape[0])
         check_edges(edges.index.shape[1], basis, self.linear_1.in_features, window)
-        kernel = self.linear_2(shifted_softplus(self.linear_1(basis))) * window.unsqueeze(-1)
+        if saves_memory(basis, len(basis) * self.channels, self.parameters()):
+            (out,) = message_sum(
+                lambda x, basis, window: (self._kernel(basis, window) * x,),
+                (edges.sender, edges.receiver), len(x), senders=(x,), rows=(basis, window),
+            )  # fmt: skip
+            return out
+        kernel = self._kernel(basis, window)
         return weighted_sum(kernel, x, [(edges.sender, edges.receiver)], x.shape[0])
+
+    def _kernel(self, basis: Tensor, window: Tensor) -> Tensor:
+        filtered = self.linear_2(shifted_softplus(self.linear_1(basis)))
+        return filtered * window.unsqueeze(-1)

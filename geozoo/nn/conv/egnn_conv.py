@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from geozoo.checks import check_positive, check_shape
 from geozoo.nn.edges import GivenEdges, as_directed
-from geozoo.ops import scatter
+from geozoo.ops import message_sum, scatter
 
 #: Gain of the last layer of the displacement network, so that displacements start near zero.
 _SMALL = 1e-3
@@ -104,27 +104,36 @@ class EGNNConv(nn.Module):
         check_shape("h", h, "N C", None, self.channels)
         check_shape("pos", pos, "N dim", len(h), None)
         edges = as_directed(edge_index, h.shape[0])
-        sender, receiver, rel_pos = edges.sender, edges.receiver, edges.vectors(pos)
-        parts = [h.index_select(0, receiver), h.index_select(0, sender)]
-        parts.append(rel_pos.square().sum(-1, keepdim=True))
+        rel_pos = edges.vectors(pos)
+        weight = rel_pos.new_ones(len(rel_pos)) if edge_weight is None else edge_weight
+        rows: tuple[Tensor, ...] = (rel_pos, check_shape("edge_weight", weight, "E", len(rel_pos)))
         if self.edge_channels:
-            shape = (len(sender), self.edge_channels)
-            parts.append(check_shape("edge_attr", edge_attr, "E A", *shape))
-        message = self.message(torch.cat(parts, -1))
-        if self.attention is not None:
-            message = message * self.attention(message).sigmoid()
-        weight = rel_pos.new_ones(len(sender)) if edge_weight is None else edge_weight
-        check_shape("edge_weight", weight, "E", len(sender))
-        message = message * weight.unsqueeze(-1)
-        total = scatter(message, receiver, len(h))
-        if self.displacement is None:
+            shape = (len(rel_pos), self.edge_channels)
+            rows = (*rows, check_shape("edge_attr", edge_attr, "E A", *shape))
+        total, *moves = message_sum(
+            self._message, (edges.sender, edges.receiver), len(h), senders=(h,), receivers=(h,),
+            rows=rows, weights=self.parameters(),
+        )  # fmt: skip
+        if not moves:
             return h + self.update(torch.cat([h, total], -1)), pos
-        rel_pos = rel_pos * weight.unsqueeze(-1)
-        degree = scatter(weight, receiver, len(pos)).clamp_min(1.0).unsqueeze(-1)
+        degree = scatter(weight, edges.receiver, len(pos)).clamp_min(1.0).unsqueeze(-1)
         # Edge vectors point to the senders; the displacement is along x_i - x_j, hence the minus.
-        moved = pos - scatter(rel_pos * self.displacement(message), receiver, len(pos)) / degree
+        moved = pos - moves[0] / degree
         moved = moved + self._drift(h, vec, pos.shape[1])
         return h + self.update(torch.cat([h, total], -1)), moved
+
+    def _message(
+        self, sender: Tensor, receiver: Tensor, rel_pos: Tensor, weight: Tensor, *edge_attr: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Messages to the features and, if positions are updated, displacements."""
+        length = rel_pos.square().sum(-1, keepdim=True)
+        message = self.message(torch.cat([receiver, sender, length, *edge_attr], -1))
+        if self.attention is not None:
+            message = message * self.attention(message).sigmoid()
+        message = message * weight.unsqueeze(-1)
+        if self.displacement is None:
+            return (message,)
+        return message, rel_pos * weight.unsqueeze(-1) * self.displacement(message)
 
     def _drift(self, h: Tensor, vec: Tensor | None, dim: int) -> Tensor | float:
         if self.drift is None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from geozoo.checks import check_edges, check_positive, check_shape
 from geozoo.nn.edges import GivenEdges, as_directed
-from geozoo.ops import safe_norm, scatter
+from geozoo.ops import message_sum, safe_norm
 
 
 class PaiNNConv(nn.Module):
@@ -76,14 +76,20 @@ class PaiNNConv(nn.Module):
         check_edges(edges.index.shape[1], basis, self.basis_channels, window)
         sender, receiver = edges.sender, edges.receiver
         check_shape("direction", direction, "E dim", len(sender), v.shape[1])
-        filtered = self.filter(basis) * window.unsqueeze(-1)
-        parts = self.message(s).index_select(0, sender) * filtered
+        scalars, vectors = message_sum(
+            self._message, (sender, receiver), len(s), senders=(self.message(s), v),
+            rows=(basis, window, direction), weights=self.filter.parameters(),
+        )  # fmt: skip
+        return self._updated(s + scalars, v + vectors)
+
+    def _message(
+        self, factors: Tensor, v: Tensor, basis: Tensor, window: Tensor, direction: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Messages to the scalars and to the vectors, from rows of edges."""
+        parts = factors * (self.filter(basis) * window.unsqueeze(-1))
         to_scalar, along, new = parts.chunk(3, -1)
-        vectors = along.unsqueeze(1) * v.index_select(0, sender)
-        vectors = vectors + new.unsqueeze(1) * direction.unsqueeze(-1)
-        s = s + scatter(to_scalar, receiver, len(s))
-        v = v + scatter(vectors, receiver, len(s))
-        return self._updated(s, v)
+        vectors = along.unsqueeze(1) * v
+        return to_scalar, vectors + new.unsqueeze(1) * direction.unsqueeze(-1)
 
     def _updated(self, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         left, right = self.mix(v).chunk(2, -1)

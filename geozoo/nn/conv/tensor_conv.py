@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from geozoo.checks import check_edges, check_positive, check_shape
 from geozoo.geometry import PART_SIZES, tensor_part_norms, tensor_product_parts, weigh_parts
 from geozoo.nn.edges import GivenEdges, as_directed
-from geozoo.ops import scatter
+from geozoo.ops import message_sum
 
 
 class PartwiseLinear(nn.Module):
@@ -108,8 +108,13 @@ class TensorConv(nn.Module):
         check_edges(edges.index.shape[1], basis, self.basis_channels, window)
         small = _normalized(tensor)
         mixed = self.before(small)
-        weights = (self.filter(basis) * window.unsqueeze(-1)).unflatten(-1, (3, -1))
-        messages = weigh_parts(weights, mixed.index_select(0, edges.sender))
-        received = scatter(messages, edges.receiver, len(tensor))
+        (received,) = message_sum(
+            self._message, (edges.sender, edges.receiver), len(tensor), senders=(mixed,),
+            rows=(basis, window), weights=self.filter.parameters(),
+        )  # fmt: skip
         change = self.after(_normalized(2 * tensor_product_parts(mixed, received)))
         return small + change + tensor_product_parts(change, change)
+
+    def _message(self, mixed: Tensor, basis: Tensor, window: Tensor) -> tuple[Tensor]:
+        weights = (self.filter(basis) * window.unsqueeze(-1)).unflatten(-1, (3, -1))
+        return (weigh_parts(weights, mixed),)

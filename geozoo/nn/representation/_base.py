@@ -12,7 +12,7 @@ from geozoo.checks import check_not_negative, check_shape
 from geozoo.nn.conv._kernel import KernelConv
 from geozoo.nn.edges import Edges, GivenEdges, as_edges
 from geozoo.nn.embedding import KernelBasis, PolynomialWindow, SplineTerms
-from geozoo.ops import safe_norm
+from geozoo.ops import rowwise, safe_norm, saves_memory
 
 
 class Geometry(NamedTuple):
@@ -121,6 +121,27 @@ class Representation(nn.Module):
         if isinstance(basis, SplineTerms):
             return basis.scaled(window)
         return basis * window.view(*window.shape, *[1] * (basis.dim() - window.dim()))
+
+    def faded_basis(self, invariants: Tensor, rel_pos: Tensor) -> Tensor | SplineTerms:
+        """Return the basis of the invariants ``[rows..., ..., d]``, faded.
+
+        For large graphs and trained weights, intermediate results are recomputed in the backward
+        pass instead of stored (`geozoo.ops.saves_memory`).
+        """
+        if not isinstance(self.basis, KernelBasis) or invariants.dim() < 3:
+            return self.fade(self.basis(invariants), rel_pos)
+        numel = invariants.shape[:-1].numel() * self.basis.linear_2.out_features
+        if not saves_memory(invariants, numel, self.basis.parameters()):
+            return self.fade(self.basis(invariants), rel_pos)
+        more = [1] * (invariants.dim() - rel_pos.dim())
+        vectors = rel_pos.reshape(*rel_pos.shape[:-1], *more, -1).expand(*invariants.shape[:-1], -1)
+
+        def faded(rows: Tensor, each: Tensor) -> Tensor:
+            basis = self.fade(self.basis(rows), each)
+            assert isinstance(basis, Tensor)  # that of a `KernelBasis`
+            return basis
+
+        return rowwise(faded, invariants, vectors)
 
     def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
         """Return the input features ``[points, ..., width(scalars, vectors)]``."""

@@ -113,12 +113,12 @@ class BundleRepresentation(Representation):
             size = (rel_pos.shape[0], grid.shape[0], grid.shape[0], -1)
             both = torch.cat([invariants.unsqueeze(2).expand(size), fiber.expand(size)], -1)
             both = conditioned(both, condition, edges.receiver)
-            basis = self.fade(self.basis(both), rel_pos)
+            basis = self.faded_basis(both, rel_pos)
             neighborhood = {"basis": basis, "edge_index": edges}
             return Geometry(neighborhood, None, None, pos.shape[0])
         invariants = conditioned(invariants, condition, edges.receiver)
         neighborhood = {
-            "basis": self.fade(self.basis(invariants), rel_pos),
+            "basis": self.faded_basis(invariants, rel_pos),
             "edge_index": edges,
             "fiber_basis": self.fiber_basis(fiber),
             "loop_basis": self._loop_basis(pos, condition) if edges.has_loop_rows else None,

@@ -20,6 +20,10 @@ from geozoo.nn.embedding import SplineTerms
 from geozoo.nn.representation._base import Geometry, Representation, conditioned
 from geozoo.ops import offsets, ragged_arange, safe_norm, scatter
 
+#: Neighbours this close to the line along an orientation, in units of the rounding error of their
+#: distance, are on it.
+_COLLINEAR = 100
+
 
 class EdgeLiftedRepresentation(Representation):
     r"""Features on the directed edges of a graph, lifted to points in position-orientation space.
@@ -108,7 +112,7 @@ class EdgeLiftedRepresentation(Representation):
     ) -> Tensor | SplineTerms:
         rel_pos = edges.vectors(pos)
         receiving = orientation.index_select(0, edges.receiver)
-        spatial = r2s1_invariants if self.dim == 2 else r3s2_invariants
+        spatial = r2s1_invariants if self.dim == 2 else _spatial_invariants
         invariants = [
             spatial(rel_pos, receiving),
             orientation_invariants(
@@ -116,7 +120,7 @@ class EdgeLiftedRepresentation(Representation):
             ),
         ]
         together = conditioned(torch.cat(invariants, -1), condition, edges.receiver)
-        return self.fade(self.basis(together), rel_pos)
+        return self.faded_basis(together, rel_pos)
 
     def lift(self, x: Tensor | None, vec: Tensor | None, geometry: Geometry) -> Tensor:
         """Return node features at each point: scalars, and vector components along the point.
@@ -144,6 +148,19 @@ class EdgeLiftedRepresentation(Representation):
         """Return a `PointConv`."""
         groups = channels if depthwise else 1
         return PointConv(channels, channels, self.basis_channels, groups=groups)
+
+
+def _spatial_invariants(rel_pos: Tensor, orientation: Tensor) -> Tensor:
+    """Return `r3s2_invariants`, of which the second has gradient 0 for collinear neighbours.
+
+    Orientations point along edges, and in a crystal neighbours are exactly collinear: the length
+    across an orientation is then not zero but a rounding error, whose direction is arbitrary and
+    would be a force.
+    """
+    along, across = r3s2_invariants(rel_pos, orientation).unbind(-1)
+    smallest = _COLLINEAR * torch.finfo(rel_pos.dtype).eps * along.detach().abs()
+    across = torch.where(across.detach() > smallest, across, across.detach())
+    return torch.stack([along, across], -1)
 
 
 def _points(geometry: Geometry) -> tuple[Tensor, Tensor]:

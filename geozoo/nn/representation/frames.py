@@ -86,7 +86,7 @@ class FrameRepresentation(Representation):
         # Rows: sender frames, columns: receiver frames, as the convolution contracts them.
         fiber = frame_invariants(grid.unsqueeze(0), grid.unsqueeze(1))
         neighborhood = {
-            "basis": self.fade(self.basis(along), rel_pos),
+            "basis": self.faded_basis(along, rel_pos),
             "edge_index": edges,
             "fiber_basis": self.fiber_basis(fiber),
         }

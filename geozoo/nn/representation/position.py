@@ -63,7 +63,7 @@ class PositionRepresentation(Representation):
         edges = self.edges(pos, edge_index, pairs=pairs)
         rel_pos = edges.vectors(pos)
         invariants = conditioned(distance_invariants(rel_pos), condition, edges.receiver)
-        basis = self.fade(self.basis(invariants), rel_pos)
+        basis = self.faded_basis(invariants, rel_pos)
         loop = self.basis(loop_invariants(pos, 1, condition)) if edges.has_loop_rows else None
         neighborhood = {"basis": basis, "edge_index": edges, "loop_basis": loop}
         return Geometry(neighborhood, None, None, pos.shape[0])
