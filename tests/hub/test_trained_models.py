@@ -166,6 +166,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("node", ["model", "task"])
 @pytest.mark.parametrize("target", HOSTILE)
 def test_classes_outside_geozoo_are_not_instantiated(target, node, written):
