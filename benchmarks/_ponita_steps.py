@@ -72,7 +72,7 @@ def aspirin(form: str, device: torch.device) -> Built:
 
     def step() -> Tensor:
         model.zero_grad()
-        found = with_neighbors(model, inputs, 5 * atoms * (atoms - 1) // 2)
+        found = with_neighbors(model, inputs, num_pairs=5 * atoms * (atoms - 1) // 2)
         loss = (evaluate(model, found, {}) if traced is None else traced(found, {}))["loss"]
         loss.backward()
         return loss.detach()
@@ -164,7 +164,7 @@ def _trained(
 
     def step() -> Tensor:
         model.zero_grad()
-        value = loss(network(**with_neighbors(model, inputs, pairs)))
+        value = loss(network(**with_neighbors(model, inputs, num_pairs=pairs)))
         value.backward()
         return value.detach()
 

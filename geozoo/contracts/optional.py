@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -105,4 +106,10 @@ def supports_cells(model: Any) -> bool:
     """
     if not isinstance(model, NeighborListed):
         return False
-    return set(CELL_ARGUMENTS) <= set(inspect.signature(model.neighbors).parameters)
+    return _takes_cells(getattr(model.neighbors, "__func__", model.neighbors))
+
+
+@lru_cache(maxsize=64)
+def _takes_cells(find: Callable[..., Any]) -> bool:
+    """Whether a function takes `CELL_ARGUMENTS`; cached, since every training step asks."""
+    return set(CELL_ARGUMENTS) <= set(inspect.signature(find).parameters)

@@ -55,6 +55,24 @@ class NeighborPairs(NamedTuple):
     index: Int[Tensor, "2 P"]  # type: ignore[assignment]  # a tuple has a method of this name
     image: Int[Tensor, "P 3"] | None
 
+    def shifts(
+        self, cell: Float[Tensor, "G 3 3"] | None, batch: Int[Tensor, " N"]
+    ) -> Float[Tensor, "P 3"] | None:
+        """Return ``image @ cell`` of each pair in the dtype of ``cell``; None without images.
+
+        Args:
+            cell: lattice vectors of each graph, in rows; required with images.
+            batch: graph of each atom.
+
+        Raises:
+            ValueError: If the pairs have images and there is no cell.
+        """
+        if self.image is None:
+            return None
+        if cell is None:
+            raise ValueError("cell must be given with neighbours across periodic boundaries")
+        return per_atom(self.image.to(cell.dtype), cell, batch.index_select(0, self.index[0]))
+
 
 def neighbor_pairs(
     pos: Float[Tensor, "N dim"],
@@ -201,11 +219,12 @@ def _searched(
     if image is not None and atoms.turns is not None:
         image += atoms.turns[index[1]] - atoms.turns[index[0]]
     if len(found.doubtful):
-        shift = None
         sender, receiver = index[:, found.doubtful]
-        if cells is not None and image is not None:
-            shift = per_atom(image[found.doubtful].double(), cells.vectors, batch[sender])
-            shift = shift.to(pos.dtype)
+        doubtful = NeighborPairs(
+            index[:, found.doubtful], None if image is None else image[found.doubtful]
+        )
+        shift = doubtful.shifts(None if cells is None else cells.vectors, batch)
+        shift = None if shift is None else shift.to(pos.dtype)
         squared = edge_vectors(pos, sender, receiver, shift).square().sum(-1)
         kept = torch.ones(index.shape[1], dtype=torch.bool, device=pos.device)
         kept[found.doubtful] = squared < radius * radius

@@ -40,16 +40,14 @@ class SkinNeighbors:
             cell: ``[1, 3, 3]`` lattice vectors in rows, or None.
             pbc: ``[1, 3]`` periodic directions, or None.
         """
+        batch = torch.zeros(len(pos), dtype=torch.int64)
         if not self._holds(pos, cell, pbc):
-            batch = torch.zeros(len(pos), dtype=torch.int64)
             reach = self.radius + self.skin
             self._pairs = neighbor_pairs(pos, reach, batch, 1, cell=cell, pbc=pbc)
             self._pos, self._cell, self._pbc = pos.clone(), cell, pbc
             self.searches += 1
         index, image = self._pairs
-        shift = None
-        if image is not None and cell is not None:
-            shift = image.to(cell.dtype) @ cell[0]
+        shift = self._pairs.shifts(cell, batch)
         near = edge_vectors(pos, index[0], index[1], shift).square().sum(-1) < self.radius**2
         index, image = index[:, near], None if image is None else image[near]
         return NeighborTable.of_graph(self.radius, NeighborPairs(index, image))

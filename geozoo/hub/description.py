@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -145,12 +144,6 @@ def valid_name(text: str) -> str:
     ('my_run_lr_0.1', 'run', 'seed0')
     """
     return re.sub(r"[^A-Za-z0-9_.+-]+", "_", text).lstrip("_.+-") or "run"
-
-
-def file_sha256(path: Path) -> str:
-    """The SHA-256 checksum of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
+from geozoo.files.checksums import file_sha256
 from geozoo.files.safetensors_file import write_tensors
-from geozoo.hub.description import Description, Weights, file_sha256
+from geozoo.hub.description import Description, Weights
 
 WEIGHTS_NAME = "model.safetensors"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from geozoo.files.checksums import file_sha256
 from geozoo.hub.checkpoints import Checkpoint
 from geozoo.hub.description import (
     Description,
     ModelFileError,
     Weights,
-    file_sha256,
     valid_name,
 )
 from geozoo.hub.rebuilding import own_modules, rebuild_task

@@ -298,7 +298,7 @@ class Ponita(nn.Module):
         basis = geometry.neighborhood["basis"]
         if self.recompute or not isinstance(basis, Tensor):
             return self.recompute
-        return saves_memory(basis, basis.numel(), self.blocks.parameters())
+        return saves_memory(basis, basis.numel, self.blocks.parameters())
 
 
 def _forward(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tensor:

@@ -55,10 +55,14 @@ def message_sum(
     [[3.0], [6.0]]
     """
     counts, tensors = (len(senders), len(receivers)), (*senders, *receivers, *rows)
-    numel = len(edge_index[0]) * sum(tensor.shape[1:].numel() for tensor in tensors)
-    if not saves_memory(tensors[0], numel, weights):
+    if not saves_memory(tensors[0], lambda: _numel(edge_index[0], tensors), weights):
         return _summed(message, counts, num_nodes, edge_index, tensors)
     return _MessageSum.apply(message, counts, num_nodes, *edge_index, *tensors)
+
+
+def _numel(sender: Tensor, tensors: tuple[Tensor, ...]) -> int:
+    """Number of elements of all arguments of all messages."""
+    return len(sender) * sum(tensor.shape[1:].numel() for tensor in tensors)
 
 
 def _summed(

@@ -132,16 +132,24 @@ def metric_rows(outcome: RunOutcome) -> list[tuple[str, str, str, str, str]]:
     return rows
 
 
+def part_metrics(outcome: RunOutcome) -> dict[str, str]:
+    """Unit of each test metric that a named part of the test set has; empty without parts."""
+    parts = outcome.tested.parts.values()
+    units = outcome.task.metric_units()
+    return {name: unit for name, unit in units.items() if any(name in each for each in parts)}
+
+
 def part_rows(outcome: RunOutcome) -> list[tuple[str, ...]]:
     """The test metrics of each named part of the test set; a head first, empty without parts."""
-    parts = outcome.tested.parts
-    units = outcome.task.metric_units()
-    names = [name for name in units if any(name in values for values in parts.values())]
-    if not names:
+    units = part_metrics(outcome)
+    if not units:
         return []
-    head = ("test file", *(f"{name} ({units[name]})" for name in names))
-    rows = [(part, *(_number(parts[part].get(name)) for name in names)) for part in parts]
-    return [head, *rows]
+    head = ("test file", *(f"{name} ({unit})" for name, unit in units.items()))
+    parts = outcome.tested.parts.items()
+    return [
+        head,
+        *((part, *(_number(values.get(name)) for name in units)) for part, values in parts),
+    ]
 
 
 def show_sweep(outcomes: Sequence[RunOutcome], screen: Screen) -> None:

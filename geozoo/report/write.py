@@ -7,7 +7,7 @@ import csv
 from geozoo.figures import Figure
 from geozoo.report.page import write_page
 from geozoo.report.screen import Screen
-from geozoo.report.summary import show_summary
+from geozoo.report.summary import part_metrics, show_summary
 from geozoo.results.rows import write_results
 from geozoo.runs.outcome import RunOutcome
 from geozoo.runs.prepare import is_main_process
@@ -29,16 +29,15 @@ def report(outcome: RunOutcome, screen: Screen) -> None:
 def _write_parts(outcome: RunOutcome) -> None:
     """Write the metrics of each part of the test set, at full precision."""
     assert outcome.folder is not None
-    units, parts = outcome.task.metric_units(), outcome.tested.parts
+    units, parts = part_metrics(outcome), outcome.tested.parts
     if not parts:
         outcome.folder.parts.unlink(missing_ok=True)  # of an earlier test
         return
-    names = [name for name in units if any(name in values for values in parts.values())]
     with outcome.folder.parts.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["test file", *(f"{name} [{units[name]}]" for name in names)])
+        writer.writerow(["test file", *(f"{name} [{unit}]" for name, unit in units.items())])
         for part, values in parts.items():
-            writer.writerow([part, *(values.get(name, "") for name in names)])
+            writer.writerow([part, *(values.get(name, "") for name in units)])
 
 
 def draw(outcome: RunOutcome) -> list[Figure]:

@@ -46,17 +46,7 @@ class FreedMemory(Callback):
         """As `on_train_batch_end`."""
         self._return(pl_module)
 
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """As `on_train_batch_end`."""
-        self._return(pl_module)
+    on_test_batch_end = on_validation_batch_end
 
     def _return(self, pl_module: LightningModule) -> None:
         if pl_module.device.type == "cpu":

@@ -91,7 +91,10 @@ class EvaluatedTask(TaskDescription):
         self.parity = ParitySample(int(sum(batches)) if isinstance(batches, list) else batches)
         self.worst = WorstCases()
         parts = getattr(getattr(self.trainer, "datamodule", None), "test_parts", {})
-        self._parts = PartErrors(parts, self.make_errors, self.quantity_levels(), self.device)
+        self.part_errors, self._parts = {}, None
+        if parts:
+            levels = self.quantity_levels()
+            self._parts = PartErrors(parts, self.make_errors, levels, self.device)
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """Accumulate errors and sample predictions of a batch."""
@@ -104,7 +107,7 @@ class EvaluatedTask(TaskDescription):
         self.test_errors.update(predictions, targets)
         self.baseline_errors.update(self.predict_baseline(batch), targets)
         self.parity.add({name: predictions[name] for name in targets}, targets)
-        if self._parts is not None and self._parts.errors:
+        if self._parts is not None:
             self._parts.update(predictions, targets, batch.index, batch.batch)
         self.worst.add(batch.index, self.graph_errors(predictions, targets, batch))
 

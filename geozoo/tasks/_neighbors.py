@@ -14,7 +14,11 @@ _ARGUMENTS = ("pos", "batch", "edge_index", "num_graphs")
 
 
 def with_neighbors(
-    model: nn.Module, inputs: dict[str, Any], batch: GraphBatch | None = None
+    model: nn.Module,
+    inputs: dict[str, Any],
+    batch: GraphBatch | None = None,
+    *,
+    num_pairs: int | None = None,
 ) -> dict[str, Any]:
     """Add the neighbour list of a model to its inputs.
 
@@ -26,6 +30,7 @@ def with_neighbors(
         inputs: its keyword arguments.
         batch: the batch of graphs they come from, with cells and neighbour pairs if known; None:
             isolated graphs.
+        num_pairs: number of pairs of distinct nodes of the same graph; None: that of the batch.
 
     Raises:
         ValueError: If a graph is periodic and the model does not support cells, or the graphs have
@@ -35,7 +40,8 @@ def with_neighbors(
     if not isinstance(model, NeighborListed):
         return inputs
     given = {name: inputs[name] for name in _ARGUMENTS if name in inputs}
-    num_pairs = None if batch is None else batch.num_pairs
+    if batch is not None and num_pairs is None:
+        num_pairs = batch.num_pairs
     return {**inputs, "edge_index": model.neighbors(**given, num_pairs=num_pairs, **cells)}
 
 

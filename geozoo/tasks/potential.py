@@ -165,16 +165,19 @@ class Potential(ReferencedTask):
         """Accumulate the errors of a batch and the terms of its loss."""
         predicted, scale = self.predict(batch), self.energy_scale
         self.val_errors.update(predicted, self.targets(batch))
+        offset = self.offset(batch)
+        targets = loss_targets(
+            batch, (batch.energy - offset) / scale, scale, torch.float64,
+            has_stress=self.has_stress,
+        )  # fmt: skip
         found = {
-            "energy": (predicted["energy"] - self.offset(batch)) / scale,
+            "energy": (predicted["energy"] - offset) / scale,
             "force": predicted["force"].double() / scale,
             "virial": None,
         }
         if self.has_stress:
             volume, _ = volumes(batch.cell, batch.pbc)
             found["virial"] = -predicted["stress"].nan_to_num() * volume[:, None, None] / scale
-        energy = (batch.energy - self.offset(batch)) / scale
-        targets = loss_targets(batch, energy, scale, torch.float64, has_stress=self.has_stress)
         errors = self.loss_of.errors(found, targets)
         means = self.loss_of.means(errors, targets)
         counts = {
@@ -207,15 +210,11 @@ class Potential(ReferencedTask):
     def targets(self, batch: GraphBatch) -> dict[str, Tensor]:
         """The targets by name; NaN where a frame has none."""
         values = {"energy": batch.energy, "force": batch.forces}
-        for name, mask in (("forces", "has_forces"), ("stress", "has_stress")):
-            if name == "stress" and self.has_stress:
-                values["stress"] = batch.stress
-            if (known := batch.get(mask)) is None:
-                continue
-            key = "force" if name == "forces" else "stress"
-            rows = known.index_select(0, batch.batch) if key == "force" else known
-            shape = (-1, *[1] * (values[key].ndim - 1))
-            values[key] = torch.where(rows.view(shape), values[key], torch.nan)
+        if (known := batch.get("has_forces")) is not None:
+            values["force"] = _where_known(batch.forces, known.index_select(0, batch.batch))
+        if self.has_stress:
+            known = batch.get("has_stress")
+            values["stress"] = batch.stress if known is None else _where_known(batch.stress, known)
         if self.compares_per_atom:
             values["energy_per_atom"] = batch.energy / batch.ptr.diff()
         return values
@@ -284,6 +283,11 @@ class Potential(ReferencedTask):
                 f"{self.energy_shift.dtype}: use trainer.precision=bf16-mixed (or 32-true) instead "
                 "of a 'true' half precision"
             )
+
+
+def _where_known(values: Tensor, known: Tensor) -> Tensor:
+    """The rows of targets that are known, and NaN in the others."""
+    return torch.where(known.view(-1, *[1] * (values.ndim - 1)), values, torch.nan)
 
 
 def _quantities(spec: GeometricSpec) -> tuple[Quantity, ...]:

@@ -102,6 +102,7 @@ def test_every_other_job_runs(
     assert job == "checks" or (row["is_whole"] and row["test"])
 
 
+@pytest.mark.thorough
 def test_steps_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = [
         Plan("nbody", "fast", "float32", False), Plan("nbody", "fast", "bf16", True),
@@ -174,6 +175,7 @@ def test_every_job_ends_within_a_command() -> None:
     assert all(f"`{name}`" in queue for name in JOBS)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("size", [10, PIECE + 10])
 def test_a_run_folder_survives_its_pieces(size: int, tmp_path: Path) -> None:
     import random

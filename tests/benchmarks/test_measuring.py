@@ -67,6 +67,7 @@ def test_memory_is_that_of_a_fresh_process():
     assert held.nbytes == 100 << 20
 
 
+@pytest.mark.thorough
 def test_unknown_case_is_named():
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "nobody"], capture_output=True, text=True, check=False

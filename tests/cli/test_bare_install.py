@@ -70,6 +70,7 @@ def test_help_and_version_need_no_extra(words: list[str], text: str) -> None:
     assert text in done.stdout
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("program", "words"),
     [

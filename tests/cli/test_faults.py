@@ -24,6 +24,7 @@ def test_a_run_folder_that_exists(
     assert f"already exists. To resume that run: resume={tiny_run}" in _said(capsys)
 
 
+@pytest.mark.thorough
 def test_a_failed_data_set_leaves_no_folder(
     geozoo_train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -51,6 +52,7 @@ def test_an_infinite_loss_stops_with_step_and_batch(
     assert not list((tmp_path / "broken").glob("checkpoints/*"))
 
 
+@pytest.mark.thorough
 def test_the_last_good_checkpoint_survives_a_loss_that_overflows(
     geozoo_train: Train, capsys: pytest.CaptureFixture[str], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

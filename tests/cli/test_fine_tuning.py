@@ -19,6 +19,7 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return {k: v for k, v in content["state_dict"].items() if k.startswith("model.")}
 
 
+@pytest.mark.thorough
 def test_a_run_begins_from_the_weights_of_another(tiny_run, geozoo_train, tmp_path, caplog):
     words = (f"init_from={tiny_run}", "optimizer.lr=0", "run_dir=again", "seed=5")
     assert geozoo_train(*TINY, *words) == 0
@@ -49,6 +50,7 @@ def test_what_does_not_fit_is_new(tiny_run, geozoo_train, tmp_path, caplog):
     assert "7 of 7 tensors from done" in caplog.text
 
 
+@pytest.mark.thorough
 def test_frozen_parameters_stay_and_the_others_move(tiny_run, geozoo_train, tmp_path):
     words = (f"init_from={tiny_run}", "freeze=[first.*,norm.*]", "run_dir=again")
     assert geozoo_train(*TINY, *words, "trainer.max_epochs=2") == 0

@@ -61,6 +61,7 @@ def test_every_forecaster_runs_to_a_result(run, model):
         assert (folder / name).is_file()
 
 
+@pytest.mark.thorough
 def test_the_baseline_column_is_the_last_value(run):
     _, folder = run("last_value", "task.fill=last")
     for row in values(folder).values():
@@ -92,6 +93,7 @@ def test_recipes_of_a_task_serve_its_data_sets():
     assert shared == {f"{name}{kind}" for name in served for kind in ("", "_quick")} or not served
 
 
+@pytest.mark.thorough
 def test_a_missing_library_is_named_with_the_extra_that_brings_it(run, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "dtaidistance", None)
     code, _ = run("gram_ode", *SMALL["gram_ode"])

@@ -64,6 +64,7 @@ def test_run_leaves_scores_and_a_picture_and_can_be_drawn_from(
     assert "molecule stability" in capsys.readouterr().out
 
 
+@pytest.mark.thorough
 def test_validation_draws_with_the_weights_that_are_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

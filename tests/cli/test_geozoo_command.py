@@ -148,6 +148,7 @@ def test_an_installed_package_records_nothing(
     assert "results are recorded in a checkout of geozoo" in said and "Traceback" not in said
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", ["unfinished", "same seed", "other settings"])
 def test_runs_that_cannot_be_recorded(
     case: str, three_runs: list[Path], home: Path, geozoo_train: Train, tmp_path: Path,

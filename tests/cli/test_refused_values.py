@@ -97,6 +97,7 @@ def test_a_wrong_key_in_a_recipe_names_the_file(
     assert said.count("my_configs/recipe/faulty.yaml") == 2
 
 
+@pytest.mark.thorough
 def test_values_that_a_constructor_refuses_are_named(
     geozoo_train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -120,6 +121,7 @@ def test_an_endless_training_has_a_schedule_without_an_end(
     assert "trainer: max_epochs must be at least 1, or -1 for no end, got 0" in _said(capsys)
 
 
+@pytest.mark.thorough
 def test_milestones_are_epochs(geozoo_train: Train, capsys: pytest.CaptureFixture[str]) -> None:
     assert geozoo_train(*TINY, "schedule=multistep", "schedule.milestones=[-1]") == 2
     assert (

@@ -39,6 +39,7 @@ def test_a_run_folder_of_any_name_is_used(
     assert geozoo_train(f"resume={tmp_path / name}", "trainer.max_epochs=2") == 0
 
 
+@pytest.mark.thorough
 def test_commas_part_models_unless_they_belong_to_a_path(
     run_once: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -46,6 +46,7 @@ def _write_readings(path: Path) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
+@pytest.mark.thorough
 def test_a_training_prints_its_summary_and_logs_elsewhere(
     geozoo_train: Train, tmp_path: Path, monkeypatch, capsys
 ) -> None:

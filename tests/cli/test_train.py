@@ -102,6 +102,7 @@ def test_the_result_has_units_and_protocol(tiny_run: Path) -> None:
     assert 0 < float(row["value"]) < 10 and float(row["wall_time_s"]) > 0
 
 
+@pytest.mark.thorough
 def test_the_summary_fits_a_screen_and_is_printed(
     geozoo_train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -114,6 +115,7 @@ def test_the_summary_fits_a_screen_and_is_printed(
             assert word in text
 
 
+@pytest.mark.thorough
 def test_the_default_folder_names_pair_and_seed(geozoo_train: Train, tmp_path: Path) -> None:
     assert geozoo_train(*TINY, "seed=3", "trainer.max_epochs=1") == 0
     (folder,) = (tmp_path / "runs" / "tiny-tiny").iterdir()
@@ -146,6 +148,7 @@ def test_a_potential_is_trained_and_tested_with_forces(geozoo_train: Train, tmp_
     }  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_another_task_of_the_data_set(geozoo_train: Train, tmp_path: Path) -> None:
     words = ("dataset=tiny_energy", "task=regression", "run_dir=r", "trainer.max_epochs=1")
     assert geozoo_train(*TINY, *words) == 0
@@ -164,6 +167,7 @@ def test_a_sweep_runs_every_seed_and_shows_the_spread(
     assert "mean ± standard deviation" in capsys.readouterr().out
 
 
+@pytest.mark.thorough
 def test_early_stopping_ends_a_run_that_does_not_improve(
     geozoo_train: Train, tmp_path: Path
 ) -> None:
@@ -185,6 +189,7 @@ def test_a_run_ends_when_its_time_is_up_and_can_be_continued(
     assert read_last(tmp_path / "m")["epoch"] > ended
 
 
+@pytest.mark.thorough
 def test_a_short_run_is_validated_at_its_end(geozoo_train: Train, tmp_path: Path) -> None:
     words = ("trainer.max_epochs=2", "trainer.check_val_every_n_epoch=5", "run_dir=s")
     assert geozoo_train(*TINY, *words) == 0
@@ -218,6 +223,7 @@ def test_the_epoch_after_which_the_time_is_up_is_validated(
     assert (tmp_path / "t" / "checkpoints" / "best.ckpt").is_file()
 
 
+@pytest.mark.thorough
 def test_a_run_ends_with_its_folder_and_what_to_do_with_it(
     geozoo_train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -233,6 +239,7 @@ def test_a_run_ends_with_its_folder_and_what_to_do_with_it(
     assert (tmp_path / name / "summary.txt").read_text().splitlines()[-6:] == wanted
 
 
+@pytest.mark.thorough
 def test_tensorboard_is_written_beside_the_csv(geozoo_train: Train, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     words = ("logger=tensorboard", "run_dir=t", "trainer.max_epochs=1")
@@ -241,6 +248,7 @@ def test_tensorboard_is_written_beside_the_csv(geozoo_train: Train, tmp_path: Pa
     assert (tmp_path / "t" / "metrics.csv").is_file()
 
 
+@pytest.mark.thorough
 def test_arguments_of_the_trainer_that_no_yaml_lists_are_passed(
     geozoo_train: Train, tmp_path: Path
 ) -> None:
@@ -260,6 +268,7 @@ def test_a_user_recipe_is_taken(geozoo_train: Train, configs: Path, tmp_path: Pa
         assert OmegaConf.load(tmp_path / folder / "config.yaml").model.width == width
 
 
+@pytest.mark.thorough
 def test_a_named_recipe_has_its_variant_too(geozoo_train: Train, tmp_path: Path) -> None:
     words = ["model=ponita", "dataset=chirality", "recipe=ponita-chirality", "trainer=quick"]
     short = [f"trainer.limit_{part}_batches=1" for part in ("train", "val", "test")]

@@ -56,6 +56,7 @@ def test_the_console_scripts_are_declared(installed: Path) -> None:
         assert line in declared
 
 
+@pytest.mark.thorough
 def test_help_and_config_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     assert "ponita-nbody" in _run(installed, tmp_path, "--help")
     config = _run(installed, tmp_path, "--cfg", "job", "trainer=quick", "dataset=rmd17")

@@ -139,6 +139,7 @@ def test_a_folder_that_cannot_be_written_to_is_reported(name: str, tmp_path: Pat
     assert files(tmp_path) == before
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SETS)
 def test_prepared_data_need_no_right_to_write(name: str, tmp_path: Path) -> None:
     SETS[name][1](tmp_path)

@@ -170,6 +170,7 @@ def test_calculator_notices_a_changed_charge(model: TrainedModel) -> None:
         atoms.get_potential_energy()
 
 
+@pytest.mark.thorough
 def test_evaluate_uses_the_charges_of_the_test_set(
     model: TrainedModel, run: Path, tmp_path: Path
 ) -> None:
@@ -251,6 +252,7 @@ def test_ensemble_needs_the_same_inputs(model: TrainedModel) -> None:
         Ensemble([model, other])
 
 
+@pytest.mark.thorough
 def test_fine_tuning_takes_the_inputs_of_the_model(
     trained: Trained, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

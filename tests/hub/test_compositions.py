@@ -56,6 +56,7 @@ def test_mean_energy_applies_only_to_training_compositions(without, other) -> No
         energy(model, other)
 
 
+@pytest.mark.thorough
 def test_all_interfaces_accept_the_same_compositions(without: Path, tmp_path: Path) -> None:
     model = trained_model(str(without))
     program = export_program(model).module()

@@ -47,6 +47,7 @@ def test_all_interfaces_give_the_same_energy(mixed: Path) -> None:
     assert energy.item() == pytest.approx(direct, abs=1.0)
 
 
+@pytest.mark.thorough
 def test_ensemble_energy_is_mean_of_members(trained, mixed: Path) -> None:
     file = trained.folder / "mix.xyz"
     given = "dataset.atom_energies={H: -20, C: -1000, O: -2050}"
@@ -72,6 +73,7 @@ def evaluated(run: Path, file: Path, *words: str) -> dict[str, float]:
     return evaluation_elsewhere(str(run), ["dataset=extxyz", *files, *words]).tested.metrics
 
 
+@pytest.mark.thorough
 def test_evaluate_uses_training_reference_energies(trained, mixed: Path, tmp_path: Path) -> None:
     model = trained_model(str(mixed))
     errors = {}
@@ -92,6 +94,7 @@ def test_evaluate_uses_training_reference_energies(trained, mixed: Path, tmp_pat
     assert abs(errors["higher"] - errors["plain"]) > 100  # an eV an atom is not fitted away
 
 
+@pytest.mark.thorough
 def test_single_composition_potential_accepts_only_multiples(trained) -> None:
     file = written(trained.folder / "water.xyz", ("OHH",), 20)
     model = trained_model(str(trained("water", file, "test=false")))
@@ -114,6 +117,7 @@ def test_single_composition_potential_accepts_only_multiples(trained) -> None:
     assert not model.task.any_composition
 
 
+@pytest.mark.thorough
 def test_exported_program_returns_nan_for_undetermined_energies(trained) -> None:
     file = trained.folder / "water.xyz"
     model = trained_model(str(trained("water", file, "test=false")))
@@ -137,6 +141,7 @@ def test_shipped_model_rejects_unknown_compositions() -> None:
             predict_store(model, structure_store(model.spec, [structure_of(atoms, other)]))
 
 
+@pytest.mark.thorough
 def test_isolated_atoms_in_file_are_reference_energies(trained, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     frames = [frame(MIX[i % 4], rng) for i in range(20)]
@@ -156,6 +161,7 @@ def test_isolated_atoms_in_file_are_reference_energies(trained, tmp_path: Path) 
     predict_store(model, structure_store(model.spec, [other]))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -253,6 +259,7 @@ def test_evaluating_on_another_file_keeps_element_columns(mixed: Path, tmp_path:
         evaluation(str(mixed), [f"dataset.path={tmp_path / 'new.xyz'}"])
 
 
+@pytest.mark.thorough
 def test_constant_shift_rejects_multiples_of_composition(trained) -> None:
     """Without atomic energies, two molecules would have two shifts, which is undetermined."""
     file = written(trained.folder / "two.xyz", ("OHH", "CHHHH"), 40)

@@ -19,8 +19,9 @@ from tiny_graphs import tiny_data
 from tiny_traffic import tiny_traffic
 
 import geozoo
+from geozoo.files.checksums import file_sha256
 from geozoo.hub import Description, ModelFileError, load, shipped_models, write_model
-from geozoo.hub.description import FILE_NAME, file_sha256
+from geozoo.hub.description import FILE_NAME
 from geozoo.hub.publishing import WEIGHTS_NAME
 from geozoo.models import GramODE, Ponita
 from geozoo.options import in_groups
@@ -166,6 +167,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("node", ["model", "task"])
 @pytest.mark.parametrize("target", HOSTILE)
 def test_classes_outside_geozoo_are_not_instantiated(target, node, written):

@@ -35,6 +35,7 @@ def icosahedral(number: int, sign: int) -> Tensor:
     return sign * platonic_rotations(20)[number].double()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", EXACT)
 @SETTINGS
 @given(level=LEVELS, graphs=batches(), rotation=rotations())
@@ -99,6 +100,7 @@ def test_tiny_and_huge_coordinates_stay_finite(name, level, graphs, power):
     testing.assert_finite_derivatives(model(name, level), scaled)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", TRAINED)
 @SETTINGS
 @given(level=LEVELS, graphs=batches())

@@ -289,6 +289,7 @@ def test_recomputed_blocks_keep_fewer_states():
     assert sizes[True] < sizes[False] / 5
 
 
+@pytest.mark.thorough
 def test_a_few_windows_can_be_learnt():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

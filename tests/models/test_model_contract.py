@@ -160,6 +160,7 @@ def test_eight_graphs_can_be_learnt_by_heart(name):
     assert loss().item() < 1e-2 * first
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("hidden_channels", [16, 128])
 @pytest.mark.parametrize("name", TRAINED)
 def test_initial_outputs_are_neither_tiny_nor_huge(name, hidden_channels):

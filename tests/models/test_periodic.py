@@ -78,6 +78,7 @@ def test_supercells_give_the_same_energy_forces_and_stress(name):
         close(many.virial, 8 * one.virial)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NETWORKS)
 def test_stress_is_the_derivative_of_the_energy(name):
     model = made(name)

@@ -58,6 +58,7 @@ def test_backends_agree(representation, depthwise, dim, scene):
         torch.testing.assert_close(actual, value, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scene", ["window", "one atom", "empty graphs"])
 @pytest.mark.parametrize(
     ("representation", "backend"),
@@ -153,6 +154,7 @@ EDGES = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("edges", EDGES)
 @pytest.mark.parametrize("dim", [2, 3])
 @pytest.mark.parametrize(("representation", "depthwise"), SHARED)

@@ -109,6 +109,7 @@ def test_edges_that_a_model_found_are_final(name, given_edges, monkeypatch):
         assert one is other is None or torch.equal(one, other)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["egnn", "painn", "ponita bundle fused", "ponita bundle auto"])
 def test_programs_take_edges_with_shifts(name):
     model, given = made(name), molecule()

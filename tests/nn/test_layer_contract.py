@@ -172,6 +172,7 @@ def test_sizes_that_no_tensor_has_are_refused_by_name(name, monkeypatch):
                 layer(**{**given, argument: -1})
 
 
+@pytest.mark.thorough
 @cases(lambda case: case.compiles)
 def test_layers_compile_to_one_graph(case):
     testing.assert_compiles(make(case), case.inputs)

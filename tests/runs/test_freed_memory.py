@@ -84,6 +84,7 @@ def run(program, **variables):
     return list(map(int, done.stdout.split()))
 
 
+@pytest.mark.thorough
 @glibc
 def test_large_blocks_are_kept_for_the_next_step():
     kept, by_itself, afterwards = run(FAULTS)
@@ -128,6 +129,7 @@ def test_an_unknown_setting_is_named(monkeypatch):
         keep_freed_memory()
 
 
+@pytest.mark.thorough
 def test_importing_the_library_changes_nothing():
     program = """
 import geozoo, geozoo.models, geozoo.hub.calculator, geozoo.runs.freed_memory

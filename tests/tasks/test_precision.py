@@ -58,6 +58,7 @@ def make_forecasting(name, **options):
     return Forecasting(FORECASTERS[name](data), data.spec, **options), data
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("precision", DTYPES)
 @pytest.mark.parametrize("name", FORECASTERS)
 def test_forecasters_train_and_test(name, precision):
@@ -105,6 +106,7 @@ GEOMETRIC = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("precision", DTYPES)
 @pytest.mark.parametrize("kind", [Dynamics, Regression])
 @pytest.mark.parametrize("name", GEOMETRIC)

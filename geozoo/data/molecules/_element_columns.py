@@ -8,6 +8,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from geozoo.data.molecules.atom_energies import (
+    AtomEnergies,
+    compositions_of,
+    fit_atom_energies,
+)
 from geozoo.data.store import GraphStore
 
 
@@ -59,6 +64,20 @@ def symbols(elements: Sequence[int]) -> list[str]:
 def by_symbol(energies: Mapping[int, float]) -> dict[str, float]:
     """Values of atomic numbers, by chemical symbol."""
     return dict(zip(symbols(list(energies)), energies.values(), strict=True))
+
+
+def fitted_energies(store: GraphStore, train: Tensor, elements: Sequence[int]) -> AtomEnergies:
+    """Reference energies fitted to the training split, of the elements that occur in the store.
+
+    Args:
+        store: structures with element columns ``x``.
+        train: indices of the training split.
+        elements: atomic number of each column.
+    """
+    fit = fit_atom_energies(compositions_of(store)[train], store.graph["energy"][train])
+    occurs = store.node["x"].any(0).tolist()
+    pairs = zip(symbols(elements), fit.tolist(), occurs, strict=True)
+    return AtomEnergies({name: value for name, value, is_there in pairs if is_there}, "fitted")
 
 
 def warn_of_unseen_species(store: GraphStore, train: Tensor, elements: Sequence[int]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from geozoo.data.splits import random_split
+from geozoo.files.checksums import file_sha256
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class StructurePaths:
     @cached_property
     def hashes(self) -> dict[str, str]:
         """SHA-256 of each file as it is first read, twelve hexadecimal digits."""
-        return {name: file_hash(path) for name, path in self.files.items()}
+        return {name: file_sha256(path)[:12] for name, path in self.files.items()}
 
     def check_there(self) -> None:
         """Check that all files exist.
@@ -101,13 +101,15 @@ class StructurePaths:
         ratios = {part: size / sum(cut.values()) for part, size in cut.items()}
         found = random_split(counts["train"], ratios, seed=seed)
         for part in self.splits - {"train"}:
-            own = [rows for name, rows in _rows(counts).items() if split_of(name) == part]
+            own = [rows for name, rows in rows_of_files(counts).items() if split_of(name) == part]
             found[part] = torch.cat(own)
         return found
 
     def test_parts(self, counts: Mapping[str, int]) -> dict[str, Tensor]:
         """Indices of the structures of each of several test files, by name; otherwise empty."""
-        rows = {name: part for name, part in _rows(counts).items() if name.startswith("test[")}
+        rows = {
+            name: part for name, part in rows_of_files(counts).items() if name.startswith("test[")
+        }
         return {self.names[name]: part for name, part in rows.items()}
 
 
@@ -116,13 +118,8 @@ def split_of(name: str) -> str:
     return name.partition("[")[0]
 
 
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, twelve hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
-
-
-def _rows(counts: Mapping[str, int]) -> dict[str, Tensor]:
+def rows_of_files(counts: Mapping[str, int]) -> dict[str, Tensor]:
+    """Indices of the structures of each file, which follow one another."""
     rows, start = {}, 0
     for name, count in counts.items():
         rows[name] = torch.arange(start, start + count)

@@ -17,6 +17,7 @@ from geozoo.data.molecules._electronic_states import check_training_states, reco
 from geozoo.data.molecules._element_columns import (
     by_symbol,
     elements_of,
+    fitted_energies,
     symbols,
     warn_of_unseen_species,
     with_columns,
@@ -30,8 +31,6 @@ from geozoo.data.molecules._structure_paths import StructurePaths
 from geozoo.data.molecules.atom_energies import (
     AtomEnergies,
     checked_atom_energies,
-    compositions_of,
-    fit_atom_energies,
 )
 from geozoo.data.molecules.units import energy_factor
 from geozoo.data.record import DataRecord, StructureFiles
@@ -210,9 +209,7 @@ class ExtXYZ(GraphDataModule):
                 "energy_reference=isolated requires single-atom frames with "
                 f"config_type=IsolatedAtom in {self.paths.files['train']}"
             )
-        fit = fit_atom_energies(compositions_of(store)[train], store.graph["energy"][train])
-        pairs = zip(symbols(elements), fit.tolist(), strict=True)
-        return AtomEnergies({name: value for name, value in pairs if name in species}, "fitted")
+        return fitted_energies(store, train, elements)
 
     def _record(
         self, splits: Mapping[str, Tensor], species: Sequence[str], kind: str, frames: Frames

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
-from torch import Tensor
 
 from geozoo.checks import check_choice, check_seed
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
-from geozoo.data.molecules._element_columns import elements_of, symbols, with_columns
+from geozoo.data.molecules._element_columns import (
+    elements_of,
+    fitted_energies,
+    symbols,
+    with_columns,
+)
 from geozoo.data.molecules._energies_forces import energy_force_spec
 from geozoo.data.molecules._frame_store import frames_of
 from geozoo.data.molecules._frames import FrameOptions, Frames
-from geozoo.data.molecules._structure_paths import StructurePaths
-from geozoo.data.molecules.atom_energies import (
-    AtomEnergies,
-    compositions_of,
-    fit_atom_energies,
-)
+from geozoo.data.molecules._structure_paths import StructurePaths, rows_of_files
 from geozoo.data.molecules.copper_simulator import COPPER_VERSION, simulate_copper
 from geozoo.data.molecules.crystal_frames import text_hash
 from geozoo.data.record import DataRecord, StructureFiles
 from geozoo.data.splits import split_hash
-from geozoo.data.store import GraphStore
+from geozoo.files.checksums import file_sha256
 from geozoo.files.download import dataset_entry
 from geozoo.files.folders import check_writable, data_folder
 
@@ -80,7 +77,7 @@ class LabelledFrames(GraphDataModule):
         frames = frames_of(paths, FrameOptions())
         elements = elements_of(frames.store, self.species)
         store = with_columns(frames.store, elements)
-        splits = _consecutive(frames.sizes)
+        splits = rows_of_files(frames.sizes)
         record = DataRecord(
             dataset=self.name,
             source=self._source(),
@@ -91,7 +88,7 @@ class LabelledFrames(GraphDataModule):
         )
         spec = energy_force_spec(
             store, splits["train"], elements=elements, record=record,
-            atoms=_fitted(store, splits["train"], elements),
+            atoms=fitted_energies(store, splits["train"], elements),
         )  # fmt: skip
         return LoadedData(store, splits, spec)
 
@@ -103,7 +100,7 @@ class LabelledFrames(GraphDataModule):
                     f"{path.name} is missing in {path.parent}: it is part of geozoo; install it "
                     "again"
                 )
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest = file_sha256(path)
             if digest != known["sha256"]:
                 raise ValueError(
                     f"{path} is not the published file: its sha256 is {digest}, expected "
@@ -208,20 +205,3 @@ def _file_list(dataset: str) -> Mapping[str, Any]:
 
 def _listed(dataset: str, kind: str) -> list[Mapping[str, Any]]:
     return list(_file_list(dataset)[kind])
-
-
-def _consecutive(sizes: Mapping[str, int]) -> dict[str, Tensor]:
-    """Indices of the structures of each file."""
-    ends = torch.tensor(list(sizes.values())).cumsum(0).tolist()
-    return {
-        part: torch.arange(end - size, end)
-        for (part, size), end in zip(sizes.items(), ends, strict=True)
-    }
-
-
-def _fitted(store: GraphStore, train: Tensor, elements: Sequence[int]) -> AtomEnergies:
-    """Reference energies that fit the training split."""
-    fit = fit_atom_energies(compositions_of(store)[train], store.graph["energy"][train])
-    occurs = store.node["x"].any(0).tolist()
-    pairs = zip(symbols(elements), fit.tolist(), occurs, strict=True)
-    return AtomEnergies({name: value for name, value, is_there in pairs if is_there}, "fitted")

@@ -64,7 +64,7 @@ class ContinuousFilterConv(nn.Module):
         check_shape("x", x, "N C", None, self.channels)
         edges = as_directed(edge_index, x.shape[0])
         check_edges(edges.index.shape[1], basis, self.linear_1.in_features, window)
-        if saves_memory(basis, len(basis) * self.channels, self.parameters()):
+        if saves_memory(basis, lambda: len(basis) * self.channels, self.parameters()):
             (out,) = message_sum(
                 lambda x, basis, window: (self._kernel(basis, window) * x,),
                 (edges.sender, edges.receiver), len(x), senders=(x,), rows=(basis, window),

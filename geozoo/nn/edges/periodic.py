@@ -26,12 +26,7 @@ def edges_of_pairs(
     Raises:
         ValueError: If the pairs have images and there is no cell.
     """
-    index, image = pairs
-    shift = None
-    if image is not None:
-        if cell is None:
-            raise ValueError("cell must be given with neighbours across periodic boundaries")
-        rows = cell.index_select(0, batch.index_select(0, index[0]))
-        # Lattice vectors have more digits than float32 positions.
-        shift = (image.to(rows.dtype).unsqueeze(1) @ rows).squeeze(1).to(pos.dtype)
-    return PairedEdges(index, index.shape[1], None, shift)
+    shift = pairs.shifts(cell, batch)
+    # Lattice vectors may have more digits than positions.
+    shift = None if shift is None else shift.to(pos.dtype)
+    return PairedEdges(pairs.index, pairs.index.shape[1], None, shift)

@@ -130,8 +130,10 @@ class Representation(nn.Module):
         """
         if not isinstance(self.basis, KernelBasis) or invariants.dim() < 3:
             return self.fade(self.basis(invariants), rel_pos)
-        numel = invariants.shape[:-1].numel() * self.basis.linear_2.out_features
-        if not saves_memory(invariants, numel, self.basis.parameters()):
+        width = self.basis.linear_2.out_features
+        if not saves_memory(
+            invariants, lambda: invariants.shape[:-1].numel() * width, self.basis.parameters()
+        ):
             return self.fade(self.basis(invariants), rel_pos)
         more = [1] * (invariants.dim() - rel_pos.dim())
         vectors = rel_pos.reshape(*rel_pos.shape[:-1], *more, -1).expand(*invariants.shape[:-1], -1)

@@ -11,9 +11,10 @@ import torch
 pytest.importorskip("ase")
 from ase.build import bulk, fcc100  # noqa: E402
 
-from geozoo.data import CopperEMT, LabelledFrames, LoaderOptions  # noqa: E402
+from geozoo.data import CopperEMT, LoaderOptions  # noqa: E402
 from geozoo.data.molecules import copper_simulator  # noqa: E402
 from geozoo.data.molecules.crystal_frames import CrystalPath, strained  # noqa: E402
+from geozoo.data.molecules.labelled_frames import LabelledFrames  # noqa: E402
 
 LOADER = LoaderOptions(batch_size=4)
 

@@ -219,6 +219,7 @@ def test_shared_official_files(official_data: Path) -> None:
     assert float((test.y - test.pos).square().mean()) == pytest.approx(0.2715, abs=5e-5)
 
 
+@pytest.mark.thorough
 def test_simulated_data_resemble_the_official_ones(official_data: Path, tmp_path: Path) -> None:
     modules = (
         NBody(loader=LOADER, root=official_data),
