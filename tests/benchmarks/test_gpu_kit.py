@@ -137,6 +137,7 @@ def test_every_step_can_be_made(tmp_path: Path) -> None:
     assert made == known, [row for row in rows if "failed" in row]
 
 
+@pytest.mark.thorough
 def test_a_step_that_fails_is_recorded_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,7 @@ def test_arrows_between_files_lead_to_where_a_name_is_defined(root):
     assert floors(graph)[0] == ["own.rows = own.table", "store", "batch"]
 
 
+@pytest.mark.thorough
 def test_another_checkout_is_printed(root, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["structure", f"root={root}", "ops"])
     main()

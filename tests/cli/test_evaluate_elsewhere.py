@@ -40,6 +40,7 @@ def test_the_data_of_the_training_give_the_numbers_of_the_run(forecaster, tmp_pa
     assert outcome.tested.note == ""
 
 
+@pytest.mark.thorough
 def test_another_protocol_measures_by_its_own_rules(forecaster):
     given = evaluation_elsewhere(str(forecaster), SIMULATED).task.spec.record.rules
     outcome = evaluation_elsewhere(str(forecaster), [*SIMULATED, "protocol=dcrnn"])

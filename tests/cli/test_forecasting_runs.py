@@ -68,6 +68,7 @@ def test_the_baseline_column_is_the_last_value(run):
         assert float(row["value"]) == pytest.approx(float(row["baseline"]), rel=1e-5)
 
 
+@pytest.mark.thorough
 def test_a_fitted_model_is_tested_again_from_its_checkpoint(run, monkeypatch, capsys):
     _, folder = run("historical_average")
     from geozoo.runs.evaluation import evaluation
@@ -78,6 +79,7 @@ def test_a_fitted_model_is_tested_again_from_its_checkpoint(run, monkeypatch, ca
     )
 
 
+@pytest.mark.thorough
 def test_a_forecaster_is_refused_for_other_data(geozoo_train, capsys):
     assert geozoo_train("model=stid", "dataset=tiny") == 2
     said = " ".join("".join(capsys.readouterr()).split())

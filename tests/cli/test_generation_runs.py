@@ -137,6 +137,7 @@ def test_faults_are_told_before_anything_is_loaded(
     assert re.search(message, capsys.readouterr().err)
 
 
+@pytest.mark.thorough
 def test_molecules_of_a_model_that_comes_with_the_zoo(tmp_path, monkeypatch, capsys):
     from geozoo.cli.main import main
 

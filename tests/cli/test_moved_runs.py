@@ -52,6 +52,7 @@ def _rewritten(run: Path, path: str) -> None:
         torch.save(content, file)
 
 
+@pytest.mark.thorough
 def test_paths_are_stored_absolute_and_recorded_as_typed(project: Path) -> None:
     run = project / "runs" / "first"
     stored = OmegaConf.load(run / "config.yaml")

@@ -58,6 +58,7 @@ def test_what_helps_against_a_lack_of_memory_is_said(
     assert read_last(tmp_path / "run")["epoch"] == 3
 
 
+@pytest.mark.thorough
 def test_a_real_lack_of_main_memory_is_recognised(
     geozoo_train: Train, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

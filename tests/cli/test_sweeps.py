@@ -13,6 +13,7 @@ from geozoo.results.rows import read_results
 SWEEP = ("-m", *TINY, "trainer.max_epochs=1")
 
 
+@pytest.mark.thorough
 def test_a_cluster_is_a_matter_of_one_word(geozoo_train, capsys):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     words = ("hydra/launcher=submitit_slurm", "hydra.launcher.gpus_per_node=2")

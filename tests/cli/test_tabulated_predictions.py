@@ -46,6 +46,7 @@ def predicted(tmp_path, monkeypatch, capsys):
     return run
 
 
+@pytest.mark.thorough
 def test_tables_change_predictions_by_as_much_as_is_reported(predicted):
     exact, said = predicted()
     assert "read from tables" not in said

@@ -23,6 +23,7 @@ def drift_run(configs, run_once):
     return run_once("drifting", *TINY, "dataset=drifting", "trainer.max_epochs=1")
 
 
+@pytest.mark.thorough
 def test_the_report_shows_the_figure_of_a_new_task(drift_run):
     page = Seen(drift_run / "report.html")
     assert page.figures == ["loss", "parity", "errors", "lengths", "worst"]

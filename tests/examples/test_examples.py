@@ -29,6 +29,7 @@ def test_a_model_from_layers():
     assert "turns the vectors with it" in said("model_from_layers.py")
 
 
+@pytest.mark.thorough
 def test_a_layer_in_pyg_learns():
     errors = [float(e) for e in re.findall(r"error ([\d.]+) of", said("layer_in_pyg.py"))]
     assert errors[-1] < 0.2 * errors[0]

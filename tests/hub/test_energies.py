@@ -31,6 +31,7 @@ def mixed(trained) -> Path:
     return trained("mixed", file, "test=false")
 
 
+@pytest.mark.thorough
 def test_all_interfaces_give_the_same_energy(mixed: Path) -> None:
     model = trained_model(str(mixed))
     atoms = frame("OHH", np.random.default_rng(1))

@@ -81,6 +81,7 @@ def test_exported_forecaster_supports_any_number_of_windows(kind):
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_onnx_export_of_forecaster(tmp_path):
     pytest.importorskip("onnxscript")
     runtime = pytest.importorskip("onnxruntime")

@@ -295,6 +295,7 @@ def test_shipped_models_load(name):
     assert model.description.metrics
 
 
+@pytest.mark.thorough
 def test_importing_geozoo_requires_torch_only():
     code = "import geozoo, sys; assert 'safetensors' not in sys.modules; geozoo.load"
     subprocess.run([sys.executable, "-c", code], check=True)

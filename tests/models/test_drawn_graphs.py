@@ -50,6 +50,7 @@ def test_symmetries_of_the_grid_are_followed(name, level, graphs, number, sign):
     testing.assert_equivariant(model(name, level), graphs, rotations=[icosahedral(number, sign)])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", TRAINED)
 @SETTINGS
 @given(level=LEVELS, graphs=batches(), seed=draw.integers(0, 2**31))

@@ -222,6 +222,7 @@ def test_saved_models_predict_the_same():
     testing.assert_survives_saving(model.eval(), lambda: build(seed=1), {"x": series()})
 
 
+@pytest.mark.thorough
 def test_it_compiles_to_one_graph():
     testing.assert_compiles(build(num_blocks=1).eval(), {"x": series(2)})
 

@@ -265,6 +265,7 @@ def test_a_neighbour_leaves_smoothly(make):
     assert energy(1.0)[0] != pytest.approx(outside, abs=1e-3)
 
 
+@pytest.mark.thorough
 def test_two_points_at_one_place_have_finite_forces():
     for model in (NequIP(1, 1, hidden_channels=4), SEGNN(1, 1, hidden_channels=4, degree=2)):
         pos = torch.zeros(2, 3, requires_grad=True)

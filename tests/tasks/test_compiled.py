@@ -91,6 +91,7 @@ def warnings_of(caplog: Any) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+@pytest.mark.thorough
 def test_batches_of_many_sizes_need_few_compilations():
     task, data = geometric("dynamics", Dynamics), tiny_data("dynamics")
     counter = CompileCounter()

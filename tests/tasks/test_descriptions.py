@@ -87,6 +87,7 @@ def test_forecasts_have_figures_by_horizon_by_sensor_and_on_a_map(tmp_path: Path
     assert all(title.startswith("window ") and ", sensor " in title for title in titles)
 
 
+@pytest.mark.thorough
 def test_positions_are_drawn_as_points_and_forces_as_arrows(tmp_path: Path) -> None:
     seen = []
     for kind, make in (("dynamics", Dynamics), ("potential", Potential)):
