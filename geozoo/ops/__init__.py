@@ -12,10 +12,13 @@ from geozoo.ops.safe_norm import length_and_direction, safe_norm
 from geozoo.ops.scatter import scatter
 from geozoo.ops.smooth_sinc import smooth_sinc
 from geozoo.ops.sorted_edges import SortedEdges, sort_edges
+from geozoo.ops.steerable import EdgeRows, SteerablePaths, steerable_sum
 from geozoo.ops.weighted_sum import weighted_sum
 
 __all__ = [
+    "EdgeRows",
     "SortedEdges",
+    "SteerablePaths",
     "gelu",
     "gelu_linear",
     "is_textbook",
@@ -32,6 +35,7 @@ __all__ = [
     "scatter",
     "smooth_sinc",
     "sort_edges",
+    "steerable_sum",
     "textbook",
     "weighted_sum",
 ]
