@@ -42,6 +42,11 @@ def test_the_wheel_holds_one_package_with_configs_and_entries(installed: Path) -
         "configs/train.yaml", "report/templates/report.html", "configs/task/potential.yaml",
         "_zoo/models/ponita/config.yaml",
         "_zoo/models/ponita/recipes/nbody_quick.yaml", "_zoo/datasets/nbody/config.yaml",
+        *(
+            f"_zoo/datasets/{material}_sevennet/{part}.extxyz.xz"
+            for material in ("silicon", "salt")
+            for part in ("train", "val", "test")
+        ),
     ):  # fmt: skip
         assert (installed / "geozoo" / name).is_file(), name
 

@@ -2,7 +2,7 @@ from ._ase_frames import Structure, read_structures, structure_of
 from ._frame_labels import LabelKeys
 from .bonds import bond_orders
 from .extxyz import ExtXYZ
-from .labelled_frames import CopperEMT
+from .labelled_frames import CopperEMT, LabelledFrames
 from .qm9 import QM9, QM9_TARGETS
 from .qm9_generation import QM9Generation
 from .rmd17 import RMD17
@@ -13,6 +13,7 @@ __all__ = [
     "ExtXYZ",
     "KCAL_MOL_TO_MEV",
     "LabelKeys",
+    "LabelledFrames",
     "QM9",
     "QM9Generation",
     "QM9_TARGETS",
