@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class WeightsAveraged(EMAWeightAveraging):
@@ -37,7 +37,10 @@ class WeightsAveraged(EMAWeightAveraging):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Create the average."""
         super().setup(trainer, pl_module, stage)
-        if self._average_model is not None and trainer.precision == "64-true":
+        if self._average_model is None:
+            return
+        _drop_constants_of_copy(self._average_model.module, pl_module)
+        if trainer.precision == "64-true":
             self._average_model.module.to(torch.float64)
 
     def _swap_models(self, pl_module: LightningModule) -> None:
@@ -49,6 +52,18 @@ class WeightsAveraged(EMAWeightAveraging):
         for value, kept in zip(_values(pl_module), self._kept, strict=True):
             value.data.copy_(kept)
         self._kept = None
+
+
+def _drop_constants_of_copy(copy: nn.Module, module: nn.Module) -> None:
+    """Remove buffers that only the copy has.
+
+    Copies of traced modules (tensor products of e3nn) have constants as extra buffers, while the
+    average is compared with the model buffer by buffer. The copy is never called.
+    """
+    known = {name for name, _ in module.named_buffers()}
+    for name in [name for name, _ in copy.named_buffers() if name not in known]:
+        owner, _, key = name.rpartition(".")
+        delattr(copy.get_submodule(owner), key)
 
 
 def _values(module: LightningModule) -> Any:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from geozoo.models import SEGNN, NequIP
 from geozoo.nn.steerable import SteerableLinear, TensorProductConv
+from geozoo.nn.steerable.depthwise_product import depthwise_product
 from geozoo.nn.steerable.irreps import every_irrep
 
 COUNT = 4
@@ -123,15 +124,16 @@ def radial(layer: TensorProductConv, basis: Tensor) -> Tensor:
 def convolve(layer: TensorProductConv, h: list[Tensor], edges: dict) -> list[Tensor]:
     """The sum over paths of R(d) (h_j x Y), path by path; edges: (j, i) -> (Y, basis, window)."""
     before = layer.linear_1.irreps_out
-    total = [torch.zeros(layer.product.irreps_out.dim) for _ in h]
+    product = depthwise_product(before, layer.harmonics, layer.linear_2.irreps_out)
+    total = [torch.zeros(product.irreps_out.dim) for _ in h]
     for (j, i), (attribute, basis, window) in edges.items():
         left = blocks(before, linear(layer.linear_1, h[j]))
         right = blocks(layer.harmonics, attribute)
-        out = [torch.zeros(count, kind.dim) for count, kind in layer.product.irreps_out]
+        out = [torch.zeros(count, kind.dim) for count, kind in product.irreps_out]
         weights = radial(layer, basis) * window
-        for at in layer.product.instructions:
+        for at in product.instructions:
             (one, x), (two, y) = left[at.i_in1], right[at.i_in2]
-            kind = layer.product.irreps_out[at.i_out].ir
+            kind = product.irreps_out[at.i_out].ir
             here, weights = weights[: len(x)], weights[len(x) :]
             clebsch = o3.wigner_3j(one.l, two.l, kind.l) * math.sqrt(kind.dim)
             out[at.i_out] = torch.einsum("u,ui,j,ijk->uk", here, x, y[0], clebsch)
@@ -321,8 +323,8 @@ def test_biases_of_a_steered_map_are_those_of_its_scalars():
 
 def test_a_convolution_has_weights_for_every_edge_alone():
     layer = TensorProductConv("2x0e+1x1o", "2x0e+1x1o", degree=1, basis_channels=3)
-    assert layer.scale == 1 and layer.product.weight.numel() == 0
-    assert [part.out_features for part in layer.radial[::2]] == [64, 64, layer.product.weight_numel]
+    assert layer.scale == 1
+    assert [part.out_features for part in layer.radial[::2]] == [64, 64, layer.paths.w_width]
     with pytest.raises(
         ValueError, match="^irreps_out must share an irrep .* irreps_in 1x0e .* degree 0, got 1o"
     ):

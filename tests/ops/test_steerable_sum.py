@@ -9,6 +9,7 @@ import torch
 from geozoo.nn.edges import PairedEdges
 from geozoo.nn.steerable import TensorProductConv, as_edge_rows
 from geozoo.nn.steerable.channels_last import from_channels_last, to_channels_last
+from geozoo.nn.steerable.depthwise_product import depthwise_product
 from geozoo.ops import scatter, textbook
 from geozoo.ops.steerable import EdgeRows, Path, SteerablePaths, _compiled, steerable_sum
 
@@ -188,7 +189,9 @@ def test_the_convolution_is_that_of_e3nn(kind):
         harmonics = torch.cat([harmonics, harmonics * sign])
         basis, window = basis.repeat(2, 1), window.repeat(2)
     weight = conv.radial(basis) * window.unsqueeze(1)
-    product = conv.product.double()
+    product = depthwise_product(
+        conv.linear_1.irreps_out, conv.harmonics, conv.linear_2.irreps_out, compiled=True
+    ).double()
     message = product(conv.linear_1(x)[index[0]], harmonics, weight)
     expected = conv.linear_2(conv.scale * scatter(message, index[1], 4))
     # The coefficients of e3nn's module are those of the default dtype, float32.

@@ -15,6 +15,7 @@ from geozoo.nn.steerable.channels_last import (
     paths_of,
     to_channels_last,
 )
+from geozoo.nn.steerable.depthwise_product import depthwise_product
 from geozoo.nn.steerable.edge_rows import as_edge_rows
 from geozoo.nn.steerable.irreps import load_o3
 from geozoo.ops.steerable import EdgeRows, steerable_sum
@@ -63,34 +64,18 @@ class TensorProductConv(nn.Module):
         o3 = load_o3()
         before, after = o3.Irreps(irreps_in), o3.Irreps(irreps_out)
         self.harmonics = o3.Irreps.spherical_harmonics(degree)
-        outputs: list[tuple[int, Any]] = []  # multiplicity and irrep
-        paths: list[tuple[int, int, int, str, bool]] = []
-        for i, (count, one) in enumerate(before):
-            for j, (_, other) in enumerate(self.harmonics):
-                for product in one * other:
-                    if product in after:
-                        paths.append((i, j, len(outputs), "uvu", True))
-                        outputs.append((count, product))
-        if not outputs:
-            raise ValueError(
-                f"irreps_out must share an irrep with the tensor product of irreps_in {irreps_in} "
-                f"and spherical harmonics up to degree {degree}, got {irreps_out}"
-            )
-        middle, order, _ = o3.Irreps(outputs).sort()
-        paths = [(i, j, order[k], mode, own) for i, j, k, mode, own in paths]
+        product = depthwise_product(before, self.harmonics, after)
         self.scale = num_neighbors**-0.5
         self.basis_channels = basis_channels
         self.linear_1 = o3.Linear(before, before)
-        self.product = o3.TensorProduct(
-            before, self.harmonics, middle, paths, shared_weights=False, internal_weights=False
-        )
         self.radial = nn.Sequential(
             nn.Linear(basis_channels, radial_channels), nn.SiLU(),
             nn.Linear(radial_channels, radial_channels), nn.SiLU(),
-            nn.Linear(radial_channels, self.product.weight_numel, bias=False),
+            nn.Linear(radial_channels, product.weight_numel, bias=False),
         )  # fmt: skip
-        self.linear_2 = o3.Linear(middle.simplify(), after)
-        self.paths = paths_of(self.product)
+        self.linear_2 = o3.Linear(product.irreps_out.simplify(), after)
+        self.paths = paths_of(product)
+        self.register_load_state_dict_pre_hook(_drop_constants)
 
     def forward(
         self,
@@ -124,3 +109,9 @@ class TensorProductConv(nn.Module):
         total = steerable_sum(features, harmonics, weight, rows, self.paths)
         out = linear_channels_last(self.scale * total, self.linear_2)
         return from_channels_last(out, self.linear_2.irreps_out)
+
+
+def _drop_constants(_: nn.Module, state: dict[str, Any], prefix: str, *__: Any) -> None:
+    """Ignore the constants of e3nn's product in older states."""
+    for key in [key for key in state if key.startswith(f"{prefix}product.")]:
+        del state[key]
