@@ -326,7 +326,7 @@ def test_a_convolution_has_weights_for_every_edge_alone():
     assert layer.scale == 1
     assert [part.out_features for part in layer.radial[::2]] == [64, 64, layer.paths.w_width]
     with pytest.raises(
-        ValueError, match="^irreps_out must share an irrep .* irreps_in 1x0e .* degree 0, got 1o"
+        ValueError, match="^irreps_out must share an irrep .* irreps_in 1x0e .* degree 0, got 1x1o"
     ):
         TensorProductConv("1x0e", "1o", degree=0, basis_channels=3)
 
