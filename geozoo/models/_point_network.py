@@ -13,7 +13,7 @@ from geozoo.geometry import NeighborPairs
 from geozoo.models._inputs import check_channels, check_graphs, count_graphs
 from geozoo.models._neighborhoods import paired_neighbors
 from geozoo.models._outputs import GeometricOutput
-from geozoo.nn.edges import DirectedEdges, GivenEdges, PairedEdges, as_edges
+from geozoo.nn.edges import DirectedEdges, GivenEdges, PairedEdges, as_edges, shares_rows
 from geozoo.ops import scatter
 
 
@@ -132,7 +132,7 @@ class PointNetwork(nn.Module):
         """Return the edges that `forward` uses; see `Ponita.neighbors`."""
         if edge_index is not None:
             edges = as_edges(edge_index)
-            if self.takes_pairs and isinstance(edges, PairedEdges) and edges.is_loopless:
+            if self.takes_pairs and isinstance(edges, PairedEdges) and shares_rows(edges):
                 return edges
             return edges.directed(pos.shape[0])
         found = paired_neighbors(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
 from geozoo.checks import check_positive
 from geozoo.models._point_network import PointNetwork
 from geozoo.nn import BesselBasis, CosineWindow, GatedVectors, PaiNNConv
-from geozoo.nn.edges import DirectedEdges
+from geozoo.nn.edges import DirectedEdges, PairedEdges, as_edge_rows
 from geozoo.ops import length_and_direction
 
 
@@ -44,6 +44,8 @@ class PaiNN(PointNetwork):
     >>> model(torch.randn(4, 3), torch.randn(4, 2), batch).vector.shape
     torch.Size([1, 1, 3])
     """
+
+    takes_pairs: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -83,7 +85,7 @@ class PaiNN(PointNetwork):
             )
 
     def evaluate(
-        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edges: DirectedEdges
+        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edges: DirectedEdges | PairedEdges
     ) -> tuple[Tensor | None, Tensor | None]:
         """Return scalars and vectors; see `PointNetwork.evaluate`."""
         distance, direction = length_and_direction(edges.vectors(pos))
@@ -93,8 +95,9 @@ class PaiNN(PointNetwork):
         if self.vectors is not None:
             assert vec is not None
             v = self.vectors(vec.transpose(1, 2))
+        rows = as_edge_rows(edges, pos.shape[0])
         for layer in self.layers:
-            s, v = layer(s, v, basis, window, direction, edges)
+            s, v = layer(s, v, basis, window, direction, rows)
         scalar = None if self.readout is None else self.readout(s)
         return scalar, self._vectors(s, v)
 

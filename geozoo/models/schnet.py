@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -10,8 +10,8 @@ from geozoo.checks import check_positive
 from geozoo.models._point_network import PointNetwork
 from geozoo.nn import ContinuousFilterConv, CosineWindow, GaussianBasis
 from geozoo.nn.conv.continuous_filter_conv import shifted_softplus
-from geozoo.nn.edges import DirectedEdges
-from geozoo.ops import safe_norm
+from geozoo.nn.edges import DirectedEdges, PairedEdges, as_edge_rows
+from geozoo.ops import EdgeRows, safe_norm
 
 
 class SchNet(PointNetwork):
@@ -38,6 +38,8 @@ class SchNet(PointNetwork):
     >>> model(torch.randn(4, 3), torch.randn(4, 2), batch).scalar.shape
     torch.Size([1, 1])
     """
+
+    takes_pairs: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -67,14 +69,14 @@ class SchNet(PointNetwork):
         self.readout_2 = nn.Linear(half, out_channels)
 
     def evaluate(
-        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edges: DirectedEdges
+        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edges: DirectedEdges | PairedEdges
     ) -> tuple[Tensor | None, Tensor | None]:
         """Return scalars; see `PointNetwork.evaluate`."""
         distance = safe_norm(edges.vectors(pos))
         basis, window = self.basis(distance), self.window(distance)
-        h = self.embedding(x)
+        rows, h = as_edge_rows(edges, pos.shape[0]), self.embedding(x)
         for block in self.blocks:
-            h = h + block(h, basis, window, edges)
+            h = h + block(h, basis, window, rows)
         return self.readout_2(shifted_softplus(self.readout_1(h))), None
 
 
@@ -88,6 +90,6 @@ class _Interaction(nn.Module):
         self.linear_2 = nn.Linear(channels, channels)
         self.linear_3 = nn.Linear(channels, channels)
 
-    def forward(self, h: Tensor, basis: Tensor, window: Tensor, edges: DirectedEdges) -> Tensor:
+    def forward(self, h: Tensor, basis: Tensor, window: Tensor, edges: EdgeRows) -> Tensor:
         out = self.conv(self.linear_1(h), basis, window, edges)
         return self.linear_3(shifted_softplus(self.linear_2(out)))

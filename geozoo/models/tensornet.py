@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import ClassVar, Literal
 
 import torch
@@ -11,8 +12,14 @@ from geozoo.checks import check_positive
 from geozoo.geometry import PART_SIZES, arrow_parts, tensor_part_norms, weigh_parts
 from geozoo.models._point_network import PointNetwork
 from geozoo.nn import CosineWindow, ExponentialBasis, PartwiseLinear, TensorConv
-from geozoo.nn.edges import DirectedEdges
-from geozoo.ops import length_and_direction, message_sum
+from geozoo.nn.edges import DirectedEdges, PairedEdges, as_edge_rows
+from geozoo.ops import (
+    EdgeRows,
+    SteerablePaths,
+    filtered_sum,
+    length_and_direction,
+    plain_path,
+)
 
 
 class TensorNet(PointNetwork):
@@ -51,6 +58,7 @@ class TensorNet(PointNetwork):
 
     #: Supported spatial dimensions.
     dims: ClassVar[tuple[int, ...]] = (3,)
+    takes_pairs: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -98,14 +106,15 @@ class TensorNet(PointNetwork):
             self.arrows = nn.Linear(width, out_vectors, bias=False)
 
     def evaluate(
-        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edges: DirectedEdges
+        self, pos: Tensor, x: Tensor | None, vec: Tensor | None, edges: DirectedEdges | PairedEdges
     ) -> tuple[Tensor | None, Tensor | None]:
         """Return scalars and vectors; see `PointNetwork.evaluate`."""
         distance, direction = length_and_direction(edges.vectors(pos))
         basis, window = self.basis(distance), self.window(distance)
-        tensor = self._first(pos, x, vec, basis, window, direction, edges)
+        rows = as_edge_rows(edges, pos.shape[0])
+        tensor = self._first(pos, x, vec, basis, window, direction, rows)
         for layer in self.layers:
-            tensor = layer(tensor, basis, window, edges)
+            tensor = layer(tensor, basis, window, rows)
         s = self.lengths(self.last_norm(tensor_part_norms(tensor).flatten(1)))
         scalar = None if self.readout is None else self.readout(s)
         if self.arrows is None or self.gate is None:
@@ -115,18 +124,20 @@ class TensorNet(PointNetwork):
 
     def _first(
         self, pos: Tensor, x: Tensor | None, vec: Tensor | None, basis: Tensor, window: Tensor,
-        direction: Tensor, edges: DirectedEdges,
+        direction: Tensor, rows: EdgeRows,
     ) -> Tensor:  # fmt: skip
-        sender, receiver = edges.sender, edges.receiver
         h = self.embedding(pos.new_ones(len(pos), 1) if x is None else x)
-        # W [h_i, h_j] of each edge, from one product per node.
+        # W [h_i, h_j] + b of an edge is a sum of two parts: one is a factor of the sum over j.
         to_receiver, to_sender = self.pair.weight.chunk(2, 1)
-        (tensor,) = message_sum(
-            self._first_message, (sender, receiver), len(pos),
-            senders=(h @ to_sender.T,), receivers=(h @ to_receiver.T,),
-            rows=(basis, window, direction),
-            weights=(*self.filter.parameters(), *self.pair.parameters()),
+        sent = h @ to_sender.T
+        arrows = arrow_parts(direction) * window.unsqueeze(1)
+        found = filtered_sum(
+            torch.cat([sent, torch.ones_like(sent)], 1), arrows, self.filter, (basis,), rows,
+            _first_paths(self.hidden_channels), weights=self.filter.parameters(),
         )  # fmt: skip
+        of_sender, plain = found.unflatten(1, (2, sum(PART_SIZES), -1)).unbind(1)
+        received = h @ to_receiver.T + self.pair.bias
+        tensor = of_sender + received.unsqueeze(1) * plain
         if self.vectors is not None and vec is not None:
             scalar, vector, matrix = tensor.split(PART_SIZES, 1)
             vector = vector + self.vectors(vec.transpose(1, 2))
@@ -134,11 +145,16 @@ class TensorNet(PointNetwork):
         norms = self.norm(tensor_part_norms(tensor).sum(1))
         return weigh_parts(self.weights(norms).unflatten(-1, (3, -1)), self.mix(tensor))
 
-    def _first_message(
-        self, of_sender: Tensor, of_receiver: Tensor, basis: Tensor, window: Tensor,
-        direction: Tensor,
-    ) -> tuple[Tensor]:  # fmt: skip
-        pair = of_receiver + self.pair.bias + of_sender
-        weights = self.filter(basis).unflatten(-1, (3, -1)) * pair.unsqueeze(1)
-        arrows = arrow_parts(direction).unsqueeze(-1) * window[:, None, None]
-        return (weigh_parts(weights, arrows),)
+
+@lru_cache(maxsize=32)
+def _first_paths(channels: int) -> SteerablePaths:
+    """The ten components of the edges' matrices times two features of the sender."""
+    c, paths = channels, []
+    for x in (0, c):
+        out = 10 * x
+        paths.append(plain_path((0, 0, 0), c, x=x, y=0, w=0, out=out))
+        paths.append(plain_path((0, 1, 1), c, x=x, y=1, w=c, out=out + c))
+        paths += [
+            plain_path((0, 0, 0), c, x=x, y=k, w=2 * c, out=out + k * c) for k in range(4, 10)
+        ]
+    return SteerablePaths(tuple(paths), 2 * c, 10, 3 * c, 20 * c)

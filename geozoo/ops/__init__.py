@@ -12,13 +12,22 @@ from geozoo.ops.safe_norm import length_and_direction, safe_norm
 from geozoo.ops.scatter import scatter
 from geozoo.ops.smooth_sinc import smooth_sinc
 from geozoo.ops.sorted_edges import SortedEdges, sort_edges
-from geozoo.ops.steerable import EdgeRows, SteerablePaths, steerable_sum
+from geozoo.ops.steerable import (
+    EdgeRows,
+    Path,
+    SteerablePaths,
+    filtered_sum,
+    plain_path,
+    steerable_sum,
+)
 from geozoo.ops.weighted_sum import weighted_sum
 
 __all__ = [
     "EdgeRows",
+    "Path",
     "SortedEdges",
     "SteerablePaths",
+    "filtered_sum",
     "gelu",
     "gelu_linear",
     "is_textbook",
@@ -27,6 +36,7 @@ __all__ = [
     "length_and_direction",
     "message_sum",
     "offsets",
+    "plain_path",
     "ragged_arange",
     "recomputed",
     "rowwise",

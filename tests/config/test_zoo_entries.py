@@ -152,7 +152,7 @@ def test_a_recipe_of_a_group_serves_its_datasets(model: str) -> None:
         assert_sound(cfg)
         assert cfg.model.radius == 5.0
         assert cfg.task.energy_per_atom is True
-        assert cfg.trainer.max_epochs <= 30
+        assert cfg.trainer.max_epochs <= 40
     assert paths.get("rmd17", Path("rmd17.yaml")).name == "rmd17.yaml"
 
 

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from geozoo.checks import check_edges, check_positive, check_shape
-from geozoo.nn.edges import GivenEdges, as_directed
-from geozoo.ops import message_sum, saves_memory, weighted_sum
+from geozoo.nn.edges import GivenEdges, as_edge_rows
+from geozoo.ops import EdgeRows, SteerablePaths, filtered_sum, plain_path
 
 #: ln 2: shifts the softplus so that it vanishes at 0.
 _SHIFT = 0.6931471805599453
@@ -42,13 +42,15 @@ class ContinuousFilterConv(nn.Module):
         self.channels = channels
         self.linear_1 = nn.Linear(basis_channels, channels)
         self.linear_2 = nn.Linear(channels, channels)
+        path = plain_path((0, 0, 0), channels, x=0, w=0, out=0)
+        self.paths = SteerablePaths((path,), channels, 0, channels, channels)
 
     def forward(
         self,
         x: Float[Tensor, "N C"],
         basis: Float[Tensor, "E K"],
         window: Float[Tensor, " E"],
-        edge_index: GivenEdges,
+        edge_index: GivenEdges | EdgeRows,
     ) -> Float[Tensor, "N C"]:
         """Return the convolved features.
 
@@ -56,22 +58,19 @@ class ContinuousFilterConv(nn.Module):
             x: features.
             basis: radial basis values of each edge.
             window: cutoff function of each edge, 0 at the cutoff.
-            edge_index: senders and receivers, or edges of `geozoo.nn.edges`.
+            edge_index: senders and receivers, or edges of `geozoo.nn.edges`; pairs and rows of
+                `as_edge_rows` have one row of basis and window for both directions.
 
         Raises:
             ValueError: If a tensor has the wrong shape.
         """
         check_shape("x", x, "N C", None, self.channels)
-        edges = as_directed(edge_index, x.shape[0])
-        check_edges(edges.index.shape[1], basis, self.linear_1.in_features, window)
-        if saves_memory(basis, lambda: len(basis) * self.channels, self.parameters()):
-            (out,) = message_sum(
-                lambda x, basis, window: (self._kernel(basis, window) * x,),
-                (edges.sender, edges.receiver), len(x), senders=(x,), rows=(basis, window),
-            )  # fmt: skip
-            return out
-        kernel = self._kernel(basis, window)
-        return weighted_sum(kernel, x, [(edges.sender, edges.receiver)], x.shape[0])
+        rows = as_edge_rows(edge_index, x.shape[0])
+        check_edges(rows.num_rows, basis, self.linear_1.in_features, window)
+        nothing = basis.new_empty(rows.num_rows, 0)
+        return filtered_sum(
+            x, nothing, self._kernel, (basis, window), rows, self.paths, weights=self.parameters()
+        )
 
     def _kernel(self, basis: Tensor, window: Tensor) -> Tensor:
         filtered = self.linear_2(shifted_softplus(self.linear_1(basis)))

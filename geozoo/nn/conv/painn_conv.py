@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from geozoo.checks import check_edges, check_positive, check_shape
-from geozoo.nn.edges import GivenEdges, as_directed
-from geozoo.ops import message_sum, safe_norm
+from geozoo.nn.edges import GivenEdges, as_edge_rows
+from geozoo.ops import EdgeRows, SteerablePaths, filtered_sum, plain_path, safe_norm
 
 
 class PaiNNConv(nn.Module):
@@ -55,7 +57,7 @@ class PaiNNConv(nn.Module):
         basis: Float[Tensor, "E K"],
         window: Float[Tensor, " E"],
         direction: Float[Tensor, "E dim"],
-        edge_index: GivenEdges,
+        edge_index: GivenEdges | EdgeRows,
     ) -> tuple[Float[Tensor, "N C"], Float[Tensor, "N dim C"]]:
         """Return new scalars and vectors.
 
@@ -65,31 +67,29 @@ class PaiNNConv(nn.Module):
             basis: radial basis values of each edge.
             window: cutoff function of each edge, 0 at the cutoff.
             direction: unit vector of each edge, from the receiver to the sender.
-            edge_index: senders and receivers, or edges of `geozoo.nn.edges`.
+            edge_index: senders and receivers, or edges of `geozoo.nn.edges`; pairs and rows of
+                `as_edge_rows` have one row of basis, window and direction for both directions.
 
         Raises:
             ValueError: If a tensor has the wrong shape.
         """
         check_shape("s", s, "N C", None, self.channels)
         check_shape("v", v, "N dim C", len(s), None, self.channels)
-        edges = as_directed(edge_index, s.shape[0])
-        check_edges(edges.index.shape[1], basis, self.basis_channels, window)
-        sender, receiver = edges.sender, edges.receiver
-        check_shape("direction", direction, "E dim", len(sender), v.shape[1])
-        scalars, vectors = message_sum(
-            self._message, (sender, receiver), len(s), senders=(self.message(s), v),
-            rows=(basis, window, direction), weights=self.filter.parameters(),
+        rows = as_edge_rows(edge_index, s.shape[0])
+        check_edges(rows.num_rows, basis, self.basis_channels, window)
+        dim = v.shape[1]
+        check_shape("direction", direction, "E dim", rows.num_rows, dim)
+        to_scalar, along, new = self.message(s).chunk(3, -1)
+        features = torch.cat([to_scalar, (along.unsqueeze(1) * v).flatten(1), new], -1)
+        total = filtered_sum(
+            features, direction, self._weights, (basis, window), rows,
+            _paths(self.channels, dim), weights=self.filter.parameters(),
         )  # fmt: skip
-        return self._updated(s + scalars, v + vectors)
+        scalars, vectors = total.split([self.channels, dim * self.channels], -1)
+        return self._updated(s + scalars, v + vectors.unflatten(-1, (dim, -1)))
 
-    def _message(
-        self, factors: Tensor, v: Tensor, basis: Tensor, window: Tensor, direction: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Messages to the scalars and to the vectors, from rows of edges."""
-        parts = factors * (self.filter(basis) * window.unsqueeze(-1))
-        to_scalar, along, new = parts.chunk(3, -1)
-        vectors = along.unsqueeze(1) * v
-        return to_scalar, vectors + new.unsqueeze(1) * direction.unsqueeze(-1)
+    def _weights(self, basis: Tensor, window: Tensor) -> Tensor:
+        return self.filter(basis) * window.unsqueeze(-1)
 
     def _updated(self, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         left, right = self.mix(v).chunk(2, -1)
@@ -97,6 +97,24 @@ class PaiNNConv(nn.Module):
         own, shared, gate = self.update(torch.cat([s, length], -1)).chunk(3, -1)
         product = (left * right).sum(1)
         return s + own + shared * product, v + gate.unsqueeze(1) * left
+
+
+@lru_cache(maxsize=32)
+def _paths(channels: int, dim: int) -> SteerablePaths:
+    """Scalars to scalars, vectors to vectors, and scalars times the direction to vectors."""
+    c, columns = channels, range(dim)
+    scalars = plain_path((0, 0, 0), c, x=0, w=0, out=0)
+    last, width = c + dim * c, 2 * c + dim * c
+    if dim == 3:
+        along = [plain_path((1, 0, 1), c, x=c, w=c, out=c)]
+        new = [plain_path((0, 1, 1), c, x=last, y=0, w=2 * c, out=c)]
+    else:  # component by component
+        along = [plain_path((0, 0, 0), c, x=c + k * c, w=c, out=c + k * c) for k in columns]
+        new = [
+            plain_path((0, 0, 0), c, x=last, y=k, w=2 * c, out=c + k * c, is_odd=True)
+            for k in columns
+        ]
+    return SteerablePaths((scalars, *along, *new), width, dim, 3 * c, last)
 
 
 class GatedVectors(nn.Module):

@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from geozoo.checks import check_edges, check_positive, check_shape
-from geozoo.geometry import PART_SIZES, tensor_part_norms, tensor_product_parts, weigh_parts
-from geozoo.nn.edges import GivenEdges, as_directed
-from geozoo.ops import message_sum
+from geozoo.geometry import PART_SIZES, tensor_part_norms, tensor_product_parts
+from geozoo.nn.edges import GivenEdges, as_edge_rows
+from geozoo.ops import EdgeRows, SteerablePaths, filtered_sum, plain_path
 
 
 class PartwiseLinear(nn.Module):
@@ -84,13 +84,14 @@ class TensorConv(nn.Module):
             nn.Linear(channels, 2 * channels), nn.SiLU(),
             nn.Linear(2 * channels, 3 * channels), nn.SiLU(),
         )  # fmt: skip
+        self.paths = _paths(channels)
 
     def forward(
         self,
         tensor: Float[Tensor, "N 10 C"],
         basis: Float[Tensor, "E K"],
         window: Float[Tensor, " E"],
-        edge_index: GivenEdges,
+        edge_index: GivenEdges | EdgeRows,
     ) -> Float[Tensor, "N 10 C"]:
         """Return new tensors.
 
@@ -98,23 +99,35 @@ class TensorConv(nn.Module):
             tensor: components of the node tensors, see `geozoo.geometry.full_tensor`.
             basis: radial basis values of each edge.
             window: cutoff function of each edge, 0 at the cutoff.
-            edge_index: senders and receivers, or edges of `geozoo.nn.edges`.
+            edge_index: senders and receivers, or edges of `geozoo.nn.edges`; pairs and rows of
+                `as_edge_rows` have one row of basis and window for both directions.
 
         Raises:
             ValueError: If a tensor has the wrong shape.
         """
         check_shape("tensor", tensor, "N 10 C", None, sum(PART_SIZES), self.channels)
-        edges = as_directed(edge_index, tensor.shape[0])
-        check_edges(edges.index.shape[1], basis, self.basis_channels, window)
+        rows = as_edge_rows(edge_index, tensor.shape[0])
+        check_edges(rows.num_rows, basis, self.basis_channels, window)
         small = _normalized(tensor)
         mixed = self.before(small)
-        (received,) = message_sum(
-            self._message, (edges.sender, edges.receiver), len(tensor), senders=(mixed,),
-            rows=(basis, window), weights=self.filter.parameters(),
-        )  # fmt: skip
+        received = filtered_sum(
+            mixed.flatten(1), basis.new_empty(rows.num_rows, 0), self._weights, (basis, window),
+            rows, self.paths, weights=self.filter.parameters(),
+        ).unflatten(1, (sum(PART_SIZES), -1))  # fmt: skip
         change = self.after(_normalized(2 * tensor_product_parts(mixed, received)))
         return small + change + tensor_product_parts(change, change)
 
-    def _message(self, mixed: Tensor, basis: Tensor, window: Tensor) -> tuple[Tensor]:
-        weights = (self.filter(basis) * window.unsqueeze(-1)).unflatten(-1, (3, -1))
-        return (weigh_parts(weights, mixed),)
+    def _weights(self, basis: Tensor, window: Tensor) -> Tensor:
+        return self.filter(basis) * window.unsqueeze(-1)
+
+
+def _paths(channels: int) -> SteerablePaths:
+    """Each part by its own weight; the six components of the symmetric part three by three."""
+    c, scalar, vector = channels, (0, 0, 0), (1, 0, 1)
+    paths = (
+        plain_path(scalar, c, x=0, w=0, out=0),
+        plain_path(vector, c, x=c, w=c, out=c),
+        plain_path(vector, c, x=4 * c, w=2 * c, out=4 * c),
+        plain_path(vector, c, x=7 * c, w=2 * c, out=7 * c),
+    )
+    return SteerablePaths(paths, 10 * c, 0, 3 * c, 10 * c)

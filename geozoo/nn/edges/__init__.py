@@ -9,6 +9,7 @@ from geozoo.nn.edges.given import GivenEdges, as_directed, as_edges
 from geozoo.nn.edges.kernel import Kernel, apply_kernel
 from geozoo.nn.edges.paired import PairedEdges
 from geozoo.nn.edges.periodic import edges_of_pairs
+from geozoo.nn.edges.rows import as_edge_rows, shares_rows
 from geozoo.nn.edges.sorted import SortedEdges
 from geozoo.nn.edges.stencil import Stencil, lattice_stencil
 
@@ -22,7 +23,9 @@ __all__ = [
     "Stencil",
     "apply_kernel",
     "as_directed",
+    "as_edge_rows",
     "as_edges",
     "edges_of_pairs",
     "lattice_stencil",
+    "shares_rows",
 ]

@@ -1,6 +1,6 @@
 """Layers on steerable features, using e3nn's tensor products; e3nn is imported on first use."""
 
-from geozoo.nn.steerable.edge_rows import as_edge_rows
+from geozoo.nn.edges import as_edge_rows
 from geozoo.nn.steerable.irreps import (
     every_irrep,
     load_o3,

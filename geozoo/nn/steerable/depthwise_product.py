@@ -27,7 +27,8 @@ def depthwise_product(
         ImportError: If e3nn is not installed.
         ValueError: If no path leads to the wanted irreps.
     """
-    outputs, paths = [], []
+    outputs: list[tuple[int, o3.Irrep]] = []
+    paths: list[tuple[int, int, int, str, bool]] = []
     for i, (count, one) in enumerate(before):
         for j, (_, other) in enumerate(harmonics):
             for product in one * other:

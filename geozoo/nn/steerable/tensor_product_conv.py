@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from geozoo.checks import check_edges, check_not_negative, check_positive, check_shape
-from geozoo.nn.edges import GivenEdges
+from geozoo.nn.edges import GivenEdges, as_edge_rows
 from geozoo.nn.steerable.channels_last import (
     from_channels_last,
     linear_channels_last,
@@ -16,7 +16,6 @@ from geozoo.nn.steerable.channels_last import (
     to_channels_last,
 )
 from geozoo.nn.steerable.depthwise_product import depthwise_product
-from geozoo.nn.steerable.edge_rows import as_edge_rows
 from geozoo.nn.steerable.irreps import load_o3
 from geozoo.ops.steerable import EdgeRows, steerable_sum
 

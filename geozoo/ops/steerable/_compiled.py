@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from geozoo.ops.steerable._generated import driver_source, triple_source
+from geozoo.ops.steerable._generated import driver_source, kind_source
 from geozoo.ops.steerable.paths import SteerablePaths
 
 _LOG = logging.getLogger(__name__)
@@ -52,9 +52,9 @@ def kernels_of(paths: SteerablePaths, dtype: str) -> Kernels:
 @lru_cache(maxsize=256)
 def _kernels_of(paths: SteerablePaths, dtype: str) -> Kernels:
     names, is_new = {}, False
-    for degrees in paths.triples:
-        module, new = _module(triple_source(degrees, dtype), f"triple_{dtype}")
-        names[degrees], is_new = module.__name__, is_new or new
+    for kind in paths.kinds:
+        module, new = _module(kind_source(kind, dtype), f"kind_{dtype}")
+        names[kind], is_new = module.__name__, is_new or new
     module, new = _module(driver_source(paths, names, dtype), f"paths_{dtype}")
     if is_new or new:
         _LOG.info("compiling kernels for steerable features once, into %s", folder())

@@ -23,13 +23,18 @@ _fast = numba.njit(fastmath={flags}, cache=True, nogil=True)
 '''
 
 
-class _Triple:
-    """Expressions of one triple of degrees."""
+def name_of(kind: tuple[int, int, int, bool]) -> str:
+    """Suffix of the functions of a kind of path (`Path.kind`)."""
+    *degrees, is_constant = kind
+    return "".join(map(str, degrees)) + "c" * is_constant
 
-    def __init__(self, degrees: tuple[int, int, int]) -> None:
-        self.name = "".join(map(str, degrees))
-        self.is_odd = degrees[1] % 2 == 1
-        self.values = coupling(degrees).numpy()
+
+class _Triple:
+    """Expressions of one kind of path."""
+
+    def __init__(self, kind: tuple[int, int, int, bool]) -> None:
+        self.name, self.is_constant = name_of(kind), kind[3]
+        self.values = coupling(kind[:3]).numpy()
         self.dims = self.values.shape
         nonzero = np.abs(self.values) > _ZERO
         self.pairs = [
@@ -42,6 +47,8 @@ class _Triple:
     def mixed(self, name: str, values: str) -> list[str]:
         """``name_a_c``: coefficients contracted with harmonics, one row of ``values``."""
         lines = [f"v{b} = scale * {values}[row, y0 + {b}]" for b in range(self.dims[1])]
+        if self.is_constant:
+            lines = ["v0 = scale"]
         for a, c in self.pairs:
             terms = [
                 f"c{a}_{b}_{c} * v{b}"
@@ -122,12 +129,29 @@ def _backward(t: _Triple) -> str:
     for a in range(dim_a):
         if terms := [f"m{a}_{c} * h{c}" for c in t.over("a", a)]:
             inner.append(f"gx[s, x0 + {a} * sx + u] += {_sum(terms)}")
-    inner += [f"k{a}_{c} += X{a} * h{c}" for a, c in t.pairs]
     head = _head(f"backward_{t.name}", "g, o0, gx, gy, gw, s, r, row")
     body = [*t.constants(), *t.mixed("m", "y")]
-    body += [f"k{a}_{c} = T(0.0)" for a, c in t.pairs]
-    body += ["for u in range(size):"]
-    return head + _typed(body, 1) + _typed(inner, 2) + _typed(t.spread("k", "gy"), 1)
+    return head + _with_harmonics(t, body, inner, "X{a} * h{c}", "gy")
+
+
+def _with_harmonics(
+    t: _Triple, body: list[str], inner: list[str], product: str, target: str
+) -> str:
+    """The loop over channels, which also collects the gradient of the harmonics.
+
+    Args:
+        t: the kind of path.
+        body: lines before the loop.
+        inner: lines of the loop.
+        product: what the coefficients of components a and c multiply in that gradient.
+        target: the gradient.
+    """
+    ends: list[str] = []
+    if not t.is_constant:
+        inner = inner + [f"k{a}_{c} += {product.format(a=a, c=c)}" for a, c in t.pairs]
+        body = body + [f"k{a}_{c} = T(0.0)" for a, c in t.pairs]
+        ends = t.spread("k", target)
+    return _typed([*body, "for u in range(size):"], 1) + _typed(inner, 2) + _typed(ends, 1)
 
 
 def _double(t: _Triple) -> str:
@@ -142,7 +166,7 @@ def _double(t: _Triple) -> str:
         if not (over := t.over("c", c)):
             continue
         plain = _sum([f"m{a}_{c} * X{a}" for a in over])
-        bent = _sum([f"m{a}_{c} * P{a} + n{a}_{c} * X{a}" for a in over])
+        bent = _sum([f"m{a}_{c} * P{a}" + _bent(t, f"n{a}_{c} * X{a}") for a in over])
         inner.append(f"bent{c} = {bent}")
         inner.append(f"dg[r, o0 + {c} * so + u] += ww * bent{c} + hh * ({plain})")
         of_weight.append(f"G{c} * bent{c}")
@@ -151,24 +175,29 @@ def _double(t: _Triple) -> str:
         if over := t.over("a", a):
             first = _sum([f"n{a}_{c} * G{c}" for c in over])
             second = _sum([f"m{a}_{c} * G{c}" for c in over])
-            inner.append(f"dx[s, x0 + {a} * sx + u] += ww * ({first}) + hh * ({second})")
-    inner += [f"q{a} = ww * P{a} + hh * X{a}" for a in range(dim_a)]
-    inner += [f"k{a}_{c} += q{a} * G{c}" for a, c in t.pairs]
+            added = f"hh * ({second})" + _bent(t, f"ww * ({first})")
+            inner.append(f"dx[s, x0 + {a} * sx + u] += {added}")
+    body = [*t.constants(), *t.mixed("m", "y")]
+    if not t.is_constant:
+        inner += [f"q{a} = ww * P{a} + hh * X{a}" for a in range(dim_a)]
+        body += t.mixed("n", "hy")
     head = _head(f"double_{t.name}", "g, o0, hx, hy, hw, dx, dy, dw, dg, s, r, row")
-    body = [*t.constants(), *t.mixed("m", "y"), *t.mixed("n", "hy")]
-    body += [f"k{a}_{c} = T(0.0)" for a, c in t.pairs]
-    body += ["for u in range(size):"]
-    return head + _typed(body, 1) + _typed(inner, 2) + _typed(t.spread("k", "dy"), 1)
+    return head + _with_harmonics(t, body, inner, "q{a} * G{c}", "dy")
 
 
-def triple_source(degrees: tuple[int, int, int], dtype: str) -> str:
-    """Source of the three functions of a triple of degrees, for one path of one edge.
+def _bent(t: _Triple, term: str) -> str:
+    """A summand with the direction of the harmonics, which constants lack."""
+    return "" if t.is_constant else f" + {term}"
+
+
+def kind_source(kind: tuple[int, int, int, bool], dtype: str) -> str:
+    """Source of the three functions of a kind of path, for one path of one edge.
 
     Args:
-        degrees: degrees of input, harmonics and output.
+        kind: see `Path.kind`.
         dtype: ``"float32"`` or ``"float64"``.
     """
-    t = _Triple(degrees)
+    t = _Triple(kind)
     return _HEADER.format(dtype=dtype, flags=_FLAGS) + "\n\n".join(
         [_forward(t), _backward(t), _double(t)]
     )
@@ -189,31 +218,29 @@ _EDGES = "sender, receiver, rows, signs, order, begin, end"
 
 
 def driver_source(
-    paths: SteerablePaths, module_of: dict[tuple[int, int, int], str], dtype: str
+    paths: SteerablePaths, module_of: dict[tuple[int, int, int, bool], str], dtype: str
 ) -> str:
     """Source of the loops over edges of all paths.
 
     Args:
         paths: the paths.
-        dtype: see `triple_source`.
-        module_of: name of the module of each triple.
+        dtype: see `kind_source`.
+        module_of: name of the module of each kind.
     """
     text = _HEADER.format(dtype=dtype, flags=_FLAGS)
-    for degrees in paths.triples:
-        name = "".join(map(str, degrees))
-        functions = ", ".join(f"{kind}_{name}" for kind in _DRIVERS)
-        text += f"from {module_of[degrees]} import {functions}\n"
-    for kind, (arrays, call) in _DRIVERS.items():
+    for kind in paths.kinds:
+        functions = ", ".join(f"{loop}_{name_of(kind)}" for loop in _DRIVERS)
+        text += f"from {module_of[kind]} import {functions}\n"
+    for loop, (arrays, call) in _DRIVERS.items():
         text += (
-            f"\n\n@_fast\ndef {kind}({arrays}, sender, receiver, rows, signs, order, begin, end):\n"
+            f"\n\n@_fast\ndef {loop}({arrays}, sender, receiver, rows, signs, order, begin, end):\n"
         )
         text += "    for k in range(begin, end):\n        e = order[k]\n"
         text += "        s = sender[e]\n        r = receiver[e]\n        row = rows[e]\n"
         text += "        sign = signs[e]\n"
         for path in paths.paths:
-            name = "".join(map(str, path.degrees))
-            given = call.format(x=path.x, y=path.y, w=path.w, out=path.out)
-            scale = f"T({path.scale!r})" + (" * sign" if path.degrees[1] % 2 else "")
+            given = call.format(x=path.x, y=path.y or 0, w=path.w, out=path.out)
+            scale = f"T({path.scale!r})" + (" * sign" if path.changes_sign else "")
             sizes = f"{path.channels}, {path.x_stride}, {path.out_stride}"
-            text += f"        {kind}_{name}({given}, {scale}, {sizes})\n"
+            text += f"        {loop}_{name_of(path.kind)}({given}, {scale}, {sizes})\n"
     return text

@@ -21,24 +21,37 @@ class Path:
     Attributes:
         degrees: degrees of input, harmonics and output.
         x: first column of the input block.
-        y: first column of the harmonics.
+        y: first column of the harmonics; None: the constant 1 of degree 0.
         w: first column of the weights, one per channel.
         out: first column of the output block.
         channels: number of channels.
         x_stride: columns from one component of the input to the next.
         out_stride: the same of the output.
         scale: factor of the coupling coefficients.
+        is_odd: whether the harmonics of the reverse edge have the opposite sign; None: if their
+            degree is odd.
     """
 
     degrees: tuple[int, int, int]
     x: int
-    y: int
+    y: int | None
     w: int
     out: int
     channels: int
     x_stride: int
     out_stride: int
     scale: float
+    is_odd: bool | None = None
+
+    @property
+    def changes_sign(self) -> bool:
+        """Whether the harmonics of the reverse edge have the opposite sign."""
+        return self.degrees[1] % 2 == 1 if self.is_odd is None else self.is_odd
+
+    @property
+    def kind(self) -> tuple[int, int, int, bool]:
+        """Degrees, and whether the harmonic is the constant 1: what a kernel is generated for."""
+        return (*self.degrees, self.y is None)
 
     @property
     def dims(self) -> tuple[int, int, int]:
@@ -71,21 +84,66 @@ class SteerablePaths:
         return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
     @cached_property
-    def triples(self) -> tuple[tuple[int, int, int], ...]:
-        """The distinct degrees of the paths."""
-        return tuple(sorted({path.degrees for path in self.paths}))
+    def kinds(self) -> tuple[tuple[int, int, int, bool], ...]:
+        """The distinct kinds of the paths."""
+        return tuple(sorted({path.kind for path in self.paths}))
+
+
+def plain_path(
+    degrees: tuple[int, int, int],
+    channels: int,
+    *,
+    x: int,
+    w: int,
+    out: int,
+    y: int | None = None,
+    is_odd: bool | None = None,
+) -> Path:
+    """A path that multiplies components without a factor: one of its inputs is a scalar.
+
+    Blocks are not wider than their channels.
+
+    Args:
+        degrees: degrees of input, harmonics and output, of which one of the first two is 0.
+        channels: number of channels.
+        x: first column of the input block.
+        w: first column of the weights.
+        out: first column of the output block.
+        y: see `Path`.
+        is_odd: see `Path`.
+    """
+    return Path(
+        degrees, x=x, y=y, w=w, out=out, channels=channels, x_stride=channels,
+        out_stride=channels, scale=(2 * degrees[2] + 1) ** 0.5, is_odd=is_odd,
+    )  # fmt: skip
 
 
 _COUPLINGS: dict[tuple[int, int, int], Tensor] = {}
 
 
 def coupling(degrees: tuple[int, int, int]) -> Tensor:
-    """Coupling coefficients ``[2 l1 + 1, 2 l2 + 1, 2 l3 + 1]`` in float64, from e3nn.
+    """Coupling coefficients ``[2 l1 + 1, 2 l2 + 1, 2 l3 + 1]`` in float64.
 
-    e3nn builds its coefficients in the default dtype, so the dtype is given here.
+    Wigner 3j symbols of real harmonics. Where a degree is 0, they are a multiple of the identity;
+    others are those of e3nn, which builds them in the default dtype, so the dtype is given here.
+
+    Raises:
+        ImportError: If e3nn is required and not installed.
     """
     if degrees not in _COUPLINGS:
-        from e3nn import o3
-
-        _COUPLINGS[degrees] = o3.wigner_3j(*degrees, dtype=torch.float64)
+        _COUPLINGS[degrees] = _identity(degrees) if 0 in degrees else _from_e3nn(degrees)
     return _COUPLINGS[degrees]
+
+
+def _identity(degrees: tuple[int, int, int]) -> Tensor:
+    dims = [2 * degree + 1 for degree in degrees]
+    size = max(dims)
+    if sorted(dims) != [1, size, size]:
+        return torch.zeros(dims, dtype=torch.float64)
+    return (torch.eye(size, dtype=torch.float64) / size**0.5).reshape(dims)
+
+
+def _from_e3nn(degrees: tuple[int, int, int]) -> Tensor:
+    from e3nn import o3
+
+    return o3.wigner_3j(*degrees, dtype=torch.float64)

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional
 
 from geozoo.ops._textbook import is_textbook
 from geozoo.ops._tracing import is_traced
@@ -24,10 +25,10 @@ class EdgeRows(NamedTuple):
     Attributes:
         sender: ``[E]`` sending node of each edge.
         receiver: ``[E]`` receiving node.
-        rows: ``[E]`` row of harmonics and weights of each edge.
+        rows: ``[E]`` row of harmonics and weights of each edge; 0, 1, ... unless rows are shared.
         is_reverse: ``[E]`` whether the edge is the reverse of the one whose harmonics are in its
             row, so that odd degrees change sign.
-        order: ``[E]`` edges sorted by receiver.
+        order: ``[E]`` order of the edges in compiled kernels, by receiver.
         num_rows: number R of rows.
     """
 
@@ -38,13 +39,17 @@ class EdgeRows(NamedTuple):
     order: Int[Tensor, " E"]
     num_rows: int
 
+    @property
+    def has_shared_rows(self) -> bool:
+        """Whether both directions of a pair share a row."""
+        return self.sender.shape[0] != self.num_rows
+
     @classmethod
     def of(cls, sender: Int[Tensor, " E"], receiver: Int[Tensor, " E"]) -> EdgeRows:
         """Edges with a row each."""
         rows = torch.arange(sender.shape[0], device=sender.device)
         none = torch.zeros_like(rows, dtype=torch.bool)
-        order = receiver.argsort(stable=True)
-        return cls(sender, receiver, rows, none, order, sender.shape[0])
+        return cls(sender, receiver, rows, none, _order(receiver), sender.shape[0])
 
     @classmethod
     def of_pairs(cls, pairs: Int[Tensor, "2 P"]) -> EdgeRows:
@@ -56,8 +61,29 @@ class EdgeRows(NamedTuple):
         rows = torch.arange(pairs.shape[1], device=pairs.device)
         sender, receiver = torch.cat([pairs, pairs.flip(0)], 1)
         is_reverse = torch.cat([torch.zeros_like(rows), torch.ones_like(rows)]).bool()
-        order = receiver.argsort(stable=True)
+        order = _order(receiver)
         return cls(sender, receiver, rows.repeat(2), is_reverse, order, pairs.shape[1])
+
+    def of_rows(self, begin: int, end: int) -> EdgeRows:
+        """The edges of some consecutive rows.
+
+        Args:
+            begin: first row.
+            end: row after the last.
+        """
+        chosen = ((self.rows >= begin) & (self.rows < end)).nonzero().squeeze(1)
+        receiver = self.receiver[chosen]
+        return EdgeRows(
+            self.sender[chosen], receiver, self.rows[chosen] - begin, self.is_reverse[chosen],
+            _order(receiver), end - begin,
+        )  # fmt: skip
+
+
+def _order(receiver: Tensor) -> Tensor:
+    """Edges sorted by receiver, where the compiled kernels run; else as they are."""
+    if receiver.device.type == "cpu" and not is_traced():
+        return receiver.argsort(stable=True)
+    return torch.arange(receiver.shape[0], device=receiver.device)
 
 
 def steerable_sum(
@@ -132,33 +158,66 @@ def _as_written(
     x: Tensor, y: Tensor, w: Tensor, edges: EdgeRows, paths: SteerablePaths, count: int
 ) -> Tensor:
     """The equation as written: messages of all edges, then their sum."""
-    sent, rows = x.index_select(0, edges.sender), edges.rows
-    harmonics, weights = y.index_select(0, rows), w.index_select(0, rows)
+    sent = x.index_select(0, edges.sender)
+    if edges.has_shared_rows:
+        y, w = y.index_select(0, edges.rows), w.index_select(0, edges.rows)
     sign = 1 - 2 * edges.is_reverse.to(y.dtype).unsqueeze(1)
-    columns: list[Tensor] = []
-    products: list[Tensor] = []
+    blocks: dict[tuple[int, int, int], Tensor] = {}  # of the message: column, components, channels
     for path in paths.paths:
         a, b, c = path.dims
-        block = sent.index_select(1, _columns(path.x, a, path.x_stride, path.channels, sent))
-        of_path = harmonics[:, path.y : path.y + b]
-        if path.degrees[1] % 2:
-            of_path = of_path * sign
-        coefficients = path.scale * coupling(path.degrees).to(x)
-        mixed = torch.einsum("abc,eb->eac", coefficients, of_path)
-        product = torch.einsum("eac,eau->ecu", mixed, block.unflatten(1, (a, -1)))
-        product = product * weights[:, path.w : path.w + path.channels].unsqueeze(1)
-        products.append(product.flatten(1))
-        columns.append(_columns(path.out, c, path.out_stride, path.channels, sent))
-    message = sent.new_zeros(len(sent), paths.out_width)
-    if products:
-        message = message.index_add(1, torch.cat(columns), torch.cat(products, 1))
-    return scatter(message, edges.receiver, count)
+        weight = path.scale * w[:, path.w : path.w + path.channels].unsqueeze(1)
+        block = _block(sent, path.x, a, path.channels, path.x_stride)
+        harmonic = None
+        if path.y is not None:
+            harmonic = y[:, path.y : path.y + b]
+            harmonic = harmonic * sign if path.changes_sign else harmonic
+        product = _coupled(block, harmonic, path.degrees) * weight
+        if path.out_stride != path.channels:
+            product = functional.pad(product, (0, path.out_stride - path.channels))
+        place = path.out, c, path.out_stride
+        blocks[place] = blocks[place] + product if place in blocks else product
+    return scatter(_joined(sent, blocks, paths.out_width), edges.receiver, count)
 
 
-def _columns(start: int, components: int, stride: int, channels: int, like: Tensor) -> Tensor:
-    """Columns of a block, component by component."""
-    steps = torch.arange(components, device=like.device).unsqueeze(1) * stride
-    return (start + steps + torch.arange(channels, device=like.device)).flatten()
+def _block(x: Tensor, start: int, components: int, channels: int, stride: int) -> Tensor:
+    """A block ``[E, components, channels]`` of columns."""
+    if stride == channels or components == 1:
+        return x[:, start : start + components * channels].unflatten(1, (components, channels))
+    parts = [x[:, start + i * stride : start + i * stride + channels] for i in range(components)]
+    return torch.stack(parts, 1)
+
+
+def _coupled(x: Tensor, y: Tensor | None, degrees: tuple[int, int, int]) -> Tensor:
+    """Coupling of ``x [E, 2 l1 + 1, U]`` and ``y [E, 2 l2 + 1]`` to ``[E, 2 l3 + 1, U]``."""
+    first, second, third = degrees
+    factor = (2 * max(degrees) + 1) ** -0.5
+    if second == 0 and first == third:
+        return factor * x if y is None else x * (factor * y).unsqueeze(2)
+    assert y is not None
+    if first == 0 and second == third:
+        return x * (factor * y).unsqueeze(2)
+    mixed = torch.einsum("abc,eb->eac", coupling(degrees).to(x), y)
+    return torch.einsum("eac,eau->ecu", mixed, x)
+
+
+def _joined(like: Tensor, blocks: dict[tuple[int, int, int], Tensor], width: int) -> Tensor:
+    """Blocks side by side, or added to each other where they share columns."""
+    ordered, end = [], 0
+    for (start, components, stride), block in sorted(blocks.items(), key=lambda item: item[0]):
+        if start != end:
+            break
+        ordered.append(block.flatten(1))
+        end += components * stride
+    else:
+        if end == width and ordered:
+            return torch.cat(ordered, 1)
+    message = like.new_zeros(like.shape[0], width)
+    for (start, components, stride), block in blocks.items():
+        columns = torch.arange(components * stride, device=like.device) + start
+        # The last component of a block within a wider one ends before its stride.
+        fits = columns < width
+        message = message.index_add(1, columns[fits], block.flatten(1)[:, fits])
+    return message
 
 
 def _arrays(edges: EdgeRows, dtype: torch.dtype) -> list[Any]:

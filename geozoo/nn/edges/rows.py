@@ -1,9 +1,10 @@
-"""Edges for sums of steerable features."""
+"""Edges for sums over neighbours in which both directions of a pair share a row."""
 
 from __future__ import annotations
 
-from geozoo.nn.edges import GivenEdges, PairedEdges, as_edges
-from geozoo.ops.steerable import EdgeRows
+from geozoo.nn.edges.given import GivenEdges, as_edges
+from geozoo.nn.edges.paired import PairedEdges
+from geozoo.ops import EdgeRows
 
 
 def as_edge_rows(edge_index: GivenEdges | EdgeRows, num_nodes: int) -> EdgeRows:
@@ -27,8 +28,6 @@ def as_edge_rows(edge_index: GivenEdges | EdgeRows, num_nodes: int) -> EdgeRows:
     return EdgeRows.of(directed.sender, directed.receiver)
 
 
-def shares_rows(edges: object) -> bool:
-    """Whether edges are pairs with both directions each, and no self-loops."""
-    if not isinstance(edges, PairedEdges):
-        return False
+def shares_rows(edges: PairedEdges) -> bool:
+    """Whether pairs have both directions each, and no self-loops."""
     return edges.is_loopless and edges.num_mutual == edges.pairs.shape[1]
