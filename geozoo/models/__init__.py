@@ -1,5 +1,6 @@
 """Models assembled from the layers of `geozoo.nn`."""
 
+from geozoo.models._mace_options import MACEBlocks
 from geozoo.models._outputs import GeometricOutput
 from geozoo.models._ponita_choices import PonitaBlocks, PonitaKernel, PonitaOrientations
 from geozoo.models._two_graph_options import TwoGraphBranches, TwoGraphExtensions
@@ -14,6 +15,7 @@ from geozoo.models.gram_ode import GramODE, GramODEAttention
 from geozoo.models.graph_wavenet import GraphWaveNet
 from geozoo.models.historical_average import HistoricalAverage
 from geozoo.models.last_value import LastValue
+from geozoo.models.mace import MACE
 from geozoo.models.nequip import NequIP
 from geozoo.models.painn import PaiNN
 from geozoo.models.per_sensor_linear import PerSensorLinear
@@ -39,6 +41,8 @@ __all__ = [
     "GraphWaveNet",
     "HistoricalAverage",
     "LastValue",
+    "MACE",
+    "MACEBlocks",
     "NequIP",
     "PaiNN",
     "PerSensorLinear",
