@@ -49,9 +49,9 @@ class MACE(PointNetwork):
         ImportError: If e3nn is not installed.
 
     Reference:
-        I. Batatia, D. P. Kovacs, G. N. C. Simm, C. Ortner, G. Csanyi, MACE: Higher Order Equivariant
-        Message Passing Neural Networks for Fast and Accurate Force Fields, NeurIPS 2022,
-        arXiv:2206.07697.
+        I. Batatia, D. P. Kovacs, G. N. C. Simm, C. Ortner, G. Csanyi, MACE: Higher Order
+        Equivariant Message Passing Neural Networks for Fast and Accurate Force Fields,
+        NeurIPS 2022, arXiv:2206.07697.
 
     >>> model = MACE(2, 1, hidden_channels=4, degree=2, correlation=2)
     >>> batch = torch.zeros(4, dtype=torch.long)

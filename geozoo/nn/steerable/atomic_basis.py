@@ -45,7 +45,7 @@ class AtomicBasis(nn.Module):
         ImportError: If e3nn is not installed.
 
     Reference:
-        I. Batatia et al., MACE, NeurIPS 2022, arXiv:2206.07697, eqs. 8 and 9.
+        I. Batatia et al., MACE, NeurIPS 2022, arXiv:2206.07697.
     """
 
     def __init__(

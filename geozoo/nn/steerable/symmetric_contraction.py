@@ -36,9 +36,9 @@ class SymmetricContraction(nn.Module):
         ImportError: If e3nn is not installed.
 
     Reference:
-        I. Batatia, D. P. Kovacs, G. N. C. Simm, C. Ortner, G. Csanyi, MACE: Higher Order Equivariant
-        Message Passing Neural Networks for Fast and Accurate Force Fields, NeurIPS 2022,
-        arXiv:2206.07697, eqs. 10 and 11.
+        I. Batatia, D. P. Kovacs, G. N. C. Simm, C. Ortner, G. Csanyi, MACE: Higher Order
+        Equivariant Message Passing Neural Networks for Fast and Accurate Force Fields,
+        NeurIPS 2022, arXiv:2206.07697.
     """
 
     def __init__(
