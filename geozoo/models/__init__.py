@@ -7,6 +7,7 @@ from geozoo.models._two_graph_options import TwoGraphBranches, TwoGraphExtension
 from geozoo.models.agcrn import AGCRN
 from geozoo.models.composition import Composition
 from geozoo.models.conversion.gram_ode_weights import load_gram_ode_weights
+from geozoo.models.conversion.mace_weights import load_mace_weights
 from geozoo.models.conversion.ponita_weights import load_reference_weights
 from geozoo.models.conversion.tabulation import Tabulated, tabulate
 from geozoo.models.dcrnn import DCRNN
@@ -63,6 +64,7 @@ __all__ = [
     "TwoGraphExtensions",
     "VectorAutoregression",
     "load_gram_ode_weights",
+    "load_mace_weights",
     "load_reference_weights",
     "tabulate",
 ]

@@ -136,6 +136,10 @@ class SymmetricContraction(nn.Module):
                 found[degree].append(part.unflatten(1, (-1, 2 * degree + 1)))
         return [torch.cat(parts, 1) for parts in found]
 
+    def polynomials_of(self, degree: int, order: int) -> EquivariantPolynomials:
+        """The polynomials of a degree and an order, in the order of their weights."""
+        return equivariant_polynomials(self.degree_in, degree, order)
+
     def extra_repr(self) -> str:
         """Return the sizes for ``repr``."""
         return (
