@@ -32,6 +32,8 @@ MODELS = {
              "other": PLAIN, "layers": 3},
     "scalars": {"channels": 5, "hidden_degree": 0, "degree": 2, "correlation": 4},
     "tiny": {"channels": 3, "hidden_degree": 1, "degree": 2, "correlation": 3, "widths": [6, 5]},
+    "tiny_later": {"channels": 3, "hidden_degree": 1, "degree": 2, "correlation": 3,
+                   "widths": [6, 5], "first": PLAIN},
 }  # fmt: skip
 DEFAULTS = {"first": RESIDUAL, "other": RESIDUAL, "layers": 2, "widths": [16, 16, 16]}
 SHARED = {"radius": 3.5, "num_basis": 6, "power": 5, "num_neighbors": 7.0, "readout": 7}
