@@ -14,7 +14,7 @@ from geozoo.nn.steerable import equivariant_polynomials
 
 
 def multiplicity(degree: int, target: int, order: int) -> float:
-    """How often a degree occurs in the symmetric powers of degrees 0 to ``degree``, by characters."""
+    """How often a degree occurs in the symmetric powers of the features, by characters."""
     angle = (torch.arange(4000, dtype=torch.float64) + 0.5) * math.pi / 4000
     measure = (1 - angle.cos()) / 4000
 
