@@ -110,7 +110,7 @@ def written_out(model: MACE, pos: Tensor, x: Tensor, vec: Tensor) -> Tensor:
         u = d / RADIUS
         bessel = math.sqrt(2 / RADIUS) * torch.sin(order * math.pi * u) / d
         edges[j, i] = harmonics(arm, 2), bessel * (1 - 21 * u**5 + 35 * u**6 - 15 * u**7)
-    species = [each / ((1 + each @ each) / 2).sqrt() for each in x]
+    species = [each / ((1 + each**2) / 2).sqrt() for each in x]
     embedding = model.embedding.weight[0, :, 0]
     vectors = model.vector_embedding.weight
     h = [torch.cat([(x[i] @ embedding)[None], (vectors @ vec[i]).T]) for i in range(COUNT)]
