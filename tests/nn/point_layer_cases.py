@@ -256,7 +256,7 @@ def atomic_basis() -> Case:
     return Case(
         AtomicStep, inputs, ("pos", "x", "vec", "basis", "window"),
         node_inputs=("pos", "x", "vec"), edge_inputs=("basis", "window"),
-        node_outputs=("h", "vector"), moves={"reflect": True}, compiles=False,
+        node_outputs=("h", "vector"), moves={"reflect": True},
         any_width=("pos", "x", "vec"), any_depth=("pos", "x", "vec", "edge_index"),
         any_size=(("vec", 1),),
     )  # fmt: skip
