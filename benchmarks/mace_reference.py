@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ warnings.filterwarnings("ignore")
 RESIDUAL, PLAIN = "RealAgnosticResidualInteractionBlock", "RealAgnosticInteractionBlock"
 NUMBERS = [1, 6, 8]
 #: Options of each model that differ from `make`'s.
-MODELS = {
+MODELS: dict[str, dict[str, Any]] = {
     "all": {"channels": 8, "hidden_degree": 1, "degree": 3, "correlation": 3},
     "later": {"channels": 6, "hidden_degree": 2, "degree": 3, "correlation": 3, "first": PLAIN},
     "none": {"channels": 4, "hidden_degree": 1, "degree": 2, "correlation": 2, "first": PLAIN,
@@ -35,8 +36,19 @@ MODELS = {
     "tiny_later": {"channels": 3, "hidden_degree": 1, "degree": 2, "correlation": 3,
                    "widths": [6, 5], "first": PLAIN},
 }  # fmt: skip
-DEFAULTS = {"first": RESIDUAL, "other": RESIDUAL, "layers": 2, "widths": [16, 16, 16]}
-SHARED = {"radius": 3.5, "num_basis": 6, "power": 5, "num_neighbors": 7.0, "readout": 7}
+DEFAULTS: dict[str, Any] = {
+    "first": RESIDUAL,
+    "other": RESIDUAL,
+    "layers": 2,
+    "widths": [16, 16, 16],
+}
+SHARED: dict[str, Any] = {
+    "radius": 3.5,
+    "num_basis": 6,
+    "power": 5,
+    "num_neighbors": 7.0,
+    "readout": 7,
+}
 
 
 def make(options: dict, *, scaled: bool) -> torch.nn.Module:
@@ -76,7 +88,7 @@ def structures() -> list:
     return made
 
 
-def outputs(model: torch.nn.Module, atoms: object) -> dict[str, np.ndarray]:
+def outputs(model: torch.nn.Module, atoms: Any) -> dict[str, np.ndarray]:
     """Energy (eV), forces and, for the crystal, stress of a structure."""
     from mace import data
     from mace.tools import AtomicNumberTable, torch_geometric
@@ -95,7 +107,7 @@ def outputs(model: torch.nn.Module, atoms: object) -> dict[str, np.ndarray]:
 def main(path: str, *names: str) -> None:
     """Write weights, structures and outputs of the models."""
     torch.set_default_dtype(torch.float64)
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     given = structures()
     for n, atoms in enumerate(given):
         arrays[f"structure.{n}.positions"] = atoms.positions

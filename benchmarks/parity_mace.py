@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from geozoo.models import MACE, load_mace_weights
+from geozoo.models import MACE, MACEBlocks, load_mace_weights
 from geozoo.tasks._derivatives import energy_derivatives, volumes
 
 _BLOCK = "RealAgnosticResidualInteractionBlock"
@@ -26,17 +26,16 @@ _NUMBERS = torch.tensor([1, 6, 8])
 def model_of(options: dict, weights: dict[str, Tensor]) -> tuple[MACE, Tensor]:
     """A model with the published weights, and the constants of the species."""
     first, other = options["first"] == _BLOCK, options["other"] == _BLOCK
-    residual = "all" if first else "later" if other else "none"
     model = MACE(
         len(_NUMBERS), 1, hidden_channels=options["channels"],
         hidden_degree=options["hidden_degree"], degree=options["degree"],
         correlation=options["correlation"], num_layers=options["layers"],
         num_neighbors=options["num_neighbors"], radius=options["radius"], level="graph",
-        blocks={
-            "num_basis": options["num_basis"], "radial_channels": options["widths"],
-            "power": options["power"], "residual": residual,
-            "readout_channels": options["readout"],
-        },
+        blocks=MACEBlocks(
+            num_basis=options["num_basis"], radial_channels=options["widths"],
+            power=options["power"], residual="all" if first else "later" if other else "none",
+            readout_channels=options["readout"],
+        ),
     ).double()  # fmt: skip
     return model, load_mace_weights(model, weights)
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from geozoo.models._mace_layers import GatedReadout, LinearReadout, MACELayer
 from geozoo.models.mace import MACE
@@ -188,14 +188,13 @@ def _change_of_basis(
     return change.T
 
 
-def _load_readout(
-    readout: LinearReadout | GatedReadout, given: _Given, name: str, scale: float
-) -> None:
+def _load_readout(readout: nn.Module, given: _Given, name: str, scale: float) -> None:
     if isinstance(readout, LinearReadout):
         assert readout.scalar is not None
         own = readout.scalar.weight
         _fill(own, scale * given.take(f"{name}.linear.weight", *own.shape))
         return
+    assert isinstance(readout, GatedReadout)
     first, second = readout.scalar_1, readout.outputs.scalar
     assert first is not None and second is not None
     _fill(first.weight, given.take(f"{name}.linear_1.weight", *first.weight.shape))
