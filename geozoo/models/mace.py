@@ -139,8 +139,8 @@ class MACE(PointNetwork):
         h = self.embedding(pos.new_ones(len(pos), 1, 1), attribute)
         if self.vector_embedding is not None and vec is not None:
             h = torch.cat([h, self.vector_embedding(vec.transpose(1, 2))], 1)
-        # Leaves one-hot species unchanged, and bounds other inputs, which enter in every layer; each
-        # by itself, so that a new input with zero weights changes nothing.
+        # Leaves one-hot species unchanged, and bounds other inputs, which enter in every layer.
+        # Each by itself: a new input with zero weights changes nothing.
         attribute = attribute / (0.5 + 0.5 * attribute.square()).sqrt()
         scalars: list[Tensor] = []
         vectors: list[Tensor] = []
