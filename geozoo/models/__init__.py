@@ -1,11 +1,13 @@
 """Models assembled from the layers of `geozoo.nn`."""
 
+from geozoo.models._mace_options import MACEBlocks
 from geozoo.models._outputs import GeometricOutput
 from geozoo.models._ponita_choices import PonitaBlocks, PonitaKernel, PonitaOrientations
 from geozoo.models._two_graph_options import TwoGraphBranches, TwoGraphExtensions
 from geozoo.models.agcrn import AGCRN
 from geozoo.models.composition import Composition
 from geozoo.models.conversion.gram_ode_weights import load_gram_ode_weights
+from geozoo.models.conversion.mace_weights import load_mace_weights
 from geozoo.models.conversion.ponita_weights import load_reference_weights
 from geozoo.models.conversion.tabulation import Tabulated, tabulate
 from geozoo.models.dcrnn import DCRNN
@@ -14,6 +16,7 @@ from geozoo.models.gram_ode import GramODE, GramODEAttention
 from geozoo.models.graph_wavenet import GraphWaveNet
 from geozoo.models.historical_average import HistoricalAverage
 from geozoo.models.last_value import LastValue
+from geozoo.models.mace import MACE
 from geozoo.models.nequip import NequIP
 from geozoo.models.painn import PaiNN
 from geozoo.models.per_sensor_linear import PerSensorLinear
@@ -39,6 +42,8 @@ __all__ = [
     "GraphWaveNet",
     "HistoricalAverage",
     "LastValue",
+    "MACE",
+    "MACEBlocks",
     "NequIP",
     "PaiNN",
     "PerSensorLinear",
@@ -59,6 +64,7 @@ __all__ = [
     "TwoGraphExtensions",
     "VectorAutoregression",
     "load_gram_ode_weights",
+    "load_mace_weights",
     "load_reference_weights",
     "tabulate",
 ]

@@ -45,11 +45,18 @@ from geozoo.nn.representation import (
     FrameRepresentation,
     PositionRepresentation,
 )
-from geozoo.nn.steerable import SteerableLinear, TensorProductConv
+from geozoo.nn.steerable import (
+    AtomicBasis,
+    DegreewiseLinear,
+    SteerableLinear,
+    SymmetricContraction,
+    TensorProductConv,
+)
 from geozoo.nn.temporal import GatedTemporalConv, TemporalAttention, TemporalConv
 
 __all__ = [
     "AdaptiveGraphConv",
+    "AtomicBasis",
     "BesselBasis",
     "BundleConv",
     "BundleRepresentation",
@@ -57,6 +64,7 @@ __all__ = [
     "ContinuousFilterConv",
     "ConvNeXtBlock",
     "CosineWindow",
+    "DegreewiseLinear",
     "DiffusionConv",
     "EGNNConv",
     "EdgeLiftedRepresentation",
@@ -87,6 +95,7 @@ __all__ = [
     "SpatialMask",
     "SpatioTemporalBlock",
     "SteerableLinear",
+    "SymmetricContraction",
     "TemporalAttention",
     "TemporalConv",
     "TensorConv",

@@ -47,6 +47,10 @@ PAIRS: dict[str, tuple[str, ...]] = {
         "model=nequip", "model.hidden_channels=4", "model.degree=1", "model.num_layers=2",
         *_MOLECULES,
     ),
+    "mace-potential": (
+        "model=mace", "model.hidden_channels=4", "model.degree=1", "model.correlation=2",
+        *_MOLECULES,
+    ),
     "segnn-potential": (
         "model=segnn", "model.hidden_channels=4", "model.num_layers=2", *_MOLECULES,
     ),

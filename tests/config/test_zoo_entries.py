@@ -143,7 +143,7 @@ def test_quick_is_quick_for_pairs_without_a_quick_recipe() -> None:
     assert composed("dataset=extxyz", "trainer=quick").trainer.max_epochs == 20
 
 
-@pytest.mark.parametrize("model", ["nequip", "painn", "ponita", "tensornet"])
+@pytest.mark.parametrize("model", ["mace", "nequip", "painn", "ponita", "tensornet"])
 def test_a_recipe_of_a_group_serves_its_datasets(model: str) -> None:
     paths = {recipe.variant: recipe.path for recipe in recipes() if recipe.model == model}
     for dataset in ("copper_emt", "silicon_sevennet", "salt_sevennet"):

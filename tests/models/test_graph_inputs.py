@@ -55,7 +55,7 @@ def test_energy_and_forces_depend_on_the_graph_inputs(name: str) -> None:
         assert forces[5:].max() < 1e-9
 
 
-@pytest.mark.parametrize("name", ["painn", "ponita", "schnet", "tensornet"])
+@pytest.mark.parametrize("name", ["mace", "painn", "ponita", "schnet", "tensornet"])
 def test_fine_tuning_adds_inputs_to_a_model_without_any(name: str) -> None:
     sizes = {"in_vectors": 0, "out_channels": 1, "out_vectors": 0}
     plain = replace(SPEC, in_channels=3, graph_inputs=())

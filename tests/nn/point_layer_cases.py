@@ -205,6 +205,63 @@ def steerable(gated: bool) -> Case:
     )  # fmt: skip
 
 
+class DegreesStep(nn.Module):
+    """A layer on features up to degree 1, as a map of vectors to vectors."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x, vec, attribute):
+        out = self.layer(of_degrees(x, vec), attribute)
+        return Moved(out[:, 0], out[:, 1:].transpose(1, 2))
+
+
+class AtomicStep(nn.Module):
+    """The atomic basis as a map of positions, scalars and vectors to scalars and vectors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = layers.AtomicBasis(2, 1, 1, basis_channels=3, radial_channels=(4,))
+
+    def forward(self, pos, x, vec, basis, window, edge_index):
+        arm = pos[edge_index[0]] - pos[edge_index[1]]
+        out = self.layer(of_degrees(x, vec), harmonics(arm)[:, :4], basis, window, edge_index)
+        return Moved(out[:, 0], out[:, 1:].transpose(1, 2))
+
+
+def of_degrees(x: torch.Tensor, vec: torch.Tensor) -> torch.Tensor:
+    """Scalars ``[N, C]`` and vectors ``[N, C, 3]`` as features ``[N, 4, C]``."""
+    return torch.cat([x.unsqueeze(1), vec.transpose(1, 2)], 1)
+
+
+def degrees(make: Callable[[], nn.Module]) -> Case:
+    inputs = {
+        "x": random(5, 2), "vec": random(5, 2, 3, seed=1), "attribute": random(5, 3, seed=2),
+    }  # fmt: skip
+    return Case(
+        lambda: DegreesStep(make()), inputs, ("x", "vec", "attribute"),
+        node_inputs=("x", "vec", "attribute"), node_outputs=("h", "vector"),
+        moves={"reflect": True}, any_width=("x", "vec"), any_depth=("x", "vec"),
+        any_size=(("x", 0), ("vec", 0), ("vec", 1)),
+    )  # fmt: skip
+
+
+def atomic_basis() -> Case:
+    inputs = {
+        "pos": random(5, 3), "x": random(5, 2, seed=1), "vec": random(5, 2, 3, seed=2),
+        "basis": random(COUNT, 3, seed=3), "window": random(COUNT, seed=4).sigmoid(),
+        "edge_index": PLAIN,
+    }  # fmt: skip
+    return Case(
+        AtomicStep, inputs, ("pos", "x", "vec", "basis", "window"),
+        node_inputs=("pos", "x", "vec"), edge_inputs=("basis", "window"),
+        node_outputs=("h", "vector"), moves={"reflect": True},
+        any_width=("pos", "x", "vec"), any_depth=("pos", "x", "vec", "edge_index"),
+        any_size=(("vec", 1),),
+    )  # fmt: skip
+
+
 def distances() -> torch.Tensor:
     return random(5).abs() + 0.1
 
@@ -232,6 +289,15 @@ POINT_CASES = {
     "ContinuousFilterConv": {"step": continuous_filter},
     "TensorProductConv": {"step": tensor_product},
     "SteerableLinear": {"gated": lambda: steerable(True), "plain": lambda: steerable(False)},
+    "AtomicBasis": {"step": atomic_basis},
+    "DegreewiseLinear": {
+        "attributes": lambda: degrees(lambda: layers.DegreewiseLinear(2, 4, 1, attributes=3)),
+    },
+    "SymmetricContraction": {
+        "cubic": lambda: degrees(
+            lambda: layers.SymmetricContraction(2, 1, 1, correlation=3, attributes=3)
+        ),
+    },
     "GaussianBasis": {
         "four": lambda: of_distance(lambda: layers.GaussianBasis(4, 3.0))
     },

@@ -1,6 +1,8 @@
 """Layers on steerable features, using e3nn's tensor products; e3nn is imported on first use."""
 
 from geozoo.nn.edges import as_edge_rows
+from geozoo.nn.steerable.atomic_basis import AtomicBasis
+from geozoo.nn.steerable.degreewise import DegreewiseLinear
 from geozoo.nn.steerable.irreps import (
     every_irrep,
     load_o3,
@@ -9,12 +11,19 @@ from geozoo.nn.steerable.irreps import (
     reachable,
 )
 from geozoo.nn.steerable.steerable_linear import SteerableLinear
+from geozoo.nn.steerable.symmetric_basis import EquivariantPolynomials, equivariant_polynomials
+from geozoo.nn.steerable.symmetric_contraction import SymmetricContraction
 from geozoo.nn.steerable.tensor_product_conv import TensorProductConv
 
 __all__ = [
+    "AtomicBasis",
+    "DegreewiseLinear",
+    "EquivariantPolynomials",
     "SteerableLinear",
+    "SymmetricContraction",
     "TensorProductConv",
     "as_edge_rows",
+    "equivariant_polynomials",
     "every_irrep",
     "load_o3",
     "make_gate",
