@@ -1,5 +1,6 @@
 """Models assembled from the layers of `geozoo.nn`."""
 
+from geozoo.models._nequip_options import NequIPOptions
 from geozoo.models._outputs import GeometricOutput
 from geozoo.models._ponita_choices import PonitaBlocks, PonitaKernel, PonitaOrientations
 from geozoo.models._two_graph_options import TwoGraphBranches, TwoGraphExtensions
@@ -40,6 +41,7 @@ __all__ = [
     "HistoricalAverage",
     "LastValue",
     "NequIP",
+    "NequIPOptions",
     "PaiNN",
     "PerSensorLinear",
     "Ponita",

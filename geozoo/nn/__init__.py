@@ -36,6 +36,7 @@ from geozoo.nn.embedding import (
     KernelBasis,
     PolynomialFeatures,
     PolynomialWindow,
+    XplorWindow,
 )
 from geozoo.nn.graph import AdaptiveGraphConv, ChebyshevConv, DiffusionConv
 from geozoo.nn.readout import lift_to_orientations, project_from_orientations
@@ -94,6 +95,7 @@ __all__ = [
     "TensorProductConv",
     "lift_to_orientations",
     "project_from_orientations",
+    "XplorWindow",
 ]
 
 

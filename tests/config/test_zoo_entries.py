@@ -186,7 +186,9 @@ def test_default_recipes_are_the_published_settings(dataset: str, key: str, valu
     assert {name: OmegaConf.select(cfg, name) for name in shared} == shared
 
 
-@pytest.mark.parametrize("entry", ["models/ponita", "models/gram_ode", "models/stgode"])
+@pytest.mark.parametrize(
+    "entry", ["models/ponita", "models/gram_ode", "models/stgode", "models/nequip"]
+)
 def test_the_config_of_a_model_lists_every_argument_and_its_default(entry: str) -> None:
     node = yaml.safe_load((zoo_folder() / entry / "config.yaml").read_text())
     kind = pkgutil.resolve_name(node.pop("_target_"))

@@ -236,12 +236,16 @@ POINT_CASES = {
         "four": lambda: of_distance(lambda: layers.GaussianBasis(4, 3.0))
     },
     "BesselBasis": {
-        "four": lambda: of_distance(lambda: layers.BesselBasis(4, 3.0))
+        "four": lambda: of_distance(lambda: layers.BesselBasis(4, 3.0)),
+        "trained": lambda: of_distance(lambda: layers.BesselBasis(4, 3.0, trainable=True)),
     },
     "ExponentialBasis": {
         "four": lambda: of_distance(lambda: layers.ExponentialBasis(4, 3.0))
     },
     "CosineWindow": {
         "three": lambda: of_distance(lambda: layers.CosineWindow(3.0))
+    },
+    "XplorWindow": {
+        "three": lambda: of_distance(lambda: layers.XplorWindow(3.0, 0.5))
     },
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from jaxtyping import Float
@@ -20,6 +21,9 @@ from geozoo.nn.steerable.edge_rows import as_edge_rows
 from geozoo.nn.steerable.irreps import load_o3
 from geozoo.ops.steerable import EdgeRows, steerable_sum
 
+#: Inverse root mean square of SiLU of a standard normal number.
+_SILU_GAIN = 1.679
+
 
 class TensorProductConv(nn.Module):
     r"""Tensor products of neighbour features with spherical harmonics of the edge vectors.
@@ -35,8 +39,12 @@ class TensorProductConv(nn.Module):
         irreps_out: irreps of the output.
         degree: maximum degree of the spherical harmonics.
         basis_channels: number K of radial basis functions.
-        radial_channels: width of the two hidden layers of R.
+        radial_channels: width of the hidden layers of R.
         num_neighbors: average number n of neighbours, for normalisation.
+        parity: whether harmonics of odd degree are odd. If not, and the features are even as well,
+            the layer is equivariant under rotations only.
+        radial_layers: number of hidden layers of R.
+        radial_bias: whether the hidden layers of R have biases.
 
     Raises:
         ImportError: If e3nn is not installed.
@@ -55,23 +63,28 @@ class TensorProductConv(nn.Module):
         basis_channels: int,
         radial_channels: int = 64,
         num_neighbors: float = 1.0,
+        parity: bool = True,
+        radial_layers: int = 2,
+        radial_bias: bool = True,
     ) -> None:
         super().__init__()
         check_not_negative(degree=degree)
-        check_positive(basis_channels=basis_channels, radial_channels=radial_channels)
+        check_positive(
+            basis_channels=basis_channels, radial_channels=radial_channels,
+            radial_layers=radial_layers,
+        )  # fmt: skip
         if not num_neighbors > 0:
             raise ValueError(f"num_neighbors must be positive, got {num_neighbors!r}")
         o3 = load_o3()
         before, after = o3.Irreps(irreps_in), o3.Irreps(irreps_out)
-        self.harmonics = o3.Irreps.spherical_harmonics(degree)
+        self.harmonics = o3.Irreps.spherical_harmonics(degree, p=-1 if parity else 1)
         product = depthwise_product(before, self.harmonics, after)
         self.scale = num_neighbors**-0.5
         self.basis_channels = basis_channels
         self.linear_1 = o3.Linear(before, before)
-        self.radial = nn.Sequential(
-            nn.Linear(basis_channels, radial_channels), nn.SiLU(),
-            nn.Linear(radial_channels, radial_channels), nn.SiLU(),
-            nn.Linear(radial_channels, product.weight_numel, bias=False),
+        self.radial = _radial_network(
+            [basis_channels, *[radial_channels] * radial_layers], product.weight_numel,
+            bias=radial_bias,
         )  # fmt: skip
         self.linear_2 = o3.Linear(product.irreps_out.simplify(), after)
         self.paths = paths_of(product)
@@ -82,7 +95,7 @@ class TensorProductConv(nn.Module):
         x: Float[Tensor, "N in"],
         harmonics: Float[Tensor, "E S"],
         basis: Float[Tensor, "E K"],
-        window: Float[Tensor, " E"],
+        window: Float[Tensor, " E"] | None,
         edge_index: GivenEdges | EdgeRows,
     ) -> Float[Tensor, "N out"]:
         """Return the convolved features.
@@ -91,7 +104,8 @@ class TensorProductConv(nn.Module):
             x: features, irreps concatenated.
             harmonics: spherical harmonics of each edge up to ``degree``.
             basis: radial basis values of each edge.
-            window: cutoff function of each edge, 0 at the cutoff.
+            window: cutoff function of each edge, 0 at the cutoff; None: ``basis`` contains it, for
+                radial networks without biases.
             edge_index: senders and receivers, or edges of `geozoo.nn.edges`; or rows from
                 `as_edge_rows`, where both directions of a pair share harmonics, basis and window.
 
@@ -100,10 +114,14 @@ class TensorProductConv(nn.Module):
         """
         check_shape("x", x, "N in", None, self.linear_1.irreps_in.dim)
         rows = as_edge_rows(edge_index, x.shape[0])
-        check_edges(rows.num_rows, basis, self.basis_channels, window)
+        if window is None:
+            check_shape("basis", basis, "E K", rows.num_rows, self.basis_channels)
+        else:
+            check_edges(rows.num_rows, basis, self.basis_channels, window)
         check_shape("harmonics", harmonics, "E S", rows.num_rows, self.harmonics.dim)
         # The last layer is linear, so its narrow input can be multiplied instead of its output.
-        weight = self.radial[-1](self.radial[:-1](basis) * window.unsqueeze(-1))
+        hidden = self.radial[:-1](basis)
+        weight = self.radial[-1](hidden if window is None else hidden * window.unsqueeze(-1))
         features = to_channels_last(x, self.linear_1.irreps_in)
         features = linear_channels_last(features, self.linear_1)
         total = steerable_sum(features, harmonics, weight, rows, self.paths)
@@ -115,3 +133,17 @@ def _drop_constants(_: nn.Module, state: dict[str, Any], prefix: str, *__: Any) 
     """Ignore the constants of e3nn's product in older states."""
     for key in [key for key in state if key.startswith(f"{prefix}product.")]:
         del state[key]
+
+
+def _radial_network(widths: list[int], last: int, *, bias: bool) -> nn.Sequential:
+    """Perceptron whose last layer is linear without bias."""
+    parts: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        parts += [nn.Linear(before, after, bias=bias), nn.SiLU()]
+    parts.append(nn.Linear(widths[-1], last, bias=False))
+    if not bias:  # weights that keep the mean square: small inputs would vanish otherwise
+        linear = [part for part in parts if isinstance(part, nn.Linear)]
+        for number, part in enumerate(linear):
+            limit = (_SILU_GAIN if number else 1.0) * (3.0 / part.in_features) ** 0.5
+            nn.init.uniform_(part.weight, -limit, limit)
+    return nn.Sequential(*parts)
