@@ -16,8 +16,8 @@ from geozoo.config import zoo_folder
 from geozoo.options import former_names
 from geozoo.tasks._derivatives import energy_and_force
 
-POTENTIALS = ("ponita", "egnn", "schnet", "painn", "segnn", "nequip", "tensornet")
-MOVERS = ("ponita", "egnn", "painn", "segnn", "nequip", "tensornet")
+POTENTIALS = ("ponita", "egnn", "schnet", "painn", "segnn", "nequip", "allegro", "tensornet")
+MOVERS = ("ponita", "egnn", "painn", "segnn", "nequip", "allegro", "tensornet")
 FORECASTERS = (
     "gram_ode", "stgode", "stid", "stgcn", "dcrnn", "graph_wavenet", "agcrn", "staeformer",
 )  # fmt: skip
@@ -66,7 +66,7 @@ def mover(name: str, device: torch.device) -> Built:
     """Positions of 100 systems of 5 bodies."""
     data = {"in_channels": 1, "in_vectors": 1, "out_channels": 0, "out_vectors": 1, "dim": 3}
     options = {"num_orientations": 16, "lattice": None}
-    if name in ("painn", "nequip", "tensornet"):  # all pairs of the five
+    if name in ("painn", "nequip", "allegro", "tensornet"):  # all pairs of the five
         options |= {"radius": 20.0, "num_neighbors": 4.0}
     model = model_of(name, **data, **options, level="node").to(device)
     graphs = size(100, 2)

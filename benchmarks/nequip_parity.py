@@ -12,14 +12,18 @@ Printed are the largest deviations of energies, forces and virials, relative to 
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any
 
 import torch
 from ase import Atoms
 from ase.build import bulk, molecule
+from e3nn import o3
 from torch import Tensor
 
-from geozoo.models import NequIP
+from geozoo.models import Allegro, NequIP
+from geozoo.nn import PairProduct
 from geozoo.tasks._derivatives import energy_derivatives
 
 TYPES = ("H", "C", "O", "Si")
@@ -48,6 +52,31 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"embedding_channels": None},
     ),
 }
+
+
+EMBED = {"_target_": "allegro.nn.TwoBodyBesselScalarEmbed", "num_bessels": 5}
+SMALL_ALLEGRO: dict[str, Any] = {
+    **{key: SMALL[key] for key in ("seed", "model_dtype", "r_max", "type_names", "l_max",
+       "avg_num_neighbors", "per_type_energy_scales", "per_type_energy_shifts")},
+    "radial_chemical_embed": EMBED, "num_layers": 2, "parity": True,
+    "num_scalar_features": 16, "num_tensor_features": 4,
+    "scalar_embed_mlp_hidden_layers_depth": 1, "scalar_embed_mlp_hidden_layers_width": 24,
+    "allegro_mlp_hidden_layers_depth": 1, "allegro_mlp_hidden_layers_width": 20,
+    "readout_mlp_hidden_layers_depth": 1, "readout_mlp_hidden_layers_width": 10,
+}  # fmt: skip
+ALLEGRO_VARIANTS: dict[str, dict[str, Any]] = {
+    "num_layers=2": {},
+    "num_layers=1, l_max=1": {"num_layers": 1, "l_max": 1},
+    "num_layers=3": {"num_layers": 3},
+    "num_layers=3, parity=False": {"num_layers": 3, "parity": False},
+    "tp_path_channel_coupling=False, other depths": {
+        "tp_path_channel_coupling": False, "scalar_embed_mlp_hidden_layers_depth": 2,
+        "allegro_mlp_hidden_layers_depth": 0, "readout_mlp_hidden_layers_depth": 0,
+    },
+    "bessel_trainable=True, polynomial_cutoff_p=9": {
+        "radial_chemical_embed": {**EMBED, "bessel_trainable": True, "polynomial_cutoff_p": 9}
+    },
+}  # fmt: skip
 
 
 def structures() -> dict[str, Atoms]:
@@ -142,6 +171,11 @@ def copy_nequip(other: Any, model: NequIP) -> None:
             factor = alpha if at else alpha * (2 / RADIUS) ** 0.5
             weight = state[f"{there}.edge_mlp.mlp.{at}.weight"]
             new[f"{here}.radial.{at}.weight"] = factor * weight.T
+    load(model, new)
+
+
+def load(model: torch.nn.Module, new: dict[str, Tensor]) -> None:
+    """Load weights; all trained ones must be given."""
     missing, unexpected = model.load_state_dict(new, strict=False)
     trained = {name for name, _ in model.named_parameters()}
     lacking = [name for name in missing if name in trained and model.get_parameter(name).numel()]
@@ -161,12 +195,134 @@ def compare_nequip() -> None:
         print(f"NequIP, {name}: {deviations(other, model)}")
 
 
+def matching_allegro(theirs: dict[str, Any]) -> Allegro:
+    """Our network with the options that make it that of nequip-allegro."""
+    return Allegro(
+        len(TYPES), 1, degree=theirs["l_max"], num_layers=theirs["num_layers"],
+        hidden_channels=theirs["num_scalar_features"],
+        tensor_channels=theirs["num_tensor_features"],
+        num_basis=theirs["radial_chemical_embed"]["num_bessels"],
+        num_neighbors=theirs["avg_num_neighbors"], radius=RADIUS,
+        options={
+            "two_body": "product", "latent": "dense", "mixing": "channelwise",
+            "two_body_layers": theirs["scalar_embed_mlp_hidden_layers_depth"],
+            "two_body_channels": theirs["scalar_embed_mlp_hidden_layers_width"],
+            "latent_layers": theirs["allegro_mlp_hidden_layers_depth"],
+            "latent_channels": theirs["allegro_mlp_hidden_layers_width"],
+            "readout_layers": theirs["readout_mlp_hidden_layers_depth"],
+            "readout_channels": theirs["readout_mlp_hidden_layers_width"],
+            "parity": theirs["parity"], "element_scaling": True,
+            "trainable_basis": theirs["radial_chemical_embed"].get("bessel_trainable", False),
+            "window_power": theirs["radial_chemical_embed"].get("polynomial_cutoff_p", 6),
+        },
+    ).double()  # fmt: skip
+
+
+def copy_allegro(other: Any, model: Allegro) -> None:
+    """Copy the weights of nequip-allegro's network, in another order and with other factors."""
+    state = {name.removeprefix("model.func."): value for name, value in other.state_dict().items()}
+    named, width, channels = (
+        dict(other.named_modules()),
+        model.hidden_channels,
+        model.tensor_channels,
+    )
+    new: dict[str, Tensor] = {}
+
+    def take(here: str, there: str, scalars: int | None = None) -> None:
+        """Copy a perceptron; of the last layer, outputs after the scalars are tensor weights."""
+        at = 0
+        while f"{there}.mlp.{at}.weight" in state:
+            alpha = named[f"model.func.{there}.mlp.{at}"].alpha
+            new[f"{here}.{at}.weight"] = alpha * state[f"{there}.mlp.{at}.weight"].T
+            at += 2
+        if scalars is not None:
+            kept, weights = new[f"{here}.{at - 2}.weight"].tensor_split([scalars])
+            # Theirs are ordered by channel, ours by degree.
+            weights = weights.unflatten(0, (channels, -1)).transpose(0, 1).flatten(0, 1)
+            new[f"{here}.{at - 2}.weight"] = torch.cat([kept, weights])
+
+    embed = "radial_chemical_embed"
+    new["nodes.receiver.weight"] = state[f"{embed}.type_embed.center_embed.weight"].T
+    new["nodes.sender.weight"] = state[f"{embed}.type_embed.neighbor_embed.weight"].T
+    take("nodes.basis", f"{embed}.type_embed.basis_linear")
+    # Their Bessel functions have the factor r / pi, ours sqrt(2 / r).
+    new["nodes.basis.0.weight"] *= RADIUS / math.pi * (RADIUS / 2) ** 0.5
+    if model.options.trainable_basis:
+        new["basis.order"] = state[f"{embed}.bessel_encode.bessel_weights"].flatten()
+    take("two_body", "scalar_embed_mlp.mlp_module")
+    take("start", "tensor_embed.env_embed_linear", 0)
+    take("environments.0", "allegro.first_layer_env_embed_projection", width)
+    for step in range(len(model.products)):
+        take(f"latents.{step}", f"allegro.latents.{step}", width)
+        for output, weight in enumerate(
+            product_weights(named[f"model.func.allegro.tps.{step}"], model.products[step])
+        ):
+            new[f"products.{step}.weights.{output}"] = weight
+    take("readout", "edge_readout.mlp_module")
+    last = max(name for name in new if name.startswith("readout."))
+    new[last] = new[last] * 0.5**0.5  # they divide sums of energies by the root of 2 n
+    new["scaling.scale"] = state["per_type_energy_scale_shift.scales"] - 1
+    new["scaling.shift"] = state["per_type_energy_scale_shift.shifts"]
+    load(model, new)
+
+
+def product_weights(theirs: Any, product: PairProduct) -> list[Tensor]:
+    """Weights of the paths to each output; their paths are found by their coupling coefficients."""
+    before, around, after = (
+        o3.Irreps(each) for each in re.findall(r"(?:\d+x\d+[eo]\+?)+", str(theirs))[:3]
+    )
+    table = (
+        theirs.w3j if theirs.w3j.dim() == 4 else by_components(theirs.w3j, before, around, after)
+    )
+    weights = theirs.weights if theirs.weights.dim() == 2 else theirs.weights.expand(1, -1)
+    weights = weights.expand(product.channels, -1)
+    found: list[list[Tensor]] = [[] for _ in product.kinds_out]
+    for i, j, o in product.triples:
+        places = [
+            irreps.slices()[[str(kind) for _, kind in irreps].index(kind)]
+            for irreps, kind in (
+                (before, product.kinds_in[i]), (around, str(around[j].ir)),
+                (after, product.kinds_out[o]),
+            )
+        ]  # fmt: skip
+        blocks = table[:, places[0], places[1], places[2]]
+        (path,) = blocks.flatten(1).any(1).nonzero()[0]
+        ours = o3.wigner_3j(*(irreps.dim // 2 for irreps in (
+            before[before.slices().index(places[0])].ir, around[j].ir,
+            after[after.slices().index(places[2])].ir)), dtype=torch.float64)  # fmt: skip
+        ours = ours * ours.shape[2] ** 0.5
+        factor = (blocks[path] * ours).sum() / ours.square().sum()
+        torch.testing.assert_close(blocks[path], factor * ours)
+        found[o].append(weights[:, path] * factor)
+    return [torch.stack(each) for each in found]
+
+
+def by_components(table: Tensor, before: Any, around: Any, after: Any) -> Tensor:
+    """Coefficients to a scalar, stored for equal components only, for all components."""
+    full = table.new_zeros(len(table), before.dim, around.dim, after.dim)
+    full[:, range(before.dim), range(around.dim)] = table
+    return full
+
+
+def compare_allegro() -> None:
+    """Print the deviations of every variant of Allegro."""
+    from allegro.model import AllegroModel
+
+    for name, changes in ALLEGRO_VARIANTS.items():
+        theirs = {**SMALL_ALLEGRO, **changes}
+        other = AllegroModel(**theirs)
+        model = matching_allegro(theirs)
+        copy_allegro(other, model)
+        print(f"Allegro, {name}: {deviations(other, model)}")
+
+
 def main() -> None:
     """Compare all networks."""
     from nequip.utils.global_state import set_global_state
 
     set_global_state()
     compare_nequip()
+    compare_allegro()
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from geozoo.checks import check_positive
+from geozoo.models._element_scaling import ElementScaling
 from geozoo.models._nequip_options import NequIPOptions
 from geozoo.models._point_network import PointNetwork
 from geozoo.models._steerable import (
@@ -108,7 +109,7 @@ class NequIP(PointNetwork):
         self.window = options.make_window(radius)
         if options.denominator is not None:
             num_neighbors = options.denominator**2
-        radial = {
+        radial: dict[str, Any] = {
             "degree": degree, "basis_channels": num_basis, "radial_channels": radial_channels,
             "radial_layers": options.radial_layers, "radial_bias": options.radial_bias,
             "num_neighbors": num_neighbors, "parity": options.parity,
@@ -135,12 +136,9 @@ class NequIP(PointNetwork):
             self.gates.append(gate)
             current = gate.irreps_out
         self.readout = o3.Linear(current, outputs)
-        self.scaling: nn.ParameterDict | None = None
-        if options.element_scaling:
-            sizes = max(in_channels, 1), out_channels
-            self.scaling = nn.ParameterDict(
-                {name: nn.Parameter(torch.zeros(*sizes)) for name in ("scale", "shift")}
-            )
+        self.scaling = (
+            ElementScaling(max(in_channels, 1), out_channels) if options.element_scaling else None
+        )
 
     def _ends(self, hidden: o3.Irreps, outputs: o3.Irreps) -> tuple[o3.Irreps, o3.Irreps]:
         """Return the irreps of the embedding and of the last layer."""
@@ -197,5 +195,5 @@ class NequIP(PointNetwork):
             h = gate(met + self._connected(connection, h, attribute))
         scalar, vector = split_outputs(self.readout(h), self.out_channels, self.out_vectors)
         if scalar is not None and self.scaling is not None:
-            scalar = scalar * (1 + given @ self.scaling["scale"]) + given @ self.scaling["shift"]
+            scalar = self.scaling(scalar, given)
         return scalar, vector

@@ -46,7 +46,7 @@ from geozoo.nn.representation import (
     FrameRepresentation,
     PositionRepresentation,
 )
-from geozoo.nn.steerable import SteerableLinear, TensorProductConv
+from geozoo.nn.steerable import PairProduct, SteerableLinear, TensorProductConv
 from geozoo.nn.temporal import GatedTemporalConv, TemporalAttention, TemporalConv
 
 __all__ = [
@@ -78,6 +78,7 @@ __all__ = [
     "ODEAblation",
     "ODEEquations",
     "PaiNNConv",
+    "PairProduct",
     "PartwiseLinear",
     "PointConv",
     "PolynomialFeatures",

@@ -43,7 +43,7 @@ def test_atoms_without_neighbours_have_no_energy_without_a_first_self_connection
     assert abs(float(energy(made(), alone))) > 1e-3
     shifted = made(first_self_connection=False, element_scaling=True)
     with torch.no_grad():
-        shifted.scaling["shift"][0] = 3.0
+        shifted.scaling.shift[0] = 3.0
     assert float(energy(shifted, alone)) == 3.0
 
 

@@ -196,7 +196,7 @@ def textbook_nequip(model: NequIP, pos: Tensor, x: Tensor, vec: Tensor) -> Tenso
     out = [linear(model.readout, each) for each in h]
     if options.element_scaling:
         count = model.out_channels
-        scale, shift = model.scaling["scale"], model.scaling["shift"]
+        scale, shift = model.scaling.scale, model.scaling.shift
         out = [
             torch.cat([y[:count] * (1 + scale.T @ x[i]) + shift.T @ x[i], y[count:]])
             for i, y in enumerate(out)

@@ -8,10 +8,13 @@ from geozoo.nn.steerable.irreps import (
     natural_irreps,
     reachable,
 )
+from geozoo.nn.steerable.pair_product import PairProduct, weighted_harmonics
+from geozoo.nn.steerable.perceptron import perceptron
 from geozoo.nn.steerable.steerable_linear import SteerableLinear
 from geozoo.nn.steerable.tensor_product_conv import TensorProductConv
 
 __all__ = [
+    "PairProduct",
     "SteerableLinear",
     "TensorProductConv",
     "as_edge_rows",
@@ -19,5 +22,7 @@ __all__ = [
     "load_o3",
     "make_gate",
     "natural_irreps",
+    "perceptron",
     "reachable",
+    "weighted_harmonics",
 ]

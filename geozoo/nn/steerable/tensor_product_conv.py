@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 from jaxtyping import Float
@@ -19,10 +18,8 @@ from geozoo.nn.steerable.channels_last import (
 from geozoo.nn.steerable.depthwise_product import depthwise_product
 from geozoo.nn.steerable.edge_rows import as_edge_rows
 from geozoo.nn.steerable.irreps import load_o3
+from geozoo.nn.steerable.perceptron import perceptron
 from geozoo.ops.steerable import EdgeRows, steerable_sum
-
-#: Inverse root mean square of SiLU of a standard normal number.
-_SILU_GAIN = 1.679
 
 
 class TensorProductConv(nn.Module):
@@ -82,10 +79,8 @@ class TensorProductConv(nn.Module):
         self.scale = num_neighbors**-0.5
         self.basis_channels = basis_channels
         self.linear_1 = o3.Linear(before, before)
-        self.radial = _radial_network(
-            [basis_channels, *[radial_channels] * radial_layers], product.weight_numel,
-            bias=radial_bias,
-        )  # fmt: skip
+        hidden = [radial_channels] * radial_layers
+        self.radial = perceptron([basis_channels, *hidden, product.weight_numel], bias=radial_bias)
         self.linear_2 = o3.Linear(product.irreps_out.simplify(), after)
         self.paths = paths_of(product)
         self.register_load_state_dict_pre_hook(_drop_constants)
@@ -133,17 +128,3 @@ def _drop_constants(_: nn.Module, state: dict[str, Any], prefix: str, *__: Any) 
     """Ignore the constants of e3nn's product in older states."""
     for key in [key for key in state if key.startswith(f"{prefix}product.")]:
         del state[key]
-
-
-def _radial_network(widths: list[int], last: int, *, bias: bool) -> nn.Sequential:
-    """Perceptron whose last layer is linear without bias."""
-    parts: list[nn.Module] = []
-    for before, after in pairwise(widths):
-        parts += [nn.Linear(before, after, bias=bias), nn.SiLU()]
-    parts.append(nn.Linear(widths[-1], last, bias=False))
-    if not bias:  # weights that keep the mean square: small inputs would vanish otherwise
-        linear = [part for part in parts if isinstance(part, nn.Linear)]
-        for number, part in enumerate(linear):
-            limit = (_SILU_GAIN if number else 1.0) * (3.0 / part.in_features) ** 0.5
-            nn.init.uniform_(part.weight, -limit, limit)
-    return nn.Sequential(*parts)
