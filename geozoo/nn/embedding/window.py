@@ -113,7 +113,7 @@ class XplorWindow(nn.Module):
         B. R. Brooks et al., CHARMM, J. Comput. Chem. 4, 187 (1983), switching function.
 
     >>> XplorWindow(2.0, 1.0)(torch.tensor([1.0, 1.5, 2.0]))
-    tensor([1.0000, 0.6239, 0.0000])
+    tensor([1.0000, 0.6238, 0.0000])
     """
 
     def __init__(self, radius: float, start: float) -> None:

@@ -58,7 +58,7 @@ class PairProduct(nn.Module):
 
     Reference:
         A. Musaelian et al., Learning local equivariant representations for large-scale atomistic
-        dynamics, Nat. Commun. 14, 579 (2023), arXiv:2204.05249, eqs. 9 to 12.
+        dynamics, Nat. Commun. 14, 579 (2023), arXiv:2204.05249.
     """
 
     def __init__(
