@@ -13,7 +13,6 @@ from geozoo.nn.steerable import every_irrep, load_o3
 
 SelfConnection = Literal["inputs", "embedding", "linear"]
 Gates = Literal["sigmoid", "silu"]
-Window = Literal["polynomial", "xplor"]
 WindowPlace = Literal["weights", "basis"]
 
 
@@ -38,9 +37,9 @@ class NequIPOptions:
         radial_layers: hidden layers of the radial networks.
         radial_bias: whether their layers have biases.
         trainable_basis: whether the frequencies of the Bessel functions are trained.
-        window: cutoff function, ``"polynomial"`` or ``"xplor"`` (`geozoo.nn.XplorWindow`).
-        window_power: exponent of the polynomial.
-        window_start: distance from which ``"xplor"`` decreases, below ``radius``.
+        window_power: exponent of the polynomial cutoff function.
+        window_start: if set, the cutoff function is that of XPLOR instead, which decreases from
+            this distance on, below ``radius`` (`geozoo.nn.XplorWindow`).
         window_place: whether the cutoff function multiplies the ``"weights"`` of the tensor
             products or the radial ``"basis"``; the latter needs ``radial_bias=False``.
         denominator: divisor of the sums over neighbours; None: the square root of
@@ -61,7 +60,6 @@ class NequIPOptions:
     radial_layers: int = 2
     radial_bias: bool = True
     trainable_basis: bool = False
-    window: Window = "polynomial"
     window_power: int = 6
     window_start: float | None = None
     window_place: WindowPlace = "weights"
@@ -72,7 +70,6 @@ class NequIPOptions:
         """Check the options."""
         check_choice("self_connection", self.self_connection, get_args(SelfConnection))
         check_choice("gate", self.gate, get_args(Gates))
-        check_choice("window", self.window, get_args(Window))
         check_choice("window_place", self.window_place, get_args(WindowPlace))
         check_positive(radial_layers=self.radial_layers)
         if self.embedding_channels is not None:
@@ -83,11 +80,6 @@ class NequIPOptions:
             raise ValueError(
                 'window_place "basis" needs radial_bias=False: with biases, the weights would not '
                 "vanish at the cutoff"
-            )
-        if (self.window == "xplor") != (self.window_start is not None):
-            raise ValueError(
-                'window_start must be set for window "xplor" and for no other, got '
-                f"window={self.window!r}, window_start={self.window_start!r}"
             )
 
     def make_window(self, radius: float) -> nn.Module:

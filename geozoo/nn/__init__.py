@@ -94,9 +94,9 @@ __all__ = [
     "TensorConv",
     "TensorODE",
     "TensorProductConv",
+    "XplorWindow",
     "lift_to_orientations",
     "project_from_orientations",
-    "XplorWindow",
 ]
 
 

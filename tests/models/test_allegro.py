@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import permutations
 
 import pytest
 import torch
@@ -53,53 +54,53 @@ def product(layer: PairProduct, tensor: dict[str, Tensor], around: list[Tensor])
     return out
 
 
-def textbook(model: Allegro, pos: Tensor, x: Tensor, vec: Tensor) -> tuple[Tensor, Tensor]:
+def first(model: Allegro, pos: Tensor, x: Tensor, vec: Tensor, i: int, j: int) -> tuple:
+    """Cutoff function, harmonics, first scalars and first tensors of a pair."""
     options, radius, count = model.options, model.radius, model.tensor_channels
-    scale, kinds = 1 / math.sqrt(2.5), ["0e", "1o", "2e"][: model.degree + 1]
-    pairs = [
-        (i, j) for i in range(COUNT) for j in range(COUNT)
-        if i != j and (pos[j] - pos[i]).norm() < radius
-    ]  # fmt: skip
-    assert len(pairs) < COUNT * (COUNT - 1)
+    arm = pos[j] - pos[i]
+    d = arm.norm()
+    u, y = fade(d, radius), harmonics(arm, model.degree)
     order = model.basis.order if options.trainable_basis else torch.arange(1, 4)
-    nodes = [torch.cat([x[i], vec[i].norm(dim=-1)]) for i in range(COUNT)]
-    y, s, t, window, weight = {}, {}, {}, {}, {}
-    for i, j in pairs:
-        arm = pos[j] - pos[i]
-        d = arm.norm()
-        u = window[i, j] = fade(d, radius)
-        y[i, j] = harmonics(arm, model.degree)
-        basis = math.sqrt(2 / radius) * torch.sin(order * math.pi * d / radius) / d
-        if options.two_body == "product":
-            ends = [model.nodes["receiver"](nodes[i]), model.nodes["sender"](nodes[j])]
-            s[i, j] = mlp(model.two_body, mlp(model.nodes["basis"], basis * u) * torch.cat(ends))
-        else:
-            s[i, j] = mlp(model.two_body, torch.cat([nodes[i], nodes[j], basis])) * u
-        first = mlp(model.start, s[i, j]).split(count)
-        t[i, j] = {
-            kind: of_degree(y[i, j], degree)[:, None] * first[degree]
-            for degree, kind in enumerate(kinds)
-        }
-        a, b = (vec.mT @ part.T for part in model.vectors.weight.chunk(2))  # [N, 3, C]
-        t[i, j]["1o"] = t[i, j]["1o"] + first[-2] * a[i] + first[-1] * b[j]
-    if options.latent == "dense":
-        both = {pair: mlp(model.environments[0], s[pair]) for pair in pairs}
-        s = {pair: both[pair][:5] for pair in pairs}
-        weight = {pair: both[pair][5:] for pair in pairs}
+    basis = math.sqrt(2 / radius) * torch.sin(order * math.pi * d / radius) / d
+    one, other = (torch.cat([x[k], vec[k].norm(dim=-1)]) for k in (i, j))
+    if options.two_body == "product":
+        ends = [model.nodes["receiver"](one), model.nodes["sender"](other)]
+        s = mlp(model.two_body, mlp(model.nodes["basis"], basis * u) * torch.cat(ends))
+    else:
+        s = mlp(model.two_body, torch.cat([one, other, basis])) * u
+    weights = mlp(model.start, s).split(count)
+    t = {
+        kind: of_degree(y, degree)[:, None] * weights[degree]
+        for degree, kind in enumerate(["0e", "1o", "2e"][: model.degree + 1])
+    }
+    a, b = model.vectors.weight.chunk(2)
+    t["1o"] = t["1o"] + weights[-2] * (vec[i].T @ a.T) + weights[-1] * (vec[j].T @ b.T)
+    return u, y, s, t
+
+
+def environments(model: Allegro, y: dict, weight: dict) -> dict[int, list[Tensor]]:
+    """Weighted harmonics summed over the neighbours of every atom, by degree."""
+    found: dict[int, list[Tensor]] = {}
+    for i, k in y:
+        parts = weight[i, k].split(model.tensor_channels)
+        new = [of_degree(y[i, k], degree)[:, None] * part for degree, part in enumerate(parts)]
+        found[i] = [a + b for a, b in zip(found[i], new, strict=True)] if i in found else new
+    return {i: [part / math.sqrt(2.5) for part in parts] for i, parts in found.items()}
+
+
+def textbook(model: Allegro, pos: Tensor, x: Tensor, vec: Tensor) -> tuple[Tensor, Tensor]:
+    options, window, y, s, t, weight = model.options, {}, {}, {}, {}, {}
+    for i, j in permutations(range(COUNT), 2):
+        if (pos[j] - pos[i]).norm() < model.radius:
+            window[i, j], y[i, j], s[i, j], t[i, j] = first(model, pos, x, vec, i, j)
+    assert len(y) < COUNT * (COUNT - 1)
+    for pair in y if options.latent == "dense" else ():
+        s[pair], weight[pair] = mlp(model.environments[0], s[pair]).tensor_split([5])
     for step, (layer, latent) in enumerate(zip(model.products, model.latents, strict=True)):
         if options.latent == "residual":
-            weight = {pair: mlp(model.environments[step], s[pair]) for pair in pairs}
-        around = [
-            [
-                scale * sum(
-                    of_degree(y[i, k], degree)[:, None] * weight[i, k].split(count)[degree]
-                    for k in range(COUNT) if (i, k) in pairs
-                )
-                for degree in range(model.degree + 1)
-            ]
-            for i in range(COUNT)
-        ]  # fmt: skip
-        for i, j in pairs:
+            weight = {pair: mlp(model.environments[step], s[pair]) for pair in y}
+        around = environments(model, y, weight)
+        for i, j in y:
             t[i, j] = product(layer, t[i, j], around[i])
             new = mlp(latent, torch.cat([s[i, j], t[i, j]["0e"][0]]))
             if options.latent == "dense":
@@ -108,10 +109,10 @@ def textbook(model: Allegro, pos: Tensor, x: Tensor, vec: Tensor) -> tuple[Tenso
                 alpha = options.mixing_weight
                 s[i, j] = (s[i, j] + alpha * window[i, j] * new) / math.sqrt(1 + alpha**2)
     scalar, vector = torch.zeros(COUNT, 3), torch.zeros(COUNT, 3)
-    for i, j in pairs:
-        scalar[i] = scalar[i] + scale * mlp(model.readout, s[i, j])
+    for i, j in y:
+        scalar[i] = scalar[i] + mlp(model.readout, s[i, j]) / math.sqrt(2.5)
         arrow = t[i, j]["1o"] * mlp(model.arrows["gate"], s[i, j])
-        vector[i] = vector[i] + scale * (arrow @ model.arrows["map"][0].weight.T)[:, 0]
+        vector[i] = vector[i] + (arrow @ model.arrows["map"][0].weight.T)[:, 0] / math.sqrt(2.5)
     if model.scaling is not None:
         scalar = scalar * (1 + x @ model.scaling.scale) + x @ model.scaling.shift
     return scalar, vector

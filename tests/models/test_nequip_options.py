@@ -66,12 +66,9 @@ def test_features_are_those_of_the_options() -> None:
     [
         ({"gate": "relu"}, "gate must be one of sigmoid, silu; got 'relu'"),
         ({"self_connection": "none"}, "self_connection must be one of inputs, embedding, linear"),
-        ({"window": "cosine"}, "window must be one of polynomial, xplor"),
         ({"window_place": "x"}, "window_place must be one of weights, basis"),
         ({"window_place": "basis"}, '^window_place "basis" needs radial_bias=False'),
-        ({"window": "xplor"}, '^window_start must be set for window "xplor"'),
-        ({"window_start": 1.0}, '^window_start must be set for window "xplor"'),
-        ({"window": "xplor", "window_start": 3.0}, "^start must be from 0 to below radius=3.0"),
+        ({"window_start": 3.0}, "^start must be from 0 to below radius=3.0"),
         ({"window_power": 1}, "power must be at least 2"),
         ({"radial_layers": 0}, "radial_layers must be at least 1"),
         ({"embedding_channels": 0}, "embedding_channels must be at least 1"),

@@ -175,7 +175,7 @@ def textbook_nequip(model: NequIP, pos: Tensor, x: Tensor, vec: Tensor) -> Tenso
         d = arm.norm()
         bessel = math.sqrt(2 / model.radius) * torch.sin(order * math.pi * d / model.radius) / d
         window = fade(d, model.radius)
-        if options.window == "xplor":
+        if options.window_start is not None:
             window = switched(d, model.radius, options.window_start)
         if options.window_place == "basis":
             bessel, window = bessel * window, 1
@@ -243,7 +243,7 @@ AS_NEQUIP = {
 }  # fmt: skip
 AS_SEVENNET = {
     "irreps": "4x0e+3x1e+2x2e", "parity": False, "self_connection": "linear", "gate": "silu",
-    "radial_bias": False, "window": "xplor", "window_start": 1.5, "window_place": "basis",
+    "radial_bias": False, "window_start": 1.5, "window_place": "basis",
     "denominator": 3.0, "element_scaling": True,
 }  # fmt: skip
 SMALL = {"in_vectors": 2, "out_vectors": 1, "hidden_channels": 3, "num_layers": 2, "radius": 2.5}
