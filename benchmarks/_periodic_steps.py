@@ -15,7 +15,7 @@ from geozoo.tasks._neighbors import with_neighbors
 
 #: Cutoff of all networks in angstrom.
 RADIUS = 5.0
-NETWORKS = ("egnn", "schnet", "painn", "tensornet", "nequip", "mace", "ponita")
+NETWORKS = ("egnn", "schnet", "painn", "tensornet", "nequip", "allegro", "mace", "ponita")
 SYSTEMS = ("copper", "ethanol")
 ELEMENTS = (1, 6, 8, 29)
 #: Lattice constant of copper, and standard deviation of its displacements, in angstrom.

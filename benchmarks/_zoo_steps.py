@@ -16,8 +16,18 @@ from geozoo.config import zoo_folder
 from geozoo.options import former_names
 from geozoo.tasks._derivatives import energy_and_force
 
-POTENTIALS = ("ponita", "egnn", "schnet", "painn", "segnn", "nequip", "mace", "tensornet")
-MOVERS = ("ponita", "egnn", "painn", "segnn", "nequip", "mace", "tensornet")
+POTENTIALS = (
+    "ponita",
+    "egnn",
+    "schnet",
+    "painn",
+    "segnn",
+    "nequip",
+    "allegro",
+    "mace",
+    "tensornet",
+)
+MOVERS = ("ponita", "egnn", "painn", "segnn", "nequip", "allegro", "mace", "tensornet")
 FORECASTERS = (
     "gram_ode", "stgode", "stid", "stgcn", "dcrnn", "graph_wavenet", "agcrn", "staeformer",
 )  # fmt: skip
@@ -66,7 +76,7 @@ def mover(name: str, device: torch.device) -> Built:
     """Positions of 100 systems of 5 bodies."""
     data = {"in_channels": 1, "in_vectors": 1, "out_channels": 0, "out_vectors": 1, "dim": 3}
     options = {"num_orientations": 16, "lattice": None}
-    if name in ("painn", "nequip", "mace", "tensornet"):  # all pairs of the five
+    if name in ("painn", "nequip", "allegro", "mace", "tensornet"):  # all pairs of the five
         options |= {"radius": 20.0, "num_neighbors": 4.0}
     model = model_of(name, **data, **options, level="node").to(device)
     graphs = size(100, 2)

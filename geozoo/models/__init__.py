@@ -1,10 +1,13 @@
 """Models assembled from the layers of `geozoo.nn`."""
 
+from geozoo.models._allegro_options import AllegroOptions
 from geozoo.models._mace_options import MACEBlocks
+from geozoo.models._nequip_options import NequIPOptions
 from geozoo.models._outputs import GeometricOutput
 from geozoo.models._ponita_choices import PonitaBlocks, PonitaKernel, PonitaOrientations
 from geozoo.models._two_graph_options import TwoGraphBranches, TwoGraphExtensions
 from geozoo.models.agcrn import AGCRN
+from geozoo.models.allegro import Allegro
 from geozoo.models.composition import Composition
 from geozoo.models.conversion.gram_ode_weights import load_gram_ode_weights
 from geozoo.models.conversion.mace_weights import load_mace_weights
@@ -33,6 +36,8 @@ from geozoo.models.vector_autoregression import VectorAutoregression
 
 __all__ = [
     "AGCRN",
+    "Allegro",
+    "AllegroOptions",
     "Composition",
     "DCRNN",
     "EGNN",
@@ -45,6 +50,7 @@ __all__ = [
     "MACE",
     "MACEBlocks",
     "NequIP",
+    "NequIPOptions",
     "PaiNN",
     "PerSensorLinear",
     "Ponita",

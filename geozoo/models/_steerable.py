@@ -21,13 +21,13 @@ def check_space(dim: int) -> None:
         raise ValueError(f"dim must be 3 for spherical harmonics, got {dim!r}")
 
 
-def join_irreps(scalars: int, vectors: int) -> str:
+def join_irreps(scalars: int, vectors: int, vector_kind: str = "1o") -> str:
     """Return the irreps of scalars followed by vectors, without empty parts.
 
     >>> join_irreps(2, 1), join_irreps(0, 1)
     ('2x0e+1x1o', '1x1o')
     """
-    parts = [f"{scalars}x0e"] * (scalars > 0) + [f"{vectors}x1o"] * (vectors > 0)
+    parts = [f"{scalars}x0e"] * (scalars > 0) + [f"{vectors}x{vector_kind}"] * (vectors > 0)
     return "+".join(parts)
 
 

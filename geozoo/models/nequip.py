@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from geozoo.checks import check_positive
+from geozoo.models._element_scaling import ElementScaling
+from geozoo.models._nequip_options import NequIPOptions
 from geozoo.models._point_network import PointNetwork
 from geozoo.models._steerable import (
     check_space,
@@ -15,16 +19,21 @@ from geozoo.models._steerable import (
     join_irreps,
     split_outputs,
 )
-from geozoo.nn import BesselBasis, PolynomialWindow
+from geozoo.nn import BesselBasis
 from geozoo.nn.edges import DirectedEdges, PairedEdges
 from geozoo.nn.steerable import (
     TensorProductConv,
     as_edge_rows,
-    every_irrep,
     load_o3,
     make_gate,
     reachable,
 )
+from geozoo.options import grouped
+
+if TYPE_CHECKING:
+    from e3nn import o3
+
+_DEFAULT = NequIPOptions()
 
 
 class NequIP(PointNetwork):
@@ -41,16 +50,17 @@ class NequIP(PointNetwork):
         out_vectors: vector outputs.
         dim: 3.
         level: ``"graph"``: outputs are summed over the nodes of each graph; ``"node"``: per node.
-        hidden_channels: channels of each degree and parity.
+        hidden_channels: channels of each degree and parity; unused with ``options.irreps``.
         degree: maximum degree of features and spherical harmonics.
         num_layers: number of layers.
         num_basis: number of radial Bessel functions.
         radial_channels: width of the radial networks.
         num_neighbors: average number of neighbours, for normalisation.
-        radius: cutoff in the unit of the positions, with a polynomial envelope.
+        radius: cutoff in the unit of the positions.
+        options: variants of the equations: those of nequip 0.19 and of SevenNet-0, for example.
 
     Raises:
-        ValueError: If a size is invalid, or ``dim`` is not 3.
+        ValueError: If a size or an option is invalid, or ``dim`` is not 3.
         ImportError: If e3nn is not installed.
 
     Reference:
@@ -68,6 +78,7 @@ class NequIP(PointNetwork):
     dims: ClassVar[tuple[int, ...]] = (3,)
     takes_pairs: ClassVar[bool] = True
 
+    @grouped("options")
     def __init__(
         self,
         in_channels: int,
@@ -84,6 +95,7 @@ class NequIP(PointNetwork):
         radial_channels: int = 64,
         num_neighbors: float = 10.0,
         radius: float = 4.0,
+        options: NequIPOptions = _DEFAULT,
     ) -> None:
         super().__init__(
             in_channels, out_channels, in_vectors=in_vectors, out_vectors=out_vectors, dim=dim,
@@ -92,31 +104,69 @@ class NequIP(PointNetwork):
         check_space(dim)
         check_positive(hidden_channels=hidden_channels, num_layers=num_layers, degree=degree)
         o3 = load_o3()
-        self.degree = degree
-        self.basis, self.window = BesselBasis(num_basis, radius), PolynomialWindow(radius)
+        self.degree, self.options = degree, options
+        self.basis = BesselBasis(num_basis, radius, trainable=options.trainable_basis)
+        self.window = options.make_window(radius)
+        if options.denominator is not None:
+            num_neighbors = options.denominator**2
+        radial: dict[str, Any] = {
+            "degree": degree, "basis_channels": num_basis, "radial_channels": radial_channels,
+            "radial_layers": options.radial_layers, "radial_bias": options.radial_bias,
+            "num_neighbors": num_neighbors, "parity": options.parity,
+        }  # fmt: skip
+        hidden = o3.Irreps(options.feature_irreps(hidden_channels, degree))
+        outputs = o3.Irreps(join_irreps(out_channels, out_vectors, options.vector_kind))
+        current, last = self._ends(hidden, outputs)
+        self.embedding = o3.Linear(
+            join_irreps(max(in_channels, 1), in_vectors, options.vector_kind), current
+        )
         self.attributes = o3.Irreps([(max(in_channels, 1), "0e")])
-        outputs = join_irreps(out_channels, out_vectors)
-        hidden = o3.Irreps(every_irrep(hidden_channels, degree))
-        last = o3.Irreps([(hidden_channels, ir) for _, ir in o3.Irreps(outputs)])
-        current = o3.Irreps(join_irreps(hidden_channels, hidden_channels * (in_vectors > 0)))
-        self.embedding = o3.Linear(join_irreps(max(in_channels, 1), in_vectors), current)
+        if options.self_connection == "embedding":
+            self.attributes = current[:1]
+        harmonics = o3.Irreps.spherical_harmonics(degree, p=-1 if options.parity else 1)
         self.convolutions, self.connections = nn.ModuleList(), nn.ModuleList()
         self.gates = nn.ModuleList()
         for step in range(num_layers):
-            wanted = hidden if step + 1 < num_layers else last
-            gate = make_gate(wanted, reachable(current, o3.Irreps.spherical_harmonics(degree)))
-            self.convolutions.append(
-                TensorProductConv(
-                    current, gate.irreps_in, degree=degree, basis_channels=num_basis,
-                    radial_channels=radial_channels, num_neighbors=num_neighbors,
-                )
+            gate = make_gate(
+                hidden if step + 1 < num_layers else last, reachable(current, harmonics),
+                functional.silu if options.gate == "silu" else torch.sigmoid,
             )  # fmt: skip
-            self.connections.append(
-                o3.FullyConnectedTensorProduct(current, self.attributes, gate.irreps_in)
-            )
+            self.convolutions.append(TensorProductConv(current, gate.irreps_in, **radial))
+            self.connections.append(self._connection(step, current, gate.irreps_in))
             self.gates.append(gate)
             current = gate.irreps_out
         self.readout = o3.Linear(current, outputs)
+        self.scaling = (
+            ElementScaling(max(in_channels, 1), out_channels) if options.element_scaling else None
+        )
+
+    def _ends(self, hidden: o3.Irreps, outputs: o3.Irreps) -> tuple[o3.Irreps, o3.Irreps]:
+        """Return the irreps of the embedding and of the last layer."""
+        counts = {kind: count for count, kind in hidden}
+        vector = load_o3().Irrep(self.options.vector_kind)
+        lacking = [str(kind) for _, kind in outputs if kind not in counts]
+        if lacking:
+            raise ValueError(
+                f"options.irreps must have the irreps of the outputs, {lacking[0]} among them, got "
+                f"{self.options.irreps!r}"
+            )
+        scalars = self.options.embedding_channels or counts[load_o3().Irrep("0e")]
+        vectors = counts.get(vector, scalars) if self.in_vectors else 0
+        first = load_o3().Irreps(join_irreps(scalars, vectors, self.options.vector_kind))
+        return first, load_o3().Irreps([(counts[kind], kind) for _, kind in outputs])
+
+    def _connection(self, step: int, before: o3.Irreps, after: o3.Irreps) -> nn.Module:
+        """Return the self-connection of a layer; `torch.nn.Identity` stands for none."""
+        if step == 0 and not self.options.first_self_connection:
+            return nn.Identity()
+        if self.options.self_connection == "linear":
+            return load_o3().Linear(before, after)
+        return load_o3().FullyConnectedTensorProduct(before, self.attributes, after)
+
+    def _connected(self, layer: nn.Module, h: Tensor, attribute: Tensor) -> Tensor | float:
+        if isinstance(layer, nn.Identity):
+            return 0.0
+        return layer(h) if self.options.self_connection == "linear" else layer(h, attribute)
 
     def evaluate(
         self,
@@ -128,13 +178,22 @@ class NequIP(PointNetwork):
         """Return scalars and vectors; see `PointNetwork.evaluate`."""
         distance, harmonics = edge_harmonics(pos, edges, self.degree)
         basis, window = self.basis(distance), self.window(distance)
+        if self.options.window_place == "basis":
+            basis, window = basis * window.unsqueeze(-1), None
         rows = as_edge_rows(edges, len(pos))
-        attribute = pos.new_ones(len(pos), 1) if x is None else x
-        h = self.embedding(join_features(attribute, vec))
-        # Leaves one-hot species unchanged, and bounds other inputs, which enter in every layer.
-        attribute = attribute / (0.5 + 0.5 * attribute.square().sum(-1, keepdim=True)).sqrt()
-        for conv, connect, gate in zip(
+        given = pos.new_ones(len(pos), 1) if x is None else x
+        h = self.embedding(join_features(given, vec))
+        if self.options.self_connection == "embedding":
+            attribute = h[:, : self.attributes.dim]
+        else:
+            # Leaves one-hot species unchanged, and bounds other inputs, which enter in every layer.
+            attribute = given / (0.5 + 0.5 * given.square().sum(-1, keepdim=True)).sqrt()
+        for conv, connection, gate in zip(
             self.convolutions, self.connections, self.gates, strict=True
         ):
-            h = gate(conv(h, harmonics, basis, window, rows) + connect(h, attribute))
-        return split_outputs(self.readout(h), self.out_channels, self.out_vectors)
+            met = conv(h, harmonics, basis, window, rows)
+            h = gate(met + self._connected(connection, h, attribute))
+        scalar, vector = split_outputs(self.readout(h), self.out_channels, self.out_vectors)
+        if scalar is not None and self.scaling is not None:
+            scalar = self.scaling(scalar, given)
+        return scalar, vector

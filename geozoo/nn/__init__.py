@@ -36,6 +36,7 @@ from geozoo.nn.embedding import (
     KernelBasis,
     PolynomialFeatures,
     PolynomialWindow,
+    XplorWindow,
 )
 from geozoo.nn.graph import AdaptiveGraphConv, ChebyshevConv, DiffusionConv
 from geozoo.nn.readout import lift_to_orientations, project_from_orientations
@@ -48,6 +49,7 @@ from geozoo.nn.representation import (
 from geozoo.nn.steerable import (
     AtomicBasis,
     DegreewiseLinear,
+    PairProduct,
     SteerableLinear,
     SymmetricContraction,
     TensorProductConv,
@@ -85,6 +87,7 @@ __all__ = [
     "ODEAblation",
     "ODEEquations",
     "PaiNNConv",
+    "PairProduct",
     "PartwiseLinear",
     "PointConv",
     "PolynomialFeatures",
@@ -101,6 +104,7 @@ __all__ = [
     "TensorConv",
     "TensorODE",
     "TensorProductConv",
+    "XplorWindow",
     "lift_to_orientations",
     "project_from_orientations",
 ]

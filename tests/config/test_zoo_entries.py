@@ -143,7 +143,7 @@ def test_quick_is_quick_for_pairs_without_a_quick_recipe() -> None:
     assert composed("dataset=extxyz", "trainer=quick").trainer.max_epochs == 20
 
 
-@pytest.mark.parametrize("model", ["mace", "nequip", "painn", "ponita", "tensornet"])
+@pytest.mark.parametrize("model", ["allegro", "mace", "nequip", "painn", "ponita", "tensornet"])
 def test_a_recipe_of_a_group_serves_its_datasets(model: str) -> None:
     paths = {recipe.variant: recipe.path for recipe in recipes() if recipe.model == model}
     for dataset in ("copper_emt", "silicon_sevennet", "salt_sevennet"):
@@ -186,7 +186,10 @@ def test_default_recipes_are_the_published_settings(dataset: str, key: str, valu
     assert {name: OmegaConf.select(cfg, name) for name in shared} == shared
 
 
-@pytest.mark.parametrize("entry", ["models/ponita", "models/gram_ode", "models/stgode"])
+@pytest.mark.parametrize(
+    "entry",
+    ["models/ponita", "models/gram_ode", "models/stgode", "models/nequip", "models/allegro"],
+)
 def test_the_config_of_a_model_lists_every_argument_and_its_default(entry: str) -> None:
     node = yaml.safe_load((zoo_folder() / entry / "config.yaml").read_text())
     kind = pkgutil.resolve_name(node.pop("_target_"))

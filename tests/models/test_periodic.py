@@ -17,6 +17,7 @@ NETWORKS = {
     "tensornet": lambda: models.TensorNet(2, 1, **WIDE, num_basis=8),
     "nequip": lambda: models.NequIP(2, 1, degree=1, radial_channels=8, **WIDE),
     "mace": lambda: models.MACE(2, 1, degree=1, blocks={"radial_channels": [8]}, **WIDE),
+    "allegro": lambda: models.Allegro(2, 1, degree=1, tensor_channels=4, **WIDE),
     "segnn": lambda: models.SEGNN(2, 1, **WIDE),
     **{
         f"ponita {name} {backend}": lambda name=name, backend=backend: models.Ponita(

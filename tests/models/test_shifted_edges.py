@@ -19,6 +19,7 @@ NETWORKS = {
     "tensornet": lambda: models.TensorNet(2, 3, **WIDE, **SMALL),
     "nequip": lambda: models.NequIP(2, 3, degree=1, **WIDE, **SMALL),
     "mace": lambda: models.MACE(2, 3, degree=1, **WIDE, **SMALL),
+    "allegro": lambda: models.Allegro(2, 3, degree=1, tensor_channels=4, **WIDE, **SMALL),
     "segnn": lambda: models.SEGNN(2, 3, radius=5.0, **WIDE, **SMALL),
     **{
         f"ponita {name} {backend}": lambda name=name, backend=backend: models.Ponita(

@@ -9,7 +9,8 @@ import torch
 from e3nn import o3
 from torch import Tensor
 
-from geozoo.models import SEGNN, NequIP
+from geozoo import ops
+from geozoo.models import SEGNN, NequIP, NequIPOptions
 from geozoo.nn.steerable import SteerableLinear, TensorProductConv
 from geozoo.nn.steerable.depthwise_product import depthwise_product
 from geozoo.nn.steerable.irreps import every_irrep
@@ -95,7 +96,7 @@ def activated(function, x: Tensor) -> Tensor:
     return function(x) / function(NORMAL).square().mean().sqrt()
 
 
-def gated(gate, features: Tensor) -> Tensor:
+def gated(gate, features: Tensor, activation=torch.sigmoid) -> Tensor:
     """Scalars through an activation, others times the sigmoid of a scalar of their own."""
     parts = dict(blocks(gate.irreps_in, features))
     out, gates = [], []
@@ -106,16 +107,16 @@ def gated(gate, features: Tensor) -> Tensor:
             gates = parts[kind][count:] if kind.p == 1 else gates
         else:
             here, gates = gates[:count], gates[count:]
-            out.append(activated(torch.sigmoid, here) * parts[kind])
+            out.append(activated(activation, here) * parts[kind])
     assert not len(gates)
     return torch.cat([part.flatten() for part in out])
 
 
 def radial(layer: TensorProductConv, basis: Tensor) -> Tensor:
-    """Two hidden layers and a linear map without bias."""
-    first, second, last = (part for part in layer.radial if isinstance(part, torch.nn.Linear))
-    for part in (first, second):
-        basis = part.weight @ basis + part.bias
+    """Hidden layers and a linear map without bias."""
+    *hidden, last = (part for part in layer.radial if isinstance(part, torch.nn.Linear))
+    for part in hidden:
+        basis = part.weight @ basis + (0 if part.bias is None else part.bias)
         basis = basis * torch.sigmoid(basis)
     assert last.bias is None
     return last.weight @ basis
@@ -138,7 +139,7 @@ def convolve(layer: TensorProductConv, h: list[Tensor], edges: dict) -> list[Ten
             clebsch = o3.wigner_3j(one.l, two.l, kind.l) * math.sqrt(kind.dim)
             out[at.i_out] = torch.einsum("u,ui,j,ijk->uk", here, x, y[0], clebsch)
         assert not len(weights)
-        total[i] = total[i] + torch.cat([part.flatten() for part in out]) / math.sqrt(NEIGHBORS)
+        total[i] = total[i] + torch.cat([part.flatten() for part in out]) * layer.scale
     return [linear(layer.linear_2, each) for each in total]
 
 
@@ -160,19 +161,47 @@ def fade(distance: Tensor, radius: float) -> Tensor:
     return 1 - 28 * u**6 + 48 * u**7 - 21 * u**8
 
 
+def switched(d: Tensor, radius: float, start: float) -> Tensor:
+    if d < start:
+        return torch.ones_like(d)
+    a, b, c = radius**2, start**2, d**2
+    return (a - c) ** 2 * (a + 2 * c - 3 * b) / (a - b) ** 3
+
+
 def textbook_nequip(model: NequIP, pos: Tensor, x: Tensor, vec: Tensor) -> Tensor:
-    edges = {}
-    order = torch.arange(1, 4)
+    edges, options = {}, model.options
+    order = model.basis.order if options.trainable_basis else torch.arange(1, 4)
     for j, i, arm in near(pos, model.radius):
         d = arm.norm()
         bessel = math.sqrt(2 / model.radius) * torch.sin(order * math.pi * d / model.radius) / d
-        edges[j, i] = harmonics(arm, model.degree), bessel, fade(d, model.radius)
-    species = [each / ((1 + each @ each) / 2).sqrt() for each in x]
+        window = fade(d, model.radius)
+        if options.window_start is not None:
+            window = switched(d, model.radius, options.window_start)
+        if options.window_place == "basis":
+            bessel, window = bessel * window, 1
+        edges[j, i] = harmonics(arm, model.degree), bessel, window
     h = [linear(model.embedding, torch.cat([x[i], vec[i].flatten()])) for i in range(COUNT)]
+    species = [each / ((1 + each @ each) / 2).sqrt() for each in x]
+    if options.self_connection == "embedding":
+        species = [each[: model.embedding.irreps_out[0].mul] for each in h]
+    activation = torch.nn.functional.silu if options.gate == "silu" else torch.sigmoid
     for conv, connect, gate in zip(model.convolutions, model.connections, model.gates, strict=True):
         met = convolve(conv, h, edges)
-        h = [gated(gate, met[i] + fully_connected(connect, h[i], species[i])) for i in range(COUNT)]
-    return sum(linear(model.readout, each) for each in h)
+        for i in range(COUNT):
+            if isinstance(connect, o3.Linear):
+                met[i] = met[i] + linear(connect, h[i])
+            elif not isinstance(connect, torch.nn.Identity):
+                met[i] = met[i] + fully_connected(connect, h[i], species[i])
+        h = [gated(gate, each, activation) for each in met]
+    out = [linear(model.readout, each) for each in h]
+    if options.element_scaling:
+        count = model.out_channels
+        scale, shift = model.scaling.scale, model.scaling.shift
+        out = [
+            torch.cat([y[:count] * (1 + scale.T @ x[i]) + shift.T @ x[i], y[count:]])
+            for i, y in enumerate(out)
+        ]
+    return sum(out)
 
 
 def textbook_segnn(model: SEGNN, pos: Tensor, x: Tensor, vec: Tensor) -> Tensor:
@@ -207,6 +236,16 @@ def textbook_segnn(model: SEGNN, pos: Tensor, x: Tensor, vec: Tensor) -> Tensor:
 
 
 NEIGHBORS = 5.0
+AS_NEQUIP = {
+    "irreps": "4x0e+3x1o+2x2e", "embedding_channels": 5, "self_connection": "embedding",
+    "first_self_connection": False, "gate": "silu", "radial_layers": 1, "radial_bias": False,
+    "trainable_basis": True, "window_place": "basis", "element_scaling": True,
+}  # fmt: skip
+AS_SEVENNET = {
+    "irreps": "4x0e+3x1e+2x2e", "parity": False, "self_connection": "linear", "gate": "silu",
+    "radial_bias": False, "window_start": 1.5, "window_place": "basis",
+    "denominator": 3.0, "element_scaling": True,
+}  # fmt: skip
 SMALL = {"in_vectors": 2, "out_vectors": 1, "hidden_channels": 3, "num_layers": 2, "radius": 2.5}
 
 
@@ -215,10 +254,14 @@ SMALL = {"in_vectors": 2, "out_vectors": 1, "hidden_channels": 3, "num_layers": 
     [
         (lambda: NequIP(2, 3, degree=2, num_basis=3, radial_channels=5, num_neighbors=NEIGHBORS,
                         **SMALL), textbook_nequip),
+        (lambda: NequIP(2, 3, degree=2, num_basis=3, radial_channels=5, num_neighbors=NEIGHBORS,
+                        options=AS_NEQUIP, **SMALL), textbook_nequip),
+        (lambda: NequIP(2, 3, degree=2, num_basis=3, radial_channels=5,
+                        options=AS_SEVENNET, **SMALL), textbook_nequip),
         (lambda: SEGNN(2, 3, degree=1, attribute_degree=2, **SMALL), textbook_segnn),
         (lambda: SEGNN(2, 3, degree=2, attribute_degree=1, **SMALL), textbook_segnn),
     ],
-    ids=["nequip", "segnn", "segnn-higher"],
+    ids=["nequip", "nequip-0.19", "sevennet", "segnn", "segnn-higher"],
 )  # fmt: skip
 def test_values_and_derivatives_are_those_of_the_equations(make, textbook):
     model = make()
@@ -226,7 +269,9 @@ def test_values_and_derivatives_are_those_of_the_equations(make, textbook):
         torch.nn.init.normal_(parameter)
     pos = torch.randn(COUNT, 3).requires_grad_()
     x, vec = torch.randn(COUNT, 2), torch.randn(COUNT, 2, 3)
-    out = model(pos, x, torch.zeros(COUNT, dtype=torch.long), vec=vec)
+    # Compiling a kernel takes up to a minute; its values are tested elsewhere.
+    with ops.textbook(getattr(model, "options", None) not in (None, NequIPOptions())):
+        out = model(pos, x, torch.zeros(COUNT, dtype=torch.long), vec=vec)
     found, wanted = torch.cat([out.scalar[0], out.vector.flatten()]), textbook(model, pos, x, vec)
     assert len(near(pos, 2.5)) < COUNT * (COUNT - 1), "the cutoff has something to cut"
     torch.testing.assert_close(found, wanted)

@@ -12,6 +12,7 @@ from layer_cases import EDGES, Case, pointwise, random, units
 from torch import nn
 
 import geozoo.nn as layers
+from geozoo.ops import scatter
 
 #: Without loops: these layers never see a point as its own neighbour.
 PLAIN = EDGES[:, EDGES[0] != EDGES[1]]
@@ -197,6 +198,36 @@ def tensor_product() -> Case:
     )  # fmt: skip
 
 
+class PairStep(nn.Module):
+    """One product of pair features with environments; the features begin as harmonics."""
+
+    def __init__(self, mixing: str) -> None:
+        super().__init__()
+        with precise():
+            self.layer = layers.PairProduct(
+                ["0e", "1o"], ["0e", "1o"], channels=2, degree=2, mixing=mixing
+            )
+
+    def forward(self, pos, scale, weight, edge_index):
+        y = harmonics(pos[edge_index[0]] - pos[edge_index[1]])
+        features = (y[:, :4].unsqueeze(2) * scale.unsqueeze(1)).flatten(1)
+        out = self.layer(features, y, weight, edge_index, len(pos))
+        out = scatter(out, edge_index[1], len(pos)).unflatten(1, (4, 2))
+        return Moved(out[:, 0], out[:, 1:].transpose(1, 2))
+
+
+def pair_product(mixing: str) -> Case:
+    inputs = {
+        "pos": random(5, 3), "scale": random(COUNT, 2, seed=1), "weight": random(COUNT, 6, seed=2),
+        "edge_index": PLAIN,
+    }  # fmt: skip
+    return Case(
+        lambda: PairStep(mixing), inputs, ("pos", "scale", "weight"), node_inputs=("pos",),
+        edge_inputs=("scale", "weight"), node_outputs=("h", "vector"), moves={"reflect": True},
+        compiles=False, any_width=("pos",), any_depth=("pos", "scale", "edge_index"),
+    )  # fmt: skip
+
+
 def steerable(gated: bool) -> Case:
     return Case(
         lambda: SteerableStep(gated), {"x": random(5, 4), "vec": random(5, 3, 3, seed=1)},
@@ -288,6 +319,9 @@ POINT_CASES = {
     },
     "ContinuousFilterConv": {"step": continuous_filter},
     "TensorProductConv": {"step": tensor_product},
+    "PairProduct": {
+        mixing: lambda mixing=mixing: pair_product(mixing) for mixing in ("full", "channelwise")
+    },
     "SteerableLinear": {"gated": lambda: steerable(True), "plain": lambda: steerable(False)},
     "AtomicBasis": {"step": atomic_basis},
     "DegreewiseLinear": {
@@ -302,12 +336,16 @@ POINT_CASES = {
         "four": lambda: of_distance(lambda: layers.GaussianBasis(4, 3.0))
     },
     "BesselBasis": {
-        "four": lambda: of_distance(lambda: layers.BesselBasis(4, 3.0))
+        "four": lambda: of_distance(lambda: layers.BesselBasis(4, 3.0)),
+        "trained": lambda: of_distance(lambda: layers.BesselBasis(4, 3.0, trainable=True)),
     },
     "ExponentialBasis": {
         "four": lambda: of_distance(lambda: layers.ExponentialBasis(4, 3.0))
     },
     "CosineWindow": {
         "three": lambda: of_distance(lambda: layers.CosineWindow(3.0))
+    },
+    "XplorWindow": {
+        "three": lambda: of_distance(lambda: layers.XplorWindow(3.0, 0.5))
     },
 }  # fmt: skip

@@ -94,6 +94,8 @@ REFUSED = [
     (lambda: layers.PolynomialFeatures(0, 2), "in_features must be at least 1, got 0"),
     (lambda: layers.PolynomialFeatures(2, 0), "degree must be at least 1, got 0"),
     (lambda: layers.PolynomialWindow(0.0), "radius must be positive or None, got 0.0"),
+    (lambda: layers.XplorWindow(0.0, 0.0), "radius must be positive, got 0.0"),
+    (lambda: layers.XplorWindow(1.0, 1.0), "start must be from 0 to below radius=1.0, got 1.0"),
     (lambda: layers.PolynomialWindow(1.0, 1), "power must be at least 2, got 1"),
     (lambda: layers.PointConv(4, 4, 3, groups=2), r"groups must be 1 \(full\) or in_channels=4"),
     (lambda: layers.PointConv(4, 2, 3), "depthwise convolution needs out_channels equal"),

@@ -4,7 +4,7 @@ from geozoo.nn.embedding.kernel_basis import KernelBasis
 from geozoo.nn.embedding.polynomial import PolynomialFeatures
 from geozoo.nn.embedding.radial import BesselBasis, ExponentialBasis, GaussianBasis
 from geozoo.nn.embedding.spline import SplineGrid, SplineTable, SplineTerms
-from geozoo.nn.embedding.window import CosineWindow, PolynomialWindow
+from geozoo.nn.embedding.window import CosineWindow, PolynomialWindow, XplorWindow
 
 __all__ = [
     "BesselBasis",
@@ -17,4 +17,5 @@ __all__ = [
     "SplineGrid",
     "SplineTable",
     "SplineTerms",
+    "XplorWindow",
 ]

@@ -56,6 +56,7 @@ class BesselBasis(nn.Module):
     Args:
         num_basis: number K of functions.
         radius: cutoff r in the unit of the distances.
+        trainable: whether the frequencies k are trained, from these initial values.
 
     Raises:
         ValueError: If there is no function, or the radius is not positive.
@@ -67,10 +68,13 @@ class BesselBasis(nn.Module):
 
     order: Tensor
 
-    def __init__(self, num_basis: int, radius: float) -> None:
+    def __init__(self, num_basis: int, radius: float, *, trainable: bool = False) -> None:
         super().__init__()
         _check(num_basis, radius, least=1)
-        self.register_buffer("order", torch.arange(1, num_basis + 1, dtype=torch.float64))
+        if trainable:
+            self.order = nn.Parameter(torch.arange(1, num_basis + 1).to(torch.get_default_dtype()))
+        else:
+            self.register_buffer("order", torch.arange(1, num_basis + 1, dtype=torch.float64))
         self.radius = radius
 
     def forward(self, distance: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch K"]:

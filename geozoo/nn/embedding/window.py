@@ -93,3 +93,43 @@ class CosineWindow(nn.Module):
     def extra_repr(self) -> str:
         """Return the size for ``repr``."""
         return f"radius={self.radius}"
+
+
+class XplorWindow(nn.Module):
+    r"""Switching function of CHARMM and X-PLOR: 1 up to a distance, then smoothly to 0.
+
+    .. math:: w(d) = \frac{(r^2 - d^2)^2 (r^2 + 2 d^2 - 3 s^2)}{(r^2 - s^2)^3}
+
+    for :math:`s \le d < r`, 1 below and 0 above; its first derivative is continuous.
+
+    Args:
+        radius: cutoff r in the length unit of the data.
+        start: distance s from which the function decreases, from 0 to below r.
+
+    Raises:
+        ValueError: If ``radius`` is not positive, or ``start`` is negative or not below it.
+
+    Reference:
+        B. R. Brooks et al., CHARMM, J. Comput. Chem. 4, 187 (1983), switching function.
+
+    >>> XplorWindow(2.0, 1.0)(torch.tensor([1.0, 1.5, 2.0]))
+    tensor([1.0000, 0.6238, 0.0000])
+    """
+
+    def __init__(self, radius: float, start: float) -> None:
+        super().__init__()
+        check_radius(radius)
+        if not 0 <= start < radius:
+            raise ValueError(f"start must be from 0 to below radius={radius}, got {start!r}")
+        self.radius, self.start = radius, start
+
+    def forward(self, distance: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        """Return the cutoff function at each distance."""
+        last, first = self.radius**2, self.start**2
+        square = distance.clamp_min(self.start).square()
+        switch = (last - square) ** 2 * (last + 2 * square - 3 * first) / (last - first) ** 3
+        return torch.where(distance < self.radius, switch, torch.zeros_like(switch))
+
+    def extra_repr(self) -> str:
+        """Return the sizes for ``repr``."""
+        return f"radius={self.radius}, start={self.start}"

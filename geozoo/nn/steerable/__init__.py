@@ -10,6 +10,8 @@ from geozoo.nn.steerable.irreps import (
     natural_irreps,
     reachable,
 )
+from geozoo.nn.steerable.pair_product import PairProduct, weighted_harmonics
+from geozoo.nn.steerable.perceptron import perceptron
 from geozoo.nn.steerable.steerable_linear import SteerableLinear
 from geozoo.nn.steerable.symmetric_basis import EquivariantPolynomials, equivariant_polynomials
 from geozoo.nn.steerable.symmetric_contraction import SymmetricContraction
@@ -19,6 +21,7 @@ __all__ = [
     "AtomicBasis",
     "DegreewiseLinear",
     "EquivariantPolynomials",
+    "PairProduct",
     "SteerableLinear",
     "SymmetricContraction",
     "TensorProductConv",
@@ -28,5 +31,7 @@ __all__ = [
     "load_o3",
     "make_gate",
     "natural_irreps",
+    "perceptron",
     "reachable",
+    "weighted_harmonics",
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 if TYPE_CHECKING:
@@ -51,13 +53,18 @@ def reachable(first: o3.Irreps, second: o3.Irreps) -> set[o3.Irrep]:
     return {kind for _, one in first for _, other in second for kind in one * other}
 
 
-def make_gate(irreps: o3.Irreps | str, kinds: set[o3.Irrep] | None = None) -> e3nn_layers.Gate:
-    """Return a gated nonlinearity: SiLU or tanh of scalars, sigmoid gates for all other irreps.
+def make_gate(
+    irreps: o3.Irreps | str,
+    kinds: set[o3.Irrep] | None = None,
+    activation: Callable[[Tensor], Tensor] = torch.sigmoid,
+) -> e3nn_layers.Gate:
+    """Return a gated nonlinearity: SiLU or tanh of scalars, gates for all other irreps.
 
     Args:
         irreps: irreps of the output.
         kinds: irreps that the preceding layer can produce (see `reachable`); all others are
             dropped. None: keep all.
+        activation: activation of the gates.
     """
     from e3nn import nn as e3nn_layers
 
@@ -67,6 +74,4 @@ def make_gate(irreps: o3.Irreps | str, kinds: set[o3.Irrep] | None = None) -> e3
     others = o3.Irreps([(count, kind) for count, kind in kept if kind.l > 0])
     activations = [functional.silu if kind.p == 1 else torch.tanh for _, kind in scalars]
     gates = o3.Irreps([(others.num_irreps, (0, 1))] if others.num_irreps else [])
-    return e3nn_layers.Gate(
-        scalars, activations, gates, [torch.sigmoid] if len(gates) else [], others
-    )
+    return e3nn_layers.Gate(scalars, activations, gates, [activation] if len(gates) else [], others)

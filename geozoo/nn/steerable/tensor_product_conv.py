@@ -17,6 +17,7 @@ from geozoo.nn.steerable.channels_last import (
 )
 from geozoo.nn.steerable.depthwise_product import depthwise_product
 from geozoo.nn.steerable.irreps import load_o3
+from geozoo.nn.steerable.perceptron import perceptron
 from geozoo.ops.steerable import EdgeRows, steerable_sum
 
 
@@ -34,8 +35,12 @@ class TensorProductConv(nn.Module):
         irreps_out: irreps of the output.
         degree: maximum degree of the spherical harmonics.
         basis_channels: number K of radial basis functions.
-        radial_channels: width of the two hidden layers of R.
+        radial_channels: width of the hidden layers of R.
         num_neighbors: average number n of neighbours, for normalisation.
+        parity: whether harmonics of odd degree are odd. If not, and the features are even as well,
+            the layer is equivariant under rotations only.
+        radial_layers: number of hidden layers of R.
+        radial_bias: whether the hidden layers of R have biases.
 
     Raises:
         ImportError: If e3nn is not installed.
@@ -54,24 +59,27 @@ class TensorProductConv(nn.Module):
         basis_channels: int,
         radial_channels: int = 64,
         num_neighbors: float = 1.0,
+        parity: bool = True,
+        radial_layers: int = 2,
+        radial_bias: bool = True,
     ) -> None:
         super().__init__()
         check_not_negative(degree=degree)
-        check_positive(basis_channels=basis_channels, radial_channels=radial_channels)
+        check_positive(
+            basis_channels=basis_channels, radial_channels=radial_channels,
+            radial_layers=radial_layers,
+        )  # fmt: skip
         if not num_neighbors > 0:
             raise ValueError(f"num_neighbors must be positive, got {num_neighbors!r}")
         o3 = load_o3()
         before, after = o3.Irreps(irreps_in), o3.Irreps(irreps_out)
-        self.harmonics = o3.Irreps.spherical_harmonics(degree)
+        self.harmonics = o3.Irreps.spherical_harmonics(degree, p=-1 if parity else 1)
         product = depthwise_product(before, self.harmonics, after)
         self.scale = num_neighbors**-0.5
         self.basis_channels = basis_channels
         self.linear_1 = o3.Linear(before, before)
-        self.radial = nn.Sequential(
-            nn.Linear(basis_channels, radial_channels), nn.SiLU(),
-            nn.Linear(radial_channels, radial_channels), nn.SiLU(),
-            nn.Linear(radial_channels, product.weight_numel, bias=False),
-        )  # fmt: skip
+        hidden = [radial_channels] * radial_layers
+        self.radial = perceptron([basis_channels, *hidden, product.weight_numel], bias=radial_bias)
         self.linear_2 = o3.Linear(product.irreps_out.simplify(), after)
         self.paths = paths_of(product)
         self.register_load_state_dict_pre_hook(_drop_constants)
@@ -81,7 +89,7 @@ class TensorProductConv(nn.Module):
         x: Float[Tensor, "N in"],
         harmonics: Float[Tensor, "E S"],
         basis: Float[Tensor, "E K"],
-        window: Float[Tensor, " E"],
+        window: Float[Tensor, " E"] | None,
         edge_index: GivenEdges | EdgeRows,
     ) -> Float[Tensor, "N out"]:
         """Return the convolved features.
@@ -90,7 +98,8 @@ class TensorProductConv(nn.Module):
             x: features, irreps concatenated.
             harmonics: spherical harmonics of each edge up to ``degree``.
             basis: radial basis values of each edge.
-            window: cutoff function of each edge, 0 at the cutoff.
+            window: cutoff function of each edge, 0 at the cutoff; None: ``basis`` contains it, for
+                radial networks without biases.
             edge_index: senders and receivers, or edges of `geozoo.nn.edges`; or rows from
                 `as_edge_rows`, where both directions of a pair share harmonics, basis and window.
 
@@ -99,10 +108,14 @@ class TensorProductConv(nn.Module):
         """
         check_shape("x", x, "N in", None, self.linear_1.irreps_in.dim)
         rows = as_edge_rows(edge_index, x.shape[0])
-        check_edges(rows.num_rows, basis, self.basis_channels, window)
+        if window is None:
+            check_shape("basis", basis, "E K", rows.num_rows, self.basis_channels)
+        else:
+            check_edges(rows.num_rows, basis, self.basis_channels, window)
         check_shape("harmonics", harmonics, "E S", rows.num_rows, self.harmonics.dim)
         # The last layer is linear, so its narrow input can be multiplied instead of its output.
-        weight = self.radial[-1](self.radial[:-1](basis) * window.unsqueeze(-1))
+        hidden = self.radial[:-1](basis)
+        weight = self.radial[-1](hidden if window is None else hidden * window.unsqueeze(-1))
         features = to_channels_last(x, self.linear_1.irreps_in)
         features = linear_channels_last(features, self.linear_1)
         total = steerable_sum(features, harmonics, weight, rows, self.paths)

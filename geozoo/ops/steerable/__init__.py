@@ -1,7 +1,15 @@
 """Sums over edges of steerable features times harmonics and weights, in one kernel."""
 
 from geozoo.ops.steerable.filtered import filtered_sum
-from geozoo.ops.steerable.paths import Path, SteerablePaths, plain_path
+from geozoo.ops.steerable.paths import Path, SteerablePaths, coupling, plain_path
 from geozoo.ops.steerable.sum import EdgeRows, steerable_sum
 
-__all__ = ["EdgeRows", "Path", "SteerablePaths", "filtered_sum", "plain_path", "steerable_sum"]
+__all__ = [
+    "EdgeRows",
+    "Path",
+    "SteerablePaths",
+    "coupling",
+    "filtered_sum",
+    "plain_path",
+    "steerable_sum",
+]
