@@ -20,6 +20,7 @@ from geozoo.data.molecules.atom_energies import is_determined
 from geozoo.geometry import PairedEdges
 from geozoo.hub.loading import TrainedModel
 from geozoo.tasks import Forecasting, Potential
+from geozoo.tasks._atom_outputs import combined
 
 #: Atoms of the example molecule for tracing: different from any layer width of a network, so that
 #: the tracer cannot confuse the two sizes.
@@ -115,15 +116,17 @@ def _potential_program(model: TrainedModel, task: Potential) -> ExportedProgram:
             f"{model.name} cannot be exported: {type(network).__name__} does not accept a "
             "precomputed neighbour list"
         )
+    factors, count = task.atom_factors, len(state)
     given = [
         torch.tensor(task.spec.elements), task.atom_energies, task.energy_scale,
         task.energy_shift, task.composition_span, task.shift_composition, task.known_compositions,
+        *([] if factors is None else [factors]),
     ]  # fmt: skip
 
     def evaluate(
         values: list[Tensor], numbers: Tensor, pos: Tensor, pairs: Tensor
     ) -> tuple[Tensor, Tensor]:
-        elements, of_elements, scale, shift, span, anchor, known = values[len(state) :]
+        elements, of_elements, scale, shift, span, anchor, known, *factor = values[count:]
         weights = dict(zip(state, values, strict=False))
         is_element = numbers.unsqueeze(1) == elements
         x, batch = is_element.to(pos.dtype), torch.zeros_like(numbers)
@@ -131,7 +134,11 @@ def _potential_program(model: TrainedModel, task: Potential) -> ExportedProgram:
             centred = (pos - pos.mean(0)).detach().requires_grad_()
             edges = _edges(network, pairs)
             out = functional_call(network, weights, (centred, x, batch, edges), {"num_graphs": 1})
-            scaled = out.scalar[:, 0]
+            if task.is_by_atom:
+                inputs = {"x": x, "batch": batch, "num_graphs": 1}
+                scaled = combined(out, inputs, *(factor or [None])).energy
+            else:
+                scaled = out.scalar[:, 0]
             (gradient,) = torch.autograd.grad(scaled.sum(), centred)
         of_atoms = (is_element.to(of_elements.dtype) @ of_elements).sum()
         energy = scaled.detach().to(scale.dtype) * scale + shift + of_atoms

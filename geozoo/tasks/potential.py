@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from geozoo.contracts import supports_cells
-from geozoo.data import GeometricSpec, GraphBatch
+from geozoo.data import DataSpec, GeometricSpec, GraphBatch
 from geozoo.data.loader import Store
+from geozoo.tasks._atom_outputs import AtomResolvedTask, ScaleBy, atom_arguments
 from geozoo.tasks._derivatives import Derivatives, energy_derivatives, volumes
 from geozoo.tasks._potential_loss import PotentialLoss, TermMeans, loss_targets
-from geozoo.tasks._quantity import Quantity
-from geozoo.tasks._reference_energies import LATER_BUFFERS, STATISTICS, ReferencedTask
+from geozoo.tasks._potential_spec import check_spec, quantities_of
+from geozoo.tasks._reference_energies import LATER_BUFFERS
 from geozoo.tasks._shares import graphs_of, nodes_of
 from geozoo.tasks._usage import Usage, of_potential
 
@@ -24,7 +25,7 @@ __all__ = ["LATER_BUFFERS", "Potential"]
 _LOSSES = {"energy": "energy_loss", "force": "force_loss", "virial": "stress_loss"}
 
 
-class Potential(ReferencedTask):
+class Potential(AtomResolvedTask):
     r"""Energy of a graph and conservative forces.
 
     .. math:: E = \sum_i a_{z_i} + \mu + \sigma \hat E(x), \qquad
@@ -49,7 +50,8 @@ class Potential(ReferencedTask):
     and the field ``weight`` multiplies the loss of a frame.
 
     Args:
-        model: a network with level ``"graph"`` and one scalar output.
+        model: a network with one scalar output and level ``"graph"``, or ``"node"`` for energies
+            of atoms.
         spec: the data specification; batch fields ``energy [G]`` and ``forces [N, dim]``, and for
             periodic structures ``cell``, ``pbc`` and optionally ``stress [G, 3, 3]``.
         energy_weight: weight of the energy term.
@@ -58,20 +60,21 @@ class Potential(ReferencedTask):
         energy_per_atom: divide energy errors in the loss by the number of atoms, for structures of
             different size.
         huber_delta: errors beyond this value, in normalised units, count linearly; None: never.
-        optimizer: see `GeometricTask`, as for the remaining arguments.
-        schedule: see `GeometricTask`.
-        augment: see `GeometricTask`.
-        test_rotations: see `GeometricTask`.
+        scale_by: ``"all"``: one scale for all energies; ``"species"``: energies of atoms are
+            multiplied by the root mean square force component on atoms of the same element in the
+            training split, before they are summed.
         monitor: see `GeometricTask`; ``"val/loss"`` is the loss on the validation split.
-        seed: see `GeometricTask`.
         any_composition: also predict for compositions whose energies the training split does not
             determine: forces may be useful, energies have an unknown offset per composition.
+        options: optimizer, schedule, augment, test_rotations and seed of `GeometricTask`.
 
     Raises:
         ValueError: If the data does not have level ``"graph"`` with one scalar output, lacks the
-            statistics ``energy_shift`` and ``energy_scale``, or a weight is negative, NaN, or so
-            large that the loss would overflow float32. In training, if a structure is periodic and
-            the model does not support cells or has no cutoff.
+            statistics ``energy_shift`` and ``energy_scale``, a weight is negative, NaN, or so
+            large that the loss would overflow float32, or ``scale_by`` is ``"species"`` and the
+            model does not have level ``"node"``. In training, if a structure is periodic and the
+            model does not support cells or has no cutoff, or an element has no forces and
+            ``scale_by`` is ``"species"``.
     """
 
     keeps_statistics: ClassVar[bool] = False  # so that a 'true' half precision raises an error
@@ -89,27 +92,27 @@ class Potential(ReferencedTask):
         stress_weight: float = 0.1,
         energy_per_atom: bool = False,
         huber_delta: float | None = None,
-        optimizer: Any = None,
-        schedule: Any = None,
-        augment: bool = True,
-        test_rotations: int = 1,
+        scale_by: ScaleBy = "all",
         monitor: str | None = "val/loss",
-        seed: int = 0,
         any_composition: bool = False,
+        **options: Any,
     ) -> None:
-        _check_spec(spec)
+        check_spec(spec)
         self.loss_of = PotentialLoss(
             energy_weight, force_weight, stress_weight, energy_per_atom, huber_delta
         )
         self.has_stress = "stress" in spec.units
         self.compares_per_atom = "energy_per_atom" in spec.units
-        super().__init__(
-            model, spec, quantities=_quantities(spec), optimizer=optimizer, schedule=schedule,
-            augment=augment, test_rotations=test_rotations, monitor=monitor, seed=seed,
-        )  # fmt: skip
+        super().__init__(model, spec, quantities=quantities_of(spec), monitor=monitor, **options)
         self.keep_references(spec, any_composition=any_composition)
+        self.keep_atom_outputs(spec, scale_by=scale_by)
         self.val_terms = TermMeans()
         self._compiled_step: Callable[..., dict[str, Tensor]] | None = None
+
+    @staticmethod
+    def model_arguments(spec: DataSpec, node: Mapping[str, Any]) -> dict[str, Any]:
+        """See `GraphTask.model_arguments`; level ``"node"`` if energies of atoms are needed."""
+        return atom_arguments(spec.model_arguments(), node)
 
     def quantity_units(self) -> dict[str, str]:
         """Unit of each quantity, and of the stress if the model predicts it for periodic input."""
@@ -138,6 +141,8 @@ class Potential(ReferencedTask):
 
     def _loss(self, batch: GraphBatch, weights: Mapping[str, float]) -> dict[str, Tensor]:
         self._check_precision()
+        if self.training:
+            self.check_atom_outputs()
         inputs = self.inputs(batch)
         energy = (batch.energy - self.offset(batch)) / self.energy_scale
         targets = loss_targets(
@@ -196,8 +201,9 @@ class Potential(ReferencedTask):
         self, network: Callable[..., Any], inputs: dict[str, Any], targets: dict[str, Tensor]
     ) -> dict[str, Tensor]:
         found = energy_derivatives(
-            network, inputs, create_graph=True, with_virial="virial" in targets
-        )
+            network, inputs, create_graph=True, with_virial="virial" in targets,
+            readout=self.readout,
+        )  # fmt: skip
         errors = self.loss_of.errors(found._asdict(), targets)
         terms = {name: mean for name, (mean, _) in self.loss_of.means(errors, targets).items()}
         losses = {_LOSSES[name]: term for name, term in terms.items()}
@@ -268,7 +274,7 @@ class Potential(ReferencedTask):
         self._check_precision()
         return energy_derivatives(
             self.model, self.inputs(batch), create_graph=create_graph,
-            with_virial="cell" in batch,
+            with_virial="cell" in batch, readout=self.readout,
         )  # fmt: skip
 
     def _check_precision(self) -> None:
@@ -288,30 +294,3 @@ class Potential(ReferencedTask):
 def _where_known(values: Tensor, known: Tensor) -> Tensor:
     """The rows of targets that are known, and NaN in the others."""
     return torch.where(known.view(-1, *[1] * (values.ndim - 1)), values, torch.nan)
-
-
-def _quantities(spec: GeometricSpec) -> tuple[Quantity, ...]:
-    measures = ("mae", "rmse")
-    quantities = [
-        Quantity("energy", "energy", measures),
-        Quantity("force", "forces", measures, is_vector=True, level="node"),
-    ]
-    if "energy_per_atom" in spec.units:
-        quantities.append(Quantity("energy_per_atom", "energy_per_atom", measures))
-    if "stress" in spec.units:
-        quantities.append(Quantity("stress", "stress", measures, is_tensor=True))
-    return tuple(quantities)
-
-
-def _check_spec(spec: GeometricSpec) -> None:
-    if spec.level != "graph" or spec.out_channels != 1:
-        raise ValueError(
-            "task potential needs data of level 'graph' with one scalar output, got level "
-            f"{spec.level!r} and {spec.out_channels} scalar outputs"
-        )
-    missing = [name for name in STATISTICS if name not in spec.statistics]
-    if missing:
-        raise ValueError(
-            f"task potential needs data with the statistics {', '.join(STATISTICS)}, missing: "
-            f"{', '.join(missing)}"
-        )
