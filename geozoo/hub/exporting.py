@@ -20,7 +20,7 @@ from geozoo.data.molecules.atom_energies import is_determined
 from geozoo.geometry import PairedEdges
 from geozoo.hub.loading import TrainedModel
 from geozoo.tasks import Forecasting, Potential
-from geozoo.tasks._atom_outputs import combined
+from geozoo.tasks._atom_readout import combined
 
 #: Atoms of the example molecule for tracing: different from any layer width of a network, so that
 #: the tracer cannot confuse the two sizes.

@@ -19,12 +19,14 @@ class Derivatives(NamedTuple):
         virial: ``[G, dim, dim]``, the negative derivative with respect to a symmetric strain of
             positions and cell; None unless requested.
         atom_energy: ``[N]``, if the network gives energies of atoms.
+        dipole: ``[G, dim]``, if the network gives charges, in units of their own.
     """
 
     energy: Float[Tensor, " G"]
     force: Float[Tensor, "N dim"]
     virial: Float[Tensor, "G dim dim"] | None
     atom_energy: Float[Tensor, " N"] | None = None
+    dipole: Float[Tensor, "G dim"] | None = None
 
 
 def energy_and_force(

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from geozoo.data import GeometricSpec
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks._reference_energies import STATISTICS
 
 
-def quantities_of(spec: GeometricSpec) -> tuple[Quantity, ...]:
-    """The quantities of a potential, by the targets of its data."""
+def quantities_of(spec: GeometricSpec, wanted: Collection[str] = ()) -> tuple[Quantity, ...]:
+    """The quantities of a potential, by the targets of its data.
+
+    Args:
+        spec: the data specification.
+        wanted: ``"atom_energy"`` and ``"dipole"`` if they are learned.
+    """
     measures = ("mae", "rmse")
     quantities = [
         Quantity("energy", "energy", measures),
@@ -18,6 +25,10 @@ def quantities_of(spec: GeometricSpec) -> tuple[Quantity, ...]:
         quantities.append(Quantity("energy_per_atom", "energy_per_atom", measures))
     if "stress" in spec.units:
         quantities.append(Quantity("stress", "stress", measures, is_tensor=True))
+    if "atom_energy" in wanted and "atom_energies" in spec.units:
+        quantities.append(Quantity("atom_energy", "atom_energies", measures, level="node"))
+    if "dipole" in wanted and "dipole" in spec.units:
+        quantities.append(Quantity("dipole", "dipole", measures, is_vector=True))
     return tuple(quantities)
 
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from geozoo.contracts import supports_cells
 from geozoo.data import DataSpec, GeometricSpec, GraphBatch
 from geozoo.data.loader import Store
-from geozoo.tasks._atom_outputs import AtomResolvedTask, ScaleBy, atom_arguments
+from geozoo.tasks._atom_outputs import AtomResolvedTask, ScaleBy
+from geozoo.tasks._atom_readout import TARGETS, atom_arguments, where_known
 from geozoo.tasks._derivatives import Derivatives, energy_derivatives, volumes
 from geozoo.tasks._potential_loss import PotentialLoss, TermMeans, loss_targets
 from geozoo.tasks._potential_spec import check_spec, quantities_of
@@ -22,7 +23,10 @@ from geozoo.tasks._usage import Usage, of_potential
 __all__ = ["LATER_BUFFERS", "Potential"]
 
 #: Name of each term of the loss in logs.
-_LOSSES = {"energy": "energy_loss", "force": "force_loss", "virial": "stress_loss"}
+_LOSSES = {
+    "energy": "energy_loss", "force": "force_loss", "virial": "stress_loss",
+    "atom_energy": "atom_energy_loss", "dipole": "dipole_loss",
+}  # fmt: skip
 
 
 class Potential(AtomResolvedTask):
@@ -46,7 +50,10 @@ class Potential(AtomResolvedTask):
     \varepsilon` for a symmetric strain of positions and cell (`energy_derivatives`), with the sign
     of ASE: negative under compression. If the data have stresses, they are part of the loss.
     Energies of structures of different size are also compared per atom
-    (``energy_per_atom_mae``). Frames without forces or stress count only where they have targets,
+    (``energy_per_atom_mae``). A network with outputs per atom (level ``"node"``) also gives
+    energies of atoms, which may be learned (``atom_energy_weight``), and dipoles :math:`\sum_i q_i
+    (r_i - \bar r) + \mu_i` of molecules (``dipole_weight``) about their mean position, which
+    matters for charged molecules only. Frames without a target count only where they have targets,
     and the field ``weight`` multiplies the loss of a frame.
 
     Args:
@@ -60,6 +67,13 @@ class Potential(AtomResolvedTask):
         energy_per_atom: divide energy errors in the loss by the number of atoms, for structures of
             different size.
         huber_delta: errors beyond this value, in normalised units, count linearly; None: never.
+        atom_energy_weight: weight of the energies of atoms, if the data have them (batch field
+            ``atom_energies [N]``); 0: they are not learned.
+        dipole_weight: weight of the dipoles of molecules (batch field ``dipole [G, 3]``), in units
+            of their root mean square component; 0: the model predicts none. Needs a model with two
+            scalar outputs, energy and charge.
+        atomic_dipoles: dipoles are sums of atomic dipoles, too, from a vector output; False: of
+            charges only, for networks without vector outputs. It sets the outputs of the network.
         scale_by: ``"all"``: one scale for all energies; ``"species"``: energies of atoms are
             multiplied by the root mean square force component on atoms of the same element in the
             training split, before they are summed.
@@ -92,6 +106,9 @@ class Potential(AtomResolvedTask):
         stress_weight: float = 0.1,
         energy_per_atom: bool = False,
         huber_delta: float | None = None,
+        atom_energy_weight: float = 0.0,
+        dipole_weight: float = 0.0,
+        atomic_dipoles: bool = True,
         scale_by: ScaleBy = "all",
         monitor: str | None = "val/loss",
         any_composition: bool = False,
@@ -99,13 +116,19 @@ class Potential(AtomResolvedTask):
     ) -> None:
         check_spec(spec)
         self.loss_of = PotentialLoss(
-            energy_weight, force_weight, stress_weight, energy_per_atom, huber_delta
-        )
+            energy_weight, force_weight, stress_weight, energy_per_atom, huber_delta,
+            atom_energy_weight, dipole_weight,
+        )  # fmt: skip
+        wanted = {name for name in TARGETS if self.loss_of.weights[name]}
         self.has_stress = "stress" in spec.units
         self.compares_per_atom = "energy_per_atom" in spec.units
-        super().__init__(model, spec, quantities=quantities_of(spec), monitor=monitor, **options)
+        super().__init__(
+            model, spec, quantities=quantities_of(spec, wanted), monitor=monitor, **options
+        )
         self.keep_references(spec, any_composition=any_composition)
-        self.keep_atom_outputs(spec, scale_by=scale_by)
+        self.keep_atom_outputs(
+            spec, scale_by=scale_by, wanted=wanted, atomic_dipoles=atomic_dipoles
+        )
         self.val_terms = TermMeans()
         self._compiled_step: Callable[..., dict[str, Tensor]] | None = None
 
@@ -146,8 +169,9 @@ class Potential(AtomResolvedTask):
         inputs = self.inputs(batch)
         energy = (batch.energy - self.offset(batch)) / self.energy_scale
         targets = loss_targets(
-            batch, energy, self.energy_scale, inputs["pos"].dtype, has_stress=self.has_stress
-        )
+            batch, energy, self.energy_scale, inputs["pos"].dtype, has_stress=self.has_stress,
+            further=self.normalised(self.atom_targets(batch), batch),
+        )  # fmt: skip
         factors = {name: inputs["pos"].new_full((), value) for name, value in weights.items()}
         if self.training and self._compiled_step is not None:
             return self._compiled_step(inputs, {**targets, **factors})
@@ -160,6 +184,9 @@ class Potential(AtomResolvedTask):
         counts = {"energy_loss": ones, "force_loss": nodes * fields.get("has_forces", ones)}
         if self.has_stress:
             counts["stress_loss"] = ones * fields.get("has_stress", ones)
+        for name in self.learned:
+            known = fields.get(f"has_{TARGETS[name]}", ones)
+            counts[_LOSSES[name]] = known * (nodes if name == "atom_energy" else ones)
         return counts
 
     def weighted_loss(self, batch: GraphBatch, weights: Mapping[str, float]) -> dict[str, Tensor]:
@@ -173,9 +200,10 @@ class Potential(AtomResolvedTask):
         offset = self.offset(batch)
         targets = loss_targets(
             batch, (batch.energy - offset) / scale, scale, torch.float64,
-            has_stress=self.has_stress,
+            has_stress=self.has_stress, further=self.normalised(self.atom_targets(batch), batch),
         )  # fmt: skip
-        found = {
+        found: dict[str, Tensor | None] = {
+            **self.normalised(predicted, batch),
             "energy": (predicted["energy"] - offset) / scale,
             "force": predicted["force"].double() / scale,
             "virial": None,
@@ -217,19 +245,20 @@ class Potential(AtomResolvedTask):
         """The targets by name; NaN where a frame has none."""
         values = {"energy": batch.energy, "force": batch.forces}
         if (known := batch.get("has_forces")) is not None:
-            values["force"] = _where_known(batch.forces, known.index_select(0, batch.batch))
+            values["force"] = where_known(batch.forces, known.index_select(0, batch.batch))
         if self.has_stress:
             known = batch.get("has_stress")
-            values["stress"] = batch.stress if known is None else _where_known(batch.stress, known)
+            values["stress"] = batch.stress if known is None else where_known(batch.stress, known)
         if self.compares_per_atom:
             values["energy_per_atom"] = batch.energy / batch.ptr.diff()
-        return values
+        return values | self.known_atom_targets(batch)
 
     def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
         """``energy [G]`` in float64 and ``force [N, dim]``, in the units of the dataset.
 
         With cells also ``stress [G, 3, 3]``, NaN for graphs without a volume: molecules, slabs and
-        wires.
+        wires. Networks with outputs per atom also give ``atom_energy [N]``, whose sum is the
+        energy, and, with ``dipole_weight``, ``dipole [G, 3]``, NaN for periodic graphs.
         """
         composition = self.composition(batch)
         if composition is not None:
@@ -248,7 +277,7 @@ class Potential(AtomResolvedTask):
             predicted["stress"] = stress.masked_fill(~has_volume[:, None, None], torch.nan)
         if self.compares_per_atom:
             predicted["energy_per_atom"] = energy / batch.ptr.diff()
-        return predicted
+        return predicted | self.atom_predictions(found, batch)
 
     def predict_baseline(self, batch: GraphBatch) -> dict[str, Tensor]:
         """Free-atom energies plus shift (the mean training energy or 0), zero forces and stress."""
@@ -258,7 +287,7 @@ class Potential(AtomResolvedTask):
             baseline["stress"] = torch.zeros_like(batch.stress)
         if self.compares_per_atom:
             baseline["energy_per_atom"] = energy / batch.ptr.diff()
-        return baseline
+        return baseline | self.atom_baseline(batch)
 
     def scaled_derivatives(self, batch: GraphBatch, *, create_graph: bool) -> Derivatives:
         """Energy ``[G]``, force ``[N, dim]`` and virial in normalised units.
@@ -289,8 +318,3 @@ class Potential(AtomResolvedTask):
                 f"{self.energy_shift.dtype}: use trainer.precision=bf16-mixed (or 32-true) instead "
                 "of a 'true' half precision"
             )
-
-
-def _where_known(values: Tensor, known: Tensor) -> Tensor:
-    """The rows of targets that are known, and NaN in the others."""
-    return torch.where(known.view(-1, *[1] * (values.ndim - 1)), values, torch.nan)
