@@ -91,6 +91,8 @@ class TensorConv(nn.Module):
         basis: Float[Tensor, "E K"],
         window: Float[Tensor, " E"],
         edge_index: GivenEdges,
+        *,
+        own_basis: Float[Tensor, "1 K"] | None = None,
     ) -> Float[Tensor, "N 10 C"]:
         """Return new tensors.
 
@@ -99,6 +101,8 @@ class TensorConv(nn.Module):
             basis: radial basis values of each edge.
             window: cutoff function of each edge, 0 at the cutoff.
             edge_index: senders and receivers, or edges of `geozoo.nn.edges`.
+            own_basis: radial basis values at distance 0, if every node also sends a message to
+                itself, with window 1.
 
         Raises:
             ValueError: If a tensor has the wrong shape.
@@ -112,6 +116,10 @@ class TensorConv(nn.Module):
             self._message, (edges.sender, edges.receiver), len(tensor), senders=(mixed,),
             rows=(basis, window), weights=self.filter.parameters(),
         )  # fmt: skip
+        if own_basis is not None:
+            check_shape("own_basis", own_basis, "1 K", 1, self.basis_channels)
+            weights = self.filter(own_basis).unflatten(-1, (3, -1))
+            received = received + weigh_parts(weights, mixed)
         change = self.after(_normalized(2 * tensor_product_parts(mixed, received)))
         return small + change + tensor_product_parts(change, change)
 
