@@ -169,7 +169,8 @@ def textbook_tensornet(
     def near(i: int) -> list[int]:
         return [*others(i), i] if model.self_loops else others(i)
 
-    for i, j in ((i, j) for i in range(COUNT) for j in near(i)):
+    pairs = [(i, j) for i in range(COUNT) for j in near(i)]
+    for i, j in pairs:
         d = (pos[j] - pos[i]).norm() if i != j else pos.new_zeros(())
         spread[i, j], fades[i, j] = fading_gaussians(model, d)
         arrows[i, j] = (pos[j] - pos[i]) / d
