@@ -36,9 +36,9 @@ def export_program(model: TrainedModel) -> ExportedProgram:
     A potential takes one molecule of any size: ``numbers [N]`` int64, ``pos [N, 3]`` in angstrom,
     and ``pairs [2, P]`` int64, every pair of different atoms once with the smaller index first
     (``torch.triu_indices(N, N, 1)``); it returns the energy ``[1]`` in meV, float64, and the forces
-    ``[N, 3]`` in meV/angstrom. A program cannot raise errors: energy and forces are NaN for an
-    element absent from the training set, and the energy is NaN for a composition that the training
-    energies do not determine.
+    ``[N, 3]`` in meV/angstrom, but neither energies of atoms nor dipoles. A program cannot raise
+    errors: energy and forces are NaN for an element absent from the training set, and the energy is
+    NaN for a composition that the training energies do not determine.
     A forecaster takes any number of windows in physical units: ``x [B, T, N, F]``,
     ``observed [B, T, N]`` (bool; 0 in ``x`` where false) and ``time [B, T + H, 2]`` (slot of the
     day, day of the week from Monday); it returns the forecast ``[B, H, N]``.
@@ -136,7 +136,7 @@ def _potential_program(model: TrainedModel, task: Potential) -> ExportedProgram:
             out = functional_call(network, weights, (centred, x, batch, edges), {"num_graphs": 1})
             if task.is_by_atom:
                 inputs = {"x": x, "batch": batch, "num_graphs": 1}
-                scaled = combined(out, inputs, *(factor or [None])).energy
+                scaled = combined(out, inputs, factor[0] if factor else None).energy
             else:
                 scaled = out.scalar[:, 0]
             (gradient,) = torch.autograd.grad(scaled.sum(), centred)

@@ -16,7 +16,8 @@ import torch
 from geozoo.data.molecules._ase_frames import KNOWN, checked_atoms, with_progress
 from geozoo.data.molecules._electronic_states import ElectronicState, key_of, names_in, state_of
 from geozoo.data.molecules._frame_cells import Cell, cell_of, check_distances
-from geozoo.data.molecules._frame_labels import WEIGHT, LabelKeys, LabelReader, Labels
+from geozoo.data.molecules._frame_labels import WEIGHT, LabelReader, Labels
+from geozoo.data.molecules._label_keys import LabelKeys
 from geozoo.data.molecules._state_inputs import StatedGraph, StateInput, input_values
 from geozoo.data.molecules._unwrapping import unwrapped
 from geozoo.data.molecules.units import energy_factor, length_factor

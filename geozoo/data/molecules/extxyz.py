@@ -23,9 +23,9 @@ from geozoo.data.molecules._element_columns import (
     with_columns,
 )
 from geozoo.data.molecules._energies_forces import energy_force_spec
-from geozoo.data.molecules._frame_labels import LabelKeys
 from geozoo.data.molecules._frame_store import frames_of, prepare_frames
 from geozoo.data.molecules._frames import FrameOptions, Frames
+from geozoo.data.molecules._label_keys import LabelKeys
 from geozoo.data.molecules._state_inputs import StateInput, checked_names, warn_of_constants
 from geozoo.data.molecules._structure_paths import StructurePaths
 from geozoo.data.molecules.atom_energies import (
