@@ -15,6 +15,16 @@ from geozoo.data import Structure
 
 FORMATS = (".extxyz", ".xyz", ".npz", ".csv")
 _MEV = 1e-3  # eV, the energy unit of structure files
+#: Results of ASE calculators by quantity and unit, with a factor.
+_RESULTS = {
+    ("energy", "meV"): ("energy", _MEV),
+    ("force", "meV/angstrom"): ("forces", _MEV),
+    ("stress", "meV/angstrom^3"): ("stress", _MEV),
+    ("atom_energy", "meV"): ("energies", _MEV),
+    ("dipole", "e*angstrom"): ("dipole", 1.0),
+}
+#: Molecules, slabs and wires have no volume; periodic structures have no dipole.
+_OF_SOME = ("stress", "dipole")
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,8 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
     ``.npz``: one array per quantity, with ``num_nodes`` and ``units``. ``.csv``: one row per graph
     with the graph-level quantities, or one row per node if all quantities are node-level; with
     both kinds, node-level quantities are only in the other formats. ``.extxyz`` and ``.xyz``: the
-    structures with energies, forces and stresses in the units of ASE (eV and angstrom), and other
+    structures with energies (also of atoms), forces, stresses and dipoles in the units of ASE (eV,
+    e and angstrom), and other
     quantities in their own units as ``<name>_<unit>``.
     """
     if path.suffix == ".npz":
@@ -94,23 +105,17 @@ def _write_structures(predictions: Predictions, path: Path) -> None:
     from ase import Atoms
     from ase.calculators.singlepoint import SinglePointCalculator
     from ase.io import write
-    from ase.stress import full_3x3_to_voigt_6_stress
 
     frames = []
     for number, structure in enumerate(predictions.structures or ()):
         pos, cell, pbc = structure.periodic or (structure.pos, structure.cell, structure.pbc)
         atoms = Atoms(structure.numbers, pos, cell=cell, pbc=pbc)
         atoms.info.update({key: getattr(structure.state, key) for key in predictions.inputs})
-        results: dict[str, float | np.ndarray] = {}
+        results: dict[str, Any] = {}
         for name in predictions.values:
             value, unit = predictions.of_graph(name, number), predictions.units.get(name, "")
-            if name == "energy" and unit == "meV":
-                results["energy"] = float(value) * _MEV
-            elif name == "force" and unit == "meV/angstrom":
-                results["forces"] = value.astype(np.float64) * _MEV
-            elif name == "stress" and unit == "meV/angstrom^3":
-                if not np.isnan(value).any():  # molecules, slabs and wires have no volume
-                    results["stress"] = full_3x3_to_voigt_6_stress(value) * _MEV
+            if (name, unit) in _RESULTS:
+                results |= _result(name, unit, value)
             elif predictions.is_of_nodes(name):
                 atoms.arrays[_label(name, unit)] = value
             else:
@@ -119,6 +124,17 @@ def _write_structures(predictions: Predictions, path: Path) -> None:
             atoms.calc = SinglePointCalculator(atoms, **results)
         frames.append(atoms)
     write(str(path), frames, format="extxyz")
+
+
+def _result(name: str, unit: str, value: np.ndarray) -> dict[str, Any]:
+    """A quantity as a result of an ASE calculator; empty if it is not defined."""
+    from ase.stress import full_3x3_to_voigt_6_stress
+
+    key, factor = _RESULTS[name, unit]
+    if key in _OF_SOME and np.isnan(value).any():
+        return {}
+    value = full_3x3_to_voigt_6_stress(value) if key == "stress" else value
+    return {key: float(value) * factor if key == "energy" else value.astype(np.float64) * factor}
 
 
 def _label(name: str, unit: str) -> str:

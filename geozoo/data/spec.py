@@ -32,9 +32,11 @@ def check_outputs(name: str, arguments: Collection[str], sizes: Mapping[str, Any
     kind = lacking_outputs(arguments, wanted)
     if kind is not None:
         key = OUTPUT_ARGUMENTS[kind]
+        is_extra = kind == "vector" and "scalar" in wanted
         raise ValueError(
             f"{name} has no {kind} outputs, but the dataset requires {sizes[key]} per node or "
             f"graph ({key}): choose another model"
+            + (", or task.atomic_dipoles=false for dipoles of charges only" if is_extra else "")
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from geozoo.hub.structures import allow_any_composition, predict_store, structur
 from geozoo.tasks import Potential
 
 _EV_PER_MEV = 1e-3
+#: Properties of ASE by quantity, for models that predict them.
+_FURTHER = {"atom_energy": "energies", "dipole": "dipole"}
 
 
 class GeozooCalculator(Calculator):
@@ -32,6 +35,9 @@ class GeozooCalculator(Calculator):
     Forces and stress are exact derivatives of the energy, so molecular dynamics conserves energy up
     to time-step and rounding errors. Periodic structures require a model with a cutoff. Stress is
     that of structures periodic in three directions; slabs, wires and molecules have no volume.
+    Models with outputs per atom also have ``energies`` of atoms in eV, whose sum is the energy;
+    those trained with ``task.dipole_weight`` the ``dipole`` of molecules in e angstrom, about the
+    mean position of charged ones.
 
     With several models, all results are means, and ``results`` also holds ``energy_std``,
     ``forces_std`` and ``stress_std``, the standard deviations over the models.
@@ -92,6 +98,8 @@ class GeozooCalculator(Calculator):
         if any_composition:
             allow_any_composition(self.model)
         self.neighbors = _skin_of(self.model, skin)
+        further = [name for key, name in _FURTHER.items() if key in self.model.units]
+        self.implemented_properties = [*type(self).implemented_properties, *further]
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
         """What has changed since the last calculation; also a charge or spin in ``atoms.info``.
@@ -115,7 +123,7 @@ class GeozooCalculator(Calculator):
 
         Raises:
             PropertyNotImplementedError: If stress is requested for a structure that has no volume,
-                or another property is requested.
+                a dipole for a periodic one, or a property that the model does not predict.
             ValueError: If the structure is periodic and the model has no cutoff, it contains
                 elements absent from the training set, its composition has an energy that the
                 training set does not determine, or its charge or spin is missing or not as in
@@ -125,8 +133,13 @@ class GeozooCalculator(Calculator):
         unsupported = sorted(set(properties) - set(self.implemented_properties))
         if unsupported:
             raise PropertyNotImplementedError(
-                f"{self.model.name} predicts energy, forces and stress, not "
+                f"{self.model.name} predicts {', '.join(self.implemented_properties)}, not "
                 f"{', '.join(unsupported)}"
+            )
+        if "dipole" in properties and self.atoms.pbc.any():
+            raise PropertyNotImplementedError(
+                "a dipole requires an isolated structure, got pbc "
+                f"{self.atoms.pbc.tolist()}: it is not defined along periodic directions"
             )
         if "stress" in properties and not self.atoms.pbc.all():
             raise PropertyNotImplementedError(
@@ -167,4 +180,9 @@ def _results_of(predicted: Mapping[str, Tensor]) -> dict[str, Any]:
         if name in predicted and not bool(predicted[name].isnan().any()):
             stress = predicted[name][0].double().numpy() * _EV_PER_MEV
             results[name] = full_3x3_to_voigt_6_stress(stress)
+    for key, suffix in product(_FURTHER, ("", "_std")):
+        value = predicted.get(key + suffix)
+        if value is not None and not bool(value.isnan().any()):
+            rows, name = value.double().numpy(), _FURTHER[key] + suffix
+            results[name] = rows[0] if key == "dipole" else rows * _EV_PER_MEV
     return results

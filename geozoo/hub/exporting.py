@@ -20,6 +20,7 @@ from geozoo.data.molecules.atom_energies import is_determined
 from geozoo.geometry import PairedEdges
 from geozoo.hub.loading import TrainedModel
 from geozoo.tasks import Forecasting, Potential
+from geozoo.tasks._atom_readout import combined
 
 #: Atoms of the example molecule for tracing: different from any layer width of a network, so that
 #: the tracer cannot confuse the two sizes.
@@ -35,9 +36,9 @@ def export_program(model: TrainedModel) -> ExportedProgram:
     A potential takes one molecule of any size: ``numbers [N]`` int64, ``pos [N, 3]`` in angstrom,
     and ``pairs [2, P]`` int64, every pair of different atoms once with the smaller index first
     (``torch.triu_indices(N, N, 1)``); it returns the energy ``[1]`` in meV, float64, and the forces
-    ``[N, 3]`` in meV/angstrom. A program cannot raise errors: energy and forces are NaN for an
-    element absent from the training set, and the energy is NaN for a composition that the training
-    energies do not determine.
+    ``[N, 3]`` in meV/angstrom, but neither energies of atoms nor dipoles. A program cannot raise
+    errors: energy and forces are NaN for an element absent from the training set, and the energy is
+    NaN for a composition that the training energies do not determine.
     A forecaster takes any number of windows in physical units: ``x [B, T, N, F]``,
     ``observed [B, T, N]`` (bool; 0 in ``x`` where false) and ``time [B, T + H, 2]`` (slot of the
     day, day of the week from Monday); it returns the forecast ``[B, H, N]``.
@@ -115,15 +116,17 @@ def _potential_program(model: TrainedModel, task: Potential) -> ExportedProgram:
             f"{model.name} cannot be exported: {type(network).__name__} does not accept a "
             "precomputed neighbour list"
         )
+    factors, count = task.atom_factors, len(state)
     given = [
         torch.tensor(task.spec.elements), task.atom_energies, task.energy_scale,
         task.energy_shift, task.composition_span, task.shift_composition, task.known_compositions,
+        *([] if factors is None else [factors]),
     ]  # fmt: skip
 
     def evaluate(
         values: list[Tensor], numbers: Tensor, pos: Tensor, pairs: Tensor
     ) -> tuple[Tensor, Tensor]:
-        elements, of_elements, scale, shift, span, anchor, known = values[len(state) :]
+        elements, of_elements, scale, shift, span, anchor, known, *factor = values[count:]
         weights = dict(zip(state, values, strict=False))
         is_element = numbers.unsqueeze(1) == elements
         x, batch = is_element.to(pos.dtype), torch.zeros_like(numbers)
@@ -131,7 +134,11 @@ def _potential_program(model: TrainedModel, task: Potential) -> ExportedProgram:
             centred = (pos - pos.mean(0)).detach().requires_grad_()
             edges = _edges(network, pairs)
             out = functional_call(network, weights, (centred, x, batch, edges), {"num_graphs": 1})
-            scaled = out.scalar[:, 0]
+            if task.is_by_atom:
+                inputs = {"x": x, "batch": batch, "num_graphs": 1}
+                scaled = combined(out, inputs, factor[0] if factor else None).energy
+            else:
+                scaled = out.scalar[:, 0]
             (gradient,) = torch.autograd.grad(scaled.sum(), centred)
         of_atoms = (is_element.to(of_elements.dtype) @ of_elements).sum()
         energy = scaled.detach().to(scale.dtype) * scale + shift + of_atoms

@@ -42,6 +42,10 @@ class TensorNet(PointNetwork):
         num_layers: number of interaction layers.
         num_basis: number of radial basis functions.
         radius: cutoff in the unit of the positions, with a cosine envelope.
+        self_loops: every node is also its own neighbour, at distance 0 and without direction. Atoms
+            without neighbours then depend on their features.
+        window_on_basis: multiply the radial basis by the envelope, too, before the layers that
+            weight messages; these have the envelope in any case.
 
     Raises:
         ValueError: If a size is invalid, or ``dim`` is not 3.
@@ -73,6 +77,8 @@ class TensorNet(PointNetwork):
         num_layers: int = 2,
         num_basis: int = 32,
         radius: float = 4.5,
+        self_loops: bool = False,
+        window_on_basis: bool = False,
     ) -> None:
         super().__init__(
             in_channels, out_channels, in_vectors=in_vectors, out_vectors=out_vectors, dim=dim,
@@ -82,6 +88,7 @@ class TensorNet(PointNetwork):
             raise ValueError(f"dim must be 3 for the cross product, got {dim!r}")
         check_positive(hidden_channels=hidden_channels, num_layers=num_layers)
         width = self.hidden_channels = hidden_channels
+        self.self_loops, self.window_on_basis = self_loops, window_on_basis
         self.basis, self.window = ExponentialBasis(num_basis, radius), CosineWindow(radius)
         self.embedding = nn.Linear(max(in_channels, 1), width, bias=False)
         self.pair = nn.Linear(2 * width, width)
@@ -111,10 +118,14 @@ class TensorNet(PointNetwork):
         """Return scalars and vectors; see `PointNetwork.evaluate`."""
         distance, direction = length_and_direction(edges.vectors(pos))
         basis, window = self.basis(distance), self.window(distance)
+        if self.window_on_basis:
+            basis = basis * window.unsqueeze(-1)
+        # The envelope is 1 at distance 0.
+        own = self.basis(pos.new_zeros(1)) if self.self_loops else None
         rows = as_edge_rows(edges, pos.shape[0])
-        tensor = self._first(pos, x, vec, basis, window, direction, rows)
+        tensor = self._first(pos, x, vec, basis, window, direction, rows, own)
         for layer in self.layers:
-            tensor = layer(tensor, basis, window, rows)
+            tensor = layer(tensor, basis, window, rows, own_basis=own)
         s = self.lengths(self.last_norm(tensor_part_norms(tensor).flatten(1)))
         scalar = None if self.readout is None else self.readout(s)
         if self.arrows is None or self.gate is None:
@@ -124,7 +135,7 @@ class TensorNet(PointNetwork):
 
     def _first(
         self, pos: Tensor, x: Tensor | None, vec: Tensor | None, basis: Tensor, window: Tensor,
-        direction: Tensor, rows: EdgeRows,
+        direction: Tensor, rows: EdgeRows, own: Tensor | None,
     ) -> Tensor:  # fmt: skip
         h = self.embedding(pos.new_ones(len(pos), 1) if x is None else x)
         # W [h_i, h_j] + b of an edge is a sum of two parts: one is a factor of the sum over j.
@@ -138,9 +149,13 @@ class TensorNet(PointNetwork):
         of_sender, plain = found.unflatten(1, (2, sum(PART_SIZES), -1)).unbind(1)
         received = h @ to_receiver.T + self.pair.bias
         tensor = of_sender + received.unsqueeze(1) * plain
+        scalar, vector, matrix = tensor.split(PART_SIZES, 1)
+        if own is not None:  # without a direction, only the scalar part is left
+            weight = self.filter(own).unflatten(-1, (3, -1))[:, :1]
+            scalar = scalar + weight * self.pair(torch.cat([h, h], -1)).unsqueeze(1)
         if self.vectors is not None and vec is not None:
-            scalar, vector, matrix = tensor.split(PART_SIZES, 1)
             vector = vector + self.vectors(vec.transpose(1, 2))
+        if own is not None or self.vectors is not None:
             tensor = torch.cat([scalar, vector, matrix], 1)
         norms = self.norm(tensor_part_norms(tensor).sum(1))
         return weigh_parts(self.weights(norms).unflatten(-1, (3, -1)), self.mix(tensor))

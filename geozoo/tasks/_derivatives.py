@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -18,11 +18,15 @@ class Derivatives(NamedTuple):
         force: ``[N, dim]``, the negative derivative with respect to the positions.
         virial: ``[G, dim, dim]``, the negative derivative with respect to a symmetric strain of
             positions and cell; None unless requested.
+        atom_energy: ``[N]``, if the network gives energies of atoms.
+        dipole: ``[G, dim]``, if the network gives charges, in units of their own.
     """
 
     energy: Float[Tensor, " G"]
     force: Float[Tensor, "N dim"]
     virial: Float[Tensor, "G dim dim"] | None
+    atom_energy: Float[Tensor, " N"] | None = None
+    dipole: Float[Tensor, "G dim"] | None = None
 
 
 def energy_and_force(
@@ -39,6 +43,7 @@ def energy_derivatives(
     *,
     create_graph: bool,
     with_virial: bool = False,
+    readout: Callable[[Any, Mapping[str, Any]], Any] | None = None,
 ) -> Derivatives:
     r"""Compute energies, forces and virials.
 
@@ -50,10 +55,12 @@ def energy_derivatives(
     and the stress is :math:`-W / V` with the volume V of the cell.
 
     Args:
-        network: a geometric model with one scalar output per graph.
+        network: a geometric model with one scalar output per graph, or per node with ``readout``.
         inputs: its keyword arguments; ``edge_index`` holds the cell, as shifts of the edges.
         create_graph: whether the derivatives are differentiable, as training requires.
         with_virial: whether to compute virials.
+        readout: returns ``energy [G]`` and further fields of `Derivatives` from the output and the
+            inputs of a network with outputs per node.
 
     Raises:
         ValueError: If the energies do not depend on the positions.
@@ -69,7 +76,9 @@ def energy_derivatives(
             rows = symmetric.index_select(0, batch)
             given["pos"] = pos + (pos.unsqueeze(1) @ rows).squeeze(1)
             given["edge_index"] = _strained(inputs["edge_index"], symmetric, batch)
-        energy = network(**given).scalar[:, 0]
+        out = network(**given)
+        read = None if readout is None else readout(out, given)._asdict()
+        energy: Tensor = out.scalar[:, 0] if read is None else read.pop("energy")
         found: tuple[Tensor | None, ...] = (None,)
         if energy.requires_grad:
             found = torch.autograd.grad(
@@ -81,7 +90,7 @@ def energy_derivatives(
             f"{type(network).__name__}, whose energies do not"
         )
     virial = -found[1] if with_virial and found[1] is not None else None
-    return Derivatives(energy, -found[0], virial)
+    return Derivatives(energy, -found[0], virial, **(read or {}))
 
 
 def _strained(edges: Any, strain: Tensor, batch: Tensor) -> Any:

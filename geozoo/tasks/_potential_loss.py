@@ -1,9 +1,9 @@
-"""The loss of a potential: energies, forces and stress, for frames with and without each."""
+"""The loss of a potential, for frames with and without each target."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import cast
 
 import torch
@@ -18,12 +18,17 @@ from geozoo.tasks._derivatives import volumes
 #: With larger weights, losses overflow float32.
 _LARGEST_WEIGHT = 1e15
 #: Terms of the loss, and the batch field that says which graphs have the target.
-_KNOWN = {"energy": None, "force": "has_forces", "virial": "has_stress"}
+_KNOWN = {
+    "energy": None, "force": "has_forces", "virial": "has_stress",
+    "atom_energy": "has_atom_energies", "dipole": "has_dipole",
+}  # fmt: skip
+#: Terms with one row per node.
+_OF_NODES = ("force", "atom_energy")
 
 
 @dataclass(frozen=True)
 class PotentialLoss:
-    r"""Weighted mean squared errors of energies, forces and virials, in normalised units.
+    r"""Weighted mean squared errors of energies, forces, virials, ..., in normalised units.
 
     Attributes:
         energy_weight: weight of the energy term.
@@ -33,6 +38,8 @@ class PotentialLoss:
         energy_per_atom: divide energy errors by the number of atoms.
         huber_delta: errors beyond this value, in normalised units, count linearly (twice the Huber
             loss, which equals the squared error of smaller ones); None: squared errors.
+        atom_energy_weight: weight of the energies of atoms; 0: they are not learned.
+        dipole_weight: weight of the dipoles; 0: the model has none.
 
     Raises:
         ValueError: If a weight is negative, NaN, or so large that the loss would overflow float32,
@@ -44,10 +51,12 @@ class PotentialLoss:
     stress_weight: float
     energy_per_atom: bool = False
     huber_delta: float | None = None
+    atom_energy_weight: float = 0.0
+    dipole_weight: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the values."""
-        for name in ("energy_weight", "force_weight", "stress_weight"):
+        for name in (each.name for each in fields(self) if each.name.endswith("_weight")):
             weight = getattr(self, name)
             if not 0 <= weight <= _LARGEST_WEIGHT:
                 raise ValueError(f"{name} must be in 0..{_LARGEST_WEIGHT:g}, got {weight!r}")
@@ -59,6 +68,7 @@ class PotentialLoss:
         """Weight of each term."""
         return {
             "energy": self.energy_weight, "force": self.force_weight, "virial": self.stress_weight,
+            "atom_energy": self.atom_energy_weight, "dipole": self.dipole_weight,
         }  # fmt: skip
 
     def errors(
@@ -67,7 +77,7 @@ class PotentialLoss:
         """Errors of each term that has targets, one row per graph or node.
 
         Args:
-            found: energies, forces and virials in normalised units.
+            found: energies, forces, virials, ... in normalised units.
             targets: those of `loss_targets`.
         """
         errors = {}
@@ -100,7 +110,13 @@ class PotentialLoss:
 
 
 def loss_targets(
-    batch: GraphBatch, energy: Tensor, scale: Tensor, dtype: torch.dtype, *, has_stress: bool
+    batch: GraphBatch,
+    energy: Tensor,
+    scale: Tensor,
+    dtype: torch.dtype,
+    *,
+    has_stress: bool,
+    further: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """Targets of the loss in normalised units, and which rows count.
 
@@ -110,15 +126,17 @@ def loss_targets(
         scale: unit of the energies.
         dtype: precision of the network.
         has_stress: whether the stress is a target.
+        further: targets ``atom_energy`` and ``dipole`` in normalised units.
 
     Returns:
-        ``energy``, ``force`` and, with stress, ``virial``; ``atoms [G]``; ``<term>_known`` (bool)
-        and ``<term>_weight`` of each row, if not all rows count the same.
+        ``energy``, ``force``, those of ``further``, and, with stress, ``virial``; ``atoms [G]``;
+        ``<term>_known`` (bool) and ``<term>_weight`` of each row, if not all rows count the same.
     """
     targets = {"energy": energy.to(dtype), "force": (batch.forces / scale).to(dtype)}
     if has_stress:
         volume, _ = volumes(batch.cell, batch.pbc)
         targets["virial"] = (-batch.stress * volume[:, None, None] / scale).to(dtype)
+    targets |= {name: value.to(dtype) for name, value in (further or {}).items()}
     weight = batch.get("weight")
     for name, mask in _KNOWN.items():
         if name not in targets:
@@ -126,7 +144,7 @@ def loss_targets(
         known = None if mask is None else batch.get(mask)
         for kind, value in (("weight", weight), ("known", known)):
             if value is not None:
-                rows = value.index_select(0, batch.batch) if name == "force" else value
+                rows = value.index_select(0, batch.batch) if name in _OF_NODES else value
                 targets[f"{name}_{kind}"] = rows if kind == "known" else rows.to(dtype)
     return {**targets, "atoms": batch.ptr.diff()}
 

@@ -9,22 +9,27 @@ import torch
 from torch import Tensor, nn
 
 from geozoo.contracts import supports_cells
-from geozoo.data import GeometricSpec, GraphBatch
+from geozoo.data import DataSpec, GeometricSpec, GraphBatch
 from geozoo.data.loader import Store
+from geozoo.tasks._atom_outputs import AtomResolvedTask, ScaleBy
+from geozoo.tasks._atom_readout import TARGETS, atom_arguments, where_known
 from geozoo.tasks._derivatives import Derivatives, energy_derivatives, volumes
 from geozoo.tasks._potential_loss import PotentialLoss, TermMeans, loss_targets
-from geozoo.tasks._quantity import Quantity
-from geozoo.tasks._reference_energies import LATER_BUFFERS, STATISTICS, ReferencedTask
+from geozoo.tasks._potential_spec import check_spec, quantities_of
+from geozoo.tasks._reference_energies import LATER_BUFFERS
 from geozoo.tasks._shares import graphs_of, nodes_of
 from geozoo.tasks._usage import Usage, of_potential
 
 __all__ = ["LATER_BUFFERS", "Potential"]
 
 #: Name of each term of the loss in logs.
-_LOSSES = {"energy": "energy_loss", "force": "force_loss", "virial": "stress_loss"}
+_LOSSES = {
+    "energy": "energy_loss", "force": "force_loss", "virial": "stress_loss",
+    "atom_energy": "atom_energy_loss", "dipole": "dipole_loss",
+}  # fmt: skip
 
 
-class Potential(ReferencedTask):
+class Potential(AtomResolvedTask):
     r"""Energy of a graph and conservative forces.
 
     .. math:: E = \sum_i a_{z_i} + \mu + \sigma \hat E(x), \qquad
@@ -45,11 +50,15 @@ class Potential(ReferencedTask):
     \varepsilon` for a symmetric strain of positions and cell (`energy_derivatives`), with the sign
     of ASE: negative under compression. If the data have stresses, they are part of the loss.
     Energies of structures of different size are also compared per atom
-    (``energy_per_atom_mae``). Frames without forces or stress count only where they have targets,
+    (``energy_per_atom_mae``). A network with outputs per atom (level ``"node"``) also gives
+    energies of atoms, which may be learned (``atom_energy_weight``), and dipoles :math:`\sum_i q_i
+    (r_i - \bar r) + \mu_i` of molecules (``dipole_weight``) about their mean position, which
+    matters for charged molecules only. Frames without a target count only where they have targets,
     and the field ``weight`` multiplies the loss of a frame.
 
     Args:
-        model: a network with level ``"graph"`` and one scalar output.
+        model: a network with one scalar output and level ``"graph"``, or ``"node"`` for energies
+            of atoms.
         spec: the data specification; batch fields ``energy [G]`` and ``forces [N, dim]``, and for
             periodic structures ``cell``, ``pbc`` and optionally ``stress [G, 3, 3]``.
         energy_weight: weight of the energy term.
@@ -58,20 +67,28 @@ class Potential(ReferencedTask):
         energy_per_atom: divide energy errors in the loss by the number of atoms, for structures of
             different size.
         huber_delta: errors beyond this value, in normalised units, count linearly; None: never.
-        optimizer: see `GeometricTask`, as for the remaining arguments.
-        schedule: see `GeometricTask`.
-        augment: see `GeometricTask`.
-        test_rotations: see `GeometricTask`.
+        atom_energy_weight: weight of the energies of atoms, if the data have them (batch field
+            ``atom_energies [N]``); 0: they are not learned.
+        dipole_weight: weight of the dipoles of molecules (batch field ``dipole [G, 3]``), in units
+            of their root mean square component; 0: the model predicts none. Needs a model with two
+            scalar outputs, energy and charge.
+        atomic_dipoles: dipoles are sums of atomic dipoles, too, from a vector output; False: of
+            charges only, for networks without vector outputs. It sets the outputs of the network.
+        scale_by: ``"all"``: one scale for all energies; ``"species"``: energies of atoms are
+            multiplied by the root mean square force component on atoms of the same element in the
+            training split, before they are summed.
         monitor: see `GeometricTask`; ``"val/loss"`` is the loss on the validation split.
-        seed: see `GeometricTask`.
         any_composition: also predict for compositions whose energies the training split does not
             determine: forces may be useful, energies have an unknown offset per composition.
+        options: optimizer, schedule, augment, test_rotations and seed of `GeometricTask`.
 
     Raises:
         ValueError: If the data does not have level ``"graph"`` with one scalar output, lacks the
-            statistics ``energy_shift`` and ``energy_scale``, or a weight is negative, NaN, or so
-            large that the loss would overflow float32. In training, if a structure is periodic and
-            the model does not support cells or has no cutoff.
+            statistics ``energy_shift`` and ``energy_scale``, a weight is negative, NaN, or so
+            large that the loss would overflow float32, or ``scale_by`` is ``"species"`` and the
+            model does not have level ``"node"``. In training, if a structure is periodic and the
+            model does not support cells or has no cutoff, or an element has no forces and
+            ``scale_by`` is ``"species"``.
     """
 
     keeps_statistics: ClassVar[bool] = False  # so that a 'true' half precision raises an error
@@ -89,27 +106,36 @@ class Potential(ReferencedTask):
         stress_weight: float = 0.1,
         energy_per_atom: bool = False,
         huber_delta: float | None = None,
-        optimizer: Any = None,
-        schedule: Any = None,
-        augment: bool = True,
-        test_rotations: int = 1,
+        atom_energy_weight: float = 0.0,
+        dipole_weight: float = 0.0,
+        atomic_dipoles: bool = True,
+        scale_by: ScaleBy = "all",
         monitor: str | None = "val/loss",
-        seed: int = 0,
         any_composition: bool = False,
+        **options: Any,
     ) -> None:
-        _check_spec(spec)
+        check_spec(spec)
         self.loss_of = PotentialLoss(
-            energy_weight, force_weight, stress_weight, energy_per_atom, huber_delta
-        )
+            energy_weight, force_weight, stress_weight, energy_per_atom, huber_delta,
+            atom_energy_weight, dipole_weight,
+        )  # fmt: skip
+        wanted = {name for name in TARGETS if self.loss_of.weights[name]}
         self.has_stress = "stress" in spec.units
         self.compares_per_atom = "energy_per_atom" in spec.units
         super().__init__(
-            model, spec, quantities=_quantities(spec), optimizer=optimizer, schedule=schedule,
-            augment=augment, test_rotations=test_rotations, monitor=monitor, seed=seed,
-        )  # fmt: skip
+            model, spec, quantities=quantities_of(spec, wanted), monitor=monitor, **options
+        )
         self.keep_references(spec, any_composition=any_composition)
+        self.keep_atom_outputs(
+            spec, scale_by=scale_by, wanted=wanted, atomic_dipoles=atomic_dipoles
+        )
         self.val_terms = TermMeans()
         self._compiled_step: Callable[..., dict[str, Tensor]] | None = None
+
+    @staticmethod
+    def model_arguments(spec: DataSpec, node: Mapping[str, Any]) -> dict[str, Any]:
+        """See `GraphTask.model_arguments`; level ``"node"`` if energies of atoms are needed."""
+        return atom_arguments(spec.model_arguments(), node)
 
     def quantity_units(self) -> dict[str, str]:
         """Unit of each quantity, and of the stress if the model predicts it for periodic input."""
@@ -138,11 +164,14 @@ class Potential(ReferencedTask):
 
     def _loss(self, batch: GraphBatch, weights: Mapping[str, float]) -> dict[str, Tensor]:
         self._check_precision()
+        if self.training:
+            self.check_atom_outputs()
         inputs = self.inputs(batch)
         energy = (batch.energy - self.offset(batch)) / self.energy_scale
         targets = loss_targets(
-            batch, energy, self.energy_scale, inputs["pos"].dtype, has_stress=self.has_stress
-        )
+            batch, energy, self.energy_scale, inputs["pos"].dtype, has_stress=self.has_stress,
+            further=self.normalised(self.atom_targets(batch), batch),
+        )  # fmt: skip
         factors = {name: inputs["pos"].new_full((), value) for name, value in weights.items()}
         if self.training and self._compiled_step is not None:
             return self._compiled_step(inputs, {**targets, **factors})
@@ -155,6 +184,9 @@ class Potential(ReferencedTask):
         counts = {"energy_loss": ones, "force_loss": nodes * fields.get("has_forces", ones)}
         if self.has_stress:
             counts["stress_loss"] = ones * fields.get("has_stress", ones)
+        for name in self.learned:
+            known = fields.get(f"has_{TARGETS[name]}", ones)
+            counts[_LOSSES[name]] = known * (nodes if name == "atom_energy" else ones)
         return counts
 
     def weighted_loss(self, batch: GraphBatch, weights: Mapping[str, float]) -> dict[str, Tensor]:
@@ -168,9 +200,10 @@ class Potential(ReferencedTask):
         offset = self.offset(batch)
         targets = loss_targets(
             batch, (batch.energy - offset) / scale, scale, torch.float64,
-            has_stress=self.has_stress,
+            has_stress=self.has_stress, further=self.normalised(self.atom_targets(batch), batch),
         )  # fmt: skip
-        found = {
+        found: dict[str, Tensor | None] = {
+            **self.normalised(predicted, batch),
             "energy": (predicted["energy"] - offset) / scale,
             "force": predicted["force"].double() / scale,
             "virial": None,
@@ -196,8 +229,9 @@ class Potential(ReferencedTask):
         self, network: Callable[..., Any], inputs: dict[str, Any], targets: dict[str, Tensor]
     ) -> dict[str, Tensor]:
         found = energy_derivatives(
-            network, inputs, create_graph=True, with_virial="virial" in targets
-        )
+            network, inputs, create_graph=True, with_virial="virial" in targets,
+            readout=self.readout,
+        )  # fmt: skip
         errors = self.loss_of.errors(found._asdict(), targets)
         terms = {name: mean for name, (mean, _) in self.loss_of.means(errors, targets).items()}
         losses = {_LOSSES[name]: term for name, term in terms.items()}
@@ -211,19 +245,20 @@ class Potential(ReferencedTask):
         """The targets by name; NaN where a frame has none."""
         values = {"energy": batch.energy, "force": batch.forces}
         if (known := batch.get("has_forces")) is not None:
-            values["force"] = _where_known(batch.forces, known.index_select(0, batch.batch))
+            values["force"] = where_known(batch.forces, known.index_select(0, batch.batch))
         if self.has_stress:
             known = batch.get("has_stress")
-            values["stress"] = batch.stress if known is None else _where_known(batch.stress, known)
+            values["stress"] = batch.stress if known is None else where_known(batch.stress, known)
         if self.compares_per_atom:
             values["energy_per_atom"] = batch.energy / batch.ptr.diff()
-        return values
+        return values | self.known_atom_targets(batch)
 
     def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
         """``energy [G]`` in float64 and ``force [N, dim]``, in the units of the dataset.
 
         With cells also ``stress [G, 3, 3]``, NaN for graphs without a volume: molecules, slabs and
-        wires.
+        wires. Networks with outputs per atom also give ``atom_energy [N]``, whose sum is the
+        energy, and, with ``dipole_weight``, ``dipole [G, 3]``, NaN for periodic graphs.
         """
         composition = self.composition(batch)
         if composition is not None:
@@ -242,7 +277,7 @@ class Potential(ReferencedTask):
             predicted["stress"] = stress.masked_fill(~has_volume[:, None, None], torch.nan)
         if self.compares_per_atom:
             predicted["energy_per_atom"] = energy / batch.ptr.diff()
-        return predicted
+        return predicted | self.atom_predictions(found, batch)
 
     def predict_baseline(self, batch: GraphBatch) -> dict[str, Tensor]:
         """Free-atom energies plus shift (the mean training energy or 0), zero forces and stress."""
@@ -252,7 +287,7 @@ class Potential(ReferencedTask):
             baseline["stress"] = torch.zeros_like(batch.stress)
         if self.compares_per_atom:
             baseline["energy_per_atom"] = energy / batch.ptr.diff()
-        return baseline
+        return baseline | self.atom_baseline(batch)
 
     def scaled_derivatives(self, batch: GraphBatch, *, create_graph: bool) -> Derivatives:
         """Energy ``[G]``, force ``[N, dim]`` and virial in normalised units.
@@ -268,7 +303,7 @@ class Potential(ReferencedTask):
         self._check_precision()
         return energy_derivatives(
             self.model, self.inputs(batch), create_graph=create_graph,
-            with_virial="cell" in batch,
+            with_virial="cell" in batch, readout=self.readout,
         )  # fmt: skip
 
     def _check_precision(self) -> None:
@@ -283,35 +318,3 @@ class Potential(ReferencedTask):
                 f"{self.energy_shift.dtype}: use trainer.precision=bf16-mixed (or 32-true) instead "
                 "of a 'true' half precision"
             )
-
-
-def _where_known(values: Tensor, known: Tensor) -> Tensor:
-    """The rows of targets that are known, and NaN in the others."""
-    return torch.where(known.view(-1, *[1] * (values.ndim - 1)), values, torch.nan)
-
-
-def _quantities(spec: GeometricSpec) -> tuple[Quantity, ...]:
-    measures = ("mae", "rmse")
-    quantities = [
-        Quantity("energy", "energy", measures),
-        Quantity("force", "forces", measures, is_vector=True, level="node"),
-    ]
-    if "energy_per_atom" in spec.units:
-        quantities.append(Quantity("energy_per_atom", "energy_per_atom", measures))
-    if "stress" in spec.units:
-        quantities.append(Quantity("stress", "stress", measures, is_tensor=True))
-    return tuple(quantities)
-
-
-def _check_spec(spec: GeometricSpec) -> None:
-    if spec.level != "graph" or spec.out_channels != 1:
-        raise ValueError(
-            "task potential needs data of level 'graph' with one scalar output, got level "
-            f"{spec.level!r} and {spec.out_channels} scalar outputs"
-        )
-    missing = [name for name in STATISTICS if name not in spec.statistics]
-    if missing:
-        raise ValueError(
-            f"task potential needs data with the statistics {', '.join(STATISTICS)}, missing: "
-            f"{', '.join(missing)}"
-        )

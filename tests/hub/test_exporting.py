@@ -37,9 +37,13 @@ numpy.savez(sys.argv[3], energy=energy.numpy(), forces=forces.numpy())
 """
 
 
+SCALES = {"force_scale_1": 900.0, "force_scale_6": 1500.0, "force_scale_8": 3000.0}
+
+
 @pytest.mark.thorough
-def test_exported_potential_runs_without_geozoo(tmp_path):
-    model = potential(**REFERENCES)
+@pytest.mark.parametrize("options", [{}, {"scale_by": "species"}])
+def test_exported_potential_runs_without_geozoo(tmp_path, options):
+    model = potential(options, **REFERENCES, **SCALES)
     save_program(model, tmp_path / "m.pt2")
     numbers, pos = molecule()
     for count in (4, 3, 2):

@@ -78,7 +78,7 @@ def test_training_logs_the_same_message(said, tmp_path: Path) -> None:
     loader = LoaderOptions(batch_size=2)
     _ = ExtXYZ(path=path, loader=loader, labels={"energy_key": "REF_energy"}).spec
     assert said() == [
-        "a.xyz: read: elements, positions, REF_energy, forces; not read: dipole, energy, stress"
+        "a.xyz: read: elements, positions, REF_energy, forces, dipole; not read: energy, stress"
     ]
 
 

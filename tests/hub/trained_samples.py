@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,15 +28,17 @@ def trained(task: Any) -> TrainedModel:
     return TrainedModel(Description("tiny", weights=weights, **nodes), task)
 
 
-def potential(**statistics: float) -> TrainedModel:
-    """Energies in meV of molecules of carbon, hydrogen and oxygen."""
+def potential(options: Mapping[str, Any] | None = None, **statistics: float) -> TrainedModel:
+    """Energies in meV of molecules of carbon, hydrogen and oxygen, with options of the task."""
+    options = options or {}
     torch.manual_seed(0)
     spec = GeometricSpec(
         level="graph", dim=3, in_channels=4, out_channels=1, elements=ELEMENTS, target="energy",
         vector_fields=("pos", "forces"), units={"energy": "meV", "forces": "meV/angstrom"},
         statistics={"energy_shift": -4e6, "energy_scale": 2000.0, **statistics},
     )  # fmt: skip
-    return trained(Potential(Ponita(**in_groups(Ponita, spec.model_arguments() | SIZES)), spec))
+    sizes = Potential.model_arguments(spec, options) | SIZES
+    return trained(Potential(Ponita(**in_groups(Ponita, sizes)), spec, **options))
 
 
 def dynamics() -> TrainedModel:

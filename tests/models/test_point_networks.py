@@ -149,28 +149,38 @@ def cross(vectors: Tensor) -> Tensor:
     return torch.stack(rows, -1).view(-1, 3, 3)
 
 
+def fading_gaussians(model: TensorNet, d: Tensor) -> tuple[Tensor, Tensor]:
+    """The radial basis and the envelope at a distance."""
+    radius, count = model.radius, len(model.basis.centers)
+    least = math.exp(-radius)
+    centers = torch.linspace(least, 1, count, dtype=d.dtype)
+    beta = (2 / count * (1 - least)) ** -2
+    spread = torch.exp(-beta * (torch.exp(-d) - centers) ** 2)
+    fade = 0.5 * (torch.cos(math.pi * d / radius) + 1) * (d < radius)
+    return spread * fade if model.window_on_basis else spread, fade
+
+
 def textbook_tensornet(
     model: TensorNet, pos: Tensor, x: Tensor, vec: Tensor
 ) -> tuple[Tensor, Tensor]:
-    radius, count = model.radius, len(model.basis.centers)
     width, eye = model.hidden_channels, torch.eye(3, dtype=pos.dtype)
-    least = math.exp(-radius)
     spread, fades, arrows = {}, {}, {}
-    for i in range(COUNT):
-        for j in others(i):
-            d = (pos[j] - pos[i]).norm()
-            centers = torch.linspace(least, 1, count, dtype=d.dtype)
-            beta = (2 / count * (1 - least)) ** -2
-            spread[i, j] = torch.exp(-beta * (torch.exp(-d) - centers) ** 2)
-            fades[i, j] = 0.5 * (torch.cos(math.pi * d / radius) + 1) * (d < radius)
-            arrows[i, j] = (pos[j] - pos[i]) / d
+
+    def near(i: int) -> list[int]:
+        return [*others(i), i] if model.self_loops else others(i)
+
+    pairs = [(i, j) for i in range(COUNT) for j in near(i)]
+    for i, j in pairs:
+        d = (pos[j] - pos[i]).norm() if i != j else pos.new_zeros(())
+        spread[i, j], fades[i, j] = fading_gaussians(model, d)
+        arrows[i, j] = (pos[j] - pos[i]) / d
     h = [model.embedding(x[i]) for i in range(COUNT)]
     tensor = []
     for i in range(COUNT):
         total = cross(model.vectors.weight @ vec[i])
-        for j in others(i):
+        for j in near(i):
             r = arrows[i, j]
-            start = eye + cross(r[None])[0] + torch.outer(r, r) - eye / 3
+            start = eye + cross(r[None])[0] + torch.outer(r, r) - eye / 3 if i != j else eye
             pair = model.pair(torch.cat([h[i], h[j]])) * fades[i, j]
             part = weighed(model.filter(spread[i, j]), start.expand(width, 3, 3))
             total = total + pair[:, None, None] * part
@@ -180,7 +190,7 @@ def textbook_tensornet(
         y = [mixed(layer.before, each) for each in small]
         for i in range(COUNT):
             heard = 0
-            for j in others(i):
+            for j in near(i):
                 weights = perceptron(layer.filter, spread[i, j], maps=3, end=True) * fades[i, j]
                 heard = heard + weighed(weights, y[j])
             change = mixed(layer.after, tamed(y[i] @ heard + heard @ y[i]))
@@ -208,8 +218,11 @@ def textbook_tensornet(
                        num_basis=4, radius=2.5), textbook_painn),
         (lambda: TensorNet(2, 3, in_vectors=2, out_vectors=1, hidden_channels=6, num_layers=2,
                            num_basis=4, radius=2.5), textbook_tensornet),
+        (lambda: TensorNet(2, 3, in_vectors=2, out_vectors=1, hidden_channels=6, num_layers=2,
+                           num_basis=4, radius=2.5, self_loops=True, window_on_basis=True),
+         textbook_tensornet),
     ],
-    ids=["egnn", "egnn-cutoff", "egnn-still", "painn", "tensornet"],
+    ids=["egnn", "egnn-cutoff", "egnn-still", "painn", "tensornet", "tensornet-loops"],
 )  # fmt: skip
 def test_values_and_derivatives_are_those_of_the_equations(make, textbook):
     model = drawn(make())
@@ -291,8 +304,10 @@ def test_the_activation_is_zero_at_zero():
         lambda: SchNet(1, 1, hidden_channels=8, radius=2.0),
         lambda: PaiNN(1, 1, hidden_channels=8, radius=2.0),
         lambda: TensorNet(1, 1, hidden_channels=8, radius=2.0),
+        lambda: TensorNet(1, 1, hidden_channels=8, radius=2.0, self_loops=True),
+        lambda: TensorNet(1, 1, hidden_channels=8, radius=2.0, window_on_basis=True),
     ],
-    ids=["egnn", "schnet", "painn", "tensornet"],
+    ids=["egnn", "schnet", "painn", "tensornet", "tensornet-loops", "tensornet-window"],
 )
 def test_a_neighbour_leaves_smoothly(make):
     model = drawn(make())
@@ -306,6 +321,16 @@ def test_a_neighbour_leaves_smoothly(make):
     assert inside == pytest.approx(outside, abs=1e-5)
     assert float(force.abs().max()) < 1e-2
     assert energy(1.0)[0] != pytest.approx(outside, abs=1e-4)
+
+
+@pytest.mark.parametrize("self_loops", [False, True])
+def test_an_isolated_atom_depends_on_its_features_with_self_loops(self_loops):
+    model = drawn(TensorNet(2, 1, hidden_channels=8, radius=2.0, self_loops=self_loops))
+    pos = 9.0 * torch.arange(6, dtype=torch.float64).view(2, 3)
+    batch = torch.arange(2)
+    energy = model(pos, torch.eye(2).double(), batch).scalar[:, 0]
+    assert energy.isfinite().all()
+    assert bool(energy[0] == energy[1]) != self_loops
 
 
 def test_a_node_with_many_neighbours_in_bfloat16():

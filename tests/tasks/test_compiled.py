@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,6 +35,17 @@ def geometric(kind: str, task_type: type, **options: Any) -> Any:
     return task_type(model, spec, augment=False).double()
 
 
+def species() -> Any:
+    """A potential with one scale per species."""
+    torch.manual_seed(0)
+    spec = tiny_data("potential").spec
+    scales = {**spec.statistics, "force_scale_6": 3.0}
+    spec = replace(spec, elements=(6,), statistics=scales)
+    sizes = Potential.model_arguments(spec, {"scale_by": "species"})
+    model = Ponita(**in_groups(Ponita, sizes | SIZES))
+    return Potential(model, spec, augment=False, scale_by="species").double()
+
+
 def traffic() -> Any:
     torch.manual_seed(0)
     data = tiny_traffic()
@@ -48,6 +60,7 @@ CASES = {
     "forces, radius": lambda: (
         geometric("potential", Potential, radius=2.0, backend="fused"), tiny_data("potential"),
     ),
+    "species": lambda: (species(), tiny_data("potential")),
     "traffic": lambda: (traffic(), tiny_traffic()),
 }  # fmt: skip
 

@@ -1,5 +1,5 @@
 from ._ase_frames import Structure, read_structures, structure_of
-from ._frame_labels import LabelKeys
+from ._label_keys import LabelKeys
 from .bonds import bond_orders
 from .extxyz import ExtXYZ
 from .labelled_frames import CopperEMT, LabelledFrames

@@ -49,7 +49,7 @@ def with_columns(store: GraphStore, elements: Sequence[int]) -> GraphStore:
     column = torch.zeros(max(elements) + 1, dtype=torch.int64)
     column[list(elements)] = torch.arange(len(elements))
     x = torch.nn.functional.one_hot(column[z], len(elements)).to(torch.float32)
-    node = {"pos": store.node["pos"], "x": x, "z": z, "forces": store.node["forces"]}
+    node = {"pos": store.node["pos"], "x": x, **store.node}
     graph = {**store.graph, "frame": torch.arange(len(store))}
     return GraphStore(store.num_nodes, node=node, graph=graph)
 

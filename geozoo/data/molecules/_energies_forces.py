@@ -11,6 +11,7 @@ from geozoo.data._graph_inputs import range_statistics
 from geozoo.data.batch import GraphBatch
 from geozoo.data.molecules.atom_energies import (
     COMPOSITIONS,
+    FORCE_SCALE,
     AtomEnergies,
     compositions_of,
     shift_per_atom,
@@ -33,6 +34,10 @@ _UNITS = {
     "stress": "meV/angstrom^3",
     "has_forces": "1",
     "has_stress": "1",
+    "atom_energies": "meV",
+    "has_atom_energies": "1",
+    "dipole": "e*angstrom",
+    "has_dipole": "1",
     "weight": "1",
     "charge": "e",
     "spin": "1",
@@ -66,7 +71,8 @@ def energy_force_spec(
 
     The energy scale is the root mean square of the force components of training structures that
     have forces. If none has, it is that of the energies per atom, after subtracting the reference
-    energies.
+    energies. ``force_scale_<z>`` is the root mean square of the force components on atoms with
+    atomic number ``z``, if any is known; ``dipole_scale`` that of the components of the dipoles.
 
     Raises:
         ValueError: If neither determines a scale.
@@ -77,18 +83,33 @@ def energy_force_spec(
         dim=3,
         in_channels=part.x.shape[1] + len(graph_inputs),
         out_channels=1,
-        vector_fields=("pos", "forces", *(("cell",) if "cell" in part else ())),
+        vector_fields=("pos", "forces", *(name for name in ("cell", "dipole") if name in part)),
         tensor_fields=("stress",) if "stress" in part else (),
         target="energy",
         elements=tuple(z if seen else 0 for z, seen in zip(elements, part.x.any(0), strict=True)),
         units=_units(part, len(store.num_nodes.unique())),
         statistics={
             **_statistics(part, compositions_of(store)[train], elements, atoms),
+            **_further_scales(part, elements),
             **range_statistics({name: getattr(part, name) for name in graph_inputs}, graph_inputs),
         },
         record=record,
         graph_inputs=graph_inputs,
     )
+
+
+def _further_scales(part: GraphBatch, elements: tuple[int, ...]) -> dict[str, float]:
+    """The scale of each element, and the scale of dipoles."""
+    squares = part.forces.double().square().mean(1)
+    known = part.has_forces[part.batch] if "has_forces" in part else torch.ones_like(squares) > 0
+    found: dict[str, float] = {}
+    for column, number in enumerate(elements):
+        scale = squares[known & (part.x[:, column] > 0)].mean().sqrt()
+        if number and scale > 0:  # NaN if there is none
+            found[f"{FORCE_SCALE}{number}"] = float(scale)
+    if "dipole" in part and bool(part.has_dipole.any()):
+        found["dipole_scale"] = float(part.dipole[part.has_dipole].square().mean().sqrt())
+    return found
 
 
 def _units(part: GraphBatch, num_sizes: int) -> dict[str, str]:

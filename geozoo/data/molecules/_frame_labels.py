@@ -3,79 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from geozoo.data.molecules._dipoles import (
+    DIPOLE_TO_E_ANGSTROM,
+    centred_dipole,
+    dipole_obstacle,
+)
 from geozoo.data.molecules._frame_cells import Cell
+from geozoo.data.molecules._label_keys import CANDIDATES, NOT_READ, LabelKeys
 from geozoo.data.molecules.units import energy_factor, length_factor
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-#: Value of a key for a target that is not to be read.
-NOT_READ = "none"
 #: Weight of a structure in the loss, by the convention of MACE.
 WEIGHT = "config_weight"
-#: Keys looked for if none is given, in this order.
-CANDIDATES = {
-    "energy": ("energy", "REF_energy", "dft_energy"),
-    "forces": ("forces", "REF_forces", "dft_forces", "force"),
-    "stress": (
-        "stress", "REF_stress", "dft_stress",
-        "virial", "virials", "REF_virial", "REF_virials", "dft_virial", "dft_virials",
-    ),
-}  # fmt: skip
 #: Relative and absolute tolerance (eV, angstrom) for two entries with the same values.
-_SAME = {"energy": (1e-8, 1e-4), "forces": (1e-4, 1e-4), "stress": (1e-3, 1e-6)}
+_SAME = {
+    "energy": (1e-8, 1e-4), "forces": (1e-4, 1e-4), "stress": (1e-3, 1e-6),
+    "atom_energies": (1e-8, 1e-4), "dipole": (1e-4, 1e-4),
+}  # fmt: skip
+#: Targets for which entries of another shape, found without a given key, are something else.
+_MAY_DIFFER = ("atom_energies", "dipole")
 #: Asymmetry of a stress relative to its largest component, and in meV/angstrom^3: rounding.
 _ASYMMETRY, _ROUNDING = 1e-3, 1e-3
 _VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
-
-
-@dataclass(frozen=True)
-class LabelKeys:
-    """Keys of the targets in structure files.
-
-    ``None`` uses the result of ASE's calculator, where ASE stores entries called ``energy``,
-    ``forces`` and ``stress``; without it, ``REF_energy``, ``REF_forces``, ``REF_stress`` or
-    ``REF_virials``, then ``dft_energy`` and ``dft_forces``. The log reports which were used. All
-    structures of all files use the same keys.
-
-    Attributes:
-        energy_key: key of the energy.
-        forces_key: key of the forces.
-        stress_key: key of the stress, in the sign of ASE (negative under compression); ``"none"``:
-            no stress is read.
-        virial_key: key of the virial, instead of a stress: the stress is minus the virial divided
-            by the volume.
-
-    Raises:
-        ValueError: If both a stress and a virial are given.
-    """
-
-    energy_key: str | None = None
-    forces_key: str | None = None
-    stress_key: str | None = None
-    virial_key: str | None = None
-
-    def __post_init__(self) -> None:
-        """Validate the keys."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value is not None and (not isinstance(value, str) or not value):
-                raise ValueError(f"{field.name} must be the name of an entry, got {value!r}")
-        if self.stress_key is not None and self.virial_key is not None:
-            raise ValueError(
-                "stress_key and virial_key cannot both be given: the stress is computed from the "
-                "virial"
-            )
-
-    def of(self, target: str) -> str | None:
-        """The given key of ``energy``, ``forces`` or ``stress``."""
-        given = getattr(self, f"{target}_key")
-        return self.virial_key if given is None and target == "stress" else given
 
 
 class Labels(NamedTuple):
@@ -86,12 +41,16 @@ class Labels(NamedTuple):
         forces: ``[N, 3]``.
         stress: ``[3, 3]``, symmetric, in meV per cubic angstrom.
         weight: weight of the structure in the loss.
+        atom_energies: ``[N]``.
+        dipole: ``[3]`` in e angstrom, relative to the mean position if the structure is charged.
     """
 
     energy: float
     forces: np.ndarray | None
     stress: np.ndarray | None
     weight: float | None
+    atom_energies: np.ndarray | None = None
+    dipole: np.ndarray | None = None
 
 
 class LabelReader:
@@ -104,11 +63,13 @@ class LabelReader:
 
     Attributes:
         taken: the key of each target that occurred so far.
+        indefinite: number of structures whose dipole was not read, by reason.
     """
 
     def __init__(self, keys: LabelKeys, energy_unit: str, length_unit: str) -> None:
         self.keys = keys
         self.taken: dict[str, str] = {}
+        self.indefinite: dict[str, int] = {}
         self._to_mev, self._to_angstrom = energy_factor(energy_unit), length_factor(length_unit)
 
     def energy(self, atoms: Atoms, where: str) -> float:
@@ -143,7 +104,47 @@ class LabelReader:
             _check_finite(forces, "forces", where)
             forces = forces * (self._to_mev / self._to_angstrom)
         stress = self._find(atoms, "stress", where, cell) if with_stress else None
-        return Labels(energy, forces, stress, _weight(atoms, where))
+        of_atoms = self._find(atoms, "atom_energies", where, cell)
+        if of_atoms is not None:
+            _check_finite(of_atoms, "the energies of atoms", where)
+            of_atoms = of_atoms * self._to_mev
+        return Labels(energy, forces, stress, _weight(atoms, where), of_atoms)
+
+    def dipole(
+        self, atoms: Atoms, pos: np.ndarray, where: str, cell: Cell | None, charge: float | None
+    ) -> np.ndarray | None:
+        """The dipole in e angstrom; None without a definite one.
+
+        Args:
+            atoms: the structure.
+            pos: ``[N, 3]`` its positions in angstrom, in the coordinates of the file.
+            where: what messages call it.
+            cell: its cell in angstrom; None for an isolated structure.
+            charge: its total charge; None: unknown, taken as neutral.
+
+        Raises:
+            ValueError: If the key is given, and the dipole is not definite.
+        """
+        known = dict(self.taken)
+        found = self._find(atoms, "dipole", where, cell)
+        if found is None:
+            return None
+        _check_finite(found, "dipole", where)
+        origin, given = self.keys.dipole_origin, self.keys.dipole_key
+        obstacle = dipole_obstacle(atoms, cell, charge, origin)
+        if given is None and not obstacle and atoms.pbc.any():
+            obstacle = "its cell is ignored"
+        if obstacle and given is not None:
+            raise ValueError(
+                f"{where} has a dipole ({given}), but {obstacle}. labels.dipole_key=none reads no "
+                "dipoles"
+            )
+        if obstacle:
+            self.taken = known
+            self.indefinite[obstacle] = self.indefinite.get(obstacle, 0) + 1
+            return None
+        scaled = found * DIPOLE_TO_E_ANGSTROM[self.keys.dipole_unit]
+        return centred_dipole(scaled, atoms, pos, charge, origin)
 
     def check_given(self) -> None:
         """Check that every given key occurred in some structure.
@@ -189,6 +190,11 @@ class LabelReader:
     def _checked(
         self, value: Any, target: str, key: str, num_atoms: int, where: str, cell: Cell | None
     ) -> np.ndarray | None:
+        if target in _MAY_DIFFER and self.keys.of(target) is None:
+            array = np.asarray(value)
+            wanted = (3,) if target == "dipole" else (num_atoms,)
+            if array.shape != wanted or array.dtype.kind not in "fiu":
+                return None
         array = _number(value, key, where)
         if target == "stress":
             return self._stress(array, key, where, cell)
@@ -196,6 +202,10 @@ class LabelReader:
             raise ValueError(f"{where}: {key} must be one number, got shape {array.shape}")
         if target == "forces" and array.shape != (num_atoms, 3):
             raise ValueError(f"{where}: {key} must have shape ({num_atoms}, 3), got {array.shape}")
+        if target == "atom_energies" and array.shape != (num_atoms,):
+            raise ValueError(f"{where}: {key} must have shape ({num_atoms},), got {array.shape}")
+        if target == "dipole" and array.shape != (3,):
+            raise ValueError(f"{where}: {key} must have shape (3,), got {array.shape}")
         return array.reshape(()) if target == "energy" else array
 
     def _stress(

@@ -18,7 +18,7 @@ from geozoo.files.folders import check_writable, data_folder
 
 _LOG = logging.getLogger(__name__)
 #: Version of the prepared file; files of other versions are ignored.
-_VERSION = "1"
+_VERSION = "2"
 #: Total size in bytes from which a prepared file is worth its space: seconds of parsing.
 _LARGE = 20_000_000
 
@@ -90,5 +90,5 @@ def _load(prepared: Path) -> Frames | None:
 
 def _described(frames: Frames) -> str:
     """Everything but the store, as JSON."""
-    names = ("sizes", "isolated", "states", "keys", "num_ignored", "contents")
+    names = ("sizes", "isolated", "states", "keys", "num_ignored", "contents", "indefinite")
     return json.dumps({name: getattr(frames, name) for name in names})

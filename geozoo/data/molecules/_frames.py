@@ -16,7 +16,8 @@ import torch
 from geozoo.data.molecules._ase_frames import KNOWN, checked_atoms, with_progress
 from geozoo.data.molecules._electronic_states import ElectronicState, key_of, names_in, state_of
 from geozoo.data.molecules._frame_cells import Cell, cell_of, check_distances
-from geozoo.data.molecules._frame_labels import WEIGHT, LabelKeys, LabelReader, Labels
+from geozoo.data.molecules._frame_labels import WEIGHT, LabelReader, Labels
+from geozoo.data.molecules._label_keys import LabelKeys
 from geozoo.data.molecules._state_inputs import StatedGraph, StateInput, input_values
 from geozoo.data.molecules._unwrapping import unwrapped
 from geozoo.data.molecules.units import energy_factor, length_factor
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 #: Tolerance in meV for repeated energies of the same isolated atom.
 _SAME_ENERGY = 1e-3
+#: Tolerance in meV per atom for the sum of atomic energies.
+_SAME_SUM = 1.0
 #: Type code of `array`, dtype and shape per row of every column.
 _COLUMNS: dict[str, tuple[str, Any, tuple[int, ...]]] = {
     "num_atoms": ("q", np.int64, ()),
@@ -41,11 +44,17 @@ _COLUMNS: dict[str, tuple[str, Any, tuple[int, ...]]] = {
     "pbc": ("B", np.bool_, (3,)),
     "stress": ("d", np.float64, (3, 3)),
     "has_stress": ("B", np.bool_, ()),
+    "atom_energies": ("d", np.float64, ()),
+    "has_atom_energies": ("B", np.bool_, ()),
+    "dipole": ("d", np.float64, (3,)),
+    "has_dipole": ("B", np.bool_, ()),
     "weight": ("f", np.float32, ()),
     "charge": ("f", np.float32, ()),
     "spin": ("f", np.float32, ()),
 }
-_OF_ATOMS = ("pos", "z", "forces")
+_OF_ATOMS = ("pos", "z", "forces", "atom_energies")
+#: Targets that are left out, with their masks, if no structure has them.
+_OPTIONAL = ("stress", "atom_energies", "dipole")
 
 
 @dataclass(frozen=True)
@@ -87,8 +96,9 @@ class Frames:
 
     Attributes:
         store: fields ``pos``, ``z``, ``forces``, ``energy``; ``cell`` and ``pbc`` if a structure is
-            periodic, ``stress`` and ``has_stress`` if one has a stress, ``has_forces`` if one has
-            no forces, ``weight`` if one has a weight, and the ``inputs`` of the options.
+            periodic, ``stress`` and ``has_stress`` if one has a stress (also for
+            ``atom_energies`` and ``dipole``), ``has_forces`` if one has no forces, ``weight`` if
+            one has a weight, and the ``inputs`` of the options.
         sizes: number of structures of each file.
         isolated: for each file, energies of isolated atoms by atomic number, from single-atom
             frames marked ``config_type=IsolatedAtom``; these are not training structures.
@@ -96,6 +106,7 @@ class Frames:
         keys: key of each target.
         num_ignored: number of structures whose cell was ignored.
         contents: names of the entries of each file that were read, and of the others.
+        indefinite: number of structures whose dipole was not read, by reason.
     """
 
     store: GraphStore
@@ -105,9 +116,10 @@ class Frames:
     keys: Mapping[str, str] = field(default_factory=dict)
     num_ignored: int = 0
     contents: Mapping[str, Sequence[list[str]]] = field(default_factory=dict)
+    indefinite: Mapping[str, int] = field(default_factory=dict)
 
     def count(self, name: str) -> int:
-        """Number of structures with ``"forces"``, ``"stress"``, or a periodic ``"cell"``."""
+        """Number of structures with a target such as ``"forces"``, or a periodic ``"cell"``."""
         flags = self.store.graph.get("pbc" if name == "cell" else f"has_{name}")
         if flags is None:
             return len(self.store) if name == "forces" else 0
@@ -124,12 +136,34 @@ class Frames:
         total = len(self.store)
         if lacking := total - self.count("forces"):
             _LOG.warning("%d of %d structures have no forces", lacking, total)
-        if 0 < (known := self.count("stress")) < total:
-            _LOG.warning("%d of %d structures have no stress", total - known, total)
-        if known and (void := known - int(self.store.graph["stress"].flatten(1).any(1).sum())):
+        for name in _OPTIONAL:
+            if 0 < (known := self.count(name)) < total:
+                what = name.replace("_", " ").replace("atom", "atomic")
+                _LOG.warning("%d of %d structures have no %s", total - known, total, what)
+        for reason, number in self.indefinite.items():
+            _LOG.warning("dipoles of %d structures are not read: %s", number, reason)
+        self._report_sums()
+        if (known := self.count("stress")) and (
+            void := known - int(self.store.graph["stress"].flatten(1).any(1).sum())
+        ):
             _LOG.warning(
                 "%d structures have a stress of exactly zero; if it is a placeholder, remove it or "
                 "set labels.stress_key=none", void,
+            )  # fmt: skip
+
+    def _report_sums(self) -> None:
+        """Warn of atomic energies that do not add up to the energy: no model can have both."""
+        known = self.store.graph.get("has_atom_energies")
+        if known is None:
+            return
+        energy, count = self.store.graph["energy"], self.store.num_nodes
+        owner = torch.repeat_interleave(torch.arange(len(count)), count)
+        total = torch.zeros_like(energy).index_add(0, owner, self.store.node["atom_energies"])
+        apart = (total - energy).abs()
+        if number := int((known & (apart > _SAME_SUM * count)).sum()):
+            _LOG.warning(
+                "the atomic energies of %d structures do not add up to their energy (off by up to "
+                "%.4g meV), so that a model cannot fit both", number, float(apart[known].max()),
             )  # fmt: skip
 
 
@@ -198,16 +232,17 @@ class _Reader:
     def _add(self, atoms: Atoms, where: str) -> None:
         numbers, pos = checked_atoms(atoms, where, self._to_angstrom)
         pos, cell = self._in_cell(atoms, numbers, pos, where)
+        state = state_of(atoms)
         with_stress = not self.options.ignore_cell
         labels = self.labels.read(atoms, where, cell, with_stress=with_stress)
-        state = state_of(atoms)
+        dipole = self.labels.dipole(atoms, pos, where, cell, state.charge)
         self._states[state] = None
         given = input_values(
             self.options.inputs, StatedGraph(state, numbers, cell is None), where, names_in(atoms)
         )
         self._input_keys |= {key_of(state, name) for name in given}
         # Single precision suffices relative to the centre, not to a distant origin.
-        self._append(numbers, pos - pos.mean(0), cell, labels, given)
+        self._append(numbers, pos - pos.mean(0), cell, labels._replace(dipole=dipole), given)
 
     def _in_cell(
         self, atoms: Atoms, numbers: np.ndarray, pos: np.ndarray, where: str
@@ -229,6 +264,7 @@ class _Reader:
         inputs: Mapping[str, float],
     ) -> None:  # fmt: skip
         no_stress, no_forces = labels.stress is None, labels.forces is None
+        no_energies, no_dipole = labels.atom_energies is None, labels.dipole is None
         row = {
             "num_atoms": len(numbers),
             "z": numbers,
@@ -240,6 +276,10 @@ class _Reader:
             "pbc": np.zeros(3, dtype=bool) if cell is None else cell.pbc,
             "stress": np.zeros((3, 3)) if no_stress else labels.stress,
             "has_stress": not no_stress,
+            "atom_energies": np.zeros(len(numbers)) if no_energies else labels.atom_energies,
+            "has_atom_energies": not no_energies,
+            "dipole": np.zeros(3) if no_dipole else labels.dipole,
+            "has_dipole": not no_dipole,
             "weight": 1.0 if labels.weight is None else labels.weight,
             "charge": inputs.get("charge", 0.0),
             "spin": inputs.get("spin", 0.0),
@@ -256,15 +296,18 @@ class _Reader:
         }
         num_atoms = made.pop("num_atoms")
         left_out = set() if bool(made["pbc"].any()) else {"cell", "pbc"}
-        left_out |= set() if bool(made["has_stress"].any()) else {"stress", "has_stress"}
+        for name in _OPTIONAL:
+            left_out |= set() if bool(made[f"has_{name}"].any()) else {name, f"has_{name}"}
         left_out |= {"has_forces"} if bool(made["has_forces"].all()) else set()
         left_out |= set() if self._has_weight else {"weight"}
         left_out |= {"charge", "spin"} - set(self.options.inputs)
         node = {name: made.pop(name) for name in _OF_ATOMS}
+        node = {name: value for name, value in node.items() if name not in left_out}
         graph = {name: value for name, value in made.items() if name not in left_out}
         return Frames(
             GraphStore(num_atoms, node=node, graph=graph), self._sizes, self._isolated,
             tuple(self._states), self.labels.taken, self._num_ignored, self._contents,
+            self.labels.indefinite,
         )  # fmt: skip
 
 

@@ -13,6 +13,9 @@ from geozoo.data.store import GraphStore
 
 #: Prefix of the statistics, ``atom_energy_H``, in meV.
 PREFIX = "atom_energy_"
+#: Prefix of the statistics ``force_scale_8``: root mean square force component on the atoms of an
+#: element, by atomic number, in meV/angstrom.
+FORCE_SCALE = "force_scale_"
 #: Statistic: compositions of the training split, if no atomic energies extrapolate to others.
 COMPOSITIONS = "compositions"
 #: Relative tolerance for a composition to be within a span.

@@ -23,9 +23,9 @@ from geozoo.data.molecules._element_columns import (
     with_columns,
 )
 from geozoo.data.molecules._energies_forces import energy_force_spec
-from geozoo.data.molecules._frame_labels import LabelKeys
 from geozoo.data.molecules._frame_store import frames_of, prepare_frames
 from geozoo.data.molecules._frames import FrameOptions, Frames
+from geozoo.data.molecules._label_keys import LabelKeys
 from geozoo.data.molecules._state_inputs import StateInput, checked_names, warn_of_constants
 from geozoo.data.molecules._structure_paths import StructurePaths
 from geozoo.data.molecules.atom_energies import (
@@ -63,14 +63,18 @@ class ExtXYZ(GraphDataModule):
     ``stress``     ``[G, 3, 3]`` float64 stress in meV/angstrom^3, negative under compression
     ``has_forces`` ``[G]``       bool    whether the forces are known; they are 0 otherwise
     ``has_stress`` ``[G]``       bool    whether the stress is known; it is 0 otherwise
+    ``dipole``     ``[G, 3]``    float64 dipole in e angstrom, about the mean position if charged
+    ``has_dipole`` ``[G]``       bool    whether the dipole is known; it is 0 otherwise
     ``weight``     ``[G]``       float32 weight in the loss (``config_weight``), 1 by default
     ``charge``     ``[G]``       float32 total charge in elementary charges
     ``spin``       ``[G]``       float32 spin multiplicity, 1 for a closed shell
     ============== ============= ======= ==========================================================
 
     ``cell`` and ``pbc`` exist if a structure is periodic, ``stress`` and ``has_stress`` if one has
-    a stress, ``has_forces`` if one has no forces, ``weight`` if one has a weight, and ``charge``
-    and ``spin`` if ``inputs`` names them.
+    a stress, ``dipole`` and ``has_dipole`` if one has a dipole, ``has_forces`` if one has no
+    forces, ``weight`` if one has a weight, and ``charge`` and ``spin`` if ``inputs`` names them. If
+    a structure has energies of atoms, there are ``atom_energies [N]`` (float64, meV, 0 if unknown)
+    and ``has_atom_energies [G]`` (bool).
 
     Args:
         path: the training file; splits without a file of their own are taken from it.
@@ -81,7 +85,8 @@ class ExtXYZ(GraphDataModule):
         energy_unit: ``eV``, ``meV``, ``kcal/mol``, ``kJ/mol`` or ``hartree``.
         length_unit: ``angstrom`` or ``bohr``; forces are in energy unit per length unit, stresses
             in energy unit per cubic length unit.
-        labels: keys of energy, forces and stress in the files, see `LabelKeys`.
+        labels: keys of energy, forces, stress, energies of atoms and dipole in the files, and the
+            unit and origin of dipoles, see `LabelKeys`.
         species: chemical symbols of the one-hot columns of ``x``, ``X`` for an empty column;
             ``None`` for the elements that occur, by atomic number. Fine-tuning and testing of a
             trained model use its columns automatically.

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from geozoo.checks import check_edges, check_positive, check_shape
-from geozoo.geometry import PART_SIZES, tensor_part_norms, tensor_product_parts
+from geozoo.geometry import PART_SIZES, tensor_part_norms, tensor_product_parts, weigh_parts
 from geozoo.nn.edges import GivenEdges, as_edge_rows
 from geozoo.ops import EdgeRows, SteerablePaths, filtered_sum, plain_path
 
@@ -92,6 +92,8 @@ class TensorConv(nn.Module):
         basis: Float[Tensor, "E K"],
         window: Float[Tensor, " E"],
         edge_index: GivenEdges | EdgeRows,
+        *,
+        own_basis: Float[Tensor, "1 K"] | None = None,
     ) -> Float[Tensor, "N 10 C"]:
         """Return new tensors.
 
@@ -101,6 +103,8 @@ class TensorConv(nn.Module):
             window: cutoff function of each edge, 0 at the cutoff.
             edge_index: senders and receivers, or edges of `geozoo.nn.edges`; pairs and rows of
                 `as_edge_rows` have one row of basis and window for both directions.
+            own_basis: radial basis values at distance 0, if every node also sends a message to
+                itself, with window 1.
 
         Raises:
             ValueError: If a tensor has the wrong shape.
@@ -114,6 +118,10 @@ class TensorConv(nn.Module):
             mixed.flatten(1), basis.new_empty(rows.num_rows, 0), self._weights, (basis, window),
             rows, self.paths, weights=self.filter.parameters(),
         ).unflatten(1, (sum(PART_SIZES), -1))  # fmt: skip
+        if own_basis is not None:
+            check_shape("own_basis", own_basis, "1 K", 1, self.basis_channels)
+            weights = self.filter(own_basis).unflatten(-1, (3, -1))
+            received = received + weigh_parts(weights, mixed)
         change = self.after(_normalized(2 * tensor_product_parts(mixed, received)))
         return small + change + tensor_product_parts(change, change)
 

@@ -44,12 +44,22 @@ def test_fields_of_a_structure(file: Path) -> None:
     assert batch.frame.tolist() == [3]
 
 
+def test_forces_have_a_scale_per_element(file: Path) -> None:
+    module = read(file)
+    part = module.store.gather(module.splits["train"])
+    for column, number in ((0, 1), (1, 8)):
+        forces = part.forces[part.x[:, column] == 1].double()
+        scale = module.spec.statistics[f"force_scale_{number}"]
+        assert scale == pytest.approx(float(forces.square().mean().sqrt()), rel=1e-12)
+
+
 def test_specification(file: Path) -> None:
     spec = read(file).spec
     assert spec.in_channels == 2
     assert spec.vector_fields == ("pos", "forces")
     assert spec.units["forces"] == "meV/angstrom"
     names = {"energy_shift", "energy_scale", "energy_shift_per_atom"}
+    names |= {"force_scale_1", "force_scale_8"}
     assert set(spec.statistics) == names | {"atom_energy_H", "atom_energy_O"}
     assert spec.statistics["energy_shift"] == spec.statistics["energy_shift_per_atom"] == 0
     assert spec.record.structures.species == ["H", "O"]
