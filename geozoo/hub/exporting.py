@@ -20,6 +20,7 @@ from geozoo.data.molecules.atom_energies import is_determined
 from geozoo.geometry import PairedEdges
 from geozoo.hub.loading import TrainedModel
 from geozoo.tasks import Forecasting, Potential
+from geozoo.tasks._terms import TermsOfMolecule
 
 #: Atoms of the example molecule for tracing: different from any layer width of a network, so that
 #: the tracer cannot confuse the two sizes.
@@ -104,6 +105,8 @@ class _Potential(nn.Module):
 
 def _potential_program(model: TrainedModel, task: Potential) -> ExportedProgram:
     network = task.model
+    terms = None if task.terms is None else TermsOfMolecule(task.terms)
+    tables = {} if terms is None else dict(terms.named_buffers())
     if task.spec.graph_inputs:
         raise ValueError(
             f"{model.name} cannot be exported: it takes {', '.join(task.spec.graph_inputs)} as "
@@ -123,8 +126,8 @@ def _potential_program(model: TrainedModel, task: Potential) -> ExportedProgram:
     def evaluate(
         values: list[Tensor], numbers: Tensor, pos: Tensor, pairs: Tensor
     ) -> tuple[Tensor, Tensor]:
-        elements, of_elements, scale, shift, span, anchor, known = values[len(state) :]
         weights = dict(zip(state, values, strict=False))
+        elements, of_elements, scale, shift, span, anchor, known, *rest = values[len(state) :]
         is_element = numbers.unsqueeze(1) == elements
         x, batch = is_element.to(pos.dtype), torch.zeros_like(numbers)
         with torch.enable_grad():
@@ -135,16 +138,24 @@ def _potential_program(model: TrainedModel, task: Potential) -> ExportedProgram:
             (gradient,) = torch.autograd.grad(scaled.sum(), centred)
         of_atoms = (is_element.to(of_elements.dtype) @ of_elements).sum()
         energy = scaled.detach().to(scale.dtype) * scale + shift + of_atoms
+        force = -gradient * scale.to(gradient.dtype)
+        if terms is not None:
+            # Unknown elements, whose results are NaN, must not be looked up in tables.
+            safe = torch.where(is_element.any(1), numbers, elements.max())
+            known_tables = dict(zip(tables, rest, strict=True))
+            of_terms = functional_call(terms, known_tables, (safe, pos, pairs))
+            energy = energy + of_terms.energy
+            force = force + of_terms.force.to(force.dtype)
         composition = is_element.to(span.dtype).sum(0, keepdim=True)
         is_known = composition.sum() == numbers.shape[0]
         is_settled = is_determined(composition, span, anchor, known).all() | task.any_composition
         nan = energy.new_full((), torch.nan)
-        force = -gradient * scale.to(gradient.dtype)
         return (
             torch.where(is_known & is_settled, energy, nan),
             torch.where(is_known, force, nan.to(force.dtype)),
         )
 
+    given += tables.values()
     values = [value.detach().clone() for value in [*state.values(), *given]]
     dtype = next(network.parameters()).dtype
     numbers = torch.full((_EXAMPLE_ATOMS,), max(task.spec.elements))

@@ -52,6 +52,7 @@ def energy_derivatives(
     Args:
         network: a geometric model with one scalar output per graph.
         inputs: its keyword arguments; ``edge_index`` holds the cell, as shifts of the edges.
+            Lattice vectors ``cell [G, dim, dim]``, if there are any, are strained as well.
         create_graph: whether the derivatives are differentiable, as training requires.
         with_virial: whether to compute virials.
 
@@ -69,6 +70,8 @@ def energy_derivatives(
             rows = symmetric.index_select(0, batch)
             given["pos"] = pos + (pos.unsqueeze(1) @ rows).squeeze(1)
             given["edge_index"] = _strained(inputs["edge_index"], symmetric, batch)
+            if (cell := inputs.get("cell")) is not None:
+                given["cell"] = cell + cell @ symmetric.to(cell.dtype)
         energy = network(**given).scalar[:, 0]
         found: tuple[Tensor | None, ...] = (None,)
         if energy.requires_grad:

@@ -9,13 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from geozoo.contracts import supports_cells
-from geozoo.data import GeometricSpec, GraphBatch
+from geozoo.data import GeometricSpec, GraphBatch, GraphDataModule
 from geozoo.data.loader import Store
+from geozoo.options import grouped
 from geozoo.tasks._derivatives import Derivatives, energy_derivatives, volumes
 from geozoo.tasks._potential_loss import PotentialLoss, TermMeans, loss_targets
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks._reference_energies import LATER_BUFFERS, STATISTICS, ReferencedTask
+from geozoo.tasks._remainder import fit_references, remainder, with_terms
 from geozoo.tasks._shares import graphs_of, nodes_of
+from geozoo.tasks._terms import Terms
 from geozoo.tasks._usage import Usage, of_potential
 
 __all__ = ["LATER_BUFFERS", "Potential"]
@@ -48,6 +51,12 @@ class Potential(ReferencedTask):
     (``energy_per_atom_mae``). Frames without forces or stress count only where they have targets,
     and the field ``weight`` multiplies the loss of a frame.
 
+    With ``terms``, energies from physics such as a short-range repulsion are added to the energy,
+    and their derivatives to forces and stress. The sum is compared with the labels, so the network
+    learns the remainder. `prepare` computes the terms of all structures once, and fits shift,
+    free-atom energies and scale to the labels minus the terms; given free-atom energies stay, since
+    the terms vanish for isolated atoms.
+
     Args:
         model: a network with level ``"graph"`` and one scalar output.
         spec: the data specification; batch fields ``energy [G]`` and ``forces [N, dim]``, and for
@@ -58,14 +67,12 @@ class Potential(ReferencedTask):
         energy_per_atom: divide energy errors in the loss by the number of atoms, for structures of
             different size.
         huber_delta: errors beyond this value, in normalised units, count linearly; None: never.
-        optimizer: see `GeometricTask`, as for the remaining arguments.
-        schedule: see `GeometricTask`.
-        augment: see `GeometricTask`.
-        test_rotations: see `GeometricTask`.
         monitor: see `GeometricTask`; ``"val/loss"`` is the loss on the validation split.
-        seed: see `GeometricTask`.
         any_composition: also predict for compositions whose energies the training split does not
             determine: forces may be useful, energies have an unknown offset per composition.
+        terms: energies from physics that are added to that of the network, see `Terms`.
+        options: further arguments of `GeometricTask`: ``optimizer``, ``schedule``, ``augment``,
+            ``test_rotations``, ``seed``.
 
     Raises:
         ValueError: If the data does not have level ``"graph"`` with one scalar output, lacks the
@@ -79,6 +86,7 @@ class Potential(ReferencedTask):
     outputs: ClassVar[tuple[str, ...]] = ("scalar",)
     needs_positions: ClassVar[bool] = True
 
+    @grouped("terms")
     def __init__(
         self,
         model: nn.Module,
@@ -89,13 +97,10 @@ class Potential(ReferencedTask):
         stress_weight: float = 0.1,
         energy_per_atom: bool = False,
         huber_delta: float | None = None,
-        optimizer: Any = None,
-        schedule: Any = None,
-        augment: bool = True,
-        test_rotations: int = 1,
         monitor: str | None = "val/loss",
-        seed: int = 0,
         any_composition: bool = False,
+        terms: Terms = Terms(),  # noqa: B008
+        **options: Any,
     ) -> None:
         _check_spec(spec)
         self.loss_of = PotentialLoss(
@@ -103,11 +108,9 @@ class Potential(ReferencedTask):
         )
         self.has_stress = "stress" in spec.units
         self.compares_per_atom = "energy_per_atom" in spec.units
-        super().__init__(
-            model, spec, quantities=_quantities(spec), optimizer=optimizer, schedule=schedule,
-            augment=augment, test_rotations=test_rotations, monitor=monitor, seed=seed,
-        )  # fmt: skip
+        super().__init__(model, spec, quantities=_quantities(spec), monitor=monitor, **options)
         self.keep_references(spec, any_composition=any_composition)
+        self.terms = terms.build(spec)
         self.val_terms = TermMeans()
         self._compiled_step: Callable[..., dict[str, Tensor]] | None = None
 
@@ -136,8 +139,27 @@ class Potential(ReferencedTask):
         """Weighted sum of the mean squared errors of normalised energies and forces."""
         return self._loss(batch, {})
 
+    def extend_data(self, datamodule: GraphDataModule) -> None:
+        """Compute the physical terms of all structures, which training does not change."""
+        if self.terms is not None:
+            datamodule.add_fields("Computing physical terms", self.terms.fields)
+
+    def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
+        """Fit the references to the labels minus the terms, and see `GeometricTask.prepare`.
+
+        Raises:
+            ValueError: If the validation or test split contains compositions whose energies the
+                training split does not determine, or a term is not defined for a structure.
+        """
+        if self.terms is not None:
+            store = graphs_of(datamodule.store)
+            fit_references(self, self.terms, store, datamodule.splits["train"])
+        return super().prepare(datamodule, num_processes)
+
     def _loss(self, batch: GraphBatch, weights: Mapping[str, float]) -> dict[str, Tensor]:
         self._check_precision()
+        if self.terms is not None:
+            batch = remainder(batch, self.terms.known(batch) or self.terms(batch))
         inputs = self.inputs(batch)
         energy = (batch.energy - self.offset(batch)) / self.energy_scale
         targets = loss_targets(
@@ -163,7 +185,8 @@ class Potential(ReferencedTask):
 
     def validation_step(self, batch: GraphBatch, batch_idx: int) -> None:
         """Accumulate the errors of a batch and the terms of its loss."""
-        predicted, scale = self.predict(batch), self.energy_scale
+        known = None if self.terms is None else self.terms.known(batch)
+        predicted, scale = self._predict(batch, known), self.energy_scale
         self.val_errors.update(predicted, self.targets(batch))
         offset = self.offset(batch)
         targets = loss_targets(
@@ -225,6 +248,9 @@ class Potential(ReferencedTask):
         With cells also ``stress [G, 3, 3]``, NaN for graphs without a volume: molecules, slabs and
         wires.
         """
+        return self._predict(batch, None)
+
+    def _predict(self, batch: GraphBatch, terms: Derivatives | None) -> dict[str, Tensor]:
         composition = self.composition(batch)
         if composition is not None:
             self.check_compositions(composition, "the input", batch.x, batch.get("z"))
@@ -240,19 +266,27 @@ class Potential(ReferencedTask):
             virial = found.virial.detach().double() * self.energy_scale
             stress = -virial / volume[:, None, None]
             predicted["stress"] = stress.masked_fill(~has_volume[:, None, None], torch.nan)
+        return self._completed(predicted, batch, terms)
+
+    def _completed(
+        self, predicted: dict[str, Tensor], batch: GraphBatch, terms: Derivatives | None = None
+    ) -> dict[str, Tensor]:
+        """Predictions with the terms (computed if not known) and the energy per atom."""
+        if self.terms is not None:
+            predicted = with_terms(predicted, batch, terms or self.terms(batch))
         if self.compares_per_atom:
-            predicted["energy_per_atom"] = energy / batch.ptr.diff()
+            predicted["energy_per_atom"] = predicted["energy"] / batch.ptr.diff()
         return predicted
 
     def predict_baseline(self, batch: GraphBatch) -> dict[str, Tensor]:
-        """Free-atom energies plus shift (the mean training energy or 0), zero forces and stress."""
-        energy = self.offset(batch)
-        baseline = {"energy": energy, "force": torch.zeros_like(batch.forces)}
+        """Free-atom energies plus shift (the mean training energy or 0), zero forces and stress.
+
+        The physical terms are added, if there are any.
+        """
+        baseline = {"energy": self.offset(batch), "force": torch.zeros_like(batch.forces)}
         if self.has_stress:
             baseline["stress"] = torch.zeros_like(batch.stress)
-        if self.compares_per_atom:
-            baseline["energy_per_atom"] = energy / batch.ptr.diff()
-        return baseline
+        return self._completed(baseline, batch)
 
     def scaled_derivatives(self, batch: GraphBatch, *, create_graph: bool) -> Derivatives:
         """Energy ``[G]``, force ``[N, dim]`` and virial in normalised units.

@@ -53,6 +53,26 @@ def test_exported_potential_runs_without_geozoo(tmp_path):
             np.testing.assert_allclose(found["forces"], expected["force"], rtol=1e-4, atol=1e-2)
 
 
+@pytest.mark.thorough
+def test_exported_potential_contains_its_terms(tmp_path):
+    model = potential({"zbl": True}, **REFERENCES)
+    numbers, pos = molecule()
+    save_program(model, tmp_path / "m.pt2")
+    for scale in (1.0, 0.5):
+        np.savez(tmp_path / "in.npz", numbers=numbers, pos=scale * pos)
+        words = [tmp_path / "m.pt2", tmp_path / "in.npz", tmp_path / "out.npz"]
+        subprocess.run([sys.executable, "-c", FOREIGN, *map(str, words)], check=True)
+        store = structure_store(model.spec, [Structure(numbers, scale * pos)])
+        expected = predict_store(model, store)
+        assert model.task.terms(store.gather([0])).energy > (1e4 if scale < 1 else 1.0)
+        with np.load(tmp_path / "out.npz") as found:
+            np.testing.assert_allclose(found["energy"], expected["energy"], rtol=1e-9)
+            np.testing.assert_allclose(found["forces"], expected["force"], rtol=1e-4, atol=1e-2)
+    program = export_program(model).module()
+    unknown = torch.tensor([6, 99]), torch.rand(2, 3), torch.tensor([[0], [1]])
+    assert program(*unknown)[0].isnan().all()
+
+
 FORECASTERS = [
     kind for kind in vars(models).values()
     if isinstance(kind, type) and "horizon" in inspect.signature(kind).parameters

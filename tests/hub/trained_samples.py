@@ -27,15 +27,16 @@ def trained(task: Any) -> TrainedModel:
     return TrainedModel(Description("tiny", weights=weights, **nodes), task)
 
 
-def potential(**statistics: float) -> TrainedModel:
-    """Energies in meV of molecules of carbon, hydrogen and oxygen."""
+def potential(terms: Any = None, **statistics: float) -> TrainedModel:
+    """Energies in meV of molecules of carbon, hydrogen and oxygen, with physical terms."""
     torch.manual_seed(0)
     spec = GeometricSpec(
         level="graph", dim=3, in_channels=4, out_channels=1, elements=ELEMENTS, target="energy",
         vector_fields=("pos", "forces"), units={"energy": "meV", "forces": "meV/angstrom"},
         statistics={"energy_shift": -4e6, "energy_scale": 2000.0, **statistics},
     )  # fmt: skip
-    return trained(Potential(Ponita(**in_groups(Ponita, spec.model_arguments() | SIZES)), spec))
+    network = Ponita(**in_groups(Ponita, spec.model_arguments() | SIZES))
+    return trained(Potential(network, spec, terms=terms or {}))
 
 
 def dynamics() -> TrainedModel:
