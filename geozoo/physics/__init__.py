@@ -4,7 +4,17 @@ A term takes an `AtomicSystem` and returns one energy per graph in meV, in float
 stress are its derivatives.
 """
 
+from geozoo.physics.charges import FixedCharges
+from geozoo.physics.dispersion import DispersionD3
 from geozoo.physics.system import AtomicSystem, PairList, Term, find_pairs
 from geozoo.physics.zbl import ZBLRepulsion
 
-__all__ = ["AtomicSystem", "PairList", "Term", "ZBLRepulsion", "find_pairs"]
+__all__ = [
+    "AtomicSystem",
+    "DispersionD3",
+    "FixedCharges",
+    "PairList",
+    "Term",
+    "ZBLRepulsion",
+    "find_pairs",
+]

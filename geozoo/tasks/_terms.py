@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from geozoo.data import GeometricSpec, GraphBatch
-from geozoo.physics import AtomicSystem, PairList, Term, ZBLRepulsion
+from geozoo.physics import AtomicSystem, DispersionD3, FixedCharges, PairList, Term, ZBLRepulsion
 from geozoo.tasks._derivatives import Derivatives, energy_derivatives
 
 #: Fields of a batch that hold terms computed before training are called ``terms_<key>_<kind>``.
@@ -24,9 +25,17 @@ class Terms:
 
     Attributes:
         zbl: short-range repulsion of nuclei, see `geozoo.physics.ZBLRepulsion`.
+        d3: dispersion D3(BJ) with the parameters of this functional, or with these parameters, see
+            `geozoo.physics.DispersionD3`; None: no dispersion.
+        d3_cutoff: its cutoff in angstrom.
+        charges: fixed charge of every element in elementary charges, by symbol, see
+            `geozoo.physics.FixedCharges`; None: no charges.
     """
 
     zbl: bool = False
+    d3: str | Mapping[str, float] | None = None
+    d3_cutoff: float = 21.2
+    charges: Mapping[str, float] | None = None
 
     def build(self, spec: GeometricSpec) -> SumOfTerms | None:
         """The sum of the chosen terms; None without any.
@@ -37,14 +46,33 @@ class Terms:
         Raises:
             ValueError: If the data do not hold what the terms need.
         """
+        if self == Terms(d3_cutoff=self.d3_cutoff):
+            return None
+        _check_spec(spec)
         terms: list[Term] = []
         if self.zbl:
             terms.append(ZBLRepulsion())
-        if not terms:
-            return None
-        _check_spec(spec)
+        if self.d3 is not None:
+            terms.append(DispersionD3(self.d3, self.d3_cutoff))
+        if self.charges is not None:
+            terms.append(FixedCharges(_by_number(self.charges, spec.elements)))
         key = hashlib.sha256(repr(self).encode()).hexdigest()[:8]
         return SumOfTerms(terms, spec.elements, key)
+
+
+def _by_number(charges: Mapping[str, float], elements: tuple[int, ...]) -> dict[int, float]:
+    """Charges by atomic number, for all elements of the data."""
+    from ase.data import atomic_numbers, chemical_symbols
+
+    if unknown := [symbol for symbol in charges if symbol not in atomic_numbers]:
+        raise ValueError(f"terms.charges must have chemical symbols as keys, got {unknown[0]!r}")
+    known = {atomic_numbers[symbol]: float(charge) for symbol, charge in charges.items()}
+    if missing := [chemical_symbols[z] for z in elements if z and z not in known]:
+        raise ValueError(
+            "terms.charges must contain a charge (0 if neutral) for every element of the data; "
+            f"missing: {', '.join(missing)}"
+        )
+    return known
 
 
 def _check_spec(spec: GeometricSpec) -> None:

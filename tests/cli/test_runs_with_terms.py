@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,9 @@ WORDS = (
     "model=painn", "dataset=extxyz", "dataset.path=a.xyz", "model.radius=3.5",
     "model.hidden_channels=8", "model.num_layers=1", "model.num_basis=4", "trainer.max_epochs=2",
     "trainer.accelerator=cpu", "optimizer.lr=0.01", "task.terms.zbl=true",
+)  # fmt: skip
+MORE = (
+    "task.terms.d3=pbe", "task.terms.d3_cutoff=8", "task.terms.charges={Si: 0, H: 0.1}",
 )  # fmt: skip
 
 
@@ -50,6 +54,15 @@ def frames() -> list:
 def run(geozoo_train: Callable[..., int], tmp_path: Path) -> Path:
     write(tmp_path / "a.xyz", frames())
     assert geozoo_train(*WORDS, "run_dir=r") == 0
+    return tmp_path / "r"
+
+
+@pytest.fixture
+def run_with_all(geozoo_train: Callable[..., int], tmp_path: Path) -> Path:
+    for name in ("torch_dftd", "torchpme"):
+        pytest.importorskip(name)
+    write(tmp_path / "a.xyz", frames())
+    assert geozoo_train(*WORDS, *MORE, "run_dir=r") == 0
     return tmp_path / "r"
 
 
@@ -86,9 +99,14 @@ def test_checkpoint_and_published_model_predict_the_sum(
         assert results[0][0] == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("fixture", ["run", "run_with_all"])
 def test_all_interfaces_give_the_same_numbers(
-    run: Path, geozoo_train: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+    fixture: str,
+    request: pytest.FixtureRequest,
+    geozoo_train: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    run = request.getfixturevalue(fixture)
     assert geozoo_train("resume=r", "trainer.max_epochs=3") == 0
     assert exit_code(monkeypatch, 200, "predict", "checkpoint=r", "input=a.xyz", "out=p.npz") == 0
     arrays, model = np.load("p.npz"), load(run)
@@ -106,6 +124,7 @@ def test_all_interfaces_give_the_same_numbers(
             if atoms.pbc.all():
                 stress = 1000 * atoms.get_stress(voigt=False)
                 np.testing.assert_allclose(stress, arrays["stress"][number], rtol=1e-3, atol=0.1)
+    assert len(model.task.terms.terms) == (1 if fixture == "run" else 3)
     tested = evaluation(str(run), [])
     batch = tested.datamodule.store.gather(tested.datamodule.splits["test"])
     error = (model.predict(batch)["energy"] - batch.energy).abs().mean()
@@ -128,3 +147,31 @@ def test_md_close_to_contact_is_repelled(run: Path) -> None:
         found.append(moved.get_potential_energy())
     slope = (found[0] - found[1]) / (2 * step)
     assert atoms.get_forces()[1, 2] == pytest.approx(-slope, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        (
+            "task.terms.d3=pbe",
+            "task: terms.d3 needs the library torch_dftd, which is not installed",
+        ),
+        ("task.terms.charges={Si: 1}", "task: terms.charges must contain .* missing: H"),
+        ("task.terms.charges={Si: 1, H: 0}", "dataset: terms.charges must add up to 0"),
+        ("task.terms.zbk=true", "task.terms.zbk: unknown key .* did you mean zbl"),
+        ("task.terms=true", "task.terms: expected a group of options"),
+    ],
+)
+def test_terms_that_do_not_fit_end_before_training(
+    word: str, message: str, geozoo_train: Callable[..., int], tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    if "add up" in message:
+        pytest.importorskip("torchpme")
+    monkeypatch.setitem(sys.modules, "torch_dftd", None)
+    write(tmp_path / "a.xyz", frames())
+    words = [each for each in WORDS if not each.startswith("task.")]
+    assert geozoo_train(*words, word, "run_dir=r") in (1, 2)
+    text = " ".join("".join(capsys.readouterr()).split())
+    assert re.search(message, text) and "Traceback" not in text
+    assert not list((tmp_path / "r").rglob("*.ckpt"))

@@ -22,7 +22,7 @@ ALLOWED = {
     "ode": set(),
     "nn": {"checks", "ops", "geometry", "ode", "options"},
     "models": {"checks", "ops", "geometry", "nn", "ode", "options"},
-    "physics": {"geometry"},
+    "physics": {"geometry", "ops"},
     "data": {"contracts", "checks", "files", "ops", "geometry", "options"},
     "diffusion": {"ops"},
     # What counts as a bond is told in one place, that of molecules.
