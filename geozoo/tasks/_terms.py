@@ -37,6 +37,11 @@ class Terms:
     d3_cutoff: float = 21.2
     charges: Mapping[str, float] | None = None
 
+    def __str__(self) -> str:
+        """The chosen terms with their options, or ``none``."""
+        chosen = {"zbl": self.zbl or None, "d3": self.d3, "charges": self.charges}
+        return ", ".join(f"{k}={v}" for k, v in chosen.items() if v is not None) or "none"
+
     def build(self, spec: GeometricSpec) -> SumOfTerms | None:
         """The sum of the chosen terms; None without any.
 

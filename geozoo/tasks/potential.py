@@ -110,7 +110,7 @@ class Potential(ReferencedTask):
         self.compares_per_atom = "energy_per_atom" in spec.units
         super().__init__(model, spec, quantities=_quantities(spec), monitor=monitor, **options)
         self.keep_references(spec, any_composition=any_composition)
-        self.terms = terms.build(spec)
+        self.chosen_terms, self.terms = terms, terms.build(spec)
         self.val_terms = TermMeans()
         self._compiled_step: Callable[..., dict[str, Tensor]] | None = None
 

@@ -19,7 +19,9 @@ from ase_samples import silicon, write  # noqa: E402
 
 from geozoo.hub import Ensemble, load  # noqa: E402
 from geozoo.hub.calculator import GeozooCalculator  # noqa: E402
+from geozoo.runs.errors import RunError  # noqa: E402
 from geozoo.runs.evaluation import evaluation  # noqa: E402
+from geozoo.runs.transfer import evaluation_elsewhere  # noqa: E402
 
 pytestmark = pytest.mark.thorough
 WORDS = (
@@ -147,6 +149,19 @@ def test_md_close_to_contact_is_repelled(run: Path) -> None:
         found.append(moved.get_potential_energy())
     slope = (found[0] - found[1]) / (2 * step)
     assert atoms.get_forces()[1, 2] == pytest.approx(-slope, rel=1e-5)
+
+
+def test_terms_belong_to_the_trained_model(
+    run: Path, geozoo_train: Callable[..., int], caplog: pytest.LogCaptureFixture
+) -> None:
+    for change in ("task.terms.zbl=false", "task.terms.d3=pbe"):
+        with pytest.raises(RunError, match="task.terms cannot be changed here"):
+            evaluation(str(run), [change])
+        with pytest.raises(RunError, match="task.terms cannot be changed here"):
+            evaluation_elsewhere(str(run), ["dataset=extxyz", "dataset.path=a.xyz", change])
+    words = [word for word in WORDS if not word.startswith("task.")]
+    assert geozoo_train(*words, "init_from=r", "run_dir=again") == 0
+    assert "other physical terms (task.terms): zbl=True, here: none" in caplog.text
 
 
 @pytest.mark.parametrize(
