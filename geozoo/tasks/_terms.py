@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
@@ -30,12 +31,22 @@ class Terms:
         d3_cutoff: its cutoff in angstrom.
         charges: fixed charge of every element in elementary charges, by symbol, see
             `geozoo.physics.FixedCharges`; None: no charges.
+
+    Raises:
+        ValueError: If ``zbl`` is not a bool, or the cutoff is not positive.
     """
 
     zbl: bool = False
     d3: str | Mapping[str, float] | None = None
     d3_cutoff: float = 21.2
     charges: Mapping[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the values that are not checked by the terms themselves."""
+        if not isinstance(self.zbl, bool):
+            raise ValueError(f"terms.zbl must be true or false, got {self.zbl!r}")
+        if not 0 < self.d3_cutoff < math.inf:
+            raise ValueError(f"terms.d3_cutoff must be a positive distance, got {self.d3_cutoff!r}")
 
     def __str__(self) -> str:
         """The chosen terms with their options, or ``none``."""
@@ -140,11 +151,13 @@ class SumOfTerms(nn.Module):
 
     def fields(self, batch: GraphBatch) -> dict[str, dict[str, Tensor]]:
         """The terms of a batch as fields of a store, for `known`."""
-        found = self(batch)
-        fields = {"graph": {self.names.energy: found.energy}}
-        fields["node"] = {self.names.force: found.force}
+        found, device = self(batch.to(self.numbers.device)), batch.device
+        fields = {
+            "graph": {self.names.energy: found.energy.to(device)},
+            "node": {self.names.force: found.force.to(device)},
+        }
         if found.virial is not None:
-            fields["graph"][self.names.virial] = found.virial
+            fields["graph"][self.names.virial] = found.virial.to(device)
         return fields
 
     def system(self, batch: GraphBatch) -> AtomicSystem:

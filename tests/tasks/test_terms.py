@@ -206,8 +206,13 @@ def test_data_without_elements_or_in_other_units_are_refused() -> None:
     units = {**spec.units, "energy": "eV"}
     with pytest.raises(ValueError, match="terms need the field 'energy' in meV, .* have eV"):
         Potential(PaiNN(2, 1), replace(spec, units=units), terms={"zbl": True})
-    with pytest.raises(ValueError, match="terms has no option 'zlb'; did you mean zbl"):
-        Potential(PaiNN(2, 1), spec, terms={"zlb": True})
+    for wrong, message in (
+        ({"zlb": True}, "terms has no option 'zlb'; did you mean zbl"),
+        ({"zbl": "false"}, "terms.zbl must be true or false, got 'false'"),
+        ({"d3_cutoff": 0.0}, "terms.d3_cutoff must be a positive distance, got 0.0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Potential(PaiNN(2, 1), spec, terms=wrong)
 
 
 def test_elements_without_a_number_are_refused() -> None:
