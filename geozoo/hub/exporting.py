@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -157,8 +158,17 @@ def _potential_program(model: TrainedModel, task: Potential) -> ExportedProgram:
 
     given += tables.values()
     values = [value.detach().clone() for value in [*state.values(), *given]]
-    dtype = next(network.parameters()).dtype
-    numbers = torch.full((_EXAMPLE_ATOMS,), max(task.spec.elements))
+    return _traced(evaluate, values, max(task.spec.elements), next(network.parameters()).dtype)
+
+
+def _traced(
+    evaluate: Callable[..., tuple[Tensor, Tensor]],
+    values: list[Tensor],
+    element: int,
+    dtype: torch.dtype,
+) -> ExportedProgram:
+    """The program of a function of some values and a molecule of any size."""
+    numbers = torch.full((_EXAMPLE_ATOMS,), element)
     generator = torch.Generator().manual_seed(0)
     pos = 3 * torch.randn(_EXAMPLE_ATOMS, 3, generator=generator, dtype=torch.float64)
     example = numbers, pos.to(dtype), torch.triu_indices(_EXAMPLE_ATOMS, _EXAMPLE_ATOMS, 1)
