@@ -19,6 +19,7 @@ PACKAGES = {
     "geozoo.ops": "Operations that layers are built from",
     "geozoo.geometry": "Rotations, grids, invariants, graphs",
     "geozoo.ode": "ODE solvers",
+    "geozoo.physics": "Energies from physics that a potential may contain",
     "geozoo.diffusion": "Denoising diffusion on point clouds",
     "geozoo.data": "Datasets, stores, protocols",
     "geozoo.tasks": "Training tasks: losses, metrics, outputs",

@@ -10,6 +10,7 @@ EXTRAS = {
     ),
     "molecules": ("ase", "rdkit", "vesin"),
     "images": ("skimage",),
+    "physics": ("torch_dftd", "torchpme"),
     "traffic": ("dtaidistance", "h5py"),
     "onnx": ("onnx", "onnxscript"),
     "log": ("tensorboard", "wandb"),

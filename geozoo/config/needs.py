@@ -12,6 +12,7 @@ _ARGUMENTS = {
     "hydra/launcher=submitit": "slurm",
     "logger=tensorboard": "log",
     "logger=wandb": "log",
+    "task.terms.d3=": "physics",
 }
 #: Extensions of files that need a library of an extra.
 _FILES = {

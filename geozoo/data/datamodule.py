@@ -13,6 +13,8 @@ from lightning import LightningDataModule
 from torch import Tensor, nn
 
 from geozoo.contracts import supports_cells
+from geozoo.data._computed_fields import computed_fields
+from geozoo.data.batch import GraphBatch
 from geozoo.data.loader import GraphLoader, LoaderOptions, Store, place_store
 from geozoo.data.neighbor_table import gains_from_table
 from geozoo.data.sampler import EpochBatchSampler
@@ -132,6 +134,27 @@ class GraphDataModule(LightningDataModule):
             model: the model.
         """
         self._cutoff = getattr(model, "radius", None) if supports_cells(model) else None
+        self._placed.clear()
+
+    def add_fields(
+        self, description: str, compute: Callable[[GraphBatch], dict[str, dict[str, Tensor]]]
+    ) -> None:
+        """Add fields to all graphs, computed once, for batches of loaders created afterwards.
+
+        Args:
+            description: what is computed, for the progress bar.
+            compute: new fields of some graphs, ``{"node": {...}, "graph": {...}}``.
+
+        Raises:
+            TypeError: If the data are not graphs.
+        """
+        store = self.store
+        if not isinstance(store, GraphStore):
+            raise TypeError(f"fields can be added to graphs only, got {type(store).__name__}")
+        with progress_bar(description, len(store)) as advance:
+            fields = computed_fields(store, compute, advance)
+        self._data = replace(self.data, store=store.with_fields(**fields))
+        self._searched = None
         self._placed.clear()
 
     def train_dataloader(self) -> GraphLoader:

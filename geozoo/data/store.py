@@ -141,6 +141,20 @@ class GraphStore:
         found.neighbors = table
         return found
 
+    def with_fields(
+        self, *, node: Mapping[str, Tensor] | None = None, graph: Mapping[str, Tensor] | None = None
+    ) -> GraphStore:
+        """The same graphs with further fields, or new values of fields; the others are shared.
+
+        Raises:
+            ValueError: As in the constructor.
+        """
+        found = object.__new__(GraphStore)
+        found.__dict__.update(self.__dict__)
+        found.node, found.graph = {**self.node, **(node or {})}, {**self.graph, **(graph or {})}
+        _check_fields(found.fields, found._nodes, found._edges, found.edge_index)
+        return found
+
     def gather(self, index: GraphIndex) -> GraphBatch:
         """Gather graphs, in the given order, into one batch on the store's device.
 

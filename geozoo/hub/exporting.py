@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from geozoo.geometry import PairedEdges
 from geozoo.hub.loading import TrainedModel
 from geozoo.tasks import Forecasting, Potential
 from geozoo.tasks._atom_readout import combined
+from geozoo.tasks._terms import TermsOfMolecule
 
 #: Atoms of the example molecule for tracing: different from any layer width of a network, so that
 #: the tracer cannot confuse the two sizes.
@@ -105,6 +107,8 @@ class _Potential(nn.Module):
 
 def _potential_program(model: TrainedModel, task: Potential) -> ExportedProgram:
     network = task.model
+    terms = None if task.terms is None else TermsOfMolecule(task.terms)
+    tables = {} if terms is None else dict(terms.named_buffers())
     if task.spec.graph_inputs:
         raise ValueError(
             f"{model.name} cannot be exported: it takes {', '.join(task.spec.graph_inputs)} as "
@@ -116,7 +120,7 @@ def _potential_program(model: TrainedModel, task: Potential) -> ExportedProgram:
             f"{model.name} cannot be exported: {type(network).__name__} does not accept a "
             "precomputed neighbour list"
         )
-    factors, count = task.atom_factors, len(state)
+    factors = task.atom_factors
     given = [
         torch.tensor(task.spec.elements), task.atom_energies, task.energy_scale,
         task.energy_shift, task.composition_span, task.shift_composition, task.known_compositions,
@@ -126,8 +130,8 @@ def _potential_program(model: TrainedModel, task: Potential) -> ExportedProgram:
     def evaluate(
         values: list[Tensor], numbers: Tensor, pos: Tensor, pairs: Tensor
     ) -> tuple[Tensor, Tensor]:
-        elements, of_elements, scale, shift, span, anchor, known, *factor = values[count:]
         weights = dict(zip(state, values, strict=False))
+        elements, of_elements, scale, shift, span, anchor, known, *rest = values[len(state) :]
         is_element = numbers.unsqueeze(1) == elements
         x, batch = is_element.to(pos.dtype), torch.zeros_like(numbers)
         with torch.enable_grad():
@@ -136,25 +140,42 @@ def _potential_program(model: TrainedModel, task: Potential) -> ExportedProgram:
             out = functional_call(network, weights, (centred, x, batch, edges), {"num_graphs": 1})
             if task.is_by_atom:
                 inputs = {"x": x, "batch": batch, "num_graphs": 1}
-                scaled = combined(out, inputs, factor[0] if factor else None).energy
+                scaled = combined(out, inputs, None if factors is None else rest[0]).energy
             else:
                 scaled = out.scalar[:, 0]
             (gradient,) = torch.autograd.grad(scaled.sum(), centred)
         of_atoms = (is_element.to(of_elements.dtype) @ of_elements).sum()
         energy = scaled.detach().to(scale.dtype) * scale + shift + of_atoms
+        force = -gradient * scale.to(gradient.dtype)
+        if terms is not None:
+            # Unknown elements, whose results are NaN, must not be looked up in tables.
+            safe = torch.where(is_element.any(1), numbers, elements.max())
+            known_tables = dict(zip(tables, rest[factors is not None :], strict=True))
+            of_terms = functional_call(terms, known_tables, (safe, pos, pairs))
+            energy = energy + of_terms.energy
+            force = force + of_terms.force.to(force.dtype)
         composition = is_element.to(span.dtype).sum(0, keepdim=True)
         is_known = composition.sum() == numbers.shape[0]
         is_settled = is_determined(composition, span, anchor, known).all() | task.any_composition
         nan = energy.new_full((), torch.nan)
-        force = -gradient * scale.to(gradient.dtype)
         return (
             torch.where(is_known & is_settled, energy, nan),
             torch.where(is_known, force, nan.to(force.dtype)),
         )
 
+    given += tables.values()
     values = [value.detach().clone() for value in [*state.values(), *given]]
-    dtype = next(network.parameters()).dtype
-    numbers = torch.full((_EXAMPLE_ATOMS,), max(task.spec.elements))
+    return _traced(evaluate, values, max(task.spec.elements), next(network.parameters()).dtype)
+
+
+def _traced(
+    evaluate: Callable[..., tuple[Tensor, Tensor]],
+    values: list[Tensor],
+    element: int,
+    dtype: torch.dtype,
+) -> ExportedProgram:
+    """The program of a function of some values and a molecule of any size."""
+    numbers = torch.full((_EXAMPLE_ATOMS,), element)
     generator = torch.Generator().manual_seed(0)
     pos = 3 * torch.randn(_EXAMPLE_ATOMS, 3, generator=generator, dtype=torch.float64)
     example = numbers, pos.to(dtype), torch.triu_indices(_EXAMPLE_ATOMS, _EXAMPLE_ATOMS, 1)

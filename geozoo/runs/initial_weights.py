@@ -48,7 +48,14 @@ def take_weights(task: GraphTask, source: TrainedModel) -> str:
     task.model.load_state_dict({**own, **fitting})
     new = sorted(own.keys() - fitting.keys())
     copied = f"{len(fitting)} of {len(own)} tensors from {source.name}"
-    return copied + (f"; new: {_listed(new)}" if new else "")
+    copied += f"; new: {_listed(new)}" if new else ""
+    terms = [getattr(each, "chosen_terms", None) for each in (source.task, task)]
+    if None not in terms and terms[0] != terms[1]:
+        copied += (
+            f"; its network was trained next to other physical terms (task.terms): {terms[0]}, "
+            f"here: {terms[1]}"
+        )
+    return copied
 
 
 def freeze(model: nn.Module, patterns: Sequence[str]) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -83,13 +84,14 @@ def apply_overrides(
         reason: why other keys may not change, for the message.
 
     Raises:
-        RunError: If an override is not of the form ``key=value``, its key may not change, or a key
-            is given more than once.
+        RunError: If an override is not of the form ``key=value``, its key may not change, a key is
+            given more than once, or the physical terms of a potential change.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException, OverrideParseException
 
     key_values([each.lstrip("+") for each in overrides])
+    terms = _terms(cfg)
     parser = OverridesParser.create()
     for given in overrides:
         if not given.lstrip("+").startswith(allowed) or "=" not in given:
@@ -106,3 +108,14 @@ def apply_overrides(
         except (HydraException, OmegaConfBaseException) as error:
             raise RunError(f"{given!r} does not fit the config: {first_lines(error)}") from error
     regroup_and_log(cfg, Origins([], overrides))
+    if _terms(cfg) != terms:
+        raise RunError(
+            f"task.terms cannot be changed here: the physical terms are part of the trained model; "
+            f"it has {terms or 'none'}, got {_terms(cfg)}"
+        )
+
+
+def _terms(cfg: DictConfig) -> Any:
+    """The physical terms of a potential, as plain data; None for other tasks and earlier runs."""
+    node = OmegaConf.select(cfg, "task.terms")
+    return OmegaConf.to_container(node) if isinstance(node, DictConfig) else node

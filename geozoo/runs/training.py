@@ -134,6 +134,7 @@ def _fit(
 ) -> None:  # fmt: skip
     parts = trainer.world_size * trainer.accumulate_grad_batches
     with user_errors_named("dataset"):
+        task.extend_data(datamodule)
         done = task.prepare(datamodule, parts) if earlier is None else None
     if done is not None:
         _LOG.info(done)

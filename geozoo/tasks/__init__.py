@@ -4,6 +4,7 @@ from geozoo.tasks._description import Outcome
 from geozoo.tasks._finite import NonFiniteLossError
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks._sampling import MAX_SAMPLES, SampledMolecules
+from geozoo.tasks._terms import Terms
 from geozoo.tasks._usage import Usage
 from geozoo.tasks.base import GraphTask
 from geozoo.tasks.classification import Classification
@@ -34,6 +35,7 @@ __all__ = [
     "Quantity",
     "QuantileForecasting",
     "Regression",
+    "Terms",
     "Usage",
     "constant",
     "cosine_warmup",

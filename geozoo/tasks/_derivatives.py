@@ -57,6 +57,7 @@ def energy_derivatives(
     Args:
         network: a geometric model with one scalar output per graph, or per node with ``readout``.
         inputs: its keyword arguments; ``edge_index`` holds the cell, as shifts of the edges.
+            Lattice vectors ``cell [G, dim, dim]``, if there are any, are strained as well.
         create_graph: whether the derivatives are differentiable, as training requires.
         with_virial: whether to compute virials.
         readout: returns ``energy [G]`` and further fields of `Derivatives` from the output and the
@@ -76,6 +77,8 @@ def energy_derivatives(
             rows = symmetric.index_select(0, batch)
             given["pos"] = pos + (pos.unsqueeze(1) @ rows).squeeze(1)
             given["edge_index"] = _strained(inputs["edge_index"], symmetric, batch)
+            if (cell := inputs.get("cell")) is not None:
+                given["cell"] = cell + cell @ symmetric.to(cell.dtype)
         out = network(**given)
         read = None if readout is None else readout(out, given)._asdict()
         energy: Tensor = out.scalar[:, 0] if read is None else read.pop("energy")

@@ -188,6 +188,13 @@ class GraphTask(EvaluatedTask):
         """The batch augmented as by `training_batch`, with a table from `rotation_table`."""
         return batch
 
+    def extend_data(self, datamodule: GraphDataModule) -> None:
+        """Add fields that the training of this task needs, before a new or resumed run.
+
+        Args:
+            datamodule: the data.
+        """
+
     def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
         """Initialise a new model from training data, if it supports this.
 

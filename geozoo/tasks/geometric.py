@@ -22,6 +22,7 @@ from geozoo.tasks._rotations import (
     training_table,
 )
 from geozoo.tasks._shares import graphs_of
+from geozoo.tasks._terms import rotating_fields
 from geozoo.tasks.base import GraphTask, MakeOptimizer, MakeSchedule
 
 
@@ -204,8 +205,9 @@ class GeometricTask(GraphTask):
 
     def _turned(self, batch: GraphBatch, rotations: Tensor) -> GraphBatch:
         # A potential trained on molecules may be tested on crystals, whose cells rotate, too.
-        vectors = dict.fromkeys((*self.spec.vector_fields, "cell"))
-        tensors = dict.fromkeys((*self.spec.tensor_fields, "stress"))
+        vector_terms, tensor_terms = rotating_fields(batch)
+        vectors = dict.fromkeys((*self.spec.vector_fields, "cell", *vector_terms))
+        tensors = dict.fromkeys((*self.spec.tensor_fields, "stress", *tensor_terms))
         return rotate_batch(
             batch, rotations, [name for name in vectors if name in batch],
             [name for name in tensors if name in batch],

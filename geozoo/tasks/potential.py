@@ -9,15 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from geozoo.contracts import supports_cells
-from geozoo.data import DataSpec, GeometricSpec, GraphBatch
+from geozoo.data import DataSpec, GeometricSpec, GraphBatch, GraphDataModule
 from geozoo.data.loader import Store
+from geozoo.options import grouped
 from geozoo.tasks._atom_outputs import AtomResolvedTask, ScaleBy
 from geozoo.tasks._atom_readout import TARGETS, atom_arguments, where_known
 from geozoo.tasks._derivatives import Derivatives, energy_derivatives, volumes
 from geozoo.tasks._potential_loss import PotentialLoss, TermMeans, loss_targets
 from geozoo.tasks._potential_spec import check_spec, quantities_of
 from geozoo.tasks._reference_energies import LATER_BUFFERS
+from geozoo.tasks._remainder import fit_references, remainder, with_terms
 from geozoo.tasks._shares import graphs_of, nodes_of
+from geozoo.tasks._terms import Terms
 from geozoo.tasks._usage import Usage, of_potential
 
 __all__ = ["LATER_BUFFERS", "Potential"]
@@ -56,6 +59,12 @@ class Potential(AtomResolvedTask):
     matters for charged molecules only. Frames without a target count only where they have targets,
     and the field ``weight`` multiplies the loss of a frame.
 
+    With ``terms``, energies from physics such as a short-range repulsion are added to the energy,
+    and their derivatives to forces and stress. The sum is compared with the labels, so the network
+    learns the remainder. `prepare` computes the terms of all structures once, and fits shift,
+    free-atom energies and scale to the labels minus the terms; given free-atom energies stay, since
+    the terms vanish for isolated atoms.
+
     Args:
         model: a network with one scalar output and level ``"graph"``, or ``"node"`` for energies
             of atoms.
@@ -80,6 +89,7 @@ class Potential(AtomResolvedTask):
         monitor: see `GeometricTask`; ``"val/loss"`` is the loss on the validation split.
         any_composition: also predict for compositions whose energies the training split does not
             determine: forces may be useful, energies have an unknown offset per composition.
+        terms: energies from physics that are added to that of the network, see `Terms`.
         options: optimizer, schedule, augment, test_rotations and seed of `GeometricTask`.
 
     Raises:
@@ -96,6 +106,7 @@ class Potential(AtomResolvedTask):
     outputs: ClassVar[tuple[str, ...]] = ("scalar",)
     needs_positions: ClassVar[bool] = True
 
+    @grouped("terms")
     def __init__(
         self,
         model: nn.Module,
@@ -112,6 +123,7 @@ class Potential(AtomResolvedTask):
         scale_by: ScaleBy = "all",
         monitor: str | None = "val/loss",
         any_composition: bool = False,
+        terms: Terms = Terms(),  # noqa: B008
         **options: Any,
     ) -> None:
         check_spec(spec)
@@ -129,6 +141,12 @@ class Potential(AtomResolvedTask):
         self.keep_atom_outputs(
             spec, scale_by=scale_by, wanted=wanted, atomic_dipoles=atomic_dipoles
         )
+        self.chosen_terms, self.terms = terms, terms.build(spec)
+        if self.terms is not None and atom_energy_weight:
+            raise ValueError(
+                "atom_energy_weight must be 0 with physical terms, which are not energies of atoms,"
+                f" got {atom_energy_weight!r}"
+            )
         self.val_terms = TermMeans()
         self._compiled_step: Callable[..., dict[str, Tensor]] | None = None
 
@@ -162,10 +180,29 @@ class Potential(AtomResolvedTask):
         """Weighted sum of the mean squared errors of normalised energies and forces."""
         return self._loss(batch, {})
 
+    def extend_data(self, datamodule: GraphDataModule) -> None:
+        """Compute the physical terms of all structures, which training does not change."""
+        if self.terms is not None:
+            datamodule.add_fields("Computing physical terms", self.terms.fields)
+
+    def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
+        """Fit the references to the labels minus the terms, and see `GeometricTask.prepare`.
+
+        Raises:
+            ValueError: If the validation or test split contains compositions whose energies the
+                training split does not determine, or a term is not defined for a structure.
+        """
+        if self.terms is not None:
+            store = graphs_of(datamodule.store)
+            fit_references(self, self.terms, store, datamodule.splits["train"])
+        return super().prepare(datamodule, num_processes)
+
     def _loss(self, batch: GraphBatch, weights: Mapping[str, float]) -> dict[str, Tensor]:
         self._check_precision()
         if self.training:
             self.check_atom_outputs()
+        if self.terms is not None:
+            batch = remainder(batch, self.terms.known(batch) or self.terms(batch))
         inputs = self.inputs(batch)
         energy = (batch.energy - self.offset(batch)) / self.energy_scale
         targets = loss_targets(
@@ -195,7 +232,8 @@ class Potential(AtomResolvedTask):
 
     def validation_step(self, batch: GraphBatch, batch_idx: int) -> None:
         """Accumulate the errors of a batch and the terms of its loss."""
-        predicted, scale = self.predict(batch), self.energy_scale
+        known = None if self.terms is None else self.terms.known(batch)
+        predicted, scale = self._predict(batch, known), self.energy_scale
         self.val_errors.update(predicted, self.targets(batch))
         offset = self.offset(batch)
         targets = loss_targets(
@@ -257,9 +295,13 @@ class Potential(AtomResolvedTask):
         """``energy [G]`` in float64 and ``force [N, dim]``, in the units of the dataset.
 
         With cells also ``stress [G, 3, 3]``, NaN for graphs without a volume: molecules, slabs and
-        wires. Networks with outputs per atom also give ``atom_energy [N]``, whose sum is the
-        energy, and, with ``dipole_weight``, ``dipole [G, 3]``, NaN for periodic graphs.
+        wires. Networks with outputs per atom also give, without ``terms``, ``atom_energy [N]``,
+        whose sum is the energy, and, with ``dipole_weight``, ``dipole [G, 3]``, NaN for periodic
+        graphs.
         """
+        return self._predict(batch, None)
+
+    def _predict(self, batch: GraphBatch, terms: Derivatives | None) -> dict[str, Tensor]:
         composition = self.composition(batch)
         if composition is not None:
             self.check_compositions(composition, "the input", batch.x, batch.get("z"))
@@ -275,19 +317,28 @@ class Potential(AtomResolvedTask):
             virial = found.virial.detach().double() * self.energy_scale
             stress = -virial / volume[:, None, None]
             predicted["stress"] = stress.masked_fill(~has_volume[:, None, None], torch.nan)
+        return self._completed(predicted | self.atom_predictions(found, batch), batch, terms)
+
+    def _completed(
+        self, predicted: dict[str, Tensor], batch: GraphBatch, terms: Derivatives | None = None
+    ) -> dict[str, Tensor]:
+        """Predictions with the terms (computed if not known) and the energy per atom."""
+        if self.terms is not None:
+            predicted = with_terms(predicted, batch, terms or self.terms(batch))
+            predicted.pop("atom_energy", None)  # those of the network do not add up to the sum
         if self.compares_per_atom:
-            predicted["energy_per_atom"] = energy / batch.ptr.diff()
-        return predicted | self.atom_predictions(found, batch)
+            predicted["energy_per_atom"] = predicted["energy"] / batch.ptr.diff()
+        return predicted
 
     def predict_baseline(self, batch: GraphBatch) -> dict[str, Tensor]:
-        """Free-atom energies plus shift (the mean training energy or 0), zero forces and stress."""
-        energy = self.offset(batch)
-        baseline = {"energy": energy, "force": torch.zeros_like(batch.forces)}
+        """Free-atom energies plus shift (the mean training energy or 0), zero forces and stress.
+
+        The physical terms are added, if there are any.
+        """
+        baseline = {"energy": self.offset(batch), "force": torch.zeros_like(batch.forces)}
         if self.has_stress:
             baseline["stress"] = torch.zeros_like(batch.stress)
-        if self.compares_per_atom:
-            baseline["energy_per_atom"] = energy / batch.ptr.diff()
-        return baseline | self.atom_baseline(batch)
+        return self._completed(baseline | self.atom_baseline(batch), batch)
 
     def scaled_derivatives(self, batch: GraphBatch, *, create_graph: bool) -> Derivatives:
         """Energy ``[G]``, force ``[N, dim]`` and virial in normalised units.

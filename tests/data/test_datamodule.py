@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from geozoo.data import (
     EpochBatchSampler,
     GeometricSpec,
+    GraphBatch,
     GraphDataModule,
     GraphLoader,
     LoadedData,
@@ -195,3 +196,23 @@ def test_wrong_modules_are_rejected() -> None:
     module.splits_of_load = {part: torch.arange(3) for part in ("train", "val", "test")}
     with pytest.raises(ValueError, match="3 indices are both in 'train' and in 'val'"):
         module.setup()
+
+
+def test_added_fields_are_those_of_every_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("geozoo.data._computed_fields._CHUNK", 3)
+    data, seen = Toy(LoaderOptions(batch_size=4)), []
+
+    def compute(batch: GraphBatch) -> dict[str, dict[str, torch.Tensor]]:
+        seen.append(batch.num_graphs)
+        return {"node": {"twice": 2 * batch.pos}, "graph": {"size": batch.ptr.diff()}}
+
+    old, before = data.store, next(iter(data.train_dataloader()))
+    data.add_fields("Doubling", compute)
+    assert len(seen) > 3 and sum(seen) == 13
+    batch = next(iter(data.train_dataloader()))
+    torch.testing.assert_close(batch.twice, 2 * batch.pos)
+    assert batch.size.tolist() == batch.ptr.diff().tolist()
+    assert (batch.level("twice"), batch.level("size")) == ("node", "graph")
+    assert "twice" not in before and "twice" not in old.node
+    with pytest.raises(ValueError, match="node field 'pos'"):
+        data.store.with_fields(graph={"size": torch.zeros(13)}, node={"pos": torch.zeros(2, 3)})

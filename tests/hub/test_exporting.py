@@ -57,6 +57,35 @@ def test_exported_potential_runs_without_geozoo(tmp_path, options):
             np.testing.assert_allclose(found["forces"], expected["force"], rtol=1e-4, atol=1e-2)
 
 
+TERMS = {
+    "zbl": {"zbl": True}, "charges": {"charges": {"C": 0.3, "H": 0.1, "O": -0.5}},
+    "d3": {"d3": "pbe"},
+}  # fmt: skip
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("choice", TERMS)
+def test_exported_potential_contains_its_terms(choice, tmp_path):
+    if choice == "d3":
+        pytest.importorskip("torch_dftd")
+    model = potential(TERMS[choice], **REFERENCES)
+    numbers, pos = molecule()
+    save_program(model, tmp_path / "m.pt2")
+    for scale in (1.0, 0.5):
+        np.savez(tmp_path / "in.npz", numbers=numbers, pos=scale * pos)
+        words = [tmp_path / "m.pt2", tmp_path / "in.npz", tmp_path / "out.npz"]
+        subprocess.run([sys.executable, "-c", FOREIGN, *map(str, words)], check=True)
+        store = structure_store(model.spec, [Structure(numbers, scale * pos)])
+        expected = predict_store(model, store)
+        assert abs(model.task.terms(store.gather([0])).energy) > 1
+        with np.load(tmp_path / "out.npz") as found:
+            np.testing.assert_allclose(found["energy"], expected["energy"], rtol=1e-9)
+            np.testing.assert_allclose(found["forces"], expected["force"], rtol=1e-4, atol=1e-2)
+    program = export_program(model).module()
+    unknown = torch.tensor([6, 99]), torch.rand(2, 3), torch.tensor([[0], [1]])
+    assert program(*unknown)[0].isnan().all()
+
+
 FORECASTERS = [
     kind for kind in vars(models).values()
     if isinstance(kind, type) and "horizon" in inspect.signature(kind).parameters

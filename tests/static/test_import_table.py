@@ -22,13 +22,24 @@ ALLOWED = {
     "ode": set(),
     "nn": {"checks", "ops", "geometry", "ode", "options"},
     "models": {"checks", "ops", "geometry", "nn", "ode", "options"},
+    "physics": {"geometry", "ops"},
     "data": {"contracts", "checks", "files", "ops", "geometry", "options"},
     "diffusion": {"ops"},
     # What counts as a bond is told in one place, that of molecules.
     "metrics": {"data", "geometry", "ops"},
     "figures": {"metrics"},
     # Tasks measure their own equivariance error, hence the rotations, and name their own figures.
-    "tasks": {"contracts", "checks", "data", "diffusion", "figures", "geometry", "metrics"},
+    "tasks": {
+        "contracts",
+        "checks",
+        "data",
+        "diffusion",
+        "figures",
+        "geometry",
+        "metrics",
+        "options",
+        "physics",
+    },  # fmt: skip
     "configs": set(),
     "config": {"contracts", "options"},
     "results": {"contracts", "config"},
@@ -72,7 +83,7 @@ ALLOWED = {
 ALLOWED["cli"] = {*ALLOWED, "cli"}
 LIGHT = (
     "checks", "contracts", "options", "ops", "geometry", "ode", "diffusion", "nn", "models",
-    "testing",
+    "physics", "testing",
 )  # fmt: skip
 HEAVY = {
     "hydra", "lightning", "matplotlib", "omegaconf", "pooch", "pytest", "pytorch_lightning", "rich",
