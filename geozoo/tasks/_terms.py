@@ -136,7 +136,7 @@ class SumOfTerms(nn.Module):
         """Energies, forces and virials of a system with the pairs of each term."""
         terms = zip(self.each(), pairs, strict=True)
         parts = [_derivatives(term, system, found) for term, found in terms]
-        energy, force, virial = parts[0]
+        energy, force, virial = parts[0][:3]
         for part in parts[1:]:
             energy, force = energy + part.energy, force + part.force
             virial = None if virial is None or part.virial is None else virial + part.virial

@@ -68,7 +68,8 @@ TERMS = {
 def test_exported_potential_contains_its_terms(choice, tmp_path):
     if choice == "d3":
         pytest.importorskip("torch_dftd")
-    model = potential(TERMS[choice], **REFERENCES)
+    options = {"terms": TERMS[choice]} | ({"scale_by": "species"} if choice == "zbl" else {})
+    model = potential(options, **REFERENCES, **SCALES)
     numbers, pos = molecule()
     save_program(model, tmp_path / "m.pt2")
     for scale in (1.0, 0.5):

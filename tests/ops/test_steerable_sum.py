@@ -154,7 +154,7 @@ def test_without_numba_the_equation_is_evaluated(monkeypatch):
 @pytest.mark.thorough
 def test_later_processes_do_not_compile(tmp_path):
     code = (
-        "import time, torch\n"
+        "import time, e3nn.o3, numba, torch\n"
         "from tests.ops.test_steerable_sum import PATHS, given, made\n"
         "from geozoo.ops.steerable import steerable_sum\n"
         "edges = made('edges'); inputs = given(edges)\n"

@@ -10,8 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from geozoo.checks import check_choice, check_not_negative, check_positive, check_shape
-from geozoo.nn.edges import GivenEdges
-from geozoo.nn.steerable.edge_rows import as_edge_rows
+from geozoo.nn.edges import GivenEdges, as_edge_rows
 from geozoo.nn.steerable.irreps import load_o3
 from geozoo.ops.steerable import EdgeRows, Path, SteerablePaths, coupling, steerable_sum
 
