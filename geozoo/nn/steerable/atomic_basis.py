@@ -13,7 +13,7 @@ from geozoo.checks import check_edges, check_not_negative, check_positive, check
 from geozoo.nn.edges import GivenEdges, as_edge_rows
 from geozoo.nn.steerable.degreewise import DegreewiseLinear
 from geozoo.nn.steerable.irreps import load_o3
-from geozoo.ops.steerable import EdgeRows, Path, SteerablePaths, steerable_sum
+from geozoo.ops.steerable import EdgeRows, Path, SteerablePaths, filtered_sum
 
 #: Root mean square of SiLU and of the sigmoid for a standard normal input.
 SILU_RMS = 0.5964692111227132
@@ -130,9 +130,9 @@ class AtomicBasis(nn.Module):
         rows = as_edge_rows(edge_index, x.shape[0])
         check_edges(rows.num_rows, basis, self.basis_channels, window)
         check_shape("harmonics", harmonics, "E S", rows.num_rows, self.paths.y_width)
-        total = steerable_sum(
-            self.linear_in(x).flatten(1), harmonics,
-            self._radial_weights(basis * window.unsqueeze(-1)), rows, self.paths,
+        total = filtered_sum(
+            self.linear_in(x).flatten(1), harmonics, self._radial_weights,
+            (basis * window.unsqueeze(-1),), rows, self.paths, weights=self.parameters(),
         )  # fmt: skip
         widths = [(2 * n + 1) * len(weight) for n, weight in enumerate(self.linear_out)]
         parts = [

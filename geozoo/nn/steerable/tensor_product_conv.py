@@ -18,7 +18,7 @@ from geozoo.nn.steerable.channels_last import (
 from geozoo.nn.steerable.depthwise_product import depthwise_product
 from geozoo.nn.steerable.irreps import load_o3
 from geozoo.nn.steerable.perceptron import perceptron
-from geozoo.ops.steerable import EdgeRows, steerable_sum
+from geozoo.ops.steerable import EdgeRows, filtered_sum
 
 
 class TensorProductConv(nn.Module):
@@ -113,14 +113,20 @@ class TensorProductConv(nn.Module):
         else:
             check_edges(rows.num_rows, basis, self.basis_channels, window)
         check_shape("harmonics", harmonics, "E S", rows.num_rows, self.harmonics.dim)
-        # The last layer is linear, so its narrow input can be multiplied instead of its output.
-        hidden = self.radial[:-1](basis)
-        weight = self.radial[-1](hidden if window is None else hidden * window.unsqueeze(-1))
         features = to_channels_last(x, self.linear_1.irreps_in)
         features = linear_channels_last(features, self.linear_1)
-        total = steerable_sum(features, harmonics, weight, rows, self.paths)
+        inputs = (basis,) if window is None else (basis, window)
+        total = filtered_sum(
+            features, harmonics, self._weights, inputs, rows, self.paths,
+            weights=self.radial.parameters(),
+        )  # fmt: skip
         out = linear_channels_last(self.scale * total, self.linear_2)
         return from_channels_last(out, self.linear_2.irreps_out)
+
+    def _weights(self, basis: Tensor, window: Tensor | None = None) -> Tensor:
+        # The last layer is linear, so its narrow input can be multiplied instead of its output.
+        hidden = self.radial[:-1](basis)
+        return self.radial[-1](hidden if window is None else hidden * window.unsqueeze(-1))
 
 
 def _drop_constants(_: nn.Module, state: dict[str, Any], prefix: str, *__: Any) -> None:
