@@ -7,6 +7,7 @@ EXTRAS = {
     "train": (
         "torch_geometric", "lightning", "torchmetrics", "hydra", "omegaconf", "jinja2",
         "lazy_loader", "matplotlib", "pooch", "rich", "safetensors", "torchdiffeq", "e3nn", "PIL",
+        "numba",
     ),
     "molecules": ("ase", "rdkit", "vesin"),
     "images": ("skimage",),

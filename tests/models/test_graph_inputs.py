@@ -61,7 +61,9 @@ def test_fine_tuning_adds_inputs_to_a_model_without_any(name: str) -> None:
     plain = replace(SPEC, in_channels=3, graph_inputs=())
     source = Potential(build(name, in_channels=3, **sizes), plain).eval()
     task = Potential(build(name, seed=1, in_channels=5, **sizes), SPEC).eval()
-    said = take_weights(task, SimpleNamespace(spec=plain, name="plain", model=source.model))
+    said = take_weights(
+        task, SimpleNamespace(spec=plain, name="plain", model=source.model, task=source)
+    )
     assert "new" not in said
     batch = store(1, 3).gather([0, 1])
     one, other = task.predict(batch), source.predict(batch)
