@@ -17,7 +17,8 @@ from geozoo.cli._extras import EXTRAS
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 #: Modules that are called otherwise than their distribution.
-_MODULES = {"pillow": "PIL",
+_MODULES = {
+    "torch-pme": "torchpme","pillow": "PIL",
     "hydra-core": "hydra", "scikit-image": "skimage", "hydra-submitit-launcher": "hydra_plugins",
 }  # fmt: skip
 _BLOCKED = """
