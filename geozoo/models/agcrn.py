@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from geozoo.checks import check_positive
 from geozoo.models._forecast_inputs import check_windows
-from geozoo.nn import AdaptiveGraphConv
+from geozoo.nn.graph import AdaptiveGraphConv, AdaptiveWeights, adaptive_graph
 
 
 class AGCRN(nn.Module):
@@ -84,10 +84,13 @@ class AGCRN(nn.Module):
         check_windows(x, self.input_steps, self.num_nodes, self.in_channels)
         zero = x.new_zeros(x.shape[0], self.num_nodes, self.hidden_channels)
         steps = list(x.unbind(1))
+        graph = adaptive_graph(self.sensor)
         for cell in self.cells:
+            # The same in all steps.
+            weights = cell.generate(self.sensor, graph)
             state, states = zero, []
             for step in steps:
-                state = cell(step, state, self.sensor)
+                state = cell(step, state, weights)
                 states.append(state)
             steps = states
         return self.readout(steps[-1]).transpose(1, 2)
@@ -103,8 +106,14 @@ class _Cell(nn.Module):
         self.gates = AdaptiveGraphConv(width, 2 * channels, **options)
         self.candidate = AdaptiveGraphConv(width, channels, **options)
 
-    def forward(self, x: Tensor, h: Tensor, sensor: Tensor) -> Tensor:
-        gates = torch.sigmoid(self.gates(torch.cat([x, h], -1), sensor))
+    def generate(self, sensor: Tensor, graph: Tensor) -> tuple[AdaptiveWeights, AdaptiveWeights]:
+        """Weights of gates and candidate."""
+        return self.gates.generate(sensor, graph), self.candidate.generate(sensor, graph)
+
+    def forward(
+        self, x: Tensor, h: Tensor, weights: tuple[AdaptiveWeights, AdaptiveWeights]
+    ) -> Tensor:
+        gates = torch.sigmoid(self.gates(torch.cat([x, h], -1), weights[0]))
         reset, update = gates.chunk(2, -1)
-        new = torch.tanh(self.candidate(torch.cat([x, reset * h], -1), sensor))
+        new = torch.tanh(self.candidate(torch.cat([x, reset * h], -1), weights[1]))
         return update * h + (1 - update) * new

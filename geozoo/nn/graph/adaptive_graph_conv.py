@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from geozoo.checks import check_positive, check_shape
+
+
+class AdaptiveWeights(NamedTuple):
+    """What `AdaptiveGraphConv` generates from the embeddings.
+
+    Attributes:
+        graph: weights ``[N, N]`` of the sensors for each other.
+        weight: ``[N, K C, out]`` map of each sensor.
+        bias: ``[N, out]``.
+    """
+
+    graph: Float[Tensor, "N N"]
+    weight: Float[Tensor, "N KC out"]
+    bias: Float[Tensor, "N out"]
+
+
+def adaptive_graph(embedding: Float[Tensor, "N D"]) -> Float[Tensor, "N N"]:
+    """The graph A of `AdaptiveGraphConv`; its rows sum to 1."""
+    return functional.softmax(functional.relu(embedding @ embedding.mT), -1)
 
 
 class AdaptiveGraphConv(nn.Module):
@@ -47,26 +68,44 @@ class AdaptiveGraphConv(nn.Module):
         for parameter in (self.pool, self.bias):
             nn.init.xavier_uniform_(parameter)
 
-    def forward(
-        self, x: Float[Tensor, "B N C"], embedding: Float[Tensor, "N D"]
-    ) -> Float[Tensor, "B N out"]:
-        """Return the convolved features.
+    def generate(
+        self, embedding: Float[Tensor, "N D"], graph: Float[Tensor, "N N"] | None = None
+    ) -> AdaptiveWeights:
+        """Return graph and weights for `forward`, once for many inputs.
 
         Args:
-            x: features of the sensors.
-            embedding: sensor embeddings, shared by the layers of a network.
+            embedding: sensor embeddings.
+            graph: their `adaptive_graph`, if it is known.
 
         Raises:
             ValueError: If a tensor has the wrong shape.
         """
         check_shape("embedding", embedding, "N D", None, self.embedding_channels)
-        check_shape("x", x, "B N C", None, len(embedding), self.in_channels)
-        graph = functional.softmax(functional.relu(embedding @ embedding.mT), -1)
+        graph = adaptive_graph(embedding) if graph is None else graph
+        check_shape("graph", graph, "N N", len(embedding), len(embedding))
+        weight = torch.einsum("nd,dio->nio", embedding, self.pool)
+        return AdaptiveWeights(graph, weight, embedding @ self.bias)
+
+    def forward(
+        self, x: Float[Tensor, "B N C"], embedding: Float[Tensor, "N D"] | AdaptiveWeights
+    ) -> Float[Tensor, "B N out"]:
+        """Return the convolved features.
+
+        Args:
+            x: features of the sensors.
+            embedding: sensor embeddings, shared by the layers of a network; or what `generate`
+                makes of them.
+
+        Raises:
+            ValueError: If a tensor has the wrong shape.
+        """
+        if isinstance(embedding, Tensor):
+            embedding = self.generate(embedding)
+        graph, weight, bias = embedding
+        check_shape("x", x, "B N C", None, len(graph), self.in_channels)
         parts = [x]
         if self.order > 1:
             parts.append(graph @ x)
         while len(parts) < self.order:
             parts.append(2 * (graph @ parts[-1]) - parts[-2])
-        weight = torch.einsum("nd,dio->nio", embedding, self.pool)
-        mixed = torch.einsum("bni,nio->bno", torch.cat(parts, -1), weight)
-        return mixed + embedding @ self.bias
+        return torch.einsum("bni,nio->bno", torch.cat(parts, -1), weight) + bias
