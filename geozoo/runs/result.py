@@ -15,6 +15,7 @@ from geozoo.runs.outcome import Effort, RunOutcome
 #: Keys that have other columns, or that change results only by rounding.
 _OTHER_COLUMNS = (
     "model", "dataset", "trainer", "recipe", "logger", "seed", "runs", "run_dir",
+    "trainer.enable_progress_bar", "trainer.enable_model_summary",
     "dataset.molecule", "dataset.target", "dataset.variant", "dataset.split", "dataset.root",
     "trainer.accelerator", "trainer.captured_steps",
 )  # fmt: skip
@@ -91,7 +92,8 @@ def _checkpoint(outcome: RunOutcome) -> str:
 def recipe_name(choices: Mapping[str, Any], overrides: Sequence[str]) -> str:
     """The recipe with its variant, ``ponita-nbody_quick``, and the overrides.
 
-    >>> recipe_name({"recipe@_global_": "ponita-nbody_quick"}, ["seed=1", "model.num_layers=3"])
+    >>> words = ["seed=1", "model.num_layers=3", "trainer.enable_progress_bar=false"]
+    >>> recipe_name({"recipe@_global_": "ponita-nbody_quick"}, words)
     'ponita-nbody_quick, model.num_layers=3'
     """
     variant = choices.get("recipe@_global_") or choices.get("recipe")
