@@ -148,6 +148,10 @@ def _write_curve(folder: RunFolder, row: Result, home: Path) -> str:
     return path.relative_to(home).as_posix()
 
 
+#: Keys of the recipe that only change what is shown.
+_SHOWN = r"trainer\.enable_(?:progress_bar|model_summary)"
+
+
 def _short(name: str) -> str:
     """A name short enough for file systems: a long name is cut and ends with a hash."""
     if len(name) <= _MAX_NAME:
@@ -157,10 +161,12 @@ def _short(name: str) -> str:
 
 
 def public(row: Result) -> Result:
-    """A result without machine-specific folders in its command and recipe."""
-    return replace(
-        row, command=without_places(row.command), recipe=_without_folders(row.recipe)
-    )  # fmt: skip
+    """A result without machine-specific folders in its command and recipe.
+
+    Words of the recipe that only change what is shown, which older runs kept, are left out.
+    """
+    recipe = re.sub(rf", {_SHOWN}=\w+", "", row.recipe)
+    return replace(row, command=without_places(row.command), recipe=_without_folders(recipe))
 
 
 def without_places(command: str) -> str:

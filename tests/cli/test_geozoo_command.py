@@ -117,7 +117,8 @@ def test_no_folder_of_the_machine_is_recorded() -> None:
 
     row = replace(
         ROW,
-        recipe="schnet-extxyz without recipe, dataset.path=/home/me/secret project/f.xyz, seed=a/b",
+        recipe="schnet-extxyz without recipe, trainer.enable_progress_bar=false, "
+        "dataset.path=/home/me/secret project/f.xyz, seed=a/b",
         command="geozoo-train model=schnet 'dataset.path=/home/me/secret project/f.xyz' "
         "dataset.val_path=~/me/v.xyz init_from=/home/me/runs/first run_dir=/home/me/x "
         "'dataset.files=[/home/me/a.csv,C:\\me\\b.csv]' optimizer.lr=1e-3; "
