@@ -11,6 +11,8 @@ from typing import Any
 from geozoo.machine.provenance import device_name, versions
 
 FOLDER = Path(__file__).parent / "results"
+#: Versions and commit of the code that measures: earlier records of this process do not change it.
+_VERSIONS = versions()
 
 
 def record(benchmark: str, row: Mapping[str, Any], *, device: str = "cpu") -> None:
@@ -23,6 +25,6 @@ def record(benchmark: str, row: Mapping[str, Any], *, device: str = "cpu") -> No
     """
     FOLDER.mkdir(exist_ok=True)
     day = date.today().isoformat()
-    line = {**row, "device": device_name(device), "date": day, "versions": versions()}
+    line = {**row, "device": device_name(device), "date": day, "versions": _VERSIONS}
     with (FOLDER / f"{benchmark}.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+        file.write(json.dumps(line, default=float) + "\n")
