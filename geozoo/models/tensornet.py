@@ -17,6 +17,7 @@ from geozoo.ops import (
     EdgeRows,
     SteerablePaths,
     filtered_sum,
+    in_row_blocks,
     length_and_direction,
     plain_path,
 )
@@ -126,7 +127,7 @@ class TensorNet(PointNetwork):
         tensor = self._first(pos, x, vec, basis, window, direction, rows, own)
         for layer in self.layers:
             tensor = layer(tensor, basis, window, rows, own_basis=own)
-        s = self.lengths(self.last_norm(tensor_part_norms(tensor).flatten(1)))
+        s = self.lengths(self.last_norm(in_row_blocks(tensor_part_norms, tensor).flatten(1)))
         scalar = None if self.readout is None else self.readout(s)
         if self.arrows is None or self.gate is None:
             return scalar, None
@@ -157,6 +158,9 @@ class TensorNet(PointNetwork):
             vector = vector + self.vectors(vec.transpose(1, 2))
         if own is not None or self.vectors is not None:
             tensor = torch.cat([scalar, vector, matrix], 1)
+        return in_row_blocks(self._mixed, tensor, weights=self.weights.parameters())
+
+    def _mixed(self, tensor: Tensor) -> Tensor:
         norms = self.norm(tensor_part_norms(tensor).sum(1))
         return weigh_parts(self.weights(norms).unflatten(-1, (3, -1)), self.mix(tensor))
 

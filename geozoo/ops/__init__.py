@@ -7,6 +7,7 @@ from geozoo.ops.gelu import gelu, gelu_linear
 from geozoo.ops.kernel_sum import kernel_sum
 from geozoo.ops.message_sum import message_sum
 from geozoo.ops.ragged import offsets, ragged_arange
+from geozoo.ops.row_blocks import in_row_blocks
 from geozoo.ops.rowwise import rowwise
 from geozoo.ops.safe_norm import length_and_direction, safe_norm
 from geozoo.ops.scatter import scatter
@@ -30,6 +31,7 @@ __all__ = [
     "filtered_sum",
     "gelu",
     "gelu_linear",
+    "in_row_blocks",
     "is_textbook",
     "is_traced",
     "kernel_sum",

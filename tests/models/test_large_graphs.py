@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from geozoo.models import EGNN, MACE, NequIP, PaiNN, Ponita, SchNet, TensorNet
-from geozoo.ops import _blockwise
+from geozoo.ops import _blockwise, row_blocks
 from geozoo.ops.steerable import filtered
 from geozoo.tasks._derivatives import energy_derivatives
 
@@ -48,6 +48,7 @@ def test_values_and_derivatives_are_those_of_the_whole_graph(name, monkeypatch):
     for module in ("message_sum", "rowwise"):
         monkeypatch.setattr(importlib.import_module(f"geozoo.ops.{module}"), "CHUNK_BYTES", 600)
     monkeypatch.setattr(filtered, "BLOCK_BYTES", 4000)
+    monkeypatch.setattr(row_blocks, "BLOCK_BYTES", 8000)
     monkeypatch.setattr(_blockwise, "SMALL_BYTES", 0)
     for create_graph in (False, True):
         found = derivatives(network, inputs, create_graph=create_graph)

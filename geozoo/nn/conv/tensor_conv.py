@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from geozoo.checks import check_edges, check_positive, check_shape
 from geozoo.geometry import PART_SIZES, tensor_part_norms, tensor_product_parts, weigh_parts
 from geozoo.nn.edges import GivenEdges, as_edge_rows
-from geozoo.ops import EdgeRows, SteerablePaths, filtered_sum, plain_path
+from geozoo.ops import EdgeRows, SteerablePaths, filtered_sum, in_row_blocks, plain_path
 
 
 class PartwiseLinear(nn.Module):
@@ -112,7 +112,7 @@ class TensorConv(nn.Module):
         check_shape("tensor", tensor, "N 10 C", None, sum(PART_SIZES), self.channels)
         rows = as_edge_rows(edge_index, tensor.shape[0])
         check_edges(rows.num_rows, basis, self.basis_channels, window)
-        small = _normalized(tensor)
+        small = in_row_blocks(_normalized, tensor)
         mixed = self.before(small)
         received = filtered_sum(
             mixed.flatten(1), basis.new_empty(rows.num_rows, 0), self._weights, (basis, window),
@@ -122,6 +122,11 @@ class TensorConv(nn.Module):
             check_shape("own_basis", own_basis, "1 K", 1, self.basis_channels)
             weights = self.filter(own_basis).unflatten(-1, (3, -1))
             received = received + weigh_parts(weights, mixed)
+        return in_row_blocks(
+            self._combined, small, mixed, received, weights=self.after.parameters()
+        )
+
+    def _combined(self, small: Tensor, mixed: Tensor, received: Tensor) -> Tensor:
         change = self.after(_normalized(2 * tensor_product_parts(mixed, received)))
         return small + change + tensor_product_parts(change, change)
 
