@@ -64,19 +64,25 @@ class EdgeRows(NamedTuple):
         order = _order(receiver)
         return cls(sender, receiver, rows.repeat(2), is_reverse, order, pairs.shape[1])
 
-    def of_rows(self, begin: int, end: int) -> EdgeRows:
-        """The edges of some consecutive rows.
+    def blocks(self, size: int) -> list[tuple[int, int, EdgeRows]]:
+        """First row, end and edges of every block of consecutive rows.
 
         Args:
-            begin: first row.
-            end: row after the last.
+            size: number of rows of a block; the last one may be smaller.
         """
-        chosen = ((self.rows >= begin) & (self.rows < end)).nonzero().squeeze(1)
-        receiver = self.receiver[chosen]
-        return EdgeRows(
-            self.sender[chosen], receiver, self.rows[chosen] - begin, self.is_reverse[chosen],
-            _order(receiver), end - begin,
-        )  # fmt: skip
+        by_row = self.rows.argsort(stable=True)
+        starts = torch.arange(0, self.num_rows, size, device=self.rows.device)
+        splits = torch.searchsorted(self.rows[by_row], starts)[1:].tolist()
+        found = []
+        for begin, chosen in zip(starts.tolist(), by_row.tensor_split(splits), strict=True):
+            end = min(begin + size, self.num_rows)
+            receiver = self.receiver[chosen]
+            part = EdgeRows(
+                self.sender[chosen], receiver, self.rows[chosen] - begin, self.is_reverse[chosen],
+                _order(receiver), end - begin,
+            )  # fmt: skip
+            found.append((begin, end, part))
+        return found
 
 
 def _order(receiver: Tensor) -> Tensor:
@@ -122,7 +128,7 @@ def steerable_sum(
     """
     _check(x, y, w, paths, backend)
     count = x.shape[0] if num_nodes is None else num_nodes
-    if not _is_compiled(x, backend):
+    if not is_compiled(x, backend):
         return _as_written(x, y, w, edges, paths, count)
     dtype = torch.promote_types(torch.promote_types(x.dtype, y.dtype), w.dtype)
     given = [part.to(dtype).contiguous() for part in (x, y, w)]
@@ -143,7 +149,12 @@ def _check(x: Tensor, y: Tensor, w: Tensor, paths: SteerablePaths, backend: str)
         raise ValueError(f"backend must be one of {get_args(Backend)}, got {backend!r}")
 
 
-def _is_compiled(x: Tensor, backend: str) -> bool:
+def is_compiled(x: Tensor, backend: str) -> bool:
+    """Whether the sum of features x runs in a compiled kernel.
+
+    Raises:
+        ImportError: If that is demanded and numba is not installed.
+    """
     if backend == "numba":
         if not has_numba():
             raise ImportError('backend="numba" requires numba: pip install "geozoo[train]"')
@@ -226,7 +237,7 @@ def _arrays(edges: EdgeRows, dtype: torch.dtype) -> list[Any]:
     return [part.contiguous().numpy() for part in parts]
 
 
-def _run(kind: int, paths: SteerablePaths, edges: EdgeRows, *tensors: Tensor) -> None:
+def run_kernel(kind: int, paths: SteerablePaths, edges: EdgeRows, *tensors: Tensor) -> None:
     """Run a kernel over all edges."""
     dtype = tensors[0].dtype
     kernel = kernels_of(paths, str(dtype).removeprefix("torch."))[kind]
@@ -245,7 +256,7 @@ class _Sum(torch.autograd.Function):
         ctx.save_for_backward(x, y, w)
         ctx.edges, ctx.paths = edges, paths
         out = x.new_zeros(count, paths.out_width)
-        _run(0, paths, edges, x, y, w, out)
+        run_kernel(0, paths, edges, x, y, w, out)
         return out
 
     @staticmethod
@@ -265,7 +276,7 @@ class _Gradients(torch.autograd.Function):
         ctx.save_for_backward(x, y, w, g)
         ctx.edges, ctx.paths = edges, paths
         found = torch.zeros_like(x), torch.zeros_like(y), torch.zeros_like(w)
-        _run(1, paths, edges, x, y, w, g, *found)
+        run_kernel(1, paths, edges, x, y, w, g, *found)
         return found
 
     @staticmethod
@@ -286,7 +297,7 @@ class _Second(torch.autograd.Function):
         ctx.save_for_backward(x, y, w, g, hx, hy, hw)
         ctx.edges, ctx.paths = edges, paths
         found = tuple(torch.zeros_like(each) for each in (x, y, w, g))
-        _run(2, paths, edges, x, y, w, g, hx, hy, hw, *found)
+        run_kernel(2, paths, edges, x, y, w, g, hx, hy, hw, *found)
         return found
 
     @staticmethod
