@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import ClassVar, Literal
 
 import torch
@@ -94,6 +93,7 @@ class TensorNet(PointNetwork):
         self.embedding = nn.Linear(max(in_channels, 1), width, bias=False)
         self.pair = nn.Linear(2 * width, width)
         self.filter = nn.Linear(num_basis, 3 * width)
+        self.first_paths = _first_paths(width)
         self.vectors = nn.Linear(in_vectors, width, bias=False) if in_vectors else None
         self.norm, self.mix = nn.LayerNorm(width), PartwiseLinear(width, width)
         self.weights = nn.Sequential(
@@ -145,7 +145,7 @@ class TensorNet(PointNetwork):
         arrows = arrow_parts(direction) * window.unsqueeze(1)
         found = filtered_sum(
             torch.cat([sent, torch.ones_like(sent)], 1), arrows, self.filter, (basis,), rows,
-            _first_paths(self.hidden_channels), weights=self.filter.parameters(),
+            self.first_paths, weights=self.filter.parameters(),
         )  # fmt: skip
         of_sender, plain = found.unflatten(1, (2, sum(PART_SIZES), -1)).unbind(1)
         received = h @ to_receiver.T + self.pair.bias
@@ -165,7 +165,6 @@ class TensorNet(PointNetwork):
         return weigh_parts(self.weights(norms).unflatten(-1, (3, -1)), self.mix(tensor))
 
 
-@lru_cache(maxsize=32)
 def _first_paths(channels: int) -> SteerablePaths:
     """The ten components of the edges' matrices times two features of the sender."""
     c, paths = channels, []

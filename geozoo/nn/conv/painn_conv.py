@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -11,6 +9,9 @@ from torch import Tensor, nn
 from geozoo.checks import check_edges, check_positive, check_shape
 from geozoo.nn.edges import GivenEdges, as_edge_rows
 from geozoo.ops import EdgeRows, SteerablePaths, filtered_sum, plain_path, safe_norm
+
+#: Usual spatial dimensions.
+_DIMS = (1, 2, 3)
 
 
 class PaiNNConv(nn.Module):
@@ -45,6 +46,7 @@ class PaiNNConv(nn.Module):
             nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, 3 * channels)
         )
         self.filter = nn.Linear(basis_channels, 3 * channels)
+        self._paths = {dim: _paths(channels, dim) for dim in _DIMS}  # a compiler cannot make them
         self.mix = nn.Linear(channels, 2 * channels, bias=False)
         self.update = nn.Sequential(
             nn.Linear(2 * channels, channels), nn.SiLU(), nn.Linear(channels, 3 * channels)
@@ -83,7 +85,7 @@ class PaiNNConv(nn.Module):
         features = torch.cat([to_scalar, (along.unsqueeze(1) * v).flatten(1), new], -1)
         total = filtered_sum(
             features, direction, self._weights, (basis, window), rows,
-            _paths(self.channels, dim), weights=self.filter.parameters(),
+            self._paths.get(dim) or _paths(self.channels, dim), weights=self.filter.parameters(),
         )  # fmt: skip
         scalars, vectors = total.split([self.channels, dim * self.channels], -1)
         return self._updated(s + scalars, v + vectors.unflatten(-1, (dim, -1)))
@@ -99,7 +101,6 @@ class PaiNNConv(nn.Module):
         return s + own + shared * product, v + gate.unsqueeze(1) * left
 
 
-@lru_cache(maxsize=32)
 def _paths(channels: int, dim: int) -> SteerablePaths:
     """Scalars to scalars, vectors to vectors, and scalars times the direction to vectors."""
     c, columns = channels, range(dim)
