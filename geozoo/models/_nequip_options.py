@@ -36,7 +36,11 @@ class NequIPOptions:
         gate: activation of the gates; other scalars pass through SiLU, odd ones through tanh.
         radial_layers: hidden layers of the radial networks.
         radial_bias: whether their layers have biases.
+        scalar_bias: whether the linear maps of the convolutions and of the output add biases to
+            scalars.
         trainable_basis: whether the frequencies of the Bessel functions are trained.
+        solid_harmonics: whether the harmonics of degree l are multiplied by the l-th power of the
+            distance, in the unit of the positions.
         window_power: exponent of the polynomial cutoff function.
         window_start: if set, the cutoff function is that of XPLOR instead, which decreases from
             this distance on, below ``radius`` (`geozoo.nn.XplorWindow`).
@@ -59,7 +63,9 @@ class NequIPOptions:
     gate: Gates = "sigmoid"
     radial_layers: int = 2
     radial_bias: bool = True
+    scalar_bias: bool = False
     trainable_basis: bool = False
+    solid_harmonics: bool = False
     window_power: int = 6
     window_start: float | None = None
     window_place: WindowPlace = "weights"

@@ -46,14 +46,25 @@ def split_outputs(
 
 
 def edge_harmonics(
-    pos: Float[Tensor, "N 3"], edges: DirectedEdges | PairedEdges, degree: int
+    pos: Float[Tensor, "N 3"],
+    edges: DirectedEdges | PairedEdges,
+    degree: int,
+    *,
+    solid: bool = False,
 ) -> tuple[Float[Tensor, " E"], Float[Tensor, "E H"]]:
     """Return lengths and spherical harmonics of the edge vectors.
 
     For coincident points, all harmonics but the first are 0.
+
+    Args:
+        pos: positions.
+        edges: the edges.
+        degree: maximum degree.
+        solid: multiply the harmonics of degree l by the l-th power of the length.
     """
-    distance, direction = length_and_direction(edges.vectors(pos))
-    return distance, _harmonics(direction, degree)
+    vectors = edges.vectors(pos)
+    distance, direction = length_and_direction(vectors)
+    return distance, _harmonics(vectors if solid else direction, degree)
 
 
 def harmonics_of(vector: Float[Tensor, "*batch 3"], degree: int) -> Float[Tensor, "*batch H"]:

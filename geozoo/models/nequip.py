@@ -113,6 +113,7 @@ class NequIP(PointNetwork):
             "degree": degree, "basis_channels": num_basis, "radial_channels": radial_channels,
             "radial_layers": options.radial_layers, "radial_bias": options.radial_bias,
             "num_neighbors": num_neighbors, "parity": options.parity,
+            "scalar_bias": options.scalar_bias,
         }  # fmt: skip
         hidden = o3.Irreps(options.feature_irreps(hidden_channels, degree))
         outputs = o3.Irreps(join_irreps(out_channels, out_vectors, options.vector_kind))
@@ -135,7 +136,7 @@ class NequIP(PointNetwork):
             self.connections.append(self._connection(step, current, gate.irreps_in))
             self.gates.append(gate)
             current = gate.irreps_out
-        self.readout = o3.Linear(current, outputs)
+        self.readout = o3.Linear(current, outputs, biases=options.scalar_bias)
         self.scaling = (
             ElementScaling(max(in_channels, 1), out_channels) if options.element_scaling else None
         )
@@ -176,7 +177,9 @@ class NequIP(PointNetwork):
         edges: DirectedEdges | PairedEdges,
     ) -> tuple[Tensor | None, Tensor | None]:
         """Return scalars and vectors; see `PointNetwork.evaluate`."""
-        distance, harmonics = edge_harmonics(pos, edges, self.degree)
+        distance, harmonics = edge_harmonics(
+            pos, edges, self.degree, solid=self.options.solid_harmonics
+        )
         basis, window = self.basis(distance), self.window(distance)
         if self.options.window_place == "basis":
             basis, window = basis * window.unsqueeze(-1), None

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from geozoo.models._mace_layers import GatedReadout, LinearReadout, MACELayer
+from geozoo.models.conversion._given_weights import GivenWeights, fill
 from geozoo.models.mace import MACE
 from geozoo.nn.steerable import AtomicBasis, SymmetricContraction
 from geozoo.nn.steerable.atomic_basis import SILU_RMS
@@ -16,8 +17,6 @@ from geozoo.nn.steerable.atomic_basis import SILU_RMS
 #: The published activations are multiplied by this estimate of 1 / SILU_RMS.
 _SILU_SCALE = 1.6791767923989418
 _RATIO = _SILU_SCALE * SILU_RMS
-#: Last parts of names of values that are constants, or empty.
-_CONSTANTS = ("output_mask", "bias", "p", "r_max", "prefactor", "num_interactions")
 #: Relative residual above which the published couplings are not spanned by ours.
 _TOLERANCE = 1e-6
 
@@ -47,7 +46,7 @@ def load_mace_weights(model: MACE, weights: Mapping[str, Tensor]) -> Tensor:
     """
     if model.out_channels != 1 or model.in_vectors or model.out_vectors:
         raise ValueError("model must have out_channels=1, in_vectors=0 and out_vectors=0")
-    given = _Given(weights)
+    given = GivenWeights(weights)
     radius = model.basis.radius
     bessel = given.take("radial_embedding.bessel_fn.bessel_weights")
     wanted = model.basis.order.to(bessel) * (math.pi / radius)
@@ -58,7 +57,7 @@ def load_mace_weights(model: MACE, weights: Mapping[str, Tensor]) -> Tensor:
         )
     species, channels = model.embedding.attributes, model.embedding.out_channels
     embedding = given.take("node_embedding.linear.weight", species, channels)
-    _fill(model.embedding.weight, embedding / species**0.5)
+    fill(model.embedding.weight, embedding / species**0.5)
     scale = given.optional("scale_shift.scale", 1.0)
     for number, (layer, readout) in enumerate(zip(model.layers, model.readouts, strict=True)):
         assert isinstance(layer, MACELayer)
@@ -70,62 +69,21 @@ def load_mace_weights(model: MACE, weights: Mapping[str, Tensor]) -> Tensor:
     return constants
 
 
-class _Given:
-    """Published weights, of which each is taken once."""
-
-    def __init__(self, weights: Mapping[str, Tensor]) -> None:
-        self.left = {name: torch.as_tensor(value) for name, value in weights.items()}
-
-    def take(self, name: str, *shape: int) -> Tensor:
-        """Remove and return a value, in a shape with the same number of entries."""
-        if name not in self.left:
-            raise ValueError(f"weights do not fit the model: {name} is missing")
-        value = self.left.pop(name)
-        if shape and value.numel() != math.prod(shape):
-            raise ValueError(
-                f"weights do not fit the model: {name} must have {' * '.join(map(str, shape))} "
-                f"entries, got shape {tuple(value.shape)}"
-            )
-        return value.double().reshape(shape) if shape else value.double()
-
-    def optional(self, name: str, default: float) -> float:
-        """Remove and return a scalar."""
-        if name not in self.left:
-            return default
-        return float(self.take(name, 1))
-
-    def finish(self) -> None:
-        """Refuse weights that nothing took."""
-        unused = [
-            name
-            for name, value in self.left.items()
-            if value.numel() and name.split(".")[-1] not in _CONSTANTS
-            and not name.endswith("_zeroed") and "_compiled_main" not in name
-            and name != "atomic_numbers"
-        ]  # fmt: skip
-        if unused:
-            raise ValueError(f"weights do not fit the model: no place for {', '.join(unused)}")
-
-
-def _fill(parameter: Tensor, value: Tensor) -> None:
-    parameter.copy_(value.reshape(parameter.shape))
-
-
-def _load_layer(layer: MACELayer, given: _Given, number: int, species: int) -> None:
+def _load_layer(layer: MACELayer, given: GivenWeights, number: int, species: int) -> None:
     name = f"interactions.{number}"
     _load_atomic_basis(layer.atomic_basis, given, name)
     degrees, _, channels, _ = layer.skip.weight.shape
     skip = given.take(f"{name}.skip_tp.weight", degrees, channels, species, channels)
-    _fill(layer.skip.weight, skip.transpose(1, 2) / species**0.5)
+    fill(layer.skip.weight, skip.transpose(1, 2) / species**0.5)
     contractions = f"products.{number}.symmetric_contractions.contractions"
     _load_contraction(layer.contraction, given, contractions)
     weight = layer.linear.weight
-    _fill(weight, given.take(f"products.{number}.linear.weight", *weight.shape))
+    fill(weight, given.take(f"products.{number}.linear.weight", *weight.shape))
 
 
-def _load_atomic_basis(layer: AtomicBasis, given: _Given, name: str) -> None:
+def _load_atomic_basis(layer: AtomicBasis, given: GivenWeights, name: str) -> None:
     weight = layer.linear_in.weight
-    _fill(weight, given.take(f"{name}.linear_up.weight", *weight.shape))
+    fill(weight, given.take(f"{name}.linear_up.weight", *weight.shape))
     for number, own in enumerate(layer.radial):
         value = given.take(f"{name}.conv_tp_weights.layer{number}.weight", *own.shape)
         if number:
@@ -133,14 +91,14 @@ def _load_atomic_basis(layer: AtomicBasis, given: _Given, name: str) -> None:
         if number + 1 == len(layer.radial):  # the published edge vectors have the other direction
             signs = [(-1) ** path.degrees[1] for path in layer.paths.paths]
             value = value * value.new_tensor(signs).repeat_interleave(layer.channels)
-        _fill(own, value)
+        fill(own, value)
     sizes = [own.numel() for own in layer.linear_out]
     published = given.take(f"{name}.linear.weight", sum(sizes))
     for own, value in zip(layer.linear_out, published.split(sizes), strict=True):
-        _fill(own, value)
+        fill(own, value)
 
 
-def _load_contraction(layer: SymmetricContraction, given: _Given, name: str) -> None:
+def _load_contraction(layer: SymmetricContraction, given: GivenWeights, name: str) -> None:
     """Change the basis of the couplings: published polynomials as combinations of ours."""
     parts = []
     for degree, counts in enumerate(layer.counts):
@@ -153,7 +111,7 @@ def _load_contraction(layer: SymmetricContraction, given: _Given, name: str) -> 
             change = _change_of_basis(layer, couplings, degree, order)
             assert change.shape[1] == counts[order - 1]
             parts.append(torch.einsum("skc,kn->snc", values, change))
-    _fill(layer.weight, torch.cat(parts, 1))
+    fill(layer.weight, torch.cat(parts, 1))
 
 
 def _change_of_basis(
@@ -188,15 +146,15 @@ def _change_of_basis(
     return change.T
 
 
-def _load_readout(readout: nn.Module, given: _Given, name: str, scale: float) -> None:
+def _load_readout(readout: nn.Module, given: GivenWeights, name: str, scale: float) -> None:
     if isinstance(readout, LinearReadout):
         assert readout.scalar is not None
         own = readout.scalar.weight
-        _fill(own, scale * given.take(f"{name}.linear.weight", *own.shape))
+        fill(own, scale * given.take(f"{name}.linear.weight", *own.shape))
         return
     assert isinstance(readout, GatedReadout)
     first, second = readout.scalar_1, readout.outputs.scalar
     assert first is not None and second is not None
-    _fill(first.weight, given.take(f"{name}.linear_1.weight", *first.weight.shape))
+    fill(first.weight, given.take(f"{name}.linear_1.weight", *first.weight.shape))
     value = given.take(f"{name}.linear_2.weight", *second.weight.shape)
-    _fill(second.weight, scale * _RATIO * value)
+    fill(second.weight, scale * _RATIO * value)

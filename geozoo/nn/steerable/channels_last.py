@@ -6,6 +6,7 @@ e3nn lays out a block ``U x l`` channel by channel, ``[U, 2 l + 1]``. With the c
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -55,11 +56,11 @@ def _blocks(x: Tensor, irreps: o3.Irreps) -> tuple[Tensor, ...]:
 
 
 def linear_channels_last(x: Float[Tensor, "N F"], linear: o3.Linear) -> Float[Tensor, "N F_out"]:
-    """Apply a linear map of e3nn, without bias, to features with the channels last.
+    """Apply a linear map of e3nn to features with the channels last.
 
     Args:
         x: features.
-        linear: the map, whose weights are used.
+        linear: the map, whose weights and biases of scalars are used.
     """
     before, after = linear.irreps_in, linear.irreps_out
     given = [
@@ -67,10 +68,19 @@ def linear_channels_last(x: Float[Tensor, "N F"], linear: o3.Linear) -> Float[Te
         for part, (count, kind) in zip(_blocks(x, before), before, strict=True)
     ]
     outputs: list[Tensor | None] = [None] * len(after)
-    for weight, instruction in zip(linear.weight_views(), linear.instructions, strict=True):
+    maps = [each for each in linear.instructions if each.i_in >= 0]  # others are biases
+    weights = linear.weight.split([math.prod(each.path_shape) for each in maps])
+    for flat, instruction in zip(weights, maps, strict=True):
+        weight = flat.view(instruction.path_shape)
         product = given[instruction.i_in] @ (weight * instruction.path_weight)
         known = outputs[instruction.i_out]
         outputs[instruction.i_out] = product if known is None else known + product
+    if linear.bias_numel:  # of all scalars, in the order of the output
+        blocks = [out for out, (_, kind) in enumerate(after) if kind.is_scalar()]
+        sizes = [after[out].mul for out in blocks]
+        for out, bias in zip(blocks, linear.bias.split(sizes), strict=True):
+            known = outputs[out]
+            outputs[out] = bias.expand(len(x), 1, -1) if known is None else known + bias
     return torch.cat(
         [
             x.new_zeros(len(x), count * kind.dim) if part is None else part.flatten(1)

@@ -41,6 +41,7 @@ class TensorProductConv(nn.Module):
             the layer is equivariant under rotations only.
         radial_layers: number of hidden layers of R.
         radial_bias: whether the hidden layers of R have biases.
+        scalar_bias: whether L_1 and L_2 add biases to scalars.
 
     Raises:
         ImportError: If e3nn is not installed.
@@ -62,6 +63,7 @@ class TensorProductConv(nn.Module):
         parity: bool = True,
         radial_layers: int = 2,
         radial_bias: bool = True,
+        scalar_bias: bool = False,
     ) -> None:
         super().__init__()
         check_not_negative(degree=degree)
@@ -77,10 +79,10 @@ class TensorProductConv(nn.Module):
         product = depthwise_product(before, self.harmonics, after)
         self.scale = num_neighbors**-0.5
         self.basis_channels = basis_channels
-        self.linear_1 = o3.Linear(before, before)
+        self.linear_1 = o3.Linear(before, before, biases=scalar_bias)
         hidden = [radial_channels] * radial_layers
         self.radial = perceptron([basis_channels, *hidden, product.weight_numel], bias=radial_bias)
-        self.linear_2 = o3.Linear(product.irreps_out.simplify(), after)
+        self.linear_2 = o3.Linear(product.irreps_out.simplify(), after, biases=scalar_bias)
         self.paths = paths_of(product)
         self.register_load_state_dict_pre_hook(_drop_constants)
 
