@@ -15,6 +15,7 @@ EXTRAS = {
     "traffic": ("dtaidistance", "h5py"),
     "onnx": ("onnx", "onnxscript"),
     "log": ("tensorboard", "wandb"),
+    "universal": ("sevenn",),
     "slurm": ("hydra_plugins", "submitit"),
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ import math
 import pickle
 import pickletools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,7 @@ def parse_array_pickle(content: bytes, name: str, *, allow_texts: bool = False) 
         ValueError: As for `read_array_pickle`.
     """
     try:
-        _check_instructions(content)
+        check_instructions(content)
         # fix_imports renames Python 2 modules only in the default find_class, not in ours.
         loaded = _Reader(io.BytesIO(content), encoding="latin1").load()
         return _Finisher(allow_texts)(loaded)
@@ -137,8 +137,17 @@ def parse_array_pickle(content: bytes, name: str, *, allow_texts: bool = False) 
         raise ValueError(f"{name} is a corrupt pickle: {error}") from None
 
 
-def _check_instructions(content: bytes) -> None:
-    """Reject opcodes that are not needed, and memo indices larger than the file."""
+def check_instructions(content: bytes, also: Collection[str] = ()) -> None:
+    """Reject opcodes that are not needed, and memo indices larger than the file.
+
+    Args:
+        content: the pickle.
+        also: further allowed opcodes.
+
+    Raises:
+        ValueError: If there are others.
+        EOFError: If the pickle is truncated.
+    """
     # Like pickletools.genops, which fails on non-ASCII strings of Python 2.
     stream, name = io.BytesIO(content), ""
     while name != "STOP":
@@ -146,7 +155,7 @@ def _check_instructions(content: bytes) -> None:
         if not code:
             raise EOFError("unexpected end of data")
         opcode = _BY_CODE.get(code)
-        if opcode is None or opcode.name not in _OPCODES:
+        if opcode is None or opcode.name not in {*_OPCODES, *also}:
             raise ValueError(f"opcode {opcode.name if opcode else repr(code)} is not supported")
         name = opcode.name
         argument: Any = None

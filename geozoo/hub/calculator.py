@@ -85,7 +85,9 @@ class GeozooCalculator(Calculator):
         if not 0 <= skin < math.inf:
             raise ValueError(f"skin must be a distance of at least 0 in angstrom, got {skin!r}")
         self.model: TrainedModel | Ensemble = (
-            copy.deepcopy(model) if isinstance(model, (TrainedModel, Ensemble)) else load(model)
+            copy.deepcopy(model)
+            if isinstance(model, (TrainedModel, Ensemble))
+            else load(model, dtype=None if dtype is None else getattr(torch, dtype))
         )
         if not isinstance(self.model.task, Potential):
             raise ValueError(

@@ -14,6 +14,8 @@ from geozoo.files.folders import atomic_path
 
 #: Name of the description in a model's folder.
 FILE_NAME = "model.json"
+#: Packages that contain published weights, and the extra that installs each.
+PACKAGES = {"sevenn": "universal"}
 #: Precisions in which a network can be trained.
 PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 _FORMAT, _VERSION = "geozoo-model", 1
@@ -26,6 +28,45 @@ class ModelFileError(ValueError):
 
 
 @dataclass(frozen=True)
+class Package:
+    """A Python package whose files contain published weights.
+
+    Attributes:
+        name: the package, one of `PACKAGES`.
+        folder: folder of the weights file in the package.
+        fidelity: the level of theory that is chosen, for weights of several.
+    """
+
+    name: str
+    folder: str
+    fidelity: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the names."""
+        if self.name not in PACKAGES:
+            known = ", ".join(PACKAGES)
+            raise ModelFileError(f"weights.package.name must be one of {known}, got {self.name!r}")
+        if not _NAME.fullmatch(self.folder.replace("/", "-")) or ".." in self.folder:
+            raise ModelFileError(
+                f"weights.package.folder must be a folder in the package, got {self.folder!r}"
+            )
+
+    @classmethod
+    def of(cls, given: Any) -> Package:
+        """The package of a file's entry.
+
+        Raises:
+            ModelFileError: If the entry has other keys, or values that are not text.
+        """
+        keys = {each.name for each in fields(cls)}
+        if not isinstance(given, dict) or not keys >= given.keys() >= {"name", "folder"}:
+            raise ModelFileError(f"weights.package must have name and folder, got {given!r}")
+        if not all(isinstance(value, str) for value in given.values() if value is not None):
+            raise ModelFileError(f"weights.package must hold text, got {given!r}")
+        return cls(**given)
+
+
+@dataclass(frozen=True)
 class Weights:
     """The weights file.
 
@@ -34,12 +75,15 @@ class Weights:
         sha256: checksum.
         size: size in bytes.
         mirrors: URLs to download the file from if it is not in the folder; https only.
+        package: the package that contains the file, instead of the folder; its weights have other
+            names, which are converted. None: the file is our own.
     """
 
     file: str
     sha256: str
     size: int
     mirrors: tuple[str, ...] = ()
+    package: Package | None = None
 
     def __post_init__(self) -> None:
         """Reject file names outside the folder and malformed checksums."""
@@ -110,6 +154,8 @@ class Description:
         content = {"format": _FORMAT, "version": _VERSION, **asdict(self)}
         if self.precision is None:
             del content["precision"]
+        if self.weights.package is None:
+            del content["weights"]["package"]
         with atomic_path(path) as partial:
             partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         return path
@@ -178,13 +224,15 @@ def _arguments(content: Mapping[str, Any]) -> dict[str, Any]:
     weights = given["weights"]
     kinds = {"file": str, "sha256": str, "size": int}
     mirrors = weights.get("mirrors", [])
-    if weights.keys() - {"mirrors"} != kinds.keys() or any(
+    if weights.keys() - {"mirrors", "package"} != kinds.keys() or any(
         not isinstance(weights[key], kind) for key, kind in kinds.items()
     ):
         raise ModelFileError(f"weights must have {', '.join(kinds)}, got {weights}")
     if not isinstance(mirrors, list) or not all(isinstance(url, str) for url in mirrors):
         raise ModelFileError(f"weights.mirrors must be a list of URLs, got {mirrors!r}")
-    return {**given, "weights": Weights(**{**weights, "mirrors": tuple(mirrors)})}
+    package = weights.get("package")
+    changed = {"mirrors": tuple(mirrors), "package": package and Package.of(package)}
+    return {**given, "weights": Weights(**{**weights, **changed})}
 
 
 def _is_needed(known: Any) -> bool:

@@ -10,6 +10,8 @@ from geozoo.hub.description import FILE_NAME
 
 #: Subfolder of a network's folder that holds its trained models.
 FOLDER = "trained"
+#: Subfolder with the descriptions of published models, whose weights are in other packages.
+PUBLISHED = "published"
 
 
 def shipped_models() -> dict[str, Path]:
@@ -18,6 +20,8 @@ def shipped_models() -> dict[str, Path]:
     for entry in entries("model"):
         for path in sorted((entry.folder / FOLDER).glob(f"*/{FILE_NAME}")):
             found[f"{entry.name}-{path.parent.name}"] = path.parent
+        for path in sorted((entry.folder / PUBLISHED).glob(f"*/{FILE_NAME}")):
+            found[path.parent.name] = path.parent
     return found
 
 

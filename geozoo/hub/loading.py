@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from geozoo.hub.description import FILE_NAME, Description, ModelFileError
 from geozoo.hub.ensemble import Ensemble
 from geozoo.hub.folders import member_folders, run_checkpoint
 from geozoo.hub.index import find_model
+from geozoo.hub.packaged import task_of_package, verified_content
 from geozoo.hub.rebuilding import rebuild_task
 from geozoo.hub.runs import read_run
 from geozoo.tasks import GraphTask
@@ -121,10 +121,12 @@ def load(
     *,
     device: torch.device | str = "cpu",
     trusted: Sequence[str] = (),
+    dtype: torch.dtype | None = None,
 ) -> TrainedModel | Ensemble:
     """Load a trained model: shipped with the zoo, written by ``geozoo publish``, or from a run.
 
-    The model keeps the precision that it was trained in; `TrainedModel.cast` changes it.
+    The weights of published models, such as ``sevennet-0``, are read from the packages that contain
+    them, which an extra installs.
 
     The files are treated as data: checksums are verified, nothing is unpickled, and only classes
     of geozoo are instantiated.
@@ -135,8 +137,11 @@ def load(
             ensemble, which predicts means and standard deviations.
         device: device to load the model to.
         trusted: further modules whose classes a description may name, such as your own models'.
+        dtype: precision of the network; None: the one that it was trained in. Weights of published
+            models are converted in float64, so ``torch.float64`` does not round them.
 
     Raises:
+        ModuleNotFoundError: If the package with the weights is not installed.
         FileNotFoundError: If there is no such model (the message lists the shipped models), or its
             weights must be downloaded and network access is disabled.
         ModelFileError: If a file is corrupt, or was not written by geozoo.
@@ -145,34 +150,50 @@ def load(
     >>> load("ponita-nbody_small").units
     {'position': 'length'}
     """
-    if not isinstance(name_or_path, (str, Path)):
-        return Ensemble(_members(name_or_path, device, trusted))
-    path = Path(name_or_path).expanduser()
+    loaded = _load(name_or_path, trusted, dtype)
+    if dtype is not None:
+        loaded.cast(dtype)
+    return loaded.to(device)
+
+
+def _load(
+    given: str | Path | Sequence[str | Path], trusted: Sequence[str], dtype: torch.dtype | None
+) -> TrainedModel | Ensemble:
+    """Load on the CPU, and in the precision of training unless the weights are converted."""
+    if not isinstance(given, (str, Path)):
+        return Ensemble(_members(given, trusted, dtype))
+    path = Path(given).expanduser()
     is_published = (path / FILE_NAME).is_file()
     checkpoint = None if is_published else run_checkpoint(path)
     if checkpoint is not None:
-        return TrainedModel(*read_run(checkpoint, trusted=trusted)).to(device)
+        return TrainedModel(*read_run(checkpoint, trusted=trusted))
     if members := member_folders(path):
-        models = _members(members, device, trusted)
+        models = _members(members, trusted, dtype)
         return models[0] if len(models) == 1 else Ensemble(models)
-    folder = find_model(name_or_path)
+    folder = find_model(given)
     description = Description.read(folder / FILE_NAME)
-    state = _read_weights(folder, description)
     try:
-        task = rebuild_task(
-            description.model, description.task, description.data, state, trusted=trusted,
-            precision=description.precision,
-        )  # fmt: skip
+        return TrainedModel(description, _task(folder, description, trusted, dtype))
     except ModelFileError as error:
         raise ModelFileError(f"{folder / FILE_NAME}: {error}") from error
-    return TrainedModel(description, task).to(device)
+
+
+def _task(
+    folder: Path, description: Description, trusted: Sequence[str], dtype: torch.dtype | None
+) -> GraphTask:
+    if description.weights.package is not None:
+        return task_of_package(description, dtype)
+    return rebuild_task(
+        description.model, description.task, description.data,
+        _read_weights(folder, description), trusted=trusted, precision=description.precision,
+    )  # fmt: skip
 
 
 def _members(
-    names: Sequence[str | Path], device: torch.device | str, trusted: Sequence[str]
+    names: Sequence[str | Path], trusted: Sequence[str], dtype: torch.dtype | None
 ) -> list[TrainedModel]:
     """The models of an ensemble; an ensemble among them counts as its members."""
-    loaded = [load(each, device=device, trusted=trusted) for each in names]
+    loaded = [_load(each, trusted, dtype) for each in names]
     return [model for each in loaded for model in each.members]
 
 
@@ -186,14 +207,7 @@ def _read_weights(folder: Path, description: Description) -> dict[str, Tensor]:
         raise FileNotFoundError(
             f"{path} is missing; it is the weights file of {folder / FILE_NAME}"
         )
-    if path.stat().st_size != weights.size:
-        raise ModelFileError(
-            f"{path} is corrupt: {path.stat().st_size} bytes instead of {weights.size}"
-        )
-    content = path.read_bytes()  # read once, so that the verified bytes are the loaded ones
-    checksum = hashlib.sha256(content).hexdigest()
-    if checksum != weights.sha256:
-        raise ModelFileError(f"{path} is corrupt: sha256 {checksum} instead of {weights.sha256}")
+    content = verified_content(path, weights)
     try:
         return load_bytes(content)
     except SafetensorError as error:

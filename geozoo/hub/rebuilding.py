@@ -44,23 +44,45 @@ def rebuild_task(
         ModelFileError: If the nodes name anything but public classes of `PACKAGES` and ``trusted``,
             their values are invalid, or the weights belong to another network.
     """
-    packages = (*PACKAGES, *trusted)
     given = {key: state.get(f"model.{key}") for key, v in model.items() if v == _MISSING}
     if lacking := [key for key, value in given.items() if value is None]:
         raise ModelFileError(f"the weights lack these tensors of the model: {', '.join(lacking)}")
+    built = build_task({**model, **given}, task, data, trusted=trusted)
+    _load_state(built, state)
+    if precision is not None and model_dtype(built.model) != getattr(torch, precision):
+        built.model.to(getattr(torch, precision))
+    return built
+
+
+def build_task(
+    model: Mapping[str, Any],
+    task: Mapping[str, Any],
+    data: Mapping[str, Any],
+    *,
+    trusted: Sequence[str] = (),
+) -> GraphTask:
+    """Return a task and its network with initial weights, without loading its dataset.
+
+    Args:
+        model: complete config node of the network.
+        task: config node of the task.
+        data: the data spec, as plain data.
+        trusted: further modules whose classes may be instantiated.
+
+    Raises:
+        ModelFileError: As for `rebuild_task`.
+    """
+    packages = (*PACKAGES, *trusted)
     try:
         spec = DataSpec.from_dict(data)
-        network = _build({**model, **given}, "model", packages)
-        built = _build(task, "task", packages, model=network, spec=spec)
+        network = _build(model, "model", packages)
+        built: GraphTask = _build(task, "task", packages, model=network, spec=spec)
     except ModelFileError:
         raise
     except (TypeError, ValueError, LookupError, ArithmeticError, RuntimeError) as error:
         raise ModelFileError(
             f"the description is incompatible with this version of geozoo: {error}"
         ) from error
-    _load_state(built, state)
-    if precision is not None and model_dtype(built.model) != getattr(torch, precision):
-        built.model.to(getattr(torch, precision))
     return built
 
 

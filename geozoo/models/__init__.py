@@ -12,6 +12,12 @@ from geozoo.models.composition import Composition
 from geozoo.models.conversion.gram_ode_weights import load_gram_ode_weights
 from geozoo.models.conversion.mace_weights import load_mace_weights
 from geozoo.models.conversion.ponita_weights import load_reference_weights
+from geozoo.models.conversion.sevennet_weights import (
+    SevenNetConstants,
+    load_sevennet_weights,
+    sevennet_arguments,
+    sevennet_elements,
+)
 from geozoo.models.conversion.tabulation import Tabulated, tabulate
 from geozoo.models.dcrnn import DCRNN
 from geozoo.models.egnn import EGNN
@@ -62,6 +68,7 @@ __all__ = [
     "STGCN",
     "SchNet",
     "SeasonalNaive",
+    "SevenNetConstants",
     "StgODE",
     "Stid",
     "Tabulated",
@@ -72,5 +79,8 @@ __all__ = [
     "load_gram_ode_weights",
     "load_mace_weights",
     "load_reference_weights",
+    "load_sevennet_weights",
+    "sevennet_arguments",
+    "sevennet_elements",
     "tabulate",
 ]
