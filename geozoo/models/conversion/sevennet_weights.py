@@ -186,7 +186,9 @@ def _load_radial(conv: TensorProductConv, given: GivenWeights, name: str, radius
         fill(layer.weight, value)
 
 
-def _with_our_couplings(conv: TensorProductConv, given: GivenWeights, name: str, rows: Tensor) -> Tensor:
+def _with_our_couplings(
+    conv: TensorProductConv, given: GivenWeights, name: str, rows: Tensor
+) -> Tensor:
     """Rows of the paths of a product, for our coupling coefficients.
 
     Couplings of three degrees are unique but for their sign, which depends on the version of e3nn
