@@ -7,8 +7,8 @@
 
 Deviations are those of energies, forces and stresses of `structures`, in float64: sevenn's network
 is cast to float64 and its coupling coefficients, stored in float32, are computed anew. Times are
-medians of CPU time (one thread, alternating) of a call of the ASE calculator for energy, forces and,
-for the crystal, stress; atoms move between calls, so that nothing is known in advance.
+medians of CPU time (one thread, alternating) of a call of the ASE calculator for energy, forces
+and, for the crystal, stress; atoms move between calls, so that nothing is known in advance.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def structures() -> dict[str, Atoms]:
     found = {name: molecule(name) for name in ("CH3CH2OH", "H2O", "NH3", "SO2", "C6H6", "SiH4")}
     found["He"] = Atoms("He")  # no neighbours
     for name, kind, a in (
-        ("Si", "diamond", 5.43), ("Cu", "fcc", 3.61), ("Fe", "bcc", 2.87), ("NaCl", "rocksalt", 5.64),
+        ("Si", "diamond", 5.43), ("Cu", "fcc", 3.61), ("Fe", "bcc", 2.87),
+        ("NaCl", "rocksalt", 5.64),
         ("MgO", "rocksalt", 4.21), ("CsCl", "cesiumchloride", 4.12), ("GaAs", "zincblende", 5.65),
         ("CeO2", "fluorite", 5.41), ("UN", "rocksalt", 4.89), ("PbTe", "rocksalt", 6.46),
         ("TiC", "rocksalt", 4.33), ("LaN", "rocksalt", 5.3),
