@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -77,11 +76,6 @@ class SteerablePaths:
     y_width: int
     w_width: int
     out_width: int
-
-    @cached_property
-    def key(self) -> str:
-        """Hash of degrees, columns and scales, which names the generated kernel."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
     @cached_property
     def kinds(self) -> tuple[tuple[int, int, int, bool], ...]:
