@@ -105,7 +105,7 @@ def _load(task: Potential, given: Mapping[str, Any], fidelity: str | None) -> tu
         raise ValueError(f"fidelity must be one of {', '.join(known)}, got {fidelity!r}")
     constants = models.load_sevennet_weights(
         task.model, given["model_state_dict"],
-        order=[columns[number] for number in task.spec.elements],  # type: ignore[attr-defined]
+        order=[columns[number] for number in task.spec.elements],
         fidelity=None if fidelity is None else known[fidelity],
     )  # fmt: skip
     scale = constants.scale.unique()

@@ -86,6 +86,7 @@ class AGCRN(nn.Module):
         steps = list(x.unbind(1))
         graph = adaptive_graph(self.sensor)
         for cell in self.cells:
+            assert isinstance(cell, _Cell)
             # The same in all steps.
             weights = cell.generate(self.sensor, graph)
             state, states = zero, []

@@ -136,7 +136,7 @@ def load_sevennet_weights(
     for step, (conv, connection) in enumerate(
         zip(model.convolutions, model.connections, strict=True)
     ):
-        assert isinstance(conv, TensorProductConv)
+        assert isinstance(conv, TensorProductConv) and isinstance(connection.weight, Tensor)
         fill(connection.weight, given.take(f"{step}_self_connection_intro.linear.weight"))
         _load_linear(conv.linear_1, given, f"{step}_self_interaction_1", fidelity)
         _load_linear(conv.linear_2, given, f"{step}_self_interaction_2", fidelity)
