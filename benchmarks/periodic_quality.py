@@ -1,7 +1,7 @@
 """Crystal properties of a trained potential next to those of the potential that labelled its data.
 
     python -m benchmarks.periodic_quality runs/painn-copper_emt/<run>
-    python -m benchmarks.periodic_quality RUN teacher=sevennet-0 picoseconds=0.5   # needs sevenn
+    python -m benchmarks.periodic_quality RUN teacher=sevennet-0 picoseconds=0.5   # extra universal
 
 Lattice constant, bulk modulus (Birch-Murnaghan fit to energies), elastic constants (finite strains,
 atoms relaxed), vibrations of the cubic cell at Gamma, drift of the total energy at constant energy,
@@ -73,11 +73,8 @@ def teacher_calculator(name: str) -> Calculator:
         return EMT()
     if name != "sevennet-0":
         raise ValueError(f"teacher must be emt, sevennet-0 or none, got {name!r}")
-    try:
-        from sevenn.calculator import SevenNetCalculator
-    except ImportError as error:
-        raise ImportError("teacher=sevennet-0 requires: pip install sevenn==0.13.0") from error
-    return SevenNetCalculator("sevennet-0_11july2024", device="cpu")
+    # As in the package sevenn to 1e-14 (`python -m benchmarks.sevennet`), and faster.
+    return GeozooCalculator(load("sevennet-0"))
 
 
 def relaxed(atoms: Atoms, calculator: Calculator) -> Atoms:
