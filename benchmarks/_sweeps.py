@@ -89,10 +89,12 @@ SWEEPS = {
     ),
 }  # fmt: skip
 
+#: Numbers of atoms of whole blocks of cells near 500, 2000, 10000 and 50000.
+_ATOMS = {"copper": (500, 2048, 10976, 50784), "ethanol": (576, 1944, 9900, 49572)}
 #: Evaluations of periodic systems, not part of the picture.
 PERIODIC = {
     name: Sweep(
-        build, (500, 2000, 10000, 50000), "atoms",
+        build, _ATOMS[name.split("_")[0]], "atoms",
         f"{name.replace('_', ', ')}, cutoff 5 angstrom, periodic",
         "energy, forces and stress, with the neighbour search",
     )
