@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,9 @@ class RunOptions:
             no early stopping.
         test: whether the best checkpoint is tested at the end.
         init_from: trained model, run folder or checkpoint that initialises the weights.
+        init_energies: ``"fitted"``: a potential takes over the energy scale of ``init_from``, and
+            energies of atoms are fitted to the training split; ``"data"``: shift and scale of the
+            data; None: fitted if that potential is universal.
         freeze: names of parameters to freeze, with ``*``.
         adapter_rank: rank of low-rank adapters of linear layers, with all other weights frozen;
             None: no adapters.
@@ -49,6 +52,7 @@ class RunOptions:
     early_stopping_patience: int | None = None
     test: bool = True
     init_from: str | Path | None = None
+    init_energies: Literal["fitted", "data"] | None = None
     freeze: Sequence[str] = ()
     adapter_rank: int | None = None
     adapter_layers: Sequence[str] = ("*",)

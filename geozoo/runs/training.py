@@ -18,6 +18,7 @@ from geozoo.machine.provenance import versions
 from geozoo.runs.build import build_datamodule, build_task, build_trainer, complete_model
 from geozoo.runs.callbacks import drop_averaging, hardware_facts
 from geozoo.runs.checkpoints import read_checkpoint
+from geozoo.runs.continued import continued_energies, lay_out_architecture
 from geozoo.runs.errors import RunError, user_errors_named
 from geozoo.runs.folder import RunFolder
 from geozoo.runs.initial_weights import add_adapters, freeze, take_weights
@@ -60,12 +61,16 @@ def train(
     """
     if cfg.adapter_rank is not None and cfg.init_from is None:
         raise RunError("adapter_rank: adapters need trained weights; set init_from")
+    if cfg.init_energies is not None and cfg.init_from is None:
+        raise RunError("init_energies: there is no trained potential; set init_from")
+    inherited: str | None = None
     is_tuned = cfg.init_from is not None and earlier is None
     source = _source(str(cfg.init_from)) if is_tuned else None
     seed_everything(cfg.seed, workers=True, verbose=False)
     if source is not None:
         lay_out_elements(cfg, source)
         lay_out_readings(cfg, source, invocation["overrides"])
+        inherited = lay_out_architecture(cfg, source, invocation["overrides"])
     datamodule = build_datamodule(cfg)
     spec = loaded_spec(datamodule)
     if earlier is not None:
@@ -84,11 +89,14 @@ def train(
         folder.create()
         folder.write_start(cfg, info=task.record, splits=datamodule.splits)
         _LOG.info("run folder: %s", folder.path)
-        for line in filter(None, (began, apart, adapted, kept)):
+        for line in filter(None, (inherited, began, apart, adapted, kept)):
             _LOG.info(line)
     trainer = build_trainer(cfg, folder, monitor=task.monitor, is_terminal=is_terminal)
     with interruption_explained(folder, cfg):
         try:
+            _prepare(task, datamodule, trainer, earlier)
+            if source is not None:
+                _log_line(continued_energies(cfg.init_energies, task, source, datamodule))
             _fit(trainer, task, datamodule, folder, earlier)
             return _finish(cfg, folder, trainer, task, datamodule)
         finally:  # after the test, which uses the logger too
@@ -128,16 +136,25 @@ def _check_same_data(cfg: DictConfig, folder: RunFolder, changed: str) -> None:
         )
 
 
-def _fit(
-    trainer: Trainer, task: GraphTask, datamodule: GraphDataModule, folder: RunFolder,
-    earlier: EarlierRun | None,
-) -> None:  # fmt: skip
+def _prepare(
+    task: GraphTask, datamodule: GraphDataModule, trainer: Trainer, earlier: EarlierRun | None
+) -> None:
     parts = trainer.world_size * trainer.accumulate_grad_batches
     with user_errors_named("dataset"):
         task.extend_data(datamodule)
         done = task.prepare(datamodule, parts) if earlier is None else None
-    if done is not None:
-        _LOG.info(done)
+    _log_line(done)
+
+
+def _log_line(line: str | None) -> None:
+    if line is not None:
+        _LOG.info(line)
+
+
+def _fit(
+    trainer: Trainer, task: GraphTask, datamodule: GraphDataModule, folder: RunFolder,
+    earlier: EarlierRun | None,
+) -> None:  # fmt: skip
     if earlier is not None:
         _log_finished(earlier.epochs, trainer.max_epochs, folder)
     if task.is_trained:

@@ -1,5 +1,6 @@
 """Training tasks: LightningModules with the loss, metrics and predictions of a model."""
 
+from geozoo.tasks._continued_energies import continue_energies
 from geozoo.tasks._description import Outcome
 from geozoo.tasks._finite import NonFiniteLossError
 from geozoo.tasks._quantity import Quantity
@@ -38,6 +39,7 @@ __all__ = [
     "Terms",
     "Usage",
     "constant",
+    "continue_energies",
     "cosine_warmup",
     "multistep",
     "parameter_groups",

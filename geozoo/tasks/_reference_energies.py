@@ -167,6 +167,15 @@ class ReferencedTask(GeometricTask):
             return self.atom_energy(batch) + self.energy_shift
         return composition @ self.atom_energies + self.energy_shift
 
+    def offset_of_data(self, batch: GraphBatch) -> Tensor:
+        """As `offset`, by the statistics of the training data, if they hold energies of atoms."""
+        composition = self.composition(batch)
+        has_atoms = any(name.startswith(PREFIX) for name in self.spec.statistics)
+        if composition is None or not has_atoms:
+            return self.offset(batch, composition)
+        energies = column_energies(self.spec).to(composition.device)
+        return composition @ energies + self.spec.statistics["energy_shift"]
+
 
 def _complete_state(task: ReferencedTask, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
     """Add the buffers that weights of earlier versions lack."""

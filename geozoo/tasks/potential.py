@@ -335,7 +335,9 @@ class Potential(AtomResolvedTask):
 
         The physical terms are added, if there are any.
         """
-        baseline = {"energy": self.offset(batch), "force": torch.zeros_like(batch.forces)}
+        # A potential that continues another one has other references than its data.
+        offset = self.offset(batch) if self.terms is not None else self.offset_of_data(batch)
+        baseline = {"energy": offset, "force": torch.zeros_like(batch.forces)}
         if self.has_stress:
             baseline["stress"] = torch.zeros_like(batch.stress)
         return self._completed(baseline | self.atom_baseline(batch), batch)
