@@ -3,6 +3,7 @@
 from geozoo.ops._blockwise import saves_memory
 from geozoo.ops._textbook import is_textbook, recomputed, textbook
 from geozoo.ops._tracing import is_traced
+from geozoo.ops.channelwise import channelwise_product
 from geozoo.ops.gelu import gelu, gelu_linear
 from geozoo.ops.kernel_sum import kernel_sum
 from geozoo.ops.message_sum import message_sum
@@ -28,6 +29,7 @@ __all__ = [
     "Path",
     "SortedEdges",
     "SteerablePaths",
+    "channelwise_product",
     "filtered_sum",
     "gelu",
     "gelu_linear",

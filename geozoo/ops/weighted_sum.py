@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from geozoo.ops._textbook import is_textbook
 from geozoo.ops._tracing import is_traced
 from geozoo.ops.scatter import scatter
+from geozoo.ops.steerable.sum import is_compiled
 
 #: Bytes of the rows processed at a time on a CPU, so that they stay in its cache.
 CHUNK_BYTES = 2 << 20
@@ -42,6 +45,7 @@ def weighted_sum(weight: Tensor, x: Tensor, routes: list[Route], num_targets: in
 
     Raises:
         ValueError: If trailing axes differ, or a route has more edges than there are weights.
+        IndexError: If a source or target is not a row.
 
     >>> route = (torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]))
     >>> weighted_sum(torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([[5.0], [7.0]]), [route], 2)
@@ -65,7 +69,17 @@ def weighted_sum(weight: Tensor, x: Tensor, routes: list[Route], num_targets: in
         nothing = x.new_zeros(num_targets, *x.shape[1:], dtype=dtype)
         return sum((scatter(part, target, num_targets) for part, target in parts), nothing)
     flat = [index for route in routes for index in route]
+    if is_compiled(x, "auto"):  # which would read and write anywhere
+        for index, rows in zip(flat, (x.shape[0], num_targets) * len(routes), strict=True):
+            _check_range(index, rows)
     return _WeightedSum.apply(weight.to(dtype), x.to(dtype), num_targets, *flat)
+
+
+def _check_range(index: Tensor, rows: int) -> None:
+    if index.numel():
+        low, high = (int(value) for value in index.aminmax())
+        if low < 0 or high >= rows:
+            raise IndexError(f"routes must lead between rows 0 to {rows - 1}, got {low} to {high}")
 
 
 class _WeightedSum(torch.autograd.Function):
@@ -75,6 +89,11 @@ class _WeightedSum(torch.autograd.Function):
     def forward(ctx: Any, weight: Tensor, x: Tensor, num_targets: int, *flat: Tensor) -> Tensor:
         ctx.save_for_backward(weight, x, *flat)
         out = x.new_zeros(num_targets, *x.shape[1:])
+        if is_compiled(x, "auto"):
+            from geozoo.ops._loops import add_weighted
+
+            _run(add_weighted, weight, x, flat, out)
+            return out
         size = _block_size(weight)
         gathered = x.new_empty(min(size, len(weight)), *x.shape[1:])
         for rows, routes in _blocks(size, len(weight), flat):
@@ -101,6 +120,12 @@ class _EdgeProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, y: Tensor, x: Tensor, num_rows: int, *flat: Tensor) -> Tensor:
         ctx.save_for_backward(y, x, *flat)
+        if is_compiled(x, "auto"):
+            from geozoo.ops._loops import add_products
+
+            out = x.new_empty(num_rows, *x.shape[1:])
+            _run(add_products, y, x, flat, out)
+            return out
         out = x.new_empty(num_rows, *x.shape[1:])
         size = _block_size(out)
         ends = x.new_empty(2, min(size, num_rows), *x.shape[1:])
@@ -122,6 +147,19 @@ class _EdgeProduct(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             by_x = _WeightedSum.apply(grad, y, len(x), *_reversed(flat))
         return by_y, by_x, None, *[None] * len(flat)
+
+
+def _run(
+    loop: Callable[..., None], first: Tensor, x: Tensor, flat: tuple[Tensor, ...], out: Tensor
+) -> None:
+    """Run a compiled loop over two routes at a time, which add to ``out``."""
+    width = math.prod(x.shape[1:])
+    given = [tensor.reshape(tensor.shape[0], width) for tensor in (first, x)]
+    indices = [index.contiguous().numpy() for index in flat]
+    indices += [np.zeros(0, np.int64)] * (-len(indices) % 4 or 4 * (not indices))
+    arrays = [tensor.detach().contiguous().numpy() for tensor in given]
+    for i in range(0, len(indices), 4):
+        loop(*arrays, *indices[i : i + 4], out.view(out.shape[0], width).numpy(), i == 0)
 
 
 def _reversed(flat: tuple[Tensor, ...] | list[Tensor]) -> list[Tensor]:

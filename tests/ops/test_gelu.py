@@ -1,5 +1,7 @@
 """The GELU with a custom second derivative equals that of torch."""
 
+import math
+
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional
@@ -71,3 +73,12 @@ def test_mixed_precision_uses_the_plain_form():
     assert found.dtype == torch.bfloat16
     expected = functional.linear(functional.gelu(x), weight, bias)
     torch.testing.assert_close(found.float(), expected, rtol=2e-2, atol=2e-2)
+
+
+def test_second_derivative_of_large_inputs():
+    x = torch.tensor([-1000.0, -30.0, -13.0, 0.5, 13.0, 30.0, 1000.0], requires_grad=True)
+    (slope,) = torch.autograd.grad(gelu(x).sum(), x, create_graph=True)
+    (found,) = torch.autograd.grad(slope.sum(), x)
+    value = x.detach().double()
+    expected = (2 - value**2) * torch.exp(-(value**2) / 2) / math.sqrt(2 * math.pi)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-28)

@@ -28,11 +28,14 @@ def plain(weight, x, routes, num_targets):
 
 
 @pytest.fixture(
-    params=[1, 20, 10**9], ids=["smallest blocks", "some blocks", "one block"], autouse=True
-)
+    params=[0, 1, 20, 10**9], ids=["compiled", "smallest blocks", "some blocks", "one block"],
+    autouse=True,
+)  # fmt: skip
 def blocks(request, monkeypatch):
     torch.manual_seed(0)
-    monkeypatch.setattr(module, "CHUNK_BYTES", request.param * 2 * 3 * 8)
+    if request.param:
+        monkeypatch.setattr(module, "is_compiled", lambda *_: False)
+        monkeypatch.setattr(module, "CHUNK_BYTES", request.param * 2 * 3 * 8)
 
 
 @pytest.mark.parametrize("lengths", [(ROWS,), (ROWS, ROWS), (ROWS, 17), (17, ROWS), (3, 0), ()])

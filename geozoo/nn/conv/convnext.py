@@ -68,7 +68,9 @@ class ConvNeXtBlock(nn.Module):
 
     def _mix(self, x: Tensor, convolved: Tensor) -> Tensor:
         out = self.linear_1(self.norm(convolved))
-        out = gelu_linear(out, self.linear_2.weight, self.linear_2.bias)
-        if self.layer_scale is not None:
-            out = self.layer_scale * out
+        weight: Tensor = self.linear_2.weight
+        bias: Tensor = self.linear_2.bias
+        if self.layer_scale is not None:  # of the few rows of the map, not of all nodes
+            weight, bias = self.layer_scale.unsqueeze(1) * weight, self.layer_scale * bias
+        out = gelu_linear(out, weight, bias)
         return x + out if self.residual else out

@@ -17,6 +17,7 @@ from geozoo.nn.conv._kernel import (
     kernel_width,
 )
 from geozoo.nn.edges import GivenEdges, Kernel, as_edges
+from geozoo.ops import channelwise_product
 
 
 class FiberBundleConv(KernelConv):
@@ -108,11 +109,7 @@ class FiberBundleConv(KernelConv):
         if self.groups == 1:
             matrix = kernel.unflatten(-1, (-1, self.in_channels))
             return torch.einsum("nod,opcd->npc", y, matrix)
-        # One [O, O] matrix per channel, batched over channels. Contiguous operands: with strided
-        # ones the batched product would copy them matrix by matrix.
-        per_channel = y.permute(2, 0, 1).contiguous()
-        mixed = torch.bmm(per_channel, kernel.permute(2, 0, 1).contiguous())
-        return mixed.permute(1, 2, 0).contiguous()
+        return channelwise_product(y, kernel)
 
     @torch.no_grad()
     def calibrate(

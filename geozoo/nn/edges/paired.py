@@ -73,18 +73,18 @@ class PairedEdges(NamedTuple):
         rows = kernel.rows()
         forth = self.pairs[0], self.pairs[1]
         back = self.pairs[1][: self.num_mutual], self.pairs[0][: self.num_mutual]
-        # The reverse direction acts on features with flipped orientations, appended as extra rows.
-        oriented, num_nodes = x.dim() == 3, x.shape[0]  # a tracer would fix len() as a constant
-        both = x
-        if oriented:
-            both = torch.cat([x, _flip(x)])
-            back = back[0] + num_nodes, back[1] + num_nodes
-        if kernel.full:
-            out = _convolve_routes(rows, both, [forth, back])
-        else:
-            out = weighted_sum(rows, both, [forth, back], both.shape[0])
-        if oriented:
+        if x.dim() == 2:
+            out = _convolve_routes(rows, x, forth, back, kernel.full)
+        elif kernel.full:
+            # The reverse direction acts on features with flipped orientations, appended as rows.
+            num_nodes = x.shape[0]  # a tracer would fix len() as a constant
+            behind = back[0] + num_nodes, back[1] + num_nodes
+            out = _convolve_routes(rows, torch.cat([x, _flip(x)]), forth, behind, True)
             out = out[:num_nodes] + _flip(out[num_nodes:])
+        else:
+            halves = _halves(rows), _halves(x)
+            out = _convolve_routes(*halves, _of_halves(forth), _of_opposite_halves(back), False)
+            out = out.view(x.shape)
         if self.is_loopless:
             return out
         loops = apply_kernel(kernel.loop_rows(), x, kernel.full)
@@ -118,13 +118,34 @@ class PairedEdges(NamedTuple):
         return DirectedEdges(index, shift)
 
 
-def _convolve_routes(rows: Tensor, x: Tensor, routes: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """Counterpart of `weighted_sum` for full kernels."""
-    parts = [
+def _convolve_routes(
+    rows: Tensor, x: Tensor, forth: tuple[Tensor, Tensor], back: tuple[Tensor, Tensor], full: bool
+) -> Tensor:
+    """Kernels times sender features of both directions, summed at the receivers."""
+    if not full:
+        return weighted_sum(rows, x, [forth, back], x.shape[0])
+    first, second = (
         scatter(apply_kernel(rows[: s.shape[0]], x.index_select(0, s), True), t, x.shape[0])
-        for s, t in routes
-    ]
-    return parts[0] + parts[1]
+        for s, t in (forth, back)
+    )
+    return first + second
+
+
+def _halves(x: Tensor) -> Tensor:
+    """Split each row into one of each half of the orientations."""
+    return x.reshape(2 * x.shape[0], x.shape[1] // 2, x.shape[2])
+
+
+def _of_halves(route: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """The route between halves, for each half of the weights."""
+    source, target = (torch.stack([2 * node, 2 * node + 1], 1).flatten() for node in route)
+    return source, target
+
+
+def _of_opposite_halves(route: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """The route between the halves opposite to those of the weights, the antipodes."""
+    source, target = (torch.stack([2 * node + 1, 2 * node], 1).flatten() for node in route)
+    return source, target
 
 
 def _flip(x: Tensor) -> Tensor:
