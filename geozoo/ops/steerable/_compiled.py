@@ -15,19 +15,32 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from geozoo.ops.steerable._generated import driver_source, kind_source
+import numpy as np
+
+from geozoo.ops.steerable._generated import DRIVER, MEMORY, kind_source, numbers_of, work_of
 from geozoo.ops.steerable.paths import SteerablePaths
 
 _LOG = logging.getLogger(__name__)
 _LOCK = threading.Lock()
 
 
-class Kernels(NamedTuple):
-    """Loops over edges: the sum, its gradients, and the gradients of these."""
+class Kernel(NamedTuple):
+    """A compiled loop over edges.
 
-    forward: Callable[..., None]
-    backward: Callable[..., None]
-    double: Callable[..., None]
+    Attributes:
+        run: called with the next three, as ``run(kernels, arrays, edges, numbers, scales, begin,
+            end)``; ``arrays`` and ``edges`` hold addresses.
+        kernels: address of the kernel of each path.
+        numbers: see `numbers_of`.
+        scales: factor of each path.
+        work: multiplications of an edge.
+    """
+
+    run: Callable[..., None]
+    kernels: np.ndarray
+    numbers: np.ndarray
+    scales: np.ndarray
+    work: int
 
 
 @lru_cache(maxsize=1)
@@ -36,29 +49,33 @@ def has_numba() -> bool:
     return importlib.util.find_spec("numba") is not None
 
 
-def kernels_of(paths: SteerablePaths, dtype: str) -> Kernels:
-    """The compiled kernels of some paths.
+def kernel_of(paths: SteerablePaths, loop: str, dtype: str) -> Kernel:
+    """The compiled loop of some paths.
 
-    The first call of a kernel compiles it, for seconds, once for all later processes.
+    The first call compiles it, for seconds, once for all later processes.
 
     Args:
         paths: the paths.
+        loop: ``"forward"``, ``"backward"`` (gradients) or ``"double"`` (gradients of these).
         dtype: ``"float32"`` or ``"float64"``.
     """
     with _LOCK:
-        return _kernels_of(paths, dtype)
+        return _kernel_of(paths, loop, dtype)
 
 
-@lru_cache(maxsize=256)
-def _kernels_of(paths: SteerablePaths, dtype: str) -> Kernels:
-    names, is_new = {}, False
-    for kind in paths.kinds:
-        module, new = _module(kind_source(kind, dtype), f"kind_{dtype}")
-        names[kind], is_new = module.__name__, is_new or new
-    module, new = _module(driver_source(paths, names, dtype), f"paths_{dtype}")
-    if is_new or new:
-        _LOG.info("compiling kernels for steerable features once, into %s", folder())
-    return Kernels(module.forward, module.backward, module.double)
+@lru_cache(maxsize=1024)
+def _kernel_of(paths: SteerablePaths, loop: str, dtype: str) -> Kernel:
+    driver = _module(DRIVER, "driver")
+    memory = _module(MEMORY, "memory").__name__
+    modules = {
+        kind: _module(kind_source(kind, loop, dtype, memory), f"{loop}_{dtype}")
+        for kind in paths.kinds
+    }
+    kernels = [modules[path.kind].kernel.address for path in paths.paths]
+    return Kernel(
+        driver.run, np.array(kernels, np.int64), np.array(numbers_of(paths), np.int64),
+        np.array([path.scale for path in paths.paths]), work_of(paths, loop),
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=1)
@@ -80,14 +97,13 @@ def folder() -> Path:
     return chosen
 
 
-def _module(source: str, kind: str) -> tuple[ModuleType, bool]:
-    """The module of a source text, and whether its file is new."""
+def _module(source: str, kind: str) -> ModuleType:
+    """The module of a source text."""
     name = f"geozoo_{kind}_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
     if name in sys.modules:
-        return sys.modules[name], False
+        return sys.modules[name]
     path = folder() / f"{name}.py"
-    is_new = not path.is_file() or path.read_text(encoding="utf-8") != source
-    if is_new:
+    if not path.is_file() or path.read_text(encoding="utf-8") != source:
         with tempfile.NamedTemporaryFile("w", dir=folder(), delete=False, encoding="utf-8") as file:
             file.write(source)
         os.replace(file.name, path)  # another process may write the same file
@@ -96,4 +112,4 @@ def _module(source: str, kind: str) -> tuple[ModuleType, bool]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
-    return module, is_new
+    return module

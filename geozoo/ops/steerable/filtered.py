@@ -11,8 +11,9 @@ from torch import Tensor
 
 from geozoo.ops._blockwise import saves_memory
 from geozoo.ops._textbook import recomputed
+from geozoo.ops.steerable._run import run_kernel
 from geozoo.ops.steerable.paths import SteerablePaths
-from geozoo.ops.steerable.sum import EdgeRows, is_compiled, run_kernel, steerable_sum
+from geozoo.ops.steerable.sum import EdgeRows, is_compiled, steerable_sum
 
 #: Bytes of the weights of a block of rows.
 BLOCK_BYTES = 64 << 20
@@ -94,7 +95,7 @@ class _FilteredSum(torch.autograd.Function):
         out = x.new_zeros(x.shape[0], paths.out_width)
         for begin, end, part in blocks:
             weights = filter_of(*(each[begin:end] for each in inputs)).contiguous()
-            run_kernel(0, paths, part, x, y[begin:end], weights, out)
+            run_kernel("forward", paths, part, x, y[begin:end], weights, out)
         return out
 
     @staticmethod
@@ -124,8 +125,8 @@ def _gradients(
             weights = filter_of(*rows)
         of_weights = torch.zeros_like(weights, memory_format=torch.contiguous_format)
         run_kernel(
-            1, paths, part, x, y[begin:end], weights.contiguous(), grad, of_x, of_y[begin:end],
-            of_weights,
+            "backward", paths, part, x, y[begin:end], weights.contiguous(), grad, of_x,
+            of_y[begin:end], of_weights,
         )  # fmt: skip
         for whole, rows_of in zip(
             of_inputs, torch.autograd.grad(weights, rows, of_weights), strict=True

@@ -13,7 +13,8 @@ from torch.nn import functional
 from geozoo.ops._textbook import is_textbook
 from geozoo.ops._tracing import is_traced
 from geozoo.ops.scatter import scatter
-from geozoo.ops.steerable._compiled import has_numba, kernels_of
+from geozoo.ops.steerable._compiled import has_numba
+from geozoo.ops.steerable._run import run_kernel
 from geozoo.ops.steerable.paths import SteerablePaths, coupling
 
 Backend = Literal["auto", "numba", "torch"]
@@ -231,20 +232,6 @@ def _joined(like: Tensor, blocks: dict[tuple[int, int, int], Tensor], width: int
     return message
 
 
-def _arrays(edges: EdgeRows, dtype: torch.dtype) -> list[Any]:
-    signs = 1 - 2 * edges.is_reverse.to(dtype)
-    parts = (edges.sender, edges.receiver, edges.rows, signs, edges.order)
-    return [part.contiguous().numpy() for part in parts]
-
-
-def run_kernel(kind: int, paths: SteerablePaths, edges: EdgeRows, *tensors: Tensor) -> None:
-    """Run a kernel over all edges."""
-    dtype = tensors[0].dtype
-    kernel = kernels_of(paths, str(dtype).removeprefix("torch."))[kind]
-    arrays = [tensor.detach().numpy() for tensor in tensors]
-    kernel(*arrays, *_arrays(edges, dtype), 0, edges.sender.shape[0])
-
-
 class _Sum(torch.autograd.Function):
     """The sum."""
 
@@ -256,7 +243,7 @@ class _Sum(torch.autograd.Function):
         ctx.save_for_backward(x, y, w)
         ctx.edges, ctx.paths = edges, paths
         out = x.new_zeros(count, paths.out_width)
-        run_kernel(0, paths, edges, x, y, w, out)
+        run_kernel("forward", paths, edges, x, y, w, out)
         return out
 
     @staticmethod
@@ -276,7 +263,7 @@ class _Gradients(torch.autograd.Function):
         ctx.save_for_backward(x, y, w, g)
         ctx.edges, ctx.paths = edges, paths
         found = torch.zeros_like(x), torch.zeros_like(y), torch.zeros_like(w)
-        run_kernel(1, paths, edges, x, y, w, g, *found)
+        run_kernel("backward", paths, edges, x, y, w, g, *found)
         return found
 
     @staticmethod
@@ -297,7 +284,7 @@ class _Second(torch.autograd.Function):
         ctx.save_for_backward(x, y, w, g, hx, hy, hw)
         ctx.edges, ctx.paths = edges, paths
         found = tuple(torch.zeros_like(each) for each in (x, y, w, g))
-        run_kernel(2, paths, edges, x, y, w, g, hx, hy, hw, *found)
+        run_kernel("double", paths, edges, x, y, w, g, hx, hy, hw, *found)
         return found
 
     @staticmethod
