@@ -1,8 +1,5 @@
 """Sums of steerable features: the kernels against the equation as written, to third derivatives."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 
@@ -148,26 +145,6 @@ def test_without_numba_the_equation_is_evaluated(monkeypatch):
     assert torch.equal(steerable_sum(*inputs, edges, PATHS), expected)
     with pytest.raises(ImportError, match='backend="numba" requires numba: pip install'):
         steerable_sum(*inputs, edges, PATHS, backend="numba")
-
-
-@needs_numba
-@pytest.mark.thorough
-def test_later_processes_do_not_compile(tmp_path):
-    code = (
-        "import time, e3nn.o3, numba, torch\n"
-        "from tests.ops.test_steerable_sum import PATHS, given, made\n"
-        "from geozoo.ops.steerable import steerable_sum\n"
-        "edges = made('edges'); inputs = given(edges)\n"
-        "start = time.perf_counter()\n"
-        "steerable_sum(*inputs, edges, PATHS, backend='numba').sum().backward()\n"
-        "print(time.perf_counter() - start)\n"
-    )
-    environment = {"GEOZOO_KERNELS": str(tmp_path), **__import__("os").environ}
-    seconds = [
-        float(subprocess.check_output([sys.executable, "-c", code], env=environment, text=True))
-        for _ in range(2)
-    ]
-    assert seconds[1] < 0.5 * seconds[0], seconds
 
 
 @pytest.mark.parametrize("kind", ["edges", "pairs"])

@@ -98,10 +98,29 @@ def test_no_two_threads_write_to_the_same_memory(kind: str, count: int) -> None:
         written = 1 if loop == "forward" else 2
         taken = [set(part.edges[written, part.begin : part.end].tolist()) for part in parts]
         assert sum(map(len, taken)) == len(set.union(*taken))
-        shared = sum(part.senders is None for part in parts)
-        assert loop == "forward" or shared == 1
-        shared = sum(part.receivers is None for part in parts)
-        assert loop != "double" or shared == 1
+        assert loop == "forward" or [part.sums_apart for part in parts].count(False) == 1
+
+
+@pytest.mark.parametrize("kind", ["edges", "pairs"])
+def test_parts_of_large_graphs_need_memory_for_their_nodes_alone(kind: str) -> None:
+    ends = torch.arange(400).reshape(-1, 2).T
+    edges = EdgeRows.of_pairs(ends) if kind == "pairs" else EdgeRows.of(*ends)
+    for loop in ("backward", "double"):
+        for part in _schedule.Schedule(edges).parts(loop, 4)[1:]:
+            assert part.senders is not None and len(part.senders) <= 100
+            assert loop == "backward" or part.receivers is not None
+    shape = (400, PATHS.x_width), (edges.num_rows, PATHS.y_width), (edges.num_rows, 7)
+    inputs = [torch.randn(each, dtype=torch.float64, requires_grad=True) for each in shape]
+
+    def evaluated(count: int) -> list[Tensor]:
+        with threads(count):
+            out = steerable_sum(*inputs, edges, PATHS, backend="numba")
+            first = torch.autograd.grad(out.square().sum(), inputs, create_graph=True)
+            total = torch.stack([(grad * grad.detach()).sum() for grad in first]).sum()
+            return [*first, *torch.autograd.grad(total, inputs)]
+
+    for one, other in zip(evaluated(4), evaluated(1), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-13, atol=1e-12)
 
 
 def test_all_threads_are_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,16 @@ _LOG = logging.getLogger(__name__)
 _LOCK = threading.Lock()
 
 
+def _unlock() -> None:
+    """A forked process has a lock of its own: nobody would release that of its parent."""
+    global _LOCK
+    _LOCK = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
+
+
 class Kernel(NamedTuple):
     """A compiled loop over edges.
 
@@ -67,10 +77,11 @@ def kernel_of(paths: SteerablePaths, loop: str, dtype: str) -> Kernel:
 def _kernel_of(paths: SteerablePaths, loop: str, dtype: str) -> Kernel:
     driver = _module(DRIVER, "driver")
     memory = _module(MEMORY, "memory").__name__
-    modules = {
-        kind: _module(kind_source(kind, loop, dtype, memory), f"{loop}_{dtype}")
-        for kind in paths.kinds
-    }
+    sources = {kind: kind_source(kind, loop, dtype, memory) for kind in paths.kinds}
+    prefix = f"{loop}_{dtype}"
+    if any(not _is_compiled(_name(source, prefix)) for source in sources.values()):
+        _announce()
+    modules = {kind: _module(source, prefix) for kind, source in sources.items()}
     kernels = [modules[path.kind].kernel.address for path in paths.paths]
     return Kernel(
         driver.run, np.array(kernels, np.int64), np.array(numbers_of(paths), np.int64),
@@ -97,9 +108,38 @@ def folder() -> Path:
     return chosen
 
 
+@lru_cache(maxsize=1)
+def _announce() -> None:
+    """Once per process, where a library's user sees it: the process seems to hang otherwise."""
+    _LOG.warning(
+        "compiling kernels for steerable features: some seconds, once for this machine, kept in %s",
+        folder(),
+    )
+
+
+@lru_cache(maxsize=1)
+def _machine() -> str:
+    """What compiled code depends on, besides its source."""
+    import numba
+    from llvmlite import binding
+
+    return f"numba {numba.__version__}, {binding.get_host_cpu_name()}"
+
+
+def _name(source: str, kind: str) -> str:
+    """Name of the module of a source text."""
+    text = f"{_machine()}\n{source}"
+    return f"geozoo_{kind}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _is_compiled(name: str) -> bool:
+    """Whether this or an earlier process compiled the kernel of a module."""
+    return name in sys.modules or any((folder() / "__pycache__").glob(f"{name}.*.nbc"))
+
+
 def _module(source: str, kind: str) -> ModuleType:
     """The module of a source text."""
-    name = f"geozoo_{kind}_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
+    name = _name(source, kind)
     if name in sys.modules:
         return sys.modules[name]
     path = folder() / f"{name}.py"
@@ -111,5 +151,9 @@ def _module(source: str, kind: str) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:  # interrupted while it compiled
+        del sys.modules[name]
+        raise
     return module

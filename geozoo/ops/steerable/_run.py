@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from geozoo.ops.steerable.sum import EdgeRows
 
 #: Multiplications that are worth a thread.
-MIN_WORK = 1_000_000
+MIN_WORK = 8_000_000
 #: Arrays with a row per sender and per receiver; the others have one per row of the edges.
 _SENDERS, _RECEIVERS = ("x", "gx", "hx", "dx"), ("g", "out", "dg")
 _WRITTEN = ("out", "gx", "gy", "gw", "dx", "dy", "dw", "dg")
@@ -83,23 +83,26 @@ def _check_edges(schedule: Schedule, given: dict[str, Tensor]) -> None:
 
 
 def _nodes(part: Part, name: str) -> Tensor | None:
-    """The nodes of a part's own array; None: that of all parts."""
+    """The nodes that are the rows of a part's array; None: all rows."""
     if name in _SENDERS:
         return part.senders
     return part.receivers if name in _RECEIVERS else None
 
 
+def _is_apart(part: Part, name: str) -> bool:
+    """Whether a part sums into an array of its own."""
+    return part.sums_apart and name in _WRITTEN and name in _SENDERS + _RECEIVERS
+
+
 def _arrays_of(part: Part, given: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The arrays of a thread: its own copy of the nodes that it writes to, and of their inputs."""
+    """The arrays of a thread: its own sums over nodes, and the rows of the inputs."""
     arrays = {}
     for name, array in given.items():
         nodes = _nodes(part, name)
-        if nodes is None:
-            arrays[name] = array
-        elif name in _WRITTEN:
-            arrays[name] = array.new_zeros(len(nodes), array.shape[1])
+        if _is_apart(part, name):
+            arrays[name] = array.new_zeros(len(array if nodes is None else nodes), array.shape[1])
         else:
-            arrays[name] = array.index_select(0, nodes)
+            arrays[name] = array if nodes is None else array.index_select(0, nodes)
     return arrays
 
 
@@ -113,7 +116,10 @@ def _run(kernel: Kernel, part: Part, arrays: dict[str, Tensor]) -> None:
 
 def _collect(part: Part, arrays: dict[str, Tensor], given: dict[str, Tensor]) -> None:
     """Add a thread's own sums."""
-    for name in arrays:
-        nodes = _nodes(part, name)
-        if nodes is not None and name in _WRITTEN:
-            given[name][nodes] = given[name].index_select(0, nodes).add_(arrays[name])
+    for name, array in arrays.items():
+        if _is_apart(part, name):
+            nodes = _nodes(part, name)
+            if nodes is None:
+                given[name].add_(array)
+            else:
+                given[name][nodes] = array.add_(given[name].index_select(0, nodes))

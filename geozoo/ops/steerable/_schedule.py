@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,6 +22,8 @@ class Part(NamedTuple):
         edges: ``[4, E]``: senders, receivers, rows, and whether an edge is a reverse.
         begin: first edge of the part.
         end: end of the edges of the part.
+        sums_apart: whether sums over the nodes that other parts write to as well need memory of
+            their own.
         senders: nodes, by which ``edges`` numbers the senders; None: all nodes.
         receivers: the same of the receivers.
     """
@@ -28,6 +31,7 @@ class Part(NamedTuple):
     edges: Tensor
     begin: int
     end: int
+    sums_apart: bool = False
     senders: Tensor | None = None
     receivers: Tensor | None = None
 
@@ -59,8 +63,8 @@ class Schedule:
 
         Args:
             loop: ``"forward"`` writes to receivers only. ``"backward"`` writes to rows and senders,
-                ``"double"`` to receivers as well: parts share no row, and all but the first number
-                the nodes that they write to anew, for sums of their own.
+                ``"double"`` to receivers as well: parts share no row; all but the first have sums
+                over nodes of their own.
             count: number of parts, at least 1.
         """
         with self._lock:
@@ -81,13 +85,24 @@ class Schedule:
         found = []
         for begin, end in zip(cuts, cuts[1:], strict=False):
             part = self.edges[:, by_row[begin:end].sort().values]  # by receiver again
-            senders = receivers = None
-            if begin:
-                senders, part[0] = part[0].unique(return_inverse=True)
+            senders = _renumbered(part[0], self.largest[0]) if begin else None
+            receivers = None
             if begin and with_receivers:
-                receivers, part[1] = part[1].unique(return_inverse=True)
-            found.append(Part(part, 0, end - begin, senders, receivers))
+                receivers = _renumbered(part[1], self.largest[1])
+            found.append(Part(part, 0, end - begin, begin > 0, senders, receivers))
         return found
+
+
+def _renumbered(nodes: Tensor, largest: int) -> Tensor | None:
+    """Number nodes anew, in place, and return them; None: they are half of all, left as they are.
+
+    A part of a large graph must not need memory for all nodes.
+    """
+    found, places = nodes.unique(return_inverse=True)
+    if 2 * len(found) > largest:
+        return None
+    nodes.copy_(places)
+    return found
 
 
 def _cuts(values: Tensor, count: int) -> list[int]:
@@ -100,6 +115,16 @@ def _cuts(values: Tensor, count: int) -> list[int]:
 
 _KEPT: WeakIdKeyDictionary = WeakIdKeyDictionary()
 _LOCK = threading.Lock()
+
+
+def _forget() -> None:
+    """A forked process starts anew: nobody would release the locks of its parent."""
+    global _KEPT, _LOCK
+    _KEPT, _LOCK = WeakIdKeyDictionary(), threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 def schedule_of(edges: EdgeRows) -> Schedule:
