@@ -2,14 +2,26 @@
 
 from geozoo.ops.steerable.filtered import filtered_sum
 from geozoo.ops.steerable.paths import Path, SteerablePaths, coupling, plain_path
+from geozoo.ops.steerable.product import (
+    ProductPath,
+    Rows,
+    SteerableProduct,
+    Target,
+    steerable_product,
+)
 from geozoo.ops.steerable.sum import EdgeRows, steerable_sum
 
 __all__ = [
     "EdgeRows",
     "Path",
+    "ProductPath",
+    "Rows",
     "SteerablePaths",
+    "SteerableProduct",
+    "Target",
     "coupling",
     "filtered_sum",
     "plain_path",
+    "steerable_product",
     "steerable_sum",
 ]

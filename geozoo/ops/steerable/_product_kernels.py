@@ -1,0 +1,182 @@
+"""Compiled steerable products and their derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from geozoo.ops.steerable._compiled import _LOCK, _module
+from geozoo.ops.steerable._product_source import Kind, driver_source, kind_source
+from geozoo.ops.steerable.product import Rows, SteerableProduct, Target
+
+Parts = Sequence[Tensor | None]
+
+
+class _Layout(NamedTuple):
+    """A product with the rows that it reads and writes.
+
+    Attributes:
+        product: the product.
+        indices: ``[R]`` row of each source.
+        sizes: number of rows of each source.
+        target: ``[R]`` row of the outputs.
+        count: number of rows of the outputs.
+    """
+
+    product: SteerableProduct
+    indices: tuple[Tensor, ...]
+    sizes: tuple[int, ...]
+    target: Tensor
+    count: int
+
+
+def apply_kernels(
+    product: SteerableProduct, sources: Sequence[Rows], y: Tensor, target: Target | None
+) -> tuple[Tensor, ...]:
+    """`steerable_product` of tensors of one dtype, by compiled kernels."""
+    own = torch.arange(y.shape[0])
+    layout = _Layout(
+        product, tuple(_index(own if each.index is None else each.index) for each in sources),
+        tuple(each.x.shape[0] for each in sources),
+        own if target is None else _index(target.index),
+        y.shape[0] if target is None else target.count,
+    )  # fmt: skip
+    return _Product.apply(layout, True, y, *(each.x for each in sources))
+
+
+def _index(index: Tensor) -> Tensor:
+    """Rows in the form that kernels read."""
+    return index.to(torch.int64).contiguous()
+
+
+class _Product(torch.autograd.Function):
+    """The product; features that are None are left out."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, layout: _Layout, constants: bool, y: Tensor, *xs: Tensor | None
+    ) -> tuple[Tensor, ...]:
+        ctx.layout, ctx.constants = layout, constants
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(y, *xs)
+        return _value(layout, constants, y, xs)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        wanted = ctx.needs_input_grad[2:]
+        found = _Gradients.apply(ctx.layout, ctx.constants, wanted, *ctx.saved_tensors, *grads)
+        return None, None, *found
+
+
+class _Gradients(torch.autograd.Function):
+    """Gradients ``(of_y, *of_xs)`` of the product ``P(y, xs)`` along ``gs``.
+
+    The product is linear in y and in xs apart from paths with the constant 1. So the gradient of y
+    depends on xs and gs, and that of xs on y and gs: with directions in the place of y and xs, this
+    function gives the second derivatives.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, layout: _Layout, constants: bool, wanted: Sequence[bool], y: Tensor | None,
+        *given: Tensor | None,
+    ) -> tuple[Tensor | None, ...]:  # fmt: skip
+        ctx.layout, ctx.constants = layout, constants
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(y, *given)
+        count, product = len(layout.sizes), layout.product
+        xs, gs = _tight(given[:count]), _tight(given[count:])
+        like = next((each for each in gs if each is not None), None)
+        of_y, of_xs = None, [None] * count
+        if like is not None and wanted[0] and any(each is not None for each in xs):
+            of_y = like.new_zeros(layout.target.shape[0], product.y_width)
+            _run("harmonics", layout, constants, of_y, xs, gs)
+        if like is not None and y is not None and any(wanted[1:]):
+            of_xs = [
+                like.new_zeros(size, width) if is_wanted else None
+                for size, width, is_wanted in zip(
+                    layout.sizes, product.x_widths, wanted[1:], strict=True
+                )
+            ]
+            _run("features", layout, constants, y.contiguous(), of_xs, gs)
+        return of_y, *of_xs
+
+    @staticmethod
+    def backward(ctx: Any, hy: Tensor | None, *hxs: Tensor | None) -> tuple[Tensor | None, ...]:
+        layout, constants, needed = ctx.layout, ctx.constants, ctx.needs_input_grad[3:]
+        y, *given = ctx.saved_tensors
+        count = len(layout.sizes)
+        xs, gs = given[:count], given[count:]
+        found = _Gradients.apply(layout, False, needed[: 1 + count], hy, *hxs, *gs)
+        of_gs: Parts = [None] * len(gs)
+        if any(needed[1 + count :]):
+            sums = _sum(layout, [(constants, y, hxs), (False, hy, xs)])
+            of_gs = [
+                each if is_needed else None
+                for each, is_needed in zip(sums, needed[1 + count :], strict=True)
+            ]
+        return None, None, None, *found, *of_gs
+
+
+def _sum(layout: _Layout, terms: Sequence[tuple[bool, Tensor | None, Parts]]) -> Parts:
+    """The sum of products whose harmonics and features are present."""
+    known = [
+        (constants, y, xs)
+        for constants, y, xs in terms
+        if y is not None and any(each is not None for each in xs)
+    ]
+    if not known:
+        return [None] * len(layout.product.out_widths)
+    if torch.is_grad_enabled():
+        parts = [_Product.apply(layout, constants, y, *xs) for constants, y, xs in known]
+        return [sum(each[1:], each[0]) for each in zip(*parts, strict=True)]
+    outs: tuple[Tensor, ...] | None = None
+    for constants, y, xs in known:
+        outs = _value(layout, constants, y, xs, onto=outs)
+    assert outs is not None
+    return outs
+
+
+def _value(
+    layout: _Layout, constants: bool, y: Tensor, xs: Parts, *,
+    onto: tuple[Tensor, ...] | None = None,
+) -> tuple[Tensor, ...]:  # fmt: skip
+    """The product, added to other values if they are given."""
+    widths = layout.product.out_widths
+    outs = onto or tuple(y.new_zeros(layout.count, width) for width in widths)
+    _run("forward", layout, constants, y.contiguous(), _tight(xs), outs)
+    return outs
+
+
+def _tight(tensors: Parts) -> list[Tensor | None]:
+    return [None if each is None else each.contiguous() for each in tensors]
+
+
+def _run(loop: str, layout: _Layout, constants: bool, y: Tensor, xs: Parts, outs: Parts) -> None:
+    """Run a loop over all rows; what is None is left out."""
+    harmonics = y.detach().numpy()
+    nothing = harmonics[:0]
+    kernels = _kernels(layout.product, str(y.dtype).removeprefix("torch."))
+    arrays: list[Any] = []
+    for x, index in zip(xs, layout.indices, strict=True):
+        arrays += [nothing if x is None else x.detach().numpy(), index.numpy(), x is not None]
+    for out in outs:
+        arrays += [nothing if out is None else out.detach().numpy(), out is not None]
+    target = layout.target.numpy()
+    getattr(kernels, loop)(*arrays, harmonics, target, constants, 0, len(target))
+
+
+@lru_cache(maxsize=256)
+def _kernels(product: SteerableProduct, dtype: str) -> ModuleType:
+    """The module of the compiled loops."""
+    with _LOCK:
+        modules: dict[Kind, str] = {}
+        for kind in sorted({path.kind for path in product.paths}):
+            module, _ = _module(kind_source(kind, dtype), f"product_kind_{dtype}")
+            modules[kind] = module.__name__
+        return _module(driver_source(product, modules, dtype), f"product_{dtype}")[0]
