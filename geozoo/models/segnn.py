@@ -14,14 +14,15 @@ from geozoo.models._steerable import (
     check_space,
     edge_harmonics,
     harmonics_of,
-    join_features,
     join_irreps,
-    split_outputs,
 )
 from geozoo.nn import PolynomialWindow
 from geozoo.nn.edges import DirectedEdges
 from geozoo.nn.steerable import SteerableLinear, load_o3, natural_irreps
 from geozoo.ops import safe_norm, scatter
+from geozoo.ops.steerable import Rows, Target
+
+_Layers = Iterable[SteerableLinear]
 
 
 class SEGNN(PointNetwork):
@@ -102,6 +103,10 @@ class SEGNN(PointNetwork):
             nn.ModuleList(SteerableLinear(each, attribute, hidden) for each in (pair, hidden))
             for _ in range(num_layers)
         )
+        kinds = len(load_o3().Irreps(hidden))
+        for first, last in cast("Iterable[_Layers]", self.messages):  # a compiler cannot plan
+            first.plan((*(True,) * 2 * kinds, False), has_unit=True)
+            last.plan((False,) * kinds, has_unit=True)
         self.updates = nn.ModuleList(
             nn.ModuleList(
                 [
@@ -134,22 +139,33 @@ class SEGNN(PointNetwork):
         pair = [distance.square().unsqueeze(-1)]
         if x is not None:
             pair.append(x.index_select(0, sender) * x.index_select(0, receiver))
-        h = self.embedding(self._inputs(pos, x, vec), node)
+        h = self.embedding.steer(self._inputs(pos, x, vec), node)
         layers = zip(self.messages, self.updates, strict=True)
-        for message, update in cast("Iterable[tuple[nn.ModuleList, nn.ModuleList]]", layers):
-            both = [h.index_select(0, receiver), h.index_select(0, sender), *pair]
-            m = message[1](message[0](torch.cat(both, -1), edge), edge)
-            total = scatter(m * weight, receiver, len(pos))
-            h = h + update[1](update[0](torch.cat([h, total], -1), node), node)
-        first, last = self.readout
-        return split_outputs(last(first(h, node), node), self.out_channels, self.out_vectors)
+        for message, update in cast("Iterable[tuple[_Layers, _Layers]]", layers):
+            first, last = message
+            ends = [Rows(block, end) for end in (receiver, sender) for block in h]
+            m = first.steer([*ends, Rows(torch.cat(pair, -1))], edge, has_unit=True)
+            total = last.steer(
+                [Rows(block) for block in m], edge, has_unit=True, window=weight,
+                target=Target(receiver, len(pos)),
+            )  # fmt: skip
+            new = _steered(update, [*h, *total], node)
+            h = [before + change for before, change in zip(h, new, strict=True)]
+        return self._outputs(_steered(cast("_Layers", self.readout), h, node))
 
-    @staticmethod
-    def _inputs(pos: Tensor, x: Tensor | None, vec: Tensor | None) -> Tensor:
+    def _inputs(self, pos: Tensor, x: Tensor | None, vec: Tensor | None) -> list[Rows]:
+        """Scalars, and vectors with their channels last."""
         scalars = [] if x is None else [x]
         if vec is not None:
             scalars.append(safe_norm(vec))
-        return join_features(torch.cat(scalars, -1) if scalars else pos.new_ones(len(pos), 1), vec)
+        first = torch.cat(scalars, -1) if scalars else pos.new_ones(len(pos), 1)
+        return [Rows(first), *([] if vec is None else [Rows(vec.transpose(1, 2).flatten(1))])]
+
+    def _outputs(self, blocks: list[Tensor]) -> tuple[Tensor | None, Tensor | None]:
+        scalar = blocks[0] if self.out_channels else None
+        if not self.out_vectors:
+            return scalar, None
+        return scalar, blocks[-1].unflatten(1, (3, self.out_vectors)).transpose(1, 2)
 
     @staticmethod
     def _node_attributes(edge: Tensor, weight: Tensor, receiver: Tensor, count: int) -> Tensor:
@@ -159,3 +175,10 @@ class SEGNN(PointNetwork):
         itself = 1e-3 * torch.eye(1, edge.shape[1], dtype=edge.dtype, device=edge.device)
         total = scatter(edge * weight, receiver, count) + itself
         return total / (scatter(weight, receiver, count) + 1e-3)
+
+
+def _steered(layers: _Layers, blocks: list[Tensor], attribute: Tensor) -> list[Tensor]:
+    """Apply steerable layers one after the other."""
+    for layer in layers:
+        blocks = layer.steer([Rows(block) for block in blocks], attribute)
+    return blocks

@@ -7,6 +7,7 @@ e3nn lays out a block ``U x l`` channel by channel, ``[U, 2 l + 1]``. With the c
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -26,13 +27,22 @@ def to_channels_last(x: Float[Tensor, "N F"], irreps: o3.Irreps) -> Float[Tensor
         x: features in the layout of e3nn.
         irreps: their irreps.
     """
-    if irreps.lmax == 0:
-        return x
-    parts = [
+    return x if irreps.lmax == 0 else torch.cat(blocks_to_channels_last(x, irreps), 1)
+
+
+def blocks_to_channels_last(
+    x: Float[Tensor, "N F"], irreps: o3.Irreps
+) -> list[Float[Tensor, "N B"]]:
+    """The blocks of features, with the channels of each last.
+
+    Args:
+        x: features in the layout of e3nn.
+        irreps: their irreps.
+    """
+    return [
         part if kind.l == 0 else part.unflatten(1, (count, kind.dim)).transpose(1, 2).flatten(1)
         for part, (count, kind) in zip(_blocks(x, irreps), irreps, strict=True)
     ]
-    return torch.cat(parts, 1)
 
 
 def from_channels_last(x: Float[Tensor, "N F"], irreps: o3.Irreps) -> Float[Tensor, "N F"]:
@@ -42,11 +52,21 @@ def from_channels_last(x: Float[Tensor, "N F"], irreps: o3.Irreps) -> Float[Tens
         x: features with the channels last.
         irreps: their irreps.
     """
-    if irreps.lmax == 0:
-        return x
+    return x if irreps.lmax == 0 else blocks_from_channels_last(_blocks(x, irreps), irreps)
+
+
+def blocks_from_channels_last(
+    blocks: Sequence[Float[Tensor, "N B"]], irreps: o3.Irreps
+) -> Float[Tensor, "N F"]:
+    """The inverse of `blocks_to_channels_last`.
+
+    Args:
+        blocks: blocks of features with the channels last.
+        irreps: their irreps.
+    """
     parts = [
         part if kind.l == 0 else part.unflatten(1, (kind.dim, count)).transpose(1, 2).flatten(1)
-        for part, (count, kind) in zip(_blocks(x, irreps), irreps, strict=True)
+        for part, (count, kind) in zip(blocks, irreps, strict=True)
     ]
     return torch.cat(parts, 1)
 

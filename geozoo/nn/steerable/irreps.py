@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from geozoo.ops.steerable import Gating
+
 if TYPE_CHECKING:
     from e3nn import nn as e3nn_layers
     from e3nn import o3
@@ -75,3 +77,21 @@ def make_gate(
     activations = [functional.silu if kind.p == 1 else torch.tanh for _, kind in scalars]
     gates = o3.Irreps([(others.num_irreps, (0, 1))] if others.num_irreps else [])
     return e3nn_layers.Gate(scalars, activations, gates, [activation] if len(gates) else [], others)
+
+
+def gating_of(gate: e3nn_layers.Gate) -> Gating | None:
+    """Sizes of a gate of even scalars with SiLU and sigmoids; None: the gate is another one.
+
+    Args:
+        gate: result of `make_gate`.
+    """
+    scalars, gates = gate.irreps_scalars, gate.irreps_gates
+    if not len(scalars) or any(str(kind) != "0e" for _, kind in scalars):
+        return None
+    activations = [*gate.act_scalars.acts, *(gate.act_gates.acts if len(gates) else [])]
+    names = [functional.silu, torch.sigmoid][: len(activations)]
+    if [each.f for each in activations] != names:
+        return None
+    blocks = tuple((kind.dim, count) for count, kind in gate.irreps_gated)
+    scales = [each.cst for each in activations]
+    return Gating(scalars.dim, blocks, *scales)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from geozoo.checks import check_shape
-from geozoo.nn.steerable.irreps import load_o3, make_gate, reachable
+from geozoo.nn.steerable.channels_last import (
+    blocks_from_channels_last,
+    blocks_to_channels_last,
+)
+from geozoo.nn.steerable.irreps import gating_of, load_o3, make_gate, reachable
+from geozoo.nn.steerable.steered_map import SteeredMap
+from geozoo.ops import is_textbook, scatter
+from geozoo.ops.steerable import Rows, Target, gated
 
 
 class SteerableLinear(nn.Module):
@@ -64,6 +73,10 @@ class SteerableLinear(nn.Module):
         ]
         self.register_buffer("scalars", torch.cat(scalars or [torch.arange(0)]), persistent=False)
         self.bias = nn.Parameter(torch.zeros(len(self.scalars)))
+        self._blocks_out = self.product.irreps_out if self.gate is None else self.irreps_out
+        self.gating = None if self.gate is None else gating_of(self.gate)
+        self._plans: dict[tuple[tuple[bool, ...], bool], SteeredMap] = {}
+        self.plan((False,) * len(before))  # a compiler cannot make it
 
     def forward(
         self, x: Float[Tensor, "N in"], attribute: Float[Tensor, "N A"]
@@ -79,6 +92,66 @@ class SteerableLinear(nn.Module):
         """
         check_shape("x", x, "N in", None, self.irreps_in.dim)
         check_shape("attribute", attribute, "N A", len(x), self.irreps_attribute.dim)
+        blocks = [Rows(block) for block in blocks_to_channels_last(x, self.irreps_in)]
+        return blocks_from_channels_last(self.steer(blocks, attribute), self._blocks_out)
+
+    def steer(
+        self,
+        blocks: Sequence[Rows],
+        attribute: Float[Tensor, "N A"],
+        *,
+        has_unit: bool = False,
+        window: Float[Tensor, "N 1"] | None = None,
+        target: Target | None = None,
+    ) -> list[Float[Tensor, "M B"]]:
+        """Return the blocks of the mapped features, for features in blocks.
+
+        Args:
+            blocks: for each entry of ``irreps_in``, its features with the channels last; or rows of
+                them, such as those of the senders, which are mapped before they are gathered.
+            attribute: steering attribute of each row.
+            has_unit: whether the first entry of all attributes is the constant 1.
+            window: weight of each row of the result, with ``target``.
+            target: where to sum rows.
+        """
+        out = self._mapped(blocks, attribute, has_unit)
+        if self.gating is not None and not is_textbook():
+            return gated(out[0], out[1:], self.gating, window=window, target=target)
+        if self.gate is not None:
+            together = blocks_from_channels_last(out, self.product.irreps_out)
+            out = blocks_to_channels_last(self.gate(together), self._blocks_out)
+        if window is None or target is None:
+            return out
+        return [scatter(block * window, target.index, target.count) for block in out]
+
+    def _mapped(
+        self, blocks: Sequence[Rows], attribute: Tensor, has_unit: bool
+    ) -> Sequence[Tensor]:
+        """The blocks of the product with biases."""
+        if not is_textbook():
+            plan = self.plan(tuple(rows.index is not None for rows in blocks), has_unit=has_unit)
+            return plan.apply(blocks, attribute, self.product.weight, self._biases())
+        x = blocks_from_channels_last([rows.taken() for rows in blocks], self.irreps_in)
         out = self.product(x, attribute)
         out = out + self.bias.new_zeros(out.shape[1]).index_copy(0, self.scalars, self.bias)
-        return out if self.gate is None else self.gate(out)
+        return blocks_to_channels_last(out, self.product.irreps_out)
+
+    def plan(self, gathered: tuple[bool, ...], *, has_unit: bool = False) -> SteeredMap:
+        """How the product is evaluated; compilers need plans that exist.
+
+        Args:
+            gathered: which blocks of the features are gathered.
+            has_unit: see `steer`.
+        """
+        key = gathered, has_unit
+        if key not in self._plans:
+            biases = [bias is not None for bias in self._biases()]
+            self._plans[key] = SteeredMap(self.product, gathered, biases, has_unit=has_unit)
+        return self._plans[key]
+
+    def _biases(self) -> list[Tensor | None]:
+        """The bias of each block of the product's output."""
+        after = self.product.irreps_out
+        sizes = [count if str(kind) == "0e" else 0 for count, kind in after]
+        parts = self.bias.split(sizes)
+        return [part if size else None for part, size in zip(parts, sizes, strict=True)]

@@ -1,6 +1,7 @@
 """Sums over edges of steerable features times harmonics and weights, in one kernel."""
 
 from geozoo.ops.steerable.filtered import filtered_sum
+from geozoo.ops.steerable.gate import Gating, gated
 from geozoo.ops.steerable.paths import Path, SteerablePaths, coupling, plain_path
 from geozoo.ops.steerable.product import (
     ProductPath,
@@ -13,6 +14,7 @@ from geozoo.ops.steerable.sum import EdgeRows, steerable_sum
 
 __all__ = [
     "EdgeRows",
+    "Gating",
     "Path",
     "ProductPath",
     "Rows",
@@ -21,6 +23,7 @@ __all__ = [
     "Target",
     "coupling",
     "filtered_sum",
+    "gated",
     "plain_path",
     "steerable_product",
     "steerable_sum",

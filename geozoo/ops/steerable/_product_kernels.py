@@ -7,11 +7,13 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from geozoo.ops.steerable._compiled import _LOCK, _module
-from geozoo.ops.steerable._product_source import Kind, driver_source, kind_source
+from geozoo.ops.steerable._product_source import ABSENT, ADD, SET, Kind, driver_source, kind_source
 from geozoo.ops.steerable.product import Rows, SteerableProduct, Target
 
 Parts = Sequence[Tensor | None]
@@ -26,32 +28,35 @@ class _Layout(NamedTuple):
         sizes: number of rows of each source.
         target: ``[R]`` row of the outputs.
         count: number of rows of the outputs.
+        is_own: whether each source and, last, the outputs have a row for each row of the harmonics.
     """
 
     product: SteerableProduct
-    indices: tuple[Tensor, ...]
+    indices: tuple[NDArray[np.int64], ...]
     sizes: tuple[int, ...]
-    target: Tensor
+    target: NDArray[np.int64]
     count: int
+    is_own: tuple[bool, ...]
 
 
 def apply_kernels(
     product: SteerableProduct, sources: Sequence[Rows], y: Tensor, target: Target | None
 ) -> tuple[Tensor, ...]:
     """`steerable_product` of tensors of one dtype, by compiled kernels."""
-    own = torch.arange(y.shape[0])
+    own = np.arange(y.shape[0])
     layout = _Layout(
-        product, tuple(_index(own if each.index is None else each.index) for each in sources),
+        product, tuple(own if each.index is None else _index(each.index) for each in sources),
         tuple(each.x.shape[0] for each in sources),
         own if target is None else _index(target.index),
         y.shape[0] if target is None else target.count,
+        (*(each.index is None for each in sources), target is None),
     )  # fmt: skip
     return _Product.apply(layout, True, y, *(each.x for each in sources))
 
 
-def _index(index: Tensor) -> Tensor:
+def _index(index: Tensor) -> NDArray[np.int64]:
     """Rows in the form that kernels read."""
-    return index.to(torch.int64).contiguous()
+    return index.to(torch.int64).contiguous().numpy()
 
 
 class _Product(torch.autograd.Function):
@@ -94,13 +99,13 @@ class _Gradients(torch.autograd.Function):
         like = next((each for each in gs if each is not None), None)
         of_y, of_xs = None, [None] * count
         if like is not None and wanted[0] and any(each is not None for each in xs):
-            of_y = like.new_zeros(layout.target.shape[0], product.y_width)
+            of_y = like.new_empty(len(layout.target), product.y_width)
             _run("harmonics", layout, constants, of_y, xs, gs)
         if like is not None and y is not None and any(wanted[1:]):
             of_xs = [
-                like.new_zeros(size, width) if is_wanted else None
-                for size, width, is_wanted in zip(
-                    layout.sizes, product.x_widths, wanted[1:], strict=True
+                _made(like, size, width, is_own) if is_wanted else None
+                for size, width, is_own, is_wanted in zip(
+                    layout.sizes, product.x_widths, layout.is_own[:-1], wanted[1:], strict=True
                 )
             ]
             _run("features", layout, constants, y.contiguous(), of_xs, gs)
@@ -148,27 +153,42 @@ def _value(
 ) -> tuple[Tensor, ...]:  # fmt: skip
     """The product, added to other values if they are given."""
     widths = layout.product.out_widths
-    outs = onto or tuple(y.new_zeros(layout.count, width) for width in widths)
-    _run("forward", layout, constants, y.contiguous(), _tight(xs), outs)
+    is_own = layout.is_own[-1]
+    outs = onto or tuple(_made(y, layout.count, width, is_own) for width in widths)
+    is_new = onto is None
+    _run("forward", layout, constants, y.contiguous(), _tight(xs), outs, is_new=is_new)
     return outs
+
+
+def _made(like: Tensor, rows: int, width: int, is_own: bool) -> Tensor:
+    """A result: zeros, unless the kernel sets its rows."""
+    return like.new_empty(rows, width) if is_own else like.new_zeros(rows, width)
 
 
 def _tight(tensors: Parts) -> list[Tensor | None]:
     return [None if each is None else each.contiguous() for each in tensors]
 
 
-def _run(loop: str, layout: _Layout, constants: bool, y: Tensor, xs: Parts, outs: Parts) -> None:
+def _run(
+    loop: str, layout: _Layout, constants: bool, y: Tensor, xs: Parts, outs: Parts, *,
+    is_new: bool = True,
+) -> None:  # fmt: skip
     """Run a loop over all rows; what is None is left out."""
     harmonics = y.detach().numpy()
     nothing = harmonics[:0]
     kernels = _kernels(layout.product, str(y.dtype).removeprefix("torch."))
     arrays: list[Any] = []
-    for x, index in zip(xs, layout.indices, strict=True):
-        arrays += [nothing if x is None else x.detach().numpy(), index.numpy(), x is not None]
+    for x, index, is_own in zip(xs, layout.indices, layout.is_own[:-1], strict=True):
+        arrays += [nothing if x is None else x.detach().numpy(), index, _use(x, is_own)]
+    is_set = is_new and layout.is_own[-1]
     for out in outs:
-        arrays += [nothing if out is None else out.detach().numpy(), out is not None]
-    target = layout.target.numpy()
-    getattr(kernels, loop)(*arrays, harmonics, target, constants, 0, len(target))
+        arrays += [nothing if out is None else out.detach().numpy(), _use(out, is_set)]
+    rows = len(layout.target)
+    getattr(kernels, loop)(*arrays, harmonics, layout.target, constants, 0, rows)
+
+
+def _use(array: Tensor | None, is_set: bool) -> int:
+    return ABSENT if array is None else SET if is_set else ADD
 
 
 @lru_cache(maxsize=256)

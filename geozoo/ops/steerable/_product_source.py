@@ -24,6 +24,8 @@ import numpy as np
 T = np.{{dtype}}
 _fast = numba.njit(fastmath={_FLAGS}, cache=True, nogil=True)
 '''
+#: What a loop does with an array: nothing, add to its rows, or set them.
+ABSENT, ADD, SET = 0, 1, 2
 #: Value, gradient of the features, gradient of the harmonics.
 LOOPS = ("forward", "features", "harmonics")
 
@@ -137,8 +139,26 @@ def driver_source(product: SteerableProduct, module_of: dict[Kind, str], dtype: 
     for loop in LOOPS:
         text += f"\n\n@_fast\ndef {loop}({given}):\n    for row in range(begin, end):\n"
         text += "        r = target[row]\n" + _text([f"s{k} = i{k}[row]" for k in sources], 2)
+        text += _text(list(_zeros(product, loop)), 2)
         text += _text(list(_calls(product, loop)), 2)
     return text
+
+
+def _zeros(product: SteerableProduct, loop: str) -> Iterator[str]:
+    """Set rows of results that no other row adds to."""
+    if loop == "harmonics":
+        yield from _zero("y", "row", product.y_width)
+        return
+    results = ("x", "s", "has", product.x_widths), ("out", "r", "is", product.out_widths)
+    name, row, flag, widths = results[loop == "forward"]
+    for k, width in enumerate(widths):
+        yield f"if {flag}{k} == {SET}:"
+        index = f"{row}{k}" if row == "s" else row
+        yield from (f"    {line}" for line in _zero(f"{name}{k}", index, width))
+
+
+def _zero(name: str, row: str, width: int) -> list[str]:
+    return [f"for u in range({width}):", f"    {name}[{row}, u] = T(0.0)"]
 
 
 def _calls(product: SteerableProduct, loop: str) -> Iterator[str]:
@@ -147,7 +167,7 @@ def _calls(product: SteerableProduct, loop: str) -> Iterator[str]:
         k, m = path.source, path.output
         if path.y is None and loop == "harmonics":
             continue
-        condition = f"has{k} and is{m}" + (" and constants" if path.y is None else "")
+        condition = f"has{k} != 0 and is{m} != 0" + (" and constants" if path.y is None else "")
         places = f"x{k}, s{k}, {path.x}, y, row, {path.y or 0}, out{m}, r, {path.out}"
         sizes = f"{path.channels}, {path.x_stride}, {path.out_stride}"
         yield f"if {condition}:"
