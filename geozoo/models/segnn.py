@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Literal, cast
+from functools import partial
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from geozoo.models._steerable import (
 from geozoo.nn import PolynomialWindow
 from geozoo.nn.edges import DirectedEdges
 from geozoo.nn.steerable import SteerableLinear, load_o3, natural_irreps
-from geozoo.ops import safe_norm, scatter
+from geozoo.ops import message_sum, safe_norm, scatter
 from geozoo.ops.steerable import Rows, Target
 
 _Layers = Iterable[SteerableLinear]
@@ -136,22 +137,20 @@ class SEGNN(PointNetwork):
         node = self._node_attributes(edge, weight, receiver, len(pos))
         if vec is not None:
             node = node + harmonics_of(vec, self.attribute_degree).sum(1)
-        pair = [distance.square().unsqueeze(-1)]
+        pair = distance.square().unsqueeze(-1)
         if x is not None:
-            pair.append(x.index_select(0, sender) * x.index_select(0, receiver))
+            products = x.index_select(0, sender) * x.index_select(0, receiver)
+            pair = torch.cat([pair, products], -1)
         h = self.embedding.steer(self._inputs(pos, x, vec), node)
         layers = zip(self.messages, self.updates, strict=True)
-        for message, update in cast("Iterable[tuple[_Layers, _Layers]]", layers):
-            first, last = message
-            ends = [Rows(block, end) for end in (receiver, sender) for block in h]
-            m = first.steer([*ends, Rows(torch.cat(pair, -1))], edge, has_unit=True)
-            total = last.steer(
-                [Rows(block) for block in m], edge, has_unit=True, window=weight,
-                target=Target(receiver, len(pos)),
+        for message, update in cast("Iterable[tuple[nn.ModuleList, nn.ModuleList]]", layers):
+            total = message_sum(
+                partial(_message_sums, message), (sender, receiver), len(pos), senders=tuple(h),
+                receivers=tuple(h), rows=(pair, edge, weight), weights=message.parameters(),
             )  # fmt: skip
             new = _steered(update, [*h, *total], node)
             h = [before + change for before, change in zip(h, new, strict=True)]
-        return self._outputs(_steered(cast("_Layers", self.readout), h, node))
+        return self._outputs(_steered(self.readout, h, node))
 
     def _inputs(self, pos: Tensor, x: Tensor | None, vec: Tensor | None) -> list[Rows]:
         """Scalars, and vectors with their channels last."""
@@ -177,8 +176,18 @@ class SEGNN(PointNetwork):
         return total / (scatter(weight, receiver, count) + 1e-3)
 
 
-def _steered(layers: _Layers, blocks: list[Tensor], attribute: Tensor) -> list[Tensor]:
+def _steered(layers: nn.ModuleList, blocks: list[Tensor], attribute: Tensor) -> list[Tensor]:
     """Apply steerable layers one after the other."""
-    for layer in layers:
+    for layer in cast("_Layers", layers):
         blocks = layer.steer([Rows(block) for block in blocks], attribute)
     return blocks
+
+
+def _message_sums(layers: nn.ModuleList, *given: Any, target: Target) -> tuple[Tensor, ...]:
+    """Sums of messages; the arguments are those of `geozoo.ops.message_sum`."""
+    *ends, pair, edge, weight = given
+    kinds = len(ends) // 2
+    first, last = cast("_Layers", layers)
+    blocks = [*ends[kinds:], *ends[:kinds], Rows(pair)]  # receivers, senders
+    m = [Rows(block) for block in first.steer(blocks, edge, has_unit=True)]
+    return tuple(last.steer(m, edge, has_unit=True, window=weight, target=target))

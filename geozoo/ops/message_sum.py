@@ -1,20 +1,20 @@
-"""Sums of messages over edges without storing messages, for the evaluation of large graphs."""
+"""Sums of messages over edges, block by block for the evaluation of large graphs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from geozoo.ops._blockwise import saves_memory
-from geozoo.ops.scatter import scatter
+from geozoo.ops.steerable.product import Rows, Target
 
 #: Bytes of the arguments of the messages processed at a time, so that they stay in a cache.
 CHUNK_BYTES = 2 << 20
 
-#: Messages of edges from rows of its arguments; a tuple of tensors ``[edges, ...]``.
+#: Sums of the messages of some edges; a tuple of tensors ``[nodes, ...]``.
 Message = Callable[..., tuple[Tensor, ...]]
 
 
@@ -39,9 +39,9 @@ def message_sum(
     rounding.
 
     Args:
-        message: called with the rows of ``senders``, ``receivers`` and ``rows`` that belong to some
-            edges; returns a tuple of tensors with a row per edge, which depends on the same row of
-            the arguments only.
+        message: called for some edges with `geozoo.ops.steerable.Rows` for each of ``senders`` and
+            ``receivers``, with their ``rows``, and with the keyword ``target``, where messages are
+            summed. Returns a tuple of sums ``[target.count, ...]``.
         edge_index: senders and receivers ``[E]``.
         num_nodes: number of rows of the result.
         senders: node tensors ``[N, ...]`` whose rows are selected by sender.
@@ -49,9 +49,12 @@ def message_sum(
         rows: edge tensors ``[E, ...]``.
         weights: other tensors on which messages depend.
 
+    >>> from geozoo.ops import scatter
     >>> index = torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1])
     >>> x, weight = torch.tensor([[1.0], [2.0]]), torch.tensor([[1.0], [1.0], [3.0]])
-    >>> message_sum(lambda x, w: (w * x,), index, 2, senders=(x,), rows=(weight,))[0].tolist()
+    >>> def message(x, w, target):
+    ...     return (scatter(w * x.taken(), target.index, target.count),)
+    >>> message_sum(message, index, 2, senders=(x,), rows=(weight,))[0].tolist()
     [[3.0], [6.0]]
     """
     counts, tensors = (len(senders), len(receivers)), (*senders, *receivers, *rows)
@@ -67,10 +70,37 @@ def _numel(sender: Tensor, tensors: tuple[Tensor, ...]) -> int:
 
 def _summed(
     message: Message, counts: tuple[int, int], num_nodes: int, index: tuple[Tensor, Tensor],
-    tensors: tuple[Tensor, ...],
+    tensors: Iterable[Tensor],
 ) -> tuple[Tensor, ...]:  # fmt: skip
-    messages = message(*_gathered(tensors, counts, *index, slice(None)))
-    return tuple(scatter(each, index[1], num_nodes) for each in messages)
+    """The sum of messages, for edges between given rows of the node tensors."""
+    ends = [index[0]] * counts[0] + [index[1]] * counts[1]
+    given = [
+        Rows(tensor, ends[number]) if number < len(ends) else tensor
+        for number, tensor in enumerate(tensors)
+    ]
+    return message(*given, target=Target(index[1], num_nodes))
+
+
+class _Block(NamedTuple):
+    """Some edges.
+
+    Attributes:
+        edges: which ones.
+        nodes: different senders and different receivers.
+        index: senders and receivers of the edges among these.
+    """
+
+    edges: slice
+    nodes: tuple[Tensor, Tensor]
+    index: tuple[Tensor, Tensor]
+
+    def taken(self, tensors: Iterable[Tensor], counts: tuple[int, int]) -> list[Tensor]:
+        """The rows of node tensors and of edge tensors that belong to the edges."""
+        nodes = [self.nodes[0]] * counts[0] + [self.nodes[1]] * counts[1]
+        return [
+            tensor.index_select(0, nodes[number]) if number < len(nodes) else tensor[self.edges]
+            for number, tensor in enumerate(tensors)
+        ]
 
 
 class _MessageSum(torch.autograd.Function):
@@ -84,12 +114,14 @@ class _MessageSum(torch.autograd.Function):
         ctx.message, ctx.counts, ctx.num_nodes = message, counts, num_nodes
         ctx.save_for_backward(sender, receiver, *tensors)
         totals: list[Tensor] = []
-        for piece in _pieces(sender, tensors):
-            messages = message(*_gathered(tensors, counts, sender, receiver, piece))
+        for block in _blocks(sender, receiver, tensors):
+            nodes = block.nodes[1]
+            part = block.taken(tensors, counts)
+            sums = _summed(message, counts, len(nodes), block.index, part)
             if not totals:
-                totals = [each.new_zeros(num_nodes, *each.shape[1:]) for each in messages]
-            for total, each in zip(totals, messages, strict=True):
-                total.index_add_(0, receiver[piece], each)
+                totals = [each.new_zeros(num_nodes, *each.shape[1:]) for each in sums]
+            for total, each in zip(totals, sums, strict=True):
+                total.index_add_(0, nodes, each)
         return tuple(totals)
 
     @staticmethod
@@ -99,41 +131,28 @@ class _MessageSum(torch.autograd.Function):
         if torch.is_grad_enabled():  # higher derivatives are needed: recompute under autograd
             # Separate views, since the same tensor may be passed twice.
             views = [tensor.view_as(tensor) for tensor in tensors]
-            sums = _summed(ctx.message, ctx.counts, ctx.num_nodes, (sender, receiver), (*views,))
+            sums = _summed(ctx.message, ctx.counts, ctx.num_nodes, (sender, receiver), views)
             found = _gradients(sums, views, needed, grads, create_graph=True)
             return None, None, None, None, None, *found
         totals = [
             torch.zeros_like(tensor, memory_format=torch.contiguous_format) if is_needed else None
             for tensor, is_needed in zip(tensors, needed, strict=True)
         ]
-        for piece in _pieces(sender, tensors):
-            cut = _gathered(tensors, ctx.counts, sender, receiver, piece)
+        for block in _blocks(sender, receiver, tensors):
+            cut = block.taken(tensors, ctx.counts)
             with torch.enable_grad():
                 part = [t.detach().requires_grad_(n) for t, n in zip(cut, needed, strict=True)]
-                messages = ctx.message(*part)
-            by_message = [grad.index_select(0, receiver[piece]) for grad in grads]
-            found = _gradients(messages, part, needed, by_message, create_graph=False)
-            for index, (total, gradient) in enumerate(zip(totals, found, strict=True)):
+                sums = _summed(ctx.message, ctx.counts, len(block.nodes[1]), block.index, part)
+            of_sums = [grad.index_select(0, block.nodes[1]) for grad in grads]
+            found = _gradients(sums, part, needed, of_sums, create_graph=False)
+            for number, (total, gradient) in enumerate(zip(totals, found, strict=True)):
                 if total is None or gradient is None:
                     continue
-                if index < sum(ctx.counts):
-                    chosen = sender if index < ctx.counts[0] else receiver
-                    total.index_add_(0, chosen[piece], gradient)
+                if number < sum(ctx.counts):
+                    total.index_add_(0, block.nodes[number >= ctx.counts[0]], gradient)
                 else:
-                    total[piece] = gradient
+                    total[block.edges] = gradient
         return None, None, None, None, None, *totals
-
-
-def _gathered(
-    tensors: Iterable[Tensor], counts: tuple[int, int], sender: Tensor, receiver: Tensor,
-    piece: slice,
-) -> list[Tensor]:  # fmt: skip
-    """The rows of some edges."""
-    ends = [sender[piece]] * counts[0] + [receiver[piece]] * counts[1]
-    return [
-        tensor.index_select(0, ends[index]) if index < len(ends) else tensor[piece]
-        for index, tensor in enumerate(tensors)
-    ]
 
 
 def _gradients(
@@ -156,6 +175,10 @@ def _row_bytes(tensors: Iterable[Tensor]) -> int:
     return sum(tensor.shape[1:].numel() * tensor.element_size() for tensor in tensors)
 
 
-def _pieces(sender: Tensor, tensors: Iterable[Tensor]) -> Iterable[slice]:
+def _blocks(sender: Tensor, receiver: Tensor, tensors: Iterable[Tensor]) -> Iterable[_Block]:
     size = max(CHUNK_BYTES // _row_bytes(tensors), 16)
-    return (slice(start, start + size) for start in range(0, len(sender), size))
+    for start in range(0, max(len(sender), 1), size):
+        edges = slice(start, start + size)
+        first, of_first = sender[edges].unique(return_inverse=True)
+        last, of_last = receiver[edges].unique(return_inverse=True)
+        yield _Block(edges, (first, last), (of_first, of_last))

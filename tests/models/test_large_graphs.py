@@ -5,7 +5,7 @@ import importlib
 import pytest
 import torch
 
-from geozoo.models import EGNN, MACE, NequIP, PaiNN, Ponita, SchNet, TensorNet
+from geozoo.models import EGNN, MACE, SEGNN, NequIP, PaiNN, Ponita, SchNet, TensorNet
 from geozoo.ops import _blockwise, row_blocks
 from geozoo.ops.steerable import filtered
 from geozoo.tasks._derivatives import energy_derivatives
@@ -15,6 +15,7 @@ NETWORKS = {
     "schnet": lambda: SchNet(2, 1, hidden_channels=8, num_layers=2, radius=2.0),
     "painn": lambda: PaiNN(2, 1, hidden_channels=8, num_layers=2, radius=2.0),
     "tensornet": lambda: TensorNet(2, 1, hidden_channels=8, num_layers=2, radius=2.0),
+    "segnn": lambda: SEGNN(2, 1, hidden_channels=4, num_layers=2, radius=2.0),
     "nequip": lambda: NequIP(2, 1, hidden_channels=4, num_layers=2, radius=2.0),
     "mace": lambda: MACE(2, 1, hidden_channels=8, degree=1, num_layers=2, radius=2.0),
     "ponita": lambda: Ponita(
@@ -34,7 +35,7 @@ def derivatives(network, inputs, *, create_graph=False):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_values_and_derivatives_are_those_of_the_whole_graph(name, monkeypatch):
-    if name in ("mace", "nequip"):
+    if name in ("mace", "nequip", "segnn"):
         pytest.importorskip("e3nn")
     torch.manual_seed(0)
     network = NETWORKS[name]().double().eval().requires_grad_(False)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from geozoo.ops import _blockwise, message_sum
+from geozoo.ops import _blockwise, message_sum, scatter
 
 _module = importlib.import_module("geozoo.ops.message_sum")
 
@@ -17,6 +17,10 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(_blockwise, "SMALL_BYTES", 0)
 
 
+def summed(target, *messages):
+    return tuple(scatter(each, target.index, target.count) for each in messages)
+
+
 def problem(weights_need_gradients=False):
     torch.manual_seed(0)
     nodes, edges = 7, 61
@@ -25,9 +29,9 @@ def problem(weights_need_gradients=False):
     sizes = (nodes, 4), (nodes, 4), (edges, 3), (edges,)
     given = [torch.randn(size, dtype=torch.float64, requires_grad=True) for size in sizes]
 
-    def message(sender, receiver, row, window):
-        one = torch.tanh(sender * receiver) * layer(row) * window.unsqueeze(-1)
-        return one, one.sin().unsqueeze(1) * row.unsqueeze(-1)
+    def message(sender, receiver, row, window, target):
+        one = torch.tanh(sender.taken() * receiver.taken()) * layer(row) * window.unsqueeze(-1)
+        return summed(target, one, one.sin().unsqueeze(1) * row.unsqueeze(-1))
 
     def run(sender, receiver, row, window):
         sums = message_sum(
@@ -60,9 +64,9 @@ def test_values_and_derivatives_are_those_of_all_messages_at_once(request):
 def test_blocks_bound_the_number_of_edges_at_a_time(small_blocks):
     sizes = []
 
-    def message(x):
-        sizes.append(len(x))
-        return (x,)
+    def message(x, target):
+        sizes.append(len(x.index))
+        return summed(target, x.taken())
 
     index = torch.arange(100) % 5
     x = torch.randn(5, 10, dtype=torch.float64, requires_grad=True)
@@ -83,7 +87,10 @@ def test_a_tensor_may_be_given_twice(small_blocks):
     x = torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
 
     def value(x):
-        (total,) = message_sum(lambda a, b: (a * b,), index, 6, senders=(x,), receivers=(x,))
+        def message(a, b, target):
+            return summed(target, a.taken() * b.taken())
+
+        (total,) = message_sum(message, index, 6, senders=(x,), receivers=(x,))
         return total
 
     assert torch.autograd.gradcheck(value, x)
@@ -92,14 +99,22 @@ def test_a_tensor_may_be_given_twice(small_blocks):
 
 def test_no_edges(small_blocks):
     none = torch.zeros(0, dtype=torch.int64)
-    (total,) = message_sum(lambda a: (2 * a,), (none, none), 3, senders=(torch.ones(3, 2),))
+
+    def message(a, target):
+        return summed(target, 2 * a.taken())
+
+    (total,) = message_sum(message, (none, none), 3, senders=(torch.ones(3, 2),))
     assert total.tolist() == [[0.0, 0.0]] * 3
 
 
 def test_messages_that_do_not_depend_on_an_argument(small_blocks):
     index = torch.arange(60) % 6, torch.arange(60) // 10
     x, row = torch.randn(6, 3, requires_grad=True), torch.randn(60, 3, requires_grad=True)
-    sums = message_sum(lambda a, b: (b, torch.ones_like(a)), index, 6, senders=(x,), rows=(row,))
+
+    def message(a, b, target):
+        return summed(target, b, torch.ones_like(a.taken()))
+
+    sums = message_sum(message, index, 6, senders=(x,), rows=(row,))
     by_x, by_row = torch.autograd.grad(sum(s.sum() for s in sums), (x, row), allow_unused=True)
     assert by_x is None or not by_x.any()
     assert torch.equal(by_row, torch.ones_like(row))

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from geozoo.checks import check_positive, check_shape
 from geozoo.nn.edges import GivenEdges, as_directed
-from geozoo.ops import message_sum, scatter
+from geozoo.ops import is_textbook, message_sum, scatter
+from geozoo.ops.steerable import (
+    Gating,
+    ProductPath,
+    Rows,
+    SteerableProduct,
+    Target,
+    gated,
+    steerable_product,
+)
 
 #: Gain of the last layer of the displacement network, so that displacements start near zero.
 _SMALL = 1e-3
+#: Usual spatial dimensions.
+_DIMS = (1, 2, 3)
 
 
 class EGNNConv(nn.Module):
@@ -64,6 +78,11 @@ class EGNNConv(nn.Module):
             nn.Linear(2 * channels + 1 + edge_channels, channels), nn.SiLU(),
             nn.Linear(channels, channels), nn.SiLU(),
         )  # fmt: skip
+        # A compiler cannot make them.
+        self._gating = Gating(channels)
+        self._pairs = _pairs(channels, 1 + edge_channels)
+        self._scaled = _scaled(channels)
+        self._moves = {dim: _scaled(dim) for dim in _DIMS}
         self.update = nn.Sequential(
             nn.Linear(2 * channels, channels), nn.SiLU(), nn.Linear(channels, channels)
         )
@@ -111,8 +130,8 @@ class EGNNConv(nn.Module):
             shape = (len(rel_pos), self.edge_channels)
             rows = (*rows, check_shape("edge_attr", edge_attr, "E A", *shape))
         total, *moves = message_sum(
-            self._message, (edges.sender, edges.receiver), len(h), senders=(h,), receivers=(h,),
-            rows=rows, weights=self.parameters(),
+            self._message_sums, (edges.sender, edges.receiver), len(h), senders=(h,),
+            receivers=(h,), rows=rows, weights=self.parameters(),
         )  # fmt: skip
         if not moves:
             return h + self.update(torch.cat([h, total], -1)), pos
@@ -122,21 +141,76 @@ class EGNNConv(nn.Module):
         moved = moved + self._drift(h, vec, pos.shape[1])
         return h + self.update(torch.cat([h, total], -1)), moved
 
-    def _message(
-        self, sender: Tensor, receiver: Tensor, rel_pos: Tensor, weight: Tensor, *edge_attr: Tensor
-    ) -> tuple[Tensor, ...]:
-        """Messages to the features and, if positions are updated, displacements."""
-        length = rel_pos.square().sum(-1, keepdim=True)
-        message = self.message(torch.cat([receiver, sender, length, *edge_attr], -1))
+    def _message_sums(
+        self, sender: Rows, receiver: Rows, rel_pos: Tensor, weight: Tensor, *edge_attr: Tensor,
+        target: Target,
+    ) -> tuple[Tensor, ...]:  # fmt: skip
+        """Sums of the messages and, if positions are updated, of displacements."""
+        row = torch.cat([rel_pos.square().sum(-1, keepdim=True), *edge_attr], -1)
+        weight = weight.unsqueeze(-1)
+        if is_textbook():
+            given = torch.cat([receiver.taken(), sender.taken(), row], -1)
+            message = self.message(given)
+            if self.attention is not None:
+                message = message * self.attention(message).sigmoid()
+            message = message * weight
+            total = (scatter(message, target.index, target.count),)
+            if self.displacement is None:
+                return total
+            moves = rel_pos * weight * self.displacement(message)
+            return *total, scatter(moves, target.index, target.count)
+        hidden = self.message[2](self._silu(self._first_layer(sender, receiver, row)))
+        if self.attention is None and self.displacement is None:
+            return tuple(gated(hidden, [], self._gating, window=weight, target=target))
+        message = self._silu(hidden)
+        factor = weight
         if self.attention is not None:
-            message = message * self.attention(message).sigmoid()
-        message = message * weight.unsqueeze(-1)
+            factor = weight * self.attention(message).sigmoid()
+        total = steerable_product([Rows(message)], factor, self._scaled, target=target)
         if self.displacement is None:
-            return (message,)
-        return message, rel_pos * weight.unsqueeze(-1) * self.displacement(message)
+            return total
+        first, _, last = self.displacement
+        moves = weight * last(self._silu(first(message * factor)))
+        dim = rel_pos.shape[1]
+        along = self._moves.get(dim) or _scaled(dim)
+        return *total, *steerable_product([Rows(rel_pos)], moves, along, target=target)
+
+    def _first_layer(self, sender: Rows, receiver: Rows, row: Tensor) -> Tensor:
+        """The first linear map of the messages, applied to nodes before they are gathered."""
+        linear = cast("nn.Linear", self.message[0])
+        width = self.channels
+        ends = linear.weight.split([width, width, row.shape[1]], 1)
+        none = torch.zeros(len(row), dtype=torch.int64, device=row.device)
+        sources = [
+            Rows(functional.linear(receiver.x, ends[0], linear.bias), receiver.index),
+            Rows(functional.linear(sender.x, ends[1]), sender.index),
+            Rows(ends[2].T.reshape(1, -1), none),
+        ]
+        return steerable_product(sources, row, self._pairs)[0]
+
+    def _silu(self, x: Tensor) -> Tensor:
+        return gated(x, [], self._gating)[0]
 
     def _drift(self, h: Tensor, vec: Tensor | None, dim: int) -> Tensor | float:
         if self.drift is None:
             return 0.0
         vec = check_shape("vec", vec, "N V dim", len(h), self.num_vectors, dim)
         return (self.drift(h).unsqueeze(-1) * vec).sum(1)
+
+
+def _plain(source: int, x: int, y: int | None, channels: int) -> ProductPath:
+    """A path of scalars to the first output."""
+    return ProductPath((0, 0, 0), source, x, y, 0, 0, channels, channels, channels, 1.0)
+
+
+def _pairs(channels: int, values: int) -> SteerableProduct:
+    """Receivers, senders, and weights of the values of each edge times these values."""
+    rows = [_plain(2, k * channels, k, channels) for k in range(values)]
+    paths = (_plain(0, 0, None, channels), _plain(1, 0, None, channels), *rows)
+    widths = (channels, channels, values * channels)
+    return SteerableProduct(paths, widths, values, (channels,))
+
+
+def _scaled(channels: int) -> SteerableProduct:
+    """Rows times a number each."""
+    return SteerableProduct((_plain(0, 0, 0, channels),), (channels,), 1, (channels,))

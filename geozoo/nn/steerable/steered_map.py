@@ -86,52 +86,51 @@ class SteeredMap:
     def _make_product(self, product: o3.FullyConnectedTensorProduct) -> None:
         """List the paths, with the sources and outputs that they need."""
         before, after = product.irreps_in1, product.irreps_out
+        self.out_widths = [each.dim for each in after]
+        #: Outputs to which the coupling adds the bias.
+        self.constant = [out for out, has in enumerate(self.biased) if has and not self.late[out]]
+        #: Blocks that are coupled before their weights.
+        self.raw = sorted({each.block for maps in self.late for each in maps})
+        self._make_outputs([kind.dim for _, kind in after])
         paths: list[ProductPath] = []
         widths: list[int] = []
-        #: Output of the steerable product for each block: without weights, and with.
-        self.direct: list[int | None] = [None] * len(after)
-        self.mixed: list[int | None] = [None] * len(after)
-        out_widths: list[int] = []
-        for out, (count, kind) in enumerate(after):
-            if any(each.output == out for maps in self.early for each in maps) or (
-                self.biased[out] and not self.late[out]
-            ):
-                self.direct[out] = len(out_widths)
-                out_widths.append(count * kind.dim)
-            if self.late[out]:
-                self.mixed[out] = len(out_widths)
-                out_widths.append(kind.dim * sum(each.sizes[0] for each in self.late[out]))
-        for maps, (_, kind) in zip(self.early, before, strict=True):
+        for maps, dim in zip(self.early, self.dims, strict=True):
             total, start = sum(each.sizes[1] for each in maps), 0
             for each in maps:
                 place, size = self.direct[each.output], each.sizes[1]
                 paths.append(_path(each, size, len(widths), start, total, place, 0, size))
                 start += size
-            if maps:
-                widths.append(total * kind.dim)
-        raw = sorted({each.block for maps in self.late for each in maps})
-        for block in raw:
-            widths.append(before[block].dim)
+            widths += [total * dim] if maps else []
+        first = len(widths)
+        widths += [before[block].dim for block in self.raw]
         for maps, place in zip(self.late, self.mixed, strict=True):
             total, start = sum(each.sizes[0] for each in maps), 0
             for each in maps:
-                source, size = len(widths) - len(raw) + raw.index(each.block), each.sizes[0]
+                source, size = first + self.raw.index(each.block), each.sizes[0]
                 paths.append(_path(each, size, source, 0, size, place, start, total))
                 start += size
-        self.raw = raw
-        self.constant: list[int] = []  # outputs to which the coupling adds the bias
-        for out, is_biased in enumerate(self.biased):
-            if is_biased and not self.late[out]:
-                size, place = after[out].mul, self.direct[out]
-                assert place is not None
-                paths.append(
-                    ProductPath((0, 0, 0), len(widths), 0, None, place, 0, size, size, size, 1.0)
-                )
-                widths.append(size)
-                self.constant.append(out)
+        for out in self.constant:
+            size, place = after[out].mul, self.direct[out]
+            bias = _Weight(0, 0, 0, out, (0, 0, 0), None, (size, size), 1.0)
+            paths.append(_path(bias, size, len(widths), 0, size, place, 0, size))
+            widths.append(size)
         width = product.irreps_in2.dim
-        self.product = SteerableProduct(tuple(paths), tuple(widths), width, tuple(out_widths))
-        self.out_widths = [each.dim for each in after]
+        self.product = SteerableProduct(tuple(paths), tuple(widths), width, self.product_widths)
+
+    def _make_outputs(self, dims: Sequence[int]) -> None:
+        """Number the outputs of the steerable product: of each block, without weights and with."""
+        self.direct: list[int | None] = [None] * len(dims)
+        self.mixed: list[int | None] = [None] * len(dims)
+        widths: list[int] = []
+        reached = {each.output for maps in self.early for each in maps} | {*self.constant}
+        for out, dim in enumerate(dims):
+            if out in reached:
+                self.direct[out] = len(widths)
+                widths.append(self.out_widths[out])
+            if self.late[out]:
+                self.mixed[out] = len(widths)
+                widths.append(dim * sum(each.sizes[0] for each in self.late[out]))
+        self.product_widths = tuple(widths)
 
     def apply(
         self,
@@ -171,7 +170,10 @@ class SteeredMap:
         """The weight matrix of every path."""
         parts = weight.split([math.prod(shape) for shape in self.shapes])
         views = [part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
-        return {each: views[each.instruction][:, each.channel] for each in self.weights}
+        return {
+            each: view.flatten(0, 1) if view.shape[1] == 1 else view[:, each.channel]
+            for each, view in ((each, views[each.instruction]) for each in self.weights)
+        }
 
     def _output(
         self, out: int, coupled: Sequence[Tensor], matrices: dict[_Weight, Tensor],
