@@ -27,22 +27,7 @@ def to_channels_last(x: Float[Tensor, "N F"], irreps: o3.Irreps) -> Float[Tensor
         x: features in the layout of e3nn.
         irreps: their irreps.
     """
-    return x if irreps.lmax == 0 else torch.cat(blocks_to_channels_last(x, irreps), 1)
-
-
-def blocks_to_channels_last(
-    x: Float[Tensor, "N F"], irreps: o3.Irreps
-) -> list[Float[Tensor, "N B"]]:
-    """The blocks of features, with the channels of each last.
-
-    Args:
-        x: features in the layout of e3nn.
-        irreps: their irreps.
-    """
-    return [
-        part if kind.l == 0 else part.unflatten(1, (count, kind.dim)).transpose(1, 2).flatten(1)
-        for part, (count, kind) in zip(_blocks(x, irreps), irreps, strict=True)
-    ]
+    return x if irreps.lmax == 0 else torch.cat(blocks_to_channels_last(x, sizes_of(irreps)), 1)
 
 
 def from_channels_last(x: Float[Tensor, "N F"], irreps: o3.Irreps) -> Float[Tensor, "N F"]:
@@ -52,21 +37,44 @@ def from_channels_last(x: Float[Tensor, "N F"], irreps: o3.Irreps) -> Float[Tens
         x: features with the channels last.
         irreps: their irreps.
     """
-    return x if irreps.lmax == 0 else blocks_from_channels_last(_blocks(x, irreps), irreps)
+    if irreps.lmax == 0:
+        return x
+    return blocks_from_channels_last(_blocks(x, irreps), sizes_of(irreps))
+
+
+def sizes_of(irreps: o3.Irreps) -> list[tuple[int, int]]:
+    """Channels and components of every block; compilers cannot read irreps."""
+    return [(count, kind.dim) for count, kind in irreps]
+
+
+def blocks_to_channels_last(
+    x: Float[Tensor, "N F"], sizes: Sequence[tuple[int, int]]
+) -> list[Float[Tensor, "N B"]]:
+    """The blocks of features, with the channels of each last.
+
+    Args:
+        x: features in the layout of e3nn.
+        sizes: see `sizes_of`.
+    """
+    parts = x.split([count * dim for count, dim in sizes], 1)
+    return [
+        part if dim == 1 else part.unflatten(1, (count, dim)).transpose(1, 2).flatten(1)
+        for part, (count, dim) in zip(parts, sizes, strict=True)
+    ]
 
 
 def blocks_from_channels_last(
-    blocks: Sequence[Float[Tensor, "N B"]], irreps: o3.Irreps
+    blocks: Sequence[Float[Tensor, "N B"]], sizes: Sequence[tuple[int, int]]
 ) -> Float[Tensor, "N F"]:
     """The inverse of `blocks_to_channels_last`.
 
     Args:
         blocks: blocks of features with the channels last.
-        irreps: their irreps.
+        sizes: see `sizes_of`.
     """
     parts = [
-        part if kind.l == 0 else part.unflatten(1, (kind.dim, count)).transpose(1, 2).flatten(1)
-        for part, (count, kind) in zip(blocks, irreps, strict=True)
+        part if dim == 1 else part.unflatten(1, (dim, count)).transpose(1, 2).flatten(1)
+        for part, (count, dim) in zip(blocks, sizes, strict=True)
     ]
     return torch.cat(parts, 1)
 

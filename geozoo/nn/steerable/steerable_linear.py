@@ -12,6 +12,7 @@ from geozoo.checks import check_shape
 from geozoo.nn.steerable.channels_last import (
     blocks_from_channels_last,
     blocks_to_channels_last,
+    sizes_of,
 )
 from geozoo.nn.steerable.irreps import gating_of, load_o3, make_gate, reachable
 from geozoo.nn.steerable.steered_map import SteeredMap
@@ -73,7 +74,11 @@ class SteerableLinear(nn.Module):
         ]
         self.register_buffer("scalars", torch.cat(scalars or [torch.arange(0)]), persistent=False)
         self.bias = nn.Parameter(torch.zeros(len(self.scalars)))
-        self._blocks_out = self.product.irreps_out if self.gate is None else self.irreps_out
+        middle = self.product.irreps_out
+        self._sizes_in, self._sizes_middle = sizes_of(before), sizes_of(middle)
+        self._sizes_out = self._sizes_middle if self.gate is None else sizes_of(self.irreps_out)
+        self._widths = before.dim, attribute.dim
+        self._bias_sizes = [count if kind == o3.Irrep("0e") else 0 for count, kind in middle]
         self.gating = None if self.gate is None else gating_of(self.gate)
         self._plans: dict[tuple[tuple[bool, ...], bool], SteeredMap] = {}
         self.plan((False,) * len(before))  # a compiler cannot make it
@@ -90,10 +95,10 @@ class SteerableLinear(nn.Module):
         Raises:
             ValueError: If a tensor has the wrong shape.
         """
-        check_shape("x", x, "N in", None, self.irreps_in.dim)
-        check_shape("attribute", attribute, "N A", len(x), self.irreps_attribute.dim)
-        blocks = [Rows(block) for block in blocks_to_channels_last(x, self.irreps_in)]
-        return blocks_from_channels_last(self.steer(blocks, attribute), self._blocks_out)
+        check_shape("x", x, "N in", None, self._widths[0])
+        check_shape("attribute", attribute, "N A", len(x), self._widths[1])
+        blocks = [Rows(block) for block in blocks_to_channels_last(x, self._sizes_in)]
+        return blocks_from_channels_last(self.steer(blocks, attribute), self._sizes_out)
 
     def steer(
         self,
@@ -118,8 +123,8 @@ class SteerableLinear(nn.Module):
         if self.gating is not None and not is_textbook():
             return gated(out[0], out[1:], self.gating, window=window, target=target)
         if self.gate is not None:
-            together = blocks_from_channels_last(out, self.product.irreps_out)
-            out = blocks_to_channels_last(self.gate(together), self._blocks_out)
+            together = blocks_from_channels_last(out, self._sizes_middle)
+            out = blocks_to_channels_last(self.gate(together), self._sizes_out)
         if window is None or target is None:
             return out
         return [scatter(block * window, target.index, target.count) for block in out]
@@ -131,10 +136,10 @@ class SteerableLinear(nn.Module):
         if not is_textbook():
             plan = self.plan(tuple(rows.index is not None for rows in blocks), has_unit=has_unit)
             return plan.apply(blocks, attribute, self.product.weight, self._biases())
-        x = blocks_from_channels_last([rows.taken() for rows in blocks], self.irreps_in)
+        x = blocks_from_channels_last([rows.taken() for rows in blocks], self._sizes_in)
         out = self.product(x, attribute)
         out = out + self.bias.new_zeros(out.shape[1]).index_copy(0, self.scalars, self.bias)
-        return blocks_to_channels_last(out, self.product.irreps_out)
+        return blocks_to_channels_last(out, self._sizes_middle)
 
     def plan(self, gathered: tuple[bool, ...], *, has_unit: bool = False) -> SteeredMap:
         """How the product is evaluated; compilers need plans that exist.
@@ -151,7 +156,5 @@ class SteerableLinear(nn.Module):
 
     def _biases(self) -> list[Tensor | None]:
         """The bias of each block of the product's output."""
-        after = self.product.irreps_out
-        sizes = [count if str(kind) == "0e" else 0 for count, kind in after]
-        parts = self.bias.split(sizes)
-        return [part if size else None for part, size in zip(parts, sizes, strict=True)]
+        parts = self.bias.split(self._bias_sizes)
+        return [part if n else None for part, n in zip(parts, self._bias_sizes, strict=True)]

@@ -152,8 +152,9 @@ class SteeredMap:
         for rows, maps, dim in zip(blocks, self.early, self.dims, strict=True):
             if maps:
                 matrix = torch.cat([matrices[each] for each in maps], 1)
-                mapped = rows.x.reshape(-1, rows.x.shape[1] // dim) @ matrix
-                sources.append(Rows(mapped.view(len(rows.x), -1), rows.index))
+                mapped = rows.x.reshape(len(rows.x) * dim, matrix.shape[0])
+                width = dim * matrix.shape[1]
+                sources.append(Rows((mapped @ matrix).view(len(rows.x), width), rows.index))
         sources += [blocks[block] for block in self.raw]
         for out in self.constant:
             bias = biases[out]
@@ -187,7 +188,7 @@ class SteeredMap:
         matrix = torch.cat([matrices[each] for each in self.late[out]])
         rows = coupled[mixed].view(-1, matrix.shape[0])
         found = rows @ matrix if bias is None else torch.addmm(bias, rows, matrix)
-        found = found.view(len(like), -1)
+        found = found.view(len(like), self.out_widths[out])
         return found if direct is None else found + coupled[direct]
 
 
