@@ -41,7 +41,7 @@ def message_sum(
     Args:
         message: called for some edges with `geozoo.ops.steerable.Rows` for each of ``senders`` and
             ``receivers``, with their ``rows``, and with the keyword ``target``, where messages are
-            summed. Returns a tuple of sums ``[target.count, ...]``.
+            summed. Returns a tuple of sums ``[target.size, ...]``.
         edge_index: senders and receivers ``[E]``.
         num_nodes: number of rows of the result.
         senders: node tensors ``[N, ...]`` whose rows are selected by sender.
@@ -53,7 +53,7 @@ def message_sum(
     >>> index = torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1])
     >>> x, weight = torch.tensor([[1.0], [2.0]]), torch.tensor([[1.0], [1.0], [3.0]])
     >>> def message(x, w, target):
-    ...     return (scatter(w * x.taken(), target.index, target.count),)
+    ...     return (scatter(w * x.taken(), target.rows, target.size),)
     >>> message_sum(message, index, 2, senders=(x,), rows=(weight,))[0].tolist()
     [[3.0], [6.0]]
     """
@@ -87,12 +87,12 @@ class _Block(NamedTuple):
     Attributes:
         edges: which ones.
         nodes: different senders and different receivers.
-        index: senders and receivers of the edges among these.
+        ends: senders and receivers of the edges among these.
     """
 
     edges: slice
     nodes: tuple[Tensor, Tensor]
-    index: tuple[Tensor, Tensor]
+    ends: tuple[Tensor, Tensor]
 
     def taken(self, tensors: Iterable[Tensor], counts: tuple[int, int]) -> list[Tensor]:
         """The rows of node tensors and of edge tensors that belong to the edges."""
@@ -117,7 +117,7 @@ class _MessageSum(torch.autograd.Function):
         for block in _blocks(sender, receiver, tensors):
             nodes = block.nodes[1]
             part = block.taken(tensors, counts)
-            sums = _summed(message, counts, len(nodes), block.index, part)
+            sums = _summed(message, counts, len(nodes), block.ends, part)
             if not totals:
                 totals = [each.new_zeros(num_nodes, *each.shape[1:]) for each in sums]
             for total, each in zip(totals, sums, strict=True):
@@ -142,7 +142,7 @@ class _MessageSum(torch.autograd.Function):
             cut = block.taken(tensors, ctx.counts)
             with torch.enable_grad():
                 part = [t.detach().requires_grad_(n) for t, n in zip(cut, needed, strict=True)]
-                sums = _summed(ctx.message, ctx.counts, len(block.nodes[1]), block.index, part)
+                sums = _summed(ctx.message, ctx.counts, len(block.nodes[1]), block.ends, part)
             of_sums = [grad.index_select(0, block.nodes[1]) for grad in grads]
             found = _gradients(sums, part, needed, of_sums, create_graph=False)
             for number, (total, gradient) in enumerate(zip(totals, found, strict=True)):

@@ -18,7 +18,7 @@ def small_blocks(monkeypatch):
 
 
 def summed(target, *messages):
-    return tuple(scatter(each, target.index, target.count) for each in messages)
+    return tuple(scatter(each, target.rows, target.size) for each in messages)
 
 
 def problem(weights_need_gradients=False):
@@ -65,7 +65,7 @@ def test_blocks_bound_the_number_of_edges_at_a_time(small_blocks):
     sizes = []
 
     def message(x, target):
-        sizes.append(len(x.index))
+        sizes.append(len(x.rows))
         return summed(target, x.taken())
 
     index = torch.arange(100) % 5

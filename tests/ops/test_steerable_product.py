@@ -97,7 +97,7 @@ def test_the_equation_is_that_of_the_paths(backend):
         torch.testing.assert_close(mixed[row], scalars)
     sums = product(y, one, other, TARGET, backend)
     for total, rows in zip(sums, (vectors, mixed), strict=True):
-        expected = torch.zeros(5, rows.shape[1]).double().index_add(0, TARGET.index, rows)
+        expected = torch.zeros(5, rows.shape[1]).double().index_add(0, TARGET.rows, rows)
         torch.testing.assert_close(total, expected)
 
 

@@ -154,11 +154,10 @@ class EGNNConv(nn.Module):
             if self.attention is not None:
                 message = message * self.attention(message).sigmoid()
             message = message * weight
-            total = (scatter(message, target.index, target.count),)
-            if self.displacement is None:
-                return total
-            moves = rel_pos * weight * self.displacement(message)
-            return *total, scatter(moves, target.index, target.count)
+            parts = [message]
+            if self.displacement is not None:
+                parts.append(rel_pos * weight * self.displacement(message))
+            return tuple(scatter(part, target.rows, target.size) for part in parts)
         hidden = self.message[2](self._silu(self._first_layer(sender, receiver, row)))
         if self.attention is None and self.displacement is None:
             return tuple(gated(hidden, [], self._gating, window=weight, target=target))
@@ -182,8 +181,8 @@ class EGNNConv(nn.Module):
         ends = linear.weight.split([width, width, row.shape[1]], 1)
         none = torch.zeros(len(row), dtype=torch.int64, device=row.device)
         sources = [
-            Rows(functional.linear(receiver.x, ends[0], linear.bias), receiver.index),
-            Rows(functional.linear(sender.x, ends[1]), sender.index),
+            Rows(functional.linear(receiver.x, ends[0], linear.bias), receiver.rows),
+            Rows(functional.linear(sender.x, ends[1]), sender.rows),
             Rows(ends[2].T.reshape(1, -1), none),
         ]
         return steerable_product(sources, row, self._pairs)[0]

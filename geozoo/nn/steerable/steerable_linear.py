@@ -127,14 +127,12 @@ class SteerableLinear(nn.Module):
             out = blocks_to_channels_last(self.gate(together), self._sizes_out)
         if window is None or target is None:
             return out
-        return [scatter(block * window, target.index, target.count) for block in out]
+        return [scatter(block * window, target.rows, target.size) for block in out]
 
-    def _mapped(
-        self, blocks: Sequence[Rows], attribute: Tensor, has_unit: bool
-    ) -> Sequence[Tensor]:
+    def _mapped(self, blocks: Sequence[Rows], attribute: Tensor, has_unit: bool) -> list[Tensor]:
         """The blocks of the product with biases."""
         if not is_textbook():
-            plan = self.plan(tuple(rows.index is not None for rows in blocks), has_unit=has_unit)
+            plan = self.plan(tuple(rows.rows is not None for rows in blocks), has_unit=has_unit)
             return plan.apply(blocks, attribute, self.product.weight, self._biases())
         x = blocks_from_channels_last([rows.taken() for rows in blocks], self._sizes_in)
         out = self.product(x, attribute)

@@ -154,7 +154,7 @@ class SteeredMap:
                 matrix = torch.cat([matrices[each] for each in maps], 1)
                 mapped = rows.x.reshape(len(rows.x) * dim, matrix.shape[0])
                 width = dim * matrix.shape[1]
-                sources.append(Rows((mapped @ matrix).view(len(rows.x), width), rows.index))
+                sources.append(Rows((mapped @ matrix).view(len(rows.x), width), rows.rows))
         sources += [blocks[block] for block in self.raw]
         for out in self.constant:
             bias = biases[out]

@@ -27,7 +27,7 @@ class _Layout(NamedTuple):
         indices: ``[R]`` row of each source.
         sizes: number of rows of each source.
         target: ``[R]`` row of the outputs.
-        count: number of rows of the outputs.
+        num_out: number of rows of the outputs.
         is_own: whether each source and, last, the outputs have a row for each row of the harmonics.
     """
 
@@ -35,7 +35,7 @@ class _Layout(NamedTuple):
     indices: tuple[NDArray[np.int64], ...]
     sizes: tuple[int, ...]
     target: NDArray[np.int64]
-    count: int
+    num_out: int
     is_own: tuple[bool, ...]
 
 
@@ -45,11 +45,11 @@ def apply_kernels(
     """`steerable_product` of tensors of one dtype, by compiled kernels."""
     own = np.arange(y.shape[0])
     layout = _Layout(
-        product, tuple(own if each.index is None else _index(each.index) for each in sources),
+        product, tuple(own if each.rows is None else _index(each.rows) for each in sources),
         tuple(each.x.shape[0] for each in sources),
-        own if target is None else _index(target.index),
-        y.shape[0] if target is None else target.count,
-        (*(each.index is None for each in sources), target is None),
+        own if target is None else _index(target.rows),
+        y.shape[0] if target is None else target.size,
+        (*(each.rows is None for each in sources), target is None),
     )  # fmt: skip
     return _Product.apply(layout, True, y, *(each.x for each in sources))
 
@@ -97,7 +97,8 @@ class _Gradients(torch.autograd.Function):
         count, product = len(layout.sizes), layout.product
         xs, gs = _tight(given[:count]), _tight(given[count:])
         like = next((each for each in gs if each is not None), None)
-        of_y, of_xs = None, [None] * count
+        of_y: Tensor | None = None
+        of_xs: list[Tensor | None] = [None] * count
         if like is not None and wanted[0] and any(each is not None for each in xs):
             of_y = like.new_empty(len(layout.target), product.y_width)
             _run("harmonics", layout, constants, of_y, xs, gs)
@@ -154,7 +155,7 @@ def _value(
     """The product, added to other values if they are given."""
     widths = layout.product.out_widths
     is_own = layout.is_own[-1]
-    outs = onto or tuple(_made(y, layout.count, width, is_own) for width in widths)
+    outs = onto or tuple(_made(y, layout.num_out, width, is_own) for width in widths)
     is_new = onto is None
     _run("forward", layout, constants, y.contiguous(), _tight(xs), outs, is_new=is_new)
     return outs

@@ -103,7 +103,7 @@ class _Place(NamedTuple):
         widths = self.gating.scalars, *self.gating.widths[1:]
         if self.target is None:
             return [like.new_empty(len(like), width) for width in widths]
-        return [like.new_zeros(self.target.count, width) for width in widths]
+        return [like.new_zeros(self.target.size, width) for width in widths]
 
 
 def _as_written(place: _Place, x: Tensor, *given: Tensor) -> list[Tensor]:
@@ -115,7 +115,7 @@ def _as_written(place: _Place, x: Tensor, *given: Tensor) -> list[Tensor]:
         parts.append((weight * block.unflatten(1, sizes)).flatten(1))
     if target is None:
         return parts
-    return [scatter(part * given[-1], target.index, target.count) for part in parts]
+    return [scatter(part * given[-1], target.rows, target.size) for part in parts]
 
 
 def _run(loop: str, place: _Place, sigmoid: Tensor, *tensors: Tensor) -> None:
@@ -138,7 +138,7 @@ def _windows(place: _Place, *kinds: Sequence[Tensor]) -> tuple[list[Tensor], lis
         return [each for kind in kinds for each in kind], []
     count = len(place.gating.widths)
     windows = [kind[count] for kind in kinds if len(kind) > count]
-    index = place.target.index.to(torch.int64).contiguous()
+    index = place.target.rows.to(torch.int64).contiguous()
     parts = [each for kind in kinds for each in kind[:count]]
     return parts, [windows[0], index, *windows[1:]]
 

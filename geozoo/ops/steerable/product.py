@@ -74,27 +74,27 @@ class Rows(NamedTuple):
 
     Attributes:
         x: ``[N, C]`` the tensor.
-        index: ``[R]`` which of its rows; None: all of them.
+        rows: ``[R]`` which of its rows; None: all of them.
     """
 
     x: Float[Tensor, "N C"]
-    index: Int[Tensor, " R"] | None = None
+    rows: Int[Tensor, " R"] | None = None
 
     def taken(self) -> Tensor:
         """The rows as a tensor."""
-        return self.x if self.index is None else self.x.index_select(0, self.index)
+        return self.x if self.rows is None else self.x.index_select(0, self.rows)
 
 
 class Target(NamedTuple):
     """Where rows are summed.
 
     Attributes:
-        index: ``[R]`` row of the result.
-        count: number of rows of the result.
+        rows: ``[R]`` row of the result.
+        size: number of rows of the result.
     """
 
-    index: Int[Tensor, " R"]
-    count: int
+    rows: Int[Tensor, " R"]
+    size: int
 
 
 def steerable_product(
@@ -155,11 +155,11 @@ def _check(
         if source.x.dim() != 2 or source.x.shape[1] != width:
             shape = tuple(source.x.shape)
             raise ValueError(f"source {number} must have shape (rows, {width}), got {shape}")
-        count = source.x.shape[0] if source.index is None else source.index.shape[0]
+        count = source.x.shape[0] if source.rows is None else source.rows.shape[0]
         if count != y.shape[0]:
             raise ValueError(f"source {number} must have {y.shape[0]} rows as y, got {count}")
-    if target is not None and target.index.shape[0] != y.shape[0]:
-        raise ValueError(f"target must have {y.shape[0]} rows as y, got {len(target.index)}")
+    if target is not None and target.rows.shape[0] != y.shape[0]:
+        raise ValueError(f"target must have {y.shape[0]} rows as y, got {len(target.rows)}")
 
 
 def _as_written(
@@ -186,4 +186,4 @@ def _as_written(
     ]
     if target is None:
         return tuple(outputs)
-    return tuple(scatter(each, target.index, target.count) for each in outputs)
+    return tuple(scatter(each, target.rows, target.size) for each in outputs)
