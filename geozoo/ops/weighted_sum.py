@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from geozoo.ops._ranges import check_rows
 from geozoo.ops._textbook import is_textbook
 from geozoo.ops._tracing import is_traced
 from geozoo.ops.scatter import scatter
@@ -70,16 +71,10 @@ def weighted_sum(weight: Tensor, x: Tensor, routes: list[Route], num_targets: in
         return sum((scatter(part, target, num_targets) for part, target in parts), nothing)
     flat = [index for route in routes for index in route]
     if is_compiled(x, "auto"):  # which would read and write anywhere
-        for index, rows in zip(flat, (x.shape[0], num_targets) * len(routes), strict=True):
-            _check_range(index, rows)
+        for source, target in routes:
+            check_rows("sources of a route", source, x.shape[0])
+            check_rows("targets of a route", target, num_targets)
     return _WeightedSum.apply(weight.to(dtype), x.to(dtype), num_targets, *flat)
-
-
-def _check_range(index: Tensor, rows: int) -> None:
-    if index.numel():
-        low, high = (int(value) for value in index.aminmax())
-        if low < 0 or high >= rows:
-            raise IndexError(f"routes must lead between rows 0 to {rows - 1}, got {low} to {high}")
 
 
 class _WeightedSum(torch.autograd.Function):

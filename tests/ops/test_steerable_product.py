@@ -144,3 +144,18 @@ def test_wrong_inputs_are_named():
         steerable_product([Rows(one, INDEX)], y, PRODUCT)
     with pytest.raises(ValueError, match="backend must be one of"):
         product(y, one, other, None, "cuda")
+
+
+@needs_numba
+@pytest.mark.parametrize(
+    ("index", "target", "message"),
+    [
+        (INDEX + 1, TARGET, r"rows of source 0 must be in \[0, 4\), got 1 to 4"),
+        (INDEX, TARGET._replace(size=4), r"rows of the target must be in \[0, 4\), got 0 to 4"),
+        (INDEX - 1, TARGET, r"rows of source 0 must be in \[0, 4\), got -1 to 2"),
+    ],
+)
+def test_rows_that_do_not_exist(index, target, message):
+    y, one, other = given()
+    with pytest.raises(IndexError, match=message):
+        steerable_product([Rows(one, index), Rows(other)], y, PRODUCT, target=target)

@@ -137,6 +137,19 @@ def _is_compiled(name: str) -> bool:
     return name in sys.modules or any((folder() / "__pycache__").glob(f"{name}.*.nbc"))
 
 
+def generated(source: str, kind: str) -> ModuleType:
+    """The module of a source text, whose functions are compiled when they are first called.
+
+    Args:
+        source: the text.
+        kind: part of the module's name.
+    """
+    with _LOCK:
+        if not _is_compiled(_name(source, kind)):
+            _announce()
+        return _module(source, kind)
+
+
 def _module(source: str, kind: str) -> ModuleType:
     """The module of a source text."""
     name = _name(source, kind)

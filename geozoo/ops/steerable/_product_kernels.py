@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from geozoo.ops.steerable._compiled import _LOCK, _module
+from geozoo.ops._ranges import check_rows
+from geozoo.ops.steerable._compiled import generated
 from geozoo.ops.steerable._product_source import ABSENT, ADD, SET, Kind, driver_source, kind_source
 from geozoo.ops.steerable.product import Rows, SteerableProduct, Target
 
@@ -43,6 +44,11 @@ def apply_kernels(
     product: SteerableProduct, sources: Sequence[Rows], y: Tensor, target: Target | None
 ) -> tuple[Tensor, ...]:
     """`steerable_product` of tensors of one dtype, by compiled kernels."""
+    for number, each in enumerate(sources):
+        if each.rows is not None:
+            check_rows(f"rows of source {number}", each.rows, each.x.shape[0])
+    if target is not None:
+        check_rows("rows of the target", target.rows, target.size)
     own = np.arange(y.shape[0])
     layout = _Layout(
         product, tuple(own if each.rows is None else _index(each.rows) for each in sources),
@@ -195,9 +201,7 @@ def _use(array: Tensor | None, is_set: bool) -> int:
 @lru_cache(maxsize=256)
 def _kernels(product: SteerableProduct, dtype: str) -> ModuleType:
     """The module of the compiled loops."""
-    with _LOCK:
-        modules: dict[Kind, str] = {}
-        for kind in sorted({path.kind for path in product.paths}):
-            module, _ = _module(kind_source(kind, dtype), f"product_kind_{dtype}")
-            modules[kind] = module.__name__
-        return _module(driver_source(product, modules, dtype), f"product_{dtype}")[0]
+    modules: dict[Kind, str] = {}
+    for kind in sorted({path.kind for path in product.paths}):
+        modules[kind] = generated(kind_source(kind, dtype), f"product_kind_{dtype}").__name__
+    return generated(driver_source(product, modules, dtype), f"product_{dtype}")

@@ -12,8 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from geozoo.ops._ranges import check_rows
 from geozoo.ops.scatter import scatter
-from geozoo.ops.steerable._compiled import _LOCK, _module
+from geozoo.ops.steerable._compiled import generated
 from geozoo.ops.steerable._gate_source import gate_source
 from geozoo.ops.steerable.product import Target
 from geozoo.ops.steerable.sum import Backend, is_compiled
@@ -89,6 +90,8 @@ def gated(
     place = _Place(gating, target)
     if not is_compiled(x, backend):
         return _as_written(place, *given)
+    if target is not None:
+        check_rows("rows of the target", target.rows, target.size)
     return list(_Gated.apply(place, *(each.to(x.dtype).contiguous() for each in given)))
 
 
@@ -128,8 +131,7 @@ def _run(loop: str, place: _Place, sigmoid: Tensor, *tensors: Tensor) -> None:
 
 @lru_cache(maxsize=64)
 def _kernels(gating: Gating, has_window: bool, dtype: str) -> ModuleType:
-    with _LOCK:
-        return _module(gate_source(gating, has_window, dtype), f"gate_{dtype}")[0]
+    return generated(gate_source(gating, has_window, dtype), f"gate_{dtype}")
 
 
 def _windows(place: _Place, *kinds: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:

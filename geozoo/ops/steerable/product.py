@@ -125,6 +125,7 @@ def steerable_product(
 
     Raises:
         ValueError: If a tensor has the wrong shape.
+        IndexError: If an index names a row that does not exist.
         ImportError: If ``backend="numba"`` and numba is not installed.
     """
     _check(sources, y, product, target)
