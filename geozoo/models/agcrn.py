@@ -8,7 +8,15 @@ from torch import Tensor, nn
 
 from geozoo.checks import check_positive
 from geozoo.models._forecast_inputs import check_windows
-from geozoo.nn.graph import AdaptiveGraphConv, AdaptiveWeights, adaptive_graph
+from geozoo.nn.graph import (
+    AdaptiveGraphConv,
+    AdaptiveWeights,
+    adaptive_graph,
+    adaptive_polynomials,
+    gated_recurrence,
+    hops,
+    uses_recurrence,
+)
 
 
 class AGCRN(nn.Module):
@@ -82,9 +90,11 @@ class AGCRN(nn.Module):
             ValueError: If a tensor has the wrong shape.
         """
         check_windows(x, self.input_steps, self.num_nodes, self.in_channels)
+        graph = adaptive_graph(self.sensor)
+        if uses_recurrence(x):
+            return self._in_recurrences(x, graph)
         zero = x.new_zeros(x.shape[0], self.num_nodes, self.hidden_channels)
         steps = list(x.unbind(1))
-        graph = adaptive_graph(self.sensor)
         for cell in self.cells:
             assert isinstance(cell, _Cell)
             # The same in all steps.
@@ -95,6 +105,15 @@ class AGCRN(nn.Module):
                 states.append(state)
             steps = states
         return self.readout(steps[-1]).transpose(1, 2)
+
+    def _in_recurrences(self, x: Tensor, graph: Tensor) -> Tensor:
+        """Return the forecast, all steps of a layer in one operation."""
+        steps = x.permute(1, 2, 0, 3)  # [T, N, B, F]
+        zero = x.new_zeros(*steps.shape[1:3], self.hidden_channels)
+        for cell in self.cells:
+            assert isinstance(cell, _Cell)
+            steps = cell.all_steps(steps, zero, self.sensor, graph)
+        return self.readout(steps[-1]).permute(1, 2, 0)
 
 
 class _Cell(nn.Module):
@@ -118,3 +137,27 @@ class _Cell(nn.Module):
         reset, update = gates.chunk(2, -1)
         new = torch.tanh(self.candidate(torch.cat([x, reset * h], -1), weights[1]))
         return update * h + (1 - update) * new
+
+    def all_steps(self, x: Tensor, state: Tensor, sensor: Tensor, graph: Tensor) -> Tensor:
+        """Return the states ``[T, N, B, C]`` after each step of ``x [T, N, B, in]``."""
+        steps, num_nodes, batch, width = x.shape
+        # The part of the weights for x serves gates and candidate in one product for all steps.
+        gates, candidate = (
+            each.pool.unflatten(1, (each.order, each.in_channels))
+            for each in (self.gates, self.candidate)
+        )
+        of_input = torch.cat([gates[:, :, :width], candidate[:, :, :width]], -1)
+        graphs = adaptive_polynomials(graph, self.gates.order)
+        parts = torch.cat(hops(x, graphs), -1).transpose(0, 1).flatten(1, 2)
+        bias = sensor @ torch.cat([self.gates.bias, self.candidate.bias], -1)
+        given = torch.baddbmm(bias.unsqueeze(1), parts, _weights(sensor, of_input).flatten(1, 2))
+        inputs = given.unflatten(1, (steps, batch)).transpose(0, 1)
+        of_state = (
+            _weights(sensor, each[:, :, width:]).transpose(0, 1) for each in (gates, candidate)
+        )
+        return gated_recurrence(inputs, state, *of_state, graphs)
+
+
+def _weights(sensor: Tensor, pool: Tensor) -> Tensor:
+    """The weights ``[N, ...]`` of the sensors from a pool ``[D, ...]``."""
+    return (sensor @ pool.flatten(1)).unflatten(1, pool.shape[1:])

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import NamedTuple, cast
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 
 from geozoo.checks import check_positive
 from geozoo.geometry import random_walk_adjacency
 from geozoo.models._forecast_inputs import check_adjacency, check_windows, with_clock
 from geozoo.nn import DiffusionConv
+from geozoo.nn.graph import gated_recurrence, hops, uses_recurrence
 
 
 class DCRNN(nn.Module):
@@ -101,6 +106,8 @@ class DCRNN(nn.Module):
         if self.use_time:
             x = with_clock(x, time, self.steps_per_day)
         graphs = [self.walk, self.walk_back]
+        if uses_recurrence(x):
+            return self._in_recurrences(x, graphs)
         zero = x.new_zeros(x.shape[0], self.num_nodes, self.hidden_channels)
         states = [zero] * len(self.encoder)
         for step in x.unbind(1):
@@ -112,13 +119,40 @@ class DCRNN(nn.Module):
             forecast.append(previous.squeeze(-1))
         return torch.stack(forecast, 1)
 
+    def _in_recurrences(self, x: Tensor, graphs: list[Tensor]) -> Tensor:
+        """Return the forecast, all steps of an encoder layer in one operation."""
+        steps = x.permute(1, 2, 0, 3)  # [T, N, B, F]
+        zero = x.new_zeros(*steps.shape[1:3], self.hidden_channels)
+        states = []
+        for cell in _cells(self.encoder):
+            steps = cell.all_steps(steps, zero, graphs, cell.split_weights())
+            states.append(steps[-1])
+        weights = [cell.split_weights() for cell in _cells(self.decoder)]
+        previous, forecast = zero[None, ..., :1], []
+        for _ in range(self.horizon):
+            for i, cell in enumerate(_cells(self.decoder)):
+                previous = cell.all_steps(previous, states[i], graphs, weights[i])
+                states[i] = previous[0]
+            previous = self.readout(previous)
+            forecast.append(previous[0, ..., 0])
+        return torch.stack(forecast).permute(2, 0, 1)
+
+
+class _Weights(NamedTuple):
+    """Weights of a cell, separate for its input and its state."""
+
+    of_input: Tensor
+    bias: Tensor
+    gates: Tensor
+    candidate: Tensor
+
 
 class _Cell(nn.Module):
     """GRU cell with diffusion convolutions in place of linear maps."""
 
     def __init__(self, in_channels: int, channels: int, num_steps: int) -> None:
         super().__init__()
-        width = in_channels + channels
+        width, self.channels = in_channels + channels, channels
         self.gates = DiffusionConv(width, 2 * channels, num_graphs=2, num_steps=num_steps)
         self.candidate = DiffusionConv(width, channels, num_graphs=2, num_steps=num_steps)
         nn.init.ones_(self.gates.linear.bias)  # initially, states persist
@@ -127,6 +161,29 @@ class _Cell(nn.Module):
         reset, update = torch.sigmoid(self.gates(torch.cat([x, h], -1), graphs)).chunk(2, -1)
         new = torch.tanh(self.candidate(torch.cat([x, reset * h], -1), graphs))
         return update * h + (1 - update) * new
+
+    def split_weights(self) -> _Weights:
+        """The weights of `all_steps`."""
+        linears = self.gates.linear, self.candidate.linear
+        parts = [each.weight.unflatten(1, (-1, self.gates.in_channels)) for each in linears]
+        width = self.gates.in_channels - self.channels
+        of_state = (each[..., width:].permute(1, 2, 0).unsqueeze(1) for each in parts)
+        of_input = torch.cat([each[..., :width].flatten(1) for each in parts])
+        return _Weights(of_input, torch.cat([each.bias for each in linears]), *of_state)
+
+    def all_steps(
+        self, x: Tensor, state: Tensor, graphs: list[Tensor], weights: _Weights
+    ) -> Tensor:
+        """Return the states ``[T, N, B, C]`` after each step of ``x [T, N, B, in]``."""
+        parts = torch.cat(hops(x, graphs, self.gates.num_steps), -1)
+        # The part of the weights for x serves gates and candidate in one product for all steps.
+        inputs = functional.linear(parts, weights.of_input, weights.bias)
+        maps = weights.gates, weights.candidate
+        return gated_recurrence(inputs, state, *maps, graphs, self.gates.num_steps)
+
+
+def _cells(layers: nn.ModuleList) -> Iterable[_Cell]:
+    return cast("Iterable[_Cell]", layers)
 
 
 def _step(

@@ -31,6 +31,16 @@ def adaptive_graph(embedding: Float[Tensor, "N D"]) -> Float[Tensor, "N N"]:
     return functional.softmax(functional.relu(embedding @ embedding.mT), -1)
 
 
+def adaptive_polynomials(graph: Float[Tensor, "N N"], order: int) -> list[Float[Tensor, "N N"]]:
+    """The polynomials T_1, ..., T_(K-1) of `AdaptiveGraphConv` as matrices, for order K."""
+    found = [graph] if order > 1 else []
+    for _ in range(order - 2):
+        last = 2 * graph @ found[-1]
+        one = torch.eye(len(graph), dtype=graph.dtype, device=graph.device)
+        found.append(last - (found[-2] if len(found) > 1 else one))
+    return found
+
+
 class AdaptiveGraphConv(nn.Module):
     r"""Graph convolution whose graph and per-sensor weights are generated from sensor embeddings.
 
