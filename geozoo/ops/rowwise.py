@@ -16,10 +16,18 @@ CHUNK_BYTES = 1 << 18
 
 #: An expression whose rows depend only on the same rows of its arguments.
 Expression = Callable[..., Tensor]
+#: Called with a gradient of the result of an expression and with its arguments; returns the
+#: gradients of the arguments.
+Gradients = Callable[..., "tuple[Tensor, ...]"]
 Piece = tuple[slice, slice]
 
 
-def rowwise(expression: Expression, *tensors: Tensor, shared: tuple[Tensor, ...] = ()) -> Tensor:
+def rowwise(
+    expression: Expression,
+    *tensors: Tensor,
+    shared: tuple[Tensor, ...] = (),
+    gradients: Gradients | None = None,
+) -> Tensor:
     """Evaluate an expression block by block along its first two axes, storing only its arguments.
 
     As plain operations, every step of an expression reads and writes whole tensors, and the
@@ -34,6 +42,10 @@ def rowwise(expression: Expression, *tensors: Tensor, shared: tuple[Tensor, ...]
             arguments, and on no other tensor that requires a gradient.
         tensors: arguments ``[A, B, ...]``, which may be expanded tensors.
         shared: small further arguments, passed whole to every block.
+        gradients: called with a block of the gradient and the arguments of the expression; returns
+            the gradients of these, each with the shape of its argument. It saves the time to
+            derive the expression. None: by automatic differentiation, as for derivatives of
+            higher order.
 
     Returns:
         A tensor ``[A, B, ...]``.
@@ -55,15 +67,17 @@ def rowwise(expression: Expression, *tensors: Tensor, shared: tuple[Tensor, ...]
     # Checked last, so that tracing does not specialise on the size.
     if first.numel() * first.element_size() <= CHUNK_BYTES:
         return expression(*tensors, *shared)
-    return _Rowwise.apply(expression, len(tensors), *tensors, *shared)
+    return _Rowwise.apply(expression, gradients, len(tensors), *tensors, *shared)
 
 
 class _Rowwise(torch.autograd.Function):
     """The expression, evaluated block by block."""
 
     @staticmethod
-    def forward(ctx: Any, expression: Expression, count: int, *given: Tensor) -> Tensor:
-        ctx.expression, ctx.count = expression, count
+    def forward(
+        ctx: Any, expression: Expression, gradients: Gradients | None, count: int, *given: Tensor
+    ) -> Tensor:
+        ctx.expression, ctx.gradients, ctx.count = expression, gradients, count
         ctx.save_for_backward(*given)
         out: Tensor | None = None
         for piece in _pieces(given[0]):
@@ -76,34 +90,45 @@ class _Rowwise(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        given, needed = ctx.saved_tensors, ctx.needs_input_grad[2:]
+        given, needed = ctx.saved_tensors, ctx.needs_input_grad[3:]
         if torch.is_grad_enabled():  # higher derivatives are needed: recompute under autograd
             # Separate views, since the same tensor may be passed twice.
             views = [tensor.view_as(tensor) for tensor in given]
-            return None, None, *_gradients(ctx.expression(*views), views, needed, grad, True)
+            found = _gradients(ctx.expression(*views), views, needed, grad, True)
+            return None, None, None, *found
         totals = [
             _allocate(tensor, index < ctx.count) if is_needed else None
             for index, (tensor, is_needed) in enumerate(zip(given, needed, strict=True))
         ]
         for piece in _pieces(given[0]):
             cut = _cut(given, ctx.count, piece)
-            with torch.enable_grad():
-                part = [t.detach().requires_grad_(n) for t, n in zip(cut, needed, strict=True)]
-                value = ctx.expression(*part)
-            gradients = _gradients(value, part, needed, grad[piece], False)
-            for index, (total, gradient) in enumerate(zip(totals, gradients, strict=True)):
+            if ctx.gradients is not None:
+                found = ctx.gradients(grad[piece], *cut)
+            else:
+                found = _derived(ctx.expression, cut, needed, grad[piece])
+            for index, (total, gradient) in enumerate(zip(totals, found, strict=True)):
                 if total is None:
                     continue
                 if index >= ctx.count:
                     total.add_(0 if gradient is None else gradient)
                 else:
                     total[piece] = 0 if gradient is None else gradient
-        return None, None, *totals
+        return None, None, None, *totals
 
 
 def _allocate(tensor: Tensor, filled_by_pieces: bool) -> Tensor:
     make = torch.empty_like if filled_by_pieces else torch.zeros_like
     return make(tensor, memory_format=torch.contiguous_format)
+
+
+def _derived(
+    expression: Expression, cut: list[Tensor], needed: tuple[bool, ...], grad: Tensor
+) -> list[Tensor | None]:
+    """Gradients of the arguments of a block by automatic differentiation."""
+    with torch.enable_grad():
+        part = [t.detach().requires_grad_(n) for t, n in zip(cut, needed, strict=True)]
+        value = expression(*part)
+    return _gradients(value, part, needed, grad, False)
 
 
 def _gradients(

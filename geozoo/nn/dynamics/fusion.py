@@ -48,7 +48,9 @@ class MessageFilter(nn.Module):
         check_shape("state", state, "B N T C", None, None, None, None)
         check_shape("center", center, "B N T C", *state.shape)
         width = self.clip if self.signed else self.clip.abs()
-        return rowwise(_limited, state, center, shared=(width,))
+        return rowwise(
+            _limited, state, center, shared=(width,), gradients=_limited_gradients
+        )
 
 
 class GatedAggregation(nn.Module):
@@ -101,7 +103,7 @@ class GatedAggregation(nn.Module):
         if is_textbook():
             terms = [p * torch.sigmoid(q) for p, q in itertools.permutations(branches, 2)]
             return sum(terms[1:], start=terms[0]) / len(terms)
-        return rowwise(_gated, *branches)
+        return rowwise(_gated, *branches, gradients=_gated_gradients)
 
 
 class ResidualUpdate(nn.Module):
@@ -144,13 +146,33 @@ class ResidualUpdate(nn.Module):
         check_shape("merged", merged, "B N T C", None, None, None, self.channels)
         check_shape("residual", residual, "B N T C", *merged.shape)
         given = (merged,) if self.gate is None else (merged, self.gate(residual))
-        return rowwise(_updated, *given, shared=(self.scales,))
+        return rowwise(
+            _updated, *given, shared=(self.scales,), gradients=_updated_gradients
+        )
+
+
+# On a CPU, `where` and `masked_fill` branch on every element, and take 30 times as long as a minimum
+# or `threshold_backward`, which keeps a gradient where its argument is above a limit.
+_kept_above = torch.ops.aten.threshold_backward
 
 
 def _limited(state: Tensor, center: Tensor, width: Tensor) -> Tensor:
     upper, lower = center + width, center - width
+    if not torch.is_grad_enabled():  # the derivatives of a minimum differ where both are equal
+        return torch.maximum(torch.minimum(state, upper), lower)
     limited = torch.where(state > upper, upper, state)
     return torch.where(limited < lower, lower, limited)
+
+
+def _limited_gradients(
+    grad: Tensor, state: Tensor, center: Tensor, width: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    upper, lower = center + width, center - width
+    below = _kept_above(grad, lower - torch.minimum(state, upper), 0)
+    others = grad - below
+    above = _kept_above(others, state - upper, 0)
+    of_state = others - above
+    return of_state, grad - of_state, (above.sum() - below.sum()).view_as(width)
 
 
 def _gated(*branches: Tensor) -> Tensor:
@@ -162,9 +184,37 @@ def _gated(*branches: Tensor) -> Tensor:
     return total / (len(branches) * (len(branches) - 1))
 
 
+def _gated_gradients(grad: Tensor, *branches: Tensor) -> tuple[Tensor, ...]:
+    gates = [torch.sigmoid(branch) for branch in branches]
+    grad = grad / (len(branches) * (len(branches) - 1))
+    found = []
+    for i, gate in enumerate(gates):
+        first, *others = gates[:i] + gates[i + 1 :]
+        through_value = sum(others, start=first)
+        first, *others = branches[:i] + branches[i + 1 :]
+        slope = torch.addcmul(gate, gate, gate, value=-1)
+        found.append(torch.addcmul(through_value, slope, sum(others, start=first)).mul_(grad))
+    return tuple(found)
+
+
 def _updated(merged: Tensor, *gate_and_scales: Tensor) -> Tensor:
     *gate, scales = gate_and_scales
     update = scales[-1] * merged
     if gate:
         update = torch.addcmul(update, scales[0], torch.sigmoid(gate[0]))
     return functional.relu(update)
+
+
+def _updated_gradients(
+    grad: Tensor, merged: Tensor, *gate_and_scales: Tensor
+) -> tuple[Tensor, ...]:
+    *gate, scales = gate_and_scales
+    update = scales[-1] * merged
+    if not gate:
+        grad = _kept_above(grad, update, 0)
+        return scales[-1] * grad, (grad * merged).sum().view_as(scales)
+    opened = torch.sigmoid(gate[0])
+    grad = _kept_above(grad, torch.addcmul(update, scales[0], opened), 0)
+    of_scales = torch.stack([(grad * opened).sum(), (grad * merged).sum()])
+    slope = torch.addcmul(opened, opened, opened, value=-1)
+    return scales[-1] * grad, slope.mul_(scales[0]).mul_(grad), of_scales

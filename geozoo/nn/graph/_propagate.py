@@ -28,6 +28,6 @@ def propagate(graph: Tensor, h: Tensor) -> Tensor:
 
 
 def add_propagated_back(graph: Tensor, grad: Tensor, total: Tensor) -> Tensor:
-    """Return ``total`` plus the gradient of the features ``[N, F]`` that `propagate` was given."""
+    """Add the gradient of the features ``[N, F]`` that `propagate` was given to ``total``."""
     sparse = sparse_graph(graph, grad)
-    return torch.addmm(total, graph.mT if sparse is None else sparse.back, grad)
+    return total.addmm_(graph.mT if sparse is None else sparse.back, grad)

@@ -68,7 +68,16 @@ def _converted(graph: Tensor) -> SparseGraph | None:
         return None
     with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
-        return SparseGraph(graph.to_sparse_csr(), graph.mT.to_sparse_csr())
+        return SparseGraph(_csr(graph), _csr(graph.mT))
+
+
+def _csr(graph: Tensor) -> Tensor:
+    found = graph.to_sparse_csr()
+    # With indices of 32 bits, which the products need and would otherwise copy each time.
+    indices = found.crow_indices().int(), found.col_indices().int()
+    return torch.sparse_csr_tensor(
+        *indices, found.values(), graph.shape, check_invariants=True
+    )
 
 
 class SparseProduct(torch.autograd.Function):
@@ -77,10 +86,9 @@ class SparseProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, graph: SparseGraph, h: Tensor) -> Tensor:
         ctx.graph = graph
-        out = torch.empty_like(h, memory_format=torch.contiguous_format)
-        rows = h.flatten(2)
-        for one, found in zip(rows, out.flatten(2), strict=True):
-            torch.mm(graph.forward, one.contiguous(), out=found)
+        out = torch.zeros_like(h, memory_format=torch.contiguous_format)
+        for one, found in zip(h.flatten(2), out.flatten(2), strict=True):
+            found.addmm_(graph.forward, one.contiguous())  # `mm` would copy and clear its result
         return out
 
     @staticmethod

@@ -13,8 +13,8 @@ from geozoo.nn.graph._propagate import add_propagated_back, propagate
 from geozoo.ops import is_textbook, is_traced
 from geozoo.ops._tracing import is_autocast
 
-sigmoid_backward = torch.ops.aten.sigmoid_backward
-tanh_backward = torch.ops.aten.tanh_backward
+sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
+tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 def gated_recurrence(
@@ -156,27 +156,29 @@ class _Backward:
         ]
 
     def run(self, grad: Tensor) -> list[Tensor | None]:
-        channels, steps = self.state.shape[-1], len(self.inputs)
+        channels, powers = self.state.shape[-1], len(self.gates)
         of_inputs = torch.empty_like(self.inputs)
-        of_gates, of_candidate = _WeightGradient(self.gates), _WeightGradient(self.candidate)
-        powers = len(self.gates)
+        of_gates = _WeightGradient(self.gates, of_inputs[..., : 2 * channels])
+        of_candidate = _WeightGradient(self.candidate, of_inputs[..., 2 * channels :])
         carried = torch.zeros_like(self.state, memory_format=torch.contiguous_format)
-        for step in reversed(range(steps)):
+        for step in reversed(range(len(of_inputs))):
             both, new, *parts = self.kept[step * (1 + 2 * powers) : (step + 1) * (1 + 2 * powers)]
             before = self.state if step == 0 else self.states[step - 1]
             reset, update = both.chunk(2, -1)
-            carried = carried + grad[step]
-            of_update = carried * (before - new)
-            of_new = tanh_backward(torch.addcmul(carried, carried, update, value=-1), new)
-            of_candidate.add(parts[powers - 1 :], of_new)
+            of_both, of_new = of_inputs[step].split((2 * channels, channels), -1)
+            of_reset, of_update = of_both.chunk(2, -1)
+            carried += grad[step]
+            torch.mul(carried, before - new, out=of_update)
+            torch.addcmul(carried, carried, update, value=-1, out=of_new)
+            tanh_backward(of_new, new, grad_input=of_new)
+            of_candidate.add(step, parts[powers - 1 :])
             of_masked = self._through(parts[powers - 1 :], of_new, self.candidate)
-            of_both = sigmoid_backward(torch.cat([of_masked * before, of_update], -1), both)
+            torch.mul(of_masked, before, out=of_reset)
+            sigmoid_backward(of_both, both, grad_input=of_both)
             state_parts = [before.unsqueeze(0), *parts[: powers - 1]]
-            of_gates.add(state_parts, of_both)
-            carried = carried.mul_(update).addcmul_(of_masked, reset)
+            of_gates.add(step, state_parts)
+            carried.mul_(update).addcmul_(of_masked, reset)
             carried += self._through(state_parts, of_both, self.gates)
-            of_inputs[step, ..., : 2 * channels] = of_both
-            of_inputs[step, ..., 2 * channels :] = of_new
         found = [of_inputs, carried, of_gates.total(), of_candidate.total()]
         pairs = zip(found, self.needed, strict=False)
         return [*(part if wanted else None for part, wanted in pairs), *self.of_graphs]
@@ -184,7 +186,7 @@ class _Backward:
     def _through(self, parts: Sequence[Tensor], grad: Tensor, weights: Tensor) -> Tensor:
         """Gradient of the input of a convolution; adds those of the graphs."""
         groups, width = weights.shape[1], weights.shape[2]
-        rows = grad.view(groups, -1, grad.shape[-1])
+        rows = grad.reshape(groups, -1, grad.shape[-1])
         of_parts = [
             torch.bmm(rows, weight.mT).view(len(grad), -1) for weight in weights
         ]
@@ -206,32 +208,29 @@ class _Backward:
 class _WeightGradient:
     """Sum over steps: as they come if all nodes share the weights, otherwise at the end."""
 
-    def __init__(self, weights: Tensor) -> None:
-        self.shared = weights.shape[1] == 1
-        self.sum = torch.zeros_like(weights) if self.shared else None
-        self.like = weights
-        self.parts: list[list[Tensor]] = [[] for _ in weights]
-        self.grads: list[Tensor] = []
+    def __init__(self, weights: Tensor, of_outputs: Tensor) -> None:
+        self.sum = torch.zeros_like(weights, memory_format=torch.contiguous_format)
+        self.is_shared = weights.shape[1] == 1
+        self.of_outputs = of_outputs
+        self.parts: list[list[Tensor]] = []
 
-    def add(self, parts: Sequence[Tensor], grad: Tensor) -> None:
-        if self.sum is None:
-            for every, part in zip(self.parts, parts, strict=True):
-                every.append(part[0])
-            self.grads.append(grad)
+    def add(self, step: int, parts: Sequence[Tensor]) -> None:
+        """Add a step; steps come last to first."""
+        if not self.is_shared:
+            self.parts.append([part[0] for part in parts])
             return
-        rows = grad.flatten(0, -2)
+        rows = self.of_outputs[step].flatten(0, -2)
         for total, part in zip(self.sum, parts, strict=True):
             total[0].addmm_(part.flatten(0, -2).mT, rows)
 
     def total(self) -> Tensor:
-        if self.sum is not None:
-            return self.sum
-        grads = torch.cat(self.grads, 1)  # [N, T B, out]
-        # One product of T B rows for each node, instead of T products of B rows.
-        found = torch.empty_like(self.like, memory_format=torch.contiguous_format)
-        for total, parts in zip(found, self.parts, strict=True):
-            torch.bmm(torch.cat(parts, 1).mT, grads, out=total)
-        return found
+        """The sum."""
+        if not self.is_shared:
+            # One product of T B rows for each node, instead of T products of B rows.
+            rows = self.of_outputs.transpose(0, 1).flatten(1, 2)
+            for total, parts in zip(self.sum, zip(*self.parts[::-1], strict=True), strict=True):
+                torch.bmm(torch.cat(parts, 1).mT, rows, out=total)
+        return self.sum
 
 
 def _mapped_in_place(parts: Sequence[Tensor], weights: Tensor, total: Tensor) -> Tensor:
