@@ -177,16 +177,17 @@ def _limited_gradients(
 
 def _gated(*branches: Tensor) -> Tensor:
     gates = [torch.sigmoid(branch) for branch in branches]
+    scale = 1 / (len(branches) * (len(branches) - 1))
     total = torch.zeros_like(branches[0])
     for i, branch in enumerate(branches):
         first, *others = gates[:i] + gates[i + 1 :]
-        total = torch.addcmul(total, branch, sum(others, start=first))
-    return total / (len(branches) * (len(branches) - 1))
+        total = torch.addcmul(total, branch, sum(others, start=first), value=scale)
+    return total
 
 
 def _gated_gradients(grad: Tensor, *branches: Tensor) -> tuple[Tensor, ...]:
     gates = [torch.sigmoid(branch) for branch in branches]
-    grad = grad / (len(branches) * (len(branches) - 1))
+    grad = grad * (1 / (len(branches) * (len(branches) - 1)))
     found = []
     for i, gate in enumerate(gates):
         first, *others = gates[:i] + gates[i + 1 :]
