@@ -31,6 +31,7 @@ from benchmarks import (
     _loading_steps,
     _peer_steps,
     _ponita_steps,
+    _recurrent_steps,
     _startup_steps,
     _zoo_steps,
 )
@@ -45,6 +46,7 @@ _ROOMS = (
     _evaluation_steps,
     _gram_ode_steps,
     _peer_steps,
+    _recurrent_steps,
     _loading_steps,
     _startup_steps,
     _zoo_steps,

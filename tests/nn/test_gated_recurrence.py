@@ -105,9 +105,9 @@ def roads(num_nodes: int, per_node: int = 2) -> Tensor:
     generator = torch.Generator().manual_seed(3)
     graph = torch.zeros(num_nodes, num_nodes).double()
     ends = torch.stack([torch.randperm(num_nodes, generator=generator) for _ in range(per_node)])
-    graph[torch.arange(num_nodes).expand_as(ends), ends] = 1 + torch.rand(
-        ends.shape, generator=generator
-    ).double()
+    graph[torch.arange(num_nodes).expand_as(ends), ends] = (
+        1 + torch.rand(ends.shape, generator=generator).double()
+    )
     return graph
 
 
@@ -163,7 +163,9 @@ def test_layers_on_sparse_graphs_are_their_equations(name):
 def test_networks_are_their_equations(kind):
     torch.manual_seed(0)
     if kind == "dcrnn":
-        model: torch.nn.Module = DCRNN(roads(SENSORS), 2, 4, 3, 24, hidden_channels=3, use_time=False)
+        model: torch.nn.Module = DCRNN(
+            roads(SENSORS), 2, 4, 3, 24, hidden_channels=3, use_time=False
+        )
     else:
         model = AGCRN(SENSORS, 2, 4, 3, hidden_channels=3, embedding_channels=2, order=3)
     model = model.double()

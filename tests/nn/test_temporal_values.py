@@ -1,5 +1,7 @@
 """Convolutions along time against loops over steps and taps, and how their weights start."""
 
+import importlib
+
 import pytest
 import torch
 from layer_cases import random, seeded
@@ -71,3 +73,21 @@ def test_dropout_is_behind_every_level():
     out = module(torch.zeros(4, 25, 25, 4).double())
     torch.testing.assert_close(out.unique(), torch.tensor([0.0, 10.0]).double())
     assert 0.08 < (out > 0).double().mean() < 0.12
+
+
+@pytest.mark.parametrize("block", [1, 10**6])
+def test_dropout_in_blocks_is_that_of_the_equations(block, monkeypatch):
+    monkeypatch.setattr(
+        importlib.import_module("geozoo.nn.temporal._causal_levels"), "BLOCK_BYTES", block
+    )
+    conv = layers.TemporalConv(3, (4, 2, 5), dropout=0.4, kernel_size=3).double().train()
+    x = torch.randn(2, 3, 6, 3, dtype=torch.float64, requires_grad=True)
+    found = []
+    for when in (False, True):
+        torch.manual_seed(5)
+        with textbook(when=when):
+            value = conv(x)
+            first = torch.autograd.grad(value.sin().sum(), [x, *conv.parameters()])
+        found.append((value, *first))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)

@@ -48,9 +48,7 @@ class MessageFilter(nn.Module):
         check_shape("state", state, "B N T C", None, None, None, None)
         check_shape("center", center, "B N T C", *state.shape)
         width = self.clip if self.signed else self.clip.abs()
-        return rowwise(
-            _limited, state, center, shared=(width,), gradients=_limited_gradients
-        )
+        return rowwise(_limited, state, center, shared=(width,), gradients=_limited_gradients)
 
 
 class GatedAggregation(nn.Module):
@@ -146,9 +144,7 @@ class ResidualUpdate(nn.Module):
         check_shape("merged", merged, "B N T C", None, None, None, self.channels)
         check_shape("residual", residual, "B N T C", *merged.shape)
         given = (merged,) if self.gate is None else (merged, self.gate(residual))
-        return rowwise(
-            _updated, *given, shared=(self.scales,), gradients=_updated_gradients
-        )
+        return rowwise(_updated, *given, shared=(self.scales,), gradients=_updated_gradients)
 
 
 # On a CPU, `where` and `masked_fill` branch on every element, and take 30 times as long as a minimum

@@ -88,6 +88,8 @@ class TensorODE(nn.Module):
             # The adjacency as given: a constant one with few edges is multiplied as such.
             return torch.addcmul(mixed + x, rate, propagate(adjacency, state))
 
-        needed = [part for part in (adjacency, rate, along_time, along_channels, x) if part.requires_grad]
+        needed = [
+            part for part in (adjacency, rate, along_time, along_channels, x) if part.requires_grad
+        ]
         last = self.integrator.states(derivative, x, self.times, needed)[-1]
         return functional.relu(last)

@@ -75,9 +75,7 @@ def _csr(graph: Tensor) -> Tensor:
     found = graph.to_sparse_csr()
     # With indices of 32 bits, which the products need and would otherwise copy each time.
     indices = found.crow_indices().int(), found.col_indices().int()
-    return torch.sparse_csr_tensor(
-        *indices, found.values(), graph.shape, check_invariants=True
-    )
+    return torch.sparse_csr_tensor(*indices, found.values(), graph.shape, check_invariants=True)
 
 
 class SparseProduct(torch.autograd.Function):

@@ -187,9 +187,7 @@ class _Backward:
         """Gradient of the input of a convolution; adds those of the graphs."""
         groups, width = weights.shape[1], weights.shape[2]
         rows = grad.reshape(groups, -1, grad.shape[-1])
-        of_parts = [
-            torch.bmm(rows, weight.mT).view(len(grad), -1) for weight in weights
-        ]
+        of_parts = [torch.bmm(rows, weight.mT).view(len(grad), -1) for weight in weights]
         total = of_parts[0]
         for number, graph in enumerate(self.graphs):
             first = 1 + number * self.num_hops

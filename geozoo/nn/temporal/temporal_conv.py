@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -11,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from geozoo.checks import check_positive, check_shape
-from geozoo.ops import is_textbook
+from geozoo.nn.temporal._causal_levels import causal_levels, causal_sum
+from geozoo.ops import is_textbook, is_traced
+from geozoo.ops._tracing import is_autocast
 
 #: Standard deviation of the initial weights.
 _SPREAD = 0.01
@@ -88,10 +91,23 @@ class TemporalConv(nn.Module):
         check_shape("x", x, "B N T C", None, None, None, self.in_channels)
         if self.skipped:
             return functional.relu(x)
-        hidden = x
-        for level in self.levels:
-            hidden = self.dropout(functional.relu(level(hidden)))
+        if is_textbook() or is_traced() or x.device.type != "cpu" or is_autocast(x):
+            hidden = x
+            for level in self.levels:
+                hidden = self.dropout(functional.relu(level(hidden)))
+        else:
+            hidden = self._in_blocks(x)
         return functional.relu(hidden + (x if self.residual is None else self.residual(x)))
+
+    def _in_blocks(self, x: Tensor) -> Tensor:
+        levels = cast("list[_CausalLevel]", list(self.levels))
+        masks: list[Tensor] = []
+        if self.training and self.dropout.p:
+            # The masks that `nn.Dropout` would draw after each level.
+            ones = (x.new_ones(()).expand(*x.shape[:3], level.weight.shape[1]) for level in levels)
+            masks = [self.dropout(one.contiguous()) for one in ones]
+        weights, biases = [level.weight for level in levels], [level.bias for level in levels]
+        return causal_levels(x, weights, biases, masks)
 
 
 class _CausalLevel(nn.Module):
@@ -109,11 +125,7 @@ class _CausalLevel(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         past = len(self.weight) - 1
         if is_textbook():
-            lags = [(past - tap) * self.dilation for tap in range(past + 1)]
-            padded = functional.pad(x, (0, 0, lags[0], 0))
-            shifted = [padded[:, :, lags[0] - lag :][:, :, : x.shape[2]] for lag in lags]
-            taps = [step @ weight.mT for step, weight in zip(shifted, self.weight, strict=True)]
-            return self.bias + sum(taps[1:], start=taps[0])
+            return causal_sum(x, self.weight, self.bias, self.dilation)
         # Pad both sides and cut the end off: one-sided padding would copy the input.
         lag = past * self.dilation
         weight = self.weight.permute(1, 2, 0).unsqueeze(2)
