@@ -152,10 +152,8 @@ class _Cell(nn.Module):
         bias = sensor @ torch.cat([self.gates.bias, self.candidate.bias], -1)
         given = torch.baddbmm(bias.unsqueeze(1), parts, _weights(sensor, of_input).flatten(1, 2))
         inputs = given.unflatten(1, (steps, batch)).transpose(0, 1)
-        of_state = (
-            _weights(sensor, each[:, :, width:]).transpose(0, 1) for each in (gates, candidate)
-        )
-        return gated_recurrence(inputs, state, *of_state, graphs)
+        maps = [_weights(sensor, each[:, :, width:]).transpose(0, 1) for each in (gates, candidate)]
+        return gated_recurrence(inputs, state, maps[0], maps[1], graphs)
 
 
 def _weights(sensor: Tensor, pool: Tensor) -> Tensor:

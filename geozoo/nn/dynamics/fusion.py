@@ -147,8 +147,8 @@ class ResidualUpdate(nn.Module):
         return rowwise(_updated, *given, shared=(self.scales,), gradients=_updated_gradients)
 
 
-# On a CPU, `where` and `masked_fill` branch on every element, and take 30 times as long as a minimum
-# or `threshold_backward`, which keeps a gradient where its argument is above a limit.
+# On a CPU, `where` and `masked_fill` branch on every element and take far longer than a minimum or
+# `threshold_backward`, which keeps a gradient where its argument is above a limit.
 _kept_above = torch.ops.aten.threshold_backward
 
 

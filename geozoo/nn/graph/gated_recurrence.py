@@ -124,7 +124,7 @@ class _Recurrence(torch.autograd.Function):
             if call.keeps:
                 kept += [both, new, *parts[1:], *reset_parts]
         if call.keeps:
-            ctx.call, ctx.strides = call, inputs.stride()
+            ctx.call = call
             ctx.save_for_backward(inputs, state, gates, candidate, *graphs, out, *kept)
         return out
 
@@ -135,7 +135,8 @@ class _Recurrence(torch.autograd.Function):
             # Views: the same tensor may be passed twice.
             views = [each.view_as(each) for each in saved[: 4 + call.num_graphs]]
             wanted = [each for each in views if each.requires_grad]
-            again = _as_written(*views[:4], views[4:], call.num_hops)
+            inputs, state, gates, candidate, *graphs = views
+            again = _as_written(inputs, state, gates, candidate, graphs, call.num_hops)
             found = iter(torch.autograd.grad(again, wanted, grad, create_graph=True))
             return None, *(next(found) if each.requires_grad else None for each in views)
         return None, *_Backward(call, ctx.needs_input_grad[1:], saved).run(grad)
