@@ -4,6 +4,7 @@
     python -m benchmarks nbody aspirin --rounds 9 --record
     python -m benchmarks qm9 --variants textbook recompute --threads 2
     python -m benchmarks --list
+    python -m benchmarks peers                        # other libraries, see benchmarks.peers
 
 The variants of a case run alternately (A B A B ...) within one process, on the same input and with
 the same weights; losses and parameter gradients are compared with those of the first. Medians and
@@ -19,6 +20,7 @@ for a GPU (``triton``, ``compiled``, ``cuda_graphs``) run on a CPU only if reque
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 import torch
@@ -29,7 +31,7 @@ from benchmarks import (
     _evaluation_steps,
     _gram_ode_steps,
     _loading_steps,
-    _peer_steps,
+    _network_steps,
     _ponita_steps,
     _recurrent_steps,
     _startup_steps,
@@ -45,7 +47,7 @@ _ROOMS = (
     _ponita_steps,
     _evaluation_steps,
     _gram_ode_steps,
-    _peer_steps,
+    _network_steps,
     _recurrent_steps,
     _loading_steps,
     _startup_steps,
@@ -96,6 +98,11 @@ def _memory_cells(row: dict[str, Any], kind: str) -> tuple[str, str]:
 
 
 def main() -> None:
+    """Measure the cases that are named, or list them."""
+    if sys.argv[1:2] == ["peers"]:
+        from benchmarks.peers.__main__ import main as peers
+
+        return peers(sys.argv[2:])
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

@@ -133,10 +133,10 @@ def matching_nequip(theirs: dict[str, Any], options: dict[str, Any]) -> NequIP:
     """Our network with the options that make it that of nequip."""
     features = theirs["num_features"]
     return NequIP(
-        len(TYPES), 1, degree=theirs["l_max"], num_layers=theirs["num_layers"],
+        len(theirs["type_names"]), 1, degree=theirs["l_max"], num_layers=theirs["num_layers"],
         hidden_channels=features if isinstance(features, int) else features[0],
         num_basis=theirs["num_bessels"], radial_channels=theirs["radial_mlp_width"],
-        num_neighbors=theirs["avg_num_neighbors"], radius=RADIUS,
+        num_neighbors=theirs["avg_num_neighbors"], radius=theirs["r_max"],
         options={
             "embedding_channels": theirs["type_embed_num_features"], "self_connection": "embedding",
             "first_self_connection": False, "gate": "silu", "radial_bias": False,
@@ -152,7 +152,8 @@ def copy_nequip(other: Any, model: NequIP) -> None:
     named = dict(other.named_modules())
     new: dict[str, Tensor] = {
         # A linear map of one-hot types divides by the root of their number.
-        "embedding.weight": state["type_embed.embed_module.weight"].flatten() * len(TYPES) ** 0.5,
+        "embedding.weight": state["type_embed.embed_module.weight"].flatten()
+        * model.in_channels**0.5,
         "readout.weight": state["per_atom_energy_readout.mlp_module.mlp.0.weight"].flatten(),
         "scaling.scale": state["per_type_energy_scale_shift.scales"] - 1,
         "scaling.shift": state["per_type_energy_scale_shift.shifts"],
@@ -168,7 +169,7 @@ def copy_nequip(other: Any, model: NequIP) -> None:
         for at in range(0, 2 * model.options.radial_layers + 1, 2):
             alpha = named[f"model.func.{there}.edge_mlp.mlp.{at}"].alpha
             # Their Bessel functions have the factor 2 / r, ours sqrt(2 / r).
-            factor = alpha if at else alpha * (2 / RADIUS) ** 0.5
+            factor = alpha if at else alpha * (2 / model.radius) ** 0.5
             weight = state[f"{there}.edge_mlp.mlp.{at}.weight"]
             new[f"{here}.radial.{at}.weight"] = factor * weight.T
     load(model, new)
@@ -198,11 +199,11 @@ def compare_nequip() -> None:
 def matching_allegro(theirs: dict[str, Any]) -> Allegro:
     """Our network with the options that make it that of nequip-allegro."""
     return Allegro(
-        len(TYPES), 1, degree=theirs["l_max"], num_layers=theirs["num_layers"],
+        len(theirs["type_names"]), 1, degree=theirs["l_max"], num_layers=theirs["num_layers"],
         hidden_channels=theirs["num_scalar_features"],
         tensor_channels=theirs["num_tensor_features"],
         num_basis=theirs["radial_chemical_embed"]["num_bessels"],
-        num_neighbors=theirs["avg_num_neighbors"], radius=RADIUS,
+        num_neighbors=theirs["avg_num_neighbors"], radius=theirs["r_max"],
         options={
             "two_body": "product", "latent": "dense", "mixing": "channelwise",
             "two_body_layers": theirs["scalar_embed_mlp_hidden_layers_depth"],
@@ -246,7 +247,7 @@ def copy_allegro(other: Any, model: Allegro) -> None:
     new["nodes.sender.weight"] = state[f"{embed}.type_embed.neighbor_embed.weight"].T
     take("nodes.basis", f"{embed}.type_embed.basis_linear")
     # Their Bessel functions have the factor r / pi, ours sqrt(2 / r).
-    new["nodes.basis.0.weight"] *= RADIUS / math.pi * (RADIUS / 2) ** 0.5
+    new["nodes.basis.0.weight"] *= model.radius / math.pi * (model.radius / 2) ** 0.5
     if model.options.trainable_basis:
         new["basis.order"] = state[f"{embed}.bessel_encode.bessel_weights"].flatten()
     take("two_body", "scalar_embed_mlp.mlp_module")

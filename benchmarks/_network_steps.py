@@ -1,6 +1,7 @@
-"""Other libraries on the same work: energies and forces of 5 molecules, and GRAM-ODE's ODE solves.
+"""Other networks on energies and forces of 5 molecules, on any device and in this environment.
 
-These are different networks: their wall times show what a step costs, not which predicts better.
+Their wall times show what a step costs, not which predicts better. `benchmarks.peers` compares the same
+or equally large networks of other libraries, each in an environment of its own, on a CPU.
 """
 
 from __future__ import annotations
@@ -163,5 +164,5 @@ def _variants() -> dict[str, Callable[[torch.device], Built]]:
 
 
 CASES = [
-    Case("peers", "energies and forces of 5 molecules of 21 atoms", _variants(), GRAPHS),
+    Case("other_networks", "energies and forces of 5 molecules of 21 atoms", _variants(), GRAPHS),
 ]

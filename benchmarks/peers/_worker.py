@@ -1,0 +1,129 @@
+"""One side of a pair in a process of its own, which works on request.
+
+    python -m benchmarks.peers._worker NAME (theirs|ours) FOLDER THREADS
+
+Requests are lines on standard input, answers lines of JSON on standard output: ``step`` works once
+and answers with seconds of CPU (user and system, all threads); ``values PATH`` works once and
+stores the results; ``memory`` answers with the MiB that two steps need beyond the built side. The
+first answer, with an empty object, says that the side is built.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import time
+import warnings
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from benchmarks._memory import forget_largest, largest_mib, resident_mib
+
+_ROOT = Path(__file__).parents[2]
+
+
+class Worker:
+    """A running side.
+
+    Args:
+        python: interpreter of its environment.
+        arguments: of this module.
+        threads: threads of each operation.
+
+    Raises:
+        RuntimeError: If the process ends, here and in `ask`, with the end of its messages.
+    """
+
+    def __init__(self, python: Path, arguments: list[str], threads: int) -> None:
+        count = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        settings = {
+            **os.environ,
+            **count,
+            "PYTHONPATH": str(_ROOT),
+            "NUMBA_NUM_THREADS": str(threads),
+        }
+        self.command = [str(python), "-m", "benchmarks.peers._worker", *arguments, str(threads)]
+        self.process = subprocess.Popen(
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, env=settings, cwd=_ROOT,
+        )  # fmt: skip
+        self._answer()
+
+    def ask(self, request: str) -> dict[str, Any]:
+        """Send a request and wait for the answer."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(request + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # the answer says why
+        return self._answer()
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.communicate()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            errors = self.process.communicate()[1]
+            raise RuntimeError(f"{' '.join(self.command)} failed:\n{errors[-2000:]}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def serve(name: str, which: str, folder: Path, answers: TextIO) -> None:
+    """Build a side and answer requests until standard input ends."""
+    from benchmarks.peers._pairs import PAIRS
+    from benchmarks.peers._structures import SYSTEMS, small
+
+    pair = PAIRS[name]
+    side = getattr(import_module(f"benchmarks.peers.{pair.module}"), which)(pair, folder)
+    frames = SYSTEMS[pair.system]()
+    work = side(frames)
+
+    def answer(**found: Any) -> None:
+        answers.write(json.dumps(found) + "\n")
+        answers.flush()
+
+    answer()
+    for line in sys.stdin:
+        request, _, path = line.strip().partition(" ")
+        if request == "step":
+            started = time.process_time()
+            work()
+            answer(cpu_seconds=time.process_time() - started)
+        elif request == "values":
+            np.savez(path, **work())
+            answer()
+        elif request == "memory":
+            side(small(frames))()  # compiled and loaded code is not what is measured
+            gc.collect()
+            forget_largest()
+            before = resident_mib()
+            for _ in range(2):
+                work()
+            answer(mib=largest_mib() - before)
+
+
+def main(name: str, which: str, folder: str, threads: str) -> None:
+    """Serve, with everything that libraries print on standard error."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    warnings.filterwarnings("ignore")
+    import torch
+
+    torch.set_num_threads(int(threads))
+    torch.manual_seed(0)
+    serve(name, which, Path(folder), answers)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
