@@ -1,7 +1,7 @@
 """Other networks on energies and forces of 5 molecules, on any device and in this environment.
 
-Their wall times show what a step costs, not which predicts better. `benchmarks.peers` compares the same
-or equally large networks of other libraries, each in an environment of its own, on a CPU.
+Their wall times show what a step costs, not which predicts better. `benchmarks.peers` compares the
+same networks of other libraries, each in an environment of its own, on a CPU.
 """
 
 from __future__ import annotations

@@ -2,18 +2,18 @@
 
     python -m benchmarks peers                          # all pairs; or python -m benchmarks.peers
     python -m benchmarks peers nequip_aspirin --rounds 9 --threads 2 --record
-    python -m benchmarks peers --environments FOLDER    # one environment per library, made if missing
+    python -m benchmarks peers --environments FOLDER    # one per library, made if missing
     python -m benchmarks peers --list
     python -m benchmarks peers --table                  # docs/speed.md from the records
 
-Each library runs in an environment of its own, with the versions of ``pins.toml`` (one to two GB
-each with PyTorch for CPUs, made on first use). The two sides of a pair are processes that live as long as
-the measurement and work in turn (A B A B ...) after a warm-up; the figures are CPU times (user and
-system) and medians of their ratio in a round. Memory is the peak of resident memory of two steps in
+Each library runs in an environment of its own, with the versions of ``pins.toml``, made on first
+use (one to two GB each with PyTorch for CPUs). The two sides of a pair are processes that live as
+long as the measurement and work in turn (A B A B ...) after a warm-up; the figures are CPU times
+(user and system) and medians of their ratio in a round. Memory is the peak of resident memory of two steps in
 a fresh process, beyond the built network, after a step on a few atoms that loads and compiles code.
 Both sides leave the C library's allocator as it is, compute in float32 and run eagerly; ours with
-its compiled kernels. Where both are the same function, weights are copied and results compared. ``--record`` appends to
-``benchmarks/results/peers.jsonl``.
+its compiled kernels. Where both are the same function, weights are copied and results compared.
+``--record`` appends to ``benchmarks/results/peers.jsonl``.
 """
 
 from __future__ import annotations
@@ -55,9 +55,8 @@ def main(arguments: list[str] | None = None) -> None:
     for name in options.pairs:
         pair = PAIRS[name]
         if options.list:
-            print(
-                f"{name}: {pair.title}, {pair.system}, {pair.work}; {pair.differs or 'same function'}"
-            )
+            function = pair.differs or "same function"
+            print(f"{name}: {pair.title}, {pair.system}, {pair.work}; {function}")
             continue
         python = environment(pair.environment, options.environments.resolve())
         found = measure(pair, python, rounds=options.rounds, threads=options.threads)

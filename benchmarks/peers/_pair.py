@@ -51,6 +51,6 @@ class Pair:
 
 
 #: What a module of a library defines: ``theirs(pair, folder)`` may store weights in the folder,
-#: from which ``ours(pair, folder)`` reads them; the first runs in the library's environment, without
-#: geozoo, the second in the environment of the command.
+#: from which ``ours(pair, folder)`` reads them; the first runs in the library's environment,
+#: without geozoo, the second in the environment of the command.
 Builder = Callable[[Pair, Path], Side]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.peers import mace, nequip, sevenn, torchmd
+from benchmarks.peers import mace, nequip, pyg, schnetpack, sevenn, torchmd
 from benchmarks.peers._pair import Pair
 
-PAIRS: dict[str, Pair] = {
-    pair.name: pair for module in (sevenn, nequip, mace, torchmd) for pair in module.PAIRS
-}
+_MODULES = (sevenn, nequip, mace, torchmd, schnetpack, pyg)
+PAIRS: dict[str, Pair] = {pair.name: pair for module in _MODULES for pair in module.PAIRS}

@@ -10,7 +10,7 @@ from benchmarks._record import FOLDER
 from benchmarks.peers._pairs import PAIRS
 
 PAGE = Path(__file__).parents[2] / "docs" / "speed.md"
-BEGIN = "<!-- peers: made from benchmarks/results/peers.jsonl by `python -m benchmarks peers --table` -->"
+BEGIN = "<!-- peers: made from the records by `python -m benchmarks peers --table` -->"
 END = "<!-- end of peers -->"
 _WORK = {
     "calculator": "call of the ASE calculator",
