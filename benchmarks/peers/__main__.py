@@ -9,10 +9,11 @@
 Each library runs in an environment of its own, with the versions of ``pins.toml``, made on first
 use (one to two GB each with PyTorch for CPUs). The two sides of a pair are processes that live as
 long as the measurement and work in turn (A B A B ...) after a warm-up; the figures are CPU times
-(user and system) and medians of their ratio in a round. Memory is the peak of resident memory of two steps in
-a fresh process, beyond the built network, after a step on a few atoms that loads and compiles code.
-Both sides leave the C library's allocator as it is, compute in float32 and run eagerly; ours with
-its compiled kernels. Where both are the same function, weights are copied and results compared.
+(user and system) and medians of their ratio in a round. Memory is the peak of resident memory of
+two steps in a fresh process, beyond the built network, after a step on a few atoms that loads and
+compiles code. Both sides leave the C library's allocator as it is, compute in float32 and run
+eagerly; ours with its compiled kernels. Where both are the same function, weights are copied and
+results compared.
 ``--record`` appends to ``benchmarks/results/peers.jsonl``.
 """
 

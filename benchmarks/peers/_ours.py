@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from benchmarks.peers._pair import Pair, Side, Step
 
 
-def side(model: nn.Module, pair: Pair, elements: Sequence[int]) -> Side:
+def side(model: Any, pair: Pair, elements: Sequence[int]) -> Side:
     """The work of a pair with one of our networks.
 
     Args:

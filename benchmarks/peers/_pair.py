@@ -19,6 +19,12 @@ Side = Callable[[Sequence[Atoms]], Step]
 #: searched. ``evaluation``: energy and forces, and stress of crystals if so. ``step``: gradient of
 #: a loss of energies and forces with respect to the weights. ``property``: of a loss of one scalar.
 Work = Literal["calculator", "evaluation", "step", "property"]
+#: Name, structures and work of the cases of networks for molecules and crystals.
+CASES: tuple[tuple[str, str, Work], ...] = (
+    ("qm9", "20 molecules", "property"),
+    ("aspirin", "5 aspirin", "step"),
+    ("copper", "500 Cu", "evaluation"),
+)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from ase.build import bulk, molecule
-from ase.io import read
+from ase.io import iread
 
 #: Aspirin and twenty molecules of nine heavy atoms, from SMILES by RDKit (ETKDG, MMFF).
 MOLECULES = Path(__file__).with_name("molecules.extxyz")
@@ -27,11 +27,11 @@ def _copper() -> list[Atoms]:
 
 
 def _aspirin() -> list[Atoms]:
-    return _displaced([read(MOLECULES, 0)] * 5)
+    return _displaced([next(iread(MOLECULES))] * 5)
 
 
 def _qm9() -> list[Atoms]:
-    return _displaced(read(MOLECULES, "1:"))
+    return _displaced(list(iread(MOLECULES, "1:")))
 
 
 def _displaced(frames: list[Atoms]) -> list[Atoms]:

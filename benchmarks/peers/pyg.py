@@ -12,16 +12,13 @@ from torch import Tensor
 
 from benchmarks.peers._neighbors import listed
 from benchmarks.peers._ours import array, force_loss, side
-from benchmarks.peers._pair import Pair, Side, Step
+from benchmarks.peers._pair import CASES, Pair, Side, Step
 
 _NUMBERS = (1, 6, 7, 8, 9, 29)
 PAIRS = [
     Pair(f"schnet_pyg_{name}", "pyg", "pyg", "SchNet against PyTorch Geometric", system, work,
-         {"radius": radius}, with_stress=False)
-    for name, system, work, radius in (
-        ("qm9", "20 molecules", "property", 10.0), ("aspirin", "5 aspirin", "step", 5.0),
-        ("copper", "500 Cu", "evaluation", 5.0),
-    )
+         {"radius": 10.0 if name == "qm9" else 5.0}, with_stress=False)
+    for name, system, work in CASES
 ]  # fmt: skip
 _STORED = "pyg.pt"
 

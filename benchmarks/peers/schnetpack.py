@@ -12,18 +12,15 @@ from torch import Tensor
 
 from benchmarks.peers._neighbors import listed
 from benchmarks.peers._ours import array, force_loss, side
-from benchmarks.peers._pair import Pair, Side, Step
+from benchmarks.peers._pair import CASES, Pair, Side, Step
 
 _NUMBERS = (1, 6, 7, 8, 9, 29)
 _WIDTH, _BASIS, _LAYERS = 128, {"schnet": 50, "painn": 20}, {"schnet": 6, "painn": 3}
 PAIRS = [
     Pair(f"{network}_{name}", "schnetpack", "schnetpack", f"{title} against SchNetPack", system,
-         work, {"kind": network, "radius": radius})
+         work, {"kind": network, "radius": 10.0 if (network, name) == ("schnet", "qm9") else 5.0})
     for network, title in (("schnet", "SchNet"), ("painn", "PaiNN"))
-    for name, system, work, radius in (
-        ("qm9", "20 molecules", "property", 10.0 if network == "schnet" else 5.0),
-        ("aspirin", "5 aspirin", "step", 5.0), ("copper", "500 Cu", "evaluation", 5.0),
-    )
+    for name, system, work in CASES
 ]  # fmt: skip
 _STORED = "schnetpack.pt"
 
@@ -109,15 +106,14 @@ def ours(pair: Pair, folder: Path) -> Side:
 def schnet_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Their weights under our names."""
     names = {
-        "in2f": "linear_1", "filter_network.0": "conv.linear_1", "filter_network.1": "conv.linear_2",
-        "f2out.0": "linear_2", "f2out.1": "linear_3",
+        "in2f": "linear_1", "filter_network.0": "conv.linear_1",
+        "filter_network.1": "conv.linear_2", "f2out.0": "linear_2", "f2out.1": "linear_3",
     }  # fmt: skip
     new = {"embedding.weight": state["representation.embedding.weight"][list(_NUMBERS)].T}
     for layer in range(_LAYERS["schnet"]):
+        block = f"representation.interactions.{layer}"
         for there, here in names.items():
-            _take(
-                state, f"representation.interactions.{layer}.{there}", new, f"blocks.{layer}.{here}"
-            )
+            _take(state, f"{block}.{there}", new, f"blocks.{layer}.{here}")
     _take(state, "output_modules.0.outnet.0", new, "readout_1")
     _take(state, "output_modules.0.outnet.1", new, "readout_2")
     return new

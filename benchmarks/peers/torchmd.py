@@ -11,7 +11,7 @@ from ase import Atoms
 from torch import Tensor, nn
 
 from benchmarks.peers._ours import array, force_loss, side
-from benchmarks.peers._pair import Pair, Side, Step
+from benchmarks.peers._pair import CASES, Pair, Side, Step
 
 #: Where their radial basis is the one of ours.
 _RADIUS = 5.0
@@ -20,10 +20,7 @@ _TITLE = "TensorNet against torchmd-net"
 PAIRS = [
     Pair(f"tensornet_{name}", "torchmd", "torchmd", _TITLE, system, work,
          with_stress=False, searches=True)
-    for name, system, work in (
-        ("qm9", "20 molecules", "property"), ("aspirin", "5 aspirin", "step"),
-        ("copper", "500 Cu", "evaluation"),
-    )
+    for name, system, work in CASES
 ]  # fmt: skip
 _STORED = "tensornet.pt"
 
