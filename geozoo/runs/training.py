@@ -61,7 +61,7 @@ def train(
     """
     if cfg.adapter_rank is not None and cfg.init_from is None:
         raise RunError("adapter_rank: adapters need trained weights; set init_from")
-    if cfg.init_energies is not None and cfg.init_from is None:
+    if cfg.get("init_energies") is not None and cfg.init_from is None:
         raise RunError("init_energies: there is no trained potential; set init_from")
     inherited: str | None = None
     is_tuned = cfg.init_from is not None and earlier is None
@@ -96,7 +96,7 @@ def train(
         try:
             _prepare(task, datamodule, trainer, earlier)
             if source is not None:
-                _log_line(continued_energies(cfg.init_energies, task, source, datamodule))
+                _log_line(continued_energies(cfg.get("init_energies"), task, source, datamodule))
             _fit(trainer, task, datamodule, folder, earlier)
             return _finish(cfg, folder, trainer, task, datamodule)
         finally:  # after the test, which uses the logger too

@@ -67,5 +67,5 @@ def test_a_size_beyond_memory_by_extrapolation_is_not_started(monkeypatch):
     monkeypatch.setattr(scale, "measured", measured)
     options = argparse.Namespace(gib=2.0, threads=1, seconds=10.0, largest=10**9)
     found = scale.sweep("copper_painn", options, Console(quiet=True))
-    assert started == [500, 2000]
-    assert found["first_to_break"] == "more than 2 GiB at 10000, by extrapolation"
+    assert started == [500, 2048]
+    assert found["first_to_break"] == "more than 2 GiB at 10976, by extrapolation"
