@@ -151,8 +151,17 @@ def generated(source: str, kind: str) -> ModuleType:
 
 
 def _module(source: str, kind: str) -> ModuleType:
-    """The module of a source text."""
-    name = _name(source, kind)
+    """The module of a source text for numba."""
+    return module_of(source, _name(source, kind))
+
+
+def module_of(source: str, name: str) -> ModuleType:
+    """The module of a source text, which is written to the folder of kernels.
+
+    Args:
+        source: the text.
+        name: of the module, different for every text.
+    """
     if name in sys.modules:
         return sys.modules[name]
     path = folder() / f"{name}.py"

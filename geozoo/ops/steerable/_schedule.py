@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,6 +14,8 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 if TYPE_CHECKING:
     from geozoo.ops.steerable.sum import EdgeRows
+
+_Made = TypeVar("_Made")
 
 
 class Part(NamedTuple):
@@ -129,16 +132,28 @@ if hasattr(os, "register_at_fork"):
 
 def schedule_of(edges: EdgeRows) -> Schedule:
     """The schedule of some edges, kept as long as their tensors are and do not change."""
+    return kept_with(edges, "schedule", Schedule)
+
+
+def kept_with(edges: EdgeRows, kind: Hashable, make: Callable[[EdgeRows], _Made]) -> _Made:
+    """What is made of some edges, kept as long as their tensors are and do not change.
+
+    Args:
+        edges: the edges.
+        kind: what is made.
+        make: makes it.
+    """
     tensors = edges[:5]
     if any(each.is_inference() for each in tensors):  # changes would not be noticed
-        return Schedule(edges)
+        return make(edges)
     with _LOCK:
-        kept = _KEPT.get(edges.order)
+        kept = _KEPT.get(edges.order, {}).get(kind)
     if kept is not None and all(map(_is_same, tensors, kept[0])):
         return kept[1]
-    made = Schedule(edges)
+    made = make(edges)
     with _LOCK:
-        _KEPT[edges.order] = [(weakref.ref(each), each._version) for each in tensors], made
+        found = [(weakref.ref(each), each._version) for each in tensors]
+        _KEPT.setdefault(edges.order, {})[kind] = found, made
     return made
 
 

@@ -18,6 +18,7 @@ from geozoo.ops.steerable._run import run_kernel
 from geozoo.ops.steerable.paths import SteerablePaths, coupling
 
 Backend = Literal["auto", "numba", "torch"]
+SumBackend = Literal["auto", "numba", "triton", "torch"]
 
 
 class EdgeRows(NamedTuple):
@@ -101,7 +102,7 @@ def steerable_sum(
     paths: SteerablePaths,
     *,
     num_nodes: int | None = None,
-    backend: Backend = "auto",
+    backend: SumBackend = "auto",
 ) -> Float[Tensor, "M out"]:
     r"""Sum features times harmonics times weights over the edges of each receiver.
 
@@ -110,7 +111,7 @@ def steerable_sum(
 
     One compiled kernel gathers, multiplies and adds, so that nothing of the size of all messages is
     stored; its gradients, and the gradients of these, are such kernels too. Third and higher
-    derivatives are evaluated in plain PyTorch.
+    derivatives are evaluated in plain PyTorch; on a GPU they are kernels as well.
 
     Args:
         x: features of the nodes, channels-last blocks (`Path`).
@@ -121,14 +122,24 @@ def steerable_sum(
         num_nodes: number M of receivers; None: that of ``x``.
         backend: ``"numba"``: compiled kernels on the CPU; ``"torch"``: the equation as written;
             ``"auto"``: compiled kernels if numba is installed, the tensors are on the CPU, and
-            nothing is traced, see also `geozoo.ops.textbook`.
+            nothing is traced, see also `geozoo.ops.textbook`. ``"triton"``: compiled kernels on a
+            GPU, in float32 or float64, deterministic. ``"auto"`` does not choose them: they
+            have been run in Triton's interpreter and compiled for a GPU, but not yet timed on one
+            (``python -m benchmarks.gpu steerable``).
 
     Raises:
-        ValueError: If a tensor has the wrong width, or ``backend`` is unknown.
-        ImportError: If ``backend="numba"`` and numba is not installed.
+        ValueError: If a tensor has the wrong width, ``backend`` is unknown, or ``"triton"`` is
+            demanded of tensors on the CPU or of a traced program.
+        ImportError: If ``backend="numba"`` and numba is not installed, or ``"triton"`` and Triton.
+        TypeError: If ``backend="triton"`` and the dtype is neither float32 nor float64.
+        IndexError: If a kernel runs on the CPU and an edge names a node or row that does not exist.
     """
     _check(x, y, w, paths, backend)
     count = x.shape[0] if num_nodes is None else num_nodes
+    if backend == "triton":
+        from geozoo.ops.steerable._triton_sum import triton_sum
+
+        return triton_sum(x, y, w, edges, paths, count)
     if not is_compiled(x, backend):
         return _as_written(x, y, w, edges, paths, count)
     dtype = torch.promote_types(torch.promote_types(x.dtype, y.dtype), w.dtype)
@@ -146,8 +157,8 @@ def _check(x: Tensor, y: Tensor, w: Tensor, paths: SteerablePaths, backend: str)
         raise ValueError(
             f"y and w must have the same number of rows, got {y.shape[0]} and {w.shape[0]}"
         )
-    if backend not in get_args(Backend):
-        raise ValueError(f"backend must be one of {get_args(Backend)}, got {backend!r}")
+    if backend not in get_args(SumBackend):
+        raise ValueError(f"backend must be one of {get_args(SumBackend)}, got {backend!r}")
 
 
 def is_compiled(x: Tensor, backend: str) -> bool:
