@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.gpu import _checks, _steps
+from benchmarks.gpu import _checks, _steerable, _steps
 from benchmarks.gpu._job import Context, Job
 from benchmarks.gpu._training import SMALL_PONITA, training
 
@@ -42,6 +42,7 @@ def _training(about: str, words: tuple[str, ...], tiny: tuple[str, ...] = SMALL_
 JOBS = {
     "checks": Job("tests that need a GPU", 120, _checks.run),
     "steps": Job("training steps: forms, precisions, rivals, dearest kernels", 330, _steps.run),
+    "steerable": Job("Triton kernels of steerable sums in NequIP", 420, _steerable.run),
     "nbody": _training("PONITA on N-body, the whole published recipe", _NBODY, _FEW_BODIES),
     "ethanol": _training("TensorNet on ethanol", _ETHANOL, ()),
     "aspirin": _training("PONITA on aspirin, published settings", _ASPIRIN),

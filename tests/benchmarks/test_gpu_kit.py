@@ -103,6 +103,17 @@ def test_every_other_job_runs(
 
 
 @pytest.mark.thorough
+def test_forms_of_steerable_sums_are_compared(tmp_path: Path) -> None:
+    pytest.importorskip("triton")
+    tests, *rows = rehearse("steerable", tmp_path)
+    assert tests["status"] == 0
+    assert len(rows) == 8 and all(row["seconds"] > 0 for row in rows), rows
+    assert {row["form"] for row in rows} == {"plain", "triton"}
+    assert all(row["difference"] < 1e-5 for row in rows), rows
+    assert any(row["difference"] > 0 for row in rows)  # other kernels have run
+
+
+@pytest.mark.thorough
 def test_steps_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = [
         Plan("nbody", "fast", "float32", False), Plan("nbody", "fast", "bf16", True),

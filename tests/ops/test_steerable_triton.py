@@ -53,9 +53,9 @@ def interpreted(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]
     from geozoo.ops.steerable import _triton_run
 
     monkeypatch.setenv("TRITON_INTERPRET", "1")
-    _triton_run._generated.cache_clear()
+    _triton_run._kernels.cache_clear()
     yield monkeypatch
-    _triton_run._generated.cache_clear()
+    _triton_run._kernels.cache_clear()
 
 
 def made(kind: str, device: str = "cpu") -> EdgeRows:

@@ -152,7 +152,7 @@ def generated(source: str, kind: str) -> ModuleType:
 
 def _module(source: str, kind: str) -> ModuleType:
     """The module of a source text for numba."""
-    return module_of(source, _name(source, kind))
+    return _written(source, _name(source, kind))
 
 
 def module_of(source: str, name: str) -> ModuleType:
@@ -162,6 +162,11 @@ def module_of(source: str, name: str) -> ModuleType:
         source: the text.
         name: of the module, different for every text.
     """
+    with _LOCK:
+        return _written(source, name)
+
+
+def _written(source: str, name: str) -> ModuleType:
     if name in sys.modules:
         return sys.modules[name]
     path = folder() / f"{name}.py"

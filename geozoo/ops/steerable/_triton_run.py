@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,7 +27,6 @@ from geozoo.ops.steerable.paths import SteerablePaths
 if TYPE_CHECKING:
     from geozoo.ops.steerable.sum import EdgeRows
 
-_LOCK = threading.Lock()
 #: Channels of a program: one for each of its threads, of which there are 32 in a warp.
 _MAX_CHANNELS, _WARP = 128, 32
 
@@ -173,13 +171,8 @@ def _launch(kernel: Any, arguments: tuple[Tensor, ...], channels: int, target: A
     kernel[len(out), *blocks](*arguments, CHANNELS=block, REAL=real, **options)
 
 
-def _kernels(paths: SteerablePaths, target: Array, interpreted: bool) -> list[tuple[Any, int]]:
-    with _LOCK:
-        return _generated(paths, target, interpreted)
-
-
 @lru_cache(maxsize=1024)
-def _generated(paths: SteerablePaths, target: Array, interpreted: bool) -> list[tuple[Any, int]]:
+def _kernels(paths: SteerablePaths, target: Array, interpreted: bool) -> list[tuple[Any, int]]:
     """Kernels and their numbers of channels; whether they are interpreted is settled here."""
     found = []
     for group in groups_of(paths, target):
