@@ -111,7 +111,7 @@ def steerable_sum(
 
     One compiled kernel gathers, multiplies and adds, so that nothing of the size of all messages is
     stored; its gradients, and the gradients of these, are such kernels too. Third and higher
-    derivatives are evaluated in plain PyTorch; on a GPU they are kernels as well.
+    derivatives are evaluated in plain PyTorch, and in kernels if ``backend="triton"``.
 
     Args:
         x: features of the nodes, channels-last blocks (`Path`).
@@ -124,8 +124,8 @@ def steerable_sum(
             ``"auto"``: compiled kernels if numba is installed, the tensors are on the CPU, and
             nothing is traced, see also `geozoo.ops.textbook`. ``"triton"``: compiled kernels on a
             GPU, in float32 or float64, deterministic. ``"auto"`` does not choose them: they
-            have been run in Triton's interpreter and compiled for a GPU, but not yet timed on one
-            (``python -m benchmarks.gpu steerable``).
+            have been run in Triton's interpreter and compiled for a GPU, but not yet run or timed
+            on one (``python -m benchmarks.gpu steerable``).
 
     Raises:
         ValueError: If a tensor has the wrong width, ``backend`` is unknown, or ``"triton"`` is
