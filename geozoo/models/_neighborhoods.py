@@ -124,9 +124,9 @@ def find_edges(
         )  # fmt: skip
         if form.pairs_found:
             return found
-        edges = found.directed(len(pos))
+        edges = found.directed(pos.shape[0])
         if form.sorts:
-            return SortedEdges(sort_edges(edges.index, len(pos)), edges.shift)
+            return SortedEdges(sort_edges(edges.index, pos.shape[0]), edges.shift)
         return edges
     if edge_index is None:
         edge_index = complete_graph(batch, num_graphs, num_pairs=num_pairs)
@@ -136,7 +136,7 @@ def find_edges(
         # On an accelerator the search for reverse edges would synchronise.
         searched = form.pairs_given and representation.shares_pairs and not conditioned
         searched = searched and edge_index.device.type == "cpu" and not is_traced()
-        paired = pair_edges(edge_index, len(pos)) if searched else None
+        paired = pair_edges(edge_index, pos.shape[0]) if searched else None
         if paired is not None:
             return as_edges(paired)
     if form.sorts:

@@ -181,23 +181,23 @@ class Allegro(PointNetwork):
         """Return scalars and vectors; see `PointNetwork.evaluate`."""
         distance, harmonics = edge_harmonics(pos, edges, self.degree)
         window = self.window(distance).unsqueeze(-1)
-        rows = as_edge_rows(edges, len(pos))
-        given = pos.new_ones(len(pos), 1) if x is None else x
+        rows = as_edge_rows(edges, pos.shape[0])
+        given = pos.new_ones(pos.shape[0], 1) if x is None else x
         nodes = given if vec is None else torch.cat([given, safe_norm(vec)], -1)
         pair = self._first_scalars(nodes, self.basis(distance), window, rows)
         tensor = self._first_tensors(pair, vec, harmonics, rows)
         update = self._dense if self.options.latent == "dense" else self._residual
-        features, tensor = update(pair, tensor, harmonics, window, rows, len(pos))
+        features, tensor = update(pair, tensor, harmonics, window, rows, pos.shape[0])
         scalar, vector = None, None
         if self.readout is not None:
-            scalar = scatter(self.scale * self.readout(features), rows.receiver, len(pos))
+            scalar = scatter(self.scale * self.readout(features), rows.receiver, pos.shape[0])
             if self.scaling is not None:
                 scalar = self.scaling(scalar, given)
         if self.arrows is not None:
             last = tensor.unflatten(1, (-1, self.tensor_channels))[:, 1:4]
             gate = self.arrows["gate"](features).unsqueeze(1)
             arrows = self.arrows["map"](gate * last).transpose(1, 2)
-            vector = scatter(self.scale * arrows, rows.receiver, len(pos))
+            vector = scatter(self.scale * arrows, rows.receiver, pos.shape[0])
         return scalar, vector
 
     def _first_scalars(

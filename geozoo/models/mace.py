@@ -134,9 +134,9 @@ class MACE(PointNetwork):
         """Return scalars and vectors; see `PointNetwork.evaluate`."""
         distance, harmonics = edge_harmonics(pos, edges, self.degree)
         radial = self.basis(distance), self.window(distance)
-        rows = as_edge_rows(edges, len(pos))
-        attribute = pos.new_ones(len(pos), 1) if x is None else x
-        h = self.embedding(pos.new_ones(len(pos), 1, 1), attribute)
+        rows = as_edge_rows(edges, pos.shape[0])
+        attribute = pos.new_ones(pos.shape[0], 1) if x is None else x
+        h = self.embedding(pos.new_ones(pos.shape[0], 1, 1), attribute)
         if self.vector_embedding is not None and vec is not None:
             h = torch.cat([h, self.vector_embedding(vec.transpose(1, 2))], 1)
         # Leaves one-hot species unchanged, and bounds other inputs, which enter in every layer.

@@ -183,8 +183,8 @@ class NequIP(PointNetwork):
         basis, window = self.basis(distance), self.window(distance)
         if self.options.window_place == "basis":
             basis, window = basis * window.unsqueeze(-1), None
-        rows = as_edge_rows(edges, len(pos))
-        given = pos.new_ones(len(pos), 1) if x is None else x
+        rows = as_edge_rows(edges, pos.shape[0])
+        given = pos.new_ones(pos.shape[0], 1) if x is None else x
         h = self.embedding(join_features(given, vec))
         if self.options.self_connection == "embedding":
             attribute = h[:, : self.attributes.dim]

@@ -90,7 +90,7 @@ class PaiNN(PointNetwork):
         """Return scalars and vectors; see `PointNetwork.evaluate`."""
         distance, direction = length_and_direction(edges.vectors(pos))
         basis, window = self.basis(distance), self.window(distance)
-        s = self.embedding(pos.new_ones(len(pos), 1) if x is None else x)
+        s = self.embedding(pos.new_ones(pos.shape[0], 1) if x is None else x)
         v = pos.new_zeros(*pos.shape, self.hidden_channels)
         if self.vectors is not None:
             assert vec is not None

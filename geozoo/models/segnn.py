@@ -134,7 +134,7 @@ class SEGNN(PointNetwork):
         sender, receiver = edges.sender, edges.receiver
         distance, edge = edge_harmonics(pos, edges, self.attribute_degree)
         weight = self.window(distance).unsqueeze(-1)
-        node = self._node_attributes(edge, weight, receiver, len(pos))
+        node = self._node_attributes(edge, weight, receiver, pos.shape[0])
         if vec is not None:
             node = node + harmonics_of(vec, self.attribute_degree).sum(1)
         pair = distance.square().unsqueeze(-1)
@@ -145,7 +145,7 @@ class SEGNN(PointNetwork):
         layers = zip(self.messages, self.updates, strict=True)
         for message, update in cast("Iterable[tuple[nn.ModuleList, nn.ModuleList]]", layers):
             total = message_sum(
-                partial(_message_sums, message), (sender, receiver), len(pos), senders=tuple(h),
+                partial(_message_sums, message), (sender, receiver), pos.shape[0], senders=tuple(h),
                 receivers=tuple(h), rows=(pair, edge, weight), weights=message.parameters(),
             )  # fmt: skip
             new = _steered(update, [*h, *total], node)
@@ -157,7 +157,7 @@ class SEGNN(PointNetwork):
         scalars = [] if x is None else [x]
         if vec is not None:
             scalars.append(safe_norm(vec))
-        first = torch.cat(scalars, -1) if scalars else pos.new_ones(len(pos), 1)
+        first = torch.cat(scalars, -1) if scalars else pos.new_ones(pos.shape[0], 1)
         return [Rows(first), *([] if vec is None else [Rows(vec.transpose(1, 2).flatten(1))])]
 
     def _outputs(self, blocks: list[Tensor]) -> tuple[Tensor | None, Tensor | None]:

@@ -138,7 +138,7 @@ class TensorNet(PointNetwork):
         self, pos: Tensor, x: Tensor | None, vec: Tensor | None, basis: Tensor, window: Tensor,
         direction: Tensor, rows: EdgeRows, own: Tensor | None,
     ) -> Tensor:  # fmt: skip
-        h = self.embedding(pos.new_ones(len(pos), 1) if x is None else x)
+        h = self.embedding(pos.new_ones(pos.shape[0], 1) if x is None else x)
         # W [h_i, h_j] + b of an edge is a sum of two parts: one is a factor of the sum over j.
         to_receiver, to_sender = self.pair.weight.chunk(2, 1)
         sent = h @ to_sender.T

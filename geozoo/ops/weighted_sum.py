@@ -61,8 +61,8 @@ def weighted_sum(weight: Tensor, x: Tensor, routes: list[Route], num_targets: in
     for source, target in routes:
         if source.shape != target.shape or source.dim() != 1 or source.shape[0] > weight.shape[0]:
             raise ValueError(
-                f"a route must have as many sources as targets, at most {len(weight)}, got shapes "
-                f"{tuple(source.shape)} and {tuple(target.shape)}"
+                f"a route must have as many sources as targets, at most {weight.shape[0]}, got "
+                f"shapes {tuple(source.shape)} and {tuple(target.shape)}"
             )
     dtype = torch.promote_types(weight.dtype, x.dtype)
     if is_traced() or is_textbook():

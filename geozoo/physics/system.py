@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -72,6 +73,16 @@ class Term(nn.Module, ABC):
         Raises:
             ValueError: If the term is not defined for the system.
         """
+
+    def reach(self, elements: Sequence[int]) -> float | None:
+        """Distance in angstrom beyond which pairs of these elements contribute nothing.
+
+        None (the default): the energy depends on more than the pairs within a distance.
+
+        Args:
+            elements: atomic numbers; 0 stands for none.
+        """
+        return None
 
     @abstractmethod
     def forward(self, system: AtomicSystem, pairs: PairList) -> Float[Tensor, " G"]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -65,6 +67,10 @@ class ZBLRepulsion(Term):
             )
         largest = float(self.radii[system.numbers].max()) if len(system.numbers) else 1.0
         return find_pairs(system, 2 * largest)
+
+    def reach(self, elements: Sequence[int]) -> float:
+        """See `Term.reach`; the largest sum of covalent radii."""
+        return 2 * float(self.radii[list(elements)].max())
 
     def forward(self, system: AtomicSystem, pairs: PairList) -> Float[Tensor, " G"]:
         """See `Term.forward`."""

@@ -48,7 +48,7 @@ def combined(
         atom_energy = atom_energy * factors.to(atom_energy.dtype).index_select(0, species)
     if has_dipole:
         pos = inputs["pos"]
-        count = sums(pos.new_ones(len(pos), 1), batch, num_graphs).clamp(min=1)
+        count = sums(pos.new_ones(pos.shape[0], 1), batch, num_graphs).clamp(min=1)
         centre = sums(pos, batch, num_graphs) / count
         parts = out.scalar[:, 1:2] * (pos - centre.index_select(0, batch))
         if out.vector is not None:

@@ -135,7 +135,13 @@ class SumOfTerms(nn.Module):
     def sum(self, system: AtomicSystem, pairs: list[PairList]) -> Derivatives:
         """Energies, forces and virials of a system with the pairs of each term."""
         terms = zip(self.each(), pairs, strict=True)
-        parts = [_derivatives(term, system, found) for term, found in terms]
+        strained = system.cell is not None
+        return self.added(
+            [_derivatives(term, system, found, with_virial=strained) for term, found in terms]
+        )
+
+    def added(self, parts: list[Derivatives]) -> Derivatives:
+        """The sum of the derivatives of each term."""
         energy, force, virial = parts[0][:3]
         for part in parts[1:]:
             energy, force = energy + part.energy, force + part.force
@@ -184,25 +190,38 @@ class SumOfTerms(nn.Module):
 
 
 class TermsOfMolecule(nn.Module):
-    """Terms of one molecule from plain tensors, without checks, so that they can be traced."""
+    """Terms of one structure from plain tensors, without checks, so that they can be traced."""
 
     def __init__(self, terms: SumOfTerms) -> None:
         super().__init__()
         self.terms = terms
 
-    def forward(self, numbers: Tensor, pos: Tensor, pairs: Tensor) -> Derivatives:
-        """Energy ``[1]`` and forces ``[N, 3]``.
+    def forward(
+        self, numbers: Tensor, pos: Tensor, pairs: Tensor, shift: Tensor | None = None
+    ) -> Derivatives:
+        """Energy ``[1]``, forces ``[N, 3]``, and with shifts the virial ``[3, 3]``.
 
         Args:
             numbers: ``[N]`` atomic numbers.
             pos: ``[N, 3]`` positions in angstrom.
-            pairs: ``[2, P]`` all pairs of atoms, each once.
+            pairs: ``[2, P]`` all pairs of atoms, each once; or with ``shift`` those within the
+                reach of the terms (`Term.reach`), or within any larger distance.
+            shift: ``[P, 3]`` shifts of periodic images.
         """
         system = AtomicSystem(pos.double(), numbers, torch.zeros_like(numbers), 1)
-        return self.terms.sum(system, [PairList(pairs)] * len(self.terms.each()))
+        if shift is None:
+            return self.terms.sum(system, [PairList(pairs)] * len(self.terms.each()))
+        local = PairList(pairs, shift.double())
+        found = self.terms.added(
+            [_derivatives(each, system, local, with_virial=True) for each in self.terms.each()]
+        )
+        assert found.virial is not None
+        return found._replace(virial=found.virial[0])
 
 
-def _derivatives(term: Term, system: AtomicSystem, pairs: PairList) -> Derivatives:
+def _derivatives(
+    term: Term, system: AtomicSystem, pairs: PairList, *, with_virial: bool
+) -> Derivatives:
     """Energies and derivatives of one term, strained like those of a network."""
 
     def energies(pos: Tensor, edge_index: PairList, cell: Tensor | None, **_: Any) -> _Output:
@@ -212,9 +231,7 @@ def _derivatives(term: Term, system: AtomicSystem, pairs: PairList) -> Derivativ
         "pos": system.pos, "batch": system.batch, "num_graphs": system.num_graphs,
         "cell": system.cell, "edge_index": pairs,
     }  # fmt: skip
-    found = energy_derivatives(
-        energies, inputs, create_graph=False, with_virial=system.cell is not None
-    )
+    found = energy_derivatives(energies, inputs, create_graph=False, with_virial=with_virial)
     return found._replace(energy=found.energy.detach())
 
 

@@ -121,21 +121,22 @@ class EGNNConv(nn.Module):
             ValueError: If a tensor has the wrong shape.
         """
         check_shape("h", h, "N C", None, self.channels)
-        check_shape("pos", pos, "N dim", len(h), None)
+        check_shape("pos", pos, "N dim", h.shape[0], None)
         edges = as_directed(edge_index, h.shape[0])
         rel_pos = edges.vectors(pos)
-        weight = rel_pos.new_ones(len(rel_pos)) if edge_weight is None else edge_weight
-        rows: tuple[Tensor, ...] = (rel_pos, check_shape("edge_weight", weight, "E", len(rel_pos)))
+        count = rel_pos.shape[0]  # len() would be a constant to a tracer
+        weight = rel_pos.new_ones(count) if edge_weight is None else edge_weight
+        rows: tuple[Tensor, ...] = (rel_pos, check_shape("edge_weight", weight, "E", count))
         if self.edge_channels:
-            shape = (len(rel_pos), self.edge_channels)
+            shape = (count, self.edge_channels)
             rows = (*rows, check_shape("edge_attr", edge_attr, "E A", *shape))
         total, *moves = message_sum(
-            self._message_sums, (edges.sender, edges.receiver), len(h), senders=(h,),
+            self._message_sums, (edges.sender, edges.receiver), h.shape[0], senders=(h,),
             receivers=(h,), rows=rows, weights=self.parameters(),
         )  # fmt: skip
         if not moves:
             return h + self.update(torch.cat([h, total], -1)), pos
-        degree = scatter(weight, edges.receiver, len(pos)).clamp_min(1.0).unsqueeze(-1)
+        degree = scatter(weight, edges.receiver, pos.shape[0]).clamp_min(1.0).unsqueeze(-1)
         # Edge vectors point to the senders; the displacement is along x_i - x_j, hence the minus.
         moved = pos - moves[0] / degree
         moved = moved + self._drift(h, vec, pos.shape[1])
@@ -179,7 +180,7 @@ class EGNNConv(nn.Module):
         linear = cast("nn.Linear", self.message[0])
         width = self.channels
         ends = linear.weight.split([width, width, row.shape[1]], 1)
-        none = torch.zeros(len(row), dtype=torch.int64, device=row.device)
+        none = torch.zeros(row.shape[0], dtype=torch.int64, device=row.device)
         sources = [
             Rows(functional.linear(receiver.x, ends[0], linear.bias), receiver.rows),
             Rows(functional.linear(sender.x, ends[1]), sender.rows),
@@ -193,7 +194,7 @@ class EGNNConv(nn.Module):
     def _drift(self, h: Tensor, vec: Tensor | None, dim: int) -> Tensor | float:
         if self.drift is None:
             return 0.0
-        vec = check_shape("vec", vec, "N V dim", len(h), self.num_vectors, dim)
+        vec = check_shape("vec", vec, "N V dim", h.shape[0], self.num_vectors, dim)
         return (self.drift(h).unsqueeze(-1) * vec).sum(1)
 
 

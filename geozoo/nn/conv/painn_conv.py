@@ -76,7 +76,7 @@ class PaiNNConv(nn.Module):
             ValueError: If a tensor has the wrong shape.
         """
         check_shape("s", s, "N C", None, self.channels)
-        check_shape("v", v, "N dim C", len(s), None, self.channels)
+        check_shape("v", v, "N dim C", s.shape[0], None, self.channels)
         rows = as_edge_rows(edge_index, s.shape[0])
         check_edges(rows.num_rows, basis, self.basis_channels, window)
         dim = v.shape[1]
@@ -154,7 +154,7 @@ class GatedVectors(nn.Module):
     ) -> tuple[Float[Tensor, "N S"], Float[Tensor, "N dim V"]]:
         """Return scalars and vectors, channels last; ValueError if a tensor has the wrong shape."""
         check_shape("s", s, "N C", None, self.lengths.in_features)
-        check_shape("v", v, "N dim C", len(s), None, self.lengths.in_features)
+        check_shape("v", v, "N dim C", s.shape[0], None, self.lengths.in_features)
         length = safe_norm(self.lengths(v).transpose(1, 2))
         scalars, gate = self.scalars(torch.cat([s, length], -1)).split(self.sizes, -1)
         return scalars, gate.unsqueeze(1) * self.vectors(v)

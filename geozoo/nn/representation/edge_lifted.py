@@ -87,7 +87,7 @@ class EdgeLiftedRepresentation(Representation):
         condition: Tensor | None = None,
     ) -> Geometry:
         """Return basis values and edges of the lifted points; see `Representation.geometry`."""
-        edges = _simple_edges(self.edges(pos, edge_index, pairs=pairs).directed(len(pos)), pos)
+        edges = _simple_edges(self.edges(pos, edge_index, pairs=pairs).directed(pos.shape[0]), pos)
         node, rel_pos = edges.receiver, edges.vectors(pos)
         orientation = rel_pos / safe_norm(rel_pos, keepdim=True)
         joined = edges
@@ -172,15 +172,15 @@ def _points(geometry: Geometry) -> tuple[Tensor, Tensor]:
 
 def _simple_edges(edges: DirectedEdges, pos: Tensor) -> DirectedEdges:
     """Drop self-loops, duplicates and edges of length 0; sort by receiver, sender and shift."""
-    key = edges.receiver * len(pos) + edges.sender
+    key = edges.receiver * pos.shape[0] + edges.sender
     if edges.shift is None:
         distinct, group = torch.unique(key, return_inverse=True)
     else:
         rows = torch.cat([key.to(torch.float64).unsqueeze(1), edges.shift.detach().double()], 1)
         distinct, group = torch.unique(rows, dim=0, return_inverse=True)
     # The first edge of each group of duplicates.
-    first = group.new_full((distinct.shape[0],), len(group))
-    first.scatter_reduce_(0, group, torch.arange(len(group), device=group.device), "amin")
+    first = group.new_full((distinct.shape[0],), group.shape[0])
+    first.scatter_reduce_(0, group, torch.arange(group.shape[0], device=group.device), "amin")
     simple = _chosen(edges, first)
     return _chosen(simple, (simple.vectors(pos.detach()) != 0).any(-1))
 
@@ -194,7 +194,8 @@ def _point_edges(graph: DirectedEdges, node: Tensor, num_nodes: int) -> Directed
     """Connect all points of a to all points of b for each edge a -> b, including self-loops."""
     loops = torch.arange(num_nodes, device=node.device).expand(2, -1)
     sender, receiver = torch.cat([graph.index, loops], 1)
-    count = torch.bincount(node, minlength=num_nodes)
+    # A tracer does not know the size of the result of bincount.
+    count = node.new_zeros(num_nodes).index_add(0, node, torch.ones_like(node))
     start = offsets(count)[:-1]
     combinations = count[sender] * count[receiver]
     which = torch.arange(combinations.numel(), device=node.device)

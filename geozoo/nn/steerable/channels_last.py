@@ -108,10 +108,10 @@ def linear_channels_last(x: Float[Tensor, "N F"], linear: o3.Linear) -> Float[Te
         sizes = [after[out].mul for out in blocks]
         for out, bias in zip(blocks, linear.bias.split(sizes), strict=True):
             known = outputs[out]
-            outputs[out] = bias.expand(len(x), 1, -1) if known is None else known + bias
+            outputs[out] = bias.expand(x.shape[0], 1, -1) if known is None else known + bias
     return torch.cat(
         [
-            x.new_zeros(len(x), count * kind.dim) if part is None else part.flatten(1)
+            x.new_zeros(x.shape[0], count * kind.dim) if part is None else part.flatten(1)
             for part, (count, kind) in zip(outputs, after, strict=True)
         ],
         1,

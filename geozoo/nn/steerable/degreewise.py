@@ -56,7 +56,7 @@ class DegreewiseLinear(nn.Module):
         check_shape("x", x, "N D C", None, None, self.in_channels)
         weight = self.weight * self.in_channels**-0.5
         if self.attributes:
-            attribute = check_shape("attribute", attribute, "N S", len(x), self.attributes)
+            attribute = check_shape("attribute", attribute, "N S", x.shape[0], self.attributes)
             x = (x.unsqueeze(2) * attribute[:, None, :, None]).flatten(2)
             weight = weight.flatten(1, 2)
         parts = [

@@ -146,7 +146,7 @@ class PairProduct(nn.Module):
             ValueError: If a tensor has the wrong shape.
         """
         rows = as_edge_rows(edge_index, num_nodes)
-        edges = len(rows.receiver)
+        edges = rows.receiver.shape[0]
         check_shape("x", x, "E in", edges, sum(self.dims_in) * self.channels)
         check_shape("harmonics", harmonics, "E S", edges, self.environment.y_width)
         check_shape("weight", weight, "E W", edges, self.environment.w_width)
@@ -169,7 +169,7 @@ class PairProduct(nn.Module):
     def _mixed(self, output: int, parts: list[Tensor], x: Tensor) -> Tensor:
         """Sum the paths to an output."""
         if not parts:
-            return x.new_zeros(len(x), self.dims_out[output] * self.channels)
+            return x.new_zeros(x.shape[0], self.dims_out[output] * self.channels)
         if self.mixing == "full":
             return (torch.cat(parts, -1) @ self.weights[output]).flatten(1)
         return torch.stack(parts).sum(0).flatten(1)

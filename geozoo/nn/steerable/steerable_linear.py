@@ -96,7 +96,7 @@ class SteerableLinear(nn.Module):
             ValueError: If a tensor has the wrong shape.
         """
         check_shape("x", x, "N in", None, self._widths[0])
-        check_shape("attribute", attribute, "N A", len(x), self._widths[1])
+        check_shape("attribute", attribute, "N A", x.shape[0], self._widths[1])
         blocks = [Rows(block) for block in blocks_to_channels_last(x, self._sizes_in)]
         return blocks_from_channels_last(self.steer(blocks, attribute), self._sizes_out)
 

@@ -152,14 +152,14 @@ class SteeredMap:
         for rows, maps, dim in zip(blocks, self.early, self.dims, strict=True):
             if maps:
                 matrix = torch.cat([matrices[each] for each in maps], 1)
-                mapped = rows.x.reshape(len(rows.x) * dim, matrix.shape[0])
+                mapped = rows.x.reshape(rows.x.shape[0] * dim, matrix.shape[0])
                 width = dim * matrix.shape[1]
-                sources.append(Rows((mapped @ matrix).view(len(rows.x), width), rows.rows))
+                sources.append(Rows((mapped @ matrix).view(rows.x.shape[0], width), rows.rows))
         sources += [blocks[block] for block in self.raw]
         for out in self.constant:
             bias = biases[out]
             assert bias is not None
-            first = torch.zeros(len(attribute), dtype=torch.int64, device=bias.device)
+            first = torch.zeros(attribute.shape[0], dtype=torch.int64, device=bias.device)
             sources.append(Rows(bias.unsqueeze(0), first))
         coupled = steerable_product(sources, attribute, self.product)
         return [
@@ -183,12 +183,12 @@ class SteeredMap:
         direct, mixed = self.direct[out], self.mixed[out]
         if mixed is None:
             if direct is None:
-                return like.new_zeros(len(like), self.out_widths[out])
+                return like.new_zeros(like.shape[0], self.out_widths[out])
             return coupled[direct]
         matrix = torch.cat([matrices[each] for each in self.late[out]])
         rows = coupled[mixed].view(-1, matrix.shape[0])
         found = rows @ matrix if bias is None else torch.addmm(bias, rows, matrix)
-        found = found.view(len(like), self.out_widths[out])
+        found = found.view(like.shape[0], self.out_widths[out])
         return found if direct is None else found + coupled[direct]
 
 

@@ -109,7 +109,7 @@ class SymmetricContraction(nn.Module):
             ValueError: If a tensor has the wrong shape.
         """
         check_shape("x", x, "N D C", None, (self.degree_in + 1) ** 2, self.channels)
-        check_shape("attribute", attribute, "N S", len(x), self.attributes)
+        check_shape("attribute", attribute, "N S", x.shape[0], self.attributes)
         weight = (attribute @ self.weight.flatten(1)).unflatten(1, (-1, self.channels))
         values = self._polynomials(x)
         parts, start = [], 0
