@@ -7,6 +7,7 @@ import logging
 import warnings
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,12 +25,20 @@ DESCRIPTION = "geozoo.json"
 def export_program(model: TrainedModel) -> ExportedProgram:
     """Export a trained model as a program that needs torch only.
 
-    A potential takes one molecule of any size: ``numbers [N]`` int64, ``pos [N, 3]`` in angstrom,
-    and ``pairs [2, P]`` int64, every pair of different atoms once with the smaller index first
-    (``torch.triu_indices(N, N, 1)``); it returns the energy ``[1]`` in meV, float64, and the forces
-    ``[N, 3]`` in meV/angstrom, but neither energies of atoms nor dipoles. A program cannot raise
-    errors: energy and forces are NaN for an element absent from the training set, and the energy is
-    NaN for a composition that the training energies do not determine.
+    A potential takes one structure of any size, in the precision of the network: ``numbers [N]``
+    int64, ``pos [N, 3]`` in angstrom, and ``pairs [2, P]`` int64. It returns the energy ``[1]`` in
+    meV, float64, and the forces ``[N, 3]`` in meV/angstrom, but neither energies of atoms nor
+    dipoles.
+
+    Without a cutoff, ``pairs`` are all pairs of different atoms of a molecule, each once
+    (``torch.triu_indices(N, N, 1)``). With a cutoff, they are the neighbours closer than the
+    cutoff, each pair of atoms or images once, as sender and receiver; then the program also takes
+    ``shift [P, 3]``, the lattice vectors in angstrom that lead from the sender to its image (zero
+    for molecules), and also returns the virial ``[3, 3]`` in meV, float64, so that the stress is
+    ``-virial / volume``. There may be a single atom, and no pair.
+
+    A program cannot raise errors: all results are NaN for an element absent from the training set,
+    and the energy is NaN for a composition that the training energies do not determine.
     A forecaster takes any number of windows in physical units: ``x [B, T, N, F]``,
     ``observed [B, T, N]`` (bool; 0 in ``x`` where false) and ``time [B, T + H, 2]`` (slot of the
     day, day of the week from Monday); it returns the forecast ``[B, H, N]``.
@@ -38,7 +47,8 @@ def export_program(model: TrainedModel) -> ExportedProgram:
         model: a trained potential or forecaster.
 
     Raises:
-        ValueError: If the model is of another type, or needs further inputs.
+        ValueError: If the model is of another type, needs further inputs, or its network cannot be
+            traced.
     """
     if isinstance(model.task, Potential):
         return potential_program(model, model.task)
@@ -57,7 +67,8 @@ def save_program(model: TrainedModel, path: Path, *, compiled: bool = False) -> 
         model: see `export_program`.
         path: ``.pt2`` for ``torch.export.load``, or with ``compiled`` for
             ``torch._inductor.aoti_load_package`` on the same type of hardware; ``.onnx`` for a
-            forecaster.
+            forecaster. The former contains the description of the model, `DESCRIPTION`, with
+            `program_of` under the key ``program``; the latter has that as its metadata.
         compiled: compile to native code, which takes minutes and requires a C++ compiler.
 
     Raises:
@@ -74,10 +85,42 @@ def save_program(model: TrainedModel, path: Path, *, compiled: bool = False) -> 
     if path.suffix == ".onnx":
         _save_onnx(program, path)
     elif compiled:
-        torch._inductor.aoti_compile_and_package(program, package_path=str(path))
+        metadata = {key: _as_text(value) for key, value in program_of(model).items()}
+        torch._inductor.aoti_compile_and_package(
+            program, package_path=str(path), inductor_configs={"aot_inductor.metadata": metadata}
+        )
     else:
-        extra = {DESCRIPTION: json.dumps(asdict(model.description))}
-        torch.export.save(program, path, extra_files=extra)
+        described = {**asdict(model.description), "program": program_of(model)}
+        torch.export.save(program, path, extra_files={DESCRIPTION: json.dumps(described)})
+
+
+def program_of(model: TrainedModel) -> dict[str, Any]:
+    """What a user of the program of a model must know.
+
+    ``inputs`` and ``outputs``: their names in order; ``dtype`` of real inputs; for potentials
+    ``cutoff`` in angstrom (None: all pairs) and ``elements``, their atomic numbers.
+
+    Args:
+        model: a trained potential or forecaster.
+    """
+    dtype = str(model.dtype).removeprefix("torch.")
+    if not isinstance(model.task, Potential):
+        inputs, outputs = ["x", "observed", "time"], ["forecast"]
+        return {"inputs": inputs, "outputs": outputs, "dtype": dtype}
+    cutoff = getattr(model.model, "radius", None)
+    is_local = cutoff is not None
+    return {
+        "inputs": ["numbers", "pos", "pairs"] + ["shift"] * is_local,
+        "outputs": ["energy", "forces"] + ["virial"] * is_local,
+        "dtype": dtype,
+        "cutoff": cutoff,
+        "elements": [number for number in model.task.spec.elements if number],
+    }
+
+
+def _as_text(value: Any) -> str:
+    """A value as text for metadata, which are strings: lists separated by commas."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 class _Forecaster(nn.Module):

@@ -16,7 +16,6 @@ import geozoo.models as models
 from geozoo.data import Structure
 from geozoo.hub.exporting import export_program, save_program
 from geozoo.hub.structures import predict_store, structure_store
-from geozoo.models import Ponita
 from geozoo.options import in_groups
 from geozoo.tasks import Forecasting, Potential
 
@@ -87,6 +86,40 @@ def test_exported_potential_contains_its_terms(choice, tmp_path):
     assert program(*unknown)[0].isnan().all()
 
 
+COMPLETE = {
+    "egnn": lambda: models.EGNN(4, 1, hidden_channels=8, num_layers=1),
+    "segnn": lambda: models.SEGNN(4, 1, hidden_channels=8, num_layers=1),
+    **{
+        f"ponita {name} {backend}": lambda name=name, backend=backend: models.Ponita(
+            4, 1, representation=name, level="graph", hidden_channels=8, num_layers=1,
+            kernel={"basis_channels": 8, "backend": backend},
+            orientations={"num_orientations": 12 if name == "frames" else 6},
+        )
+        for name, backend in (
+            ("bundle", "fused"), ("bundle", "textbook"), ("position", "auto"), ("frames", "auto"),
+            ("edges", "auto"),
+        )
+    },
+}  # fmt: skip
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", COMPLETE)
+def test_every_network_without_a_cutoff_is_exported(name):
+    spec = potential(**REFERENCES).spec
+    torch.manual_seed(0)
+    model = trained(Potential(COMPLETE[name](), spec)).cast(torch.float64)
+    program = export_program(model).module()
+    numbers, pos = molecule()
+    for count in (4, 2, 1):
+        given = torch.tensor(numbers[:count]), torch.tensor(pos[:count])
+        energy, forces = program(*given, torch.triu_indices(count, count, 1))
+        store = structure_store(spec, [Structure(numbers[:count], pos[:count])])
+        expected = predict_store(model, store)
+        np.testing.assert_allclose(energy, expected["energy"], rtol=1e-12)
+        np.testing.assert_allclose(forces, expected["force"], rtol=1e-10, atol=1e-8)
+
+
 FORECASTERS = [
     kind for kind in vars(models).values()
     if isinstance(kind, type) and "horizon" in inspect.signature(kind).parameters
@@ -137,9 +170,3 @@ def test_unsupported_models_raise(tmp_path):
         save_program(potential(), tmp_path / "m.onnx")
     with pytest.raises(ValueError, match=r"output must end with \.pt2 or \.onnx"):
         save_program(potential(), tmp_path / "m.pt")
-    plain = potential()
-    for change, message in (({"radius": 2.0}, "a cutoff"), ({"backend": "fused"}, "backend=")):
-        sizes = {"hidden_channels": 8, "basis_channels": 8, "num_layers": 1, "num_orientations": 6}
-        network = Ponita(**in_groups(Ponita, plain.spec.model_arguments() | sizes | change))
-        with pytest.raises(ValueError, match=message):
-            export_program(trained(Potential(network, plain.spec)))
