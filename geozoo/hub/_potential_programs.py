@@ -230,7 +230,9 @@ def _examples(
         periodic = {} if radius is None else {
             "cell": cell[None].double(), "pbc": torch.ones(1, 3).bool()
         }  # fmt: skip
-        found = neighbor_pairs(pos, radius or torch.inf, batch, 1, **periodic)
+        found = neighbor_pairs(
+            pos, radius or torch.inf, batch, 1, cell=periodic.get("cell"), pbc=periodic.get("pbc")
+        )
         count = next(
             (
                 each for each in range(found.index.shape[1], 2 * atoms, -1)

@@ -108,7 +108,7 @@ def test_compiled_program_in_python_and_in_cpp(tmp_path):
     model = trained(Potential(network, spec())).cast(torch.float64)
     save_program(model, tmp_path / "fast.pt2", compiled=True)
     program = torch._inductor.aoti_load_package(str(tmp_path / "fast.pt2"))
-    about = program.get_metadata()  # type: ignore[attr-defined]  # not in the stubs
+    about = program.get_metadata()
     assert (about["cutoff"], about["elements"]) == (str(CUTOFF), "6,1,8")
     check(program, model)
     folder = Path(torch.__file__).parent

@@ -7,6 +7,8 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.fx.experimental.proxy_tensor import get_proxy_mode
+from torch.utils._python_dispatch import _disable_current_modes
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,9 @@ def coupling(degrees: tuple[int, int, int]) -> Tensor:
     Raises:
         ImportError: If e3nn is required and not installed.
     """
+    if degrees not in _COUPLINGS and get_proxy_mode() is not None:
+        with _disable_current_modes():  # what a tracer keeps has no values
+            return coupling(degrees)
     if degrees not in _COUPLINGS:
         _COUPLINGS[degrees] = _identity(degrees) if 0 in degrees else _from_e3nn(degrees)
     return _COUPLINGS[degrees]
