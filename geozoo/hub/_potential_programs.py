@@ -14,7 +14,6 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from geozoo.contracts import supports_cells
 from geozoo.data.molecules.atom_energies import is_determined
 from geozoo.geometry import NeighborPairs, neighbor_pairs
-from geozoo.ops import textbook
 from geozoo.tasks import Potential
 from geozoo.tasks._atom_readout import combined
 from geozoo.tasks._derivatives import energy_derivatives
@@ -51,9 +50,7 @@ def potential_program(model: TrainedModel, task: Potential) -> ExportedProgram:
     _check_periodic(model, task.model, radius)
     example, other = next(examples), next(examples)
     try:
-        with textbook():  # fills caches of constants, which must not be computed while tracing
-            evaluate(values, *example)
-            expected = evaluate(values, *other)
+        expected = evaluate(values, *other)  # also fills caches of constants before the tracing
         traced = make_fx(evaluate, tracing_mode="symbolic", _allow_non_fake_inputs=True)(
             values, *example
         )
@@ -184,13 +181,8 @@ def _function(task: Potential) -> tuple[Evaluate, list[Tensor]]:
             added = (of_terms.energy, of_terms.force, of_terms.virial)
             parts = [part + term.to(part) for part, term in zip(parts, added, strict=False)]
         composition = is_element.to(span.dtype).sum(0, keepdim=True)
-        is_known = composition.sum() == numbers.shape[0]
         is_settled = is_determined(composition, span, anchor, known).all() | task.any_composition
-        valid = (is_known & is_settled, is_known, is_known)
-        return tuple(
-            torch.where(where, part, part.new_full((), torch.nan))
-            for where, part in zip(valid, parts, strict=False)
-        )
+        return _valid(parts, composition.sum() == numbers.shape[0], is_settled)
 
     def of_molecule(
         values: list[Tensor], numbers: Tensor, pos: Tensor, pairs: Tensor
@@ -200,6 +192,15 @@ def _function(task: Potential) -> tuple[Evaluate, list[Tensor]]:
     is_local = getattr(network, "radius", None) is not None
     values = [value.detach().clone() for value in [*state.values(), *given]]
     return evaluate if is_local else of_molecule, values
+
+
+def _valid(parts: list[Tensor], is_known: Tensor, is_settled: Tensor) -> tuple[Tensor, ...]:
+    """NaN in all parts for unknown elements, and in the energy without references."""
+    valid = (is_known & is_settled, is_known, is_known)
+    return tuple(
+        torch.where(where, part, part.new_full((), torch.nan))
+        for where, part in zip(valid, parts, strict=False)
+    )
 
 
 def _shapes(radius: float | None) -> tuple[dict[int, Dim], ...]:
