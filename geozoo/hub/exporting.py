@@ -86,9 +86,13 @@ def save_program(model: TrainedModel, path: Path, *, compiled: bool = False) -> 
         _save_onnx(program, path)
     elif compiled:
         metadata = {key: _as_text(value) for key, value in program_of(model).items()}
-        torch._inductor.aoti_compile_and_package(
-            program, package_path=str(path), inductor_configs={"aot_inductor.metadata": metadata}
-        )
+        configs = {"aot_inductor.metadata": metadata}
+        with warnings.catch_warnings():  # torch warns about its own deprecated calls
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            torch._inductor.aoti_compile_and_package(
+                program, package_path=str(path), inductor_configs=configs
+            )
     else:
         described = {**asdict(model.description), "program": program_of(model)}
         torch.export.save(program, path, extra_files={DESCRIPTION: json.dumps(described)})
