@@ -83,22 +83,27 @@ def _force_step(model: nn.Module, inputs: dict[str, Any]) -> Mapping[str, np.nda
 
     model.zero_grad()
     energy, force = energy_and_force(model, inputs, create_graph=True)
-    loss = force_loss(energy, force)
-    loss.backward()
-    return {"loss": array(loss), "energy": array(energy), "forces": array(force)}
+    return {"loss": trained(energy, force), "energy": array(energy), "forces": array(force)}
 
 
 def _property_step(model: nn.Module, inputs: dict[str, Any]) -> Mapping[str, np.ndarray]:
     model.zero_grad()
     value = model(**inputs).scalar[:, 0]
+    return {"loss": trained(value), "energy": array(value)}
+
+
+def trained(value: Tensor, force: Tensor | None = None) -> np.ndarray:
+    """The loss of a training step, after its backward pass.
+
+    Args:
+        value: the scalar, or the energy.
+        force: the forces; None: a step on a scalar.
+    """
     loss = value.square().mean()
+    if force is not None:
+        loss = loss / 500 + force.square().mean()
     loss.backward()
-    return {"loss": array(loss), "energy": array(value)}
-
-
-def force_loss(energy: Tensor, force: Tensor) -> Tensor:
-    """The loss of a training step on energies and forces."""
-    return energy.square().mean() / 500 + force.square().mean()
+    return array(loss)
 
 
 def array(value: Tensor) -> np.ndarray:

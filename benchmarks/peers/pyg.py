@@ -11,7 +11,7 @@ from ase import Atoms
 from torch import Tensor
 
 from benchmarks.peers._neighbors import listed
-from benchmarks.peers._ours import array, force_loss, side
+from benchmarks.peers._ours import array, side, trained
 from benchmarks.peers._pair import CASES, Pair, Side, Step
 
 _NUMBERS = (1, 6, 7, 8, 9, 29)
@@ -52,11 +52,8 @@ def theirs(pair: Pair, folder: Path) -> Side:
                 (slope,) = torch.autograd.grad(energy.sum(), pos, create_graph=training)
                 found["forces"] = -array(slope)
             if training:
-                loss = energy.square().mean()
-                if pair.work == "step":
-                    loss = force_loss(energy, -slope)
-                loss.backward()
-                found["loss"] = array(loss)
+                forces = -slope if pair.work == "step" else None
+                found["loss"] = trained(energy, forces)
             return found
 
         return step

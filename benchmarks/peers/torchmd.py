@@ -10,7 +10,7 @@ import torch
 from ase import Atoms
 from torch import Tensor, nn
 
-from benchmarks.peers._ours import array, force_loss, side
+from benchmarks.peers._ours import array, side, trained
 from benchmarks.peers._pair import CASES, Pair, Side, Step
 
 #: Where their radial basis is the one of ours.
@@ -53,11 +53,8 @@ def theirs(pair: Pair, folder: Path) -> Side:
             if pair.work != "property":
                 found["forces"] = array(force)
             if training:
-                loss = energy.square().mean()
-                if pair.work == "step":
-                    loss = force_loss(energy, force)
-                loss.backward()
-                found["loss"] = array(loss)
+                forces = force if pair.work == "step" else None
+                found["loss"] = trained(energy, forces)
             return found
 
         return step
