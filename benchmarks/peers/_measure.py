@@ -53,19 +53,25 @@ def measure(pair: Pair, python: Path, *, rounds: int, threads: int) -> dict[str,
 
 
 def timed(sides: dict[str, Worker], rounds: int) -> dict[str, Any]:
-    """Median CPU seconds of each side, and medians and ranges of the ratio in a round."""
-    seconds: dict[str, list[float]] = {side: [] for side in sides}
+    """Median seconds of each side, and medians and ranges of the ratio in a round.
+
+    CPU time of all threads, and time of the clock, which says what several threads gain and needs a
+    machine without other work.
+    """
+    answers: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
     for number in range(-WARM_UP, rounds):
         for side, worker in sides.items():
-            taken = worker.ask("step")["cpu_seconds"]
+            answer = worker.ask("step")
             if number >= 0:
-                seconds[side].append(taken)
-    ratios = [a / b for a, b in zip(seconds["theirs"], seconds["ours"], strict=True)]
-    return {
-        **{side: {"cpu_seconds": statistics.median(values)} for side, values in seconds.items()},
-        "times_faster": statistics.median(ratios),
-        "times_faster_range": [min(ratios), max(ratios)],
-    }
+                answers[side].append(answer)
+    found: dict[str, Any] = {side: {} for side in sides}
+    for clock, name in (("cpu_seconds", "times_faster"), ("wall_seconds", "times_faster_wall")):
+        seconds = {side: [answer[clock] for answer in answers[side]] for side in sides}
+        ratios = [a / b for a, b in zip(seconds["theirs"], seconds["ours"], strict=True)]
+        for side, values in seconds.items():
+            found[side][clock] = statistics.median(values)
+        found |= {name: statistics.median(ratios), f"{name}_range": [min(ratios), max(ratios)]}
+    return found
 
 
 def _compared(sides: dict[str, Worker], folder: Path, *, same: bool) -> dict[str, Any]:

@@ -3,7 +3,7 @@
     python -m benchmarks.peers._worker NAME (theirs|ours) FOLDER THREADS
 
 Requests are lines on standard input, answers lines of JSON on standard output: ``step`` works once
-and answers with seconds of CPU (user and system, all threads); ``values PATH`` works once and
+and answers with seconds of CPU (user and system, all threads) and of the clock; ``values PATH`` works once and
 stores the results; ``memory`` answers with the MiB that two steps need beyond the built side. The
 first answer, with an empty object, says that the side is built.
 """
@@ -97,9 +97,12 @@ def serve(name: str, which: str, folder: Path, answers: TextIO) -> None:
     for line in sys.stdin:
         request, _, path = line.strip().partition(" ")
         if request == "step":
-            started = time.process_time()
+            started, started_wall = time.process_time(), time.perf_counter()
             work()
-            answer(cpu_seconds=time.process_time() - started)
+            answer(
+                cpu_seconds=time.process_time() - started,
+                wall_seconds=time.perf_counter() - started_wall,
+            )
         elif request == "values":
             np.savez(path, **work())
             answer()

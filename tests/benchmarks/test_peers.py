@@ -51,7 +51,8 @@ class Clock(Worker):
 
     def ask(self, request: str) -> dict[str, Any]:
         assert request == "step"
-        return {"cpu_seconds": next(self.seconds)}
+        seconds = next(self.seconds)
+        return {"cpu_seconds": seconds, "wall_seconds": seconds / 2}
 
 
 def test_ratios_are_medians_over_rounds_without_the_warm_up() -> None:
@@ -63,7 +64,8 @@ def test_ratios_are_medians_over_rounds_without_the_warm_up() -> None:
     found = _measure.timed(sides, 3)
     assert found["times_faster"] == 3.0
     assert found["times_faster_range"] == [2.0, 5.0]
-    assert found["theirs"] == {"cpu_seconds": 6.0}
+    assert found["theirs"] == {"cpu_seconds": 6.0, "wall_seconds": 3.0}
+    assert found["times_faster_wall"] == 3.0
 
 
 def test_results_must_be_the_same_quantities() -> None:
