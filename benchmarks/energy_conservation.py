@@ -27,7 +27,7 @@ from rich.console import Console
 
 from benchmarks._record import record
 from geozoo.data import progress_bar
-from geozoo.hub.calculator import GeozooCalculator
+from geozoo.engines.ase import GeozooCalculator
 
 #: Steps between samples of the energy.
 _EVERY = 10

@@ -39,7 +39,7 @@ def step_of(work: str) -> Callable[[], object]:
         return potential(work, 21, 9, torch.device("cpu")).step
     from ase.build import bulk
 
-    from geozoo.hub.calculator import GeozooCalculator
+    from geozoo.engines.ase import GeozooCalculator
 
     atoms, calculator = bulk("Si", cubic=True) * 2, GeozooCalculator(work)
 

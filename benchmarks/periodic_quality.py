@@ -31,7 +31,7 @@ from omegaconf import OmegaConf
 from benchmarks._record import record
 from benchmarks.energy_conservation import trajectory
 from geozoo.data.molecules.crystal_frames import random_strain, strained
-from geozoo.hub.calculator import GeozooCalculator
+from geozoo.engines.ase import GeozooCalculator
 from geozoo.hub.loading import load
 from geozoo.report.screen import Screen
 from geozoo.report.sheet import Sheet

@@ -25,7 +25,7 @@ import torch
 from ase import Atoms
 from ase.build import bulk, fcc111, graphene, molecule
 
-from geozoo.hub.calculator import GeozooCalculator
+from geozoo.engines.ase import GeozooCalculator
 
 #: Our names, and the name and fidelity in sevenn.
 MODELS = {

@@ -25,7 +25,7 @@ from ase.md.langevin import Langevin
 from ase.md.verlet import VelocityVerlet
 from ase.optimize import BFGS
 
-from geozoo.hub.calculator import GeozooCalculator
+from geozoo.engines.ase import GeozooCalculator
 
 
 def write_data(path: Path, num_frames: int = 300) -> Atoms:

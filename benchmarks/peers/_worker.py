@@ -3,9 +3,9 @@
     python -m benchmarks.peers._worker NAME (theirs|ours) FOLDER THREADS
 
 Requests are lines on standard input, answers lines of JSON on standard output: ``step`` works once
-and answers with seconds of CPU (user and system, all threads) and of the clock; ``values PATH`` works once and
-stores the results; ``memory`` answers with the MiB that two steps need beyond the built side. The
-first answer, with an empty object, says that the side is built.
+and answers with seconds of CPU (user and system, all threads) and of the clock; ``values PATH``
+works once and stores the results; ``memory`` answers with the MiB that two steps need beyond the
+built side. The first answer, with an empty object, says that the side is built.
 """
 
 from __future__ import annotations

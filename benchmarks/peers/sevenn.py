@@ -36,7 +36,7 @@ def theirs(pair: Pair, folder: Path) -> Side:
 
 def ours(pair: Pair, folder: Path) -> Side:
     """Our calculator, which reads the weights of the package without importing it."""
-    from geozoo.hub.calculator import GeozooCalculator
+    from geozoo.engines.ase import GeozooCalculator
 
     sys.path.append(str(folder))
     return _side(GeozooCalculator(pair.network["ours"]))

@@ -94,16 +94,25 @@ class NeighborTable:
         )
 
     @classmethod
-    def of_graph(cls, radius: float, pairs: NeighborPairs) -> NeighborTable:
-        """The table of a single graph.
+    def of_pairs(
+        cls, radius: float, pairs: NeighborPairs, num_nodes: Int[Tensor, " S"]
+    ) -> NeighborTable:
+        """The table of pairs that are known.
 
         Args:
             radius: cutoff of the pairs.
-            pairs: the pairs.
+            pairs: the pairs of all graphs, sorted by sender as those of `neighbor_pairs`.
+            num_nodes: number of nodes of each graph.
         """
-        counts = Ragged(torch.tensor([pairs.index.shape[1]]), "counts")
         image = None if pairs.image is None else pairs.image.to(torch.int16)
-        return cls(radius, counts, pairs.index.to(torch.int32), image)
+        if len(num_nodes) == 1:
+            counts = Ragged(torch.tensor([pairs.index.shape[1]]), "counts")
+            return cls(radius, counts, pairs.index.to(torch.int32), image)
+        batch = torch.repeat_interleave(torch.arange(len(num_nodes)), num_nodes)
+        owner = batch[pairs.index[0]]
+        counts = Ragged(torch.bincount(owner, minlength=len(num_nodes)), "counts")
+        local = pairs.index - offsets(num_nodes)[:-1][owner]
+        return cls(radius, counts, local.to(torch.int32), image)
 
     def gather(self, host: Tensor, local: Tensor, ptr: Tensor) -> dict[str, Tensor]:
         """The pairs of some graphs, as fields of a batch.

@@ -6,7 +6,7 @@ commands of geozoo keep freed memory instead (`keep_freed_memory`). The price is
 memory grows by 20 to 50 percent. ``GEOZOO_MALLOC=default`` leaves the C library as it is.
 
 Importing geozoo changes nothing. A script that evaluates large systems on a CPU, for instance
-molecular dynamics with `geozoo.hub.calculator.GeozooCalculator`, calls `keep_freed_memory` once.
+molecular dynamics with `geozoo.engines.ase.GeozooCalculator`, calls `keep_freed_memory` once.
 """
 
 from __future__ import annotations

@@ -47,6 +47,8 @@ def with_terms(
     if "stress" in predicted and terms.virial is not None:
         stress = predicted["stress"]
         added["stress"] = stress + _stress(batch, terms.virial).to(stress.dtype)
+    if "virial" in predicted and terms.virial is not None:
+        added["virial"] = predicted["virial"] + terms.virial.to(predicted["virial"].dtype)
     return {**predicted, **added}
 
 

@@ -129,7 +129,7 @@ structures = read_structures(Path("frames.xyz"))
 predict_store(model, structure_store(model.spec, structures))  # by name, in model.units
 """
 _CALCULATOR = """
-from geozoo.hub.calculator import GeozooCalculator
+from geozoo.engines.ase import GeozooCalculator
 
 calculator = GeozooCalculator(model)  # for ASE: relaxation, molecular dynamics
 """

@@ -92,6 +92,9 @@ class Potential(AtomResolvedTask):
         terms: energies from physics that are added to that of the network, see `Terms`.
         options: optimizer, schedule, augment, test_rotations and seed of `GeometricTask`.
 
+    Attributes:
+        gives_virial: `predict` also returns virials of graphs with cells; False unless set.
+
     Raises:
         ValueError: If the data does not have level ``"graph"`` with one scalar output, lacks the
             statistics ``energy_shift`` and ``energy_scale``, a weight is negative, NaN, or so
@@ -132,7 +135,7 @@ class Potential(AtomResolvedTask):
             atom_energy_weight, dipole_weight,
         )  # fmt: skip
         wanted = {name for name in TARGETS if self.loss_of.weights[name]}
-        self.has_stress = "stress" in spec.units
+        self.has_stress, self.gives_virial = "stress" in spec.units, False
         self.compares_per_atom = "energy_per_atom" in spec.units
         super().__init__(
             model, spec, quantities=quantities_of(spec, wanted), monitor=monitor, **options
@@ -160,6 +163,8 @@ class Potential(AtomResolvedTask):
         units = super().quantity_units()
         if supports_cells(self.model) and getattr(self.model, "radius", None) is not None:
             units.setdefault("stress", "meV/angstrom^3")
+            if self.gives_virial:
+                units["virial"] = "meV"
         return units
 
     def usage(self, model: str) -> Usage:
@@ -297,7 +302,7 @@ class Potential(AtomResolvedTask):
         With cells also ``stress [G, 3, 3]``, NaN for graphs without a volume: molecules, slabs and
         wires. Networks with outputs per atom also give, without ``terms``, ``atom_energy [N]``,
         whose sum is the energy, and, with ``dipole_weight``, ``dipole [G, 3]``, NaN for periodic
-        graphs.
+        graphs. With cells and `gives_virial` also ``virial [G, 3, 3]``, which slabs and wires have.
         """
         return self._predict(batch, None)
 
@@ -317,6 +322,8 @@ class Potential(AtomResolvedTask):
             virial = found.virial.detach().double() * self.energy_scale
             stress = -virial / volume[:, None, None]
             predicted["stress"] = stress.masked_fill(~has_volume[:, None, None], torch.nan)
+            if self.gives_virial:
+                predicted["virial"] = virial
         return self._completed(predicted | self.atom_predictions(found, batch), batch, terms)
 
     def _completed(

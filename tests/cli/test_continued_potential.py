@@ -13,7 +13,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from omegaconf import OmegaConf
 from tiny_configs import TINY
 
-from geozoo.hub.calculator import GeozooCalculator
+from geozoo.engines.ase import GeozooCalculator
 from geozoo.runs.trained import trained_model
 
 #: eV per atom between the two files, as between two programs.

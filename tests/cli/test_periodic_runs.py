@@ -14,8 +14,8 @@ ase_io = pytest.importorskip("ase.io")
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 from ase_samples import silicon, write  # noqa: E402
 
+from geozoo.engines.ase import GeozooCalculator  # noqa: E402
 from geozoo.hub import load  # noqa: E402
-from geozoo.hub.calculator import GeozooCalculator  # noqa: E402
 from geozoo.runs.errors import RunError  # noqa: E402
 from geozoo.runs.evaluation import evaluation  # noqa: E402
 

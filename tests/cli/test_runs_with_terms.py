@@ -17,8 +17,8 @@ from ase.build import molecule  # noqa: E402
 from ase.calculators.singlepoint import SinglePointCalculator  # noqa: E402
 from ase_samples import silicon, write  # noqa: E402
 
+from geozoo.engines.ase import GeozooCalculator  # noqa: E402
 from geozoo.hub import Ensemble, load  # noqa: E402
-from geozoo.hub.calculator import GeozooCalculator  # noqa: E402
 from geozoo.runs.errors import RunError  # noqa: E402
 from geozoo.runs.evaluation import evaluation  # noqa: E402
 from geozoo.runs.transfer import evaluation_elsewhere  # noqa: E402

@@ -17,8 +17,8 @@ from energy_samples import FREE, frame
 from geozoo.cli._arguments import Predict
 from geozoo.cli._launch import launch
 from geozoo.cli._predicting import predict
+from geozoo.engines.ase import GeozooCalculator
 from geozoo.hub import load
-from geozoo.hub.calculator import GeozooCalculator
 from geozoo.report.screen import Screen
 from geozoo.runs.evaluation import evaluation
 

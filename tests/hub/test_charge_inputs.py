@@ -16,9 +16,9 @@ from charged_samples import written as write_charged
 from energy_samples import Trained, written
 
 from geozoo.data import DataSpec, GeometricSpec, read_structures, structure_of
+from geozoo.engines.ase import GeozooCalculator
 from geozoo.hub import Ensemble, TrainedModel
 from geozoo.hub.arrays import read_arrays
-from geozoo.hub.calculator import GeozooCalculator
 from geozoo.hub.exporting import export_program
 from geozoo.hub.structures import predict_store, structure_store
 from geozoo.runs.errors import RunError

@@ -13,8 +13,8 @@ from ase.io import read, write
 from energy_samples import FREE, MIX, WORDS, Trained, frame, written
 
 from geozoo.data import structure_of
+from geozoo.engines.ase import GeozooCalculator
 from geozoo.hub import Ensemble, load
-from geozoo.hub.calculator import GeozooCalculator
 from geozoo.hub.exporting import export_program
 from geozoo.hub.structures import predict_store, structure_store
 from geozoo.runs.trained import trained_model

@@ -48,7 +48,7 @@ def test_identical_members_have_zero_std():
 
 def test_calculator_reports_std():
     ase = pytest.importorskip("ase")
-    from geozoo.hub.calculator import GeozooCalculator
+    from geozoo.engines.ase import GeozooCalculator
 
     atoms = ase.Atoms(*molecule())
     atoms.calc = GeozooCalculator(Ensemble([shaken(potential, k) for k in range(2)]))

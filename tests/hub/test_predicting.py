@@ -103,7 +103,7 @@ class TestCalculator:
         return ase.Atoms(*molecule())
 
     def calculator(self, **options):
-        from geozoo.hub.calculator import GeozooCalculator
+        from geozoo.engines.ase import GeozooCalculator
 
         return GeozooCalculator(potential(), **options)
 
@@ -151,12 +151,12 @@ class TestCalculator:
         np.testing.assert_allclose(found, atoms.get_forces(), rtol=1e-4, atol=1e-5)
 
     def test_precision_defaults_to_training_precision(self):
-        from geozoo.hub.calculator import GeozooCalculator
+        from geozoo.engines.ase import GeozooCalculator
 
-        assert self.calculator().model.dtype == torch.float32
+        assert self.calculator().evaluator.dtype == torch.float32
         double = potential().cast(torch.float64)
-        assert GeozooCalculator(double).model.dtype == torch.float64
-        assert GeozooCalculator(double, dtype="float32").model.dtype == torch.float32
+        assert GeozooCalculator(double).evaluator.dtype == torch.float64
+        assert GeozooCalculator(double, dtype="float32").evaluator.dtype == torch.float32
         assert double.dtype == torch.float64  # the calculator has its own copy
 
     def test_stress_raises(self):
@@ -176,7 +176,7 @@ class TestCalculator:
             atoms.get_potential_energy()
 
     def test_other_models_and_unknown_precisions_raise(self):
-        from geozoo.hub.calculator import GeozooCalculator
+        from geozoo.engines.ase import GeozooCalculator
 
         with pytest.raises(ValueError, match="must be a potential .* predicts position"):
             GeozooCalculator(dynamics())

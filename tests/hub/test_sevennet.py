@@ -11,8 +11,8 @@ import torch
 
 import geozoo
 from benchmarks.sevennet import deviations, ours, structures
+from geozoo.engines.ase import GeozooCalculator
 from geozoo.hub import ModelFileError, packaged
-from geozoo.hub.calculator import GeozooCalculator
 from geozoo.hub.description import Package
 from geozoo.ops import textbook
 

@@ -26,8 +26,8 @@ from geozoo.data import (
     read_structures,
 )
 from geozoo.data.molecules._electronic_states import state_of
+from geozoo.engines.ase import GeozooCalculator
 from geozoo.hub.arrays import read_arrays
-from geozoo.hub.calculator import GeozooCalculator
 from geozoo.hub.structures import structure_store
 
 

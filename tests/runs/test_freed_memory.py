@@ -132,7 +132,7 @@ def test_an_unknown_setting_is_named(monkeypatch):
 @pytest.mark.thorough
 def test_importing_the_library_changes_nothing():
     program = """
-import geozoo, geozoo.models, geozoo.hub.calculator, geozoo.runs.freed_memory
+import geozoo, geozoo.models, geozoo.engines.ase, geozoo.runs.freed_memory
 from geozoo.machine.freed_memory import _kept
 print(int(_kept.since is not None))
 """

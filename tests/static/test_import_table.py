@@ -54,6 +54,7 @@ ALLOWED = {
         "options",
         "tasks",
     },  # fmt: skip
+    "engines": {"contracts", "data", "geometry", "hub", "tasks"},
     "runs": {
         "contracts",
         "config",

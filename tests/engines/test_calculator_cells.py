@@ -17,9 +17,9 @@ from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS
 
 from geozoo.data import GeometricSpec
+from geozoo.engines._skin import SkinNeighbors
+from geozoo.engines.ase import GeozooCalculator
 from geozoo.hub import Ensemble, TrainedModel
-from geozoo.hub._skin import SkinNeighbors
-from geozoo.hub.calculator import GeozooCalculator
 from geozoo.models import PaiNN
 from geozoo.tasks import Potential
 
@@ -104,7 +104,7 @@ def test_kept_neighbours_give_the_forces_of_a_fresh_search() -> None:
         size = 1.5 if step % 5 == 4 else 0.08
         atoms.positions += size * rng.normal(size=(len(atoms), 3))
         check()
-    assert 1 < kept.neighbors.searches < fresh.neighbors.searches
+    assert 1 < kept.evaluator.neighbors.searches < fresh.evaluator.neighbors.searches
     atoms.wrap()
     check()
     atoms.positions += 30.0  # all atoms together
@@ -149,7 +149,7 @@ def test_ensembles_give_means_and_deviations(radii: tuple[float, float]) -> None
     members = [potential(radius, seed) for seed, radius in enumerate(radii)]
     atoms = silicon()
     atoms.calc = calculator(Ensemble(members))
-    assert (atoms.calc.neighbors is None) == (radii[0] != radii[1])
+    assert (atoms.calc.evaluator.neighbors is None) == (radii[0] != radii[1])
     stress, forces = atoms.get_stress(), atoms.get_forces()
     alone = []
     for member in members:

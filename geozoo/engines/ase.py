@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-import math
-from collections.abc import Mapping, Sequence
-from itertools import product
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +10,13 @@ import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
-from torch import Tensor
 
-from geozoo.contracts import supports_cells
-from geozoo.data import GeometricSpec, structure_of
+from geozoo.data import structure_of
 from geozoo.data.molecules._electronic_states import state_of
-from geozoo.hub._skin import SkinNeighbors
-from geozoo.hub.ensemble import Ensemble
-from geozoo.hub.loading import TrainedModel, load
-from geozoo.hub.structures import allow_any_composition, predict_store, structure_store
-from geozoo.tasks import Potential
+from geozoo.engines.evaluator import Evaluation, PotentialEvaluator
+from geozoo.hub.ensemble import SPREAD, Ensemble
+from geozoo.hub.loading import TrainedModel
 
-_EV_PER_MEV = 1e-3
 #: Properties of ASE by quantity, for models that predict them.
 _FURTHER = {"atom_energy": "energies", "dipole": "dipole"}
 
@@ -80,27 +72,10 @@ class GeozooCalculator(Calculator):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        if dtype not in (None, "float32", "float64"):
-            raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}')
-        if not 0 <= skin < math.inf:
-            raise ValueError(f"skin must be a distance of at least 0 in angstrom, got {skin!r}")
-        self.model: TrainedModel | Ensemble = (
-            copy.deepcopy(model)
-            if isinstance(model, (TrainedModel, Ensemble))
-            else load(model, dtype=None if dtype is None else getattr(torch, dtype))
+        self.evaluator = PotentialEvaluator(
+            model, device=device, dtype=dtype, any_composition=any_composition, skin=skin
         )
-        if not isinstance(self.model.task, Potential):
-            raise ValueError(
-                f"model must be a potential (energy and forces), but {self.model.name} predicts "
-                f"{', '.join(self.model.units)}"
-            )
-        self.model.to(device)
-        if dtype is not None:
-            self.model.cast(getattr(torch, dtype))
-        if any_composition:
-            allow_any_composition(self.model)
-        self.neighbors = _skin_of(self.model, skin)
-        further = [name for key, name in _FURTHER.items() if key in self.model.units]
+        further = [name for key, name in _FURTHER.items() if key in self.evaluator.model.units]
         self.implemented_properties = [*type(self).implemented_properties, *further]
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
@@ -135,7 +110,7 @@ class GeozooCalculator(Calculator):
         unsupported = sorted(set(properties) - set(self.implemented_properties))
         if unsupported:
             raise PropertyNotImplementedError(
-                f"{self.model.name} predicts {', '.join(self.implemented_properties)}, not "
+                f"{self.evaluator.name} predicts {', '.join(self.implemented_properties)}, not "
                 f"{', '.join(unsupported)}"
             )
         if "dipole" in properties and self.atoms.pbc.any():
@@ -148,43 +123,27 @@ class GeozooCalculator(Calculator):
                 "stress requires a structure that is periodic in three directions, got pbc "
                 f"{self.atoms.pbc.tolist()}: slabs, wires and molecules have no volume"
             )
-        spec = self.model.spec
-        assert isinstance(spec, GeometricSpec)  # that of a potential
-        store = structure_store(spec, [structure_of(self.atoms, "the structure")])
-        if self.neighbors is not None:
-            # Positions in the store are centred, which would hide that all atoms moved.
-            pos = torch.from_numpy(self.atoms.positions.astype("float64"))
-            cell, pbc = store.graph.get("cell"), store.graph.get("pbc")
-            store = store.with_table(self.neighbors.table(pos, cell, pbc))
-        self.results = _results_of(predict_store(self.model, store))
+        structure = structure_of(self.atoms, "the structure")
+        self.results = _results_of(self.evaluator.evaluate_many([structure])[0])
 
 
-def _skin_of(model: TrainedModel | Ensemble, skin: float) -> SkinNeighbors | None:
-    """Kept neighbours, for models with a common cutoff."""
-    networks = [member.model for member in model.members]
-    cutoffs = {getattr(network, "radius", None) for network in networks}
-    radius = cutoffs.pop()
-    if cutoffs or radius is None or not all(map(supports_cells, networks)):
-        return None
-    return SkinNeighbors(float(radius), skin)
+def calculator(
+    model: TrainedModel | Ensemble | str | Path | Sequence[str | Path], **options: Any
+) -> GeozooCalculator:
+    """A trained potential as a calculator of ASE, see `GeozooCalculator`."""
+    return GeozooCalculator(model, **options)
 
 
-def _results_of(predicted: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Predictions of one structure in the units of ASE."""
-    results: dict[str, Any] = {"energy": float(predicted["energy"][0]) * _EV_PER_MEV}
+def _results_of(found: Evaluation) -> dict[str, Any]:
+    """An evaluation by the names of ASE."""
     # ASE's optimisers and finite differences request the free energy, consistent with forces.
-    results["free_energy"] = results["energy"]
-    results["forces"] = predicted["force"].double().numpy() * _EV_PER_MEV
-    if "energy_std" in predicted:
-        results["energy_std"] = float(predicted["energy_std"][0]) * _EV_PER_MEV
-        results["forces_std"] = predicted["force_std"].double().numpy() * _EV_PER_MEV
-    for name in ("stress", "stress_std"):
-        if name in predicted and not bool(predicted[name].isnan().any()):
-            stress = predicted[name][0].double().numpy() * _EV_PER_MEV
-            results[name] = full_3x3_to_voigt_6_stress(stress)
-    for key, suffix in product(_FURTHER, ("", "_std")):
-        value = predicted.get(key + suffix)
-        if value is not None and not bool(value.isnan().any()):
-            rows, name = value.double().numpy(), _FURTHER[key] + suffix
-            results[name] = rows[0] if key == "dipole" else rows * _EV_PER_MEV
-    return results
+    results: dict[str, Any] = {
+        "energy": found.energy, "free_energy": found.energy, "forces": found.forces,
+        "stress": found.stress, "energies": found.energies, "dipole": found.dipole,
+    }  # fmt: skip
+    spread = {name: value for name, value in found.spread.items() if name != "virial"}
+    results |= {f"{name}{SPREAD}": value for name, value in spread.items()}
+    for name in ("stress", f"stress{SPREAD}"):
+        if results.get(name) is not None:
+            results[name] = full_3x3_to_voigt_6_stress(results[name])
+    return {name: value for name, value in results.items() if value is not None}

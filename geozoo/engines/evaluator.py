@@ -1,0 +1,261 @@
+"""One description of a potential, and one way to evaluate it, for every engine."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from geozoo.contracts import supports_cells
+from geozoo.data import GeometricSpec, Structure, structure_of
+from geozoo.engines._skin import SkinNeighbors
+from geozoo.hub.ensemble import SPREAD, Ensemble
+from geozoo.hub.loading import TrainedModel, load
+from geozoo.hub.structures import allow_any_composition, predict_store, structure_store
+from geozoo.tasks import Potential
+
+_EV_PER_MEV = 1e-3
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Energy of a structure and its derivatives, in float64, eV and angstrom.
+
+    Attributes:
+        energy: in eV.
+        forces: ``[N, 3]`` in eV/angstrom.
+        virial: ``[3, 3]`` in eV, the negative derivative of the energy with respect to a strain of
+            positions and cell; also defined for slabs, wires and molecules.
+        stress: ``[3, 3]`` in eV/angstrom^3, ``-virial / volume``, negative under compression;
+            None unless the structure is periodic in three directions.
+        energies: ``[N]`` energies of atoms in eV; None for models without outputs per atom.
+        dipole: ``[3]`` in e angstrom; None for models that predict none, and periodic structures.
+        spread: standard deviations over the members of an ensemble by the names above, and in the
+            same units; empty for a single model.
+    """
+
+    energy: float
+    forces: np.ndarray
+    virial: np.ndarray
+    stress: np.ndarray | None = None
+    energies: np.ndarray | None = None
+    dipole: np.ndarray | None = None
+    spread: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+class PotentialEvaluator:
+    """A trained potential as a function of elements, positions and cell.
+
+    It keeps the list of neighbours between calls, so that a step of molecular dynamics rarely
+    searches anew. Results do not depend on that.
+
+    Args:
+        model: a trained potential, its name in the zoo's index, or its folder; a list of these,
+            or an ensemble, to use their mean.
+        device: device to evaluate the model on.
+        dtype: ``"float32"``, or ``"float64"`` for long dynamics and finite differences; None: the
+            precision the model was trained in.
+        any_composition: also predict for compositions whose energies the training set does not
+            determine (see `geozoo.tasks.Potential`).
+        skin: distance in angstrom beyond the cutoff within which neighbours are kept; they are
+            searched again when an atom has moved by half of it, or less if the cell has changed.
+
+    Raises:
+        FileNotFoundError: If the model does not exist.
+        ValueError: If the model is not a potential, ``dtype`` is unknown, or ``skin`` is negative.
+
+    Attributes:
+        model: the loaded model; a copy, if an object was given.
+        elements: atomic numbers that occur in the training data, ascending.
+        cutoff: in angstrom; None for networks in which all atoms interact, which cannot be
+            periodic, and for ensembles of different cutoffs.
+        state_inputs: ``charge`` and ``spin`` if they are inputs of the model.
+        neighbors: kept neighbours; None without a common cutoff.
+    """
+
+    def __init__(
+        self,
+        model: TrainedModel | Ensemble | str | Path | Sequence[str | Path],
+        *,
+        device: torch.device | str = "cpu",
+        dtype: str | None = None,
+        any_composition: bool = False,
+        skin: float = 1.0,
+    ) -> None:
+        if dtype not in (None, "float32", "float64"):
+            raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}')
+        if not 0 <= skin < math.inf:
+            raise ValueError(f"skin must be a distance of at least 0 in angstrom, got {skin!r}")
+        self.model: TrainedModel | Ensemble = (
+            copy.deepcopy(model)
+            if isinstance(model, (TrainedModel, Ensemble))
+            else load(model, dtype=None if dtype is None else getattr(torch, dtype))
+        )
+        for member in self.model.members:
+            if not isinstance(member.task, Potential):
+                raise ValueError(
+                    f"model must be a potential (energy and forces), but {member.name} predicts "
+                    f"{', '.join(member.units)}"
+                )
+            member.task.gives_virial = True
+        self.model.to(device)
+        if dtype is not None:
+            self.model.cast(getattr(torch, dtype))
+        if any_composition:
+            allow_any_composition(self.model)
+        spec = self.model.spec
+        assert isinstance(spec, GeometricSpec)  # that of a potential
+        self.spec = spec
+        self.elements = tuple(sorted(number for number in spec.elements if number))
+        self.state_inputs = tuple(spec.graph_inputs)
+        self.cutoff = _common_cutoff(self.model)
+        self.neighbors = None if self.cutoff is None else SkinNeighbors(self.cutoff, skin)
+
+    @property
+    def name(self) -> str:
+        """Name of the model; those of an ensemble are joined by ``+``."""
+        return self.model.name
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the network; energies are summed in float64."""
+        return self.model.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the network."""
+        return self.model.device
+
+    def evaluate(
+        self,
+        pos: ArrayLike,
+        numbers: ArrayLike,
+        cell: ArrayLike | None = None,
+        pbc: ArrayLike | None = None,
+        *,
+        charge: float | None = None,
+        spin: float | None = None,
+    ) -> Evaluation:
+        """Evaluate one structure.
+
+        Args:
+            pos: ``[N, 3]`` in angstrom; atoms may lie outside the cell.
+            numbers: ``[N]`` atomic numbers.
+            cell: ``[3, 3]`` lattice vectors in rows, in angstrom; None for an isolated molecule.
+            pbc: periodic directions, one value or three; None: all if there is a cell.
+            charge: total charge in elementary charges, for models that take it as an input.
+            spin: multiplicity, 1 for a closed shell, for models that take it as an input.
+
+        Raises:
+            ValueError: As in `evaluate_many`.
+        """
+        from ase import Atoms
+
+        if cell is None and pbc is not None and np.any(pbc):
+            raise ValueError(f"cell must be given with periodic directions, got None and pbc {pbc}")
+        periodic = cell is not None if pbc is None else pbc
+        atoms = Atoms(numbers, np.asarray(pos, dtype=np.float64), cell=cell, pbc=periodic)
+        for name, value in (("charge", charge), ("spin", spin)):
+            if value is not None:
+                atoms.info[name] = value
+        return self.evaluate_many([structure_of(atoms, "the structure")])[0]
+
+    def evaluate_many(self, structures: Sequence[Structure]) -> list[Evaluation]:
+        """Evaluate several structures at once.
+
+        Args:
+            structures: validated structures, see `geozoo.data.structure_of`.
+
+        Raises:
+            ValueError: If a structure is periodic and the model has no cutoff, it contains elements
+                absent from the training set, its composition has an energy that the training set
+                does not determine, its charge or spin is missing or not as in training, or its
+                energy or forces are not finite.
+        """
+        store = structure_store(self.spec, structures)
+        sizes = torch.tensor([len(each.numbers) for each in structures])
+        if self.neighbors is not None:
+            # Positions in the store are centred, which would hide that all atoms moved.
+            pos = torch.from_numpy(np.concatenate([each.pos for each in structures]))
+            cell, pbc = store.graph.get("cell"), store.graph.get("pbc")
+            store = store.with_table(self.neighbors.table(pos, cell, pbc, sizes))
+        predicted = predict_store(self.model, store)
+        _check_finite(predicted, sizes)
+        ends = [0, *sizes.cumsum(0).tolist()]
+        return [
+            _evaluation(predicted, graph, slice(*atoms), structure)
+            for graph, (structure, atoms) in enumerate(zip(structures, pairwise(ends), strict=True))
+        ]
+
+
+def _common_cutoff(model: TrainedModel | Ensemble) -> float | None:
+    networks = [member.model for member in model.members]
+    cutoffs = {getattr(network, "radius", None) for network in networks}
+    radius = cutoffs.pop()
+    if cutoffs or radius is None or not all(map(supports_cells, networks)):
+        return None
+    return float(radius)
+
+
+def _check_finite(predicted: Mapping[str, Tensor], sizes: Tensor) -> None:
+    """Raise an error for an energy or a force that is not a number."""
+    for name in ("energy", "force"):
+        finite = predicted[name].isfinite()
+        if bool(finite.all()):
+            continue
+        row = int((~finite).flatten(1).any(1).nonzero()[0]) if name == "force" else int(
+            (~finite).nonzero()[0]
+        )  # fmt: skip
+        graph = (
+            int(torch.searchsorted(sizes.cumsum(0), row, right=True)) if name == "force" else row
+        )
+        where = f" on atom {row - int(sizes[:graph].sum())}" if name == "force" else ""
+        of = f" of structure {graph}" if len(sizes) > 1 else ""
+        raise ValueError(
+            f"the {name}{where}{of} is not finite, got {predicted[name][row].tolist()}: atoms may "
+            "be closer together than in any training structure"
+        )
+
+
+def _evaluation(
+    predicted: Mapping[str, Tensor], graph: int, atoms: slice, structure: Structure
+) -> Evaluation:
+    """The predictions of one structure in eV and angstrom."""
+    found = _quantities(predicted, graph, atoms, "")
+    if "virial" not in found:
+        # Without a cell, only positions are strained: the virial is that of the forces.
+        found["virial"] = structure.pos.T @ found["forces"]
+        found["virial"] = (found["virial"] + found["virial"].T) / 2
+    spread = _quantities(predicted, graph, atoms, SPREAD)
+    return Evaluation(energy=float(found.pop("energy")), spread=spread, **found)
+
+
+#: Name in an `Evaluation`, and whether it has rows of atoms, by quantity of a potential.
+_QUANTITIES = {
+    "energy": ("energy", False), "force": ("forces", True), "virial": ("virial", False),
+    "stress": ("stress", False), "atom_energy": ("energies", True), "dipole": ("dipole", False),
+}  # fmt: skip
+
+
+def _quantities(
+    predicted: Mapping[str, Tensor], graph: int, atoms: slice, suffix: str
+) -> dict[str, np.ndarray]:
+    """What is known about a structure by its name in an `Evaluation`."""
+    found = {}
+    for name, (called, of_atoms) in _QUANTITIES.items():
+        if (values := predicted.get(name + suffix)) is None:
+            continue
+        value = values[atoms] if of_atoms else values[graph]
+        if bool(value.isnan().any()):  # undefined for this structure
+            continue
+        factor = 1.0 if name == "dipole" else _EV_PER_MEV
+        found[called] = value.double().numpy() * factor
+    return found
