@@ -20,20 +20,26 @@ _WORK = {
 }
 
 
-def records() -> list[dict[str, Any]]:
-    """The newest record of each pair with one thread, in the order of the pairs."""
+def records(threads: int = 1) -> list[dict[str, Any]]:
+    """The newest record of each pair with a number of threads, in the order of the pairs."""
     path = FOLDER / "peers.jsonl"
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    newest = {row["pair"]: row for row in rows if row["threads"] == 1}
+    newest = {row["pair"]: row for row in rows if row["threads"] == threads}
     return [newest[name] for name in PAIRS if name in newest]
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """A line per pair."""
+def table(rows: list[dict[str, Any]], two_threads: list[dict[str, Any]]) -> str:
+    """A line per pair.
+
+    Args:
+        rows: records with one thread, which are compared by CPU time.
+        two_threads: records with two threads, which are compared by the time of the clock.
+    """
+    waited = {row["pair"]: f"{row['times_faster_wall']:.2f}" for row in two_threads}
     lines = [
-        "| networks | structures | work | ours | theirs | times faster (range) "
+        "| networks | structures | work | ours | theirs | times faster (range) | with two threads "
         "| memory, ours / theirs (MiB) | function |",
-        "|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         pair, work = PAIRS[row["pair"]], _WORK[row["work"]]
@@ -44,6 +50,7 @@ def table(rows: list[dict[str, Any]]) -> str:
             pair.title, row["system"], work,
             *(_seconds(row[side]["cpu_seconds"]) for side in ("ours", "theirs")),
             f"{row['times_faster']:.2f} ({low:.2f} to {high:.2f})",
+            waited.get(row["pair"], ""),
             f"{row['ours']['mib']:.0f} / {row['theirs']['mib']:.0f}", _function(row),
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
@@ -60,7 +67,7 @@ def _function(row: dict[str, Any]) -> str:
     return f"the same, results {max(row['deviation'].values()):.0e} apart"
 
 
-def page(text: str, rows: list[dict[str, Any]]) -> str:
+def page(text: str, rows: list[dict[str, Any]], two_threads: list[dict[str, Any]]) -> str:
     """The page with a new table between its markers.
 
     Raises:
@@ -69,9 +76,10 @@ def page(text: str, rows: list[dict[str, Any]]) -> str:
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         raise ValueError(f"{PAGE.name} must contain {BEGIN!r} and {END!r} once each")
     before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n\n{table(rows)}\n\n{END}{rest.split(END)[1]}"
+    return f"{before}{BEGIN}\n\n{table(rows, two_threads)}\n\n{END}{rest.split(END)[1]}"
 
 
 def write() -> None:
     """Write the table into the page."""
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), records()), encoding="utf-8")
+    text = page(PAGE.read_text(encoding="utf-8"), records(), records(threads=2))
+    PAGE.write_text(text, encoding="utf-8")

@@ -77,12 +77,13 @@ def test_results_must_be_the_same_quantities() -> None:
 
 def test_the_page_has_the_table_of_the_records() -> None:
     text = _table.PAGE.read_text(encoding="utf-8")
-    assert text == _table.page(text, _table.records()), "run `python -m benchmarks peers --table`"
+    wanted = _table.page(text, _table.records(), _table.records(threads=2))
+    assert text == wanted, "run `python -m benchmarks peers --table`"
 
 
 def test_a_page_without_markers_is_rejected() -> None:
     with pytest.raises(ValueError, match="must contain"):
-        _table.page("# Speed", [])
+        _table.page("# Speed", [], [])
 
 
 @pytest.mark.thorough
