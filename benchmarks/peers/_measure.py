@@ -13,7 +13,8 @@ import numpy as np
 
 from benchmarks.peers._environments import pinned
 from benchmarks.peers._pair import Pair
-from benchmarks.peers._worker import Worker
+from benchmarks._worker import Worker
+from benchmarks.peers import _worker
 
 #: Steps of each side before the first that counts: compilers are done after two.
 WARM_UP = 3
@@ -33,7 +34,7 @@ def measure(pair: Pair, python: Path, *, rounds: int, threads: int) -> dict[str,
 
         def start(side: str) -> Worker:
             interpreter = python if side == "theirs" else Path(sys.executable)
-            worker = Worker(interpreter, [pair.name, side, made], threads)
+            worker = _worker.start(interpreter, [pair.name, side, made], threads)
             stack.callback(worker.close)
             return worker
 

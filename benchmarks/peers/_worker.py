@@ -13,7 +13,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import subprocess
 import sys
 import time
 import warnings
@@ -24,59 +23,21 @@ from typing import Any, TextIO
 import numpy as np
 
 from benchmarks._memory import forget_largest, largest_mib, resident_mib
+from benchmarks._worker import Worker
 
 _ROOT = Path(__file__).parents[2]
 
 
-class Worker:
-    """A running side.
+def start(python: Path, arguments: list[str], threads: int) -> Worker:
+    """A process of this module.
 
     Args:
         python: interpreter of its environment.
-        arguments: of this module.
+        arguments: of this module, without the number of threads.
         threads: threads of each operation.
-
-    Raises:
-        RuntimeError: If the process ends, here and in `ask`, with the end of its messages.
     """
-
-    def __init__(self, python: Path, arguments: list[str], threads: int) -> None:
-        count = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        settings = {
-            **os.environ,
-            **count,
-            "PYTHONPATH": str(_ROOT),
-            "NUMBA_NUM_THREADS": str(threads),
-        }
-        self.command = [str(python), "-m", "benchmarks.peers._worker", *arguments, str(threads)]
-        self.process = subprocess.Popen(
-            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, env=settings, cwd=_ROOT,
-        )  # fmt: skip
-        self._answer()
-
-    def ask(self, request: str) -> dict[str, Any]:
-        """Send a request and wait for the answer."""
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.write(request + "\n")
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            pass  # the answer says why
-        return self._answer()
-
-    def close(self) -> None:
-        """End the process."""
-        self.process.communicate()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            errors = self.process.communicate()[1]
-            raise RuntimeError(f"{' '.join(self.command)} failed:\n{errors[-2000:]}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+    command = [str(python), "-m", "benchmarks.peers._worker", *arguments, str(threads)]
+    return Worker(command, _ROOT, threads)
 
 
 def serve(name: str, which: str, folder: Path, answers: TextIO) -> None:

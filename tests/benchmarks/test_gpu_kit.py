@@ -82,7 +82,7 @@ def few_molecules(folder: Path) -> None:
         write_unpacked(folder / "rmd17", make_arrays(), name)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow  # minutes; `run.sh JOB --rehearse` does the same
 @pytest.mark.parametrize(
     ("job", "words"),
     [
@@ -140,7 +140,7 @@ def test_steps_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     )
 
 
-@pytest.mark.thorough
+@pytest.mark.slow  # minutes; `run.sh JOB --rehearse` makes the same steps
 def test_every_step_can_be_made(tmp_path: Path) -> None:
     rows = rehearse("steps", tmp_path)
     known = {plan for plan in plans() if plan.form not in ("compiled", "cuda_graphs")}

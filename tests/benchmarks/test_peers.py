@@ -15,7 +15,8 @@ pytest.importorskip("ase")
 from benchmarks.peers import _environments, _measure, _table
 from benchmarks.peers._pairs import PAIRS
 from benchmarks.peers._structures import SYSTEMS, small
-from benchmarks.peers._worker import Worker
+from benchmarks._worker import Worker
+from benchmarks.peers import _worker
 
 
 @pytest.mark.parametrize("name", sorted({pair.environment for pair in PAIRS.values()}))
@@ -89,7 +90,7 @@ def test_a_page_without_markers_is_rejected() -> None:
 @pytest.mark.thorough
 def test_a_failing_side_reports_why(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="KeyError: 'no_such_pair'"):
-        Worker(Path(sys.executable), ["no_such_pair", "ours", str(tmp_path)], 1)
+        _worker.start(Path(sys.executable), ["no_such_pair", "ours", str(tmp_path)], 1)
 
 
 @pytest.mark.thorough
