@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peers._environments import pinned
-from benchmarks.peers._pair import Pair
 from benchmarks._worker import Worker
 from benchmarks.peers import _worker
+from benchmarks.peers._environments import pinned
+from benchmarks.peers._pair import Pair
 
 #: Steps of each side before the first that counts: compilers are done after two.
 WARM_UP = 3

@@ -12,11 +12,10 @@ import pytest
 
 pytest.importorskip("ase")
 
-from benchmarks.peers import _environments, _measure, _table
+from benchmarks._worker import Worker
+from benchmarks.peers import _environments, _measure, _table, _worker
 from benchmarks.peers._pairs import PAIRS
 from benchmarks.peers._structures import SYSTEMS, small
-from benchmarks._worker import Worker
-from benchmarks.peers import _worker
 
 
 @pytest.mark.parametrize("name", sorted({pair.environment for pair in PAIRS.values()}))
