@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 
 from geozoo import __version__
-from geozoo.cli import _arguments
+from geozoo.cli import _arguments, _teaching_arguments
 from geozoo.cli._errors import errors_shown
 from geozoo.cli._grammar import Arguments, help_text, read
+from geozoo.cli._programs import program_file
 from geozoo.config import did_you_mean
 from geozoo.machine.freed_memory import keep_freed_memory
 from geozoo.runs.errors import UsageError
@@ -43,6 +43,8 @@ _COMMANDS = {
     "evaluate": _Command(_arguments.Evaluate, "_evaluation", "evaluate", runs_network=True),
     "sample": _Command(_arguments.Sample, "_sample", "sample", runs_network=True),
     "predict": _Command(_arguments.Predict, "_predicting", "predict", runs_network=True),
+    "label": _Command(_teaching_arguments.Label, "_labelling", "label", runs_network=True),
+    "distil": _Command(_teaching_arguments.Distil, "_distilling", "distil", runs_network=True),
     "export": _Command(_arguments.Export, "_commands", "export"),
     "publish": _Command(_arguments.Publish, "_publishing", "publish"),
     "list": _Command(_arguments.List, "_commands", "list_entries"),
@@ -67,7 +69,7 @@ def main() -> None:
     with errors_shown(_PROGRAM):
         name, *rest = _with_command(argv)
     if name in _PROGRAMS:
-        sys.argv = [_program(name), *rest]
+        sys.argv = [program_file(name), *rest]
     if name == "train":
         import_module("geozoo.cli.train").main()
         return
@@ -115,12 +117,6 @@ def _list_of_commands() -> str:
         f"usage: {_PROGRAM} command [key=value ...]    ({_PROGRAM} command --help lists its keys)"
     )
     return "\n".join([head, "", *lines, "", f"{_PROGRAM} --version prints the version."]) + "\n"
-
-
-def _program(command: str) -> str:
-    """The file of a program, which Lightning starts again for each further process."""
-    beside = Path(sys.argv[0]).with_name(f"{_PROGRAM}-{command}")
-    return str(beside) if beside.is_file() else beside.name
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ _ARGUMENTS = {
     "logger=tensorboard": "log",
     "logger=wandb": "log",
     "task.terms.d3=": "physics",
+    "teacher=sevennet": "universal",
 }
 #: Extensions of files that need a library of an extra.
 _FILES = {

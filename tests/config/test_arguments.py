@@ -80,9 +80,9 @@ def test_a_program_is_a_file_that_can_be_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lightning starts further processes from it."""
-    from geozoo.cli.main import _program
+    from geozoo.cli._programs import program_file
 
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "geozoo"), "train"])
-    assert _program("train") == "geozoo-train"
+    assert program_file("train") == "geozoo-train"
     (tmp_path / "geozoo-train").touch()
-    assert _program("train") == str(tmp_path / "geozoo-train")
+    assert program_file("train") == str(tmp_path / "geozoo-train")

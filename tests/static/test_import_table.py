@@ -55,6 +55,7 @@ ALLOWED = {
         "tasks",
     },  # fmt: skip
     "engines": {"contracts", "data", "geometry", "hub", "tasks"},
+    "teaching": {"checks", "data", "engines", "files", "hub"},
     "runs": {
         "contracts",
         "config",
