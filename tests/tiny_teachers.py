@@ -35,7 +35,7 @@ def written(folder: Path, seed: int = 0) -> Path:
     model = teacher(seed)
     write_model(
         folder, name="tiny", state=model.task.state_dict(), data=model.spec.to_dict(),
-        model={"_target_": "geozoo.models.PaiNN", **model.spec.model_arguments(), **_SIZES},
+        model={"_target_": "geozoo.models.PaiNN", "in_channels": 3, "out_channels": 1, **_SIZES},
         task={"_target_": "geozoo.tasks.Potential"},
     )  # fmt: skip
     return folder

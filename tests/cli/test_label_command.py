@@ -57,10 +57,10 @@ def test_several_teachers_are_an_ensemble(label: Command, place: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("input=none.xyz", "teacher=teacher", "out=o.xyz"), "input: there is no file none.xyz"),
+        (("input=none.xyz", "teacher=teacher", "out=o.xyz"), "input: there is no file"),
         (("input=frames.xyz", "teacher=teacher", "out=o.npz"), "out must end with one of .xyz"),
         (("input=frames.xyz", "teacher=teacher", "out=frames.xyz"), "would be overwritten"),
-        (("input=frames.xyz", "teacher=teacher", "out=gone/o.xyz"), "there is no folder gone"),
+        (("input=frames.xyz", "teacher=teacher", "out=gone/o.xyz"), "out: there is no folder"),
         (("input=frames.xyz", "teacher=nobody", "out=o.xyz"), "nobody"),
         (("input=frames.xyz", "teacher=stid-los_loop", "out=o.xyz"), "must be a potential"),
         (("input=frames.xyz", "out=o.xyz"), "missing: teacher="),
