@@ -77,7 +77,7 @@ def _report(
         weights=(_num_weights(teacher), _num_weights(student)), counts=data.counts(),
         duplicates=data.duplicates, close=data.close, references=references,
         errors=compare(student, data.tests, data.train),
-        times=step_times([teacher, student], largest), run=run,
+        times=step_times({teacher.name: teacher, options.student: student}, largest), run=run,
     )  # fmt: skip
     head, *rows = result.error_rows()
     errors = Sheet(*head, title="mean absolute errors against the teacher (baseline)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,12 +42,12 @@ class StepTime:
 
 
 def step_times(
-    potentials: Sequence[PotentialEvaluator], atoms: Atoms, seed: int = 0
+    potentials: Mapping[str, PotentialEvaluator], atoms: Atoms, seed: int = 0
 ) -> list[StepTime]:
     """Time the potentials in turn on the same sequence of positions.
 
     Args:
-        potentials: the potentials; they keep their neighbours from step to step.
+        potentials: the potentials by name; they keep their neighbours from step to step.
         atoms: the initial structure.
         seed: seed of the displacements.
     """
@@ -61,13 +61,13 @@ def step_times(
         moved = atoms.copy()
         moved.positions += _MOVE * generator.standard_normal(atoms.positions.shape)
         structure = structure_of(moved, "the structure")
-        for number, potential in enumerate(potentials):
+        for number, potential in enumerate(potentials.values()):
             before = time.process_time(), time.perf_counter()
             potential.evaluate_many([structure])
             if step >= _WARM_UP:
                 cpu[number].append(time.process_time() - before[0])
                 wall[number].append(time.perf_counter() - before[1])
     return [
-        StepTime(each.name, float(np.median(c)), float(np.median(w)), len(atoms), len(c))
-        for each, c, w in zip(potentials, cpu, wall, strict=True)
+        StepTime(name, float(np.median(c)), float(np.median(w)), len(atoms), len(c))
+        for name, c, w in zip(potentials, cpu, wall, strict=True)
     ]

@@ -8,7 +8,7 @@ from benchmarks.structure import constructors
 ROOT = Path(__file__).resolve().parents[2]
 MOST = 14
 #: Classes whose fields are columns of a file or keys of a command: nobody writes such a call.
-TABLES = {"Predict", "Result", "NequIPOptions", "RunOptions"}
+TABLES = {"Distil", "Predict", "Result", "NequIPOptions", "RunOptions"}
 
 
 def test_no_constructor_takes_too_many_arguments():
