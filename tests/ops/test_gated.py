@@ -7,8 +7,8 @@ from geozoo.ops.steerable import Gating, Target, _compiled, gated
 
 needs_numba = pytest.mark.skipif(not _compiled.has_numba(), reason="numba is not installed")
 GATING = Gating(3, ((3, 2), (5, 1)), scalar_scale=1.7, gate_scale=0.6)
-
-
+SILU = GATING._replace(gate="silu")
+NO_SCALARS = Gating(0, ((3, 2),), gate="silu")
 TARGET = Target(torch.tensor([2, 0, 0, 3, 2, 2, 1]), 5)
 
 
@@ -33,11 +33,20 @@ def derivatives(gating: Gating, target: Target | None, backend: str) -> list[tor
 
 @needs_numba
 @pytest.mark.parametrize("target", [None, TARGET], ids=["rows", "sums"])
-@pytest.mark.parametrize("gating", [GATING, Gating(4)], ids=["gates", "scalars"])
+@pytest.mark.parametrize(
+    "gating", [GATING, Gating(4), SILU, NO_SCALARS], ids=["gates", "scalars", "silu", "no scalars"]
+)
 def test_kernels_give_the_equation_and_its_derivatives(gating, target):
     found, expected = (derivatives(gating, target, backend) for backend in ("numba", "torch"))
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+def test_gates_of_silu():
+    x, block = torch.randn(5, 5), torch.randn(5, 6)
+    _, found = gated(x, [block], Gating(3, ((3, 2),), gate="silu", gate_scale=2.0), backend="torch")
+    expected = 2 * torch.nn.functional.silu(x[:, None, 3:]) * block.view(5, 3, 2)
+    torch.testing.assert_close(found, expected.flatten(1))
 
 
 @needs_numba

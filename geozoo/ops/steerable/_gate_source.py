@@ -30,10 +30,13 @@ _SCALAR = {
     "f2": "{scale} * s * (one - s) * (two + x * (one - two * s))",
 }
 #: The same of a gate.
-_GATE = {
-    "f": "{scale} * s",
-    "f1": "{scale} * s * (one - s)",
-    "f2": "{scale} * s * (one - s) * (one - two * s)",
+_GATES = {
+    "sigmoid": {
+        "f": "{scale} * s",
+        "f1": "{scale} * s * (one - s)",
+        "f2": "{scale} * s * (one - s) * (one - two * s)",
+    },
+    "silu": _SCALAR,
 }
 #: Which of them a loop needs.
 _NEEDED = {"forward": ("f",), "backward": ("f", "f1"), "double": ("f", "f1", "f2")}
@@ -65,7 +68,7 @@ def gate_source(gating: Gating, has_window: bool, dtype: str) -> str:
         for number, (count, channels) in enumerate(gating.blocks, 1):
             columns = [f"{m * channels} + u" for m in range(count)]
             text += f"        for u in range({channels}):\n"
-            text += _lines(_terms(loop, _GATE, gating.gate_scale, f"{gate} + u"), 3)
+            text += _lines(_terms(loop, _GATES[gating.gate], gating.gate_scale, f"{gate} + u"), 3)
             text += _lines(_block(loop, has_window, number, f"{gate} + u", columns), 3)
             gate += channels
         if has_window and loop != "forward":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -19,6 +19,8 @@ from geozoo.ops.steerable._gate_source import gate_source
 from geozoo.ops.steerable.product import Target
 from geozoo.ops.steerable.sum import Backend, is_compiled
 
+GateActivation = Literal["sigmoid", "silu"]
+
 
 class Gating(NamedTuple):
     """Sizes of gated features.
@@ -28,12 +30,14 @@ class Gating(NamedTuple):
         blocks: components and channels of each other block.
         scalar_scale: factor of the activated scalars.
         gate_scale: factor of the gates.
+        gate: activation of the gates.
     """
 
     scalars: int
     blocks: tuple[tuple[int, int], ...] = ()
     scalar_scale: float = 1.0
     gate_scale: float = 1.0
+    gate: GateActivation = "sigmoid"
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -51,9 +55,11 @@ def gated(
     target: Target | None = None,
     backend: Backend = "auto",
 ) -> list[Tensor]:
-    r"""SiLU of scalars, and all other features times the sigmoid of a scalar per channel.
+    r"""SiLU of scalars, and all other features times an activated scalar per channel.
 
-    .. math:: s'_u = \alpha\, s_u\, \sigma(s_u), \qquad v'_{m u} = \beta\, \sigma(g_u)\, v_{m u}
+    .. math:: s'_u = \alpha\, s_u\, \sigma(s_u), \qquad v'_{m u} = \beta\, a(g_u)\, v_{m u}
+
+    The activation a of the gates is the sigmoid or SiLU.
 
     With a window and a target, rows are multiplied by the window and summed at their targets. In
     compiled kernels values, first and second derivatives each take one pass over the features.
@@ -114,7 +120,8 @@ def _as_written(place: _Place, x: Tensor, *given: Tensor) -> list[Tensor]:
     scalars, *gates = x.split([gating.scalars, *(channels for _, channels in gating.blocks)], 1)
     parts = [gating.scalar_scale * functional.silu(scalars)]
     for block, gate, sizes in zip(given, gates, gating.blocks, strict=False):
-        weight = gating.gate_scale * gate.sigmoid().unsqueeze(1)
+        active = functional.silu(gate) if gating.gate == "silu" else gate.sigmoid()
+        weight = gating.gate_scale * active.unsqueeze(1)
         parts.append((weight * block.unflatten(1, sizes)).flatten(1))
     if target is None:
         return parts
