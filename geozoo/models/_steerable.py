@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from geozoo.nn.edges import DirectedEdges, PairedEdges
-from geozoo.nn.steerable import load_o3
 from geozoo.ops import length_and_direction
+from geozoo.ops.steerable import solid_harmonics
 
 
 def check_space(dim: int) -> None:
@@ -64,16 +64,10 @@ def edge_harmonics(
     """
     vectors = edges.vectors(pos)
     distance, direction = length_and_direction(vectors)
-    return distance, _harmonics(vectors if solid else direction, degree)
+    return distance, solid_harmonics(vectors if solid else direction, degree)
 
 
 def harmonics_of(vector: Float[Tensor, "*batch 3"], degree: int) -> Float[Tensor, "*batch H"]:
     """Return spherical harmonics up to a degree, of mean square 1; (1, 0, 0, ...) for zero."""
-    return _harmonics(length_and_direction(vector)[1], degree)
-
-
-def _harmonics(direction: Tensor, degree: int) -> Tensor:
-    degrees = list(range(degree + 1))
-    return load_o3().spherical_harmonics(
-        degrees, direction, normalize=False, normalization="component"
-    )
+    direction = length_and_direction(vector)[1]
+    return solid_harmonics(direction.flatten(0, -2), degree).unflatten(0, vector.shape[:-1])

@@ -1,7 +1,8 @@
 """Sums over edges of steerable features times harmonics and weights, in one kernel."""
 
 from geozoo.ops.steerable.filtered import filtered_sum
-from geozoo.ops.steerable.gate import Gating, gated
+from geozoo.ops.steerable.gate import GateActivation, Gating, gated
+from geozoo.ops.steerable.harmonics import solid_harmonics
 from geozoo.ops.steerable.paths import Path, SteerablePaths, coupling, plain_path
 from geozoo.ops.steerable.product import (
     ProductPath,
@@ -14,6 +15,7 @@ from geozoo.ops.steerable.sum import EdgeRows, steerable_sum
 
 __all__ = [
     "EdgeRows",
+    "GateActivation",
     "Gating",
     "Path",
     "ProductPath",
@@ -25,6 +27,7 @@ __all__ = [
     "filtered_sum",
     "gated",
     "plain_path",
+    "solid_harmonics",
     "steerable_product",
     "steerable_sum",
 ]
