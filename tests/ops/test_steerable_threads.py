@@ -136,7 +136,7 @@ def test_all_threads_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     used.clear()
     monkeypatch.setattr(_run, "MIN_WORK", 10**6)  # small problems
     derivatives(made("pairs", 60), 3)
-    assert used == {1}
+    assert used == set(), "one thread is this one"
 
 
 def test_blocks_of_weights_use_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from geozoo.ops.steerable._compiled import Kernel, kernel_of
 from geozoo.ops.steerable._generated import ARRAYS
-from geozoo.ops.steerable._schedule import Part, Schedule, schedule_of
+from geozoo.ops.steerable._schedule import Part, Schedule, addresses_of, schedule_of
 from geozoo.ops.steerable._threads import run_all
 from geozoo.ops.steerable.paths import SteerablePaths
 
@@ -45,11 +46,15 @@ def run_kernel(loop: str, paths: SteerablePaths, edges: EdgeRows, *tensors: Tens
     _check_tensors(loop, tensors)
     kernel = kernel_of(paths, loop, str(tensors[0].dtype).removeprefix("torch."))
     schedule = schedule_of(edges)
-    given = dict(zip(ARRAYS[loop], (each.detach() for each in tensors), strict=True))
+    given = dict(zip(ARRAYS[loop], tensors, strict=True))
     _check_edges(schedule, given)
     size = schedule.edges.shape[1]
     threads = min(torch.get_num_threads(), size * kernel.work // MIN_WORK, size)
-    parts = schedule.parts(loop, max(threads, 1))
+    if threads <= 1:
+        _call(kernel, given, schedule.addresses, 0, size)
+        return
+    given = {name: each.detach() for name, each in given.items()}
+    parts = schedule.parts(loop, threads)
     own = [_arrays_of(part, given) for part in parts]
     run_all([partial(_run, kernel, *each) for each in zip(parts, own, strict=True)])
     for part, arrays in zip(parts, own, strict=True):
@@ -107,11 +112,14 @@ def _arrays_of(part: Part, given: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _run(kernel: Kernel, part: Part, arrays: dict[str, Tensor]) -> None:
+    _call(kernel, arrays, addresses_of(part.edges), part.begin, part.end)
+
+
+def _call(
+    kernel: Kernel, arrays: dict[str, Tensor], edges: NDArray[np.int64], begin: int, end: int
+) -> None:
     addresses = np.array([array.data_ptr() for array in arrays.values()], np.int64)
-    edges = np.array([line.data_ptr() for line in part.edges], np.int64)
-    kernel.run(
-        kernel.kernels, addresses, edges, kernel.numbers, kernel.scales, part.begin, part.end
-    )
+    kernel.run(kernel.kernels, addresses, edges, kernel.numbers, kernel.scales, begin, end)
 
 
 def _collect(part: Part, arrays: dict[str, Tensor], given: dict[str, Tensor]) -> None:

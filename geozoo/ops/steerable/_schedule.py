@@ -8,7 +8,9 @@ import weakref
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
@@ -46,6 +48,7 @@ class Schedule:
         edges: ``[4, E]``, by receiver, see `Part`.
         largest: largest sender, receiver and row; -1 without edges.
         smallest: the smallest of all these numbers.
+        addresses: of the rows of ``edges``.
     """
 
     def __init__(self, edges: EdgeRows) -> None:
@@ -56,6 +59,7 @@ class Schedule:
             ordered = ordered[:, ordered[1].argsort(stable=True)]
         has_edges = ordered.shape[1] > 0
         self.edges = ordered.contiguous()
+        self.addresses = addresses_of(self.edges)
         self.largest: list[int] = ordered[:3].amax(1).tolist() if has_edges else [-1] * 3
         self.smallest = int(ordered.min()) if has_edges else 0
         self._parts: dict[tuple[str, int], list[Part]] = {}
@@ -94,6 +98,11 @@ class Schedule:
                 receivers = _renumbered(part[1], self.largest[1])
             found.append(Part(part, 0, end - begin, begin > 0, senders, receivers))
         return found
+
+
+def addresses_of(edges: Tensor) -> NDArray[np.int64]:
+    """Addresses of the rows of a contiguous tensor."""
+    return np.array([row.data_ptr() for row in edges], np.int64)
 
 
 def _renumbered(nodes: Tensor, largest: int) -> Tensor | None:

@@ -79,6 +79,15 @@ class SteerablePaths:
     w_width: int
     out_width: int
 
+    def __hash__(self) -> int:
+        """Computed once: compiled kernels are looked up by their paths in every call."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        widths = self.x_width, self.y_width, self.w_width, self.out_width
+        return hash((self.paths, *widths))
+
     @cached_property
     def kinds(self) -> tuple[tuple[int, int, int, bool], ...]:
         """The distinct kinds of the paths."""

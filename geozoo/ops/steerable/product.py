@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, get_args
 
 import torch
@@ -67,6 +68,14 @@ class SteerableProduct:
     x_widths: tuple[int, ...]
     y_width: int
     out_widths: tuple[int, ...]
+
+    def __hash__(self) -> int:
+        """Computed once: compiled kernels are looked up by their paths in every call."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.paths, self.x_widths, self.y_width, self.out_widths))
 
 
 class Rows(NamedTuple):
