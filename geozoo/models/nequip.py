@@ -22,8 +22,12 @@ from geozoo.models._steerable import (
 from geozoo.nn import BesselBasis
 from geozoo.nn.edges import DirectedEdges, PairedEdges
 from geozoo.nn.steerable import (
+    BlockGate,
+    BlockMap,
     TensorProductConv,
     as_edge_rows,
+    blocks_from_channels_last,
+    blocks_to_channels_last,
     load_o3,
     make_gate,
     reachable,
@@ -137,6 +141,7 @@ class NequIP(PointNetwork):
             self.gates.append(gate)
             current = gate.irreps_out
         self.readout = o3.Linear(current, outputs, biases=options.scalar_bias)
+        self._plan()
         self.scaling = (
             ElementScaling(max(in_channels, 1), out_channels) if options.element_scaling else None
         )
@@ -164,10 +169,14 @@ class NequIP(PointNetwork):
             return load_o3().Linear(before, after)
         return load_o3().FullyConnectedTensorProduct(before, self.attributes, after)
 
-    def _connected(self, layer: nn.Module, h: Tensor, attribute: Tensor) -> Tensor | float:
-        if isinstance(layer, nn.Identity):
-            return 0.0
-        return layer(h) if self.options.self_connection == "linear" else layer(h, attribute)
+    def _plan(self) -> None:
+        """How the layers of e3nn are evaluated."""
+        self._embed, self._read = BlockMap(self.embedding), BlockMap(self.readout)
+        self._connect = [
+            None if isinstance(layer, nn.Identity) else BlockMap(layer)
+            for layer in self.connections
+        ]
+        self._gating = [BlockGate(gate) for gate in self.gates]
 
     def evaluate(
         self,
@@ -185,18 +194,23 @@ class NequIP(PointNetwork):
             basis, window = basis * window.unsqueeze(-1), None
         rows = as_edge_rows(edges, pos.shape[0])
         given = pos.new_ones(pos.shape[0], 1) if x is None else x
-        h = self.embedding(join_features(given, vec))
+        inputs = blocks_to_channels_last(join_features(given, vec), self._embed.sizes_in)
+        h = self._embed.of_layer(self.embedding, inputs)
+        attribute = None
         if self.options.self_connection == "embedding":
-            attribute = h[:, : self.attributes.dim]
-        else:
+            attribute = h[0]
+        elif self.options.self_connection == "inputs":
             # Leaves one-hot species unchanged, and bounds other inputs, which enter in every layer.
             attribute = given / (0.5 + 0.5 * given.square().sum(-1, keepdim=True)).sqrt()
-        for conv, connection, gate in zip(
-            self.convolutions, self.connections, self.gates, strict=True
-        ):
-            met = conv(h, harmonics, basis, window, rows)
-            h = gate(met + self._connected(connection, h, attribute))
-        scalar, vector = split_outputs(self.readout(h), self.out_channels, self.out_vectors)
+        for conv, connection, connect, gate, gating in zip(
+            self.convolutions, self.connections, self._connect, self.gates, self._gating,
+            strict=True,
+        ):  # fmt: skip
+            assert isinstance(conv, TensorProductConv)
+            kept = None if connect is None else connect.of_layer(connection, h, attribute)
+            h = gating.apply(conv.convolve(h, harmonics, basis, window, rows, onto=kept), gate)
+        out = blocks_from_channels_last(self._read.of_layer(self.readout, h), self._read.sizes_out)
+        scalar, vector = split_outputs(out, self.out_channels, self.out_vectors)
         if scalar is not None and self.scaling is not None:
             scalar = self.scaling(scalar, given)
         return scalar, vector

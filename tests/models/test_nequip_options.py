@@ -62,6 +62,42 @@ def test_features_are_those_of_the_options() -> None:
 
 
 @pytest.mark.parametrize(
+    "options",
+    [
+        {}, {"self_connection": "embedding"},
+        {"self_connection": "linear", "parity": False, "gate": "silu", "scalar_bias": True,
+         "irreps": "4x1e+5x0e"},
+        {"first_self_connection": False, "irreps": "3x0o+4x0e+2x1o"},
+    ],
+    ids=["default", "embedding", "sevennet", "order"],
+)  # fmt: skip
+def test_layers_on_blocks_give_energies_and_derivatives_of_those_of_e3nn(
+    options: dict[str, object],
+) -> None:
+    model = made(**options)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter)
+    pos = torch.randn(4, 3).double().requires_grad_()
+    x, batch = torch.eye(4).double(), torch.zeros(4, dtype=torch.long)
+
+    def derivatives() -> list[torch.Tensor]:
+        value = model(pos, x, batch).scalar.sum()
+        (force,) = torch.autograd.grad(value, pos, create_graph=True)
+        leaves = [pos, *(each for each in model.parameters() if each.numel())]
+        second = torch.autograd.grad(
+            force.square().sum(), leaves, allow_unused=True, materialize_grads=True
+        )
+        return [value, force, *second]
+
+    with textbook():
+        expected = derivatives()
+    for one, other in zip(derivatives(), expected, strict=True):
+        # e3nn keeps its coupling coefficients in the default precision, float32.
+        size = float(other.detach().abs().max()) if other.numel() else 0.0
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6 * (1e-3 + size))
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"gate": "relu"}, "gate must be one of sigmoid, silu; got 'relu'"),

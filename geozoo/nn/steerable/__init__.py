@@ -2,6 +2,12 @@
 
 from geozoo.nn.edges import as_edge_rows
 from geozoo.nn.steerable.atomic_basis import AtomicBasis
+from geozoo.nn.steerable.block_gate import BlockGate
+from geozoo.nn.steerable.block_map import BlockMap
+from geozoo.nn.steerable.channels_last import (
+    blocks_from_channels_last,
+    blocks_to_channels_last,
+)
 from geozoo.nn.steerable.degreewise import DegreewiseLinear
 from geozoo.nn.steerable.irreps import (
     every_irrep,
@@ -19,6 +25,8 @@ from geozoo.nn.steerable.tensor_product_conv import TensorProductConv
 
 __all__ = [
     "AtomicBasis",
+    "BlockGate",
+    "BlockMap",
     "DegreewiseLinear",
     "EquivariantPolynomials",
     "PairProduct",
@@ -26,6 +34,8 @@ __all__ = [
     "SymmetricContraction",
     "TensorProductConv",
     "as_edge_rows",
+    "blocks_from_channels_last",
+    "blocks_to_channels_last",
     "equivariant_polynomials",
     "every_irrep",
     "load_o3",

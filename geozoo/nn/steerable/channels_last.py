@@ -1,4 +1,4 @@
-"""Steerable features with their channels last, and linear maps on them.
+"""Steerable features with their channels last, and the paths of products.
 
 e3nn lays out a block ``U x l`` channel by channel, ``[U, 2 l + 1]``. With the channels last,
 ``[2 l + 1, U]``, linear maps are matrix products and loops over channels run through memory.
@@ -6,7 +6,6 @@ e3nn lays out a block ``U x l`` channel by channel, ``[U, 2 l + 1]``. With the c
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,28 +17,6 @@ from geozoo.ops.steerable import Path, SteerablePaths
 
 if TYPE_CHECKING:
     from e3nn import o3
-
-
-def to_channels_last(x: Float[Tensor, "N F"], irreps: o3.Irreps) -> Float[Tensor, "N F"]:
-    """Move the channels of every block last.
-
-    Args:
-        x: features in the layout of e3nn.
-        irreps: their irreps.
-    """
-    return x if irreps.lmax == 0 else torch.cat(blocks_to_channels_last(x, sizes_of(irreps)), 1)
-
-
-def from_channels_last(x: Float[Tensor, "N F"], irreps: o3.Irreps) -> Float[Tensor, "N F"]:
-    """The inverse of `to_channels_last`.
-
-    Args:
-        x: features with the channels last.
-        irreps: their irreps.
-    """
-    if irreps.lmax == 0:
-        return x
-    return blocks_from_channels_last(_blocks(x, irreps), sizes_of(irreps))
 
 
 def sizes_of(irreps: o3.Irreps) -> list[tuple[int, int]]:
@@ -77,45 +54,6 @@ def blocks_from_channels_last(
         for part, (count, dim) in zip(blocks, sizes, strict=True)
     ]
     return torch.cat(parts, 1)
-
-
-def _blocks(x: Tensor, irreps: o3.Irreps) -> tuple[Tensor, ...]:
-    return x.split([count * kind.dim for count, kind in irreps], 1)
-
-
-def linear_channels_last(x: Float[Tensor, "N F"], linear: o3.Linear) -> Float[Tensor, "N F_out"]:
-    """Apply a linear map of e3nn to features with the channels last.
-
-    Args:
-        x: features.
-        linear: the map, whose weights and biases of scalars are used.
-    """
-    before, after = linear.irreps_in, linear.irreps_out
-    given = [
-        part.unflatten(1, (kind.dim, count))
-        for part, (count, kind) in zip(_blocks(x, before), before, strict=True)
-    ]
-    outputs: list[Tensor | None] = [None] * len(after)
-    maps = [each for each in linear.instructions if each.i_in >= 0]  # others are biases
-    weights = linear.weight.split([math.prod(each.path_shape) for each in maps])
-    for flat, instruction in zip(weights, maps, strict=True):
-        weight = flat.view(instruction.path_shape)
-        product = given[instruction.i_in] @ (weight * instruction.path_weight)
-        known = outputs[instruction.i_out]
-        outputs[instruction.i_out] = product if known is None else known + product
-    if linear.bias_numel:  # of all scalars, in the order of the output
-        blocks = [out for out, (_, kind) in enumerate(after) if kind.is_scalar()]
-        sizes = [after[out].mul for out in blocks]
-        for out, bias in zip(blocks, linear.bias.split(sizes), strict=True):
-            known = outputs[out]
-            outputs[out] = bias.expand(x.shape[0], 1, -1) if known is None else known + bias
-    return torch.cat(
-        [
-            x.new_zeros(x.shape[0], count * kind.dim) if part is None else part.flatten(1)
-            for part, (count, kind) in zip(outputs, after, strict=True)
-        ],
-        1,
-    )
 
 
 def paths_of(product: o3.TensorProduct) -> SteerablePaths:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from geozoo.checks import check_edges, check_not_negative, check_positive, check_shape
 from geozoo.nn.edges import GivenEdges, as_edge_rows
+from geozoo.nn.steerable.block_map import BlockMap
 from geozoo.nn.steerable.channels_last import (
-    from_channels_last,
-    linear_channels_last,
+    blocks_from_channels_last,
+    blocks_to_channels_last,
     paths_of,
-    to_channels_last,
+    sizes_of,
 )
 from geozoo.nn.steerable.depthwise_product import depthwise_product
 from geozoo.nn.steerable.irreps import load_o3
@@ -84,6 +87,9 @@ class TensorProductConv(nn.Module):
         self.radial = perceptron([basis_channels, *hidden, product.weight_numel], bias=radial_bias)
         self.linear_2 = o3.Linear(product.irreps_out.simplify(), after, biases=scalar_bias)
         self.paths = paths_of(product)
+        self.map_1, self.map_2 = BlockMap(self.linear_1), BlockMap(self.linear_2)
+        self._sizes, self._sizes_out = sizes_of(before), sizes_of(after)
+        self._widths = before.dim, self.harmonics.dim
         self.register_load_state_dict_pre_hook(_drop_constants)
 
     def forward(
@@ -108,27 +114,57 @@ class TensorProductConv(nn.Module):
         Raises:
             ValueError: If a tensor has the wrong shape.
         """
-        check_shape("x", x, "N in", None, self.linear_1.irreps_in.dim)
-        rows = as_edge_rows(edge_index, x.shape[0])
+        check_shape("x", x, "N in", None, self._widths[0])
+        blocks = blocks_to_channels_last(x, self._sizes)
+        out = self.convolve(
+            blocks, harmonics, basis, window, as_edge_rows(edge_index, x.shape[0])
+        )  # fmt: skip
+        return blocks_from_channels_last(out, self._sizes_out)
+
+    def convolve(
+        self,
+        blocks: Sequence[Float[Tensor, "N B"]],
+        harmonics: Float[Tensor, "E S"],
+        basis: Float[Tensor, "E K"],
+        window: Float[Tensor, " E"] | None,
+        rows: EdgeRows,
+        *,
+        onto: Sequence[Float[Tensor, "N B"]] | None = None,
+    ) -> list[Float[Tensor, "N B"]]:
+        """Return the blocks of the convolved features, for features in blocks.
+
+        Args:
+            blocks: the features of each irrep, channels last.
+            harmonics: see `forward`.
+            basis: see `forward`.
+            window: see `forward`.
+            rows: the edges.
+            onto: blocks that the result is added to.
+
+        Raises:
+            ValueError: If a tensor has the wrong shape.
+        """
         if window is None:
             check_shape("basis", basis, "E K", rows.num_rows, self.basis_channels)
         else:
             check_edges(rows.num_rows, basis, self.basis_channels, window)
-        check_shape("harmonics", harmonics, "E S", rows.num_rows, self.harmonics.dim)
-        features = to_channels_last(x, self.linear_1.irreps_in)
-        features = linear_channels_last(features, self.linear_1)
+        check_shape("harmonics", harmonics, "E S", rows.num_rows, self._widths[1])
+        features = torch.cat(self.map_1.of_layer(self.linear_1, blocks), 1)
         inputs = (basis,) if window is None else (basis, window)
         total = filtered_sum(
             features, harmonics, self._weights, inputs, rows, self.paths,
             weights=self.radial.parameters(),
         )  # fmt: skip
-        out = linear_channels_last(self.scale * total, self.linear_2)
-        return from_channels_last(out, self.linear_2.irreps_out)
+        parts = total.split(self.map_2.widths_in, 1)
+        return self.map_2.of_layer(self.linear_2, parts, onto=onto, factor=self.scale)
 
     def _weights(self, basis: Tensor, window: Tensor | None = None) -> Tensor:
         # The last layer is linear, so its narrow input can be multiplied instead of its output.
-        hidden = self.radial[:-1](basis)
-        return self.radial[-1](hidden if window is None else hidden * window.unsqueeze(-1))
+        *layers, last = self.radial
+        hidden = basis
+        for layer in layers:
+            hidden = layer(hidden)
+        return last(hidden if window is None else hidden * window.unsqueeze(-1))
 
 
 def _drop_constants(_: nn.Module, state: dict[str, Any], prefix: str, *__: Any) -> None:
