@@ -129,6 +129,20 @@ class NeighborTable:
             found["pair_image"] = rows.take(self.image).to(torch.int64)
         return found
 
+    def whole(self, ptr: Tensor) -> dict[str, Tensor]:
+        """The pairs of all graphs, as `gather` of all of them.
+
+        Args:
+            ptr: first node of each graph.
+        """
+        if len(self.counts) > 1:
+            index = torch.arange(len(self.counts), device=self.index.device)
+            return self.gather(index, index, ptr)
+        found = {"pairs": self.index.to(torch.int64)}
+        if self.image is not None:
+            found["pair_image"] = self.image.to(torch.int64)
+        return found
+
     def to(self, device: torch.device | str) -> NeighborTable:
         """The table on another device."""
         image = None if self.image is None else self.image.to(device)

@@ -198,6 +198,32 @@ class GraphStore:
             neighbor_radius=radius,
         )  # fmt: skip
 
+    def whole(self) -> GraphBatch:
+        """All graphs in their order as one batch, whose fields are those of the store, not copies.
+
+        The result of :meth:`gather` for all indices.
+        """
+        index = torch.arange(len(self), device=self.device)
+        if self._edges is not None:
+            return self.gather(index)
+        rows = self._nodes.rows(index, index)
+        tensors = {
+            "batch": rows.segment,
+            "ptr": rows.ptr,
+            "index": index,
+            **self.node,
+            **self.graph,
+        }
+        levels = {**dict.fromkeys(self.node, "node"), **dict.fromkeys(self.graph, "graph")}
+        radius = None
+        if self.neighbors is not None:
+            tensors |= self.neighbors.whole(rows.ptr)
+            radius = self.neighbors.radius
+        return GraphBatch(
+            tensors, levels=levels, num_graphs=len(self), num_pairs=self._nodes.num_pairs(index),
+            neighbor_radius=radius,
+        )  # fmt: skip
+
     def to(self, device: torch.device | str) -> GraphStore:
         """The store on another device; the sizes of the graphs also stay on the host."""
         if torch.device(device) == self.device:

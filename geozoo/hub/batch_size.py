@@ -33,7 +33,7 @@ class BatchSize:
 
     def __init__(self, device: torch.device) -> None:
         self.device, self.value = device, _FIRST
-        self._free = _free_bytes(device)
+        self._free: int | None = None
         self._may_grow = True
 
     @contextmanager
@@ -54,7 +54,9 @@ class BatchSize:
             self.value, watched.failed, self._may_grow = self.value // 2, True, False
             return
         growth = peak_memory_bytes(self.device) - before
-        if growth > _SHARE / 2 * self._free:
+        if growth > 0 and self._free is None:  # most batches fit into what earlier ones used
+            self._free = _free_bytes(self.device)
+        if self._free is not None and growth > _SHARE / 2 * self._free:
             self._may_grow = False
         elif self._may_grow:
             self.value = min(2 * self.value, _LARGEST)

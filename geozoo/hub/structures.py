@@ -125,7 +125,9 @@ def predict_store(
     size, done = BatchSize(model.device), 0
     while done < len(store):
         count = min(size.value, len(store) - done)
-        batch = store.gather(torch.arange(done, done + count)).to(model.device)
+        is_whole = count == len(store)
+        batch = store.whole() if is_whole else store.gather(torch.arange(done, done + count))
+        batch = batch.to(model.device)
         with size.watched() as watched:
             parts.append({name: value.cpu() for name, value in model.predict(batch).items()})
         if watched.failed:
@@ -134,6 +136,8 @@ def predict_store(
         return_kept_memory()
         if progress is not None:
             progress(count)
+    if len(parts) == 1:
+        return parts[0]
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -103,6 +103,21 @@ def served(kind: str, model: nn.Module, count: int = 6) -> Data:
     return data
 
 
+@pytest.mark.parametrize("count", [1, 6])
+@pytest.mark.parametrize("kind", ["isolated", "periodic"])
+def test_the_whole_store_is_the_batch_of_all_graphs(kind: str, count: int) -> None:
+    for graphs in (store(kind, count), store(kind, count).with_neighbors(RADIUS)):
+        whole, gathered = graphs.whole(), graphs.gather(torch.arange(count))
+        assert set(whole) == set(gathered)
+        for name in whole:
+            torch.testing.assert_close(
+                getattr(whole, name), getattr(gathered, name), rtol=0, atol=0
+            )
+        for name in ("num_graphs", "num_pairs", "neighbor_radius"):
+            assert getattr(whole, name) == getattr(gathered, name)
+    assert whole.pos.data_ptr() == graphs.node["pos"].data_ptr(), "nothing is copied"
+
+
 @pytest.mark.parametrize("kind", ["periodic", "mixed", "large"])
 def test_training_and_validation_use_it(kind: str) -> None:
     data = served(kind, painn())
