@@ -10,7 +10,7 @@ from geozoo.ops.message_sum import message_sum
 from geozoo.ops.ragged import offsets, ragged_arange
 from geozoo.ops.row_blocks import in_row_blocks
 from geozoo.ops.rowwise import rowwise
-from geozoo.ops.safe_norm import length_and_direction, safe_norm
+from geozoo.ops.safe_norm import length_and_direction, safe_norm, smooth_norm
 from geozoo.ops.scatter import scatter
 from geozoo.ops.smooth_sinc import smooth_sinc
 from geozoo.ops.sorted_edges import SortedEdges, sort_edges
@@ -45,6 +45,7 @@ __all__ = [
     "recomputed",
     "rowwise",
     "safe_norm",
+    "smooth_norm",
     "saves_memory",
     "scatter",
     "smooth_sinc",

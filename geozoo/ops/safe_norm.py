@@ -34,6 +34,31 @@ def safe_norm(vector: Float[Tensor, "*batch dim"], *, keepdim: bool = False) -> 
     return torch.where(positive, root, torch.zeros_like(root))
 
 
+def smooth_norm(
+    vector: Float[Tensor, "*batch dim"], *, epsilon: float = 1e-8, keepdim: bool = False
+) -> Tensor:
+    r"""Return a norm over the last axis that is smooth everywhere.
+
+    .. math:: \sqrt{\epsilon + \textstyle\sum_i v_i^2}
+
+    The plain norm has a kink at 0. Vector features vanish by symmetry, at the sites of a perfect
+    crystal for instance, up to rounding errors; the gradient of the plain norm makes forces of
+    unit size of these. Here the gradient is :math:`v / \sqrt\epsilon` for small vectors.
+
+    Args:
+        vector: any tensor; the norm is taken over its last axis.
+        epsilon: square of the length below which the norm is smoothed, positive.
+        keepdim: whether to keep the last axis, with length 1.
+
+    Returns:
+        The norm, in the unit of ``vector``; :math:`\sqrt\epsilon` at 0.
+
+    >>> smooth_norm(torch.tensor([[3.0, 4.0], [0.0, 0.0]]), epsilon=1e-4)
+    tensor([5.0000, 0.0100])
+    """
+    return (vector.square().sum(-1, keepdim=keepdim) + epsilon).sqrt()
+
+
 def length_and_direction(
     vector: Float[Tensor, "*batch dim"],
 ) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch dim"]]:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from geozoo.ops import length_and_direction, safe_norm
+from geozoo.ops import length_and_direction, safe_norm, smooth_norm
 from geozoo.testing import assert_dtype_kept, assert_finite_derivatives, assert_gradients
 
 
@@ -49,3 +49,15 @@ def test_length_and_direction_including_zero_vector():
     assert_finite_derivatives(
         lambda vector: length_and_direction(vector), {"vector": vectors}, wrt=("vector",)
     )
+
+
+def test_the_smooth_norm_is_smooth_at_zero_and_the_norm_elsewhere():
+    vector = torch.tensor([[3.0, 4.0], [1e-9, 0.0]], dtype=torch.float64, requires_grad=True)
+    length = smooth_norm(vector)
+    assert length.tolist() == pytest.approx([5.0, 1e-4], rel=1e-9)
+    (gradient,) = torch.autograd.grad(length.sum(), vector)
+    assert gradient[0].tolist() == pytest.approx([0.6, 0.8], rel=1e-9)
+    assert float(gradient[1].norm()) == pytest.approx(1e-5, rel=1e-6)
+    assert smooth_norm(vector, keepdim=True).shape == (2, 1)
+    assert_gradients(smooth_norm, {"vector": vector.detach()}, wrt=("vector",))
+    assert_dtype_kept(smooth_norm, {"vector": vector.detach()})

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from geozoo.checks import check_edges, check_positive, check_shape
 from geozoo.nn.edges import GivenEdges, as_edge_rows
-from geozoo.ops import EdgeRows, SteerablePaths, filtered_sum, plain_path, safe_norm
+from geozoo.ops import EdgeRows, SteerablePaths, filtered_sum, plain_path, smooth_norm
 
 #: Usual spatial dimensions.
 _DIMS = (1, 2, 3)
@@ -25,7 +25,9 @@ class PaiNNConv(nn.Module):
         s_i \mathrel{+}= a_i + b_i\, \langle U v_i, V v_i \rangle, \quad
         v_i \mathrel{+}= c_i\, U v_i
 
-    Exactly equivariant under rotations and reflections.
+    Exactly equivariant under rotations and reflections. Norms are smoothed below a length of 1e-4
+    (`geozoo.ops.smooth_norm`): the plain ones have a kink where vectors vanish by symmetry, which
+    gives forces on the atoms of a perfect crystal.
 
     Args:
         channels: number C of scalar and of vector channels.
@@ -95,7 +97,7 @@ class PaiNNConv(nn.Module):
 
     def _updated(self, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         left, right = self.mix(v).chunk(2, -1)
-        length = safe_norm(right.transpose(1, 2))
+        length = smooth_norm(right.transpose(1, 2))
         own, shared, gate = self.update(torch.cat([s, length], -1)).chunk(3, -1)
         product = (left * right).sum(1)
         return s + own + shared * product, v + gate.unsqueeze(1) * left
@@ -122,6 +124,8 @@ class GatedVectors(nn.Module):
     r"""Gated equivariant block: map scalars and vectors to fewer channels, gating the vectors.
 
     .. math:: (s', g) = \phi(s, \lVert V v \rVert), \quad v' = g \odot U v
+
+    The norm is smoothed, see `PaiNNConv`.
 
     Args:
         channels: number of scalar and of vector input channels.
@@ -155,6 +159,6 @@ class GatedVectors(nn.Module):
         """Return scalars and vectors, channels last; ValueError if a tensor has the wrong shape."""
         check_shape("s", s, "N C", None, self.lengths.in_features)
         check_shape("v", v, "N dim C", s.shape[0], None, self.lengths.in_features)
-        length = safe_norm(self.lengths(v).transpose(1, 2))
+        length = smooth_norm(self.lengths(v).transpose(1, 2))
         scalars, gate = self.scalars(torch.cat([s, length], -1)).split(self.sizes, -1)
         return scalars, gate.unsqueeze(1) * self.vectors(v)
