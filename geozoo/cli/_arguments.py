@@ -9,7 +9,7 @@ from typing import Any
 
 from geozoo.cli._grammar import Arguments, key
 
-_MODEL = "trained model of the zoo, run folder (its best checkpoint) or checkpoint file"
+MODEL = "trained model of the zoo, run folder (its best checkpoint) or checkpoint file"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ class Reproduce(Arguments):
 class Evaluate(Arguments):
     """Test a checkpoint or a trained model, on its own dataset or on another one."""
 
-    checkpoint: str = key(_MODEL, place="alone")
+    checkpoint: str = key(MODEL, place="alone")
     save: bool = key(
         "write result.csv (with the changed keys), plots and summary into the run folder",
         default=False, former=("--save",),
@@ -116,7 +116,7 @@ def _most_samples() -> int:
 class Sample(Arguments):
     """Sample molecules from a trained diffusion model and write them to a file."""
 
-    checkpoint: str = key(_MODEL, place="alone")
+    checkpoint: str = key(MODEL, place="alone")
     n: int = key("number of molecules", default=1000, least=1, most=_most_samples)
     out: Path = key(
         "file to write: .sdf (bonds from distances) or .xyz", default=Path("molecules.sdf")
@@ -154,7 +154,7 @@ class Predict(Arguments):
     """Predict for your own structures, arrays or sensor readings."""
 
     checkpoint: str = key(
-        f"{_MODEL}; several, separated by commas, for mean and spread", place="alone"
+        f"{MODEL}; several, separated by commas, for mean and spread", place="alone"
     )
     input: Path = key("structures (any file that ASE reads), arrays (.npz) or readings (.csv)")
     out: Path = key("file to write: .extxyz, .xyz, .npz or .csv", former=("output",))
@@ -203,7 +203,7 @@ class Predict(Arguments):
 class Export(Arguments):
     """Export a trained model as a program that runs without geozoo."""
 
-    checkpoint: str = key(_MODEL, place="alone")
+    checkpoint: str = key(MODEL, place="alone")
     out: Path = key("file to write: .pt2 (torch.export), or .onnx for a forecaster", place="former")
     compiled: bool = key(
         "compile to native code with AOTInductor", default=False, former=("--compiled",)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from geozoo import __version__
-from geozoo.cli import _arguments, _teaching_arguments
+from geozoo.cli import _arguments, _simulation_arguments, _teaching_arguments
 from geozoo.cli._errors import errors_shown
 from geozoo.cli._grammar import Arguments, help_text, read
 from geozoo.cli._programs import program_file
@@ -45,6 +45,11 @@ _COMMANDS = {
     "predict": _Command(_arguments.Predict, "_predicting", "predict", runs_network=True),
     "label": _Command(_teaching_arguments.Label, "_labelling", "label", runs_network=True),
     "distil": _Command(_teaching_arguments.Distil, "_distilling", "distil", runs_network=True),
+    "relax": _Command(_simulation_arguments.Relax, "_relaxing", "relax", runs_network=True),
+    "md": _Command(_simulation_arguments.Dynamics, "_moving", "move", runs_network=True),
+    "vibrations": _Command(
+        _simulation_arguments.Vibrations, "_vibrating", "vibrations", runs_network=True
+    ),
     "export": _Command(_arguments.Export, "_commands", "export"),
     "publish": _Command(_arguments.Publish, "_publishing", "publish"),
     "list": _Command(_arguments.List, "_commands", "list_entries"),

@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from geozoo.contracts import supports_cells
-from geozoo.data import GeometricSpec, Structure, structure_of
+from geozoo.data import GeometricSpec, GraphStore, Structure, structure_of
+from geozoo.engines._hessian import hessian
 from geozoo.engines._skin import SkinNeighbors
 from geozoo.hub.ensemble import SPREAD, Ensemble
 from geozoo.hub.loading import TrainedModel, load
@@ -157,16 +158,49 @@ class PotentialEvaluator:
         Raises:
             ValueError: As in `evaluate_many`.
         """
-        from ase import Atoms
+        structure = _structure(pos, numbers, cell, pbc, charge=charge, spin=spin)
+        return self.evaluate_many([structure])[0]
 
-        if cell is None and pbc is not None and np.any(pbc):
-            raise ValueError(f"cell must be given with periodic directions, got None and pbc {pbc}")
-        periodic = cell is not None if pbc is None else pbc
-        atoms = Atoms(numbers, np.asarray(pos, dtype=np.float64), cell=cell, pbc=periodic)
-        for name, value in (("charge", charge), ("spin", spin)):
-            if value is not None:
-                atoms.info[name] = value
-        return self.evaluate_many([structure_of(atoms, "the structure")])[0]
+    def hessian(
+        self,
+        pos: ArrayLike,
+        numbers: ArrayLike,
+        cell: ArrayLike | None = None,
+        pbc: ArrayLike | None = None,
+        *,
+        charge: float | None = None,
+        spin: float | None = None,
+        chunk: int = 256,
+    ) -> np.ndarray:
+        """Second derivatives of the energy with respect to all positions, by differentiation.
+
+        In a periodic structure all images of an atom move together (the Gamma point).
+
+        Args:
+            pos: as in `evaluate`, like the next arguments.
+            numbers: as in `evaluate`.
+            cell: as in `evaluate`.
+            pbc: as in `evaluate`.
+            charge: as in `evaluate`.
+            spin: as in `evaluate`.
+            chunk: number of atoms that are differentiated at once, in copies of the structure;
+                memory grows with it. A structure with more atoms is differentiated alone.
+
+        Returns:
+            ``[N, 3, N, 3]`` in eV/angstrom^2, symmetric up to rounding; that of the mean energy of
+            an ensemble.
+
+        Raises:
+            ValueError: As in `evaluate_many`, or if ``chunk`` is not positive.
+        """
+        structure = _structure(pos, numbers, cell, pbc, charge=charge, spin=spin)
+        return self.hessian_of(structure, chunk=chunk)
+
+    def hessian_of(self, structure: Structure, *, chunk: int = 256) -> np.ndarray:
+        """As `hessian`, of a validated structure, see `geozoo.data.structure_of`."""
+        found = hessian(self.model, self._store([structure]), chunk) * _EV_PER_MEV
+        atoms = len(structure.numbers)
+        return found.reshape(atoms, 3, atoms, 3)
 
     def evaluate_many(self, structures: Sequence[Structure]) -> list[Evaluation]:
         """Evaluate several structures at once.
@@ -180,13 +214,8 @@ class PotentialEvaluator:
                 does not determine, its charge or spin is missing or not as in training, or its
                 energy or forces are not finite.
         """
-        store = structure_store(self.spec, structures)
-        sizes = torch.tensor([len(each.numbers) for each in structures])
-        if self.neighbors is not None:
-            # Positions in the store are centred, which would hide that all atoms moved.
-            pos = torch.from_numpy(np.concatenate([each.pos for each in structures]))
-            cell, pbc = store.graph.get("cell"), store.graph.get("pbc")
-            store = store.with_table(self.neighbors.table(pos, cell, pbc, sizes))
+        store = self._store(structures)
+        sizes = store.num_nodes
         predicted = predict_store(self.model, store)
         _check_finite(predicted, sizes)
         ends = [0, *sizes.cumsum(0).tolist()]
@@ -194,6 +223,33 @@ class PotentialEvaluator:
             _evaluation(predicted, graph, slice(*atoms), structure)
             for graph, (structure, atoms) in enumerate(zip(structures, pairwise(ends), strict=True))
         ]
+
+    def _store(self, structures: Sequence[Structure]) -> GraphStore:
+        """The inputs of the model, with kept neighbours."""
+        store = structure_store(self.spec, structures)
+        if self.neighbors is None:
+            return store
+        # Positions in the store are centred, which would hide that all atoms moved.
+        pos = torch.from_numpy(np.concatenate([each.pos for each in structures]))
+        cell, pbc = store.graph.get("cell"), store.graph.get("pbc")
+        sizes = torch.tensor([len(each.numbers) for each in structures])
+        return store.with_table(self.neighbors.table(pos, cell, pbc, sizes))
+
+
+def _structure(
+    pos: ArrayLike, numbers: ArrayLike, cell: ArrayLike | None, pbc: ArrayLike | None, *,
+    charge: float | None, spin: float | None,
+) -> Structure:  # fmt: skip
+    from ase import Atoms
+
+    if cell is None and pbc is not None and np.any(pbc):
+        raise ValueError(f"cell must be given with periodic directions, got None and pbc {pbc}")
+    periodic = cell is not None if pbc is None else pbc
+    atoms = Atoms(numbers, np.asarray(pos, dtype=np.float64), cell=cell, pbc=periodic)
+    for name, value in (("charge", charge), ("spin", spin)):
+        if value is not None:
+            atoms.info[name] = value
+    return structure_of(atoms, "the structure")
 
 
 def _common_cutoff(model: TrainedModel | Ensemble) -> float | None:

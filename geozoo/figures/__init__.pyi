@@ -7,6 +7,7 @@ from .molecules import plot_molecules
 from .numbers import NumberPanel, PlottedNumber, plot_numbers
 from .pairs import plot_errors, plot_parity
 from .panels import Panels, legend_above, split_panels
+from .steps import StepPanel, plot_steps
 from .structures import Structure, draw_structure
 from .vectors import DrawnVector
 
@@ -18,6 +19,7 @@ __all__ = [
     "NumberPanel",
     "Panels",
     "PlottedNumber",
+    "StepPanel",
     "Structure",
     "draw_structure",
     "legend_above",
@@ -33,6 +35,7 @@ __all__ = [
     "plot_parity",
     "plot_series",
     "plot_windows",
+    "plot_steps",
     "split_panels",
     "value_lines",
 ]

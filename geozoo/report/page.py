@@ -9,14 +9,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from omegaconf import OmegaConf
 
 from geozoo.figures import Figure, split_panels
 from geozoo.report.literature import Literature, literature
 from geozoo.report.summary import metric_rows, part_rows, run_facts, title
 from geozoo.report.usage import usage
-from geozoo.runs.folder import RunFolder
 from geozoo.runs.outcome import RunOutcome
 
 
@@ -27,14 +26,10 @@ def write_page(outcome: RunOutcome, figures: Sequence[Figure]) -> Path:
         outcome: the run.
         figures: the figures in its folder, in the order of the page.
     """
-    environment = Environment(
-        loader=PackageLoader("geozoo.report"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
     record, published = outcome.task.record, literature(outcome)
     assert outcome.folder is not None
     folder = str(outcome.folder.path.absolute())
-    page = environment.get_template("report.html").render(
+    page = template("report.html").render(
         title=title(outcome),
         about=record["command"],
         metrics=[_row(*row, outcome, published) for row in metric_rows(outcome)],
@@ -43,12 +38,21 @@ def write_page(outcome: RunOutcome, figures: Sequence[Figure]) -> Path:
         published=published,
         facts=[*_when_and_where(folder, outcome), *run_facts(outcome)],
         usage=usage(outcome.task, folder, is_tested=outcome.is_tested),
-        pictures=_pictures(outcome.folder, figures),
+        pictures=pictures(outcome.folder.path, figures),
         config=OmegaConf.to_yaml(outcome.cfg, resolve=True),
         versions=json.dumps(record["versions"], indent=2),
     )
     outcome.folder.page.write_text(page, encoding="utf-8")
     return outcome.folder.page
+
+
+def template(name: str) -> Template:
+    """A template of this package."""
+    environment = Environment(
+        loader=PackageLoader("geozoo.report"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template(name)
 
 
 def _when_and_where(folder: str, outcome: RunOutcome) -> list[tuple[str, str]]:
@@ -74,15 +78,15 @@ def _row(
     }  # fmt: skip
 
 
-def _pictures(folder: RunFolder, figures: Sequence[Figure]) -> list[dict[str, Any]]:
-    """All figures, each split into its panels."""
+def pictures(folder: Path, figures: Sequence[Figure]) -> list[dict[str, Any]]:
+    """All figures for a template, each split into its panels."""
     return [
         {
             "name": figure.name,
             "caption": figure.caption,
             "panels": [
                 {"title": title, "content": base64.b64encode(content).decode("ascii")}
-                for title, content in split_panels(folder.path / figure.file_name)
+                for title, content in split_panels(folder / figure.file_name)
             ],
         }
         for figure in figures

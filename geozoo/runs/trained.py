@@ -22,18 +22,19 @@ from geozoo.runs.folder import RunFolder
 _MISSING = ("zero_is_missing", "missing")
 
 
-def trained_models(given: str) -> TrainedModel | Ensemble:
+def trained_models(given: str, *, dtype: torch.dtype | None = None) -> TrainedModel | Ensemble:
     """The given model, or the ensemble of several; see `trained_model`.
 
     Args:
         given: one model, or several separated by commas (an existing path is one model, even with
             commas); a folder of several runs or published models, as ``ensemble=`` creates it, is
             the ensemble of all of them.
+        dtype: see `geozoo.load`.
 
     Raises:
         RunError: If a model does not exist, or the models cannot form an ensemble.
     """
-    models = [trained_model(each) for each in _each(given)]
+    models = [trained_model(each, dtype=dtype) for each in _each(given)]
     try:
         return models[0] if len(models) == 1 else Ensemble(models)
     except ValueError as error:
@@ -71,11 +72,12 @@ def model_files(given: str) -> list[Path]:
     return found
 
 
-def trained_model(given: str) -> TrainedModel:
+def trained_model(given: str, *, dtype: torch.dtype | None = None) -> TrainedModel:
     """The given model, on the GPU if there is one.
 
     Args:
         given: name in the zoo's index, folder of a published model, run folder or checkpoint file.
+        dtype: see `geozoo.load`.
 
     Raises:
         RunError: If the model does not exist, is corrupt or not of geozoo, or there are several.
@@ -87,8 +89,9 @@ def trained_model(given: str) -> TrainedModel:
     try:
         if not is_published and (RunFolder(path).best.is_file() or path.is_file()):
             # The user's own run, whose own classes are trusted.
-            return TrainedModel(*read_run(find_checkpoint(given), trusted=None)).to(device)
-        loaded = load(given, device=device)
+            own = TrainedModel(*read_run(find_checkpoint(given), trusted=None))
+            return (own if dtype is None else own.cast(dtype)).to(device)
+        loaded = load(given, device=device, dtype=dtype)
         assert isinstance(loaded, TrainedModel)  # an ensemble was refused
         return loaded
     except (FileNotFoundError, ModelFileError) as error:

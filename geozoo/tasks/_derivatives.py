@@ -79,21 +79,63 @@ def energy_derivatives(
             given["edge_index"] = _strained(inputs["edge_index"], symmetric, batch)
             if (cell := inputs.get("cell")) is not None:
                 given["cell"] = cell + cell @ symmetric.to(cell.dtype)
-        out = network(**given)
-        read = None if readout is None else readout(out, given)._asdict()
-        energy: Tensor = out.scalar[:, 0] if read is None else read.pop("energy")
+        energy, read = _energies(network, given, readout)
         found: tuple[Tensor | None, ...] = (None,)
         if energy.requires_grad:
             found = torch.autograd.grad(
                 energy.sum(), sources, create_graph=create_graph, allow_unused=True
             )
     if found[0] is None:
-        raise ValueError(
-            "model must predict energies that depend on the positions, so that forces exist, got "
-            f"{type(network).__name__}, whose energies do not"
-        )
+        raise _no_forces(network)
     virial = -found[1] if with_virial and found[1] is not None else None
-    return Derivatives(energy, -found[0], virial, **(read or {}))
+    return Derivatives(energy, -found[0], virial, **read)
+
+
+def energy_gradient(
+    network: Callable[..., Any],
+    inputs: dict[str, Any],
+    *,
+    readout: Callable[[Any, Mapping[str, Any]], Any] | None = None,
+) -> tuple[Float[Tensor, "N dim"], Float[Tensor, "N dim"]]:
+    """Positions, and the gradient of the sum of all energies, which is differentiable in them.
+
+    Args:
+        network: as in `energy_derivatives`.
+        inputs: as in `energy_derivatives`.
+        readout: as in `energy_derivatives`.
+
+    Raises:
+        ValueError: If the energies do not depend on the positions.
+    """
+    pos = inputs["pos"].detach().requires_grad_(True)
+    with torch.enable_grad():
+        energy, _ = _energies(network, {**inputs, "pos": pos}, readout)
+        found: tuple[Tensor | None, ...] = (None,)
+        if energy.requires_grad:
+            found = torch.autograd.grad(energy.sum(), pos, create_graph=True, allow_unused=True)
+    if found[0] is None:
+        raise _no_forces(network)
+    return pos, found[0]
+
+
+def _energies(
+    network: Callable[..., Any],
+    given: Mapping[str, Any],
+    readout: Callable[[Any, Mapping[str, Any]], Any] | None,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Energies ``[G]``, and what else the outputs of a network contain."""
+    out = network(**given)
+    if readout is None:
+        return out.scalar[:, 0], {}
+    read = readout(out, given)._asdict()
+    return read.pop("energy"), read
+
+
+def _no_forces(network: object) -> ValueError:
+    return ValueError(
+        "model must predict energies that depend on the positions, so that forces exist, got "
+        f"{type(network).__name__}, whose energies do not"
+    )
 
 
 def _strained(edges: Any, strain: Tensor, batch: Tensor) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -219,18 +219,25 @@ class TermsOfMolecule(nn.Module):
         return found._replace(virial=found.virial[0])
 
 
-def _derivatives(
-    term: Term, system: AtomicSystem, pairs: PairList, *, with_virial: bool
-) -> Derivatives:
-    """Energies and derivatives of one term, strained like those of a network."""
+def as_network(
+    term: Term, system: AtomicSystem, pairs: PairList
+) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """A term as a function with the arguments of a network, and these arguments."""
 
     def energies(pos: Tensor, edge_index: PairList, cell: Tensor | None, **_: Any) -> _Output:
         return _Output(term(system._replace(pos=pos, cell=cell), edge_index)[:, None])
 
-    inputs = {
+    return energies, {
         "pos": system.pos, "batch": system.batch, "num_graphs": system.num_graphs,
         "cell": system.cell, "edge_index": pairs,
     }  # fmt: skip
+
+
+def _derivatives(
+    term: Term, system: AtomicSystem, pairs: PairList, *, with_virial: bool
+) -> Derivatives:
+    """Energies and derivatives of one term, strained like those of a network."""
+    energies, inputs = as_network(term, system, pairs)
     found = energy_derivatives(energies, inputs, create_graph=False, with_virial=with_virial)
     return found._replace(energy=found.energy.detach())
 

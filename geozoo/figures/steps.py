@@ -1,0 +1,49 @@
+"""Quantities along the steps of a simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from geozoo.figures.panels import Panels
+
+
+@dataclass(frozen=True)
+class StepPanel:
+    """One panel of `plot_steps`.
+
+    Attributes:
+        unit: label of its vertical axis.
+        lines: positions on the horizontal axis, and values, by name; several are numbered in the
+            order of their colours.
+        is_logarithmic: whether the vertical axis is.
+    """
+
+    unit: str
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+    is_logarithmic: bool = False
+
+
+def plot_steps(panels: Mapping[str, StepPanel], path: Path, *, along: str) -> None:
+    """Draw one panel per quantity.
+
+    Args:
+        panels: by title.
+        path: the PNG file.
+        along: label of the horizontal axes.
+    """
+    figure = Panels(len(panels), columns=2, width=4.2)
+    for axis, (title, panel) in zip(figure.axes, panels.items(), strict=True):
+        for name, (steps, values) in panel.lines.items():
+            marker = "." if len(steps) < 30 else None
+            axis.plot(steps, values, label=name, linewidth=1, marker=marker)
+        if panel.is_logarithmic:
+            axis.set_yscale("log")
+        else:
+            axis.ticklabel_format(axis="y", useOffset=False)
+        axis.set(title=title, xlabel=along, ylabel=panel.unit)
+        axis.grid(alpha=0.3, which="both")
+        if 1 < len(panel.lines) <= 8:
+            axis.legend(frameon=False, fontsize=9)
+    figure.save(path)
