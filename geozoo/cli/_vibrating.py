@@ -72,11 +72,8 @@ def _relax(atoms: Atoms, options: Vibrations, screen: Screen) -> None:
     from geozoo.engines.relaxation import RelaxationOptions, relaxation
 
     settings = RelaxationOptions(fmax=options.fmax, steps=options.steps)
-    step = None
-    for step in relaxation(atoms, settings):
-        pass
-    if step is not None:
-        screen.note(f"relaxed in {step.number} steps to {step.energy:.6f} eV")
+    *_, last = relaxation(atoms, settings)
+    screen.note(f"relaxed in {last.number} steps to {last.energy:.6f} eV")
 
 
 def _warn_of_forces(atoms: Atoms, options: Vibrations, screen: Screen) -> None:

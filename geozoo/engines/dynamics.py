@@ -208,16 +208,16 @@ def _mover(atoms: Atoms, options: DynamicsOptions, first: int) -> Any:
     try:
         from ase.md.nose_hoover_chain import IsotropicMTKNPT
     except ImportError as error:
-        raise ImportError("ensemble=npt needs a newer version of ASE: pip install -U ase") from error
+        raise ImportError(
+            "ensemble=npt needs a newer version of ASE: pip install -U ase"
+        ) from error
     return IsotropicMTKNPT(
         atoms, step, temperature_K=options.temperature, pressure_au=options.pressure * units.GPa,
         tdamp=_TDAMP * step, pdamp=_PDAMP * step,
     )  # fmt: skip
 
 
-def _state(
-    atoms: Atoms, number: int, options: DynamicsOptions, freedom: int
-) -> DynamicsStep:
+def _state(atoms: Atoms, number: int, options: DynamicsOptions, freedom: int) -> DynamicsStep:
     kinetic = float(atoms.get_kinetic_energy())
     return DynamicsStep(
         number, number * options.timestep, float(atoms.get_potential_energy()), kinetic,

@@ -170,6 +170,7 @@ class PotentialEvaluator:
         *,
         charge: float | None = None,
         spin: float | None = None,
+        atoms: Sequence[int] | None = None,
         chunk: int = 256,
     ) -> np.ndarray:
         """Second derivatives of the energy with respect to all positions, by differentiation.
@@ -183,24 +184,27 @@ class PotentialEvaluator:
             pbc: as in `evaluate`.
             charge: as in `evaluate`.
             spin: as in `evaluate`.
+            atoms: numbers of the atoms whose rows are computed; None: all of them.
             chunk: number of atoms that are differentiated at once, in copies of the structure;
                 memory grows with it. A structure with more atoms is differentiated alone.
 
         Returns:
-            ``[N, 3, N, 3]`` in eV/angstrom^2, symmetric up to rounding; that of the mean energy of
-            an ensemble.
+            ``[N, 3, N, 3]`` (``[A, 3, N, 3]`` of ``atoms``) in eV/angstrom^2, symmetric up to
+            rounding; that of the mean energy of an ensemble.
 
         Raises:
-            ValueError: As in `evaluate_many`, or if ``chunk`` is not positive.
+            ValueError: As in `evaluate_many`, or if ``chunk`` is not positive, an atom does not
+                exist, or a second derivative is not finite.
         """
         structure = _structure(pos, numbers, cell, pbc, charge=charge, spin=spin)
-        return self.hessian_of(structure, chunk=chunk)
+        return self.hessian_of(structure, atoms=atoms, chunk=chunk)
 
-    def hessian_of(self, structure: Structure, *, chunk: int = 256) -> np.ndarray:
+    def hessian_of(
+        self, structure: Structure, *, atoms: Sequence[int] | None = None, chunk: int = 256
+    ) -> np.ndarray:
         """As `hessian`, of a validated structure, see `geozoo.data.structure_of`."""
-        found = hessian(self.model, self._store([structure]), chunk) * _EV_PER_MEV
-        atoms = len(structure.numbers)
-        return found.reshape(atoms, 3, atoms, 3)
+        found = hessian(self.model, self._store([structure]), chunk, atoms) * _EV_PER_MEV
+        return found.reshape(-1, 3, len(structure.numbers), 3)
 
     def evaluate_many(self, structures: Sequence[Structure]) -> list[Evaluation]:
         """Evaluate several structures at once.

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def hessian_products(task: Potential, batch: GraphBatch) -> Callable[[Tensor], Tensor]:
     r"""Products of the Hessian of each graph with directions, in the units of the dataset.
 
-    The gradient :math:`g = \partial E / \partial r` is computed once. A product is the derivative of
-    :math:`g \cdot v`, exact for any network whose training on forces is exact, since that needs the
-    same derivatives. Graphs of a batch do not interact, so copies of a structure with a direction
+    The gradient :math:`g = \partial E / \partial r` is computed once. A product is the derivative
+    of :math:`g \cdot v`, exact for any network whose training on forces is exact, since that needs
+    the same derivatives. Graphs of a batch do not interact, so copies of a structure with a direction
     each give as many products at once.
 
     Args:

@@ -9,19 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from screens import exit_code
-from test_predict import written
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "engines"))
-from trained_samples import SIZES as OTHER_SIZES
-from trained_samples import dynamics as other_task
-
-ase_io = pytest.importorskip("ase.io")
+pytest.importorskip("ase")
+import ase.io as ase_io
 from ase import Atoms
 from ase.build import bulk, molecule
 from ase.constraints import FixAtoms
 from ase.vibrations import VibrationsData
+from screens import exit_code
+from test_predict import written
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "engines"))
 from test_evaluator import potential
+from trained_samples import SIZES as OTHER_SIZES
+from trained_samples import dynamics as other_task
 
 Run = Callable[..., tuple[int, str]]
 SIZES = {

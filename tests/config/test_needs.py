@@ -44,8 +44,10 @@ def test_the_pages_hold_examples_that_need_an_extra() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["train", "evaluate", "sample", "predict", "export", "publish", "list"]
-)
+    "words",
+    ["train", "evaluate", "sample", "predict", "export", "publish", "list", "relax", "md",
+     "vibrations"],
+)  # fmt: skip
 def test_examples_of_the_help(words: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "geozoo.cli.main", words, "--help"], text=True, cwd=ROOT,

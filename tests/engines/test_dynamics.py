@@ -88,7 +88,8 @@ def test_a_barostat_moves_the_cell() -> None:
     found = run(
         atoms, 400, ensemble="npt", temperature=40.0, timestep=5.0, pressure=0.3
     )  # fmt: skip
-    assert found[0].volume > found[-1].volume and np.isfinite(found[-1].pressure)
+    assert np.mean([state.volume for state in found]) < 0.97 * found[0].volume
+    assert np.mean([state.pressure for state in found]) == pytest.approx(0.3, abs=0.1)
     molecule = water()
     molecule.calc = GeozooCalculator(potential(), dtype="float64")
     with pytest.raises(ValueError, match="npt needs a structure that is periodic in three"):

@@ -1,4 +1,4 @@
-"""Second derivatives of potentials, against differences of forces and what symmetry asks of them."""
+"""Second derivatives of potentials, against differences of forces and what symmetry asks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+pytest.importorskip("ase")
+from ase import Atoms
 from test_evaluator import evaluate, evaluator, potential, silicon, water
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "hub"))
-from ase import Atoms
 from exported_samples import NETWORKS, local_potential
 
 from geozoo.engines import PotentialEvaluator
@@ -98,6 +100,8 @@ def test_any_number_of_copies_gives_the_same(chunk: int) -> None:
     found, atoms = evaluator(), silicon()
     wanted = hessian(found, atoms)
     np.testing.assert_allclose(hessian(found, atoms, chunk=chunk), wanted, atol=1e-12)
+    some = hessian(found, atoms, chunk=chunk, atoms=[3, 1])
+    np.testing.assert_allclose(some, wanted[[3, 1]], atol=1e-12)
 
 
 def test_lone_atoms_feel_nothing() -> None:
@@ -109,6 +113,9 @@ def test_lone_atoms_feel_nothing() -> None:
 def test_bad_input_of_a_hessian_is_refused() -> None:
     with pytest.raises(ValueError, match="chunk must be a positive number of atoms, got 0"):
         hessian(evaluator(), water(), chunk=0)
+    for atoms in ([], [3], [-1]):
+        with pytest.raises(ValueError, match="atoms must be numbers from 0 to 2, got"):
+            hessian(evaluator(), water(), atoms=atoms)
     with pytest.raises(ValueError, match="cell must be given"):
         evaluator().hessian(water().positions, [8, 1, 1], pbc=True)
 

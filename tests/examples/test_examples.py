@@ -50,3 +50,13 @@ def test_a_forecast_of_an_own_table(tmp_path):
     out = said("forecast_own_table.py", "--folder", tmp_path, "--epochs", 1)
     assert "from 2024-01-14T18:00:00 to 2024-01-14T18:55:00" in out
     assert len((tmp_path / "next_hour.csv").read_text().splitlines()) == 13
+
+
+@pytest.mark.thorough
+def test_phonons_of_silicon():
+    for library in ("phonopy", "sevenn"):
+        pytest.importorskip(library)
+    rows = re.findall(r"^(\w+) +((?: *-?[\d.]+)+) THz", said("phonons.py", "--repeat", 1), re.M)
+    found = {name: [float(each) for each in row.split()] for name, row in rows}
+    assert max(map(abs, found["Gamma"][:3])) < 0.05
+    assert 14 < found["Gamma"][5] < 17
