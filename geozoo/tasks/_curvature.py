@@ -21,8 +21,8 @@ def hessian_products(task: Potential, batch: GraphBatch) -> Callable[[Tensor], T
 
     The gradient :math:`g = \partial E / \partial r` is computed once. A product is the derivative
     of :math:`g \cdot v`, exact for any network whose training on forces is exact, since that needs
-    the same derivatives. Graphs of a batch do not interact, so copies of a structure with a direction
-    each give as many products at once.
+    the same derivatives. Graphs of a batch do not interact, so copies of a structure with a
+    direction each give as many products at once.
 
     Args:
         task: the potential, with its physical terms.
