@@ -22,6 +22,7 @@ def last_frame(folder: Path) -> Atoms:
     Raises:
         RunError: If there is no frame with momenta and the number of its step.
     """
+    from ase import Atoms
     from ase.io import read
 
     trajectory, log = folder / "trajectory.xyz", folder / "log.csv"
@@ -30,7 +31,8 @@ def last_frame(folder: Path) -> Atoms:
     text, end = _last_complete(trajectory)
     if not text:
         raise RunError(f"resume: {trajectory} has no complete frame")
-    frame: Atoms = read(io.StringIO(text), format="extxyz")
+    frame = read(io.StringIO(text), format="extxyz")
+    assert isinstance(frame, Atoms)  # no index, so not a list
     if "step" not in frame.info or "momenta" not in frame.arrays:
         raise RunError(f"resume: the last frame of {trajectory} has no momenta, or no step")
     if end < trajectory.stat().st_size:

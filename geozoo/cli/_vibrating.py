@@ -28,6 +28,7 @@ def vibrations(options: Vibrations, screen: Screen) -> None:
         ValueError: If the potential cannot be differentiated twice at this structure.
     """
     import ase.io
+    from ase.io.jsonio import write_json
 
     from geozoo.engines.vibrations import normal_modes
 
@@ -51,7 +52,7 @@ def vibrations(options: Vibrations, screen: Screen) -> None:
     ase.io.write(folder / "structure.xyz", atoms, format="extxyz")
     if len(modes.energies):
         ase.io.write(folder / "modes.xyz", modes.frames(), format="extxyz")
-    modes.data.write(folder / "vibrations.json")
+    write_json(folder / "vibrations.json", modes.data)
     for name in ("structure.xyz", "modes.xyz", "vibrations.json"):
         if (folder / name).is_file():
             screen.result(folder / name)

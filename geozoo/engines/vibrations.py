@@ -117,6 +117,6 @@ def rigid_motions(atoms: Atoms) -> np.ndarray:
     found = [np.linalg.qr(np.stack(shifts, 1))[0]]
     if len(turns):
         _, sizes, rows = np.linalg.svd(turns, full_matrices=False)
-        scale = np.linalg.norm(root * apart)
-        found.append(rows[sizes > _LINEAR * max(scale, 1e-12)].T)
+        scale = max(float(np.linalg.norm(root * apart)), 1e-12)
+        found.append(rows[sizes > _LINEAR * scale].T)
     return np.concatenate(found, axis=1)
