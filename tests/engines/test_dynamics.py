@@ -82,6 +82,7 @@ def test_fixed_atoms_stay_where_they_are() -> None:
     assert np.mean([s.temperature for s in found[100:]]) == pytest.approx(40, rel=0.25)
 
 
+@pytest.mark.thorough
 def test_a_barostat_moves_the_cell() -> None:
     pytest.importorskip("ase.md.nose_hoover_chain", reason="older ASE has no barostat of MTK")
     atoms = argon()

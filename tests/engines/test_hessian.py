@@ -24,10 +24,11 @@ from geozoo.tasks import Terms
 STEP = 1e-4
 
 
-def hessian(found: PotentialEvaluator, atoms: Atoms, **options: Any) -> np.ndarray:
-    if not atoms.pbc.any():
-        return found.hessian(atoms.positions, atoms.numbers, **options)
-    return found.hessian(atoms.positions, atoms.numbers, atoms.cell, atoms.pbc, **options)
+def hessian(found: PotentialEvaluator, structure: Atoms, /, **options: Any) -> np.ndarray:
+    pos, numbers = structure.positions, structure.numbers
+    if not structure.pbc.any():
+        return found.hessian(pos, numbers, **options)
+    return found.hessian(pos, numbers, structure.cell, structure.pbc, **options)
 
 
 def from_forces(found: PotentialEvaluator, atoms: Atoms) -> np.ndarray:
