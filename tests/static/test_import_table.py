@@ -54,7 +54,7 @@ ALLOWED = {
         "options",
         "tasks",
     },  # fmt: skip
-    "engines": {"contracts", "data", "geometry", "hub", "tasks"},
+    "engines": {"contracts", "data", "files", "geometry", "hub", "tasks"},
     "teaching": {"checks", "data", "engines", "files", "hub"},
     "runs": {
         "contracts",
