@@ -60,3 +60,11 @@ def test_phonons_of_silicon():
     found = {name: [float(each) for each in row.split()] for name, row in rows}
     assert max(map(abs, found["Gamma"][:3])) < 0.05
     assert 14 < found["Gamma"][5] < 17
+
+
+@pytest.mark.thorough
+def test_a_solvated_molecule(tmp_path):
+    pytest.importorskip("openmm")
+    out = said("solvated_molecule.py", "--folder", tmp_path, "--steps", 20)
+    assert "20 steps with the potential on 9 of" in out
+    assert (tmp_path / "frames.dcd").stat().st_size > 9 * 12
