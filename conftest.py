@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-#: Its class inherits from one of i-PI, an extra.
-collect_ignore = [] if find_spec("ipi") else ["geozoo/engines/ipi_driver.py"]
+#: Modules that need programs of the extras ``ipi`` and ``openmm`` when they are imported.
+NEEDED = {
+    "geozoo/engines/ipi_driver.py": "ipi", "tests/engines/openmm_samples.py": "openmm",
+}  # fmt: skip
+collect_ignore = [path for path, library in NEEDED.items() if find_spec(library) is None]
 
 
 @pytest.fixture(autouse=True)
