@@ -3,7 +3,7 @@
 A model is any ``torch.nn.Module`` whose ``forward`` has the signature of `GeometricModel` or
 `Forecaster`; there is no base class and no registration. Optional features are detected by
 ``isinstance`` checks against small protocols: `Fitted`, `Calibrated`, `Conditioned`, `Lagged`,
-`NeighborListed`.
+`NeighborListed`, `LinearlyRead`.
 
 `geozoo.testing.assert_contract` checks a model against these protocols.
 
@@ -18,7 +18,9 @@ from geozoo.contracts.optional import (
     Conditioned,
     Fitted,
     Lagged,
+    LinearlyRead,
     NeighborListed,
+    last_weight_names,
     supports_cells,
 )
 
@@ -31,10 +33,12 @@ __all__ = [
     "Forecaster",
     "GeometricModel",
     "Lagged",
+    "LinearlyRead",
     "Measure",
     "NeighborListed",
     "direction_of",
     "family_of",
+    "last_weight_names",
     "measure_of",
     "supports_cells",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -90,6 +91,48 @@ class NeighborListed(Protocol):
             num_graphs: number of graphs; None: inferred from ``batch``.
             num_pairs: number of pairs of different nodes within a graph, if already known.
         """
+
+
+@runtime_checkable
+class LinearlyRead(Protocol):
+    """A geometric model whose scalar outputs are linear in the weights of its last layers.
+
+    Its uncertainties can be computed in closed form, see `geozoo.tasks.LastLayerPosterior`.
+
+    Attributes:
+        last_weights: patterns (`fnmatch`) of the names of these parameters. All of them together:
+            outputs must be a linear function of all matching weights, plus a constant.
+    """
+
+    last_weights: Sequence[str]
+
+
+def last_weight_names(model: Any) -> tuple[str, ...]:
+    """Names of the parameters in which the scalar outputs of a model are linear.
+
+    Raises:
+        ValueError: If the model does not declare any, or no parameter matches.
+
+    >>> from geozoo.models import PaiNN
+    >>> last_weight_names(PaiNN(2, 1))
+    ('readout.2.weight', 'readout.2.bias')
+    """
+    name = type(model).__name__
+    if not isinstance(model, LinearlyRead):
+        raise ValueError(
+            f"model must declare the weights of its last linear layer (attribute last_weights, see "
+            f"geozoo.contracts.LinearlyRead), got {name}, which does not"
+        )
+    found = tuple(
+        each
+        for each, _ in model.named_parameters()  # type: ignore[attr-defined]
+        if any(fnmatchcase(each, pattern) for pattern in model.last_weights)
+    )
+    if not found:
+        raise ValueError(
+            f"last_weights of {name} must match its parameters, got {tuple(model.last_weights)}"
+        )
+    return found
 
 
 #: Further arguments of ``neighbors`` of a model that supports periodic structures: lattice vectors

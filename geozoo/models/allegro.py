@@ -136,6 +136,11 @@ class Allegro(PointNetwork):
             ElementScaling(max(in_channels, 1), out_channels) if options.element_scaling else None
         )
 
+    @property
+    def last_weights(self) -> tuple[str, ...]:
+        """See `geozoo.contracts.LinearlyRead`."""
+        return () if self.readout is None else (f"readout.{len(self.readout) - 1}.*",)
+
     def _make_start(self, num_basis: int) -> None:
         """Make the maps from nodes and distances to the first scalars and tensors of a pair."""
         options, width = self.options, self.hidden_channels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +46,8 @@ class EGNN(PointNetwork):
     >>> model(torch.randn(4, 3), torch.randn(4, 2), batch).scalar.shape
     torch.Size([1, 1])
     """
+
+    last_weights: ClassVar[tuple[str, ...]] = ("readout.2.*",)
 
     def __init__(
         self,

@@ -62,6 +62,7 @@ class MACE(PointNetwork):
     #: Supported spatial dimensions.
     dims: ClassVar[tuple[int, ...]] = (3,)
     takes_pairs: ClassVar[bool] = True
+    last_weights: ClassVar[tuple[str, ...]] = ("readouts.*.scalar.*",)
 
     @grouped("blocks")
     def __init__(

@@ -81,6 +81,7 @@ class NequIP(PointNetwork):
     #: Supported spatial dimensions.
     dims: ClassVar[tuple[int, ...]] = (3,)
     takes_pairs: ClassVar[bool] = True
+    last_weights: ClassVar[tuple[str, ...]] = ("readout.*",)
 
     @grouped("options")
     def __init__(

@@ -46,6 +46,7 @@ class PaiNN(PointNetwork):
     """
 
     takes_pairs: ClassVar[bool] = True
+    last_weights: ClassVar[tuple[str, ...]] = ("readout.2.*",)
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, cast
+from typing import ClassVar, Literal, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -73,6 +73,7 @@ class Ponita(nn.Module):
     """
 
     calibrated: Tensor
+    last_weights: ClassVar[tuple[str, ...]] = ("readouts.*",)
 
     @grouped("orientations", "kernel", "blocks")
     def __init__(

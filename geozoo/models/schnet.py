@@ -40,6 +40,7 @@ class SchNet(PointNetwork):
     """
 
     takes_pairs: ClassVar[bool] = True
+    last_weights: ClassVar[tuple[str, ...]] = ("readout_2.*",)
 
     def __init__(
         self,

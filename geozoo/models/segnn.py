@@ -68,6 +68,7 @@ class SEGNN(PointNetwork):
 
     #: Supported spatial dimensions.
     dims: ClassVar[tuple[int, ...]] = (3,)
+    last_weights: ClassVar[tuple[str, ...]] = ("readout.1.*",)
 
     def __init__(
         self,

@@ -63,6 +63,7 @@ class TensorNet(PointNetwork):
     #: Supported spatial dimensions.
     dims: ClassVar[tuple[int, ...]] = (3,)
     takes_pairs: ClassVar[bool] = True
+    last_weights: ClassVar[tuple[str, ...]] = ("readout.2.*",)
 
     def __init__(
         self,

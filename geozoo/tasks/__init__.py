@@ -3,6 +3,7 @@
 from geozoo.tasks._continued_energies import continue_energies
 from geozoo.tasks._description import Outcome
 from geozoo.tasks._finite import NonFiniteLossError
+from geozoo.tasks._posterior import LastLayerPosterior
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks._sampling import MAX_SAMPLES, SampledMolecules
 from geozoo.tasks._terms import Terms
@@ -21,6 +22,7 @@ from geozoo.tasks.regression import Regression
 from geozoo.tasks.schedules import constant, cosine_warmup, multistep
 
 __all__ = [
+    "LastLayerPosterior",
     "LowRankUpdate",
     "MAX_SAMPLES",
     "SampledMolecules",

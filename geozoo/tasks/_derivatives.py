@@ -29,6 +29,24 @@ class Derivatives(NamedTuple):
     dipole: Float[Tensor, "G dim"] | None = None
 
 
+class EnergyGraph(NamedTuple):
+    """Energies with the graph of their computation, which `derivatives_of` differentiates.
+
+    Attributes:
+        energy: ``[G]``.
+        pos: positions ``[N, dim]`` that the energies depend on.
+        strain: strain ``[G, dim, dim]`` that the energies depend on; None without virials.
+        further: further fields of `Derivatives`, from the readout.
+        name: name of the network, for error messages.
+    """
+
+    energy: Tensor
+    pos: Tensor
+    strain: Tensor | None
+    further: Mapping[str, Tensor]
+    name: str
+
+
 def energy_and_force(
     network: Callable[..., Any], inputs: dict[str, Any], *, create_graph: bool
 ) -> tuple[Tensor, Tensor]:
@@ -66,13 +84,33 @@ def energy_derivatives(
     Raises:
         ValueError: If the energies do not depend on the positions.
     """
+    graph = energy_graph(network, inputs, with_virial=with_virial, readout=readout)
+    return derivatives_of(graph, create_graph=create_graph)
+
+
+def energy_graph(
+    network: Callable[..., Any],
+    inputs: dict[str, Any],
+    *,
+    with_virial: bool = False,
+    readout: Callable[[Any, Mapping[str, Any]], Any] | None = None,
+    name: str | None = None,
+) -> EnergyGraph:
+    """Compute energies of strained positions; the arguments are those of `energy_derivatives`.
+
+    Args:
+        network: a geometric model.
+        inputs: its keyword arguments.
+        with_virial: whether the energies also depend on a strain.
+        readout: for networks with outputs per node.
+        name: of the network, for error messages; None: that of its class.
+    """
     pos = inputs["pos"].detach().requires_grad_(True)
-    given, sources = {**inputs, "pos": pos}, [pos]
+    given, strain = {**inputs, "pos": pos}, None
     with torch.enable_grad():
         if with_virial:
             batch, count = inputs["batch"], inputs["num_graphs"]
             strain = pos.new_zeros(count, pos.shape[1], pos.shape[1]).requires_grad_(True)
-            sources.append(strain)
             symmetric = (strain + strain.transpose(1, 2)) / 2
             rows = symmetric.index_select(0, batch)
             given["pos"] = pos + (pos.unsqueeze(1) @ rows).squeeze(1)
@@ -80,15 +118,35 @@ def energy_derivatives(
             if (cell := inputs.get("cell")) is not None:
                 given["cell"] = cell + cell @ symmetric.to(cell.dtype)
         energy, read = _energies(network, given, readout)
-        found: tuple[Tensor | None, ...] = (None,)
-        if energy.requires_grad:
+    return EnergyGraph(energy, pos, strain, read, name or type(network).__name__)
+
+
+def derivatives_of(
+    graph: EnergyGraph, *, create_graph: bool, retain_graph: bool = False
+) -> Derivatives:
+    """The derivatives of energies.
+
+    Args:
+        graph: the energies.
+        create_graph: whether the derivatives are differentiable.
+        retain_graph: whether the energies can be differentiated again.
+
+    Raises:
+        ValueError: If the energies do not depend on the positions.
+    """
+    energy, sources = graph.energy, [graph.pos]
+    sources += [] if graph.strain is None else [graph.strain]
+    found: tuple[Tensor | None, ...] = (None,)
+    if energy.requires_grad:
+        with torch.enable_grad():
             found = torch.autograd.grad(
-                energy.sum(), sources, create_graph=create_graph, allow_unused=True
-            )
+                energy.sum(), sources, create_graph=create_graph, allow_unused=True,
+                retain_graph=retain_graph or create_graph,
+            )  # fmt: skip
     if found[0] is None:
-        raise _no_forces(network)
-    virial = -found[1] if with_virial and found[1] is not None else None
-    return Derivatives(energy, -found[0], virial, **read)
+        raise _no_forces(graph.name)
+    virial = -found[1] if len(found) > 1 and found[1] is not None else None
+    return Derivatives(energy, -found[0], virial, **graph.further)
 
 
 def energy_gradient(
@@ -114,7 +172,7 @@ def energy_gradient(
         if energy.requires_grad:
             found = torch.autograd.grad(energy.sum(), pos, create_graph=True, allow_unused=True)
     if found[0] is None:
-        raise _no_forces(network)
+        raise _no_forces(type(network).__name__)
     return pos, found[0]
 
 
@@ -131,10 +189,10 @@ def _energies(
     return read.pop("energy"), read
 
 
-def _no_forces(network: object) -> ValueError:
+def _no_forces(name: str) -> ValueError:
     return ValueError(
         "model must predict energies that depend on the positions, so that forces exist, got "
-        f"{type(network).__name__}, whose energies do not"
+        f"{name}, whose energies do not"
     )
 
 

@@ -41,6 +41,24 @@ class ReferencedTask(GeometricTask):
     known_compositions: Tensor
     any_composition: bool
 
+    def check_precision(self) -> None:
+        """Check that forces and total energies can be computed.
+
+        Raises:
+            RuntimeError: In ``torch.inference_mode``, or if the statistics are not in float64.
+        """
+        if torch.is_inference_mode_enabled():
+            raise RuntimeError(
+                "forces are gradients, which torch.inference_mode does not allow: "
+                "set inference_mode=False in the Trainer"
+            )
+        if self.energy_shift.dtype != torch.float64:
+            raise RuntimeError(
+                "the energy statistics must be float64, which total energies require, got "
+                f"{self.energy_shift.dtype}: use trainer.precision=bf16-mixed (or 32-true) instead "
+                "of a 'true' half precision"
+            )
+
     def keep_references(self, spec: GeometricSpec, *, any_composition: bool) -> None:
         """Register the statistics of the training data as buffers.
 

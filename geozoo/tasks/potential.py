@@ -15,6 +15,8 @@ from geozoo.options import grouped
 from geozoo.tasks._atom_outputs import AtomResolvedTask, ScaleBy
 from geozoo.tasks._atom_readout import TARGETS, atom_arguments, where_known
 from geozoo.tasks._derivatives import Derivatives, energy_derivatives, volumes
+from geozoo.tasks._last_layer import FeaturePass
+from geozoo.tasks._posterior import LastLayerPosterior
 from geozoo.tasks._potential_loss import PotentialLoss, TermMeans, loss_targets
 from geozoo.tasks._potential_spec import check_spec, quantities_of
 from geozoo.tasks._reference_energies import LATER_BUFFERS
@@ -203,7 +205,7 @@ class Potential(AtomResolvedTask):
         return super().prepare(datamodule, num_processes)
 
     def _loss(self, batch: GraphBatch, weights: Mapping[str, float]) -> dict[str, Tensor]:
-        self._check_precision()
+        self.check_precision()
         if self.training:
             self.check_atom_outputs()
         if self.terms is not None:
@@ -306,12 +308,36 @@ class Potential(AtomResolvedTask):
         """
         return self._predict(batch, None)
 
+    def predict_with_std(
+        self, batch: GraphBatch, posterior: LastLayerPosterior, *, forces: bool = False
+    ) -> dict[str, Tensor]:
+        """As `predict`, with standard deviations ``energy_std [G]`` from the same forward pass.
+
+        Args:
+            batch: the graphs.
+            posterior: the calibrated posterior of the last weights.
+            forces: also return ``force_std [N, dim]``, exact, one backward pass per weight.
+        """
+        self.check_precision()
+        offset, features = self._checked_offset(batch), FeaturePass(self, batch)
+        predicted = self._in_units(batch, features.derivatives(), offset, None)
+        found = posterior.std_of(features, forces=forces)
+        return predicted | {name: std * self.energy_scale for name, std in found.items()}
+
     def _predict(self, batch: GraphBatch, terms: Derivatives | None) -> dict[str, Tensor]:
+        offset = self._checked_offset(batch)
+        found = self.scaled_derivatives(batch, create_graph=False)
+        return self._in_units(batch, found, offset, terms)
+
+    def _checked_offset(self, batch: GraphBatch) -> Tensor:
         composition = self.composition(batch)
         if composition is not None:
             self.check_compositions(composition, "the input", batch.x, batch.get("z"))
-        offset = self.offset(batch, composition)
-        found = self.scaled_derivatives(batch, create_graph=False)
+        return self.offset(batch, composition)
+
+    def _in_units(
+        self, batch: GraphBatch, found: Derivatives, offset: Tensor, terms: Derivatives | None
+    ) -> dict[str, Tensor]:
         energy = found.energy.detach().double() * self.energy_scale + offset
         predicted = {
             "energy": energy,
@@ -360,21 +386,8 @@ class Potential(AtomResolvedTask):
             RuntimeError: In ``torch.inference_mode``, or if the energy statistics are no longer in
                 float64.
         """
-        self._check_precision()
+        self.check_precision()
         return energy_derivatives(
             self.model, self.inputs(batch), create_graph=create_graph,
             with_virial="cell" in batch, readout=self.readout,
         )  # fmt: skip
-
-    def _check_precision(self) -> None:
-        if torch.is_inference_mode_enabled():
-            raise RuntimeError(
-                "forces are gradients, which torch.inference_mode does not allow: "
-                "set inference_mode=False in the Trainer"
-            )
-        if self.energy_shift.dtype != torch.float64:
-            raise RuntimeError(
-                "the energy statistics must be float64, which total energies require, got "
-                f"{self.energy_shift.dtype}: use trainer.precision=bf16-mixed (or 32-true) instead "
-                "of a 'true' half precision"
-            )
