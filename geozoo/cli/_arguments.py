@@ -162,6 +162,10 @@ class Predict(Arguments):
     any_composition: bool = key(
         "predict energies of compositions that the training set does not determine", default=False
     )
+    forces_std: bool = key(
+        "also write standard deviations of forces, which take one backward pass per weight of the "
+        "last layers (needs `geozoo uncertainty`)", default=False,
+    )  # fmt: skip
     tabulate: bool = key(
         "read the kernels of a PONITA from tables: an approximation, faster for many graphs",
         default=False,
@@ -197,6 +201,22 @@ class Predict(Arguments):
         """The table keys that are given, as `geozoo.data.TableForm` takes them."""
         values = {name: getattr(self, name) for name in TABLE_KEYS if name in self.given}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uncertainty(Arguments):
+    """Compute standard deviations of energies and forces for a trained potential."""
+
+    checkpoint: str = key("run folder (its best checkpoint) or checkpoint file", place="alone")
+    force_structures: int = key(
+        "maximum number of training and of validation structures whose forces are used",
+        default=200, least=1,
+    )  # fmt: skip
+    batch_size: int = key("structures per batch", default=20, least=1)
+    examples = (
+        "geozoo uncertainty runs/painn-rmd17/<run>",
+        "geozoo predict checkpoint=runs/painn-rmd17/<run> input=... out=...   # with energy_std",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

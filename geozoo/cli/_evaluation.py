@@ -7,6 +7,7 @@ from pathlib import Path
 
 from geozoo.cli._arguments import Evaluate
 from geozoo.cli._console import configure_logging
+from geozoo.cli._uncertainty import show_coverage
 from geozoo.hub.description import FILE_NAME
 from geozoo.report.screen import Screen
 from geozoo.report.summary import show_summary
@@ -47,6 +48,7 @@ def evaluate(arguments: Evaluate, screen: Screen) -> None:
         report(outcome, screen)
     else:
         show_summary(outcome, screen, is_saved=False)
+    show_coverage(run, outcome, screen)
 
 
 def _changes(arguments: Evaluate) -> list[str]:

@@ -17,6 +17,7 @@ from geozoo.hub.arrays import read_arrays
 from geozoo.hub.forecasts import forecast
 from geozoo.hub.readings import read_readings
 from geozoo.hub.structures import allow_any_composition, predict_store, structure_store
+from geozoo.hub.uncertainty import extrapolation_message, extrapolations, give_force_std
 from geozoo.report.screen import Screen
 from geozoo.runs.arguments import check_not_input, check_writable
 from geozoo.runs.errors import RunError
@@ -29,7 +30,7 @@ _NO_STRUCTURES = (".npz", ".csv")
 
 
 #: Flags of graphs; forecasts have none.
-_FLAGS = ("ignore_cell", "any_composition", "tabulate")
+_FLAGS = ("ignore_cell", "any_composition", "tabulate", "forces_std")
 
 
 def predict(options: Predict, screen: Screen) -> None:
@@ -87,6 +88,8 @@ def _predict_graphs(
         allow_any_composition(model)
     if options.tabulate:
         check_tabulates(model)
+    if options.forces_std:
+        give_force_std(model)
     if source.suffix not in _NO_STRUCTURES:
         unit = options.length_unit or _length_unit(model)
         if unit != "angstrom" or options.length_unit is not None:
@@ -107,6 +110,9 @@ def _predict_graphs(
         screen.note(use_tables(model, store))
     with progress_bar("Predicting", len(store)) as advance:
         values = predict_store(model, store, progress=advance)
+    if far := extrapolations(model, values, store.num_nodes):
+        assert isinstance(model, TrainedModel)  # an ensemble has no uncertainty of its own
+        screen.note(f"warning: {extrapolation_message(model, far, len(store))}")
     predictions = Predictions(
         values, model.units, model.levels, store.num_nodes.numpy(), structures, spec.graph_inputs
     )

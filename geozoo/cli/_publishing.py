@@ -13,6 +13,7 @@ from geozoo.data import DataRecord
 from geozoo.hub import load, write_model
 from geozoo.hub.description import valid_name
 from geozoo.hub.rebuilding import own_modules, rebuild_task
+from geozoo.hub.uncertainty_files import copy_posterior
 from geozoo.report.screen import Screen
 from geozoo.results.rows import Result, read_results
 from geozoo.runs.checkpoints import find_checkpoint, read_checkpoint
@@ -61,10 +62,12 @@ def publish(arguments: Publish, screen: Screen) -> Path:
         licence={"weights": arguments.licence, "data": _data_licence(record)},
         precision=str(model_dtype(network.model)).removeprefix("torch."),
     )
+    # The calibrated uncertainty belongs to the model.
+    has_uncertainty = copy_posterior(checkpoint.path, folder, network)
     model = load(folder, trusted=own)
     size = f"{description.weights.size / 2**20:.2f} MiB of weights"
     screen.result(folder)
-    screen.note(size)
+    screen.note(f"{size}, with uncertainty" if has_uncertainty else size)
     trust = f", trusted={own}" if own else ""
     call = f"geozoo.load({str(folder)!r}{trust})"
     screen.note(f"{model}\nload it with: {call}")

@@ -50,6 +50,9 @@ _COMMANDS = {
     "vibrations": _Command(
         _simulation_arguments.Vibrations, "_vibrating", "vibrations", runs_network=True
     ),
+    "uncertainty": _Command(
+        _arguments.Uncertainty, "_uncertainty", "uncertainty", runs_network=True
+    ),
     "export": _Command(_arguments.Export, "_commands", "export"),
     "publish": _Command(_arguments.Publish, "_publishing", "publish"),
     "list": _Command(_arguments.List, "_commands", "list_entries"),

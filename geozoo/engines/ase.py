@@ -32,7 +32,9 @@ class GeozooCalculator(Calculator):
     mean position of charged ones.
 
     With several models, all results are means, and ``results`` also holds ``energy_std``,
-    ``forces_std`` and ``stress_std``, the standard deviations over the models.
+    ``forces_std`` and ``stress_std``, the standard deviations over the models. With a single model
+    whose uncertainty was computed (``geozoo uncertainty``), ``results`` holds ``energy_std``, and
+    ``forces_std`` on request.
 
     Args:
         model: a trained potential, its name in the zoo's index, or its folder; a list of these,
@@ -45,6 +47,7 @@ class GeozooCalculator(Calculator):
         skin: distance in angstrom beyond the cutoff within which neighbours are kept; they are
             searched again when an atom has moved by half of it, or the cell has changed. Results
             do not depend on it.
+        forces_std: see `PotentialEvaluator`.
         options: arguments of ASE's ``Calculator``.
 
     Raises:
@@ -69,12 +72,14 @@ class GeozooCalculator(Calculator):
         dtype: str | None = None,
         any_composition: bool = False,
         skin: float = 1.0,
+        forces_std: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.evaluator = PotentialEvaluator(
-            model, device=device, dtype=dtype, any_composition=any_composition, skin=skin
-        )
+            model, device=device, dtype=dtype, any_composition=any_composition, skin=skin,
+            forces_std=forces_std,
+        )  # fmt: skip
         further = [name for key, name in _FURTHER.items() if key in self.evaluator.model.units]
         self.implemented_properties = [*type(self).implemented_properties, *further]
 

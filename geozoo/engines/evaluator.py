@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -21,6 +22,7 @@ from geozoo.engines._skin import SkinNeighbors
 from geozoo.hub.ensemble import SPREAD, Ensemble
 from geozoo.hub.loading import TrainedModel, load
 from geozoo.hub.structures import allow_any_composition, predict_store, structure_store
+from geozoo.hub.uncertainty import extrapolation_message, extrapolations, give_force_std
 from geozoo.tasks import Potential
 
 _EV_PER_MEV = 1e-3
@@ -39,8 +41,9 @@ class Evaluation:
             None unless the structure is periodic in three directions.
         energies: ``[N]`` energies of atoms in eV; None for models without outputs per atom.
         dipole: ``[3]`` in e angstrom; None for models that predict none, and periodic structures.
-        spread: standard deviations over the members of an ensemble by the names above, and in the
-            same units; empty for a single model.
+        spread: standard deviations by the names above, and in the same units: over the members of
+            an ensemble, or of the energy (and forces) of a model with an uncertainty
+            (`geozoo.hub.TrainedModel.uncertainty`); empty for other models.
     """
 
     energy: float
@@ -68,10 +71,17 @@ class PotentialEvaluator:
             determine (see `geozoo.tasks.Potential`).
         skin: distance in angstrom beyond the cutoff within which neighbours are kept; they are
             searched again when an atom has moved by half of it, or less if the cell has changed.
+        forces_std: also predict standard deviations of forces with a model whose uncertainty was
+            computed; one backward pass per weight of the last layers.
+
+    Warns:
+        UserWarning: Once, if the energy of a structure is less certain per atom than all energies
+            of the validation split, for models with an uncertainty.
 
     Raises:
         FileNotFoundError: If the model does not exist.
-        ValueError: If the model is not a potential, ``dtype`` is unknown, or ``skin`` is negative.
+        ValueError: If the model is not a potential, ``dtype`` is unknown, ``skin`` is negative, or
+            ``forces_std`` is set and the uncertainty was not computed.
 
     Attributes:
         model: the loaded model; a copy, if an object was given.
@@ -90,6 +100,7 @@ class PotentialEvaluator:
         dtype: str | None = None,
         any_composition: bool = False,
         skin: float = 1.0,
+        forces_std: bool = False,
     ) -> None:
         if dtype not in (None, "float32", "float64"):
             raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}')
@@ -112,6 +123,9 @@ class PotentialEvaluator:
             self.model.cast(getattr(torch, dtype))
         if any_composition:
             allow_any_composition(self.model)
+        if forces_std:
+            give_force_std(self.model)
+        self._has_warned = False
         spec = self.model.spec
         assert isinstance(spec, GeometricSpec)  # that of a potential
         self.spec = spec
@@ -222,11 +236,20 @@ class PotentialEvaluator:
         sizes = store.num_nodes
         predicted = predict_store(self.model, store)
         _check_finite(predicted, sizes)
+        self._warn_of_extrapolation(predicted, sizes)
         ends = [0, *sizes.cumsum(0).tolist()]
         return [
             _evaluation(predicted, graph, slice(*atoms), structure)
             for graph, (structure, atoms) in enumerate(zip(structures, pairwise(ends), strict=True))
         ]
+
+    def _warn_of_extrapolation(self, predicted: Mapping[str, Tensor], sizes: Tensor) -> None:
+        if self._has_warned or not (far := extrapolations(self.model, predicted, sizes)):
+            return
+        assert isinstance(self.model, TrainedModel)  # an ensemble has no uncertainty of its own
+        self._has_warned = True
+        text = extrapolation_message(self.model, far, len(sizes))
+        warnings.warn(f"{text}. This warning is shown once", stacklevel=3)
 
     def _store(self, structures: Sequence[Structure]) -> GraphStore:
         """The inputs of the model, with kept neighbours."""

@@ -25,7 +25,8 @@ class Ensemble:
     """Models trained on the same data with different seeds.
 
     The spread of the members indicates where predictions are unreliable. It underestimates the
-    error: it does not show errors that all members share.
+    error: it does not show errors that all members share. Uncertainties of single members
+    (`geozoo.hub.TrainedModel.uncertainty`) do not enter.
 
     Args:
         members: at least two models with the same inputs, quantities and units.
@@ -78,13 +79,13 @@ class Ensemble:
     @property
     def units(self) -> dict[str, str]:
         """Unit of every quantity and its spread."""
-        units = self.members[0].units
+        units = self.members[0].task.quantity_units()
         return {**units, **{f"{name}{SPREAD}": unit for name, unit in units.items()}}
 
     @property
     def levels(self) -> dict[str, str]:
         """See `TrainedModel.levels`; a spread has the level of its quantity."""
-        levels = self.members[0].levels
+        levels = self.members[0].task.quantity_levels()
         return {**levels, **{f"{name}{SPREAD}": level for name, level in levels.items()}}
 
     @property
@@ -116,7 +117,7 @@ class Ensemble:
             batch: see `TrainedModel.predict`; a batch with lags has those of `lags`, in that order.
         """
         lags = self.lags
-        outputs = [member.predict(_for_member(batch, lags, member)) for member in self.members]
+        outputs = [member.predict_mean(_for_member(batch, lags, member)) for member in self.members]
         stacked = {name: torch.stack([each[name] for each in outputs]) for name in outputs[0]}
         spread = {f"{name}{SPREAD}": value.std(0) for name, value in stacked.items()}
         return {**{name: value.mean(0) for name, value in stacked.items()}, **spread}
@@ -128,7 +129,7 @@ class Ensemble:
 
 _DIFFERENCES = {
     "task": lambda model: type(model.task),
-    "units": lambda model: model.units,
+    "units": lambda model: model.task.quantity_units(),
     "inputs": lambda model: model.spec.model_arguments(),
     "graph inputs": lambda model: getattr(model.spec, "graph_inputs", ()),
     "elements": lambda model: getattr(model.spec, "elements", ()),

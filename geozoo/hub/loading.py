@@ -16,13 +16,14 @@ from geozoo.data import DataSpec
 from geozoo.files.download import fetch
 from geozoo.files.folders import data_folder
 from geozoo.hub.description import FILE_NAME, Description, ModelFileError
-from geozoo.hub.ensemble import Ensemble
+from geozoo.hub.ensemble import SPREAD, Ensemble
 from geozoo.hub.folders import member_folders, run_checkpoint
 from geozoo.hub.index import find_model
 from geozoo.hub.packaged import task_of_package, verified_content
 from geozoo.hub.rebuilding import rebuild_task
 from geozoo.hub.runs import read_run
-from geozoo.tasks import GraphTask
+from geozoo.hub.uncertainty_files import read_posterior
+from geozoo.tasks import GraphTask, LastLayerPosterior, Potential
 from geozoo.tasks._precision import model_dtype
 
 
@@ -32,15 +33,24 @@ class TrainedModel:
     Args:
         description: metadata of the model.
         task: the task with the trained network.
+        uncertainty: the posterior of its last weights, which ``geozoo uncertainty`` computes; None:
+            predictions have no standard deviations.
 
     Attributes:
         description: as given.
         task: in evaluation mode, without gradients for the weights.
+        uncertainty: as given.
+        gives_force_std: whether `predict` also returns the standard deviations of forces, which
+            need one backward pass per weight of the last layers; False unless set.
     """
 
-    def __init__(self, description: Description, task: GraphTask) -> None:
+    def __init__(
+        self, description: Description, task: GraphTask,
+        uncertainty: LastLayerPosterior | None = None,
+    ) -> None:  # fmt: skip
         self.description = description
         self.task = task.eval().requires_grad_(False)
+        self.uncertainty, self.gives_force_std = uncertainty, False
 
     @property
     def name(self) -> str:
@@ -65,12 +75,21 @@ class TrainedModel:
     @property
     def units(self) -> dict[str, str]:
         """Unit of every quantity that `predict` returns."""
-        return self.task.quantity_units()
+        units = self.task.quantity_units()
+        return units | {name + SPREAD: units[name] for name in self._with_std if name in units}
 
     @property
     def levels(self) -> dict[str, str]:
         """Whether a quantity of `predict` has a row per ``"graph"`` or per ``"node"``."""
-        return self.task.quantity_levels()
+        levels = self.task.quantity_levels()
+        return levels | {name + SPREAD: levels[name] for name in self._with_std if name in levels}
+
+    @property
+    def _with_std(self) -> tuple[str, ...]:
+        """Quantities that `predict` returns with standard deviations."""
+        if self.uncertainty is None:
+            return ()
+        return ("energy", "force") if self.gives_force_std else ("energy",)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -100,10 +119,23 @@ class TrainedModel:
     def predict(self, batch: Any) -> dict[str, Tensor]:
         """Every quantity of a batch by name, in physical units.
 
+        With `uncertainty` also ``energy_std``, and ``force_std`` with `gives_force_std`.
+
         Args:
             batch: a `geozoo.data.GraphBatch` or `geozoo.data.WindowBatch` with the same inputs as
                 the training data; targets are not needed.
         """
+        if self.uncertainty is None:
+            return self.predict_mean(batch)
+        assert isinstance(self.task, Potential)  # only those have an uncertainty
+        if self.uncertainty.device != self.device:
+            self.uncertainty = self.uncertainty.to(self.device)
+        return self.task.predict_with_std(
+            batch.to(self.device), self.uncertainty, forces=self.gives_force_std
+        )
+
+    def predict_mean(self, batch: Any) -> dict[str, Tensor]:
+        """As `predict`, without standard deviations."""
         return self.task.predict(batch.to(self.device))
 
     def __repr__(self) -> str:
@@ -166,16 +198,31 @@ def _load(
     is_published = (path / FILE_NAME).is_file()
     checkpoint = None if is_published else run_checkpoint(path)
     if checkpoint is not None:
-        return TrainedModel(*read_run(checkpoint, trusted=trusted))
+        return run_model(checkpoint, trusted=trusted)
     if members := member_folders(path):
         models = _members(members, trusted, dtype)
         return models[0] if len(models) == 1 else Ensemble(models)
     folder = find_model(given)
     description = Description.read(folder / FILE_NAME)
     try:
-        return TrainedModel(description, _task(folder, description, trusted, dtype))
+        task = _task(folder, description, trusted, dtype)
+        return TrainedModel(description, task, read_posterior(folder, task))
     except ModelFileError as error:
         raise ModelFileError(f"{folder / FILE_NAME}: {error}") from error
+
+
+def run_model(checkpoint: Path, *, trusted: Sequence[str] | None = ()) -> TrainedModel:
+    """The model of a checkpoint, with its uncertainty if that was computed.
+
+    Args:
+        checkpoint: the file.
+        trusted: further modules whose classes it may name; None: trust all that it names.
+
+    Raises:
+        ModelFileError: If a file is corrupt, or the checkpoint names untrusted classes.
+    """
+    description, task = read_run(checkpoint, trusted=trusted)
+    return TrainedModel(description, task, read_posterior(checkpoint, task))
 
 
 def _task(

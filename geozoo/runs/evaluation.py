@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from lightning import seed_everything
@@ -70,6 +71,26 @@ def evaluation(
         return _tested(
             cfg, datamodule, checkpoint, newest, record, is_terminal=is_terminal, note=note
         )
+
+
+def data_of_run(run: str) -> tuple[Path, GraphDataModule]:
+    """The checkpoint file of a run, and its data.
+
+    Args:
+        run: run folder or checkpoint file.
+
+    Raises:
+        RunError: If there is no such checkpoint, or the data have changed since training.
+    """
+    checkpoint = read_checkpoint(find_checkpoint(run))
+    folder = checkpoint.path.parent.parent
+    record = _run_record(checkpoint, _newest(checkpoint))
+    cfg = stored_config(record["config"], folder)
+    with moved_files(cfg, record["config"], folder):
+        datamodule = _own_data(cfg, checkpoint)
+    if note := _note_of_changes(checkpoint, datamodule.spec, ()):
+        raise RunError(f"dataset: {note}")
+    return checkpoint.path, datamodule
 
 
 def _own_data(cfg: DictConfig, checkpoint: Checkpoint) -> GraphDataModule:

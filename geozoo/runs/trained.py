@@ -14,7 +14,7 @@ from geozoo.data import DataSpec
 from geozoo.hub import Ensemble, ModelFileError, TrainedModel, load
 from geozoo.hub.description import FILE_NAME, Description
 from geozoo.hub.index import find_model
-from geozoo.hub.runs import read_run
+from geozoo.hub.loading import run_model
 from geozoo.runs.checkpoints import find_checkpoint, listed, members, refuse_ensemble
 from geozoo.runs.errors import RunError
 from geozoo.runs.folder import RunFolder
@@ -89,7 +89,7 @@ def trained_model(given: str, *, dtype: torch.dtype | None = None) -> TrainedMod
     try:
         if not is_published and (RunFolder(path).best.is_file() or path.is_file()):
             # The user's own run, whose own classes are trusted.
-            own = TrainedModel(*read_run(find_checkpoint(given), trusted=None))
+            own = run_model(find_checkpoint(given), trusted=None)
             return (own if dtype is None else own.cast(dtype)).to(device)
         loaded = load(given, device=device, dtype=dtype)
         assert isinstance(loaded, TrainedModel)  # an ensemble was refused
