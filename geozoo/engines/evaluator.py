@@ -7,7 +7,6 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +16,20 @@ from torch import Tensor
 
 from geozoo.contracts import supports_cells
 from geozoo.data import GeometricSpec, GraphStore, Structure, structure_of
+from geozoo.engines._batch_inputs import checked_cells, on_host, state_values
 from geozoo.engines._hessian import hessian
+from geozoo.engines._quantities import EV_PER_MEV, OF_ATOMS, check_finite, in_electronvolts
 from geozoo.engines._skin import SkinNeighbors
 from geozoo.hub.ensemble import SPREAD, Ensemble
 from geozoo.hub.loading import TrainedModel, load
-from geozoo.hub.structures import allow_any_composition, predict_store, structure_store
+from geozoo.hub.structures import (
+    allow_any_composition,
+    atoms_store,
+    predict_store,
+    structure_store,
+)
 from geozoo.hub.uncertainty import extrapolation_message, extrapolations, give_force_std
 from geozoo.tasks import Potential
-
-_EV_PER_MEV = 1e-3
 
 
 @dataclass(frozen=True)
@@ -217,7 +221,7 @@ class PotentialEvaluator:
         self, structure: Structure, *, atoms: Sequence[int] | None = None, chunk: int = 256
     ) -> np.ndarray:
         """As `hessian`, of a validated structure, see `geozoo.data.structure_of`."""
-        found = hessian(self.model, self._store([structure]), chunk, atoms) * _EV_PER_MEV
+        found = hessian(self.model, self._store([structure]), chunk, atoms) * EV_PER_MEV
         return found.reshape(-1, 3, len(structure.numbers), 3)
 
     def evaluate_many(self, structures: Sequence[Structure]) -> list[Evaluation]:
@@ -233,34 +237,81 @@ class PotentialEvaluator:
                 energy or forces are not finite.
         """
         store = self._store(structures)
-        sizes = store.num_nodes
-        predicted = predict_store(self.model, store)
-        _check_finite(predicted, sizes)
-        self._warn_of_extrapolation(predicted, sizes)
-        ends = [0, *sizes.cumsum(0).tolist()]
-        return [
-            _evaluation(predicted, graph, slice(*atoms), structure)
-            for graph, (structure, atoms) in enumerate(zip(structures, pairwise(ends), strict=True))
-        ]
+        found = self._completed(predict_store(self.model, store), store)
+        ends = [0, *store.num_nodes.cumsum(0).tolist()]
+        return [_evaluation(found, *each) for each in enumerate(map(slice, ends[:-1], ends[1:]))]
 
-    def _warn_of_extrapolation(self, predicted: Mapping[str, Tensor], sizes: Tensor) -> None:
-        if self._has_warned or not (far := extrapolations(self.model, predicted, sizes)):
-            return
-        assert isinstance(self.model, TrainedModel)  # an ensemble has no uncertainty of its own
-        self._has_warned = True
-        text = extrapolation_message(self.model, far, len(sizes))
-        warnings.warn(f"{text}. This warning is shown once", stacklevel=3)
+    def evaluate_batch(
+        self,
+        pos: Tensor,
+        numbers: Tensor,
+        sizes: Tensor,
+        cell: Tensor | None = None,
+        pbc: Tensor | None = None,
+        *,
+        charge: Tensor | None = None,
+        spin: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Evaluate several structures at once, from tensors to tensors.
+
+        Everything is evaluated together, so an error tells if it does not fit into memory. The
+        neighbours are searched on the CPU.
+
+        Args:
+            pos: ``[N, 3]`` positions of the atoms of all structures in angstrom, one structure
+                after the other; atoms may lie outside the cell.
+            numbers: ``[N]`` atomic numbers.
+            sizes: ``[S]`` number of atoms of each structure.
+            cell: ``[S, 3, 3]`` lattice vectors in rows, in angstrom; zero along directions without
+                one; None if all are isolated.
+            pbc: ``[S, 3]`` periodic directions; None if all are isolated.
+            charge: ``[S]`` total charges in elementary charges; None if not specified.
+            spin: ``[S]`` multiplicities, 1 for a closed shell; None if not specified.
+
+        Returns:
+            Tensors in float64 on the device of the model, by the names of `Evaluation`: ``energy``
+            ``[S]``, ``forces`` ``[N, 3]``, ``virial`` ``[S, 3, 3]``, and, as far as the model
+            predicts them, ``stress`` ``[S, 3, 3]`` (NaN for structures without a volume; missing if
+            all are isolated), ``energies`` ``[N]``, ``dipole`` ``[S, 3]``. Standard deviations over
+            the members of an ensemble have the suffix ``_std``.
+
+        Raises:
+            ValueError: As in `evaluate_many`; also if positions or cells are not finite, atoms are
+                closer than 0.1 angstrom, or shapes do not match.
+        """
+        pos, numbers, sizes = on_host(pos, numbers, sizes)
+        cells = checked_cells(cell, pbc, len(sizes))
+        states = state_values(self.spec, numbers, sizes, cells.get("pbc"), charge, spin)
+        store = atoms_store(self.spec, pos, numbers, sizes, {**cells, **states})
+        store = self._with_neighbors(store, pos)
+        batch = store.gather(torch.arange(len(store)))
+        return self._completed(self.model.predict(batch), store)
+
+    def _with_neighbors(self, store: GraphStore, pos: Tensor) -> GraphStore:
+        """The same structures with their neighbours, if the model has a cutoff.
+
+        Positions in the store are centred, which would hide that all atoms moved.
+        """
+        if self.neighbors is None:
+            return store
+        cell, pbc = store.graph.get("cell"), store.graph.get("pbc")
+        return store.with_table(self.neighbors.table(pos, cell, pbc, store.num_nodes))
+
+    def _completed(self, predicted: Mapping[str, Tensor], store: GraphStore) -> dict[str, Tensor]:
+        """The predictions in eV and angstrom, all finite, with a warning of extrapolations."""
+        found = in_electronvolts(predicted, store.node["pos"], store.num_nodes)
+        check_finite(found, store.num_nodes)
+        if not self._has_warned and (far := extrapolations(self.model, predicted, store.num_nodes)):
+            assert isinstance(self.model, TrainedModel)  # an ensemble has no uncertainty of its own
+            self._has_warned = True
+            text = extrapolation_message(self.model, far, len(store))
+            warnings.warn(f"{text}. This warning is shown once", stacklevel=3)
+        return found
 
     def _store(self, structures: Sequence[Structure]) -> GraphStore:
         """The inputs of the model, with kept neighbours."""
-        store = structure_store(self.spec, structures)
-        if self.neighbors is None:
-            return store
-        # Positions in the store are centred, which would hide that all atoms moved.
         pos = torch.from_numpy(np.concatenate([each.pos for each in structures]))
-        cell, pbc = store.graph.get("cell"), store.graph.get("pbc")
-        sizes = torch.tensor([len(each.numbers) for each in structures])
-        return store.with_table(self.neighbors.table(pos, cell, pbc, sizes))
+        return self._with_neighbors(structure_store(self.spec, structures), pos)
 
 
 def _structure(
@@ -288,57 +339,16 @@ def _common_cutoff(model: TrainedModel | Ensemble) -> float | None:
     return float(radius)
 
 
-def _check_finite(predicted: Mapping[str, Tensor], sizes: Tensor) -> None:
-    """Raise an error for an energy or a force that is not a number."""
-    for name in ("energy", "force"):
-        finite = predicted[name].isfinite()
-        if bool(finite.all()):
-            continue
-        row = int((~finite).flatten(1).any(1).nonzero()[0]) if name == "force" else int(
-            (~finite).nonzero()[0]
-        )  # fmt: skip
-        graph = (
-            int(torch.searchsorted(sizes.cumsum(0), row, right=True)) if name == "force" else row
-        )
-        where = f" on atom {row - int(sizes[:graph].sum())}" if name == "force" else ""
-        of = f" of structure {graph}" if len(sizes) > 1 else ""
-        raise ValueError(
-            f"the {name}{where}{of} is not finite, got {predicted[name][row].tolist()}: atoms may "
-            "be closer together than in any training structure"
-        )
-
-
-def _evaluation(
-    predicted: Mapping[str, Tensor], graph: int, atoms: slice, structure: Structure
-) -> Evaluation:
-    """The predictions of one structure in eV and angstrom."""
-    found = _quantities(predicted, graph, atoms, "")
-    if "virial" not in found:
-        # Without a cell, only positions are strained: the virial is that of the forces.
-        found["virial"] = structure.pos.T @ found["forces"]
-        found["virial"] = (found["virial"] + found["virial"].T) / 2
-    spread = _quantities(predicted, graph, atoms, SPREAD)
-    return Evaluation(energy=float(found.pop("energy")), spread=spread, **found)
-
-
-#: Name in an `Evaluation`, and whether it has rows of atoms, by quantity of a potential.
-_QUANTITIES = {
-    "energy": ("energy", False), "force": ("forces", True), "virial": ("virial", False),
-    "stress": ("stress", False), "atom_energy": ("energies", True), "dipole": ("dipole", False),
-}  # fmt: skip
-
-
-def _quantities(
-    predicted: Mapping[str, Tensor], graph: int, atoms: slice, suffix: str
-) -> dict[str, np.ndarray]:
-    """What is known about a structure by its name in an `Evaluation`."""
-    found = {}
-    for name, (called, of_atoms) in _QUANTITIES.items():
-        if (values := predicted.get(name + suffix)) is None:
-            continue
-        value = values[atoms] if of_atoms else values[graph]
-        if bool(value.isnan().any()):  # undefined for this structure
-            continue
-        factor = 1.0 if name == "dipole" else _EV_PER_MEV
-        found[called] = value.double().numpy() * factor
-    return found
+def _evaluation(found: Mapping[str, Tensor], graph: int, atoms: slice) -> Evaluation:
+    """What is known about one structure."""
+    values: dict[str, np.ndarray] = {}
+    for name, rows in found.items():
+        row = rows[atoms] if name.removesuffix(SPREAD) in OF_ATOMS else rows[graph]
+        if not bool(row.isnan().any()):  # undefined for this structure
+            values[name] = row.numpy()
+    spread = {
+        name.removesuffix(SPREAD): values.pop(name)
+        for name in list(values)
+        if name.endswith(SPREAD)
+    }
+    return Evaluation(energy=float(values.pop("energy")), spread=spread, **values)

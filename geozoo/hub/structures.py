@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,6 +45,28 @@ def structure_store(spec: GeometricSpec, structures: Sequence[Structure]) -> Gra
     if (inputs := inputs_of_qm9(spec.record)) is not None:
         _check_isolated(structures)
         return qm9_inputs(inputs, structures)
+    sizes = torch.tensor([len(each.numbers) for each in structures])
+    pos = torch.from_numpy(np.concatenate([each.pos for each in structures]))
+    numbers = torch.from_numpy(np.concatenate([each.numbers for each in structures]))
+    return atoms_store(spec, pos, numbers, sizes, {**_cells(structures), **states})
+
+
+def atoms_store(
+    spec: GeometricSpec, pos: Tensor, numbers: Tensor, sizes: Tensor, graph: Mapping[str, Tensor]
+) -> GraphStore:
+    """Build the model inputs for structures that are given as tensors.
+
+    Args:
+        spec: the spec of the model's training data.
+        pos: ``[N, 3]`` positions of the atoms of all structures, one structure after the other.
+        numbers: ``[N]`` their atomic numbers.
+        sizes: ``[S]`` number of atoms of each structure.
+        graph: values of the structures, such as ``cell`` and ``pbc``.
+
+    Raises:
+        ValueError: If the model needs other inputs, an element does not occur in the training data,
+            or a value is not finite.
+    """
     if not spec.elements or spec.in_vectors or spec.dim != 3:
         raise ValueError(
             "this model needs inputs beyond elements and 3D positions: provide arrays (.npz) "
@@ -56,22 +78,25 @@ def structure_store(spec: GeometricSpec, structures: Sequence[Structure]) -> Gra
             "contain: provide arrays (.npz) with edge_index instead"
         )
     columns = {z: column for column, z in enumerate(spec.elements) if z}
-    numbers = np.concatenate([structure.numbers for structure in structures])
-    unknown = sorted(set(numbers.tolist()) - columns.keys())
-    if unknown:
+    column_of = torch.full((max(columns) + 1,), -1)
+    column_of[list(columns)] = torch.tensor(list(columns.values()))
+    known = (numbers > 0) & (numbers < len(column_of))
+    column = column_of[numbers.to(torch.int64).where(known, 0)]
+    known &= column >= 0
+    if not bool(known.all()):
+        unknown = sorted(set(numbers[~known].tolist()))
         raise ValueError(
             f"atomic numbers must occur in the training data, {sorted(columns)} "
             f"({_symbols(columns)}); got {unknown} ({_symbols(unknown)})"
         )
-    column = torch.tensor([columns[z] for z in numbers.tolist()])
-    pos = np.concatenate([each.pos - each.pos.mean(0) for each in structures])
+    batch = torch.repeat_interleave(torch.arange(len(sizes)), sizes, output_size=len(pos))
+    mean = pos.new_zeros(len(sizes), 3).index_add(0, batch, pos) / sizes[:, None]
     node = {
-        "pos": torch.from_numpy(pos),
+        "pos": pos - mean[batch],
         "x": torch.nn.functional.one_hot(column, spec.node_channels).to(torch.float32),
-        "z": torch.from_numpy(numbers),
+        "z": numbers,
     }
-    sizes = torch.tensor([len(each.numbers) for each in structures])
-    return GraphStore(sizes, node=node, graph={**_cells(structures), **states})
+    return GraphStore(sizes, node=node, graph=graph)
 
 
 def _check_isolated(structures: Sequence[Structure]) -> None:
@@ -99,7 +124,9 @@ def _cells(structures: Sequence[Structure]) -> dict[str, torch.Tensor]:
 def _symbols(numbers: Iterable[int]) -> str:
     from ase.data import chemical_symbols
 
-    return ", ".join(chemical_symbols[number] for number in sorted(numbers))
+    return ", ".join(
+        chemical_symbols[z] if 0 <= z < len(chemical_symbols) else "?" for z in sorted(numbers)
+    )
 
 
 def predict_store(

@@ -99,6 +99,55 @@ def test_many_structures_equal_one_by_one() -> None:
         np.testing.assert_allclose(many.spread["energy"], one.spread["energy"], atol=1e-12)
 
 
+def tensors(frames: list[Atoms]) -> dict[str, torch.Tensor]:
+    """Arguments of `evaluate_batch`."""
+    return {
+        "pos": torch.from_numpy(np.concatenate([atoms.positions for atoms in frames])),
+        "numbers": torch.from_numpy(np.concatenate([atoms.numbers for atoms in frames])),
+        "sizes": torch.tensor([len(atoms) for atoms in frames]),
+        "cell": torch.from_numpy(np.stack([atoms.cell.array for atoms in frames])),
+        "pbc": torch.from_numpy(np.stack([atoms.pbc for atoms in frames])),
+    }
+
+
+@pytest.mark.parametrize("all_isolated", [False, True])
+def test_tensors_give_the_same_as_structures(all_isolated: bool) -> None:
+    found = evaluator(Ensemble([potential(0), potential(1)]))
+    frames = [water()] if all_isolated else [silicon(), silicon([True, True, False])]
+    frames += [water(), water()]
+    batch = found.evaluate_batch(**tensors(frames))
+    many = found.evaluate_many([structure_of(atoms, "frame") for atoms in frames])
+    ends = np.cumsum([0] + [len(atoms) for atoms in frames])
+    assert ("stress" in batch) == (not all_isolated)
+    for graph, one in enumerate(many):
+        rows = slice(ends[graph], ends[graph + 1])
+        np.testing.assert_allclose(batch["energy"][graph], one.energy, rtol=1e-13)
+        np.testing.assert_allclose(batch["forces"][rows], one.forces, atol=1e-13)
+        np.testing.assert_allclose(batch["forces_std"][rows], one.spread["forces"], atol=1e-13)
+        np.testing.assert_allclose(batch["virial"][graph], one.virial, atol=1e-12)
+        if one.stress is not None:
+            np.testing.assert_allclose(batch["stress"][graph], one.stress, atol=1e-13)
+        elif not all_isolated:
+            assert batch["stress"][graph].isnan().all()
+
+
+def test_bad_tensors_are_refused_by_name() -> None:
+    found, good = evaluator(), tensors([water(), water()])
+    for changes, message in (
+        ({"pbc": torch.ones(2, 3, dtype=torch.bool), "cell": None}, "cell must be given"),
+        ({"pbc": torch.ones(1, 3, dtype=torch.bool)}, r"pbc must have shape \(2, 3\)"),
+        ({"charge": torch.zeros(3)}, r"charge must have shape \(2,\), got \(3,\)"),
+        ({"pos": good["pos"] * torch.nan}, "pos must be finite"),
+        ({"pos": good["pos"] * 0.01}, r"atoms \d and \d of structure 0 are 0.00\d+ angstrom apart"),
+        ({"numbers": good["numbers"] + 1}, r"got \[2, 9\] \(He, F\)"),
+        ({"numbers": good["numbers"] - 8}, r"got \[-7, 0\]"),
+        ({"sizes": torch.tensor([3, 2])}, "sizes must add up to the 6 atoms of pos, got 5"),
+        ({"numbers": good["numbers"][:5]}, r"numbers must have shape \(6,\), got \(5,\)"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            found.evaluate_batch(**{**good, **changes})
+
+
 def test_arrays_and_atoms_give_the_same() -> None:
     model, atoms = potential(), silicon()
     atoms.calc = geozoo.calculator(model, dtype="float64")
@@ -120,6 +169,21 @@ def test_kept_neighbours_follow_a_cell_that_changes_slowly() -> None:
         np.testing.assert_allclose(one.virial, two.virial, atol=1e-10)
     assert kept.neighbors is not None and fresh.neighbors is not None
     assert kept.neighbors.searches < 8 < fresh.neighbors.searches
+
+
+def test_atoms_that_a_program_wraps_keep_their_neighbours() -> None:
+    kept, fresh, atoms = evaluator(skin=1.0), evaluator(skin=0.0), silicon()
+    rng = np.random.default_rng(4)
+    evaluate(kept, atoms)
+    for _ in range(6):
+        atoms.positions += 0.01 * rng.normal(size=(len(atoms), 3))
+        atoms.set_cell(atoms.cell * (1 + 0.001 * rng.normal()), scale_atoms=True)
+        atoms.positions += rng.integers(-2, 3, (len(atoms), 3)) @ atoms.cell.array
+        one, two = evaluate(kept, atoms), evaluate(fresh, atoms)
+        assert one.energy == pytest.approx(two.energy, abs=1e-11)
+        np.testing.assert_allclose(one.forces, two.forces, atol=1e-11)
+        np.testing.assert_allclose(one.virial, two.virial, atol=1e-10)
+    assert kept.neighbors is not None and kept.neighbors.searches == 1
 
 
 def test_compression_uses_up_the_skin() -> None:
