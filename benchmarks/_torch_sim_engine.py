@@ -129,7 +129,18 @@ def agreement(frames: list[Atoms], name: str, steps: int) -> dict[str, Any]:
 
 
 def conservation(frames: list[Atoms], name: str, steps: int) -> dict[str, float]:
-    """Largest change of the total and, for scale, the potential energy, in meV per atom."""
+    """Largest change of the total and, for scale, the potential energy, in meV per atom.
+
+    With half the time step, the error of velocity Verlet is a quarter.
+    """
+    full, half = (_changes(frames, name, steps * n, _PICOSECONDS / n) for n in (1, 2))
+    return {
+        "total_mev_atom": full[0], "total_half_step_mev_atom": half[0],
+        "potential_mev_atom": full[1],
+    }  # fmt: skip
+
+
+def _changes(frames: list[Atoms], name: str, steps: int, picoseconds: float) -> tuple[float, float]:
     model = GeozooModel(name, dtype=torch.float64)
     state = ts.concatenate_states(moving(frames, model))
     atoms, kept = state.n_atoms_per_system, []
@@ -138,9 +149,9 @@ def conservation(frames: list[Atoms], name: str, steps: int) -> dict[str, float]
             masses=state.masses, momenta=state.momenta, system_idx=state.system_idx
         )
         kept.append(torch.stack([state.energy + kinetic, state.energy]) / atoms)
-        state = ts.nve_step(state, model, dt=_PICOSECONDS * 1e3 * units.fs)
+        state = ts.nve_step(state, model, dt=picoseconds * 1e3 * units.fs)
     change = 1e3 * (torch.stack(kept) - kept[0]).abs().amax((0, 2))
-    return {"total_mev_atom": float(change[0]), "potential_mev_atom": float(change[1])}
+    return float(change[0]), float(change[1])
 
 
 def timed(frames: list[Atoms], name: str, steps: int, rounds: int) -> dict[str, Any]:

@@ -103,8 +103,7 @@ class GeozooModel(ModelInterface):
                 elements absent from the training set, a composition has an energy that the
                 training set does not determine, a charge or spin is missing or not as in training,
                 positions, energies or forces are not finite, atoms are closer than 0.1 angstrom,
-                or a force or distance exceeds its limit. A note of the error says that ``last_state``
-                is the last one that could be evaluated.
+                or a force or distance exceeds its limit. A note of the error names ``last_state``.
         """
         try:
             self._check_distances(state)
@@ -122,9 +121,22 @@ class GeozooModel(ModelInterface):
             for name, value in found.items()
             if name.removesuffix(SPREAD) in names
         }
-        if bool(state.pbc.all()):
+        if self.compute_stress and bool(state.pbc.all()):
             return kept
         return _WithoutStress({name: kept[name] for name in kept if not name.startswith("stress")})
+
+    @property
+    def compute_stress(self) -> bool:
+        """Whether outputs have a stress; set it to False for ``torch_sim.static`` of molecules."""
+        return bool(self._compute_stress)
+
+    @compute_stress.setter
+    def compute_stress(self, value: bool) -> None:
+        if value and "stress" not in self.evaluator.model.units:
+            raise NotImplementedError(
+                f"{self.evaluator.name} has no cutoff, so it predicts no stress"
+            )
+        self._compute_stress = value
 
     def _evaluated(self, state: SimState) -> dict[str, Tensor]:
         sizes = state.n_atoms_per_system
@@ -179,12 +191,13 @@ def _largest(vectors: Tensor, state: SimState) -> tuple[float, str]:
 
 
 class _WithoutStress(dict[str, Tensor]):
-    """Outputs of systems without a volume."""
+    """Outputs of systems without a volume; asking for their stress says why there is none."""
 
     def __missing__(self, name: str) -> Tensor:
         if name != "stress":
             raise KeyError(name)
         raise ValueError(
-            "stress requires systems that are periodic in three directions: slabs, wires and "
-            "molecules have no volume"
+            "stress requires systems that are periodic in three directions, since slabs, wires and "
+            "molecules have no volume, and model.compute_stress=True. torch_sim.static always asks "
+            "for it unless model.compute_stress=False"
         )

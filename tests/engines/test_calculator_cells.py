@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -24,14 +24,16 @@ from geozoo.models import PaiNN
 from geozoo.tasks import Potential
 
 
-def potential(radius: float = 3.5, seed: int = 0) -> TrainedModel:
+def potential(
+    radius: float = 3.5, seed: int = 0, level: Literal["node", "graph"] = "graph"
+) -> TrainedModel:
     torch.manual_seed(seed)
     spec = GeometricSpec(
         level="graph", dim=3, in_channels=2, out_channels=1, elements=(14, 1), target="energy",
         units={"energy": "meV", "forces": "meV/angstrom"},
         statistics={"energy_shift": 0.0, "energy_scale": 200.0},
     )  # fmt: skip
-    model = PaiNN(2, 1, hidden_channels=8, num_layers=2, num_basis=6, radius=radius)
+    model = PaiNN(2, 1, hidden_channels=8, num_layers=2, num_basis=6, radius=radius, level=level)
     return trained(Potential(model, spec))
 
 
@@ -76,6 +78,20 @@ def test_forces_and_stress_are_derivatives_of_the_energy() -> None:
             found.append(energy(bent, calc))
         slope = (found[0] - found[1]) / (2 * step) / atoms.get_volume()
         assert slope == pytest.approx(stress[row, column], abs=1e-7)
+
+
+def test_all_that_ase_asks_for_from_a_crystal_and_a_committee() -> None:
+    members = [potential(seed=seed, level="node") for seed in (0, 1)]
+    atoms = silicon(repeat=(2, 1, 1))
+    atoms.calc = calculator(Ensemble(members))
+    energies, energy = atoms.get_potential_energies(), atoms.get_potential_energy()
+    assert energies.shape == (4,) and energies.sum() == pytest.approx(energy, rel=1e-12)
+    assert atoms.get_potential_energy(force_consistent=True) == energy
+    assert {"energy", "free_energy", "forces", "stress", "energies"} <= set(atoms.calc.results)
+    assert {"energy_std", "forces_std", "stress_std", "energies_std"} <= set(atoms.calc.results)
+    atoms.calc = calculator(potential())
+    with pytest.raises(PropertyNotImplementedError, match="energies"):
+        atoms.get_potential_energies()
 
 
 def test_a_cell_relaxes() -> None:

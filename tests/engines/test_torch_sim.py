@@ -194,11 +194,24 @@ def test_molecules_have_no_stress() -> None:
     assert "stress" not in found and found.get("stress") is None
     slab.pbc = [True, True, False]
     for frame in (molecules()[0], slab):
-        with pytest.raises(ValueError, match="periodic in three directions: slabs, wires and mol"):
+        with pytest.raises(ValueError, match="periodic in three directions, since slabs, wires"):
             ts.optimize(
                 state_of([frame]), model, optimizer=ts.Optimizer.fire,
                 init_kwargs={"cell_filter": ts.CellFilter.frechet},
             )  # fmt: skip
+
+
+def test_single_points_of_molecules_do_without_stress() -> None:
+    model, frames = engine(), molecules(2)
+    with pytest.raises(ValueError, match=r"unless model.compute_stress=False"):
+        ts.static(frames, model)
+    model.compute_stress = False
+    for found, atoms in zip(ts.static(frames, model), frames, strict=True):
+        atoms.calc = geozoo.calculator(potential(), dtype="float64")
+        assert float(found["potential_energy"]) == pytest.approx(atoms.get_potential_energy())
+        np.testing.assert_allclose(found["forces"], atoms.get_forces(), atol=1e-10)
+    with pytest.raises(NotImplementedError, match="tiny has no cutoff, so it predicts no stress"):
+        engine(without_cutoff()).compute_stress = True
 
 
 def test_bad_systems_are_refused_by_name() -> None:
