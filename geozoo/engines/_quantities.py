@@ -39,7 +39,8 @@ def in_electronvolts(
             if (value := predicted.get(quantity + suffix)) is not None:
                 found[name + suffix] = value.double() * factor
     if "virial" not in found:
-        found["virial"] = _virial_of_forces(pos, found["forces"], sizes)
+        forces = found["forces"]
+        found["virial"] = _virial_of_forces(pos.to(forces.device), forces, sizes)
     return found
 
 

@@ -27,7 +27,8 @@ class GeozooModel(ModelInterface):
     compression; with models that predict them, ``energies`` of atoms in eV and ``dipole`` in e
     angstrom, which torch-sim keeps as extras of the state. Forces and stress are exact derivatives
     of the energy. With several models, outputs are means, and ``energy_std``, ``forces_std``, ...
-    the standard deviations over the models. All have the precision of the model.
+    the standard deviations over the models; a single model whose uncertainty was computed
+    (``geozoo uncertainty``) has ``energy_std``, too. All have the precision of the model.
 
     A charge or spin that is an input of the model is an extra of the state:
     ``torch_sim.io.atoms_to_state(atoms, device, dtype, system_extras_map={"charge": "charge",
@@ -43,6 +44,7 @@ class GeozooModel(ModelInterface):
             determine (see `geozoo.tasks.Potential`).
         skin: distance in angstrom beyond the cutoff within which neighbours are kept. Results do
             not depend on it.
+        forces_std: see `PotentialEvaluator`.
         largest_force: a force beyond this, in eV/angstrom, is an error, since such a simulation
             has left what potentials are trained for; None: no limit.
         largest_distance: an atom of systems without periodic directions that is farther than this
@@ -67,6 +69,7 @@ class GeozooModel(ModelInterface):
         dtype: torch.dtype | None = None,
         any_composition: bool = False,
         skin: float = 1.0,
+        forces_std: bool = False,
         largest_force: float | None = 1000.0,
         largest_distance: float | None = 1000.0,
     ) -> None:
@@ -77,8 +80,9 @@ class GeozooModel(ModelInterface):
                 raise ValueError(f"{name} must be positive or None, got {limit!r}")
         precision = None if dtype is None else str(dtype).removeprefix("torch.")
         self.evaluator = PotentialEvaluator(
-            model, device=device, dtype=precision, any_composition=any_composition, skin=skin
-        )
+            model, device=device, dtype=precision, any_composition=any_composition, skin=skin,
+            forces_std=forces_std,
+        )  # fmt: skip
         self.largest_force, self.largest_distance = largest_force, largest_distance
         self.last_state: SimState | None = None
         self._device, self._dtype = self.evaluator.device, self.evaluator.dtype
