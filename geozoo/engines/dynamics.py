@@ -11,10 +11,10 @@ import numpy as np
 from ase import Atoms, units
 from ase.constraints import FixCom
 from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import Stationary, ZeroRotation
 from ase.md.verlet import VelocityVerlet
 
 from geozoo.engines.relaxation import pressure_of
+from geozoo.engines.vibrations import rigid_motions
 
 ENSEMBLES = ("nve", "nvt", "npt")
 #: Time constants of the thermostat and barostat of NPT in steps, as ASE recommends.
@@ -65,6 +65,8 @@ class DynamicsOptions:
         for name in ("timestep", "friction", "max_drift"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
+        if not math.isfinite(self.pressure):
+            raise ValueError(f"pressure must be a finite number in GPa, got {self.pressure!r}")
         least = 0.0 if self.ensemble == "nve" else 1e-3
         if not least <= self.temperature < math.inf:
             raise ValueError(f"temperature must be at least {least} K, got {self.temperature!r}")
@@ -134,27 +136,42 @@ def dynamics(
 
 
 def set_velocities(atoms: Atoms, options: DynamicsOptions) -> None:
-    """Draw velocities at the temperature, without total momentum, and for molecules rotation."""
+    """Draw velocities at the temperature, without the motions that the ensemble conserves.
+
+    These are translations, and with constant energy rotations of molecules and wires.
+    """
     random = np.random.default_rng(options.seed)
     widths = np.sqrt(atoms.get_masses() * units.kB * options.temperature)
     # ASE has a function for this draw, whose name depends on the version.
     atoms.set_momenta(widths[:, None] * random.standard_normal((len(atoms), 3)))
     if len(atoms) == 1 or atoms.constraints:
         return
-    Stationary(atoms, preserve_temperature=False)
-    if not atoms.pbc.any() and len(atoms) > 2:
-        ZeroRotation(atoms, preserve_temperature=False)
-    found = 2 * atoms.get_kinetic_energy() / (units.kB * (3 * len(atoms) - 3))
+    # ASE's function for this divides by the moment of inertia about the axis of a linear molecule.
+    root, motions = np.sqrt(atoms.get_masses())[:, None], _conserved(atoms, options)
+    weighted = (atoms.get_momenta() / root).ravel()
+    weighted -= motions @ (motions.T @ weighted)
+    atoms.set_momenta(weighted.reshape(-1, 3) * root)
+    freedom = max(3 * len(atoms) - motions.shape[1], 1)
+    found = 2 * atoms.get_kinetic_energy() / (units.kB * freedom)
     if found > 0:
         atoms.set_momenta(atoms.get_momenta() * math.sqrt(options.temperature / found))
 
 
 def degrees_of_freedom(atoms: Atoms, options: DynamicsOptions) -> int:
-    """Number of degrees of freedom that share the kinetic energy."""
-    free = int(atoms.get_number_of_degrees_of_freedom())
-    is_held = any(isinstance(each, FixCom) for each in atoms.constraints)
-    is_kept = not atoms.constraints and options.ensemble != "nvt" and len(atoms) > 1
-    return max(free - 3, 1) if is_kept and not is_held else max(free, 1)
+    """Number of degrees of freedom that share the kinetic energy.
+
+    Without translation, and at constant energy without rotation of molecules and wires, see
+    `set_velocities`.
+    """
+    if atoms.constraints or len(atoms) == 1:
+        return max(int(atoms.get_number_of_degrees_of_freedom()), 1)
+    return max(3 * len(atoms) - _conserved(atoms, options).shape[1], 1)
+
+
+def _conserved(atoms: Atoms, options: DynamicsOptions) -> np.ndarray:
+    """Rigid motions that keep their momentum, as `rigid_motions` has them: translations first."""
+    motions = rigid_motions(atoms)
+    return motions if options.ensemble == "nve" else motions[:, :3]
 
 
 def temperature_limit(temperature: float, freedom: int) -> float:
@@ -211,10 +228,15 @@ def _mover(atoms: Atoms, options: DynamicsOptions, first: int) -> Any:
         raise ImportError(
             "ensemble=npt needs a newer version of ASE: pip install -U ase"
         ) from error
-    return IsotropicMTKNPT(
+    mover = IsotropicMTKNPT(
         atoms, step, temperature_K=options.temperature, pressure_au=options.pressure * units.GPa,
         tdamp=_TDAMP * step, pdamp=_PDAMP * step,
     )  # fmt: skip
+    if len(atoms) > 1:
+        # ASE's thermostat counts 3 N degrees of freedom, but the centre of mass rests: the other
+        # 3 N - 3 would share their energy, and be too hot by N / (N - 1).
+        mover._num_atoms_global = mover._thermostat._num_atoms_global = len(atoms) - 1
+    return mover
 
 
 def _state(atoms: Atoms, number: int, options: DynamicsOptions, freedom: int) -> DynamicsStep:

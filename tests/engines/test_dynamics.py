@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("ase")
 from ase import Atoms, units
+from ase.build import molecule
 from ase.calculators.lj import LennardJones
 from ase.calculators.morse import MorsePotential
 from ase.constraints import FixAtoms, FixCom
@@ -18,6 +19,8 @@ from geozoo.engines.ase import GeozooCalculator
 from geozoo.engines.dynamics import (
     DynamicsOptions,
     DynamicsStop,
+    _mover,
+    degrees_of_freedom,
     dynamics,
     set_velocities,
     temperature_limit,
@@ -53,15 +56,19 @@ def test_energy_is_conserved_by_a_network() -> None:
 
 def test_velocities_have_the_temperature_and_no_motion_as_a_whole() -> None:
     atoms = water()
-    set_velocities(atoms, DynamicsOptions(temperature=400.0))
+    set_velocities(atoms, DynamicsOptions(temperature=400.0, ensemble="nve"))
     assert atoms.get_momenta().sum(0) == pytest.approx(np.zeros(3), abs=1e-9)
     assert atoms.get_angular_momentum() == pytest.approx(np.zeros(3), abs=1e-9)
-    assert atoms.get_kinetic_energy() == pytest.approx(0.5 * 6 * units.kB * 400)
+    # Three of nine degrees of freedom translate, and three rotate.
+    assert atoms.get_kinetic_energy() == pytest.approx(0.5 * 3 * units.kB * 400)
     again, other = water(), water()
-    set_velocities(again, DynamicsOptions(temperature=400.0))
+    set_velocities(again, DynamicsOptions(temperature=400.0, ensemble="nve"))
     set_velocities(other, DynamicsOptions(temperature=400.0, seed=1))
     np.testing.assert_array_equal(again.get_momenta(), atoms.get_momenta())
     assert np.abs(other.get_momenta() - atoms.get_momenta()).max() > 0.1
+    # A thermostat exchanges angular momentum.
+    assert np.abs(other.get_angular_momentum()).max() > 0.1
+    assert other.get_kinetic_energy() == pytest.approx(0.5 * 6 * units.kB * 400)
 
 
 def test_a_thermostat_keeps_the_temperature_and_the_centre() -> None:
@@ -91,10 +98,45 @@ def test_a_barostat_moves_the_cell() -> None:
     )  # fmt: skip
     assert np.mean([state.volume for state in found]) < 0.97 * found[0].volume
     assert np.mean([state.pressure for state in found]) == pytest.approx(0.3, abs=0.1)
-    molecule = water()
-    molecule.calc = GeozooCalculator(potential(), dtype="float64")
+    isolated = water()
+    isolated.calc = GeozooCalculator(potential(), dtype="float64")
     with pytest.raises(ValueError, match="npt needs a structure that is periodic in three"):
-        run(molecule, 5, ensemble="npt")
+        run(isolated, 5, ensemble="npt")
+
+
+def test_the_thermostat_under_pressure_knows_that_the_centre_rests() -> None:
+    """ASE's counts 3 N degrees of freedom, and makes a crystal of four atoms hotter by a third."""
+    pytest.importorskip("ase.md.nose_hoover_chain", reason="older ASE has no barostat of MTK")
+    atoms = argon(1)
+    options = DynamicsOptions(ensemble="npt", temperature=40.0, timestep=5.0)
+    set_velocities(atoms, options)
+    mover = _mover(atoms, options, 0)
+    momenta = atoms.get_momenta()
+    # At the temperature, the thermostat has nothing to do.
+    np.testing.assert_allclose(
+        mover._thermostat.integrate_nhc(momenta.copy(), mover.dt), momenta, rtol=1e-9, atol=1e-12
+    )
+    # And the barostat conserves the energy of the extended system.
+    start = mover.get_conserved_energy()
+    mover.run(200)
+    drift = mover.get_conserved_energy() - start
+    assert abs(drift) < 0.02 * atoms.get_kinetic_energy(), drift
+
+
+@pytest.mark.thorough
+def test_the_temperature_under_pressure_is_the_requested_one() -> None:
+    pytest.importorskip("ase.md.nose_hoover_chain", reason="older ASE has no barostat of MTK")
+    found = run(argon(1), 8000, ensemble="npt", temperature=40.0, timestep=5.0)
+    assert np.mean([s.temperature for s in found[1000:]]) == pytest.approx(40, rel=0.12)
+
+
+@pytest.mark.parametrize(("name", "freedom"), [("H2O", 3), ("CO2", 4), ("H2", 1), ("CH4", 9)])
+def test_molecules_of_constant_energy_neither_move_nor_rotate(name: str, freedom: int) -> None:
+    options = DynamicsOptions(ensemble="nve", temperature=500.0)
+    atoms = molecule(name)
+    set_velocities(atoms, options)
+    assert degrees_of_freedom(atoms, options) == freedom
+    assert 2 * atoms.get_kinetic_energy() / (units.kB * freedom) == pytest.approx(500)
 
 
 def test_a_run_that_goes_on_takes_the_same_path() -> None:
@@ -147,6 +189,7 @@ def test_a_structure_that_is_refused_at_the_start_is_not_a_crash() -> None:
     [
         ({"ensemble": "nph"}, "ensemble must be one of nve, nvt, npt, got 'nph'"),
         ({"timestep": 0.0}, "timestep must be positive"),
+        ({"pressure": float("nan"), "ensemble": "npt"}, "pressure must be a finite number in GPa"),
         ({"temperature": 0.0}, "temperature must be at least 0.001 K"),
         ({"temperature": -1.0, "ensemble": "nve"}, "temperature must be at least"),
     ],
@@ -195,3 +238,7 @@ def test_too_few_steps_are_not_enough() -> None:
 def test_pressure_without_a_cell_is_refused() -> None:
     with pytest.raises(ValueError, match="pressure needs cell=true"):
         RelaxationOptions(pressure=1.0)
+    with pytest.raises(ValueError, match="pressure must be a finite number in GPa, got inf"):
+        RelaxationOptions(pressure=float("inf"), cell=True)
+    with pytest.raises(ValueError, match="fmax must be a positive force in eV/angstrom, got inf"):
+        RelaxationOptions(fmax=float("inf"))
