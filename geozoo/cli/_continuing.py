@@ -4,13 +4,48 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from geozoo.files.folders import atomic_path
 from geozoo.runs.errors import RunError
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+_SETTINGS = "settings.json"
+
+
+def write_settings(folder: Path, settings: Mapping[str, object]) -> None:
+    """Keep what a later part of the run must have in common with the first one."""
+    with atomic_path(folder / _SETTINGS) as partial:
+        partial.write_text(json.dumps(dict(settings), indent=1) + "\n", encoding="utf-8")
+
+
+def check_settings(folder: Path, settings: Mapping[str, object]) -> None:
+    """Compare them with those of the first part of a run; a run without them passes.
+
+    Raises:
+        RunError: If one differs: trajectory, log and means would be those of different runs.
+    """
+    path = folder / _SETTINGS
+    if not path.is_file():
+        return
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError(f"resume: {path} is no JSON file: {error}") from error
+    differ = [name for name, value in settings.items() if before.get(name) != value]
+    if "precision" in differ and "weights" in differ:  # the hash depends on it
+        differ.remove("weights")
+    if differ:
+        listed = ", ".join(f"{each} {before.get(each)} (now {settings[each]})" for each in differ)
+        raise RunError(
+            f"resume: {folder} was begun with {listed}; set the same values, or begin another "
+            "folder, with trajectory.xyz's last frame as input"
+        )
 
 
 def last_frame(folder: Path) -> Atoms:

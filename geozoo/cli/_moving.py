@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geozoo.cli import _simulation as common
-from geozoo.cli._continuing import last_frame
+from geozoo.cli._continuing import check_settings, last_frame, write_settings
 from geozoo.cli._simulation_arguments import Dynamics
 from geozoo.figures import Figure, StepPanel, plot_steps
 from geozoo.files.progress import progress_bar
@@ -18,6 +18,7 @@ from geozoo.report.screen import Screen
 from geozoo.report.sheet import Sheet
 from geozoo.report.simulation import SimulationPage
 from geozoo.runs.errors import RunError
+from geozoo.teaching._fingerprints import teacher_identity
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -30,6 +31,8 @@ COLUMNS = (
     "temperature [K]", "pressure [GPa]", "volume [angstrom^3]",
 )  # fmt: skip
 _PS_PER_FS = 1e-3
+#: Keys that have a meaning in one ensemble only.
+_ONLY = {"friction": "nvt", "pressure": "npt", "max_drift": "nve"}
 
 
 def move(options: Dynamics, screen: Screen) -> None:
@@ -41,6 +44,7 @@ def move(options: Dynamics, screen: Screen) -> None:
     """
     from geozoo.engines.dynamics import DynamicsOptions, DynamicsStop, time_step_warning
 
+    _check_keys(options)
     settings = DynamicsOptions(
         options.ensemble, options.temperature, options.pressure, options.timestep,
         options.friction, options.seed, options.max_temperature, options.max_drift,
@@ -48,7 +52,12 @@ def move(options: Dynamics, screen: Screen) -> None:
     given = common.read_frame(options.input, options.frame)
     _check_structure(given, options)
     calculator = common.calculator_for(options, [given], screen)
+    kept = _kept_settings(options, calculator)
+    if options.resume:
+        check_settings(_folder(options), kept)
     atoms, first, folder = _start(given, settings, options)
+    if not options.resume:
+        write_settings(folder, kept)
     atoms.calc = calculator
     warnings = []
     if warning := time_step_warning(atoms, options.timestep):
@@ -79,12 +88,35 @@ def _kept(log: common.Log, folder: Path) -> str:
     return f"The last good frame is step {rows[-1]['step']} in {folder / 'trajectory.xyz'}"
 
 
+def _check_keys(options: Dynamics) -> None:
+    """Refuse keys that the ensemble does not have."""
+    for name, ensemble in _ONLY.items():
+        if name in options.given and options.ensemble != ensemble:
+            raise RunError(
+                f"{name} needs ensemble={ensemble}, got {getattr(options, name):g} and "
+                f"ensemble={options.ensemble}"
+            )
+
+
 def _check_structure(atoms: Atoms, options: Dynamics) -> None:
     if options.ensemble == "npt" and (not atoms.pbc.all() or atoms.constraints):
         raise RunError(
             "ensemble=npt needs a structure that is periodic in three directions and has no fixed "
             f"atoms, got pbc {atoms.pbc.tolist()} and {len(atoms.constraints)} constraints"
         )
+
+
+def _folder(options: Dynamics) -> Path:
+    return options.out or Path(f"{options.input.stem}_md").absolute()
+
+
+def _kept_settings(options: Dynamics, calculator: GeozooCalculator) -> dict[str, object]:
+    """What all parts of a run have in common."""
+    own = [name for name, ensemble in _ONLY.items() if ensemble == options.ensemble != "nve"]
+    names = ["ensemble", "temperature", *own]
+    return {
+        **teacher_identity(calculator.evaluator), **{name: getattr(options, name) for name in names}
+    }  # fmt: skip
 
 
 def _start(
@@ -97,7 +129,7 @@ def _start(
         folder = common.output_folder(options, "md")
         set_velocities(given, settings)
         return given, 0, folder
-    folder = options.out or Path(f"{options.input.stem}_md").absolute()
+    folder = _folder(options)
     atoms = last_frame(folder)
     if atoms.numbers.tolist() != given.numbers.tolist():
         raise RunError(f"resume: the atoms in {folder} are not those of {options.input}")

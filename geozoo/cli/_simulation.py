@@ -38,7 +38,7 @@ def read_input(path: Path) -> list[Atoms]:
     if not path.is_file():
         raise FileNotFoundError(f"input: there is no file {path}")
     found = []
-    for number, atoms in enumerate(read_atoms(path)):
+    for number, atoms in enumerate(read_atoms(path, called="input")):
         structure_of(atoms, f"{path}, frame {number}")
         atoms.calc = None
         found.append(atoms)

@@ -85,7 +85,7 @@ class Dynamics(Simulation):
         default=None, least=0,
     )  # fmt: skip
     max_drift: float = key(
-        "stop if the total energy of ensemble=nve changes by more, in eV per atom",
+        "stop if the total energy changes by more, of ensemble=nve, in eV per atom",
         default=0.01, least=1e-12,
     )  # fmt: skip
     resume: bool = key("continue from the last frame in the folder out", default=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,10 @@ def vibrations(options: Vibrations, screen: Screen) -> None:
 
     from geozoo.engines.vibrations import normal_modes
 
+    if "steps" in options.given and not options.relax:
+        raise RunError(f"steps needs relax=true, got {options.steps} and relax=false")
+    if not math.isfinite(options.fmax):
+        raise RunError(f"fmax must be a finite force in eV/angstrom, got {options.fmax}")
     atoms = read_frame(options.input, options.frame)
     _check_constraints(atoms)
     calculator = calculator_for(options, [atoms], screen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -26,8 +27,8 @@ class RelaxationOptions:
         steps: largest number of steps.
 
     Raises:
-        ValueError: If the optimizer is unknown, ``fmax`` is not positive, or a pressure is given
-            without ``cell``.
+        ValueError: If the optimizer is unknown, ``fmax`` is not positive, a number is not finite,
+            or a pressure is given without ``cell``.
     """
 
     optimizer: str = "lbfgs"
@@ -42,8 +43,10 @@ class RelaxationOptions:
             raise ValueError(
                 f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}"
             )
-        if not self.fmax > 0:
+        if not 0 < self.fmax < math.inf:
             raise ValueError(f"fmax must be a positive force in eV/angstrom, got {self.fmax!r}")
+        if not math.isfinite(self.pressure):
+            raise ValueError(f"pressure must be a finite number in GPa, got {self.pressure!r}")
         if self.pressure and not self.cell:
             raise ValueError(f"pressure needs cell=true, got {self.pressure!r} and cell=false")
 

@@ -17,7 +17,7 @@ class StepPanel:
         unit: label of its vertical axis.
         lines: positions on the horizontal axis, and values, by name; several are numbered in the
             order of their colours.
-        is_logarithmic: whether the vertical axis is.
+        is_logarithmic: whether the vertical axis is, if any value is positive.
     """
 
     unit: str
@@ -31,17 +31,22 @@ def plot_steps(panels: Mapping[str, StepPanel], path: Path, *, along: str) -> No
     Args:
         panels: by title.
         path: the PNG file.
-        along: label of the horizontal axes.
+        along: label of the horizontal axes; ``"step"``: their ticks are whole numbers.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure = Panels(len(panels), columns=2, width=4.2)
     for axis, (title, panel) in zip(figure.axes, panels.items(), strict=True):
         for name, (steps, values) in panel.lines.items():
             marker = "." if len(steps) < 30 else None
             axis.plot(steps, values, label=name, linewidth=1, marker=marker)
-        if panel.is_logarithmic:
+        has_positive = any(value > 0 for _, values in panel.lines.values() for value in values)
+        if panel.is_logarithmic and has_positive:
             axis.set_yscale("log")
         else:
             axis.ticklabel_format(axis="y", useOffset=False)
+        if along == "step":
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set(title=title, xlabel=along, ylabel=panel.unit)
         axis.grid(alpha=0.3, which="both")
         if 1 < len(panel.lines) <= 8:

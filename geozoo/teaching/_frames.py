@@ -27,15 +27,20 @@ _LABELS = {*chain.from_iterable(CANDIDATES.values()), "free_energy", *_SPREADS}
 _STATE = ("charge", "spin")
 
 
-def frames_of_file(path: Path) -> Iterator[Atoms]:
+def frames_of_file(path: Path, called: str = "input") -> Iterator[Atoms]:
     """The structures of any file that ASE reads, one by one; charge and spin are in ``info``.
+
+    Args:
+        path: the file.
+        called: name of the argument, for messages.
 
     Raises:
         FileNotFoundError: If the file does not exist.
         ValueError: If ASE cannot read it.
     """
     is_sdf = path.suffix.lower() == ".sdf"
-    for atoms in (each for each, _ in sdf_molecules(path)) if is_sdf else read_atoms(path):
+    found = (each for each, _ in sdf_molecules(path)) if is_sdf else read_atoms(path, called=called)
+    for atoms in found:
         state = state_of(atoms)
         yield _with_state(atoms, closed_shell_by_default(state) if is_sdf else state)
 

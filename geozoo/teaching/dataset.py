@@ -75,7 +75,7 @@ def given_structures(path: Path, teacher: PotentialEvaluator) -> list[Atoms]:
         ValueError: If a structure is invalid or the teacher does not accept it, or none is left.
     """
     found, isolated = [], 0
-    for number, atoms in enumerate(frames_of_file(path)):
+    for number, atoms in enumerate(frames_of_file(path, "data")):
         where = f"data: frame {number} of {path}"
         structure = structure_of(atoms, where)
         try:

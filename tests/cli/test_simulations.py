@@ -115,7 +115,7 @@ def test_dynamics_writes_frames_log_and_page(geozoo: Run, tmp_path: Path, ensemb
     write("in.xyz", silicon())
     words = (
         "input=in.xyz", f"ensemble={ensemble}", "temperature=50", "every=4", "out=md",
-        "max_drift=1", "dtype=float64",
+        "dtype=float64", *(["max_drift=1"] if ensemble == "nve" else []),
     )  # fmt: skip
     code, said = geozoo("md", *words, "steps=10")
     assert code == 0 and "temperature" in said and ("drift" in said) == (ensemble == "nve"), said
@@ -157,9 +157,14 @@ def test_a_run_that_was_cut_off_goes_on_from_its_last_whole_frame(
     for change, message in (
         (("steps=10",), "already has 10 steps"),
         (("steps=20", "timestep=0.5"), "timestep must be 1 as before, got 0.5"),
+        (("steps=20", "temperature=60"), "was begun with temperature 50.0 (now 60.0)"),
+        (("steps=20", "dtype=float64"), "was begun with precision float32 (now float64)"),
     ):
-        code, said = geozoo("md", *words, "resume=true", *change)
+        given = [word for word in words if word.split("=")[0] not in "".join(change)]
+        code, said = geozoo("md", *given, "resume=true", *change)
         assert code == 1 and message in said, said
+    code, said = geozoo("md", *words[:4], "steps=20", "resume=true")
+    assert code == 1 and "was begun with ensemble nve (now nvt)" in said, said
     write("in.xyz", water())
     code, said = geozoo("md", *words, "steps=20", "resume=true")
     assert code == 1 and "are not those of" in said
@@ -208,6 +213,7 @@ def test_what_the_commands_refuse(geozoo: Run, tmp_path: Path) -> None:
     flat.set_cell([[5, 0, 0], [0, 5, 0], [0, 5, 0]])
     flat.pbc = True
     write("flat.xyz", flat)
+    Path("empty.xyz").touch()
     sizes = other_task().spec.model_arguments() | OTHER_SIZES
     task = written(other_task(), tmp_path / "d", **sizes)
     for words, code, message in (
@@ -218,6 +224,12 @@ def test_what_the_commands_refuse(geozoo: Run, tmp_path: Path) -> None:
         (("relax", "input=flat.xyz"), 1, "volume"),
         (("relax", "input=two.xyz", "pressure=1"), 1, "pressure needs cell=true"),
         (("md", "input=two.xyz", "frame=0", "ensemble=npt"), 1, "periodic in three directions"),
+        (("md", "input=two.xyz", "friction=1", "ensemble=nve"), 1, "friction needs ensemble=nvt"),
+        (("md", "input=two.xyz", "pressure=1"), 1, "pressure needs ensemble=npt, got 1 and"),
+        (("md", "input=two.xyz", "max_drift=1"), 1, "max_drift needs ensemble=nve"),
+        (("vibrations", "input=two.xyz", "frame=0", "steps=9"), 1, "steps needs relax=true"),
+        (("relax", "input=two.xyz", "fmax=inf"), 1, "fmax must be a positive force in eV/ang"),
+        (("relax", "input=empty.xyz"), 1, "input: "),
         (("md", "input=two.xyz", "frame=0", "ensemble=nvx"), 2, "ensemble must be one of nve"),
         (("relax", "input=two.xyz", "optimizer=sgd"), 2, "optimizer must be one of lbfgs"),
         (("relax", "input=two.xyz", "out=no/where"), 1, "cannot be created: No such file"),
@@ -233,6 +245,6 @@ def test_what_the_commands_refuse(geozoo: Run, tmp_path: Path) -> None:
 
 def test_a_long_time_step_is_warned_of(geozoo: Run) -> None:
     write("in.xyz", water())
-    words = "input=in.xyz", "timestep=3", "steps=1", "temperature=1", "max_drift=100"
+    words = "input=in.xyz", "timestep=3", "steps=1", "temperature=1", "max_temperature=1e9"
     code, said = geozoo("md", *words)
     assert code == 0 and "timestep=3 fs is too long for vibrations of hydrogen" in said, said

@@ -175,7 +175,9 @@ def with_progress(path: Path) -> Generator[Atoms]:
         yield from read_atoms(path, advance)
 
 
-def read_atoms(path: Path, advance: Callable[[int], None] | None = None) -> Iterator[Atoms]:
+def read_atoms(
+    path: Path, advance: Callable[[int], None] | None = None, *, called: str = "path"
+) -> Iterator[Atoms]:
     """The structures of a file, one by one, as ASE reads them.
 
     A stress with nine numbers in an extended-XYZ file stays a ``[3, 3]`` matrix.
@@ -183,6 +185,7 @@ def read_atoms(path: Path, advance: Callable[[int], None] | None = None) -> Iter
     Args:
         path: the file.
         advance: called with numbers of bytes that were read.
+        called: name of the argument, for messages.
 
     Raises:
         ImportError: If ASE is not installed.
@@ -197,9 +200,9 @@ def read_atoms(path: Path, advance: Callable[[int], None] | None = None) -> Iter
             'reading structure files requires ASE: pip install "geozoo[molecules]"'
         ) from error
     if not path.is_file():
-        raise FileNotFoundError(f"path: there is no file {path}")
+        raise FileNotFoundError(f"{called}: there is no file {path}")
     if path.stat().st_size == 0:
-        raise ValueError(f"path: {path} is empty")
+        raise ValueError(f"{called}: {path} is empty")
     try:
         kind = filetype(str(path), guess=True)
         own: dict[str, Any] = {"properties_parser": _Header()} if kind == "extxyz" else {}
@@ -215,7 +218,7 @@ def read_atoms(path: Path, advance: Callable[[int], None] | None = None) -> Iter
                     advance(now - done)
                     done = now
     except Exception as error:  # ASE's readers raise many different exceptions
-        raise ValueError(f"path: ASE cannot read {path}: {error}") from error
+        raise ValueError(f"{called}: ASE cannot read {path}: {error}") from error
 
 
 @contextmanager
