@@ -38,6 +38,8 @@ def hessian(
     if chunk < 1:
         raise ValueError(f"chunk must be a positive number of atoms, got {chunk!r}")
     count = int(store.num_nodes[0])
+    if atoms is not None and any(int(each) != each for each in atoms):
+        raise ValueError(f"atoms must be numbers from 0 to {count - 1}, got {atoms!r}")
     chosen = torch.arange(count) if atoms is None else torch.tensor(list(atoms), dtype=torch.int64)
     if not len(chosen) or int(chosen.min()) < 0 or int(chosen.max()) >= count:
         raise ValueError(f"atoms must be numbers from 0 to {count - 1}, got {atoms!r}")

@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from geozoo.contracts import supports_cells
-from geozoo.data import GeometricSpec, GraphStore, Structure, structure_of
+from geozoo.data import GeometricSpec, GraphStore, Structure
 from geozoo.engines._batch_inputs import checked_cells, on_host, state_values
+from geozoo.engines._given import given_structure
 from geozoo.engines._hessian import hessian
 from geozoo.engines._quantities import EV_PER_MEV, OF_ATOMS, check_finite, in_electronvolts
 from geozoo.engines._skin import SkinNeighbors
@@ -176,7 +177,7 @@ class PotentialEvaluator:
         Raises:
             ValueError: As in `evaluate_many`.
         """
-        structure = _structure(pos, numbers, cell, pbc, charge=charge, spin=spin)
+        structure = given_structure(pos, numbers, cell, pbc, charge=charge, spin=spin)
         return self.evaluate_many([structure])[0]
 
     def hessian(
@@ -214,7 +215,7 @@ class PotentialEvaluator:
             ValueError: As in `evaluate_many`, or if ``chunk`` is not positive, an atom does not
                 exist, or a second derivative is not finite.
         """
-        structure = _structure(pos, numbers, cell, pbc, charge=charge, spin=spin)
+        structure = given_structure(pos, numbers, cell, pbc, charge=charge, spin=spin)
         return self.hessian_of(structure, atoms=atoms, chunk=chunk)
 
     def hessian_of(
@@ -312,22 +313,6 @@ class PotentialEvaluator:
         """The inputs of the model, with kept neighbours."""
         pos = torch.from_numpy(np.concatenate([each.pos for each in structures]))
         return self._with_neighbors(structure_store(self.spec, structures), pos)
-
-
-def _structure(
-    pos: ArrayLike, numbers: ArrayLike, cell: ArrayLike | None, pbc: ArrayLike | None, *,
-    charge: float | None, spin: float | None,
-) -> Structure:  # fmt: skip
-    from ase import Atoms
-
-    if cell is None and pbc is not None and np.any(pbc):
-        raise ValueError(f"cell must be given with periodic directions, got None and pbc {pbc}")
-    periodic = cell is not None if pbc is None else pbc
-    atoms = Atoms(numbers, np.asarray(pos, dtype=np.float64), cell=cell, pbc=periodic)
-    for name, value in (("charge", charge), ("spin", spin)):
-        if value is not None:
-            atoms.info[name] = value
-    return structure_of(atoms, "the structure")
 
 
 def _common_cutoff(model: TrainedModel | Ensemble) -> float | None:

@@ -221,3 +221,30 @@ def test_results_that_are_not_numbers_are_refused() -> None:
     found, atoms = PotentialEvaluator(model), silicon()
     with pytest.raises(ValueError, match=r"the (energy|force on atom \d+) is not finite"):
         evaluate(found, atoms)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"numbers": [8.5, 1, 1]}, "numbers must be whole atomic numbers, got"),
+        ({"numbers": ["O", "H", "H"]}, "numbers must be atomic numbers, got"),
+        ({"numbers": [float("nan"), 1, 1]}, "numbers must be whole atomic numbers, got"),
+        ({"numbers": [8, 1]}, r"pos must have the shape \(2, 3\) of 2 numbers, got \(3, 3\)"),
+        ({"pos": [0.0, 0.0, 1.0]}, r"pos must have the shape \(3, 3\)"),
+        ({"pbc": "TTF", "cell": 10 * np.eye(3)}, "pbc must be one truth value or three"),
+        ({"pbc": [True, False], "cell": 10 * np.eye(3)}, "pbc must be one truth value or three"),
+        ({"pbc": True}, "cell must be given with periodic directions"),
+    ],
+)
+def test_arrays_of_a_structure_are_checked(changes: dict[str, Any], message: str) -> None:
+    evaluator, atoms = PotentialEvaluator(potential(), any_composition=True), water()
+    given = {"pos": atoms.positions, "numbers": atoms.numbers, **changes}
+    for evaluate in (evaluator.evaluate, evaluator.hessian):
+        with pytest.raises(ValueError, match=message):
+            evaluate(**given)
+
+
+def test_atoms_of_a_hessian_are_whole_numbers() -> None:
+    evaluator, atoms = PotentialEvaluator(potential(), any_composition=True), water()
+    with pytest.raises(ValueError, match=r"atoms must be numbers from 0 to 2, got \[1.5\]"):
+        evaluator.hessian(atoms.positions, atoms.numbers, atoms=[1.5])
