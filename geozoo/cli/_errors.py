@@ -26,7 +26,8 @@ def errors_shown(program: str, *, leaves: bool = True) -> Iterator[None]:
     User errors (see `geozoo.runs.errors.is_user_error`), missing libraries of an extra, and
     out-of-memory errors print one message to standard error; the exit code is 2 for an invalid
     command line or config, and 1 otherwise. Anything else is a bug: it prints its traceback and a
-    request to report it, and the exit code is 1. HYDRA_FULL_ERROR=1 raises every error.
+    request to report it, and the exit code is 1. After Ctrl-C it is 1, without a traceback.
+    HYDRA_FULL_ERROR=1 raises every error.
 
     Args:
         program: name of the command, for the message.
@@ -35,6 +36,11 @@ def errors_shown(program: str, *, leaves: bool = True) -> Iterator[None]:
     """
     try:
         yield
+    except KeyboardInterrupt:
+        if not leaves or os.environ.get(FULL_ERROR, "0") != "0":
+            raise
+        _say(program, "interrupted", is_bug=False)
+        sys.exit(1)
     except Exception as error:
         if os.environ.get(FULL_ERROR, "0") != "0":
             raise

@@ -47,7 +47,8 @@ def smooth_norm(
 
     Args:
         vector: any tensor; the norm is taken over its last axis.
-        epsilon: square of the length below which the norm is smoothed, positive.
+        epsilon: square of the length below which the norm is smoothed, positive; in half precision
+            at least the smallest normal number, 6e-5.
         keepdim: whether to keep the last axis, with length 1.
 
     Returns:
@@ -56,7 +57,9 @@ def smooth_norm(
     >>> smooth_norm(torch.tensor([[3.0, 4.0], [0.0, 0.0]]), epsilon=1e-4)
     tensor([5.0000, 0.0100])
     """
-    return (vector.square().sum(-1, keepdim=keepdim) + epsilon).sqrt()
+    square = vector.square().sum(-1, keepdim=keepdim)
+    # Half precision would round the default to 0, where the gradient of the root is not finite.
+    return (square + max(epsilon, torch.finfo(square.dtype).tiny)).sqrt()
 
 
 def length_and_direction(

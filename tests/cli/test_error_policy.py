@@ -235,11 +235,12 @@ def test_an_error_that_passes_through_handlers_is_judged_by_where_it_began() -> 
         (torch.OutOfMemoryError("CUDA out of memory.\nmore"), 1,
          "geozoo x: out of memory: CUDA out of memory.\n"),
         (MemoryError(), 1, "geozoo x: out of memory: MemoryError\n"),
+        (KeyboardInterrupt(), 1, "geozoo x: interrupted\n"),
         (ModuleNotFoundError("No module named 'ase'", name="ase"), 1,
          'geozoo x: needs ase, which is not installed: pip install "geozoo[molecules]"\n'),
     ],
 )  # fmt: skip
-def test_exit_codes(error: Exception, code: int, told: str, capsys, monkeypatch) -> None:
+def test_exit_codes(error: BaseException, code: int, told: str, capsys, monkeypatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     with pytest.raises(SystemExit) as ended, errors_shown("geozoo x"):
         raise error

@@ -61,3 +61,12 @@ def test_the_smooth_norm_is_smooth_at_zero_and_the_norm_elsewhere():
     assert smooth_norm(vector, keepdim=True).shape == (2, 1)
     assert_gradients(smooth_norm, {"vector": vector.detach()}, wrt=("vector",))
     assert_dtype_kept(smooth_norm, {"vector": vector.detach()})
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_the_gradient_of_the_smooth_norm_is_finite_in_every_precision(dtype: torch.dtype) -> None:
+    vector = torch.tensor([[0.0, 0.0, 0.0], [1e-6, 0.0, 0.0]], dtype=dtype, requires_grad=True)
+    length = smooth_norm(vector)
+    length.sum().backward()
+    assert length.dtype == dtype and bool((length > 0).all())
+    assert bool(torch.as_tensor(vector.grad).isfinite().all())
