@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -98,12 +99,17 @@ def label_file(
 def _checked(source: Path, teacher: PotentialEvaluator) -> tuple[int, dict[int, str]]:
     """The number of structures, and those that no potential or not this one accepts."""
     bad: dict[int, str] = {}
-    count = 0
+    count, doubts = 0, []
     for number, atoms in enumerate(frames_of_file(source)):
         count += 1
         try:
             structure = structure_of(atoms, "the structure")
-            structure_store(teacher.spec, [structure])
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                structure_store(teacher.spec, [structure])
+            doubts += [
+                str(each.message).replace("structure 0", f"frame {number}") for each in caught
+            ]
         except ValueError as error:
             bad[number] = str(error)
             continue
@@ -111,6 +117,10 @@ def _checked(source: Path, teacher: PotentialEvaluator) -> tuple[int, dict[int, 
             bad[number] = "the structure is periodic, and the teacher has no cutoff"
     if not count:
         raise ValueError(f"input: {source} contains no structures")
+    for doubt in doubts[:_SHOWN]:
+        _LOG.warning("input: %s", doubt)
+    if len(doubts) > _SHOWN:
+        _LOG.warning("input: and %d more warnings of this kind", len(doubts) - _SHOWN)
     return count, bad
 
 
@@ -139,9 +149,12 @@ class _Labelling:
             if number in self.bad:
                 self.state.summary.bad[str(number)] = self.bad[number]
         frames = []
-        for number, atoms, found in self._evaluated(good):
-            frames.append(labelled(atoms, found))
-            self._count(number, atoms, found)
+        with warnings.catch_warnings():
+            # Told before, by the number in the file instead of that in the chunk.
+            warnings.filterwarnings("ignore", r"structure \d+ has a (total charge|spin) of")
+            for number, atoms, found in self._evaluated(good):
+                frames.append(labelled(atoms, found))
+                self._count(number, atoms, found)
         return extxyz(frames) if frames else b""
 
     def _evaluated(

@@ -204,3 +204,14 @@ def test_a_structure_that_fails_in_the_network_is_named(
         label_file(frames, out, potential)
     summary = label_file(frames, out, potential, skip_bad=True)
     assert (summary.frames, sorted(summary.bad)) == (4, ["1", "3", "5"])
+
+
+def test_a_charge_that_is_no_input_is_told_by_the_number_of_the_frame(
+    potential: PotentialEvaluator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames = [water(seed) for seed in range(4)]
+    frames[3].info["charge"] = 1
+    with caplog.at_level("WARNING", "geozoo"):
+        label_file(source(tmp_path, frames), tmp_path / "out.xyz", potential, chunk=2)
+    told = [record.getMessage() for record in caplog.records if "charge" in record.getMessage()]
+    assert len(told) == 1 and told[0].startswith("input: frame 3 has a total charge of 1"), told
