@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import ase.build
 import ase.io
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from trained_samples import trained
 from geozoo import models
 from geozoo.cli._arguments import Export
 from geozoo.cli._commands import export
+from geozoo.engines import PotentialEvaluator
 from geozoo.hub import TrainedModel
 from geozoo.hub.exporting import export_program, save_program
 from geozoo.hub.publishing import write_model
@@ -80,7 +82,7 @@ def test_from_the_command_to_a_script_without_geozoo(tmp_path):
         Screen(is_quiet=True),
     )
     script = f'import sys; sys.modules["geozoo"] = None\n{SCRIPT}\n'
-    script += "np.savez('out.npz', energy, forces, virial)\n"
+    script += "np.savez('out.npz', energy, forces, *virial)\n"
     for name in ("molecule", "crystal"):
         atoms = structures()[name]
         ase.io.write(tmp_path / "structure.extxyz", atoms)
@@ -90,6 +92,23 @@ def test_from_the_command_to_a_script_without_geozoo(tmp_path):
             for part, wanted in zip(found.values(), expected(model, atoms), strict=True):
                 scale = max(1.0, float(np.abs(wanted).max()))
                 np.testing.assert_allclose(part / scale, wanted / scale, rtol=0, atol=1e-10)
+
+
+@pytest.mark.thorough
+def test_the_script_of_the_docs_takes_a_molecule_without_a_cutoff(tmp_path):
+    export(
+        Export(checkpoint="ponita-rmd17_ethanol", out=tmp_path / "model.pt2"), Screen(is_quiet=True)
+    )
+    atoms = ase.build.molecule("CH3CH2OH")
+    ase.io.write(tmp_path / "structure.extxyz", atoms)
+    script = f'import sys; sys.modules["geozoo"] = None\n{SCRIPT}\n'
+    script += "assert not virial\nnp.savez('out.npz', energy, forces)\n"
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+    wanted = PotentialEvaluator("ponita-rmd17_ethanol").evaluate(atoms.positions, atoms.numbers)
+    with np.load(tmp_path / "out.npz") as found:
+        energy, forces = (part / 1000 for part in found.values())  # meV
+    assert energy == pytest.approx(wanted.energy, rel=1e-7)
+    np.testing.assert_allclose(forces, wanted.forces, atol=1e-5)
 
 
 @pytest.mark.thorough
