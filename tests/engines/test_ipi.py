@@ -199,3 +199,22 @@ def test_errors_stop_ipi_with_their_reason(tmp_path: Path, model: Path) -> None:
     out, _ = process.communicate(timeout=300)
     assert process.returncode != 0
     assert "Ge" in out or "32" in out
+
+
+@pytest.mark.thorough
+def test_the_example_of_the_documentation(tmp_path: Path) -> None:
+    section = (DRIVER.parents[2] / "docs/engines.md").read_text().split("## i-PI", 1)[1]
+    example = section.split("```bash\n")[2].split("```")[0]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(
+        ["bash", "-ec", example], cwd=tmp_path, env=environment() | {"PATH": path}, check=True,
+        timeout=300,
+    )  # fmt: skip
+    evaluator = PotentialEvaluator("ponita-rmd17_ethanol")
+    numbers = molecule("CH3CH2OH").numbers
+    beads = [ase_io.read(file, ":") for file in sorted(tmp_path.glob("ethanol.frames_*"))]
+    properties = np.loadtxt(tmp_path / "ethanol.properties")
+    assert len(beads) == 4 and len(properties) == 11
+    for row, images in zip(properties, zip(*beads, strict=True), strict=True):
+        energies = [evaluator.evaluate(image.positions, numbers).energy for image in images]
+        assert row[2] == pytest.approx(np.mean(energies), rel=1e-6)
