@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import sys
 from pathlib import Path
 
 import ase.build
@@ -25,6 +26,7 @@ from openmm.app import (
     Modeller,
     PDBFile,
     Simulation,
+    StateDataReporter,
     Topology,
 )  # fmt: skip
 from openmm.unit import (
@@ -96,12 +98,16 @@ def main() -> None:
     integrator = LangevinMiddleIntegrator(300 * kelvin, 1 / picosecond, 0.5 * femtosecond)
     simulation = Simulation(modeller.topology, system, integrator)
     simulation.context.setPositions(modeller.positions)
+    print("minimising the energy: a minute or two", flush=True)
     simulation.minimizeEnergy(maxIterations=50)
     simulation.context.setVelocitiesToTemperature(300 * kelvin)
     with (options.folder / "start.pdb").open("w") as file:
         now = simulation.context.getState(positions=True)
         PDBFile.writeFile(modeller.topology, now.getPositions(), file)
     simulation.reporters.append(DCDReporter(str(options.folder / "frames.dcd"), 20))
+    simulation.reporters.append(
+        StateDataReporter(sys.stdout, 20, step=True, potentialEnergy=True, temperature=True)
+    )
     simulation.step(options.steps)
 
     energy = simulation.context.getState(energy=True, groups={1}).getPotentialEnergy()
