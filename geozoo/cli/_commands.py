@@ -108,6 +108,9 @@ def export(arguments: Export, screen: Screen) -> None:
     model, path = arguments.checkpoint, arguments.out
     check_writable("out", path)
     check_not_input("out", path, model_files(model))
-    save_program(trained_model(model).to("cpu"), path, compiled=arguments.compiled)
+    trained = trained_model(model).to("cpu")
+    screen.note(trained)
+    screen.note("tracing the network and comparing the program with it: seconds to minutes")
+    save_program(trained, path, compiled=arguments.compiled)
     screen.result(path)
     screen.note(f"{path.stat().st_size / 2**20:.2f} MiB")

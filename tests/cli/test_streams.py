@@ -96,7 +96,9 @@ def test_a_saved_test_and_a_published_model(tiny_run: Path, tmp_path, monkeypatc
 def test_an_exported_program_is_named(tmp_path, monkeypatch, capsys) -> None:
     assert run(monkeypatch, "export", "stid-los_loop", f"out={tmp_path / 'm.pt2'}") == 0
     said, about = capsys.readouterr()
-    assert said == f"{tmp_path / 'm.pt2'}\n" and "MiB" in about
+    assert said == f"{tmp_path / 'm.pt2'}\n"
+    model, wait, size = about.splitlines()
+    assert "stid-los_loop" in model and "tracing" in wait and "MiB" in size
 
 
 def test_a_table_as_csv_is_csv_alone(monkeypatch, capsys) -> None:
