@@ -86,7 +86,7 @@ def spoiled(field, place, value):
         (spoiled("times", 5, clock("2024-01-01", 5, 5)[-1]), r"00:20:00 in step 5 is repeated"),
         (spoiled("times", 5, np.datetime64("2023-01-01")), "step 5 is out of order"),
         (spoiled("times", 5, np.datetime64("2024-01-01T00:26")), "step 5 is not a multiple of 5"),
-        (spoiled("times", 5, np.datetime64("NaT")), "step 5 has no time"),
+        (spoiled("times", 5, np.datetime64("NaT", "s")), "step 5 has no time"),
         ({"values": np.ones((12, 3), np.float32)}, "values must have shape"),
         ({"values": np.ones((12, 0, 1), np.float32)}, "values must have shape"),
         ({"values": np.ones((12, 3, 1))}, "values must be float32"),
