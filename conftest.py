@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-#: Modules that need programs of the extras ``ipi`` and ``openmm`` when they are imported.
+#: Modules that need a program of an extra when they are imported.
 NEEDED = {
-    "geozoo/engines/ipi_driver.py": "ipi", "tests/engines/openmm_samples.py": "openmm",
-}  # fmt: skip
+    "geozoo/engines/ipi_driver.py": "ipi",
+    "geozoo/engines/torch_sim.py": "torch_sim",
+    "tests/engines/openmm_samples.py": "openmm",
+}
 collect_ignore = [path for path, library in NEEDED.items() if find_spec(library) is None]
 
 

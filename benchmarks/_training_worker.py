@@ -29,7 +29,7 @@ def main(words: list[str]) -> None:
     from geozoo.config import compose
     from geozoo.runs.build import build_datamodule, build_task, complete_model
 
-    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     cfg = compose(*words, "run_dir=unused")
     datamodule = build_datamodule(cfg)
     cfg.model = complete_model(cfg.model, datamodule.spec.model_arguments())

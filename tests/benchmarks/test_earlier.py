@@ -48,5 +48,7 @@ def test_words_are_needed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_worker_is_run_by_its_path() -> None:
     source = (ROOT / "benchmarks" / "_training_worker.py").read_text(encoding="utf-8")
     assert "from benchmarks" not in source
-    done = subprocess.run([sys.executable, str(earlier._STEPS)], capture_output=True, check=False)
-    assert done.returncode != 0  # no words: hydra says what is missing
+    command = [sys.executable, str(earlier._STEPS), "model=no_such_model"]
+    done = subprocess.run(command, capture_output=True, check=False, text=True, cwd=ROOT)
+    assert done.returncode != 0
+    assert "no_such_model" in done.stderr
