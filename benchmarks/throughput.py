@@ -45,7 +45,8 @@ def prepared_task(words: list[str]) -> tuple[GraphTask, Iterator[Any], int, Any]
     """The task ready to train, its endless training batches, their size, and the optimiser."""
     cfg = compose(*words, "run_dir=unused")
     datamodule = build_datamodule(cfg)
-    cfg.model = complete_model(cfg.model, datamodule.spec.model_arguments())
+    sizes = datamodule.spec.model_arguments()
+    cfg.model = complete_model(cfg.model, sizes, left=datamodule.model_tensors())
     torch.manual_seed(0)
     task = build_task(cfg, datamodule)
     task.prepare(datamodule)
