@@ -61,8 +61,8 @@ class NeighborTable:
         Raises:
             ValueError: See `geozoo.geometry.neighbor_pairs`.
         """
-        starts = offsets(num_nodes)
-        parts, counts = [], []
+        starts, dim = offsets(num_nodes), pos.shape[1]
+        parts: list[NeighborTable] = []
         first = 0
         while first < len(num_nodes):
             last = int(torch.searchsorted(starts, starts[first] + _CHUNK, right=True)) - 1
@@ -75,21 +75,17 @@ class NeighborTable:
                 cell=None if cell is None else cell[graphs],
                 pbc=None if pbc is None else pbc[graphs],
             )  # fmt: skip
-            owner = batch[found.index[0]]
-            counts.append(torch.bincount(owner, minlength=last - first))
-            local = found.index - offsets(sizes)[:-1][owner]
-            image = found.image
-            if image is None and pbc is not None:
-                image = local.new_zeros(local.shape[1], pos.shape[1])
-            parts.append((local.to(torch.int32), None if image is None else image.to(torch.int16)))
+            if found.image is None and pbc is not None:
+                found = found._replace(image=found.index.new_zeros(found.index.shape[1], dim))
+            parts.append(cls.of_pairs(radius, found, sizes))
             if progress is not None:
                 progress(last - first)
             first = last
-        images = [image for _, image in parts if image is not None]
+        images = [part.image for part in parts if part.image is not None]
         return cls(
             radius,
-            Ragged(torch.cat(counts), "counts"),
-            torch.cat([index for index, _ in parts], 1),
+            Ragged(torch.cat([part.counts.counts for part in parts]), "counts"),
+            torch.cat([part.index for part in parts], 1),
             torch.cat(images) if images else None,
         )
 

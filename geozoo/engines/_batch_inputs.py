@@ -8,6 +8,7 @@ from torch import Tensor
 from geozoo.data import GeometricSpec
 from geozoo.data.molecules._electronic_states import ElectronicState
 from geozoo.data.molecules._state_inputs import StatedGraph, state_fields
+from geozoo.engines._quantities import place_of
 
 
 def on_host(pos: Tensor, numbers: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -28,10 +29,9 @@ def on_host(pos: Tensor, numbers: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor
     wrong = ~pos.isfinite().all(1)
     if bool(wrong.any()):
         row = int(wrong.nonzero()[0])
-        graph = int(torch.searchsorted(sizes.cumsum(0), row, right=True))
+        graph, atom = place_of(row, sizes)
         raise ValueError(
-            f"pos must be finite, got {pos[row].tolist()} for atom "
-            f"{row - int(sizes[:graph].sum())} of structure {graph}"
+            f"pos must be finite, got {pos[row].tolist()} for atom {atom} of structure {graph}"
         )
     return pos, numbers, sizes
 

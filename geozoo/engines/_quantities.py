@@ -11,7 +11,7 @@ from geozoo.hub.ensemble import SPREAD
 
 EV_PER_MEV = 1e-3
 #: Name in an evaluation by quantity of a potential.
-_NAMES = {
+NAMES = {
     "energy": "energy", "force": "forces", "virial": "virial", "stress": "stress",
     "atom_energy": "energies", "dipole": "dipole",
 }  # fmt: skip
@@ -33,7 +33,7 @@ def in_electronvolts(
         All that is known, ``virial`` always; standard deviations have the suffix ``_std``.
     """
     found = {}
-    for quantity, name in _NAMES.items():
+    for quantity, name in NAMES.items():
         factor = 1.0 if quantity == "dipole" else EV_PER_MEV
         for suffix in ("", SPREAD):
             if (value := predicted.get(quantity + suffix)) is not None:
@@ -54,6 +54,17 @@ def _virial_of_forces(pos: Tensor, forces: Tensor, sizes: Tensor) -> Tensor:
     return (virial + virial.mT) / 2
 
 
+def place_of(atom: int, sizes: Tensor) -> tuple[int, int]:
+    """The structure of an atom, and the number of the atom within it.
+
+    Args:
+        atom: its number among the atoms of all structures.
+        sizes: ``[S]`` number of atoms of each structure.
+    """
+    structure = int(torch.searchsorted(sizes.cumsum(0), atom, right=True))
+    return structure, atom - int(sizes[:structure].sum())
+
+
 def check_finite(found: Mapping[str, Tensor], sizes: Tensor) -> None:
     """Check energies and forces.
 
@@ -67,8 +78,8 @@ def check_finite(found: Mapping[str, Tensor], sizes: Tensor) -> None:
         row = int((~finite).nonzero()[0])
         graph, where = row, "energy"
         if name == "forces":
-            graph = int(torch.searchsorted(sizes.cumsum(0), row, right=True))
-            where = f"force on atom {row - int(sizes[:graph].sum())}"
+            graph, atom = place_of(row, sizes)
+            where = f"force on atom {atom}"
         of = f" of structure {graph}" if len(sizes) > 1 else ""
         raise ValueError(
             f"the {where}{of} is not finite, got {found[name][row].tolist()}: atoms may "

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from geozoo.data.neighbor_table import NeighborTable
+from geozoo.engines._quantities import place_of
 from geozoo.geometry import NeighborPairs, edge_vectors, neighbor_pairs
 
 #: Smallest plausible distance between atoms in angstrom.
@@ -74,7 +75,7 @@ class SkinNeighbors:
             image = image + self._turns[index[0]] - self._turns[index[1]]
         shift = NeighborPairs(index, image).shifts(cell, batch)
         squared = edge_vectors(pos, index[0], index[1], shift).square().sum(-1)
-        _check_distances(squared, index, sizes, batch)
+        _check_distances(squared, index, sizes)
         near = squared < self.radius**2
         index, image = index[:, near], None if image is None else image[near]
         return NeighborTable.of_pairs(self.radius, NeighborPairs(index, image), sizes)
@@ -109,13 +110,12 @@ class SkinNeighbors:
         return bool((bound > self.radius).all())
 
 
-def _check_distances(squared: Tensor, index: Tensor, sizes: Tensor, batch: Tensor) -> None:
+def _check_distances(squared: Tensor, index: Tensor, sizes: Tensor) -> None:
     """Raise an error for atoms that coincide, with their numbers within their structure."""
     if not len(squared) or float(squared.min()) >= _CLOSEST**2:
         return
     pair = int(squared.argmin())
-    graph = int(batch[index[0, pair]])
-    first, second = (index[:, pair] - int(sizes[:graph].sum())).tolist()
+    (graph, first), (_, second) = (place_of(int(atom), sizes) for atom in index[:, pair])
     of = f" of structure {graph}" if len(sizes) > 1 else ""
     distance = float(squared[pair]) ** 0.5
     raise ValueError(f"atoms {first} and {second}{of} are {distance:.2g} angstrom apart")

@@ -13,12 +13,13 @@ from ase.stress import full_3x3_to_voigt_6_stress
 
 from geozoo.data import structure_of
 from geozoo.data.molecules._electronic_states import state_of
+from geozoo.engines._quantities import NAMES
 from geozoo.engines.evaluator import Evaluation, PotentialEvaluator
 from geozoo.hub.ensemble import SPREAD, Ensemble
 from geozoo.hub.loading import TrainedModel
 
-#: Properties of ASE by quantity, for models that predict them.
-_FURTHER = {"atom_energy": "energies", "dipole": "dipole"}
+#: Quantities that some models predict, which ASE calls as an evaluation does.
+_FURTHER = ("atom_energy", "dipole")
 
 
 class GeozooCalculator(Calculator):
@@ -45,8 +46,8 @@ class GeozooCalculator(Calculator):
         any_composition: also predict for compositions whose energies the training set does not
             determine (see `geozoo.tasks.Potential`).
         skin: distance in angstrom beyond the cutoff within which neighbours are kept; they are
-            searched again when an atom has moved by half of it, or the cell has changed. Results
-            do not depend on it.
+            searched again when an atom has moved by half of it, or less if the cell has changed.
+            Results do not depend on it.
         forces_std: see `PotentialEvaluator`.
         options: arguments of ASE's ``Calculator``.
 
@@ -80,7 +81,8 @@ class GeozooCalculator(Calculator):
             model, device=device, dtype=dtype, any_composition=any_composition, skin=skin,
             forces_std=forces_std,
         )  # fmt: skip
-        further = [name for key, name in _FURTHER.items() if key in self.evaluator.model.units]
+        units = self.evaluator.model.units
+        further = [NAMES[quantity] for quantity in _FURTHER if quantity in units]
         self.implemented_properties = [*type(self).implemented_properties, *further]
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:

@@ -285,8 +285,7 @@ class PotentialEvaluator:
         states = state_values(self.spec, numbers, sizes, cells.get("pbc"), charge, spin)
         store = atoms_store(self.spec, pos, numbers, sizes, {**cells, **states})
         store = self._with_neighbors(store, pos)
-        batch = store.gather(torch.arange(len(store)))
-        return self._completed(self.model.predict(batch), store)
+        return self._completed(self.model.predict(store.whole()), store)
 
     def _with_neighbors(self, store: GraphStore, pos: Tensor) -> GraphStore:
         """The same structures with their neighbours, if the model has a cutoff.
