@@ -72,10 +72,9 @@ def measure(words: str, earlier: Path, *, rounds: int, threads: int) -> dict[str
             sides[side] = worker
         losses = {side: worker.ask("loss")["loss"] for side, worker in sides.items()}
         found = timed(sides, rounds)
-    found |= {"earlier": found.pop("theirs"), "now": found.pop("ours")}
-    names = {"theirs": "earlier", "ours": "now"}
     for side, loss in losses.items():
-        found[names[side]]["loss"] = loss
+        found[side]["loss"] = loss
+    found |= {"earlier": found.pop("theirs"), "now": found.pop("ours")}
     return {"words": words, "rounds": rounds, "threads": threads, **found}
 
 

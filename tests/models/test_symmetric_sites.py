@@ -19,10 +19,10 @@ def largest_force(model, pos, kinds, length):
 @pytest.mark.parametrize(("crystal", "names"), [(DIAMOND, EXACT), (ROCK_SALT, list(NETWORKS))])
 def test_atoms_on_symmetric_sites_feel_no_forces(crystal, names):
     pos, kinds, length = crystal
-    turbulence = 0.02 * torch.randn(pos.shape, generator=torch.Generator().manual_seed(0))
+    displacement = 0.02 * torch.randn(pos.shape, generator=torch.Generator().manual_seed(0))
     ratios = {}
     for name in names:
         model = made(name).float()
         perfect = largest_force(model, pos + 0.137, kinds, length)
-        ratios[name] = perfect / largest_force(model, pos + turbulence, kinds, length)
+        ratios[name] = perfect / largest_force(model, pos + displacement, kinds, length)
     assert {name: ratio for name, ratio in ratios.items() if ratio > 1e-3} == {}
