@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 import torch
+from fixed_directions import derivatives
 from torch import Tensor
 
 from geozoo.nn.steerable import BlockGate, BlockMap, make_gate
@@ -21,18 +22,6 @@ def double():
     torch.manual_seed(0)
     yield
     torch.set_default_dtype(torch.float32)
-
-
-def derivatives(values: Sequence[Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
-    """Values, and first and second derivatives along fixed directions."""
-    found, total = list(values), sum((value + 0.2).square().sum() for value in values)
-    for _ in range(2):
-        grads = torch.autograd.grad(
-            total, inputs, create_graph=True, allow_unused=True, materialize_grads=True
-        )
-        found += grads
-        total = sum(((grad + 0.1) * grad.detach().roll(1, 0)).square().sum() for grad in grads)
-    return found
 
 
 def compare(values: Callable[[], Sequence[Tensor]], inputs: Sequence[Tensor]) -> None:

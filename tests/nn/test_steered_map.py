@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from fixed_directions import derivatives
 
 from geozoo.nn.steerable import SteerableLinear
 from geozoo.nn.steerable.channels_last import blocks_to_channels_last, sizes_of
@@ -39,18 +40,6 @@ def made(name: str) -> SteerableLinear:
     layer = SteerableLinear(*irreps, **options)
     torch.nn.init.normal_(layer.bias)
     return layer
-
-
-def derivatives(values, inputs):
-    """Values, and first and second derivatives along fixed directions."""
-    found, total = list(values), sum((value + 0.2).square().sum() for value in values)
-    for _ in range(2):
-        grads = torch.autograd.grad(
-            total, inputs, create_graph=True, allow_unused=True, materialize_grads=True
-        )
-        found += grads
-        total = sum(((grad + 0.1) * grad.detach().roll(1, 0)).square().sum() for grad in grads)
-    return found
 
 
 def compare(one, other):
