@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 
+from geozoo.cli._checked_files import check_files
 from geozoo.cli._console import configure_logging
 from geozoo.cli._teaching_arguments import Label
 from geozoo.engines import PotentialEvaluator
 from geozoo.report.screen import Screen
 from geozoo.report.sheet import Sheet
-from geozoo.runs.arguments import check_not_input, check_writable
-from geozoo.runs.errors import RunError
-from geozoo.runs.trained import model_files, trained_models
+from geozoo.runs.trained import trained_models
 from geozoo.teaching import LabelSummary, label_file
 
 _FORMATS = (".xyz", ".extxyz")
@@ -27,12 +26,7 @@ def label(options: Label, screen: Screen) -> None:
             holds anything else.
     """
     source, target = options.input, options.out
-    if not source.is_file():
-        raise FileNotFoundError(f"input: there is no file {source}")
-    if target.suffix not in _FORMATS:
-        raise RunError(f"out must end with one of {', '.join(_FORMATS)}, got {target}")
-    check_writable("out", target)
-    check_not_input("out", target, [source, *model_files(options.teacher)])
+    check_files(source, target, _FORMATS, options.teacher)
     configure_logging(screen, has_clock=False)
     evaluator = teacher_of(options.teacher, any_composition=options.any_composition)
     screen.note(evaluator.model)

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from geozoo.cli._arguments import TABLE_KEYS, Predict
+from geozoo.cli._checked_files import check_files
 from geozoo.cli._console import configure_logging
 from geozoo.cli._forecast_files import write_forecast
 from geozoo.cli._prediction_files import FORMATS, Predictions, write_predictions
@@ -19,9 +20,8 @@ from geozoo.hub.readings import read_readings
 from geozoo.hub.structures import allow_any_composition, predict_store, structure_store
 from geozoo.hub.uncertainty import extrapolation_message, extrapolations, give_force_std
 from geozoo.report.screen import Screen
-from geozoo.runs.arguments import check_not_input, check_writable
 from geozoo.runs.errors import RunError
-from geozoo.runs.trained import model_files, trained_models
+from geozoo.runs.trained import trained_models
 
 #: Output formats of structures; an input may be any file that ASE reads.
 _STRUCTURES = (".xyz", ".extxyz")
@@ -49,12 +49,7 @@ def predict(options: Predict, screen: Screen) -> None:
         ValueError: If the model does not accept the input, or the formats do not match.
     """
     source, target = options.input, options.out
-    if not source.is_file():
-        raise FileNotFoundError(f"input: there is no file {source}")
-    if target.suffix not in FORMATS:
-        raise RunError(f"out must end with one of {', '.join(FORMATS)}, got {target}")
-    check_writable("out", target)
-    check_not_input("out", target, [source, *model_files(options.checkpoint)])
+    check_files(source, target, FORMATS, options.checkpoint)
     if target.suffix in _STRUCTURES and source.suffix in _NO_STRUCTURES:
         raise RunError(
             f"out={target.name} needs structures as input; use .npz or .csv for arrays and readings"
