@@ -32,7 +32,7 @@ def test_a_worker_that_ends_says_why() -> None:
 
 @pytest.mark.thorough
 def test_both_sides_begin_with_the_same_loss() -> None:
-    words = "model=egnn dataset=copper_emt model.hidden_channels=4 model.num_layers=1"
+    words = "model=egnn dataset=chirality dataset.num_train=200 model.hidden_channels=4"
     found = earlier.measure(words, ROOT, rounds=1, threads=1)
     assert found["earlier"]["loss"] == found["now"]["loss"]
     assert found["times_faster"] > 0

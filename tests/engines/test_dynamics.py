@@ -127,7 +127,8 @@ def test_the_thermostat_under_pressure_knows_that_the_centre_rests() -> None:
 def test_the_temperature_under_pressure_is_the_requested_one() -> None:
     pytest.importorskip("ase.md.nose_hoover_chain", reason="older ASE has no barostat of MTK")
     found = run(argon(1), 8000, ensemble="npt", temperature=40.0, timestep=5.0)
-    assert np.mean([s.temperature for s in found[1000:]]) == pytest.approx(40, rel=0.12)
+    # Means of this length scatter by 8 % over seeds; too many degrees of freedom would add 33 %.
+    assert np.mean([s.temperature for s in found[1000:]]) == pytest.approx(40, rel=0.25)
 
 
 @pytest.mark.parametrize(("name", "freedom"), [("H2O", 3), ("CO2", 4), ("H2", 1), ("CH4", 9)])
