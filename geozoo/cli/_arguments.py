@@ -235,6 +235,22 @@ class Export(Arguments):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Diff(Arguments):
+    """Show what differs between two trained models: settings, weights and predictions."""
+
+    first: str = key(MODEL, place="alone")
+    second: str = key("the other one", place="alone")
+    input: Path | None = key(
+        "file of structures for which the predictions are compared", default=None
+    )
+    all: bool = key("list all weights that differ, not only the most different", default=False)
+    examples = (
+        "geozoo diff runs/painn-rmd17/<run> ponita-rmd17_ethanol",
+        "geozoo diff sevennet-0 runs/nequip-extxyz/<run> input=frames.xyz",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Publish(Arguments):
     """Package the model of a finished run for publication."""
 

@@ -55,6 +55,7 @@ _COMMANDS = {
     ),
     "export": _Command(_arguments.Export, "_commands", "export"),
     "publish": _Command(_arguments.Publish, "_publishing", "publish"),
+    "diff": _Command(_arguments.Diff, "_comparing_models", "diff", runs_network=True),
     "list": _Command(_arguments.List, "_commands", "list_entries"),
     "table": _Command(_arguments.Table, "_commands", "table"),
     "results": _Command(_arguments.Results, "_commands", "results"),

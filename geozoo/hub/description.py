@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,9 @@ PACKAGES = {"sevenn": "universal"}
 #: Precisions in which a network can be trained.
 PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 _FORMAT, _VERSION = "geozoo-model", 1
+#: Of every earlier version of the format, what turns its content into that of the next one.
+#: `tests/stored` keeps files of every version.
+_UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 _MAX_BYTES = 4 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
@@ -169,14 +172,10 @@ class Description:
 
         Raises:
             FileNotFoundError: If the file does not exist.
-            ModelFileError: If the file is not a description of this format version.
+            ModelFileError: If the file is not a description, or of a later version.
         """
         content = _read_json(path)
-        if content.get("format") != _FORMAT or content.get("version") != _VERSION:
-            raise ModelFileError(
-                f"{path} must have format {_FORMAT!r} and version {_VERSION}, got format "
-                f"{content.get('format')!r} and version {content.get('version')!r}"
-            )
+        content = _of_this_version(content, path)
         try:
             return cls(**_arguments(content))
         except ModelFileError as error:
@@ -205,6 +204,24 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise ModelFileError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(content, dict):
         raise ModelFileError(f"{path} must contain a JSON object, got {type(content).__name__}")
+    return content
+
+
+def _of_this_version(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The content in the form of this version; earlier versions are converted step by step."""
+    version = content.get("version")
+    if content.get("format") != _FORMAT or not isinstance(version, int) or version < 1:
+        raise ModelFileError(
+            f"{path} must have format {_FORMAT!r} and version {_VERSION}, got format "
+            f"{content.get('format')!r} and version {version!r}"
+        )
+    if version > _VERSION:
+        raise ModelFileError(
+            f"{path} has version {version} of the format {_FORMAT!r}, which a later geozoo wrote; "
+            f"this one reads versions up to {_VERSION}: pip install -U geozoo"
+        )
+    for step in range(version, _VERSION):
+        content = _UPGRADES[step](content)
     return content
 
 

@@ -16,7 +16,7 @@ from geozoo.results.rows import read_results
 from geozoo.runs.evaluation import evaluation
 
 STORED = Path(__file__).resolve().parents[1] / "stored"
-FORMATS = sorted(path.name for path in STORED.iterdir() if path.is_dir())
+FORMATS = sorted(path.name for path in STORED.glob("format_*"))
 #: Of a model of each family its input, and what its version predicted.
 PREDICTED = {"potential": ("new.xyz", "potential.npz"), "forecaster": ("last.csv", "forecast.csv")}
 

@@ -19,6 +19,7 @@ from tiny_graphs import tiny_data
 from tiny_traffic import tiny_traffic
 
 import geozoo
+import geozoo.hub.description as description
 from geozoo.files.checksums import file_sha256
 from geozoo.hub import Description, ModelFileError, load, shipped_models, write_model
 from geozoo.hub.description import FILE_NAME
@@ -209,7 +210,9 @@ class Foreign(torch.nn.Linear):
     ("values", "message"),
     [
         ({"format": "other"}, "must have format 'geozoo-model'"),
-        ({"version": 2}, "version 1, got .* version 2"),
+        ({"version": 2}, "has version 2 of .* which a later geozoo wrote; .* up to 1"),
+        ({"version": 0}, "version 1, got .* version 0"),
+        ({"version": "1"}, "version 1, got .* version '1'"),
         ({"name": "../x"}, "name must consist of letters"),
         ({"surprise": 1}, "unknown keys: surprise"),
         ({"model": []}, "model must be a dict"),
@@ -224,6 +227,23 @@ def test_invalid_descriptions_raise(values, message, written):
     change(written, **values)
     with pytest.raises(ModelFileError, match=message):
         load(written)
+
+
+def test_earlier_versions_are_upgraded_step_by_step(written, monkeypatch):
+    """As if this format were the third version, which named two keys differently before."""
+    rename = {1: ("old", "older"), 2: ("licence", "old")}
+    monkeypatch.setattr(description, "_VERSION", 3)
+    monkeypatch.setattr(
+        description, "_UPGRADES",
+        {step: lambda c, names=names: {names[0] if k == names[1] else k: v for k, v in c.items()}
+         for step, names in rename.items()},
+    )  # fmt: skip
+    for version, key in ((1, "older"), (2, "old"), (3, "licence")):
+        data = json.loads((written / FILE_NAME).read_text())
+        data = {k: v for k, v in data.items() if k not in ("older", "old", "licence")}
+        kept = {**data, "version": version, key: {"weights": "MIT"}}
+        (written / FILE_NAME).write_text(json.dumps(kept))
+        assert load(written).description.licence == {"weights": "MIT"}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "\x00", "[" * 100_000])
