@@ -13,6 +13,8 @@ import numpy as np
 from geozoo.files.contents import report_contents
 from geozoo.files.errors import corrupt_file_errors
 
+#: Bytes of the longest text that is read.
+_LONGEST_TEXT = 4096
 _NO_ARCHIVE = "not an npz file of plain arrays"
 
 
@@ -59,6 +61,26 @@ def npz_names(path: str | Path) -> list[str]:
     path = Path(path)
     with corrupt_file_errors(path, _NO_ARCHIVE), _archive(path) as archive:
         return list(_members(archive))
+
+
+def npz_text(path: str | Path, name: str) -> str:
+    """A short text that an ``.npz`` file holds as an array of one element.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is corrupt, or the array is not a text.
+    """
+    path = Path(path)
+    with corrupt_file_errors(path, _NO_ARCHIVE), _archive(path) as archive:
+        info = archive.getinfo(_members(archive)[name])
+        if info.file_size > _LONGEST_TEXT:
+            raise ValueError(f"{name} is too long for a text")
+        with archive.open(info) as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
+        if array.dtype.kind not in "US" or array.size != 1:
+            raise ValueError(f"{name} must be a text, got {array.dtype} {array.shape}")
+        value = array.reshape(-1)[0]
+        return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
 def read_npy(path: str | Path, *, mmap: bool = False) -> np.ndarray:

@@ -15,9 +15,8 @@ import numpy as np
 
 from geozoo.files.array_pickle import parse_array_pickle
 from geozoo.files.contents import report_contents
+from geozoo.files.hdf5_arrays import hdf5_library, stored_dataset
 
-#: Deflate, the strongest filter bundled with h5py, compresses by a factor of at most about 1000.
-_LARGEST_RATIO = 1100
 _UNITS = {f"datetime64[{unit}]": unit for unit in ("s", "ms", "us", "ns")} | {"datetime64": "ns"}
 
 
@@ -45,26 +44,18 @@ def read_fixed_frame(path: str | Path, key: str | None = None) -> Frame:
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    h5py = _library()
+    h5py = hdf5_library()
     try:
         with h5py.File(path, "r") as file:
             group = _frame_group(file, key, h5py)
-            times = _times(group, h5py)
-            columns = _labels(_dataset(group, "axis0", h5py))
-            values = _values(group, len(times), columns, h5py)
+            times = _times(group)
+            columns = _labels(stored_dataset(group, "axis0"))
+            values = _values(group, len(times), columns)
             used, there = group.name.strip("/"), set(file)
     except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as a pandas table: {error}") from error
     report_contents(path.name, [used], there - {used})
     return Frame(values, times, columns)
-
-
-def _library() -> ModuleType:
-    try:
-        import h5py
-    except ImportError as error:
-        raise ImportError("h5 files need h5py: pip install 'geozoo[traffic]'") from error
-    return h5py
 
 
 def _attribute(node: Any, name: str) -> Any:
@@ -96,25 +87,6 @@ def _frame_group(file: Any, key: str | None, h5py: ModuleType) -> Any:
     )
 
 
-def _dataset(group: Any, name: str, h5py: ModuleType) -> Any:
-    """A dataset of the group that is stored in this file and is about as large as it declares."""
-    if name not in group:
-        raise ValueError(f"{group.name} has no {name}")
-    if group.get(name, getclass=True, getlink=True) is not h5py.HardLink:
-        raise ValueError(f"{group.name}/{name} is a link")
-    node = group[name]
-    if not isinstance(node, h5py.Dataset):
-        raise ValueError(f"{node.name} is not an array")
-    if node.is_virtual or node.external:
-        raise ValueError(f"{node.name} is stored in another file")
-    if node.nbytes > _LARGEST_RATIO * max(node.id.get_storage_size(), 1):
-        raise ValueError(
-            f"{node.name} declares {node.nbytes} bytes, but the file stores "
-            f"{node.id.get_storage_size()}"
-        )
-    return node
-
-
 def _labels(node: Any) -> tuple[str, ...]:
     """Column names, stored as numbers, as fixed-width bytes, or as a pickle."""
     if _attribute(node, "CLASS") == "VLARRAY":
@@ -132,8 +104,8 @@ def _labels(node: Any) -> tuple[str, ...]:
     return tuple(e.decode("utf-8") if isinstance(e, bytes) else str(e) for e in entries)
 
 
-def _times(group: Any, h5py: ModuleType) -> np.ndarray:
-    node = _dataset(group, "axis1", h5py)
+def _times(group: Any) -> np.ndarray:
+    node = stored_dataset(group, "axis1")
     kind = str(_attribute(node, "kind"))
     if kind not in _UNITS or node.ndim != 1 or node.dtype.kind != "i":
         raise ValueError(
@@ -148,13 +120,13 @@ def _times(group: Any, h5py: ModuleType) -> np.ndarray:
     return node[:].astype(f"datetime64[{_UNITS[kind]}]").astype("datetime64[s]")
 
 
-def _values(group: Any, rows: int, columns: tuple[str, ...], h5py: ModuleType) -> np.ndarray:
+def _values(group: Any, rows: int, columns: tuple[str, ...]) -> np.ndarray:
     """Join the blocks; pandas stores all columns of one dtype as one block."""
     position = {name: number for number, name in enumerate(columns)}
     blocks: list[tuple[tuple[str, ...], Any, bool]] = []
     for number in range(int(_attribute(group, "nblocks") or 0)):
-        names = _labels(_dataset(group, f"block{number}_items", h5py))
-        node = _dataset(group, f"block{number}_values", h5py)
+        names = _labels(stored_dataset(group, f"block{number}_items"))
+        node = stored_dataset(group, f"block{number}_values")
         transposed = bool(_attribute(node, "transposed"))
         wanted = (rows, len(names)) if transposed else (len(names), rows)
         if node.dtype.kind not in "fiu" or node.shape != wanted:

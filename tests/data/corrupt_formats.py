@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from corruption import Format
+from labelled_samples import write_sgdml, write_spice
 from mnist_samples import write_mnist
 from qm9_samples import write_qm9
 from rmd17_samples import make_arrays, write_unpacked
@@ -16,6 +17,7 @@ from traffic_samples import five_minutes, write_frame, write_graph, write_lines
 
 from geozoo.data import GraphStore, read_index_file, read_npy, read_npz, read_sensor_table
 from geozoo.data.images import _mnist_files
+from geozoo.data.molecules._ase_frames import read_atoms
 from geozoo.data.molecules._qm9_files import check_free_atoms, read_archive, read_excluded
 from geozoo.data.molecules._rmd17_files import read_molecule, unpack
 from geozoo.data.traffic._dcrnn_files import find_dcrnn, read_dcrnn
@@ -36,6 +38,15 @@ def _saved(name: str, write: Callable[[Path], object]) -> Callable[[Path], Path]
 
 def _arrays(path: Path) -> None:
     np.savez_compressed(path, pos=np.random.default_rng(0).normal(size=(30, 3)), z=np.arange(30))
+
+
+def _trajectory(path: Path) -> None:
+    write_sgdml(path, count=4)
+
+
+def _conformers(path: Path) -> None:
+    pytest.importorskip("h5py")
+    write_spice(path, count=3)
 
 
 def _rmd17(folder: Path) -> Path:
@@ -301,6 +312,12 @@ FORMATS: dict[str, Format] = {
     "table roads": Format(_table_set("roads.csv"), _read_table),
     "table places": Format(_table_set("places.csv"), _read_table),
     "extxyz": Format(_saved("frames.xyz", _frames), _read_frames),
+    "trajectory": Format(
+        _saved("frames.npz", _trajectory), lambda f: list(read_atoms(f / "frames.npz"))
+    ),
+    "conformers": Format(
+        _saved("frames.h5", _conformers), lambda f: list(read_atoms(f / "frames.h5"))
+    ),
     "sdf": Format(_saved("molecules.sdf", _molecules), _read_molecules),
     "store": Format(_saved("store.safetensors", _store), _load_store),
     "checkpoint": Format(_saved("last.ckpt", _checkpoint), _read_checkpoint),

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import numpy as np
 
+from geozoo.data.molecules._ase_databases import database_atoms
+from geozoo.data.molecules._conformers import UNKNOWN
 from geozoo.data.molecules._electronic_states import (
     UNSPECIFIED,
     ElectronicState,
@@ -20,6 +22,8 @@ from geozoo.data.molecules._electronic_states import (
     state_of,
 )
 from geozoo.data.molecules._frame_cells import cell_of, check_distances
+from geozoo.data.molecules._hdf5_files import hdf5_atoms, hdf5_units
+from geozoo.data.molecules._npz_frames import npz_atoms, npz_units
 from geozoo.data.molecules._qm9_bonds import Bonds
 from geozoo.data.molecules._sdf_file import sdf_molecules
 from geozoo.data.molecules._unwrapping import unwrapped
@@ -36,6 +40,12 @@ _LONG = 20_000_000
 _FULL_STRESS = "_geozoo_stress"
 #: A label, and a duplicate of the energy: neither is reported as unread.
 KNOWN = {"config_type", "free_energy"}
+#: Readers of files that ASE does not read, or of which it leaves out data, by suffix.
+OTHER_FORMATS = {
+    ".npz": npz_atoms, ".h5": hdf5_atoms, ".hdf5": hdf5_atoms, ".db": database_atoms,
+    ".aselmdb": database_atoms,
+}  # fmt: skip
+_STATED = {".npz": npz_units, ".h5": hdf5_units, ".hdf5": hdf5_units}
 
 
 class Structure(NamedTuple):
@@ -82,6 +92,7 @@ def read_structures(
             see `structure_of`.
     """
     factor = length_factor(length_unit)
+    check_stated_units(path, length_unit=length_unit)
     found, names = [], set()
     for number, (atoms, bonds) in enumerate(_atoms_and_bonds(path)):
         names |= names_in(atoms)
@@ -115,7 +126,30 @@ def _atoms_and_bonds(path: Path) -> Iterator[tuple[Atoms, Bonds | None]]:
         yield from sdf_molecules(path)
     else:
         for atoms in read_atoms(path):
+            atoms.info.pop(UNKNOWN, None)
             yield atoms, None
+
+
+def check_stated_units(path: Path, *, length_unit: str, energy_unit: str | None = None) -> None:
+    """Check that the given units are those that a file states, or that its layout has.
+
+    Args:
+        path: any file; most state no units.
+        length_unit: unit of positions and cells.
+        energy_unit: unit of energies; None: none are read.
+
+    Raises:
+        ValueError: If a unit differs; the message says which to give.
+    """
+    stated = _STATED.get(path.suffix.lower())
+    if stated is None or not path.is_file():
+        return
+    energy, length = stated(path)
+    for name, given, found in (
+        ("energy_unit", energy_unit, energy), ("length_unit", length_unit, length),
+    ):  # fmt: skip
+        if found is not None and given is not None and given.lower() != found.lower():
+            raise ValueError(f"{name} must be {found}, that of {path.name}, got {given}")
 
 
 def structure_of(atoms: Atoms, where: str, *, ignore_cell: bool = False) -> Structure:
@@ -203,6 +237,9 @@ def read_atoms(
         raise FileNotFoundError(f"{called}: there is no file {path}")
     if path.stat().st_size == 0:
         raise ValueError(f"{called}: {path} is empty")
+    if reader := OTHER_FORMATS.get(path.suffix.lower()):
+        yield from _read_other(path, reader, called)
+        return
     try:
         kind = filetype(str(path), guess=True)
         own: dict[str, Any] = {"properties_parser": _Header()} if kind == "extxyz" else {}
@@ -219,6 +256,17 @@ def read_atoms(
                     done = now
     except Exception as error:  # ASE's readers raise many different exceptions
         raise ValueError(f"{called}: ASE cannot read {path}: {error}") from error
+
+
+def _read_other(
+    path: Path, reader: Callable[[Path], Iterator[Atoms]], called: str
+) -> Iterator[Atoms]:
+    try:
+        yield from reader(path)
+    except ImportError:
+        raise
+    except Exception as error:  # of the libraries of these formats
+        raise ValueError(f"{called}: {path} cannot be read: {error}") from error
 
 
 @contextmanager

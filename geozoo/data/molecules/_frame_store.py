@@ -90,5 +90,7 @@ def _load(prepared: Path) -> Frames | None:
 
 def _described(frames: Frames) -> str:
     """Everything but the store, as JSON."""
-    names = ("sizes", "isolated", "states", "keys", "num_ignored", "contents", "indefinite")
+    names = (
+        "sizes", "isolated", "states", "keys", "num_ignored", "contents", "indefinite", "unknown",
+    )  # fmt: skip
     return json.dumps({name: getattr(frames, name) for name in names})

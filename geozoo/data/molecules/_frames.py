@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from array import array
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -13,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from geozoo.data.molecules._ase_frames import KNOWN, checked_atoms, with_progress
+from geozoo.data.molecules._ase_frames import (
+    KNOWN,
+    check_stated_units,
+    checked_atoms,
+    read_atoms,
+    with_progress,
+)
+from geozoo.data.molecules._conformers import UNKNOWN
 from geozoo.data.molecules._electronic_states import ElectronicState, key_of, names_in, state_of
 from geozoo.data.molecules._frame_cells import Cell, cell_of, check_distances
 from geozoo.data.molecules._frame_labels import WEIGHT, LabelReader, Labels
@@ -107,6 +115,8 @@ class Frames:
         num_ignored: number of structures whose cell was ignored.
         contents: names of the entries of each file that were read, and of the others.
         indefinite: number of structures whose dipole was not read, by reason.
+        unknown: number of structures that were left out because their energy is NaN, by key and
+            file.
     """
 
     store: GraphStore
@@ -117,6 +127,7 @@ class Frames:
     num_ignored: int = 0
     contents: Mapping[str, Sequence[list[str]]] = field(default_factory=dict)
     indefinite: Mapping[str, int] = field(default_factory=dict)
+    unknown: Mapping[str, int] = field(default_factory=dict)
 
     def count(self, name: str) -> int:
         """Number of structures with a target such as ``"forces"``, or a periodic ``"cell"``."""
@@ -140,6 +151,8 @@ class Frames:
             if 0 < (known := self.count(name)) < total:
                 what = name.replace("_", " ").replace("atom", "atomic")
                 _LOG.warning("%d of %d structures have no %s", total - known, total, what)
+        for key, number in self.unknown.items():
+            _LOG.warning("%d structures are left out: their %s is unknown (NaN)", number, key)
         for reason, number in self.indefinite.items():
             _LOG.warning("dipoles of %d structures are not read: %s", number, reason)
         self._report_sums()
@@ -201,6 +214,7 @@ class _Reader:
         self._isolated: dict[str, dict[int, float]] = {}
         self._states: dict[ElectronicState, None] = {}  # a set in order
         self._num_ignored = 0
+        self._unknown: Counter[str] = Counter()
         self._contents: dict[str, Sequence[list[str]]] = {}
 
     def read(self, name: str, path: Path) -> None:
@@ -208,9 +222,16 @@ class _Reader:
         isolated = self._isolated[name] = {}
         before, num_periodic, has_weight = len(self._columns["num_atoms"]), 0, False
         names: set[str] = set()
+        check_stated_units(
+            path, length_unit=self.options.length_unit, energy_unit=self.options.energy_unit
+        )
         with closing(with_progress(path)) as found:  # an error ends the progress bar first
             for number, atoms in enumerate(found):
                 where = f"{path}, frame {number}"
+                key = self.options.labels.energy_key or "energy"
+                if key in atoms.info.pop(UNKNOWN, ()):
+                    self._unknown[f"{key} of {path.name}"] += 1
+                    continue
                 if _is_isolated(atoms):
                     _add_isolated(isolated, atoms, where, self.labels.energy(atoms, where))
                     continue
@@ -307,8 +328,31 @@ class _Reader:
         return Frames(
             GraphStore(num_atoms, node=node, graph=graph), self._sizes, self._isolated,
             tuple(self._states), self.labels.taken, self._num_ignored, self._contents,
-            self.labels.indefinite,
+            self.labels.indefinite, dict(self._unknown),
         )  # fmt: skip
+
+
+def read_isolated(path: Path, options: FrameOptions) -> dict[int, float]:
+    """Energies in meV of isolated atoms by atomic number, from a file of single atoms.
+
+    Args:
+        path: the file; unlike in a training file, its structures need no ``config_type``.
+        options: key and units of the energies.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a structure has several atoms or no energy, or two of one element differ.
+    """
+    labels = LabelReader(options.labels, options.energy_unit, options.length_unit)
+    found: dict[int, float] = {}
+    for number, atoms in enumerate(read_atoms(path, called="atom_energies")):
+        where = f"{path}, frame {number}"
+        if len(atoms) != 1:
+            raise ValueError(
+                f"{where} has {len(atoms)} atoms; atom_energies must be a file of single atoms"
+            )
+        _add_isolated(found, atoms, where, labels.energy(atoms, where))
+    return found
 
 
 def _is_isolated(atoms: Atoms) -> bool:

@@ -24,7 +24,7 @@ from geozoo.data.molecules._element_columns import (
 )
 from geozoo.data.molecules._energies_forces import energy_force_spec
 from geozoo.data.molecules._frame_store import frames_of, prepare_frames
-from geozoo.data.molecules._frames import FrameOptions, Frames
+from geozoo.data.molecules._frames import FrameOptions, Frames, read_isolated
 from geozoo.data.molecules._label_keys import LabelKeys
 from geozoo.data.molecules._state_inputs import StateInput, checked_names, warn_of_constants
 from geozoo.data.molecules._structure_paths import StructurePaths
@@ -99,7 +99,8 @@ class ExtXYZ(GraphDataModule):
             has the mean energy of the training split as its offset, and a potential rejects
             compositions that do not occur there. ``"auto"``: the first of ``"given"``,
             ``"isolated"`` and ``"atoms"`` that is available.
-        atom_energies: energy of an isolated atom of every element, in ``energy_unit``, by symbol.
+        atom_energies: energy of an isolated atom of every element, in ``energy_unit``, by symbol;
+            or a file of single atoms with their energies.
         fractions: relative sizes of the splits that are taken from ``path``.
         split_seed: seed of this split.
         ignore_cell: treat periodic structures as isolated, with a warning; molecules across the
@@ -126,7 +127,7 @@ class ExtXYZ(GraphDataModule):
         labels: LabelKeys = LabelKeys(),  # noqa: B008
         species: Sequence[str] | None = None,
         energy_reference: Reference = "auto",
-        atom_energies: Mapping[str, float] | None = None,
+        atom_energies: Mapping[str, float] | str | Path | None = None,
         fractions: Mapping[str, int | float] | None = None,
         split_seed: int = 0,
         ignore_cell: bool = False,
@@ -146,7 +147,7 @@ class ExtXYZ(GraphDataModule):
             raise ValueError(
                 f"atom_energies cannot be combined with energy_reference={energy_reference}"
             )
-        self.atom_energies = None if atom_energies is None else dict(atom_energies)
+        self.atom_energies = atom_energies
         self.paths = StructurePaths.of(path, val_path, test_path)
         self.fractions = _check_fractions(fractions or _FRACTIONS)
         self.species = None if species is None else list(species)
@@ -197,6 +198,10 @@ class ExtXYZ(GraphDataModule):
         wanted = self.energy_reference
         if wanted == "none":
             return AtomEnergies({}, "none")
+        if isinstance(self.atom_energies, str | Path):
+            read = read_isolated(Path(self.atom_energies).expanduser(), self.options)
+            values = checked_atom_energies(by_symbol(read), species, 1.0, argument="atom_energies")
+            return AtomEnergies(values, "given")
         if self.atom_energies is not None:
             factor = energy_factor(self.options.energy_unit)
             values = checked_atom_energies(
