@@ -114,9 +114,9 @@ def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 
 def _weight(name: str, first: Tensor | None, second: Tensor | None) -> WeightDifference | None:
     """The difference of a weight; None if there is none."""
-    shapes = [None if tensor is None else tuple(tensor.shape) for tensor in (first, second)]
-    if first is None or second is None or shapes[0] != shapes[1]:
-        return WeightDifference(name, *shapes)
+    one, other = _shape(first), _shape(second)
+    if first is None or second is None or one != other:
+        return WeightDifference(name, one, other)
     if first.dtype == second.dtype and first.equal(second):
         return None
     change = (second.double() - first.double()).abs()
@@ -125,4 +125,8 @@ def _weight(name: str, first: Tensor | None, second: Tensor | None) -> WeightDif
     size = first.double().square().mean().sqrt().item()
     moved = change.square().mean().sqrt().item()
     relative = moved / size if size else float("inf") if moved else 0.0
-    return WeightDifference(name, *shapes, relative, change.max().item())
+    return WeightDifference(name, one, other, relative, change.max().item())
+
+
+def _shape(tensor: Tensor | None) -> tuple[int, ...] | None:
+    return None if tensor is None else tuple(tensor.shape)
