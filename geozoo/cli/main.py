@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from geozoo import __version__
-from geozoo.cli import _arguments, _simulation_arguments, _teaching_arguments
+from geozoo.cli import (
+    _arguments,
+    _simulation_arguments,
+    _sweep_arguments,
+    _teaching_arguments,
+)
 from geozoo.cli._errors import errors_shown
 from geozoo.cli._grammar import Arguments, help_text, read
 from geozoo.cli._programs import program_file
@@ -43,6 +48,8 @@ _COMMANDS = {
     "evaluate": _Command(_arguments.Evaluate, "_evaluation", "evaluate", runs_network=True),
     "sample": _Command(_arguments.Sample, "_sample", "sample", runs_network=True),
     "predict": _Command(_arguments.Predict, "_predicting", "predict", runs_network=True),
+    "compare": _Command(_sweep_arguments.Compare, "_comparing", "compare"),
+    "learning-curve": _Command(_sweep_arguments.LearningCurve, "_learning_curve", "learning_curve"),
     "label": _Command(_teaching_arguments.Label, "_labelling", "label", runs_network=True),
     "distil": _Command(_teaching_arguments.Distil, "_distilling", "distil", runs_network=True),
     "relax": _Command(_simulation_arguments.Relax, "_relaxing", "relax", runs_network=True),

@@ -19,7 +19,7 @@ from geozoo.data.loader import GraphLoader, LoaderOptions, Store, place_store
 from geozoo.data.neighbor_table import gains_from_table
 from geozoo.data.sampler import EpochBatchSampler
 from geozoo.data.spec import DataSpec, GeometricSpec
-from geozoo.data.splits import check_split
+from geozoo.data.splits import Split, check_split, with_fewer
 from geozoo.data.store import GraphStore
 from geozoo.files.progress import progress_bar
 
@@ -66,9 +66,22 @@ class GraphDataModule(LightningDataModule):
         self._cutoff: float | None = None
         self._searched: GraphStore | None = None
 
+    #: Whether the samples are windows of a time series, see `geozoo.data.splits.with_fewer`.
+    is_series: ClassVar[bool] = False
+
     @abstractmethod
     def load(self) -> LoadedData:
-        """Read the prepared files; called once."""
+        """Read the prepared files; called once.
+
+        The splits pass through `limited` before statistics are computed from them.
+        """
+
+    def limited(self, splits: Split) -> dict[str, Int[Tensor, " part"]]:
+        """The splits with only ``loader.num_train`` training samples, if that is set."""
+        options = self.loader
+        return with_fewer(
+            splits, options.num_train, seed=options.subset_seed, is_series=self.is_series
+        )
 
     def setup(self, stage: str | None = None) -> None:
         """Load the data on the first call.
@@ -85,6 +98,11 @@ class GraphDataModule(LightningDataModule):
             if missing:
                 raise ValueError(f"splits must have the keys {_PARTS}; missing: {missing}")
             check_split(data.splits, len(data.store))
+            if self.loader.num_train not in (None, len(data.splits["train"])):
+                raise ValueError(
+                    f"loader.num_train: {type(self).__name__}.load does not support it; it must "
+                    "pass its splits through self.limited"
+                )
             self._data = _with_has_edges(data)
 
     @property

@@ -56,6 +56,9 @@ class LoaderOptions:
             the device if the dataset fits in a quarter of its free memory.
         num_workers: worker processes for ``"loader"``.
         seed: shuffling seed; the order depends only on the seed and the epoch.
+        num_train: number of training samples to use, see `geozoo.data.splits.with_fewer`; None:
+            all. Statistics come from these; validation and test splits are unchanged.
+        subset_seed: seed of the choice of these samples.
 
     Raises:
         ValueError: If a size is below 1, ``num_workers`` is negative, or ``resident`` is unknown.
@@ -66,13 +69,18 @@ class LoaderOptions:
     resident: Resident = "auto"
     num_workers: int = 0
     seed: int = 0
+    num_train: int | None = None
+    subset_seed: int = 0
 
     def __post_init__(self) -> None:
         """Validate the options."""
-        for name, least in (("batch_size", 1), ("num_workers", 0), ("seed", 0)):
+        for name, least in (
+            ("batch_size", 1), ("num_workers", 0), ("seed", 0), ("subset_seed", 0)
+        ):  # fmt: skip
             _check_whole(name, getattr(self, name), least)
-        if self.eval_batch_size is not None:
-            _check_whole("eval_batch_size", self.eval_batch_size, 1)
+        for name in ("eval_batch_size", "num_train"):
+            if getattr(self, name) is not None:
+                _check_whole(name, getattr(self, name), 1)
         if self.resident not in get_args(Resident):
             raise ValueError(f"resident must be one of {get_args(Resident)}, got {self.resident!r}")
 

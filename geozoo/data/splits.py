@@ -42,6 +42,44 @@ def random_split(
     }
 
 
+def with_fewer(
+    splits: Split, num_train: int | None, *, seed: int, is_series: bool = False
+) -> dict[str, Int[Tensor, " part"]]:
+    """The splits with a part of the training samples; validation and test are unchanged.
+
+    The parts of one seed are nested: a larger one contains every smaller one.
+
+    Args:
+        splits: indices of each split.
+        num_train: number of training samples; None: all.
+        seed: seed of the random order of which the first samples are taken.
+        is_series: whether the samples are windows of a time series: then the last ones are taken,
+            those next to the validation split, as windows overlap and a random part would still
+            cover the whole time.
+
+    Raises:
+        ValueError: If there are fewer training samples.
+
+    >>> splits = {"train": torch.arange(5), "val": torch.tensor([5]), "test": torch.tensor([6])}
+    >>> with_fewer(splits, 2, seed=0, is_series=True)["train"].tolist()
+    [3, 4]
+    """
+    train = splits["train"]
+    if num_train is None:
+        return dict(splits)
+    if num_train > len(train):
+        raise ValueError(
+            f"loader.num_train must be at most {len(train)}, the number of training samples, got "
+            f"{num_train}"
+        )
+    if is_series:
+        kept = train.sort().values[-num_train:]
+    else:
+        order = np.random.default_rng(seed).permutation(len(train))[:num_train]
+        kept = train[torch.from_numpy(np.sort(order))]
+    return {**splits, "train": kept}
+
+
 def every_nth(num_graphs: int, step: int, *, offset: int = 0) -> Int[Tensor, " part"]:
     """The indices ``offset, offset + step, ...``.
 

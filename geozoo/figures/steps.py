@@ -25,13 +25,16 @@ class StepPanel:
     is_logarithmic: bool = False
 
 
-def plot_steps(panels: Mapping[str, StepPanel], path: Path, *, along: str) -> None:
+def plot_steps(
+    panels: Mapping[str, StepPanel], path: Path, *, along: str, is_logarithmic_along: bool = False
+) -> None:
     """Draw one panel per quantity.
 
     Args:
         panels: by title.
         path: the PNG file.
         along: label of the horizontal axes; ``"step"``: their ticks are whole numbers.
+        is_logarithmic_along: whether the horizontal axes are logarithmic.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -45,6 +48,8 @@ def plot_steps(panels: Mapping[str, StepPanel], path: Path, *, along: str) -> No
             axis.set_yscale("log")
         else:
             axis.ticklabel_format(axis="y", useOffset=False)
+        if is_logarithmic_along:
+            axis.set_xscale("log")
         if along == "step":
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set(title=title, xlabel=along, ylabel=panel.unit)

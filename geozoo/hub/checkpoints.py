@@ -81,6 +81,12 @@ class Checkpoint:
         return float(self.content["callbacks"]["Timer"]["time_elapsed"]["train"])
 
     @property
+    def cpu_seconds(self) -> float | None:
+        """CPU time of training in seconds; None for runs of earlier versions."""
+        found = self.content["callbacks"]["Timer"].get("cpu_time_s")
+        return None if found is None else float(found)
+
+    @property
     def hardware(self) -> dict[str, Any]:
         """``device`` and ``peak_memory_mb`` of the training run."""
         return self.content["callbacks"]["Hardware"]

@@ -1,4 +1,4 @@
-"""A self-contained HTML page of a simulation: results, figures, settings."""
+"""A self-contained HTML page of a simulation or a sweep: results, figures, settings."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class SimulationPage:
         versions: versions of the software.
         figures: figures; they are drawn into the folder of the page.
         warnings: what the reader should know first.
+        answer: the result in words; empty: only the table.
     """
 
     title: str
@@ -33,13 +34,15 @@ class SimulationPage:
     versions: Mapping[str, str]
     figures: Sequence[Figure] = ()
     warnings: Sequence[str] = ()
+    answer: str = ""
 
     def write(self, folder: Path) -> Path:
         """Draw the figures and write ``report.html`` into a folder; returns its path."""
         for figure in self.figures:
             figure.draw(folder / figure.file_name)
         page = template("simulation.html").render(
-            title=self.title, command=self.command, warnings=self.warnings,
+            title=self.title, command=self.command, answer=self.answer,
+            warnings=self.warnings,
             head=[column.name for column in self.results.columns], rows=self.results.rows,
             pictures=pictures(folder, self.figures), facts=list(self.facts.items()),
             versions=json.dumps(dict(self.versions), indent=2),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from lightning import Trainer
+from lightning import Callback, Trainer
 from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
@@ -116,8 +116,9 @@ def _build_model(node: DictConfig, datamodule: GraphDataModule) -> nn.Module:
 
 
 def build_trainer(
-    cfg: DictConfig, folder: RunFolder, *, monitor: str, is_terminal: bool
-) -> Trainer:
+    cfg: DictConfig, folder: RunFolder, *, monitor: str, is_terminal: bool,
+    further: Sequence[Callback] = (),
+) -> Trainer:  # fmt: skip
     """The Lightning Trainer with loggers and callbacks.
 
     Args:
@@ -125,12 +126,15 @@ def build_trainer(
         folder: the run folder.
         monitor: the metric that selects the best checkpoint.
         is_terminal: whether a progress bar can be drawn.
+        further: callbacks of the caller.
     """
     options: dict[str, Any] = {"default_root_dir": str(folder.path)}
     with _errors_of_node("trainer"):
         return _make_trainer(cfg)(
             logger=_loggers(cfg),
-            callbacks=make_callbacks(cfg, folder, monitor=monitor, is_terminal=is_terminal),
+            callbacks=make_callbacks(
+                cfg, folder, monitor=monitor, is_terminal=is_terminal, further=further
+            ),
             enable_progress_bar=is_terminal,
             **options,
         )

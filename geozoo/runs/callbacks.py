@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,8 +30,9 @@ from geozoo.runs.trainer_callbacks import callbacks_of
 
 
 def make_callbacks(
-    cfg: DictConfig, folder: RunFolder, *, monitor: str, is_terminal: bool
-) -> list[Callback]:
+    cfg: DictConfig, folder: RunFolder, *, monitor: str, is_terminal: bool,
+    further: Sequence[Callback] = (),
+) -> list[Callback]:  # fmt: skip
     """Callbacks for checkpoints, weight averaging, early stopping and progress.
 
     Args:
@@ -37,8 +40,10 @@ def make_callbacks(
         folder: folder of the checkpoints.
         monitor: the metric that selects the best checkpoint.
         is_terminal: whether a progress bar can be drawn.
+        further: callbacks of the caller, called before those of the run.
     """
     callbacks: list[Callback] = [
+        *further,
         SeededEpochs(cfg.seed),
         _timer(cfg.trainer.get("max_time")),
         Hardware(),
@@ -66,7 +71,8 @@ class RunTimer(Timer):
     """Measures the training time, and stops after a validated epoch when the time limit is reached.
 
     The last epoch is always validated, regardless of ``check_val_every_n_epoch``: otherwise the
-    final weights could never be selected. A run stopped this way can be resumed exactly.
+    final weights could never be selected. A run stopped this way can be resumed exactly. The CPU
+    time of training, in this process, is measured too: it does not depend on other programs.
 
     Args:
         duration: time limit, as for Lightning's ``Timer``; None: no limit.
@@ -76,6 +82,22 @@ class RunTimer(Timer):
 
     def __init__(self, duration: Any) -> None:
         super().__init__(duration=duration, interval="epoch")
+        self._cpu_before, self._cpu_start = 0.0, time.process_time()
+
+    def on_train_start(self, trainer: Trainer, *args: Any, **options: Any) -> None:
+        """Start both clocks."""
+        super().on_train_start(trainer, *args, **options)
+        self._cpu_start = time.process_time()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of Lightning's timer, and the CPU time of training so far in seconds."""
+        cpu = self._cpu_before + time.process_time() - self._cpu_start
+        return {**super().state_dict(), "cpu_time_s": cpu}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue both clocks; runs of earlier versions have no CPU time."""
+        super().load_state_dict(state_dict)
+        self._cpu_before = state_dict.get("cpu_time_s", 0.0)
 
     @property
     def state_key(self) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from hydra.utils import get_class
-from lightning import Trainer, seed_everything
+from lightning import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig, OmegaConf
 
@@ -44,6 +44,7 @@ _LOG = logging.getLogger(__name__)
 def train(
     cfg: DictConfig, folder: RunFolder, *, invocation: Mapping[str, Any],
     earlier: EarlierRun | None = None, is_terminal: bool = False,
+    callbacks: Sequence[Callback] = (),
 ) -> RunOutcome:  # fmt: skip
     """Train, test the best checkpoint, and collect the result.
 
@@ -54,6 +55,7 @@ def train(
             the record.
         earlier: the run to resume from its last checkpoint; None: a new run.
         is_terminal: whether a progress bar can be drawn.
+        callbacks: further callbacks of Lightning, such as one that prunes trials of a search.
 
     Raises:
         RunError: If the loss is not finite, the run is interrupted, or the initial weights do not
@@ -91,7 +93,9 @@ def train(
         _LOG.info("run folder: %s", folder.path)
         for line in filter(None, (inherited, began, apart, adapted, kept)):
             _LOG.info(line)
-    trainer = build_trainer(cfg, folder, monitor=task.monitor, is_terminal=is_terminal)
+    trainer = build_trainer(
+        cfg, folder, monitor=task.monitor, is_terminal=is_terminal, further=callbacks
+    )
     with interruption_explained(folder, cfg):
         try:
             _prepare(task, datamodule, trainer, earlier)

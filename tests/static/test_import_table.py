@@ -79,6 +79,7 @@ ALLOWED = {
         "runs",
         "tasks",
     },  # fmt: skip
+    "sweeps": {"contracts", "figures", "files", "machine", "report", "results", "runs"},
     "testing": {"contracts", "geometry"},
     "zoo": {"config"},
 }

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
+from torch import Tensor
 
 from geozoo.data.datamodule import LoadedData
 from geozoo.data.images.image_store import ImageStore
 from geozoo.data.record import DataRecord
 from geozoo.data.spec import GeometricSpec
-from geozoo.data.splits import random_split, split_hash
+from geozoo.data.splits import Split, random_split, split_hash
 from geozoo.data.store import GraphStore
 
 _VALIDATION = 0.1
 
 
 def digit_data(
-    store: GraphStore | ImageStore, num_train: int, *, name: str, source: str, split_seed: int
-) -> LoadedData:
+    store: GraphStore | ImageStore, num_train: int, *, name: str, source: str, split_seed: int,
+    limited: Callable[[Split], dict[str, Tensor]],
+) -> LoadedData:  # fmt: skip
     """Split off a validation set (10 % of the training set) and describe the data.
 
     Args:
@@ -25,11 +29,12 @@ def digit_data(
         name: name of the dataset.
         source: origin of the graphs.
         split_seed: seed of the validation split.
+        limited: see `geozoo.data.GraphDataModule.limited`.
     """
     splits = random_split(
         num_train, {"train": 1 - _VALIDATION, "val": _VALIDATION}, seed=split_seed
     )
-    splits["test"] = torch.arange(num_train, len(store))
+    splits = limited({**splits, "test": torch.arange(num_train, len(store))})
     record = DataRecord(
         dataset=name,
         source=source,

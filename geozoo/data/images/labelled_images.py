@@ -71,7 +71,7 @@ class LabelledImages(GraphDataModule):
         ]
         store = ImageStore(torch.cat(images), {"y": torch.cat(labels)})
         index = torch.arange(len(store)).split([len(part) for part in images])
-        splits = dict(zip(_PARTS, index, strict=True))
+        splits = self.limited(dict(zip(_PARTS, index, strict=True)))
         return LoadedData(store, splits, self._spec(store, splits, images[0].shape[-1]))
 
     def _spec(self, store: ImageStore, splits: dict[str, Tensor], channels: int) -> GeometricSpec:

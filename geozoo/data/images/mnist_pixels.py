@@ -63,5 +63,10 @@ class MNISTPixels(GraphDataModule):
         )
         store = ImageStore(torch.from_numpy(images).unsqueeze(-1), {"y": torch.from_numpy(labels)})
         return digit_data(
-            store, num_train, name="mnist_pixels", source="MNIST", split_seed=self.split_seed
+            store,
+            num_train,
+            name="mnist_pixels",
+            source="MNIST",
+            split_seed=self.split_seed,
+            limited=self.limited,
         )

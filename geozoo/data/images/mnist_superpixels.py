@@ -67,6 +67,7 @@ class _Digits(GraphDataModule):
         return digit_data(
             GraphStore.load(self.prepared), int(header["num_train"]),
             name=self.name, source=header["source"], split_seed=self.split_seed,
+            limited=self.limited,
         )  # fmt: skip
 
     def _header(self) -> dict[str, str] | None:

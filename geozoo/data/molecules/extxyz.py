@@ -170,7 +170,7 @@ class ExtXYZ(GraphDataModule):
             )  # fmt: skip
         inputs = self.options.inputs
         check_training_states(frames.states, inputs)
-        splits = self.paths.divided(frames.sizes, self.fractions, self.split_seed)
+        splits = self.limited(self.paths.divided(frames.sizes, self.fractions, self.split_seed))
         elements = elements_of(frames.store, self.species)
         store = with_columns(frames.store, elements)
         warn_of_unseen_species(store, splits["train"], elements)

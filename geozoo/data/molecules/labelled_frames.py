@@ -77,7 +77,7 @@ class LabelledFrames(GraphDataModule):
         frames = frames_of(paths, FrameOptions())
         elements = elements_of(frames.store, self.species)
         store = with_columns(frames.store, elements)
-        splits = rows_of_files(frames.sizes)
+        splits = self.limited(rows_of_files(frames.sizes))
         record = DataRecord(
             dataset=self.name,
             source=self._source(),

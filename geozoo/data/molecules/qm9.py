@@ -121,7 +121,7 @@ class QM9(GraphDataModule):
         }
         graph = {self.target: values, "number": whole.graph["number"]}
         store = GraphStore(whole.num_nodes, node, graph, **edges_of(whole, self.edges))
-        splits = self.source.splits(self.split, len(store), seed=self.split_seed)
+        splits = self.limited(self.source.splits(self.split, len(store), seed=self.split_seed))
         shift, scale = mean_and_std(values[splits["train"]])
         spec = GeometricSpec(
             level="graph",

@@ -91,7 +91,7 @@ class QM9Generation(GraphDataModule):
         store = GraphStore(
             whole.num_nodes, {"pos": whole.node["pos"], "x": x, "z": z}, {"qm9": ids}
         )
-        splits = self.source.splits(self.split, len(store), seed=self.split_seed)
+        splits = self.limited(self.source.splits(self.split, len(store), seed=self.split_seed))
         sizes = torch.bincount(whole.num_nodes[splits["train"]])
         record = DataRecord(
             dataset="qm9_generation",

@@ -125,6 +125,7 @@ class RMD17(GraphDataModule):
         rows = self._rows(num_frames, path)
         if self.num_train is not None:
             rows["train"] = self._first(rows["train"], self.num_train)
+        rows = self.limited(rows)
         check_split(rows, num_frames)
         if len(rows["train"]) > _MAX_TRAIN:
             warnings.warn(

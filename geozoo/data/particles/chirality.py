@@ -63,13 +63,13 @@ class Chirality(GraphDataModule):
         }
         store = GraphStore(torch.full((len(pos),), _KINDS), node, {"y": label})
         parts = torch.arange(len(pos)).split(list(sizes.values()))
-        splits = dict(zip(sizes, parts, strict=True))
+        splits = self.limited(dict(zip(sizes, parts, strict=True)))
         record = DataRecord(
             dataset="chirality",
             source=f"generated v{_VERSION}, seed {self.seed}",
             split="in order",
             split_hash=split_hash(splits),
-            sizes=sizes,
+            sizes={part: len(index) for part, index in splits.items()},
         )
         spec = GeometricSpec(
             level="graph", dim=3, in_channels=_KINDS, out_channels=2, vector_fields=("pos",),

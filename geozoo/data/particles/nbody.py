@@ -122,10 +122,10 @@ class NBody(GraphDataModule):
         states = [self._read(part, count) for part, count in counts.items()]
         store = _make_store(states)
         ends = np.cumsum(list(counts.values())).tolist()
-        splits = {
+        splits = self.limited({
             part: torch.arange(end - count, end)
             for (part, count), end in zip(counts.items(), ends, strict=True)
-        }
+        })  # fmt: skip
         spec = GeometricSpec(
             level="node",
             dim=3,

@@ -88,6 +88,7 @@ class Traffic(GraphDataModule):
         TypeError: If the protocol or graphs have the wrong type.
     """
 
+    is_series = True
     #: Name of the dataset in records, and of its folder.
     name = "traffic"
     #: Folder of its files and cached dynamic time warping distances; None: no cache.
@@ -139,6 +140,7 @@ class Traffic(GraphDataModule):
             part[splits[name]] = number
         if self.leaves_out_blind_windows:
             splits = self._seeing(series, splits)
+        splits = self.limited(splits)
         clock = np.stack([series.slot_of_day(), series.day_of_week()], 1)
         store = SeriesStore(
             torch.from_numpy(series.values),

@@ -1,0 +1,1 @@
+"""Several runs planned, started and compared by one command."""
