@@ -10,10 +10,8 @@ from typing import Literal, cast
 
 from geozoo.cli._console import configure_logging
 from geozoo.cli._errors import errors_shown
-from geozoo.config import Origins, compose
 from geozoo.report.screen import Screen
-from geozoo.runs.folder import command_line
-from geozoo.runs.prepare import prepare
+from geozoo.runs.prepare import compose_run
 from geozoo.runs.probe import measure_steps
 
 
@@ -31,14 +29,7 @@ def main(out: str, seconds: str, clock: str, *words: str) -> None:
         path = Path(out)
         folder = path.with_suffix(".run")
         shutil.rmtree(folder, ignore_errors=True)
-        cfg = compose(*words, f"run_dir='{folder}'")
-        choices = dict(word.partition("=")[::2] for word in words)
-        names = choices["model"], choices["dataset"]
-        prepare(cfg, names=names, origins=Origins([], words))
-        invocation = {
-            "command": command_line(["geozoo-train", *words]), "choices": choices,
-            "overrides": list(words),
-        }  # fmt: skip
+        cfg, invocation = compose_run(words, folder)
         chosen = cast(Literal["auto", "cpu", "wall"], clock)
         found = measure_steps(
             cfg, folder, invocation=invocation, seconds=float(seconds), clock=chosen

@@ -5,21 +5,26 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from geozoo.config import ConfigError, Origins, check, check_pair
+from geozoo.config import ConfigError, Origins, check, check_pair, compose, group_names
 from geozoo.config.options import PROVIDED, RunOptions
 from geozoo.runs.build import check_optimizer, check_trainer
 from geozoo.runs.errors import RunError
+from geozoo.runs.folder import command_line
 from geozoo.runs.overrides import regroup_and_log
 from geozoo.runs.paths import make_absolute
 
 _LOG = logging.getLogger(__name__)
 #: Environment variable that passes the run folder to the processes of further devices.
 _FOLDER_VARIABLE = "GEOZOO_RUN_DIR"
+#: Groups of the config whose chosen entry is part of the record.
+_GROUPS = ("model", "dataset", "task", "optimizer", "schedule", "trainer", "logger", "recipe")
 
 
 def prepare(cfg: DictConfig, *, names: tuple[str, str], origins: Origins) -> Path:
@@ -49,6 +54,38 @@ def prepare(cfg: DictConfig, *, names: tuple[str, str], origins: Origins) -> Pat
     check_trainer(cfg)
     _warn_of_warmup(cfg)
     return folder
+
+
+def compose_run(words: Sequence[str], run_dir: Path) -> tuple[DictConfig, dict[str, Any]]:
+    """The checked config of a run, and its invocation for `geozoo.runs.training.train`.
+
+    Args:
+        words: arguments of ``geozoo train``, with ``model=`` and ``dataset=``.
+        run_dir: the run folder, which does not exist yet.
+
+    Raises:
+        ConfigError: If the config is invalid, or the model cannot learn the task of the dataset.
+        RunError: If the run folder already exists, or no model or dataset is given.
+    """
+    choices: dict[str, Any] = dict(each.partition("=")[::2] for each in words)
+    if missing := [name for name in ("model", "dataset") if name not in choices]:
+        raise RunError(f"missing: {', '.join(missing)}")
+    cfg = compose(*words)
+    cfg.run_dir = str(run_dir)
+    names = str(choices["model"]), str(choices["dataset"])
+    prepare(cfg, names=names, origins=Origins([], words))
+    groups = {name: choices[name] for name in _GROUPS if name in choices}
+    invocation = {
+        "command": command_line(["geozoo-train", *words]), "overrides": list(words),
+        "choices": {"recipe@_global_": _recipe(groups, names), **groups},
+    }  # fmt: skip
+    return cfg, invocation
+
+
+def _recipe(groups: Mapping[str, str], names: tuple[str, str]) -> str | None:
+    """The recipe that the config has; None without one."""
+    given = groups.get("recipe", "-".join(names))
+    return given if given in group_names("recipe") else None
 
 
 def _warn_of_warmup(cfg: DictConfig) -> None:

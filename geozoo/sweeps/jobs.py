@@ -15,8 +15,9 @@ from queue import SimpleQueue
 
 from geozoo.runs.folder import RunFolder
 
-#: Time of day, program and colour codes before a message.
-_BEFORE = re.compile(r"^(\x1b\[[\d;]*m|\d\d:\d\d:\d\d ?|geozoo[\w -]*: )*")
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+#: What begins the message of an error.
+_PROGRAM = "geozoo train: "
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,12 @@ def run_jobs(
         return error
 
     with ThreadPoolExecutor(processes) as pool:
-        errors = list(pool.map(one, left))
+        started = [pool.submit(one, job) for job in left]
+        try:
+            errors = [each.result() for each in started]
+        except BaseException:  # Ctrl-C, which the running processes have received too
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return {job.name: error for job, error in zip(left, errors, strict=True) if error}
 
 
@@ -136,12 +142,15 @@ def _call(job: Job, changes: dict[str, str]) -> int:
 
 
 def _error_of(job: Job, code: int) -> str:
-    """The last line that a failed job printed."""
+    """The message of a failed job: the line that its program began with its name, or the last."""
     if code < 0:
         return f"ended by signal {-code}" + (" (out of memory?)" if code == -9 else "")
     text = job.log.read_text(encoding="utf-8", errors="replace") if job.log.is_file() else ""
-    lines = [line for line in text.splitlines() if line.strip()]
-    last = _BEFORE.sub("", lines[-1]) if lines else ""
-    if "this is a bug" in last:
-        last = next((line for line in reversed(lines[:-1]) if line[0] not in " \t╭│╰"), last)
-    return last or f"ended with exit code {code} and printed nothing"
+    lines = [_COLOUR.sub("", line) for line in text.splitlines() if line.strip()]
+    named = [number for number, line in enumerate(lines) if line.startswith(_PROGRAM)]
+    if not named:
+        return lines[-1] if lines else f"ended with exit code {code} and printed nothing"
+    message = lines[named[-1]].partition(": ")[2]
+    if message.startswith("this is a bug") and named[-1]:
+        return f"{lines[named[-1] - 1]} (see {job.log})"  # the last line of the traceback
+    return message

@@ -68,3 +68,20 @@ def test_a_solvated_molecule(tmp_path):
     out = said("solvated_molecule.py", "--folder", tmp_path, "--steps", 20)
     assert "20 steps with the potential on 9 of" in out
     assert (tmp_path / "frames.dcd").stat().st_size > 9 * 12
+
+
+@pytest.mark.thorough
+def test_a_search_is_pruned_and_continued(tmp_path):
+    pytest.importorskip("optuna")
+    words = (
+        "--folder", tmp_path, "--search", "optimizer.lr=1e-4..1e-1", "--search",
+        "model.num_layers=1,2", "model=egnn", "dataset=chirality", "dataset.num_train=100",
+        "trainer.max_epochs=2", "trainer.accelerator=cpu",
+    )  # fmt: skip
+    first = said("tune_with_optuna.py", "--trials", 2, *words)
+    assert "2 trials" in first and "best: val/error = " in first
+    assert "geozoo train model=egnn dataset=chirality" in first
+    assert "3 trials" in said("tune_with_optuna.py", "--trials", 3, *words)
+    assert sorted(path.name for path in tmp_path.glob("trial*")) == [
+        "trial0000", "trial0001", "trial0002",
+    ]  # fmt: skip
