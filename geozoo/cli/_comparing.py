@@ -28,7 +28,7 @@ from geozoo.sweeps.comparison import Contender, EqualTime
 from geozoo.sweeps.jobs import Job
 from geozoo.sweeps.page import comparison_figures, write_sweep
 from geozoo.sweeps.plan import plan_training
-from geozoo.sweeps.settings import claim_folder
+from geozoo.sweeps.settings import claim_folder, only_one
 
 #: Keys that the comparison sets.
 _SET = (
@@ -59,14 +59,15 @@ def compare(options: Compare, screen: Screen) -> None:
     })  # fmt: skip
     starter = Starter(options.processes, options.launcher, of_launcher, screen)
     words = {name: [f"model={name}", f"dataset={options.dataset}", *changes] for name in configs}
-    costs, failed = _measured(words, options, folder, starter)
-    lengths, short = _lengths(costs, configs, options.minutes, screen)
-    runs = {
-        (name, seed): [*words[name], *length]
-        for name, length in lengths.items()
-        for seed in range(options.seeds)
-    }
-    finished, broken = train_all(runs, folder, starter)
+    with only_one(folder):
+        costs, failed = _measured(words, options, folder, starter)
+        lengths, short = _lengths(costs, configs, options.minutes, screen)
+        runs = {
+            (name, seed): [*words[name], *length]
+            for name, length in lengths.items()
+            for seed in range(options.seeds)
+        }
+        finished, broken = train_all(runs, folder, starter)
     errors = {**errors, **failed, **short, **broken}
     contenders = [
         Contender(

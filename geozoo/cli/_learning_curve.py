@@ -15,7 +15,7 @@ from geozoo.runs.folder import command_line
 from geozoo.sweeps.comparison import PREFERRED
 from geozoo.sweeps.curve import Curve, CurveLength
 from geozoo.sweeps.page import curve_figures, write_sweep
-from geozoo.sweeps.settings import claim_folder
+from geozoo.sweeps.settings import claim_folder, only_one
 
 #: Keys that the command sets.
 _SET = (
@@ -59,7 +59,8 @@ def learning_curve(options: LearningCurve, screen: Screen) -> None:
         for size in sizes
         for seed in range(options.seeds)
     }
-    finished, errors = train_all(runs, folder, starter)
+    with only_one(folder):
+        finished, errors = train_all(runs, folder, starter)
     curve = Curve(
         model=options.model, metric=options.metric, preferred=PREFERRED,
         errors={int(size): text for size, text in errors.items()},
@@ -77,7 +78,7 @@ def _arguments(words: Sequence[str], length: Sequence[str]) -> list[str]:
 
 def _report(options: LearningCurve, curve: Curve, folder: Path, screen: Screen) -> None:
     """Print and write the table and the answer."""
-    sheet, answer = curve.sheet(), curve.answer()
+    sheet, answer, warnings = curve.sheet(), curve.answer(), curve.warnings()
     facts = {
         "dataset": " ".join([options.dataset, *options.changes]),
         "length": f"equal {options.length} for all sizes",
@@ -88,10 +89,12 @@ def _report(options: LearningCurve, curve: Curve, folder: Path, screen: Screen) 
     }
     files = write_sweep(
         folder, "learning_curve", title=f"Learning curve of {options.model} on {options.dataset}",
-        command=command_line(["geozoo", *sys.argv[1:]]), sheet=sheet, answer=answer, warnings=(),
-        figures=curve_figures(curve), facts=facts, values=curve.to_dict(),
+        command=command_line(["geozoo", *sys.argv[1:]]), sheet=sheet, answer=answer,
+        warnings=warnings, figures=curve_figures(curve), facts=facts, values=curve.to_dict(),
     )  # fmt: skip
     screen.show(sheet)
+    for line in warnings:
+        screen.note(f"note: {line}")
     screen.result(answer, style="bold")
     for path in files:
         screen.result(path)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from geozoo.figures.panels import Panels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def plot_steps(
         else:
             axis.ticklabel_format(axis="y", useOffset=False)
         if is_logarithmic_along:
-            axis.set_xscale("log")
+            _plain_logarithmic(axis)
         if along == "step":
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set(title=title, xlabel=along, ylabel=panel.unit)
@@ -57,3 +61,13 @@ def plot_steps(
         if 1 < len(panel.lines) <= 8:
             axis.legend(frameon=False, fontsize=9)
     figure.save(path)
+
+
+def _plain_logarithmic(axis: Axes) -> None:
+    """A logarithmic horizontal axis with plain numbers, which do not overlap within a decade."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())

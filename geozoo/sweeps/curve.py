@@ -15,6 +15,9 @@ from geozoo.sweeps.plan import fitted_schedule
 from geozoo.sweeps.power_law import PowerLaw, fit_power_law
 from geozoo.sweeps.spread import shown
 
+#: Fewer epochs than this are a short training.
+_FEW_EPOCHS = 20
+
 
 @dataclass(frozen=True)
 class CurveLength:
@@ -148,12 +151,25 @@ class Curve:
             f"it by {2**law.exponent:.2f}."
         )
 
+    def warnings(self) -> list[str]:
+        """What the reader should know first: too short a training, sizes that lack."""
+        found = []
+        largest = [run.epochs for run in self.runs[max(self.runs)] if run.epochs]
+        if largest and max(largest) < _FEW_EPOCHS:
+            found.append(
+                f"the largest size was trained for {max(largest)} epochs only: the curve may show "
+                "the limit of training, not of data; see trainer.max_epochs"
+            )
+        if lacking := [str(size) for size, runs in self.runs.items() if not runs]:
+            found.append(f"no run of the sizes {', '.join(lacking)} finished")
+        return found
+
     def sheet(self) -> Sheet:
         """The table: a row per size, the exponents and the baseline."""
         names = self.metrics
         table = Sheet(
             "samples", *(f"{name} ({self.unit(name)})" for name in names), "seeds", "epochs",
-            "steps", "minutes", Column("error", kind="text"), title=f"test of {self.model}",
+            "steps", "wall minutes", Column("error", kind="text"), title=f"test of {self.model}",
         )  # fmt: skip
         for size, runs in sorted(self.runs.items()):
             values = [shown(self.values(name)[size]) for name in names]

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-#: Fraction of the time that validation may take, as a multiple of the training time of an epoch.
+#: Fraction of the time that validation may take, if that is enough for one.
 _VALIDATION_SHARE = 0.1
 #: A run has at least this many epochs: the learning rate changes per epoch. Longer epochs are cut.
 _LEAST_EPOCHS = 10
+#: Validations that cost nothing.
+_MANY = 10**9
 
 
 class _Costs(Protocol):
@@ -81,28 +83,24 @@ def plan_training(costs: _Costs, seconds: float) -> TrainingPlan:
             f"minutes: one step takes {costs.step_s:.3g} s and one validation {validation:.3g} s, "
             f"more than the {seconds:.3g} s of a run"
         )
+    rare = max(1, int(_VALIDATION_SHARE * seconds / validation)) if validation else _MANY
     training = costs.step_s * costs.train_batches + costs.epoch_end_s
-    every = max(1, math.ceil(validation / (_VALIDATION_SHARE * training)))
-    epochs = int(seconds / (training + validation / every))
-    if epochs < _LEAST_EPOCHS:
-        return _cut(costs, seconds, validation)
-    every = min(every, max(1, epochs // _LEAST_EPOCHS))
-    epochs = int(seconds / (training + validation / every)) // every * every
-    if epochs < _LEAST_EPOCHS:
-        return _cut(costs, seconds, validation)
-    expected = epochs * (training + validation / every)
-    return TrainingPlan(epochs, None, every, epochs * costs.train_batches, expected)
+    epochs = int(seconds / (training + validation))  # with a validation in each
+    if epochs > rare:
+        epochs = int((seconds - rare * validation) / training)
+    if epochs >= _LEAST_EPOCHS:
+        every = math.ceil(epochs / rare)
+        expected = epochs * training + math.ceil(epochs / every) * validation
+        return TrainingPlan(epochs, None, every, epochs * costs.train_batches, expected)
+    return _cut(costs, seconds, validation, min(rare, _LEAST_EPOCHS))
 
 
-def _cut(costs: _Costs, seconds: float, validation: float) -> TrainingPlan:
-    """Ten short epochs, or fewer if these would have no step."""
-    rare = int(_VALIDATION_SHARE * seconds / validation) if validation else _LEAST_EPOCHS
-    count = max(1, min(_LEAST_EPOCHS, rare))
+def _cut(costs: _Costs, seconds: float, validation: float, count: int) -> TrainingPlan:
+    """Ten short epochs, or fewer if these would have no step, with a number of validations."""
     left = seconds - count * validation
-    epochs = min(_LEAST_EPOCHS, int(left / (costs.step_s + costs.epoch_end_s)))
-    epochs = max(1, epochs)
+    epochs = max(1, min(_LEAST_EPOCHS, int(left / (costs.step_s + costs.epoch_end_s))))
     every = math.ceil(epochs / count)
-    number = -(-epochs // every)
+    number = math.ceil(epochs / every)
     left = seconds - number * validation - epochs * costs.epoch_end_s
     batches = max(1, min(costs.train_batches, int(left / costs.step_s / epochs)))
     expected = epochs * (batches * costs.step_s + costs.epoch_end_s) + number * validation

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +43,41 @@ def claim_folder(folder: Path, settings: Mapping[str, Any]) -> None:
             f"out: {folder} was made with other settings ({listed}). Choose another folder, or "
             "give the same settings to continue"
         )
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Reject a second call in the same folder while one is running on this machine.
+
+    Raises:
+        RunError: If one is running.
+    """
+    path, own = folder / "running.json", {"host": socket.gethostname(), "process": os.getpid()}
+    if path.is_file():
+        other = json.loads(path.read_text(encoding="utf-8"))
+        is_same = other["process"] == own["process"]
+        if other["host"] == own["host"] and not is_same and _is_alive(other["process"]):
+            raise RunError(
+                f"out: the process {other['process']} is running this sweep in {folder}; wait for "
+                "it, or choose another folder"
+            )
+    write_json(path, own)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    if os.name != "posix":  # where signal 0 is not a question
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of another user
+        return True
+    return True
 
 
 def write_json(path: Path, values: object) -> None:

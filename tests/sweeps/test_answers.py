@@ -181,6 +181,12 @@ def test_a_curve_concludes_with_its_exponent(tmp_path: Path) -> None:
     assert curve.to_dict()["power_laws"]["force_mae"]["exponent"] == pytest.approx(0.5, abs=0.05)
 
 
+def test_a_short_training_is_mentioned() -> None:
+    (line,) = _curve({100: [40.0], 800: [30.0]}).warnings()
+    assert line.startswith("the largest size was trained for 10 epochs only")
+    assert "sizes 200 finished" in _curve({100: [40.0], 200: [], 400: [30.0]}).warnings()[1]
+
+
 def test_curves_without_a_law() -> None:
     flat = _curve({100: [40.0], 200: [48.0], 400: [37.0]}).answer()
     assert "does not measurably follow a power law" in flat

@@ -51,10 +51,10 @@ def test_a_plan_fills_its_time_and_never_exceeds_it(
     spent = _seconds(plan, costs)
     assert spent <= seconds * 1.0001 and plan.seconds == pytest.approx(spent)
     assert plan.steps == plan.epochs * (plan.batches or batches)
-    # What is left is less than another round of steps and its validation.
+    # What is left is less than an epoch (or a step of each), and what validations may take.
     number = plan.batches or batches
-    more = plan.val_every * (number * step + end) + val * val_batches
-    assert spent + more > seconds * 0.999 or spent > 0.5 * seconds
+    epoch = plan.epochs * step if plan.batches else number * step + end
+    assert spent + epoch + val * val_batches + 0.1 * seconds > seconds * 0.999
 
 
 def test_long_epochs_are_cut_so_that_the_learning_rate_can_fall() -> None:
@@ -69,7 +69,7 @@ def test_long_epochs_are_cut_so_that_the_learning_rate_can_fall() -> None:
 def test_short_epochs_are_validated_rarely() -> None:
     plan = plan_training(Costs(step_s=0.01, val_batch_s=0.5, train_batches=5), 60.0)
     assert plan.batches is None and plan.val_every > 10
-    assert plan.epochs % plan.val_every == 0 and plan.epochs >= 9 * plan.val_every
+    assert plan.epochs >= 5 * plan.val_every
 
 
 @pytest.mark.parametrize(
