@@ -51,9 +51,9 @@ def test_a_plan_fills_its_time_and_never_exceeds_it(
     spent = _seconds(plan, costs)
     assert spent <= seconds * 1.0001 and plan.seconds == pytest.approx(spent)
     assert plan.steps == plan.epochs * (plan.batches or batches)
-    # What is left is less than an epoch (or a step of each), and what validations may take.
+    # What is left is less than an epoch or a step of each, and what validations may take.
     number = plan.batches or batches
-    epoch = plan.epochs * step if plan.batches else number * step + end
+    epoch = max(plan.epochs * step if plan.batches else 0.0, number * step + end)
     assert spent + epoch + val * val_batches + 0.1 * seconds > seconds * 0.999
 
 
