@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any, Literal
 
-from geozoo.contracts import direction_of, measure_of
+from geozoo.contracts import direction_of
 from geozoo.report.sheet import Column, Sheet
 from geozoo.runs.probe import StepTime
-from geozoo.sweeps.finished import FinishedRun
+from geozoo.sweeps.finished import FinishedRun, headline_metrics
 from geozoo.sweeps.spread import answer, differ, shown
 
 #: The metric that decides, where checkpoints are selected by a loss.
@@ -61,9 +61,9 @@ class EqualTime:
 
     @property
     def metrics(self) -> list[str]:
-        """The headline metrics of a test."""
-        names = dict.fromkeys(name for run in self.runs for name in run.metrics)
-        return [name for name in names if measure_of(name).is_headline or name == self.metric]
+        """The headline metrics of a test, and the given one."""
+        given = [] if self.metric is None else [self.metric]
+        return list(dict.fromkeys([*given, *headline_metrics(self.runs)]))
 
     @property
     def deciding(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from geozoo.contracts import direction_of, measure_of
 from geozoo.report.sheet import Column, Sheet
-from geozoo.sweeps.finished import FinishedRun
+from geozoo.sweeps.finished import FinishedRun, headline_metrics
 from geozoo.sweeps.plan import fitted_schedule
 from geozoo.sweeps.power_law import PowerLaw, fit_power_law
 from geozoo.sweeps.spread import shown
@@ -82,10 +82,8 @@ class Curve:
     @property
     def metrics(self) -> list[str]:
         """The headline metrics, that of the curve first."""
-        known = dict.fromkeys(name for run in self.finished for name in run.metrics)
         first = [self.deciding] if self.deciding else []
-        names = [name for name in known if measure_of(name).is_headline]
-        return [*first, *(name for name in names if name not in first)]
+        return list(dict.fromkeys([*first, *headline_metrics(self.finished)]))
 
     @property
     def deciding(self) -> str:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from geozoo.contracts import measure_of
 from geozoo.results.rows import read_results
 from geozoo.runs.checkpoints import read_checkpoint
 from geozoo.runs.folder import RunFolder
 from geozoo.runs.metrics_file import curves, read_metrics
+
+_HORIZON = re.compile(r"_\d+min$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +59,12 @@ class FinishedRun:
         """Plain values, without the curves."""
         values = {name: value for name, value in vars(self).items() if name != "curves"}
         return {**values, "folder": self.folder.name}
+
+
+def headline_metrics(runs: Sequence[FinishedRun]) -> list[str]:
+    """The headline metrics of tests, without those of single horizon steps."""
+    names = dict.fromkeys(name for run in runs for name in run.metrics)
+    return [n for n in names if measure_of(n).is_headline and not _HORIZON.search(n)]
 
 
 def read_finished(folder: Path, seed: int) -> FinishedRun:
