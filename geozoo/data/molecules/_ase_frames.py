@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 import numpy as np
 
 from geozoo.data.molecules._ase_databases import database_atoms
-from geozoo.data.molecules._conformers import UNKNOWN
 from geozoo.data.molecules._electronic_states import (
     UNSPECIFIED,
     ElectronicState,
@@ -22,6 +21,7 @@ from geozoo.data.molecules._electronic_states import (
     state_of,
 )
 from geozoo.data.molecules._frame_cells import cell_of, check_distances
+from geozoo.data.molecules._geometry_arrays import UNKNOWN
 from geozoo.data.molecules._hdf5_files import hdf5_atoms, hdf5_units
 from geozoo.data.molecules._npz_frames import npz_atoms, npz_units
 from geozoo.data.molecules._qm9_bonds import Bonds

@@ -21,10 +21,10 @@ from geozoo.data.molecules._ase_frames import (
     read_atoms,
     with_progress,
 )
-from geozoo.data.molecules._conformers import UNKNOWN
 from geozoo.data.molecules._electronic_states import ElectronicState, key_of, names_in, state_of
 from geozoo.data.molecules._frame_cells import Cell, cell_of, check_distances
 from geozoo.data.molecules._frame_labels import WEIGHT, LabelReader, Labels
+from geozoo.data.molecules._geometry_arrays import UNKNOWN
 from geozoo.data.molecules._label_keys import LabelKeys
 from geozoo.data.molecules._state_inputs import StatedGraph, StateInput, input_values
 from geozoo.data.molecules._unwrapping import unwrapped

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geozoo.data.molecules._conformers import NUMBERS, POSITIONS, Conformers
+from geozoo.data.molecules._geometry_arrays import NUMBERS, POSITIONS, GeometryArrays
 from geozoo.files.hdf5_arrays import hdf5_library, open_hdf5, stored_array
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _molecules(group: Any, depth: int) -> Iterator[Any]:
                 yield from _molecules(node, depth - 1)
 
 
-def _conformers(group: Any) -> Conformers:
+def _conformers(group: Any) -> GeometryArrays:
     names = [name for name in group if isinstance(group[name], hdf5_library().Dataset)]
     arrays = {
         name: stored_array(group, name)
@@ -108,7 +108,7 @@ def _conformers(group: Any) -> Conformers:
     if pos.ndim == 2:  # a single geometry
         pos = pos[None]
         arrays = {name: array[None] for name, array in arrays.items()}
-    return Conformers(numbers, pos, arrays, where)
+    return GeometryArrays(numbers, pos, arrays, where)
 
 
 def _first(known: tuple[str, ...], names: list[str]) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from geozoo.data.molecules._conformers import NUMBERS, POSITIONS, Conformers
+from geozoo.data.molecules._geometry_arrays import NUMBERS, POSITIONS, GeometryArrays
 from geozoo.files.numpy_arrays import npz_names, npz_text, read_npz
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def npz_atoms(path: Path) -> Iterator[Atoms]:
             f"it must hold atomic numbers ({', '.join(NUMBERS)}) and positions "
             f"({', '.join(POSITIONS)}), got {', '.join(names) or 'nothing'}"
         )
-    yield from Conformers(numbers, pos, arrays, "the file").atoms()
+    yield from GeometryArrays(numbers, pos, arrays, "the file").atoms()
 
 
 def npz_units(path: Path) -> tuple[str | None, str | None]:

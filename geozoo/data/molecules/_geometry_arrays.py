@@ -26,7 +26,7 @@ _OF_STRUCTURE = ("stress", "virial", "cell", "lattice", "dipole", "quadrupole", 
 
 
 @dataclass(frozen=True)
-class Conformers:
+class GeometryArrays:
     """Geometries of one molecule or crystal with labels, in the units of a file.
 
     Attributes:
