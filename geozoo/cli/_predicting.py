@@ -16,6 +16,7 @@ from geozoo.files.progress import progress_bar
 from geozoo.hub import Ensemble, TrainedModel
 from geozoo.hub.arrays import read_arrays
 from geozoo.hub.forecasts import forecast
+from geozoo.hub.molecule_files import read_molecules, reads_molecules
 from geozoo.hub.readings import read_readings
 from geozoo.hub.structures import allow_any_composition, predict_store, structure_store
 from geozoo.hub.uncertainty import extrapolation_message, extrapolations, give_force_std
@@ -78,18 +79,21 @@ def _predict_graphs(
     screen: Screen,
 ) -> str:
     structures = None
-    _check_keys(options, source)
+    if not reads_molecules(spec, source):
+        _check_keys(options, source)
     if options.any_composition:
         allow_any_composition(model)
     if options.tabulate:
         check_tabulates(model)
     if options.forces_std:
         give_force_std(model)
-    if source.suffix not in _NO_STRUCTURES:
-        unit = options.length_unit or _length_unit(model)
-        if unit != "angstrom" or options.length_unit is not None:
-            whose = "as given" if options.length_unit else "as in the training files"
-            screen.note(f"positions are read in {unit}, {whose}; output is in angstrom and eV")
+    if reads_molecules(spec, source):
+        structures, store = read_molecules(
+            source, spec, length_unit=_noted_unit(model, options, screen),
+            ignore_cell=options.ignore_cell,
+        )  # fmt: skip
+    elif source.suffix not in _NO_STRUCTURES:
+        unit = _noted_unit(model, options, screen)
         structures = read_structures(
             source, ignore_cell=options.ignore_cell, length_unit=unit, inputs=spec.graph_inputs
         )
@@ -109,8 +113,9 @@ def _predict_graphs(
         assert isinstance(model, TrainedModel)  # an ensemble has no uncertainty of its own
         screen.note(f"warning: {extrapolation_message(model, far, len(store))}")
     predictions = Predictions(
-        values, model.units, model.levels, store.num_nodes.numpy(), structures, spec.graph_inputs
-    )
+        values, model.units, model.levels, store.num_nodes.numpy(), structures, spec.graph_inputs,
+        {"class": [str(each) for each in spec.statistics.get("classes", ())]},
+    )  # fmt: skip
     write_predictions(predictions, target)
     return f"{len(store)} graphs"
 
@@ -127,6 +132,15 @@ def _check_keys(options: Predict, source: Path) -> None:
             "are for structure files (arrays are in the units of training, angstrom), "
             f"{', '.join(TABLE_KEYS)} for tables of readings"
         )
+
+
+def _noted_unit(model: TrainedModel | Ensemble, options: Predict, screen: Screen) -> str:
+    """The unit of positions in the input, which is noted unless it is angstrom by default."""
+    unit = options.length_unit or _length_unit(model)
+    if unit != "angstrom" or options.length_unit is not None:
+        whose = "as given" if options.length_unit else "as in the training files"
+        screen.note(f"positions are read in {unit}, {whose}; output is in angstrom and eV")
+    return unit
 
 
 def _length_unit(model: TrainedModel | Ensemble) -> str:

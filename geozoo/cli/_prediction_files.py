@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ class Predictions:
         num_nodes: ``[S]`` number of nodes of each graph.
         structures: elements and positions; None if the input holds arrays.
         inputs: ``charge`` and ``spin`` if they are inputs of the model, to be written again.
+        labels: names of the components of quantities, such as classes; often empty.
     """
 
     values: Mapping[str, Tensor]
@@ -46,6 +47,7 @@ class Predictions:
     num_nodes: np.ndarray
     structures: Sequence[Structure] | None
     inputs: Sequence[str] = ()
+    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def is_of_nodes(self, name: str) -> bool:
         """Whether a quantity has one row per node."""
@@ -92,8 +94,11 @@ def _write_table(predictions: Predictions, path: Path) -> None:
         array = predictions.values[name].numpy()
         flat = array.reshape(len(array), -1)
         unit = f" [{predictions.units[name]}]" if predictions.units.get(name) else ""
-        for index in range(flat.shape[1]):
-            label = f"{name}_{index}{unit}" if flat.shape[1] > 1 else f"{name}{unit}"
+        names_of = list(predictions.labels.get(name, ())) or range(flat.shape[1])
+        if predictions.labels.get(name):
+            columns[name] = np.array(names_of)[flat.argmax(1)]
+        for index, part in enumerate(names_of):
+            label = f"{name}_{part}{unit}" if flat.shape[1] > 1 else f"{name}{unit}"
             columns[label] = flat[:, index]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -37,7 +37,10 @@ from .molecules import (
     ExtXYZ,
     LabelKeys,
     LabelledFrames,
+    Molecules,
     QM9Generation,
+    ReadingOptions,
+    SplitOptions,
     Structure,
     bond_orders,
     energy_factor,
@@ -55,7 +58,7 @@ from .particles import (
     simulate,
     total_energy,
 )
-from .record import DataRecord, MoleculeInputs, SeriesRecord, StructureFiles
+from .record import DataRecord, MoleculeInputs, PropertyFiles, SeriesRecord, StructureFiles
 from .sampler import EpochBatchSampler
 from .scalers import energy_force_statistics, mean_and_std
 from .spec import DataSpec, ForecastSpec, GeometricSpec
@@ -120,15 +123,18 @@ __all__ = [
     "MNISTSlic",
     "MNISTSuperpixels",
     "MoleculeInputs",
+    "Molecules",
     "NBody",
     "NBodyOptions",
     "NBodyState",
     "PROTOCOLS",
     "Pems",
+    "PropertyFiles",
     "QM9",
     "QM9Generation",
     "QM9_TARGETS",
     "RMD17",
+    "ReadingOptions",
     "RemoteFile",
     "RoadFiles",
     "RoadGraphs",
@@ -136,6 +142,7 @@ __all__ = [
     "SeriesRecord",
     "SeriesStore",
     "SlicOptions",
+    "SplitOptions",
     "Structure",
     "StructureFiles",
     "TableForm",

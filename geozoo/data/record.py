@@ -74,6 +74,27 @@ class StructureFiles(_Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PropertyFiles(_Part):
+    """How properties of molecules were read from files.
+
+    Attributes:
+        kind: kind of the targets, see `geozoo.data.Molecules`.
+        baselines: column with the value of a cheaper method, by target; None without.
+        smiles: name of the column of SMILES, if it was given.
+        conformers: how positions were generated from SMILES; None if the files have them.
+        conformer_seed: their seed.
+        failed: number of molecules that were left out; None without.
+    """
+
+    kind: Literal["scalar", "vector", "atoms", "classes"] = "scalar"
+    baselines: Mapping[str, str] | None = None
+    smiles: str | None = None
+    conformers: str | None = None
+    conformer_seed: int | None = None
+    failed: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class SeriesRecord(_Part):
     """The sensor series and the forecast protocol.
 
@@ -116,6 +137,7 @@ class DataRecord:
         sizes: number of samples in each split.
         inputs: how inputs of molecules were computed; None for other data.
         structures: the structure files; None for other data.
+        properties: how properties of molecules were read; None for other data.
         series: sensor series and forecast protocol; None for other data.
         other: further entries, of external datasets or of other versions.
 
@@ -135,6 +157,7 @@ class DataRecord:
     sizes: Mapping[str, int] = field(default_factory=dict)
     inputs: MoleculeInputs | None = None
     structures: StructureFiles | None = None
+    properties: PropertyFiles | None = None
     series: SeriesRecord | None = None
     other: Mapping[str, Any] = field(default_factory=dict)
 
@@ -236,5 +259,6 @@ class DataRecord:
 
 
 _GROUPS: dict[str, type[_Part]] = {
-    "inputs": MoleculeInputs, "structures": StructureFiles, "series": SeriesRecord,
+    "inputs": MoleculeInputs, "structures": StructureFiles, "properties": PropertyFiles,
+    "series": SeriesRecord,
 }  # fmt: skip

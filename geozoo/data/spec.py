@@ -157,6 +157,7 @@ class GeometricSpec(DataSpec):
         tensor_fields: batch fields of rank two ``[..., dim, dim]``, such as a stress, which rotate
             on both axes.
         target: batch field that a task predicts by default.
+        targets: all batch fields to predict, if there may be several; ``target`` is the first.
         lattice: points along each axis if every graph is a regular grid of that shape in row-major
             order, such as an image; None for arbitrary points.
         elements: atomic number of each column of ``x`` if that is the one-hot encoding of the
@@ -185,6 +186,7 @@ class GeometricSpec(DataSpec):
     vector_fields: tuple[str, ...] = ()
     tensor_fields: tuple[str, ...] = ()
     target: str = "y"
+    targets: tuple[str, ...] = ()
     lattice: tuple[int, ...] | None = None
     elements: tuple[int, ...] = ()
     has_edges: bool | None = None
@@ -237,6 +239,9 @@ class GeometricSpec(DataSpec):
 
     def _input_differences(self, other: GeometricSpec) -> list[str]:
         own, theirs = self.inputs, other.inputs
+        outputs = self._outputs(), other._outputs()
+        if outputs[0] != outputs[1] and all(outputs):
+            return [f"the targets are {outputs[0]} for the model and {outputs[1]} here"]
         listed = [", ".join(each.graph_inputs) or "none" for each in (self, other)]
         found = [f"graph_inputs is {listed[0]} for the model and {listed[1]} here"]
         return (found if self.graph_inputs != other.graph_inputs else []) + [
@@ -244,6 +249,12 @@ class GeometricSpec(DataSpec):
             for name in own
             if name in theirs and own[name] != theirs[name]
         ]
+
+    def _outputs(self) -> dict[str, str]:
+        """Names and units of several targets, and names of classes; empty for one number."""
+        found = {name: self.units.get(name, "") for name in self.targets}
+        classes = self.statistics.get("classes")
+        return found if classes is None else {**found, "classes": ", ".join(map(str, classes))}
 
     @property
     def inputs(self) -> dict[str, str | bool]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from geozoo.data import GeometricSpec, GraphStore, Structure
+from geozoo.data.molecules._molecule_stores import cells_of
 from geozoo.data.molecules._qm9_inputs import inputs_of_qm9, qm9_inputs
 from geozoo.data.molecules._state_inputs import StatedGraph, state_fields
 from geozoo.hub.batch_size import BatchSize
@@ -48,7 +49,7 @@ def structure_store(spec: GeometricSpec, structures: Sequence[Structure]) -> Gra
     sizes = torch.tensor([len(each.numbers) for each in structures])
     pos = torch.from_numpy(np.concatenate([each.pos for each in structures]))
     numbers = torch.from_numpy(np.concatenate([each.numbers for each in structures]))
-    return atoms_store(spec, pos, numbers, sizes, {**_cells(structures), **states})
+    return atoms_store(spec, pos, numbers, sizes, {**cells_of(structures), **states})
 
 
 def atoms_store(
@@ -107,18 +108,6 @@ def _check_isolated(structures: Sequence[Structure]) -> None:
                 "trained on QM9, whose inputs are those of isolated molecules. For a molecule in "
                 "a large box, set ignore_cell=true"
             )
-
-
-def _cells(structures: Sequence[Structure]) -> dict[str, torch.Tensor]:
-    """Fields ``cell`` and ``pbc``, zero for isolated structures; empty if all are isolated."""
-    if all(structure.pbc is None for structure in structures):
-        return {}
-    cells = [np.zeros((3, 3)) if each.cell is None else each.cell for each in structures]
-    pbc = [np.zeros(3, dtype=bool) if each.pbc is None else each.pbc for each in structures]
-    return {
-        "cell": torch.from_numpy(np.stack(cells).astype(np.float64)),
-        "pbc": torch.from_numpy(np.stack(pbc)),
-    }
 
 
 def _symbols(numbers: Iterable[int]) -> str:

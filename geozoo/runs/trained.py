@@ -147,6 +147,9 @@ def lay_out_columns(cfg: DictConfig, spec: DataSpec) -> None:
     elements, inputs = getattr(spec, "elements", ()), getattr(spec, "graph_inputs", ())
     if inputs and "inputs" in cfg.dataset and cfg.dataset.inputs is None:
         cfg.dataset.inputs = list(inputs)
+    classes = spec.statistics.get("classes")
+    if classes and "classes" in cfg.dataset and cfg.dataset.classes is None:
+        cfg.dataset.classes = list(classes)
     if elements and "species" in cfg.dataset and cfg.dataset.species is None:
         from ase.data import chemical_symbols
 

@@ -12,6 +12,7 @@ from lightning import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig, OmegaConf
 
+from geozoo.config import check_pair
 from geozoo.data import DataSpec, GraphDataModule
 from geozoo.hub import TrainedModel
 from geozoo.machine.provenance import versions
@@ -78,8 +79,8 @@ def train(
     if earlier is not None:
         _check_same_data(cfg, folder, spec.record.changed_since(earlier.data))
     left = datamodule.model_tensors()
-    task_class = cast(type[GraphTask], get_class(cfg.task["_target_"]))
-    arguments = task_class.model_arguments(spec, cfg.task)
+    _choose_task(cfg, spec, invocation["choices"])
+    arguments = _task_class(cfg).model_arguments(spec, cfg.task)
     cfg.model = complete_model(cfg.model, arguments, left=left)
     task = build_task(cfg, datamodule)
     began = None if source is None else take_weights(task, source)
@@ -120,6 +121,23 @@ def loaded_spec(datamodule: GraphDataModule) -> DataSpec:
     """The data specification; reads or downloads the data."""
     with user_errors_named("dataset"):
         return datamodule.spec
+
+
+def _task_class(cfg: DictConfig) -> type[GraphTask]:
+    return cast(type[GraphTask], get_class(cfg.task["_target_"]))
+
+
+def _choose_task(cfg: DictConfig, spec: DataSpec, choices: Mapping[str, Any]) -> None:
+    """Replace the task in a config if the data decide on another one.
+
+    Raises:
+        ConfigError: If the model cannot learn that task.
+    """
+    before = cfg.task["_target_"]
+    cfg.task = _task_class(cfg).task_node(spec, cfg.task)
+    if cfg.task["_target_"] != before:
+        names = str(choices.get("model")), str(choices.get("dataset"))
+        check_pair(cfg.model, cfg.dataset, cfg.task, names=names)
 
 
 def _check_same_data(cfg: DictConfig, folder: RunFolder, changed: str) -> None:

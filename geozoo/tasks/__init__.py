@@ -17,6 +17,7 @@ from geozoo.tasks.geometric import GeometricTask
 from geozoo.tasks.low_rank import LowRankUpdate
 from geozoo.tasks.parameter_groups import parameter_groups
 from geozoo.tasks.potential import Potential
+from geozoo.tasks.properties import Properties
 from geozoo.tasks.quantile_forecasting import QuantileForecasting
 from geozoo.tasks.regression import Regression
 from geozoo.tasks.schedules import constant, cosine_warmup, multistep
@@ -35,6 +36,7 @@ __all__ = [
     "NonFiniteLossError",
     "Outcome",
     "Potential",
+    "Properties",
     "Quantity",
     "QuantileForecasting",
     "Regression",

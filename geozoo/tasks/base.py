@@ -116,6 +116,16 @@ class GraphTask(EvaluatedTask):
         """
         return spec.model_arguments()
 
+    @staticmethod
+    def task_node(spec: DataSpec, node: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The config of the task for these data; another one if the data decide the task.
+
+        Args:
+            spec: the data specification.
+            node: config of the task.
+        """
+        return node
+
     @abstractmethod
     def inputs(self, batch: Any) -> dict[str, Any]:
         """The model's keyword arguments for a batch, in the precision of its parameters."""

@@ -91,25 +91,16 @@ def read_structures(
         ValueError: If ASE cannot read the file, it has no structures, or one of them is invalid,
             see `structure_of`.
     """
-    factor = length_factor(length_unit)
-    check_stated_units(path, length_unit=length_unit)
-    found, names = [], set()
-    for number, (atoms, bonds) in enumerate(_atoms_and_bonds(path)):
-        names |= names_in(atoms)
-        if length_unit != "angstrom":
-            atoms.set_cell(np.asarray(atoms.cell) * factor)
-            atoms.positions *= factor
-        structure = structure_of(atoms, f"{path}, frame {number}", ignore_cell=ignore_cell)
-        if path.suffix.lower() == ".sdf":
-            structure = structure._replace(state=closed_shell_by_default(structure.state))
-        found.append(structure._replace(bonds=bonds))
+    found: list[Structure] = []
+    names: set[str] = set()
+    for structure, _, there in structures_with_entries(
+        path, ignore_cell=ignore_cell, length_unit=length_unit
+    ):
+        names |= there
+        found.append(structure)
     if not found:
         raise ValueError(f"path: {path} contains no structures")
-    if count := sum(structure.periodic is not None for structure in found):
-        warnings.warn(
-            f"{count} periodic structures of {path.name} are treated as isolated: interactions "
-            "across the cell boundary are missing", stacklevel=2,
-        )  # fmt: skip
+    warn_of_ignored_cells(found, path.name)
     has_bonds = any(structure.bonds is not None for structure in found)
     has_cell = any(structure.cell is not None for structure in found)
     read = ["elements", "positions"]
@@ -117,6 +108,60 @@ def read_structures(
     keys = {key_of(structure.state, name) for structure in found for name in inputs}
     read += sorted(keys & names)
     report_contents(path.name, read, names - KNOWN - keys)
+    return found
+
+
+def warn_of_ignored_cells(structures: Collection[Structure], source: str) -> None:
+    """Warn of periodic structures whose cell is ignored.
+
+    Args:
+        structures: the structures.
+        source: file name.
+    """
+    if count := sum(structure.periodic is not None for structure in structures):
+        warnings.warn(
+            f"{count} periodic structures of {source} are treated as isolated: interactions "
+            "across the cell boundary are missing", stacklevel=3,
+        )  # fmt: skip
+
+
+def structures_with_entries(
+    path: Path, wanted: Collection[str] = (), *, ignore_cell: bool = False,
+    length_unit: str = "angstrom",
+) -> Iterator[tuple[Structure, dict[str, Any], set[str]]]:  # fmt: skip
+    """The structures of a file, each with some of its entries and the names of all entries.
+
+    Args:
+        path: any file that ASE reads, or an SDF file.
+        wanted: names of entries, which then do not count as charge or spin of the structure.
+        ignore_cell: see `read_structures`.
+        length_unit: see `read_structures`.
+
+    Raises:
+        ValueError: See `read_structures`.
+    """
+    factor = length_factor(length_unit)
+    check_stated_units(path, length_unit=length_unit)
+    for number, (atoms, bonds) in enumerate(_atoms_and_bonds(path)):
+        names = names_in(atoms)
+        entries = _taken(atoms, wanted)
+        if length_unit != "angstrom":
+            atoms.set_cell(np.asarray(atoms.cell) * factor)
+            atoms.positions *= factor
+        structure = structure_of(atoms, f"{path}, frame {number}", ignore_cell=ignore_cell)
+        if path.suffix.lower() == ".sdf":
+            structure = structure._replace(state=closed_shell_by_default(structure.state))
+        yield structure._replace(bonds=bonds), entries, names
+
+
+def _taken(atoms: Atoms, wanted: Collection[str]) -> dict[str, Any]:
+    """Entries of a structure, which are removed from it."""
+    results: dict[str, Any] = getattr(atoms.calc, "results", {})
+    found = {}
+    for name in set(wanted) - {"numbers", "positions"}:
+        values = [each.pop(name) for each in (atoms.info, atoms.arrays, results) if name in each]
+        if values:
+            found[name] = values[0]
     return found
 
 
