@@ -147,6 +147,9 @@ def lay_out_columns(cfg: DictConfig, spec: DataSpec) -> None:
     elements, inputs = getattr(spec, "elements", ()), getattr(spec, "graph_inputs", ())
     if inputs and "inputs" in cfg.dataset and cfg.dataset.inputs is None:
         cfg.dataset.inputs = list(inputs)
+    properties = spec.record.properties
+    if properties is not None and "kind" in cfg.dataset and cfg.dataset.kind is None:
+        cfg.dataset.kind = properties.kind
     classes = spec.statistics.get("classes")
     if classes and "classes" in cfg.dataset and cfg.dataset.classes is None:
         cfg.dataset.classes = list(classes)

@@ -33,6 +33,7 @@ MODELS = [entry.name for entry in entries("model")]
 DATASETS = [entry.name for entry in entries("dataset")]
 #: Values that only a user can give.
 NEEDED = {
+    "molecules": ["dataset.path=mine.csv", "dataset.targets=[gap]"],
     "extxyz": ["dataset.path=frames.xyz"],
     "traffic_csv": ["dataset.path=flows.csv"],
     "labelled_images": ["dataset.path=images.npz"],

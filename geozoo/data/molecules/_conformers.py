@@ -107,7 +107,7 @@ def _conformer(smiles: str, seed: int) -> Conformer | Failure:
         return Failure("an atom without element (*)")
     molecule = Chem.AddHs(molecule)
     options: Any = rdDistGeom.ETKDGv3()
-    options.randomSeed = seed
+    options.randomSeed = seed + 1  # RDKit gives the same conformers for 0 and 1
     if rdDistGeom.EmbedMolecule(molecule, options) != 0:
         options.useRandomCoords = True
         if rdDistGeom.EmbedMolecule(molecule, options) != 0:

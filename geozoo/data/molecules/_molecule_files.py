@@ -71,6 +71,8 @@ class ReadingOptions:
         """Validate before a file is read."""
         length_factor(self.length_unit)
         check_seed(self.conformer_seed, "conformer_seed")
+        if self.conformer_seed >= 2**31 - 2:  # the largest of RDKit
+            raise ValueError(f"conformer_seed must be below 2**31 - 2, got {self.conformer_seed}")
         check_choice("failed", self.failed, ("refuse", "skip"))
         check_choice("missing", self.missing, ("refuse", "mask"))
 

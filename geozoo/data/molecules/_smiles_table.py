@@ -91,8 +91,8 @@ def _check_failures(
     text = f"{source}: {len(failed)} of {total} molecules have no conformer: {listed(failed)}"
     if options.failed == "refuse" or len(failed) == total:
         raise ValueError(
-            f"path: {text}. Correct or remove these lines, or set dataset.reading.failed=skip to "
-            "leave them out"
+            f"path: {text}. Correct or remove these lines; a training leaves them out with "
+            "dataset.reading.failed=skip"
         )
     warnings.warn(f"{text}; they are left out", stacklevel=4)
 

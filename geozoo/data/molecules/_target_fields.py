@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from geozoo.data._graph_inputs import range_statistics
 from geozoo.data.molecules._composition_part import (
     CompositionPart,
     References,
@@ -22,6 +23,8 @@ from geozoo.data.molecules._composition_part import (
 from geozoo.data.molecules._element_columns import symbols
 from geozoo.data.molecules._target_kinds import Targets
 from geozoo.data.molecules.atom_energies import compositions_of
+from geozoo.data.record import DataRecord
+from geozoo.data.spec import GeometricSpec
 from geozoo.data.store import GraphStore
 
 _LOG = logging.getLogger(__name__)
@@ -142,6 +145,55 @@ def _warn_of_compositions(
             "extrapolated",
             stacklevel=2,
         )
+
+
+def property_spec(
+    fields: TargetFields,
+    store: GraphStore,
+    train: Tensor,
+    *,
+    elements: Sequence[int],
+    inputs: tuple[str, ...],
+    record: DataRecord,
+    references: References,
+) -> GeometricSpec:
+    """Specification of molecules with properties; statistics come from the training split.
+
+    Args:
+        fields: the targets.
+        store: the molecules with all fields.
+        train: indices of the training split.
+        elements: atomic number of each column of ``x``.
+        inputs: ``charge`` and ``spin`` if they are inputs.
+        record: the data record.
+        references: see `geozoo.data.Molecules`.
+    """
+    kind, names = fields.targets.kind, tuple(fields.names.values())
+    is_vector = kind == "vector"
+    vectors = [n for name in names for n in (name, BASELINE + name) if is_vector]
+    values: dict[str, Tensor] = {name: store.graph[name][train] for name in inputs}
+    there = {**store.node, **store.graph}
+    units = {"pos": "angstrom", "x": "1", "z": "1", "frame": "1", **fields.units}
+    units |= {KNOWN + name: "1" for name in names if KNOWN + name in there}
+    units |= {BASELINE + n: fields.units[n] for n in names if BASELINE + n in there}
+    units |= {"cell": "angstrom", "pbc": "1"} if "cell" in there else {}
+    units |= {n: u for n, u in (("charge", "e"), ("spin", "1")) if n in inputs}
+    statistics = statistics_of(fields, store, train, elements, references)
+    return GeometricSpec(
+        level="node" if kind == "atoms" else "graph",
+        dim=3,
+        in_channels=len(elements) + len(inputs),
+        out_channels={"classes": len(fields.targets.classes), "vector": 0}.get(kind, len(names)),
+        out_vectors=len(names) if is_vector else 0,
+        vector_fields=("pos", *(name for name in (*vectors, "cell") if name in there)),
+        target=names[0],
+        targets=names,
+        elements=with_train_elements(elements, store, train),
+        units=units,
+        statistics={**statistics, **range_statistics(values, inputs)},
+        record=record,
+        graph_inputs=inputs,
+    )
 
 
 def with_train_elements(

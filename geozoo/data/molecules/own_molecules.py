@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from geozoo.checks import check_choice
-from geozoo.data._graph_inputs import range_statistics
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
 from geozoo.data.molecules._composition_part import References
@@ -46,13 +45,7 @@ from geozoo.data.molecules._molecule_stores import (
 )
 from geozoo.data.molecules._state_inputs import StateInput, checked_names, warn_of_constants
 from geozoo.data.molecules._structure_paths import StructurePaths, rows_of_files, split_of
-from geozoo.data.molecules._target_fields import (
-    BASELINE,
-    KNOWN,
-    TargetFields,
-    statistics_of,
-    with_train_elements,
-)
+from geozoo.data.molecules._target_fields import TargetFields, property_spec
 from geozoo.data.molecules._target_kinds import MEANING, Kind, field_names, targets_of
 from geozoo.data.molecules._target_options import (
     baseline_values,
@@ -61,9 +54,7 @@ from geozoo.data.molecules._target_options import (
     checked_units,
 )
 from geozoo.data.record import DataRecord, PropertyFiles, StructureFiles
-from geozoo.data.spec import GeometricSpec
 from geozoo.data.splits import random_split, split_hash
-from geozoo.data.store import GraphStore
 from geozoo.options import grouped
 
 _LOG = logging.getLogger(__name__)
@@ -199,7 +190,10 @@ class Molecules(GraphDataModule):
         splits, parts = self._splits(files, fields)
         warn_of_unseen_species(store, splits["train"], elements)
         record = self._record(whole, splits, symbols(elements), targets.kind)
-        spec = self._spec(fields, store, splits["train"], elements, record)
+        spec = property_spec(
+            fields, store, splits["train"], elements=elements, inputs=self.inputs, record=record,
+            references=self.references,
+        )  # fmt: skip
         warn_of_constants(spec)
         return LoadedData(store, splits, spec, parts)
 
@@ -272,38 +266,6 @@ class Molecules(GraphDataModule):
             )
         first = fields.targets.values[self.columns[0]]
         return strata_of(first, is_class=kind == "classes")[:count]
-
-    def _spec(
-        self, fields: TargetFields, store: GraphStore, train: Tensor, elements: Sequence[int],
-        record: DataRecord,
-    ) -> GeometricSpec:  # fmt: skip
-        kind, names = fields.targets.kind, tuple(self.fields.values())
-        statistics = statistics_of(fields, store, train, elements, self.references)
-        inputs: dict[str, Tensor] = {name: store.graph[name][train] for name in self.inputs}
-        outputs = {"classes": len(fields.targets.classes), "vector": 0}.get(kind, len(names))
-        is_vector = kind == "vector"
-        vectors = [n for name in names for n in (name, BASELINE + name) if is_vector]
-        there = {**store.node, **store.graph}
-        units = {"pos": "angstrom", "x": "1", "z": "1", "frame": "1", **fields.units}
-        units |= {KNOWN + name: "1" for name in names if KNOWN + name in there}
-        units |= {BASELINE + n: fields.units[n] for n in names if BASELINE + n in there}
-        units |= {"cell": "angstrom", "pbc": "1"} if "cell" in there else {}
-        units |= {n: u for n, u in (("charge", "e"), ("spin", "1")) if n in self.inputs}
-        return GeometricSpec(
-            level="node" if kind == "atoms" else "graph",
-            dim=3,
-            in_channels=len(elements) + len(self.inputs),
-            out_channels=outputs,
-            out_vectors=len(names) if is_vector else 0,
-            vector_fields=("pos", *(name for name in (*vectors, "cell") if name in there)),
-            target=names[0],
-            targets=names,
-            elements=with_train_elements(elements, store, train),
-            units=units,
-            statistics={**statistics, **range_statistics(inputs, self.inputs)},
-            record=record,
-            graph_inputs=self.inputs,
-        )
 
     def _record(
         self, whole: MoleculeFile, splits: Mapping[str, Tensor], species: Sequence[str], kind: Kind
