@@ -18,6 +18,10 @@ _EXAMPLES = (
     ),
     ("geozoo-train dataset=extxyz dataset.path=my.xyz", "your own energies and forces"),
     (
+        "geozoo-train model=painn dataset=molecules dataset.path=my.csv dataset.targets=[gap]",
+        "your own molecules and properties",
+    ),
+    (
         "geozoo-train model=gram_ode dataset=traffic_synthetic",
         "traffic forecasting on simulated data",
     ),

@@ -61,6 +61,19 @@ def _of_series(spec: ForecastSpec, model: str, quantities: Sequence[str]) -> Usa
 @usage_of.register
 def _of_graphs(spec: GeometricSpec, model: str, quantities: Sequence[str]) -> Usage:
     predict = f"geozoo predict checkpoint={model}"
+    if (read := spec.record.properties) is not None:
+        source = "molecules.csv" if read.conformers else "molecules.xyz"
+        cheap = ", ".join(sorted(set((read.baselines or {}).values())))
+        return Usage(
+            takes=(
+                "The model takes molecules (.xyz, .sdf, .csv with SMILES, .npz) with elements of "
+                f"its training set{_of_states(spec)}"
+                + (f", and the values of the cheaper method ({cheap})." if cheap else ".")
+            ),
+            command=f"{predict} input={source} out=predictions.csv",
+            purpose=f"{', '.join(quantities)} of each molecule",
+            python=_MOLECULES.replace("molecules.xyz", source),
+        )
     if takes_structures(spec):
         return Usage(
             takes=(
@@ -127,6 +140,14 @@ from geozoo.hub.structures import predict_store, structure_store
 
 structures = read_structures(Path("frames.xyz"))
 predict_store(model, structure_store(model.spec, structures))  # by name, in model.units
+"""
+_MOLECULES = """
+from pathlib import Path
+from geozoo.hub.molecule_files import read_molecules
+from geozoo.hub.structures import predict_store
+
+molecules, inputs = read_molecules(Path("molecules.xyz"), model.spec)
+predict_store(model, inputs)  # by name, in model.units
 """
 _CALCULATOR = """
 from geozoo.engines.ase import GeozooCalculator
