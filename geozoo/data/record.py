@@ -75,10 +75,10 @@ class StructureFiles(_Part):
 
 @dataclass(frozen=True, kw_only=True)
 class PropertyFiles(_Part):
-    """How properties of molecules were read from files.
+    """How properties of molecules were read from files; among the entries `DataRecord.other`.
 
     Attributes:
-        kind: kind of the targets, see `geozoo.data.Molecules`.
+        target_kind: kind of the targets, see `geozoo.data.Molecules`.
         baselines: column with the value of a cheaper method, by target; None without.
         smiles: name of the column of SMILES, if it was given.
         conformers: how positions were generated from SMILES; None if the files have them.
@@ -86,12 +86,16 @@ class PropertyFiles(_Part):
         failed: number of molecules that were left out; None without.
     """
 
-    kind: Literal["scalar", "vector", "atoms", "classes"] = "scalar"
+    target_kind: Literal["scalar", "vector", "atoms", "classes"] = "scalar"
     baselines: Mapping[str, str] | None = None
     smiles: str | None = None
     conformers: str | None = None
     conformer_seed: int | None = None
     failed: int | None = None
+
+    def entries(self) -> dict[str, Any]:
+        """The values that are known, for `DataRecord.other`."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +141,6 @@ class DataRecord:
         sizes: number of samples in each split.
         inputs: how inputs of molecules were computed; None for other data.
         structures: the structure files; None for other data.
-        properties: how properties of molecules were read; None for other data.
         series: sensor series and forecast protocol; None for other data.
         other: further entries, of external datasets or of other versions.
 
@@ -157,7 +160,6 @@ class DataRecord:
     sizes: Mapping[str, int] = field(default_factory=dict)
     inputs: MoleculeInputs | None = None
     structures: StructureFiles | None = None
-    properties: PropertyFiles | None = None
     series: SeriesRecord | None = None
     other: Mapping[str, Any] = field(default_factory=dict)
 
@@ -176,6 +178,11 @@ class DataRecord:
     def files(self) -> StructureFiles:
         """`structures`, with the defaults of its fields for other data."""
         return self.structures or StructureFiles()
+
+    @property
+    def properties(self) -> PropertyFiles | None:
+        """How properties of molecules were read; None for other data."""
+        return PropertyFiles.pop_from(dict(self.other))
 
     @property
     def reading(self) -> Mapping[str, Any]:
@@ -259,6 +266,5 @@ class DataRecord:
 
 
 _GROUPS: dict[str, type[_Part]] = {
-    "inputs": MoleculeInputs, "structures": StructureFiles, "properties": PropertyFiles,
-    "series": SeriesRecord,
+    "inputs": MoleculeInputs, "structures": StructureFiles, "series": SeriesRecord,
 }  # fmt: skip

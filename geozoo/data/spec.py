@@ -157,7 +157,6 @@ class GeometricSpec(DataSpec):
         tensor_fields: batch fields of rank two ``[..., dim, dim]``, such as a stress, which rotate
             on both axes.
         target: batch field that a task predicts by default.
-        targets: all batch fields to predict, if there may be several; ``target`` is the first.
         lattice: points along each axis if every graph is a regular grid of that shape in row-major
             order, such as an image; None for arbitrary points.
         elements: atomic number of each column of ``x`` if that is the one-hot encoding of the
@@ -186,7 +185,6 @@ class GeometricSpec(DataSpec):
     vector_fields: tuple[str, ...] = ()
     tensor_fields: tuple[str, ...] = ()
     target: str = "y"
-    targets: tuple[str, ...] = ()
     lattice: tuple[int, ...] | None = None
     elements: tuple[int, ...] = ()
     has_edges: bool | None = None
@@ -250,9 +248,14 @@ class GeometricSpec(DataSpec):
             if name in theirs and own[name] != theirs[name]
         ]
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """All batch fields to predict: the statistic ``targets``, or only ``target``."""
+        return tuple(self.statistics.get("targets", (self.target,)))
+
     def _outputs(self) -> dict[str, str]:
         """Names and units of several targets, and names of classes; empty for one number."""
-        found = {name: self.units.get(name, "") for name in self.targets}
+        found = {name: self.units.get(name, "") for name in self.statistics.get("targets", ())}
         classes = self.statistics.get("classes")
         return found if classes is None else {**found, "classes": ", ".join(map(str, classes))}
 

@@ -88,7 +88,7 @@ def _with_baselines(
     store: GraphStore, file: MoleculeFile, columns: Mapping[str, str], spec: GeometricSpec
 ) -> GraphStore:
     assert spec.record.properties is not None
-    kind = spec.record.properties.kind
+    kind = spec.record.properties.target_kind
     found = baseline_values(file, columns, kind)
     fields: dict[str, Tensor] = {
         BASELINE + name: torch.from_numpy(array) for name, array in found.items()

@@ -149,7 +149,7 @@ def lay_out_columns(cfg: DictConfig, spec: DataSpec) -> None:
         cfg.dataset.inputs = list(inputs)
     properties = spec.record.properties
     if properties is not None and "kind" in cfg.dataset and cfg.dataset.kind is None:
-        cfg.dataset.kind = properties.kind
+        cfg.dataset.kind = properties.target_kind
     classes = spec.statistics.get("classes")
     if classes and "classes" in cfg.dataset and cfg.dataset.classes is None:
         cfg.dataset.classes = list(classes)

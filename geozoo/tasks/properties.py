@@ -12,7 +12,6 @@ from geozoo.contracts import Fitted
 from geozoo.data import DataSpec, GeometricSpec, GraphBatch, GraphDataModule
 from geozoo.data.loader import Store
 from geozoo.data.molecules.atom_energies import count_elements
-from geozoo.ops import scatter
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks._shares import graphs_of, nodes_of
 from geozoo.tasks.geometric import GeometricTask
@@ -75,7 +74,7 @@ class Properties(GeometricTask):
         monitor: str | None = None,
         seed: int = 0,
     ) -> None:
-        self.names = spec.targets or (spec.target,)
+        self.names = spec.targets
         self.is_vector = spec.out_vectors > 0
         count = len(self.names)
         if "classes" in spec.statistics or (spec.out_channels, spec.out_vectors) not in (
@@ -151,7 +150,7 @@ class Properties(GeometricTask):
                 counts += nodes_of(graphs)
             else:
                 owner = torch.repeat_interleave(torch.arange(len(graphs)), graphs.num_nodes)
-                counts += scatter(known.cpu().float()[:, None], owner, len(graphs))[:, 0]
+                counts += count_elements(known.cpu()[:, None], owner, len(graphs))[:, 0].float()
         return {"loss": counts}
 
     def predict(self, batch: GraphBatch) -> dict[str, Tensor]:

@@ -33,8 +33,9 @@ def spec(level: str = "graph", *, vectors: bool = False, **changes: object) -> G
     found = GeometricSpec(
         level=level, dim=3, in_channels=2, out_channels=0 if vectors else 2,
         out_vectors=2 if vectors else 0, vector_fields=("pos", "a", "b") if vectors else ("pos",),
-        target="a", targets=("a", "b"), units=UNITS,
+        target="a", units=UNITS,
         statistics={
+            "targets": ["a", "b"],
             "a_shift": 2.0, "a_scale": 3.0, "b_shift": -1.0, "b_scale": 0.5,
             "a_references": [10.0, 20.0],
         },
@@ -108,7 +109,7 @@ def test_values_of_atoms() -> None:
 
 
 def test_vectors_rotate_with_the_molecule() -> None:
-    statistics = {"a_scale": 3.0, "b_scale": 0.5}
+    statistics = {"targets": ["a", "b"], "a_scale": 3.0, "b_scale": 0.5}
     task = task_of(spec(vectors=True, statistics=statistics))
     batch = batch_of(store(vectors=True))
     angle = torch.tensor(0.7)
@@ -142,7 +143,7 @@ def test_a_cheaper_method_is_added() -> None:
 def test_classes_are_another_task() -> None:
     node = {"_target_": "geozoo.tasks.Properties", "augment": True, "monitor": None, "seed": 1}
     assert Properties.task_node(spec(), node) == node
-    classes = spec(statistics={"classes": ["yes", "no"]})
+    classes = spec(statistics={"targets": ["a"], "classes": ["yes", "no"]})
     assert Properties.task_node(classes, node) == {
         "_target_": "geozoo.tasks.Classification", "augment": True, "seed": 1,
         "monitor": "val/error",
@@ -154,7 +155,7 @@ def test_classes_are_another_task() -> None:
 def test_other_targets_and_classes_are_other_data() -> None:
     own = spec()
     assert own.differences(own) == []
-    other = spec(targets=("a", "c"), units={**UNITS, "c": "D"})
+    other = spec(statistics={"targets": ["a", "c"]}, units={**UNITS, "c": "D"})
     assert any("the targets are" in line for line in own.differences(other))
     yes, no = (spec(statistics={"classes": names}) for names in (["x", "y"], ["y", "z"]))
     assert any("x, y" in line and "y, z" in line for line in yes.differences(no))

@@ -187,10 +187,9 @@ def property_spec(
         out_vectors=len(names) if is_vector else 0,
         vector_fields=("pos", *(name for name in (*vectors, "cell") if name in there)),
         target=names[0],
-        targets=names,
         elements=with_train_elements(elements, store, train),
         units=units,
-        statistics={**statistics, **range_statistics(values, inputs)},
+        statistics={"targets": list(names), **statistics, **range_statistics(values, inputs)},
         record=record,
         graph_inputs=inputs,
     )

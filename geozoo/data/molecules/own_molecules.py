@@ -281,7 +281,7 @@ class Molecules(GraphDataModule):
             **states,
         )
         properties = PropertyFiles(
-            kind=kind,
+            target_kind=kind,
             baselines={self.fields[target]: c for target, c in self.baselines.items()} or None,
             smiles=self.reading.smiles,
             conformers=whole.conformers or None,
@@ -295,6 +295,6 @@ class Molecules(GraphDataModule):
             split="separate files" if is_given else self.split.label,
             split_hash=split_hash(splits),
             structures=structures,
-            properties=properties,
+            other=properties.entries(),
             sizes={part: len(index) for part, index in splits.items()},
         )

@@ -76,7 +76,7 @@ def test_vectors_and_atoms_and_classes_are_told_by_the_data(tmp_path: Path) -> N
     assert atoms.store.node["q"].shape == (sum(map(len, molecules())),)
     assert classes.spec.statistics["classes"] == ["blue", "red"]
     assert classes.store.graph["colour"].tolist() == [n % 2 == 0 for n in range(30)]
-    kinds = [each.spec.record.properties.kind for each in (vector, atoms, classes)]
+    kinds = [each.spec.record.properties.target_kind for each in (vector, atoms, classes)]
     assert kinds == ["vector", "atoms", "classes"]
 
 
