@@ -88,6 +88,8 @@ def statistics_of(
     kind, found = fields.targets.kind, dict[str, Any]()
     if kind == "classes":
         return {"classes": list(fields.targets.classes)}
+    if kind == "atoms" and references == "auto":
+        references = "atoms"  # the mean of each element is the least that a network must improve on
     owner = torch.repeat_interleave(torch.arange(len(store)), store.num_nodes)
     rows = torch.isin(owner, train).nonzero()[:, 0] if kind == "atoms" else train
     counts = store.node["x"].double() if kind == "atoms" else compositions_of(store)

@@ -101,8 +101,8 @@ class Molecules(GraphDataModule):
         baseline: column with the value of a cheaper method; the network learns the difference and
             predictions are of the whole. With several targets one column for each, by target.
         references: a value per element (and a constant) that is fitted to the training split and
-            subtracted: ``auto`` (if the composition explains most of the variance), ``atoms`` or
-            ``none``.
+            subtracted: ``auto`` (if the composition explains most of the variance, and for
+            values of atoms), ``atoms`` or ``none``.
         species: chemical symbols of the columns of ``x``; None: those that occur.
         inputs: ``charge`` and ``spin`` if they are inputs of the model.
         reading: how to read the files, see `ReadingOptions`.
