@@ -187,7 +187,8 @@ class Molecules(GraphDataModule):
         base = base.with_fields(graph=state_inputs(whole.structures, self.inputs, whole.names))
         elements = elements_of(base, self.species)
         store = fields.add_to(with_columns(base, elements))
-        splits, parts = self._splits(files, fields)
+        whole_splits, parts = self._splits(files, fields)
+        splits = self.limited(whole_splits)
         warn_of_unseen_species(store, splits["train"], elements)
         record = self._record(whole, splits, symbols(elements), targets.kind)
         spec = property_spec(
