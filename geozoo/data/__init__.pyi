@@ -37,10 +37,7 @@ from .molecules import (
     ExtXYZ,
     LabelKeys,
     LabelledFrames,
-    Molecules,
     QM9Generation,
-    ReadingOptions,
-    SplitOptions,
     Structure,
     bond_orders,
     energy_factor,
@@ -58,6 +55,7 @@ from .particles import (
     simulate,
     total_energy,
 )
+from .properties import Molecules, ReadingOptions, SplitOptions
 from .record import DataRecord, MoleculeInputs, PropertyFiles, SeriesRecord, StructureFiles
 from .sampler import EpochBatchSampler
 from .scalers import energy_force_statistics, mean_and_std

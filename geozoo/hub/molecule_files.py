@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from geozoo.data import GeometricSpec, GraphStore, ReadingOptions, Structure
-from geozoo.data.molecules._molecule_arrays import has_molecules
-from geozoo.data.molecules._molecule_files import MoleculeFile, read_molecule_file
-from geozoo.data.molecules._target_fields import BASELINE
-from geozoo.data.molecules._target_options import baseline_values
+from geozoo.data.properties._molecule_arrays import has_molecules
+from geozoo.data.properties._molecule_files import MoleculeFile, read_molecule_file
+from geozoo.data.properties._target_fields import BASELINE
+from geozoo.data.properties._target_options import baseline_values
 from geozoo.data.record import DataRecord
 from geozoo.hub.structures import structure_store
 

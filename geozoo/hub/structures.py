@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from geozoo.data import GeometricSpec, GraphStore, Structure
-from geozoo.data.molecules._molecule_stores import cells_of
 from geozoo.data.molecules._qm9_inputs import inputs_of_qm9, qm9_inputs
 from geozoo.data.molecules._state_inputs import StatedGraph, state_fields
+from geozoo.data.properties._molecule_stores import cells_of
 from geozoo.hub.batch_size import BatchSize
 from geozoo.machine.freed_memory import return_kept_memory
 from geozoo.tasks import Potential

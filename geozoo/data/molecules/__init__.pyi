@@ -1,11 +1,8 @@
 from ._ase_frames import Structure, read_structures, structure_of
 from ._label_keys import LabelKeys
-from ._molecule_files import ReadingOptions
-from ._molecule_splits import SplitOptions
 from .bonds import bond_orders
 from .extxyz import ExtXYZ
 from .labelled_frames import CopperEMT, LabelledFrames
-from .own_molecules import Molecules
 from .qm9 import QM9, QM9_TARGETS
 from .qm9_generation import QM9Generation
 from .rmd17 import RMD17
@@ -17,13 +14,10 @@ __all__ = [
     "KCAL_MOL_TO_MEV",
     "LabelKeys",
     "LabelledFrames",
-    "Molecules",
     "QM9",
     "QM9Generation",
     "QM9_TARGETS",
     "RMD17",
-    "ReadingOptions",
-    "SplitOptions",
     "Structure",
     "bond_orders",
     "energy_factor",

@@ -7,8 +7,8 @@ from difflib import get_close_matches
 
 import numpy as np
 
-from geozoo.data.molecules._molecule_files import MoleculeFile, listed
-from geozoo.data.molecules._target_kinds import Kind, column_array
+from geozoo.data.properties._molecule_files import MoleculeFile, listed
+from geozoo.data.properties._target_kinds import Kind, column_array
 
 
 def checked_targets(given: Sequence[str] | str) -> list[str]:

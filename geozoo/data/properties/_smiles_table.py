@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from geozoo.data.molecules._ase_frames import Structure
-from geozoo.data.molecules._conformers import Conformer, Failure, conformers_of
 from geozoo.data.molecules._electronic_states import ElectronicState
-from geozoo.data.molecules._molecule_files import (
+from geozoo.data.properties._conformers import Conformer, Failure, conformers_of
+from geozoo.data.properties._molecule_files import (
     MoleculeFile,
     ReadingOptions,
     check_columns,

@@ -8,7 +8,7 @@ from typing import Any, Literal, NoReturn
 
 import numpy as np
 
-from geozoo.data.molecules._molecule_files import MoleculeFile, listed, number_of_atoms
+from geozoo.data.properties._molecule_files import MoleculeFile, listed, number_of_atoms
 
 Kind = Literal["scalar", "vector", "atoms", "classes"]
 #: What each kind is, for messages.

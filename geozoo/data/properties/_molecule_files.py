@@ -127,7 +127,7 @@ def read_molecule_file(
         raise FileNotFoundError(f"path: there is no file {path}")
     ending = path.suffix.lower()
     if ending == ".csv":
-        from geozoo.data.molecules._smiles_table import read_smiles_table
+        from geozoo.data.properties._smiles_table import read_smiles_table
 
         return read_smiles_table(path, wanted, options)
     if with_smiles and ending != ".sdf":
@@ -135,7 +135,7 @@ def read_molecule_file(
             f"split.by=scaffold needs bonds: SMILES (.csv) or an .sdf file, got {path.name}"
         )
     if ending == ".npz":
-        from geozoo.data.molecules._molecule_arrays import read_molecule_arrays
+        from geozoo.data.properties._molecule_arrays import read_molecule_arrays
 
         return read_molecule_arrays(path, wanted, options)
     return _read_frames(path, wanted, options, with_smiles=with_smiles, used=used)

@@ -11,8 +11,8 @@ import numpy as np
 from geozoo.data.molecules._ase_frames import Structure
 from geozoo.data.molecules._electronic_states import is_state_name, states_of_arrays
 from geozoo.data.molecules._frame_cells import check_distances
-from geozoo.data.molecules._molecule_files import MoleculeFile, ReadingOptions, check_columns
 from geozoo.data.molecules.units import length_factor
+from geozoo.data.properties._molecule_files import MoleculeFile, ReadingOptions, check_columns
 from geozoo.files.contents import report_contents
 from geozoo.files.numpy_arrays import npz_names, read_npz
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from geozoo.checks import check_choice, check_seed
-from geozoo.data.molecules._molecule_files import listed
+from geozoo.data.properties._molecule_files import listed
 
 By = Literal["random", "stratified", "scaffold", "column"]
 _PARTS = ("train", "val", "test")

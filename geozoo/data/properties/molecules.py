@@ -15,7 +15,6 @@ from torch import Tensor
 from geozoo.checks import check_choice
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
-from geozoo.data.molecules._composition_part import References
 from geozoo.data.molecules._electronic_states import check_training_states, recorded_states
 from geozoo.data.molecules._element_columns import (
     elements_of,
@@ -23,14 +22,17 @@ from geozoo.data.molecules._element_columns import (
     warn_of_unseen_species,
     with_columns,
 )
-from geozoo.data.molecules._molecule_files import (
+from geozoo.data.molecules._state_inputs import StateInput, checked_names, warn_of_constants
+from geozoo.data.molecules._structure_paths import StructurePaths, rows_of_files, split_of
+from geozoo.data.properties._composition_part import References
+from geozoo.data.properties._molecule_files import (
     MoleculeFile,
     ReadingOptions,
     check_ending,
     joined,
     read_molecule_file,
 )
-from geozoo.data.molecules._molecule_splits import (
+from geozoo.data.properties._molecule_splits import (
     SplitOptions,
     column_split,
     ratios_of,
@@ -38,16 +40,14 @@ from geozoo.data.molecules._molecule_splits import (
     strata_of,
     stratified_split,
 )
-from geozoo.data.molecules._molecule_stores import (
+from geozoo.data.properties._molecule_stores import (
     check_length_unit,
     state_inputs,
     store_of_structures,
 )
-from geozoo.data.molecules._state_inputs import StateInput, checked_names, warn_of_constants
-from geozoo.data.molecules._structure_paths import StructurePaths, rows_of_files, split_of
-from geozoo.data.molecules._target_fields import TargetFields, property_spec
-from geozoo.data.molecules._target_kinds import MEANING, Kind, field_names, targets_of
-from geozoo.data.molecules._target_options import (
+from geozoo.data.properties._target_fields import TargetFields, property_spec
+from geozoo.data.properties._target_kinds import MEANING, Kind, field_names, targets_of
+from geozoo.data.properties._target_options import (
     baseline_values,
     checked_baselines,
     checked_targets,

@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 
 from geozoo.data._graph_inputs import range_statistics
-from geozoo.data.molecules._composition_part import (
+from geozoo.data.molecules._element_columns import symbols
+from geozoo.data.molecules.atom_energies import compositions_of
+from geozoo.data.properties._composition_part import (
     CompositionPart,
     References,
     composition_part,
     described,
     outside_span,
 )
-from geozoo.data.molecules._element_columns import symbols
-from geozoo.data.molecules._target_kinds import Targets
-from geozoo.data.molecules.atom_energies import compositions_of
+from geozoo.data.properties._target_kinds import Targets
 from geozoo.data.record import DataRecord
 from geozoo.data.spec import GeometricSpec
 from geozoo.data.store import GraphStore
