@@ -51,6 +51,7 @@ def structures() -> dict[str, Atoms]:
     found["graphene"] = graphene(vacuum=6.0)
     random = np.random.default_rng(7)
     for atoms in found.values():
+        atoms.arrays.pop("initial_magmoms", None)  # ASE's iron has some; no model here takes them
         if len(atoms) > 1:
             atoms.positions += random.normal(0, 0.08, atoms.positions.shape)
         if atoms.pbc.any():

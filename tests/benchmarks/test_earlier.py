@@ -30,7 +30,7 @@ def test_a_worker_that_ends_says_why() -> None:
         Worker(command, ROOT, 1)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_both_sides_begin_with_the_same_loss() -> None:
     words = "model=egnn dataset=chirality dataset.num_train=200 model.hidden_channels=4"
     found = earlier.measure(words, ROOT, rounds=1, threads=1)

@@ -49,7 +49,7 @@ def occasion(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     return folder, row
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_training_is_left_and_taken_up_again(occasion: tuple[Path, dict], tmp_path: Path) -> None:
     folder, first = occasion
     assert first["status"] == 0 and first["epochs"] == 1 and first["is_whole"]
@@ -102,7 +102,7 @@ def test_every_other_job_runs(
     assert job == "checks" or (row["is_whole"] and row["test"])
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_forms_of_steerable_sums_are_compared(tmp_path: Path) -> None:
     pytest.importorskip("triton")
     tests, *rows = rehearse("steerable", tmp_path)
@@ -113,7 +113,7 @@ def test_forms_of_steerable_sums_are_compared(tmp_path: Path) -> None:
     assert any(row["difference"] > 0 for row in rows)  # other kernels have run
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_steps_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = [
         Plan("nbody", "fast", "float32", False), Plan("nbody", "fast", "bf16", True),
@@ -148,7 +148,7 @@ def test_every_step_can_be_made(tmp_path: Path) -> None:
     assert made == known, [row for row in rows if "failed" in row]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_step_that_fails_is_recorded_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,7 +187,7 @@ def test_every_job_ends_within_a_command() -> None:
     assert all(f"`{name}`" in queue for name in JOBS)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [10, PIECE + 10])
 def test_a_run_folder_survives_its_pieces(size: int, tmp_path: Path) -> None:
     import random
@@ -221,7 +221,7 @@ def test_records_are_taken_once_and_rehearsals_never(tmp_path: Path) -> None:
     assert "2.000" in keep.table(rows.items())
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_whole_run_leaves_no_state(occasion: tuple[Path, dict], tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir()

@@ -209,7 +209,7 @@ def test_needs_of_a_wheel_are_those_without_extras(tmp_path):
     assert list(needs(tmp_path / "x-1-py3-none-any.whl")) == ["pyyaml"]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_superpixels_are_the_same_in_any_number_of_processes(monkeypatch):
     pytest.importorskip("skimage")
     monkeypatch.setattr("benchmarks.gpu.superpixels.BLOCK", 3)

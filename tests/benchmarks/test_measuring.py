@@ -58,7 +58,7 @@ def test_work_is_counted_by_formula():
     assert found["gbytes"] > smallest
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_memory_is_that_of_a_fresh_process():
     case = command.CASES["pixels"]
     held = torch.ones(100 << 18)
@@ -67,7 +67,7 @@ def test_memory_is_that_of_a_fresh_process():
     assert held.nbytes == 100 << 20
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_unknown_case_is_named():
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "nobody"], capture_output=True, text=True, check=False

@@ -86,13 +86,13 @@ def test_a_page_without_markers_is_rejected() -> None:
         _table.page("# Speed", [], [])
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_failing_side_reports_why(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="KeyError: 'no_such_pair'"):
         _worker.start(Path(sys.executable), ["no_such_pair", "ours", str(tmp_path)], 1)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_both_sides_of_a_pair_have_the_same_weights() -> None:
     pytest.importorskip("torch_geometric")
     found = _measure.measure(PAIRS["schnet_pyg_qm9"], Path(sys.executable), rounds=1, threads=1)

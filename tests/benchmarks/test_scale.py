@@ -31,7 +31,7 @@ def test_picture_is_drawn(tmp_path):
     assert (tmp_path / "scale.png").stat().st_size > 5000
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_size_beyond_the_limits_ends_the_sweep():
     command = [sys.executable, "-m", "benchmarks.scale", "atoms", "--threads", "1"]
     done = subprocess.run(

@@ -31,7 +31,7 @@ def run(pair: str, place: Path, name: str, *words: str) -> Path:
     return folder
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @each_pair
 def test_one_seed_gives_one_run(pair: str, place: Path) -> None:
     first = run(pair, place, "first")
@@ -47,7 +47,7 @@ def test_one_seed_gives_one_run(pair: str, place: Path) -> None:
         assert (first / "metrics.csv").read_bytes() != (drawn / "metrics.csv").read_bytes()
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @each_pair
 def test_errors_do_not_depend_on_the_batches_of_the_evaluation(pair: str, place: Path) -> None:
     if pair in DRAWN:

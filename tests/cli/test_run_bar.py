@@ -43,7 +43,7 @@ def on_terminal(where: Path, *words: str, program: str = "train") -> str:
     return text
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("epochs", "extra"), [(24, ()), (1000, ("trainer.captured_steps=1", "task.augment=false"))]
 )
@@ -67,13 +67,13 @@ def test_the_bar_tells_epoch_losses_best_and_the_time_left(
     assert 1 <= kept["best_epoch"] <= epochs
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_test_in_a_terminal_has_a_bar(tiny_run: Path, tmp_path: Path) -> None:
     text = on_terminal(tmp_path, str(tiny_run), program="evaluate")
     assert re.search(r"test +━+", text)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_bar_goes_on_where_lines_ended(
     configs: Path, geozoo_train: Callable[..., int], tmp_path: Path
 ) -> None:

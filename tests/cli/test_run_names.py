@@ -22,7 +22,7 @@ def _commands(folder: Path) -> list[list[str]]:
     return [shlex.split(line)[1:] for line in lines if line.startswith("  geozoo ")]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["my run", "lr=0.1", "run,comma", "-dash", "Läufe (1)", "~tilde"])
 def test_a_run_folder_of_any_name_is_used(
     name: str, geozoo_train: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -39,7 +39,7 @@ def test_a_run_folder_of_any_name_is_used(
     assert geozoo_train(f"resume={tmp_path / name}", "trainer.max_epochs=2") == 0
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_commas_part_models_unless_they_belong_to_a_path(
     run_once: Callable[..., Path], tmp_path: Path
 ) -> None:

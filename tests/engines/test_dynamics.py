@@ -123,7 +123,7 @@ def test_the_thermostat_under_pressure_knows_that_the_centre_rests() -> None:
     assert abs(drift) < 0.02 * atoms.get_kinetic_energy(), drift
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_temperature_under_pressure_is_the_requested_one() -> None:
     pytest.importorskip("ase.md.nose_hoover_chain", reason="older ASE has no barostat of MTK")
     found = run(argon(1), 8000, ensemble="npt", temperature=40.0, timestep=5.0)

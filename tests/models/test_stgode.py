@@ -87,7 +87,7 @@ def test_every_parameter_is_used():
     assert not idle
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_derivatives_are_right():
     testing.assert_gradients(build().eval(), {"x": random(2, 6, NODES, 2)}, wrt=("x",))
 

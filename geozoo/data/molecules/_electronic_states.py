@@ -257,7 +257,7 @@ def _report(
         )
     warnings.warn(
         f"{has}, which the model does not take as input: it predicts for the state of its training "
-        "molecules, commonly neutral with a closed shell", stacklevel=4,
+        "structures, which is not recorded", stacklevel=4,
     )  # fmt: skip
 
 
