@@ -9,6 +9,7 @@ from typing import Any
 
 from geozoo.cli._grammar import Arguments, key
 
+CONFIG_DIR = "folder with your own model/*.yaml and dataset/*.yaml, as --config-dir of geozoo train"
 MODEL = "trained model of the zoo, run folder (its best checkpoint) or checkpoint file"
 
 
@@ -20,6 +21,7 @@ class List(Arguments):
         "one section in full; default: an overview of all", default=None, place="alone",
         choices=("models", "datasets", "trained", "recipes"),
     )  # fmt: skip
+    config_dir: Path | None = key(CONFIG_DIR, default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +94,7 @@ class Evaluate(Arguments):
     batch_size: int | None = key(
         "graphs or windows per batch (dataset.loader.eval_batch_size)", default=None, least=1
     )
+    config_dir: Path | None = key(CONFIG_DIR, default=None)
     changes: tuple[str, ...] = key(
         "plus dataset=..., protocol=..., or any key below dataset, task or trainer", default=(),
         place="others", also=("dataset", "protocol"),

@@ -19,8 +19,11 @@ _PICTURES = (".png", ".svg", ".pdf")
 
 def list_entries(arguments: List, screen: Screen) -> None:
     """Show models, datasets, trained models and recipes."""
+    from geozoo.config import use_own_folder
     from geozoo.report.listing import show_entries
+    from geozoo.runs.arguments import existing_folder
 
+    use_own_folder(existing_folder("config_dir", arguments.config_dir))
     show_entries(screen, arguments.section)
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from geozoo.cli._arguments import Evaluate
 from geozoo.cli._console import configure_logging
 from geozoo.cli._uncertainty import show_coverage
+from geozoo.config import use_own_folder
 from geozoo.hub.description import FILE_NAME
 from geozoo.report.screen import Screen
 from geozoo.report.summary import show_summary
 from geozoo.report.write import report
+from geozoo.runs.arguments import existing_folder
 from geozoo.runs.errors import UsageError
 from geozoo.runs.evaluation import evaluation
 from geozoo.runs.transfer import evaluation_elsewhere
@@ -33,6 +35,7 @@ def evaluate(arguments: Evaluate, screen: Screen) -> None:
             size is given twice.
     """
     configure_logging(screen, has_clock=False)
+    use_own_folder(existing_folder("config_dir", arguments.config_dir))
     run, changes, save = arguments.checkpoint, _changes(arguments), arguments.save
     if save and not Path(run).expanduser().is_dir():
         raise UsageError("save=true completes the record of a run: checkpoint must be a run folder")

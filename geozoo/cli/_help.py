@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from geozoo.config import entries, group_names, recipes, trainer_variants
+from geozoo.config import Entry, all_entries, group_names, own_problems, recipes, trainer_variants
+from geozoo.config._entries import KINDS
 from geozoo.config.needs import needed_extras, needs
 from geozoo.report.screen import Screen
 from geozoo.report.sheet import facts
@@ -57,15 +58,21 @@ def print_help(screen: Screen | None = None) -> None:
     screen.result(
         "Usage: geozoo-train [group=name ...] [key=value ...]    (in a checkout: python train.py)\n"
     )
-    for kind in ("model", "dataset"):
-        _section(
-            screen, f"{kind}=", [(e.name, _with_needs(e.summary, e.extra)) for e in entries(kind)]
-        )
+    for kind in KINDS:
+        _section(screen, f"{kind}=", [(e.name, described(e)) for e in all_entries(kind)])
+        for problem in own_problems(kind):
+            screen.note(problem)
     _section(screen, "recipe=  chosen by model and dataset", _recipe_rows())
     _section(screen, "groups", [(f"{g}=", "  ".join(group_names(g))) for g in _OTHER_GROUPS])
     _section(screen, "keys", _KEYS)
     examples = [(line, _with_needs(text, *needed_extras(line))) for line, text in _EXAMPLES]
     _section(screen, "examples", examples)
+
+
+def described(entry: Entry) -> str:
+    """The summary of an entry, with the extra that it needs and its origin."""
+    text = _with_needs(entry.summary, entry.extra)
+    return f"{text} [{entry.origin}]" if entry.origin else text
 
 
 def _with_needs(text: str, *extras: str) -> str:

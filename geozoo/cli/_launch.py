@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -20,6 +21,7 @@ from geozoo.config import (
     hydra_origins,
     plain_override,
     register_entries,
+    use_own_folder,
 )
 from geozoo.config.arguments import options_first
 from geozoo.config.keys import first_lines
@@ -118,6 +120,7 @@ def _run_all(arguments: Sequence[str], *, command: str, screen: Screen) -> list[
 def _run(cfg: DictConfig, *, command: str, screen: Screen) -> RunOutcome:
     from hydra.core.hydra_config import HydraConfig
 
+    use_own_folder(_own_folder())  # also in the processes that a launcher starts
     choices = _choices()
     names = str(choices["model"]), str(choices["dataset"])
     folder = RunFolder(prepare(cfg, names=names, origins=hydra_origins(CONFIG_NAME)))
@@ -126,6 +129,15 @@ def _run(cfg: DictConfig, *, command: str, screen: Screen) -> RunOutcome:
     outcome = train(cfg, folder, invocation=invocation, is_terminal=screen.has_bars)
     report(outcome, screen)
     return outcome
+
+
+def _own_folder() -> Path | None:
+    """The folder given by ``--config-dir``."""
+    from hydra.core.hydra_config import HydraConfig
+
+    sources = HydraConfig.get().runtime.config_sources
+    found = [each.path for each in sources if each.provider == "command-line"]
+    return Path(found[0]) if found else None
 
 
 def _choices() -> dict[str, str | None]:

@@ -19,13 +19,15 @@ def main() -> None:
 
 
 def _main(argv: list[str]) -> None:
+    from geozoo.config import use_own_folder
+    from geozoo.config.arguments import config_dir_of, wrong_argument
+
+    use_own_folder(config_dir_of(argv))
     if "--help" in argv or "-h" in argv:
         from geozoo.cli._help import print_help
 
         print_help()
         return
-    from geozoo.config.arguments import wrong_argument
-
     if message := wrong_argument(argv):
         raise UsageError(message)
     may_keep()  # an invalid GEOZOO_MALLOC ends the program before work is lost

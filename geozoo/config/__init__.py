@@ -2,20 +2,31 @@
 
 from typing import TYPE_CHECKING
 
-from geozoo.config._compose import CONFIG_NAME, compose, forced_overrides, plain_override
+from geozoo.config._compose import (
+    CONFIG_NAME,
+    check_own,
+    compose,
+    forced_overrides,
+    plain_override,
+)
 from geozoo.config._entries import (
     Entry,
     Recipe,
+    all_entries,
     configs_folder,
     entries,
     group_names,
+    own_entries,
+    own_problems,
     recipes,
-    register_entries,
     standard_task,
     trainer_variants,
+    use_own_folder,
     zoo_folder,
 )
 from geozoo.config._nearest import did_you_mean, nearest
+from geozoo.config._packages import PackageError, packages_of, registered_targets
+from geozoo.config._registering import register_entries
 
 if TYPE_CHECKING:
     from geozoo.config._check import ConfigError, check, places_of_key
@@ -31,8 +42,11 @@ __all__ = [
     "Entry",
     "Layer",
     "Origins",
+    "PackageError",
     "Recipe",
+    "all_entries",
     "check",
+    "check_own",
     "check_pair",
     "compose",
     "configs_folder",
@@ -43,15 +57,20 @@ __all__ = [
     "group_names",
     "hydra_origins",
     "nearest",
+    "own_entries",
+    "own_problems",
+    "packages_of",
     "path_values",
     "places_of_key",
     "plain_override",
     "recipes",
     "register_entries",
+    "registered_targets",
     "regroup",
     "short_name",
     "standard_task",
     "trainer_variants",
+    "use_own_folder",
     "zoo_folder",
 ]
 

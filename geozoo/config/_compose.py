@@ -7,7 +7,9 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from geozoo.config._entries import register_entries
+from geozoo.config._entries import own_folder, own_problems
+from geozoo.config._packages import PackageError
+from geozoo.config._registering import register_entries
 from geozoo.options import deprecation_message
 
 if TYPE_CHECKING:
@@ -36,13 +38,36 @@ def compose(*overrides: str) -> DictConfig:
     from geozoo.config._grouping import regroup
     from geozoo.config._origins import Origins
 
+    check_own(overrides)
     register_entries()
     with initialize_config_module("geozoo.configs", version_base="1.3"):
-        cfg = hydra_compose(CONFIG_NAME, forced_overrides(overrides))
+        cfg = hydra_compose(CONFIG_NAME, [*_search_path(), *forced_overrides(overrides)])
     given = [each for each in overrides if "." in each.partition("=")[0]]  # no choices of entries
     if moved := regroup(cfg, rank=Origins([], given).rank):
         warnings.warn(deprecation_message(moved), FutureWarning, stacklevel=2)
     return cfg
+
+
+def _search_path() -> list[str]:
+    """The override that makes Hydra search the user's folder of configs, if there is one."""
+    folder = own_folder()
+    return [] if folder is None else [f"hydra.searchpath=['file://{folder}']"]
+
+
+def check_own(overrides: Sequence[str]) -> None:
+    """Reject chosen models and datasets that an installed package registers and that are unusable.
+
+    Args:
+        overrides: the command line.
+
+    Raises:
+        PackageError: For the first of them; the message names the package.
+    """
+    for override in overrides:
+        key, _, value = override.partition("=")
+        for name in value.split(","):
+            if problems := own_problems(key, name.strip()):
+                raise PackageError(problems[0])
 
 
 def forced_overrides(overrides: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Models, datasets and recipes of the zoo, found in its folders."""
+"""Models, datasets and recipes of the zoo, found in its folders, and of the user."""
 
 from __future__ import annotations
 
@@ -6,35 +6,59 @@ import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+
+from geozoo.config._packages import (
+    Declared,
+    PackageError,
+    declared,
+    package_text,
+)
 
 Kind = Literal["model", "dataset"]
+KINDS: tuple[Kind, Kind] = ("model", "dataset")
 _TASK = re.compile(r"^\s*-\s*/task@_global_\.task:\s*(\w+)", re.MULTILINE)
 _FOLDERS: dict[str, str] = {"model": "models", "dataset": "datasets"}
-#: State of the files that are registered with Hydra in this process.
-_registered: list[tuple[Path, int]] | None = None
+#: The user's folder of configs in this process, ``--config-dir``.
+_own_folder: Path | None = None
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A model or dataset of the zoo.
+    """A model or dataset, of the zoo or of the user.
 
     Attributes:
         kind: ``"model"`` or ``"dataset"``, which is also its Hydra group.
         name: name of the folder, and on the command line.
-        folder: folder of its card, config and recipes.
+        folder: folder of its card, config and recipes; of an entry of the user, the folder of its
+            config, or the name of its class.
         summary: one sentence, the first comment of its config.
+        origin: empty for an entry of the zoo; otherwise the config file, or the package with its
+            version.
+        source: content of the config of an entry without a file; None: read the file.
     """
 
     kind: Kind
     name: str
     folder: Path
     summary: str
+    origin: str = ""
+    source: str | None = None
 
     @property
     def config(self) -> Path:
         """The YAML file behind ``<kind>=<name>``."""
-        return self.folder / "config.yaml"
+        return self.folder / (f"{self.name}.yaml" if self.origin else "config.yaml")
+
+    @property
+    def in_own_folder(self) -> bool:
+        """Whether it is a file of the user's folder of configs."""
+        return bool(self.origin) and self.source is None
+
+    @property
+    def text(self) -> str:
+        """The content of the YAML file behind ``<kind>=<name>``."""
+        return self.config.read_text(encoding="utf-8") if self.source is None else self.source
 
     @property
     def group(self) -> str:
@@ -47,8 +71,7 @@ class Entry:
         return self._comment("Extra")
 
     def _comment(self, name: str) -> str:
-        text = self.config.read_text(encoding="utf-8")
-        found = re.search(rf"^# {name}: *(\w+)$", text, re.MULTILINE)
+        found = re.search(rf"^# {name}: *(\w+)$", self.text, re.MULTILINE)
         return found[1] if found else ""
 
 
@@ -99,7 +122,96 @@ def entries(kind: Kind) -> list[Entry]:
     if kind not in _FOLDERS:
         raise ValueError(f"kind must be one of {tuple(_FOLDERS)}, got {kind!r}")
     found = sorted((zoo_folder() / _FOLDERS[kind]).glob("*/config.yaml"))
-    return [Entry(kind, path.parent.name, path.parent, _first_comment(path)) for path in found]
+    return [
+        Entry(kind, path.parent.name, path.parent, _first_comment(path.read_text(encoding="utf-8")))
+        for path in found
+    ]
+
+
+def use_own_folder(folder: Path | None) -> None:
+    """Take the models and datasets of a user's folder into account, in this process.
+
+    Args:
+        folder: holds ``model/*.yaml`` and ``dataset/*.yaml``; None: no such folder.
+    """
+    global _own_folder
+    _own_folder = None if folder is None else folder.expanduser().absolute()
+
+
+def own_folder() -> Path | None:
+    """The folder of `use_own_folder`."""
+    return _own_folder
+
+
+def own_entries(kind: Kind) -> list[Entry]:
+    """The models or datasets of the user: of `use_own_folder`, then of installed packages.
+
+    Classes of packages are imported; entry points that cannot be used are left out, see
+    `own_problems`.
+    """
+    return _folder_entries(kind) + [
+        e for each in _packaged(kind) if isinstance(e := each[1], Entry)
+    ]
+
+
+def all_entries(kind: Kind) -> list[Entry]:
+    """The entries of the zoo, and the user's. A file of the user replaces a zoo entry."""
+    own = own_entries(kind)
+    replaced = {entry.name for entry in own}
+    return [entry for entry in entries(kind) if entry.name not in replaced] + own
+
+
+def own_problems(kind: str, name: str | None = None) -> list[str]:
+    """Why entry points of installed packages cannot be used; the messages name the packages.
+
+    Args:
+        kind: ``"model"`` or ``"dataset"``; another group has no entry points.
+        name: only those of this name; None: all.
+    """
+    known = [each for each in KINDS if each == kind]
+    if name is not None:  # without importing any package, if none has the name
+        known = [each for each in known if any(point.name == name for point in declared(each))]
+    return [
+        str(made) for each in known for point, made in _packaged(each)
+        if isinstance(made, PackageError) and name in (None, point.name)
+    ]  # fmt: skip
+
+
+def _folder_entries(kind: Kind) -> list[Entry]:
+    if _own_folder is None:
+        return []
+    found = []
+    for path in sorted((_own_folder / kind).glob("*.yaml")):
+        summary = _first_comment(path.read_text(encoding="utf-8"))
+        found.append(Entry(kind, path.stem, path.parent, summary, origin=shown_path(path)))
+    return found
+
+
+def _packaged(kind: Kind) -> list[tuple[Declared, Entry | PackageError]]:
+    """Every entry point with its entry, or the reason why it has none."""
+    known = declared(kind)
+    if not known:
+        return []
+    zoo, tasks = [entry.name for entry in entries(kind)], group_names("task")
+    in_folder = {entry.name for entry in _folder_entries(kind)}
+    return [
+        (each, _package_entry(each, tuple(zoo), tuple(tasks)))
+        for each in known
+        if each.name not in in_folder
+    ]
+
+
+@functools.lru_cache(maxsize=256)
+def _package_entry(
+    each: Declared, zoo: tuple[str, ...], tasks: tuple[str, ...]
+) -> Entry | PackageError:
+    kind: Kind = "model" if each.kind == "model" else "dataset"
+    try:
+        text = package_text(each, zoo=zoo, tasks=tasks)
+    except PackageError as error:
+        return error
+    folder = Path(each.target)
+    return Entry(kind, each.name, folder, _first_comment(text), origin=each.package, source=text)
 
 
 def recipes() -> list[Recipe]:
@@ -110,7 +222,7 @@ def recipes() -> list[Recipe]:
     ``# Group: <group>`` in its config; the same holds for ``recipes/<task>_<trainer>.yaml``. A
     recipe of the dataset precedes one of its group, which precedes one of its task.
     """
-    datasets = entries("dataset")
+    datasets = all_entries("dataset")
     sharing = [
         {entry.name: standard_task(entry) for entry in datasets},
         {entry.name: entry.group for entry in datasets},
@@ -120,7 +232,7 @@ def recipes() -> list[Recipe]:
 
 def standard_task(entry: Entry) -> str:
     """The task in the defaults list of a dataset's config; empty if there is none."""
-    found = _TASK.search(entry.config.read_text(encoding="utf-8"))
+    found = _TASK.search(entry.text)
     return found[1] if found else ""
 
 
@@ -149,8 +261,13 @@ def group_names(group: str) -> list[str]:
     own = [path.stem for path in sorted((configs_folder() / group).glob("*.yaml"))]
     if group == "recipe":
         own += [recipe.name for recipe in recipes()]
-    elif group in _FOLDERS:
-        own += [entry.name for entry in entries(group)]  # type: ignore[arg-type]
+    for kind in KINDS:
+        if group != kind:
+            continue
+        own += [entry.name for entry in entries(kind)]
+        names = [entry.name for entry in _folder_entries(kind)]
+        names += [each.name for each in declared(kind)]
+        own += dict.fromkeys(name for name in names if name not in own)
     return own
 
 
@@ -159,81 +276,7 @@ def trainer_variants() -> list[str]:
     return [name for name in group_names("trainer") if name != "default"]
 
 
-def register_entries() -> None:
-    """Register every entry and recipe with Hydra.
-
-    A recipe includes its variant for the chosen trainer, ``<recipe>_<trainer>``, through its own
-    defaults list, so that ``recipe=none`` disables the variant as well. If a recipe has no such
-    file, the settings of the trainer serve as the variant: ``trainer=quick`` is quick for every
-    pair. Files that have not changed are not read again.
-    """
-    global _registered
-    state = _files_now()
-    if state != _registered:
-        _register()
-        _registered = state
-
-
-def _files_now() -> list[tuple[Path, int]]:
-    """All config files with their modification times."""
-    folders = [zoo_folder() / name for name in _FOLDERS.values()] + [configs_folder()]
-    return [(p, p.stat().st_mtime_ns) for folder in folders for p in folder.rglob("*.yaml")]
-
-
-def _register() -> None:
-    from hydra.core.config_store import ConfigStore
-    from omegaconf import OmegaConf
-
-    store = ConfigStore.instance()
-    for kind in ("model", "dataset"):
-        for entry in entries(kind):
-            node = OmegaConf.load(entry.config)
-            store.store(group=kind, name=entry.name, node=node, provider=_shown(entry.config))
-    known = recipes()
-    names = {recipe.name for recipe in known}
-    variants = trainer_variants()
-    for recipe in known:
-        body = _plain(recipe.path)
-        if not recipe.variant.endswith(tuple(f"_{variant}" for variant in variants)):
-            body = {"defaults": ["_self_", _variant_of(recipe.name)], **body}
-            for variant in variants:
-                if f"{recipe.name}_{variant}" not in names:
-                    _store_fallback(f"{recipe.name}_{variant}", variant)
-        store.store(
-            group="recipe", name=recipe.name, node=body, package="_global_",
-            provider=_shown(recipe.path),
-        )  # fmt: skip
-
-
-def _variant_of(recipe: str) -> dict[str, str]:
-    return {"optional /recipe@_global_": f"{recipe}_${{trainer}}"}
-
-
-def _store_fallback(name: str, variant: str) -> None:
-    from hydra.core.config_store import ConfigStore
-
-    path = configs_folder() / "trainer" / f"{variant}.yaml"
-    body = {key: value for key, value in _plain(path).items() if key != "defaults"}
-    ConfigStore.instance().store(
-        group="recipe", name=name, node={"trainer": body}, package="_global_", provider=_shown(path)
-    )
-
-
-def _plain(path: Path) -> dict[str, Any]:
-    return _plain_as_of(path, path.stat().st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=256)  # a recipe of a task is shared by many datasets
-def _plain_as_of(path: Path, changed: int) -> dict[str, Any]:
-    from omegaconf import OmegaConf
-
-    content = OmegaConf.to_container(OmegaConf.load(path))
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} must hold a mapping, got {type(content).__name__}")
-    return {str(key): value for key, value in content.items()}
-
-
-def _shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
     """The path as shown in messages: relative to the zoo folder or to the package."""
     for root in (zoo_folder(), configs_folder().parents[1]):
         if path.is_relative_to(root):
@@ -241,9 +284,9 @@ def _shown(path: Path) -> str:
     return path.as_posix()
 
 
-def _first_comment(path: Path) -> str:
+def _first_comment(content: str) -> str:
     """The first comment line, without ``Node behind model=ponita:``."""
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in content.splitlines():
         if line.startswith("#") and "@package" not in line:
             text = line.lstrip("# ")
             return text.split(": ", 1)[1] if text.startswith("Node behind ") else text

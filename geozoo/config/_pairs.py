@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
 from typing import Any
 
 from geozoo.config._check import ConfigError
-from geozoo.config._entries import Entry, configs_folder, entries, standard_task
+from geozoo.config._entries import Entry, all_entries, configs_folder, standard_task
 from geozoo.contracts import Fitted, family_of
 from geozoo.contracts.families import lacking_outputs
 
@@ -35,10 +34,12 @@ def check_pair(
     reason = misfit(model, dataset, task, names=names)
     if reason is None:
         return
-    own = [e.name for e in entries("model") if misfit(_node(e), dataset, task, names=names) is None]
+    own = [
+        e.name for e in all_entries("model") if misfit(_node(e), dataset, task, names=names) is None
+    ]
     data = [
         entry.name
-        for entry in entries("dataset")
+        for entry in all_entries("dataset")
         if misfit(model, _node(entry), _task_of(entry), names=(names[0], entry.name)) is None
     ]
     raise ConfigError(
@@ -94,7 +95,7 @@ def _family_of_model(network: Callable[..., Any] | None) -> str | None:
 
 def _family_of_data(name: str) -> str | None:
     """The family of an entry's standard task; None for a dataset that is not an entry."""
-    for entry in entries("dataset"):
+    for entry in all_entries("dataset"):
         if entry.name == name:
             return _known(_target(_task_of(entry)), "family")
     return None
@@ -114,19 +115,21 @@ def _target(node: Mapping[str, Any]) -> Callable[..., Any] | None:
 
 
 def _node(entry: Entry) -> Mapping[str, Any]:
-    return _loaded(entry.config)
+    return _parsed(entry.text, entry.name)
 
 
 def _task_of(entry: Entry) -> Mapping[str, Any]:
-    return _loaded(configs_folder() / "task" / f"{standard_task(entry)}.yaml")
+    path = configs_folder() / "task" / f"{standard_task(entry)}.yaml"
+    return _parsed(path.read_text(encoding="utf-8"), path.name) if path.is_file() else {}
 
 
-def _loaded(path: Path) -> Mapping[str, Any]:
+def _parsed(text: str, name: str) -> Mapping[str, Any]:
     from omegaconf import DictConfig, OmegaConf
 
-    loaded = OmegaConf.load(path)
-    assert isinstance(loaded, DictConfig), path
-    return loaded
+    parsed = OmegaConf.create(text)
+    if not isinstance(parsed, DictConfig):
+        raise ConfigError(f"the config of {name} must hold a mapping")
+    return parsed
 
 
 def _listed(names: Collection[str]) -> str:

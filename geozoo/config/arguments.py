@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
 
-from geozoo.config import compose, did_you_mean, group_names, nearest
+from geozoo.config import compose, did_you_mean, group_names, nearest, own_problems
 from geozoo.config.keys import no_key_message, repeated_message, unknown_message
 
 GROUPS = ("model", "dataset", "task", "optimizer", "schedule", "trainer", "logger", "recipe")
@@ -41,7 +41,7 @@ def wrong_argument(arguments: Sequence[str]) -> str | None:
     Returns:
         The message, or None if all arguments are valid.
     """
-    config_dir = _config_dir(arguments)
+    config_dir = config_dir_of(arguments)
     options, rest = _parted(arguments)
     is_ensemble = any(each.startswith("ensemble=") for each in rest)
     given = [each for each in options if each.startswith("-")]
@@ -131,13 +131,16 @@ def _has_submitit() -> bool:
 def _unknown_entry(group: str, value: str, config_dir: Path | None) -> str | None:
     known = group_names(group)
     if config_dir is not None:
-        known += [path.stem for path in (config_dir / group).glob("*.yaml")]
+        own = [path.stem for path in sorted((config_dir / group).glob("*.yaml"))]
+        known += [name for name in own if name not in known]
     if "(" in value or "[" in value or "$" in value:
         return None  # a sweep, list or interpolation of Hydra
     for name in (part.strip() for part in value.split(",")):
         if name not in known and name not in ("null", ""):
             hint = did_you_mean(name, known)
             return f"unknown {group} {name!r}.{hint} Known: {', '.join(known)}."
+        if problems := own_problems(group, name):
+            return problems[0]
     return None
 
 
@@ -153,9 +156,10 @@ def _unknown_key(key: str) -> str | None:
     return unknown_message(key, known, meant=meant)
 
 
-def _config_dir(arguments: Sequence[str]) -> Path | None:
+def config_dir_of(arguments: Sequence[str]) -> Path | None:
+    """The value of ``--config-dir``; None if it is not given."""
     for i, argument in enumerate(arguments):
-        if argument.startswith("--config-dir="):
+        if argument.startswith(("--config-dir=", "-cd=")):
             return Path(argument.partition("=")[2])
         if argument in ("--config-dir", "-cd") and i + 1 < len(arguments):
             return Path(arguments[i + 1])

@@ -81,6 +81,13 @@ _GEOMETRIC_KEYWORDS = ("vec", "num_graphs")
 
 #: The constructor argument that sets the number of outputs of each kind of a geometric model.
 OUTPUT_ARGUMENTS = {"scalar": "out_channels", "vector": "out_vectors"}
+#: The constructor arguments of a model that plain values of its dataset set, by family.
+DATA_ARGUMENTS: dict[Family, tuple[str, ...]] = {
+    "geometric": (
+        "in_channels", "in_vectors", "out_channels", "out_vectors", "dim", "level", "lattice",
+    ),
+    "forecasting": ("num_nodes", "in_channels", "input_steps", "horizon", "steps_per_day"),
+}  # fmt: skip
 
 
 def lacking_outputs(arguments: Collection[str], wanted: Iterable[str]) -> str | None:

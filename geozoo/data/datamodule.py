@@ -55,6 +55,9 @@ class GraphDataModule(LightningDataModule):
 
     #: Spatial dimension, if known before the data are read; None otherwise.
     dim: ClassVar[int | None] = None
+    #: Task that the dataset is for, ``"regression"``; needed only by classes that a package
+    #: registers as an entry point of ``geozoo.datasets``.
+    standard_task: ClassVar[str | None] = None
 
     def __init__(self, loader: LoaderOptions) -> None:
         super().__init__()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from geozoo.config import registered_targets
 from geozoo.data import DataSpec
 from geozoo.hub.description import ModelFileError
 from geozoo.options import in_groups
@@ -87,13 +90,16 @@ def build_task(
 
 
 def own_modules(nodes: Mapping[str, Any]) -> list[str]:
-    """The modules of a network or task that are not part of geozoo.
+    """The modules of a network or task that must be trusted to load it.
+
+    Those of geozoo, and classes that an installed package registers as entry points, are trusted.
 
     Args:
         nodes: the config nodes ``model`` and ``task``.
     """
-    targets = (str(nodes[name].get("_target_")) for name in ("model", "task"))
-    return sorted({target.rpartition(".")[0] for target in targets} - set(PACKAGES))
+    targets = {str(nodes[name].get("_target_")) for name in ("model", "task")}
+    others = targets - registered_targets().keys()
+    return sorted({target.rpartition(".")[0] for target in others} - set(PACKAGES))
 
 
 def _load_state(task: GraphTask, state: Mapping[str, Tensor]) -> None:
@@ -133,12 +139,38 @@ def _build(node: Mapping[str, Any], where: str, packages: Sequence[str], **given
 
 def _class(target: Any, where: str, packages: Sequence[str]) -> type:
     package, _, name = str(target).rpartition(".")
-    if package in packages:
-        module = import_module(package)
+    if package in packages or str(target) in registered_targets():
+        module = _imported(package, where)
         found = getattr(module, name, None)
         if isinstance(found, type) and (package not in PACKAGES or name in module.__all__):
             return found
+    _check_installed(package, where)
     raise ModelFileError(
         f"{where}: _target_ must be a public class of {', '.join(packages)}, got {target!r}. If "
         "you trust the source of the file, pass the module of the class: trusted=[...]"
     )
+
+
+def _imported(module: str, where: str) -> ModuleType:
+    """The module of a trusted class.
+
+    Raises:
+        ModelFileError: If the module, or one that it needs, is not installed.
+    """
+    _check_installed(module, where)
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ModelFileError(
+            f"{where}: the module {module!r} of its class cannot be imported: {error}"
+        ) from error
+
+
+def _check_installed(module: str, where: str) -> None:
+    """Report a class whose package is not installed; nothing is imported."""
+    package = module.partition(".")[0]
+    if package.isidentifier() and find_spec(package) is None:
+        raise ModelFileError(
+            f"{where}: its class is in the package {package!r}, which is not installed here; "
+            "install it, or put its folder on PYTHONPATH"
+        )

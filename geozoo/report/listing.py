@@ -6,7 +6,19 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-from geozoo.config import Entry, did_you_mean, entries, recipes, standard_task, zoo_folder
+from geozoo.config import (
+    Entry,
+    PackageError,
+    all_entries,
+    did_you_mean,
+    entries,
+    own_entries,
+    own_problems,
+    recipes,
+    standard_task,
+    zoo_folder,
+)
+from geozoo.config._entries import KINDS
 from geozoo.config.needs import needs
 from geozoo.contracts import measure_of
 from geozoo.data import DataRecord
@@ -18,6 +30,8 @@ from geozoo.report.sheet import Column, Sheet, facts
 #: Number of metrics shown per trained model.
 _SHOWN = 2
 _OTHERS = "others"
+#: Heading of the models of the user.
+_OWN = "own"
 
 
 def show_entries(screen: Screen, section: str | None = None) -> None:
@@ -29,13 +43,21 @@ def show_entries(screen: Screen, section: str | None = None) -> None:
 
     Raises:
         ValueError: If there is no such section.
+        PackageError: After the list, if installed packages register models or datasets that cannot
+            be used.
     """
     if section is not None and section not in SECTIONS:
         hint = did_you_mean(section, SECTIONS)
         raise ValueError(f"unknown section {section!r}.{hint} Known: {', '.join(SECTIONS)}")
     if section is not None:
         SECTIONS[section](screen)
-        return
+    else:
+        _show_all(screen)
+    if problems := [each for kind in KINDS for each in own_problems(kind)]:
+        raise PackageError("\n".join(problems))
+
+
+def _show_all(screen: Screen) -> None:
     for name in ("models", "datasets", "trained"):
         SECTIONS[name](screen)
         screen.result("")
@@ -46,8 +68,10 @@ def show_entries(screen: Screen, section: str | None = None) -> None:
 
 def _show_models(screen: Screen) -> None:
     groups: dict[str, list[Entry]] = {}
-    for entry in entries("model"):
-        groups.setdefault(entry.group or _OTHERS, []).append(entry)
+    own = {entry.name for entry in own_entries("model")}
+    for entry in all_entries("model"):
+        group = _OWN if entry.name in own else entry.group or _OTHERS
+        groups.setdefault(group, []).append(entry)
     order = ("geometric", "forecasting", "baselines")
     names = [name for name in order if name in groups] + sorted(set(groups) - set(order))
     for number, name in enumerate(names):
@@ -60,13 +84,14 @@ def _show_models(screen: Screen) -> None:
 def _show_datasets(screen: Screen) -> None:
     screen.result("datasets: dataset=<name>", style="bold")
     sheet = Sheet("", "", Column("", "text"), has_head=False)
-    for entry in entries("dataset"):
+    for entry in all_entries("dataset"):
         sheet.add(entry.name, standard_task(entry), _summary(entry))
     screen.show(sheet)
 
 
 def _summary(entry: Entry) -> str:
-    return entry.summary + (f" [{needs(entry.extra)}]" if entry.extra else "")
+    extra = f" [{needs(entry.extra)}]" if entry.extra else ""
+    return entry.summary + extra + (f" [{entry.origin}]" if entry.origin else "")
 
 
 def _show_trained(screen: Screen) -> None:

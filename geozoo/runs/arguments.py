@@ -45,6 +45,21 @@ def check_writable(argument: str, path: Path) -> None:
         path.unlink()
 
 
+def existing_folder(argument: str, path: Path | None) -> Path | None:
+    """Check that a folder exists, if one is given.
+
+    Args:
+        argument: the argument that gives the folder, for the message.
+        path: the folder; None: not given.
+
+    Raises:
+        RunError: If it is not a folder.
+    """
+    if path is not None and not path.expanduser().is_dir():
+        raise RunError(f"{argument}: there is no folder {path}")
+    return path
+
+
 def check_not_input(argument: str, path: Path, inputs: Iterable[Path]) -> None:
     """Check, before any work, that an output file is not one of the inputs.
 

@@ -12,7 +12,7 @@ from lightning import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig, OmegaConf
 
-from geozoo.config import check_pair
+from geozoo.config import check_pair, packages_of
 from geozoo.data import DataSpec, GraphDataModule
 from geozoo.hub import TrainedModel
 from geozoo.machine.provenance import versions
@@ -242,5 +242,10 @@ def _record(cfg: DictConfig, spec: DataSpec, invocation: Mapping[str, Any]) -> d
         **invocation,
         "config": OmegaConf.to_container(cfg, resolve=True),
         "data": spec.to_dict(),
-        "versions": versions(),
+        "versions": {**versions(), **packages_of(_targets(cfg))},
     }
+
+
+def _targets(cfg: DictConfig) -> list[str]:
+    """The classes of model, dataset and task."""
+    return [str(cfg[name].get("_target_")) for name in ("model", "dataset", "task")]
