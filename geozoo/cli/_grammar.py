@@ -58,7 +58,7 @@ def key(
         most: maximum of a number, or a function that returns it where that needs an import.
         choices: the allowed values.
         also: further spellings of the key; for ``others`` the keys that it accepts beside those
-            with a dot.
+            with a dot, ``*`` for all.
         former: deprecated spellings: keys, or options with their dashes.
         place: ``alone`` if the value may be positional, without its key; ``rest`` if any number of
             values may; ``former`` if it could in earlier versions; ``others`` for the field that
@@ -149,7 +149,7 @@ def _sorted(
             is_bool = is_flag(_hints(kind)[name])
             text = _option_value(argument, left, is_flag=is_bool) if is_option else value
             given[name].append(_Given(spelling, text))
-        elif groups and not is_option and ("." in spelling or spelling in groups):
+        elif groups and not is_option and ("." in spelling or {spelling, "*"} & set(groups)):
             others.append(argument)
         else:
             raise UsageError(unknown_message(spelling, [*typed, *groups]))

@@ -10,6 +10,7 @@ from importlib import import_module
 from geozoo import __version__
 from geozoo.cli import (
     _arguments,
+    _own_arguments,
     _simulation_arguments,
     _sweep_arguments,
     _teaching_arguments,
@@ -63,6 +64,8 @@ _COMMANDS = {
     "export": _Command(_arguments.Export, "_commands", "export"),
     "publish": _Command(_arguments.Publish, "_publishing", "publish"),
     "diff": _Command(_arguments.Diff, "_comparing_models", "diff", runs_network=True),
+    "test-model": _Command(_own_arguments.TestModel, "_own_classes", "test_model"),
+    "test-dataset": _Command(_own_arguments.TestDataset, "_own_classes", "test_dataset"),
     "list": _Command(_arguments.List, "_commands", "list_entries"),
     "table": _Command(_arguments.Table, "_commands", "table"),
     "results": _Command(_arguments.Results, "_commands", "results"),

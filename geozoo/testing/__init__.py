@@ -2,6 +2,7 @@
 
 Each check takes a module (or function) and its inputs by name, runs it, and raises an
 AssertionError with a readable message if the property does not hold. No test framework is needed.
+`check_model` and `check_dataset` run all checks that apply to a class and yield their verdicts.
 
 >>> assert_equivariant(lambda pos: pos.norm(dim=-1), {"pos": torch.randn(4, 3)}, translate=False)
 """
@@ -9,6 +10,7 @@ AssertionError with a readable message if the property does not hold. No test fr
 from geozoo.testing.batching import assert_batch_independent
 from geozoo.testing.compiling import assert_compiles
 from geozoo.testing.contract import assert_contract
+from geozoo.testing.datasets import check_dataset
 from geozoo.testing.equivariance import assert_equivariant
 from geozoo.testing.forecasting import (
     assert_causal,
@@ -17,6 +19,7 @@ from geozoo.testing.forecasting import (
     assert_windows_independent,
 )
 from geozoo.testing.gradients import assert_finite_derivatives, assert_gradients
+from geozoo.testing.models import check_model
 from geozoo.testing.periodicity import assert_periodic
 from geozoo.testing.permutation import assert_permutation_equivariant
 from geozoo.testing.precision import assert_dtype_kept
@@ -40,4 +43,6 @@ __all__ = [
     "assert_sensors_permute",
     "assert_survives_saving",
     "assert_windows_independent",
+    "check_dataset",
+    "check_model",
 ]

@@ -171,5 +171,7 @@ def test_same_names_everywhere(name: str) -> None:
     said = help_text(kind, f"geozoo {name}")
     for each in keys - {"given", "changes"}:
         assert f"\n  {each} " in said
+    if name.startswith("test-"):  # takes any constructor argument; the class is asked later
+        return
     with pytest.raises(UsageError, match=r"unknown key 'no_such_key'"):
         read(kind, ["no_such_key=1"], f"geozoo {name}")
