@@ -17,6 +17,7 @@ from .augmentation import rotate_batch
 from .batch import GraphBatch
 from .datamodule import GraphDataModule, LoadedData
 from .fields import FIELDS, Field
+from .graphs import Graphs
 from .images import (
     ImageStore,
     LabelledImages,
@@ -108,6 +109,7 @@ __all__ = [
     "GraphDataset",
     "GraphLoader",
     "GraphStore",
+    "Graphs",
     "ImageStore",
     "KCAL_MOL_TO_MEV",
     "LabelKeys",

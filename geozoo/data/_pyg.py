@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -44,13 +46,17 @@ def from_data_objects(source: Iterable[Data] | Batch) -> tuple[list[dict[str, An
     Returns:
         The graphs with ``num_nodes``, and ``{"node": names, "edge": names, "graph": names}``.
 
+    Attributes that are not numeric (names, SMILES, lists of texts, sparse matrices), and indices of
+    nodes other than ``edge_index`` (``face``), are left out with one warning.
+
     Raises:
-        TypeError: If an element is not a ``Data`` object, or an attribute is not numeric.
+        TypeError: If an element is not a ``Data`` object.
         ValueError: If the graphs have different attributes.
     """
     from torch_geometric.data import Batch, Data
 
     graphs = source.to_data_list() if isinstance(source, Batch) else list(source)
+    graphs = _without_texts(graphs) if all(isinstance(each, Data) for each in graphs) else graphs
     for position, graph in enumerate(graphs):
         if not isinstance(graph, Data):
             raise TypeError(
@@ -63,6 +69,37 @@ def from_data_objects(source: Iterable[Data] | Batch) -> tuple[list[dict[str, An
         levels[_level_of(name, graphs)].append(name)
     records = [_record(graph, levels, position) for position, graph in enumerate(graphs)]
     return records, levels
+
+
+def _without_texts(graphs: Sequence[Data]) -> list[Data]:
+    """The graphs without attributes that are not numeric or that index nodes; one warning."""
+    left_out = sorted(
+        {name for graph in graphs for name in _names(graph) if not _is_field(name, graph[name])}
+    )
+    if not left_out:
+        return list(graphs)
+    warnings.warn(
+        f"from_pyg: {', '.join(left_out)} left out: fields hold numbers per node, edge or graph",
+        stacklevel=5,
+    )
+    return [_copy_without(graph, left_out) for graph in graphs]
+
+
+def _copy_without(graph: Data, names: Sequence[str]) -> Data:
+    found = copy.copy(graph)
+    for name in names:
+        if name in found:
+            del found[name]
+    return found
+
+
+def _is_field(name: str, value: Any) -> bool:
+    """Whether an attribute can be a field: numbers that do not index nodes."""
+    if "index" in name or name == "face" or not name.isidentifier() or name.startswith("_"):
+        return False
+    if isinstance(value, Tensor):
+        return value.layout == torch.strided
+    return isinstance(value, bool | int | float)
 
 
 def _common_names(graphs: Sequence[Data]) -> list[str]:
@@ -134,11 +171,6 @@ def _record(graph: Data, levels: Mapping[str, Sequence[str]], position: int) -> 
     for level, names in levels.items():
         for name in names:
             value = graph[name]
-            if not isinstance(value, Tensor | bool | int | float):
-                raise TypeError(
-                    f"from_pyg: attribute {name!r} of graph {position} must be a tensor or a "
-                    f"number, got {type(value).__name__}"
-                )
             record[name] = _graph_row(torch.as_tensor(value)) if level == "graph" else value
     if graph.edge_index is not None:
         record["edge_index"] = graph.edge_index

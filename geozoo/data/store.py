@@ -334,10 +334,11 @@ class GraphStore:
         """Build a store from ``Data`` objects, a ``Batch`` or a dataset of PyTorch Geometric.
 
         Attributes are classified as node, edge or graph fields by their size, as PyTorch
-        Geometric does.
+        Geometric does. Attributes that are not numeric (names, SMILES), and indices of nodes other
+        than ``edge_index`` (``face``), are left out with one warning.
 
         Raises:
-            TypeError: If an attribute is not numeric.
+            TypeError: If an element is not a ``Data`` object.
             ValueError: If the graphs have different attributes.
         """
         from geozoo.data._pyg import from_data_objects

@@ -117,7 +117,7 @@ def _at_level(subject: Subject, level: str, changes: Mapping[str, Any]) -> Itera
     yield f"it keeps float32 and float64{end}", lambda: assert_dtype_kept(model(), given())
     yield (
         f"saved weights give the same outputs{end}",
-        lambda: assert_survives_saving(model(), lambda: subject.build(seed=1, **changes), given),
+        lambda: assert_survives_saving(model(), lambda: subject.build(seed=1, **changes), given()),
     )
     yield f"inputs are not modified{end}", lambda: unmodified(model(), given())
 

@@ -1,0 +1,3 @@
+from .graphs import Graphs
+
+__all__ = ["Graphs"]
