@@ -18,6 +18,8 @@ from geozoo.files.numpy_arrays import npz_names, read_npz
 
 #: Arrays that define the graph structure.
 _OF_GRAPHS = ("num_nodes", "edge_index", "num_edges", "cell", "pbc")
+#: Arrays that features are made of, if there is no ``x``.
+_MADE_OF = ("z",)
 
 
 def read_arrays(
@@ -27,8 +29,9 @@ def read_arrays(
 
     Args:
         path: the file, with ``pos [S, n, dim]``, or ``pos [N, dim]`` and ``num_nodes [S]`` for
-            graphs of different sizes; ``x [..., F]`` and ``vec [..., V, dim]`` with the same
-            leading axes if the model has these inputs; and, if the training graphs had edges,
+            graphs of different sizes, or one graph without ``num_nodes`` for a model of
+            `geozoo.data.Graphs`; ``x [..., F]`` and ``vec [..., V, dim]`` with the same leading
+            axes if the model has these inputs; and, if the training graphs had edges,
             ``edge_index [S, 2, e]``, or ``[2, E]`` and ``num_edges [S]``: senders and receivers,
             numbered within each graph, with self-loops if the training graphs had them. For
             periodic graphs ``cell [S, 3, 3]`` with lattice vectors in rows, and ``pbc [S, 3]``;
@@ -47,15 +50,16 @@ def read_arrays(
     if spec.in_vectors:
         wanted["vec"] = (spec.in_vectors, spec.dim)
     there = npz_names(path)
-    known = [*wanted, *_OF_GRAPHS]
+    known = [*wanted, *_OF_GRAPHS, *_MADE_OF]
     arrays = read_npz(path, [name for name in there if name in known], is_reported=False)
+    arrays = _with_features(path, arrays, spec)
     missing = [name for name in wanted if name not in arrays]
     if missing:
         raise ValueError(
             f"{path} lacks {', '.join(missing)}; this model requires "
             + ", ".join(f"{name} [..., {', '.join(map(str, s))}]" for name, s in wanted.items())
         )
-    num_nodes = _sizes(path, arrays)
+    num_nodes = _sizes(path, arrays, spec)
     node = {}
     for name, tail in wanted.items():
         array = arrays[name]
@@ -83,6 +87,22 @@ def read_arrays(
     graph, taken = _states(path, spec, states, num_nodes, node.get("x"), is_isolated)
     report_contents(path.name, [*arrays, *sorted(taken)], set(there) - arrays.keys() - taken)
     return GraphStore(torch.from_numpy(num_nodes), node=node, graph={**cells, **graph}, **edges)
+
+
+def _with_features(
+    path: Path, arrays: dict[str, np.ndarray], spec: GeometricSpec
+) -> dict[str, np.ndarray]:
+    """The arrays, with the ``x`` that `geozoo.data.Graphs` makes for files without it."""
+    z = arrays.pop("z", None)
+    if spec.record.dataset != "graphs" or "x" in arrays or "pos" not in arrays:
+        return arrays
+    if not spec.elements and spec.node_channels == 1:
+        return arrays | {"x": np.ones((*arrays["pos"].shape[:-1], 1), dtype=np.float32)}
+    if not spec.elements or z is None:
+        return arrays
+    if new := sorted(set(np.unique(z).tolist()) - set(spec.elements)):
+        raise ValueError(f"{path}: z has {new}, which were not in training: {list(spec.elements)}")
+    return arrays | {"x": (z[..., None] == np.array(spec.elements)).astype(np.float32)}
 
 
 def _states(
@@ -155,6 +175,8 @@ def _edges(path: Path, arrays: dict[str, np.ndarray], spec: GeometricSpec) -> di
     if index.ndim == 3 and index.shape[1] == 2:
         count = np.full(len(index), index.shape[2], dtype=np.int64)
         index = index.transpose(1, 0, 2).reshape(2, -1)
+    elif index.ndim == 2 and len(index) == 2 and _is_one_graph(arrays, spec):
+        count = np.array([index.shape[1]], dtype=np.int64)
     elif index.ndim == 2 and len(index) == 2 and "num_edges" in arrays:
         count = arrays["num_edges"].astype(np.int64)
     else:
@@ -190,7 +212,17 @@ def _cells(path: Path, arrays: dict[str, np.ndarray], count: int) -> dict[str, t
     return {"cell": torch.from_numpy(cell.astype(np.float64)), "pbc": torch.from_numpy(pbc)}
 
 
-def _sizes(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
+def _is_one_graph(arrays: dict[str, np.ndarray], spec: GeometricSpec) -> bool:
+    """Whether the file holds one graph: ``pos [n, dim]`` without ``num_nodes``.
+
+    Only for models of `geozoo.data.Graphs`, whose training files may have this form; elsewhere
+    ``num_nodes`` was forgotten.
+    """
+    is_own = spec.record.dataset == "graphs"
+    return is_own and "num_nodes" not in arrays and arrays["pos"].ndim == 2
+
+
+def _sizes(path: Path, arrays: dict[str, np.ndarray], spec: GeometricSpec) -> np.ndarray:
     pos = arrays["pos"]
     if "num_nodes" in arrays:
         sizes = arrays["num_nodes"]
@@ -200,6 +232,8 @@ def _sizes(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
                 f"got {sizes.dtype} {sizes.shape}"
             )
         return sizes.astype(np.int64)
+    if _is_one_graph(arrays, spec):
+        return np.array([len(pos)], dtype=np.int64)
     if pos.ndim != 3:
         raise ValueError(
             f"{path}: pos must have shape [graphs, nodes, dim], or shape [nodes, dim] with "

@@ -43,7 +43,8 @@ def test_config_repeats_the_defaults_of_its_class(name: str) -> None:
             }
             assert given == dataclasses.asdict(default), key
         elif default not in (parameter.empty, None, ()):
-            assert values[key] == default, key
+            value = tuple(values[key]) if isinstance(default, tuple) else values[key]
+            assert value == default, key
 
 
 @pytest.mark.parametrize("name", NAMES)

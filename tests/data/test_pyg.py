@@ -98,8 +98,6 @@ def test_wrong_sources_are_rejected() -> None:
     pos = torch.zeros(2, 3)
     with pytest.raises(TypeError, match="element 1 must be a torch_geometric.data.Data, got dict"):
         GraphStore.from_pyg([Data(pos=pos), {"pos": pos}])
-    with pytest.raises(TypeError, match="attribute 'name' of graph 0 must be a tensor"):
-        GraphStore.from_pyg([Data(pos=pos, name="benzene")])
     with pytest.raises(ValueError, match="graph 1 and graph 0 .* only one of them has y"):
         GraphStore.from_pyg([Data(pos=pos), Data(pos=pos, y=torch.zeros(1))])
     with pytest.raises(ValueError, match="only one of them has edge_index"):

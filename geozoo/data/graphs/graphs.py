@@ -39,7 +39,7 @@ class Graphs(GraphDataModule):
     ============== ============ ======= ========================================================
     field          shape        dtype   meaning
     ============== ============ ======= ========================================================
-    ``pos``        ``[N, dim]`` float32 positions, in two or three dimensions
+    ``pos``        ``[N, dim]`` float32 positions, in 2D or 3D; centred if made from ``z``
     ``x``          ``[N, F]``   float32 features; without: one-hot ``z``, or a column of ones
     ``vec``        ``[N,V,dim]`` float32 vector features, if given
     ``edge_index`` ``[2, E]``   int64   edges, if given; without: all pairs or a cutoff
@@ -159,6 +159,7 @@ def _inputs(given: GraphStore, target: Target) -> tuple[GraphStore, tuple[int, .
         )  # fmt: skip
     elif "z" in given.node:
         node["x"], elements = _one_hot(given.node["z"])
+        node["pos"] = _centred(pos.double(), given.num_nodes).float()  # as structures are
     else:
         node["x"] = torch.ones(len(pos), 1)
     if "vec" in given.node:
@@ -179,6 +180,13 @@ def _inputs(given: GraphStore, target: Target) -> tuple[GraphStore, tuple[int, .
     if others:
         _LOG.info("fields that are not read: %s", ", ".join(sorted(others)))
     return store, elements
+
+
+def _centred(pos: Tensor, num_nodes: Tensor) -> Tensor:
+    """Positions relative to the mean of each graph."""
+    owner = torch.repeat_interleave(torch.arange(len(num_nodes)), num_nodes)
+    total = pos.new_zeros(len(num_nodes), pos.shape[1]).index_add(0, owner, pos)
+    return pos - (total / num_nodes.clamp(min=1)[:, None])[owner]
 
 
 def _one_hot(z: Tensor) -> tuple[Tensor, tuple[int, ...]]:
