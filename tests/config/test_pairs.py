@@ -18,7 +18,7 @@ TASKS = {
 }
 #: Pairs of one family that cannot be: outputs, forces, dimension, fitting.
 IMPOSSIBLE = {
-    *(("composition", name) for name in DATASETS if name not in ("molecules", "qm9")),
+    *(("composition", name) for name in DATASETS if name not in ("graphs", "molecules", "qm9")),
     ("schnet", "nbody"), ("schnet", "qm9_generation"),
     *(
         (model, data)
@@ -49,7 +49,7 @@ def test_a_pair_fits_exactly_where_family_and_task_do(model: str, dataset: str) 
              "datasets that fit model=stid: los_loop, metr_la,"],
         ),
         ("ponita", "los_loop", ["model=ponita takes graphs with positions; dataset=los_loop"]),
-        ("composition", "nbody", ["no vector outputs", "fit model=composition: molecules, qm9"]),
+        ("composition", "nbody", ["no vector", "fit model=composition: graphs, molecules, qm9"]),
         ("composition", "rmd17", ["does not use positions", "needs forces"]),
         ("segnn", "mnist_pixels", ["needs positions in 3 dimensions; dataset=mnist_pixels has 2"]),
     ],

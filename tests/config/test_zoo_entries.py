@@ -37,6 +37,7 @@ NEEDED = {
     "extxyz": ["dataset.path=frames.xyz"],
     "traffic_csv": ["dataset.path=flows.csv"],
     "labelled_images": ["dataset.path=images.npz"],
+    "graphs": ["dataset.path=graphs.npz"],
 }
 
 

@@ -109,7 +109,7 @@ class Graphs(GraphDataModule):
             digest = _hash(given)
         target = target_of(given, self.target, column=self.target_column, classes=self.classes)
         store, elements = _inputs(given, target)
-        splits = self._splits(len(store))
+        splits = self.limited(self._splits(len(store)))
         _LOG.info("%s: %d graphs; %s", source, len(store), target)
         spec = self._spec(store, target, splits, elements, source=source, digest=digest)
         return LoadedData(store, splits, spec)
