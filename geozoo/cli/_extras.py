@@ -9,7 +9,7 @@ EXTRAS = {
         "lazy_loader", "matplotlib", "pooch", "rich", "safetensors", "torchdiffeq", "e3nn", "PIL",
         "numba",
     ),
-    "molecules": ("ase", "rdkit", "vesin"),
+    "molecules": ("ase", "h5py", "rdkit", "vesin"),
     "images": ("skimage",),
     "physics": ("torch_dftd", "torchpme"),
     "traffic": ("dtaidistance", "h5py"),

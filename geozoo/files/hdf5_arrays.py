@@ -23,7 +23,9 @@ def hdf5_library() -> ModuleType:
     try:
         import h5py
     except ImportError as error:
-        raise ImportError("HDF5 files need h5py: pip install h5py") from error
+        raise ImportError(
+            "h5 files need h5py: pip install 'geozoo[traffic]' or 'geozoo[molecules]'"
+        ) from error
     return h5py
 
 
