@@ -22,12 +22,13 @@ POTENTIALS = (
     "schnet",
     "painn",
     "segnn",
+    "platonic",
     "nequip",
     "allegro",
     "mace",
     "tensornet",
 )
-MOVERS = ("ponita", "egnn", "painn", "segnn", "nequip", "allegro", "mace", "tensornet")
+MOVERS = ("ponita", "platonic", "egnn", "painn", "segnn", "nequip", "allegro", "mace", "tensornet")
 FORECASTERS = (
     "gram_ode", "stgode", "stid", "stgcn", "dcrnn", "graph_wavenet", "agcrn", "staeformer",
 )  # fmt: skip

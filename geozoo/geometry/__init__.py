@@ -6,6 +6,7 @@ from geozoo.geometry.adjacency import (
     scaled_laplacian,
     symmetrized,
 )
+from geozoo.geometry.finite_groups import FINITE_GROUPS, FiniteGroup, closed_group, finite_group
 from geozoo.geometry.graphs import (
     PairedEdges,
     complete_graph,
@@ -46,6 +47,8 @@ from geozoo.geometry.rank_two import (
 from geozoo.geometry.rotations import random_rotations
 
 __all__ = [
+    "FINITE_GROUPS",
+    "FiniteGroup",
     "NeighborPairs",
     "PART_SIZES",
     "PairedEdges",
@@ -54,11 +57,13 @@ __all__ = [
     "arrow_parts",
     "check_lattice",
     "circle_grid",
+    "closed_group",
     "complete_graph",
     "complete_pairs",
     "directed_edges",
     "distance_invariants",
     "edge_vectors",
+    "finite_group",
     "frame_invariants",
     "full_tensor",
     "knn_graph",

@@ -4,6 +4,7 @@ from geozoo.models._allegro_options import AllegroOptions
 from geozoo.models._mace_options import MACEBlocks
 from geozoo.models._nequip_options import NequIPOptions
 from geozoo.models._outputs import GeometricOutput
+from geozoo.models._platonic_options import PlatonicAttention, PlatonicSymmetry
 from geozoo.models._ponita_choices import PonitaBlocks, PonitaKernel, PonitaOrientations
 from geozoo.models._two_graph_options import TwoGraphBranches, TwoGraphExtensions
 from geozoo.models.agcrn import AGCRN
@@ -29,6 +30,7 @@ from geozoo.models.mace import MACE
 from geozoo.models.nequip import NequIP
 from geozoo.models.painn import PaiNN
 from geozoo.models.per_sensor_linear import PerSensorLinear
+from geozoo.models.platonic import Platonic
 from geozoo.models.ponita import Ponita
 from geozoo.models.schnet import SchNet
 from geozoo.models.seasonal_naive import SeasonalNaive
@@ -59,6 +61,9 @@ __all__ = [
     "NequIPOptions",
     "PaiNN",
     "PerSensorLinear",
+    "Platonic",
+    "PlatonicAttention",
+    "PlatonicSymmetry",
     "Ponita",
     "PonitaBlocks",
     "PonitaKernel",

@@ -1,6 +1,6 @@
 """Layers: functions of plain tensors, independent of trainers, configurations and files."""
 
-from geozoo.nn.attention import SensorAttention
+from geozoo.nn.attention import RotaryAttention, SensorAttention
 from geozoo.nn.conv import (
     BundleConv,
     ContinuousFilterConv,
@@ -33,13 +33,20 @@ from geozoo.nn.embedding import (
     CosineWindow,
     ExponentialBasis,
     GaussianBasis,
+    GroupFourier,
     KernelBasis,
     PolynomialFeatures,
     PolynomialWindow,
     XplorWindow,
 )
 from geozoo.nn.graph import AdaptiveGraphConv, ChebyshevConv, DiffusionConv
-from geozoo.nn.readout import lift_to_orientations, project_from_orientations
+from geozoo.nn.group import GroupLinear
+from geozoo.nn.readout import (
+    lift_to_frames,
+    lift_to_orientations,
+    project_from_frames,
+    project_from_orientations,
+)
 from geozoo.nn.representation import (
     BundleRepresentation,
     EdgeLiftedRepresentation,
@@ -78,6 +85,8 @@ __all__ = [
     "GatedTemporalConv",
     "GatedVectors",
     "GaussianBasis",
+    "GroupFourier",
+    "GroupLinear",
     "KernelBasis",
     "LearnedGraph",
     "LocalODE",
@@ -94,6 +103,7 @@ __all__ = [
     "PolynomialWindow",
     "PositionRepresentation",
     "ResidualUpdate",
+    "RotaryAttention",
     "SensorAttention",
     "SpatialMask",
     "SpatioTemporalBlock",
@@ -105,7 +115,9 @@ __all__ = [
     "TensorODE",
     "TensorProductConv",
     "XplorWindow",
+    "lift_to_frames",
     "lift_to_orientations",
+    "project_from_frames",
     "project_from_orientations",
 ]
 

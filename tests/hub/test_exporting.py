@@ -89,6 +89,7 @@ def test_exported_potential_contains_its_terms(choice, tmp_path):
 COMPLETE = {
     "egnn": lambda: models.EGNN(4, 1, hidden_channels=8, num_layers=1),
     "segnn": lambda: models.SEGNN(4, 1, hidden_channels=8, num_layers=1),
+    "platonic": lambda: models.Platonic(4, 1, hidden_channels=8, num_layers=1),
     **{
         f"ponita {name} {backend}": lambda name=name, backend=backend: models.Ponita(
             4, 1, representation=name, level="graph", hidden_channels=8, num_layers=1,

@@ -16,7 +16,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "models"
 ENTRIES = sorted(path.parent.name for path in FOLDER.glob("*/config.yaml"))
 TINY = {"hidden_channels": 8, "basis_channels": 8, "num_layers": 2}
 #: A grid of orientations is exact under the rotations of its own regular polyhedron.
-REGULAR = {"grid": "platonic", "num_orientations": 20}
+REGULAR = {"grid": "platonic", "num_orientations": 20, "group": "icosahedral"}
 DATA = {"in_channels": 2, "in_vectors": 1, "out_channels": 2, "out_vectors": 1, "dim": 3}
 DATA |= {"lattice": None}
 

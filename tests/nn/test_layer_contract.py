@@ -6,6 +6,7 @@ from dataclasses import is_dataclass
 import pytest
 import torch
 from graph_layer_cases import GRAPH_CASES
+from group_layer_cases import GROUP_CASES
 from layer_cases import BATCH, CASES, Case, seeded
 from point_layer_cases import POINT_CASES
 from sensor_layer_cases import SENSOR_CASES
@@ -13,7 +14,7 @@ from sensor_layer_cases import SENSOR_CASES
 import geozoo.nn
 from geozoo import testing
 
-CASES = {**CASES, **GRAPH_CASES, **POINT_CASES, **SENSOR_CASES}
+CASES = {**CASES, **GRAPH_CASES, **GROUP_CASES, **POINT_CASES, **SENSOR_CASES}
 
 
 def cases(applies=lambda case: True):

@@ -18,11 +18,12 @@ from geozoo.tasks._posterior import Calibration, fit_scale
 
 SCALES = {"force_scale_1": 2.0, "force_scale_8": 10.0}
 SMALL = {
-    "hidden_channels": 6, "num_layers": 2, "num_basis": 4, "radius": 4.0, "degree": 1,
+    "hidden_channels": 8, "num_layers": 2, "num_basis": 4, "radius": 4.0, "degree": 1,
     "tensor_channels": 2, "basis_channels": 4, "num_orientations": 4, "correlation": 2,
 }  # fmt: skip
 NETWORKS = (
-    "Allegro", "EGNN", "MACE", "NequIP", "PaiNN", "Ponita", "SEGNN", "SchNet", "TensorNet",
+    "Allegro", "EGNN", "MACE", "NequIP", "PaiNN", "Platonic", "Ponita", "SEGNN", "SchNet",
+    "TensorNet",
 )  # fmt: skip
 #: For posteriors whose scale and prior do not matter.
 ANY = Calibration(alpha=2.0, zeta=0.3, count=1, coverage_68=0.7, coverage_95=0.9, largest=1.0)

@@ -1,8 +1,10 @@
-"""Embeddings of invariants: polynomial features, kernel and radial bases, cutoffs, splines."""
+"""Embeddings: polynomial features, kernel and radial bases, cutoffs, splines, rotary angles."""
 
+from geozoo.nn.embedding.group_fourier import GroupFourier
 from geozoo.nn.embedding.kernel_basis import KernelBasis
 from geozoo.nn.embedding.polynomial import PolynomialFeatures
 from geozoo.nn.embedding.radial import BesselBasis, ExponentialBasis, GaussianBasis
+from geozoo.nn.embedding.rotary import initial_frequencies, turn_pairs, turned_angles
 from geozoo.nn.embedding.spline import SplineGrid, SplineTable, SplineTerms
 from geozoo.nn.embedding.window import CosineWindow, PolynomialWindow, XplorWindow
 
@@ -11,6 +13,7 @@ __all__ = [
     "CosineWindow",
     "ExponentialBasis",
     "GaussianBasis",
+    "GroupFourier",
     "KernelBasis",
     "PolynomialFeatures",
     "PolynomialWindow",
@@ -18,4 +21,7 @@ __all__ = [
     "SplineTable",
     "SplineTerms",
     "XplorWindow",
+    "initial_frequencies",
+    "turn_pairs",
+    "turned_angles",
 ]

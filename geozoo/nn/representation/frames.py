@@ -10,6 +10,7 @@ from geozoo.geometry import frame_invariants, platonic_rotations
 from geozoo.nn.conv import FiberBundleConv
 from geozoo.nn.edges import GivenEdges
 from geozoo.nn.embedding import KernelBasis
+from geozoo.nn.readout import lift_to_frames, project_from_frames
 from geozoo.nn.representation._base import Geometry, Representation, conditioned
 
 #: Number of rotations -> number of vertices of the polyhedron.
@@ -103,13 +104,8 @@ class FrameRepresentation(Representation):
             ValueError: If there are neither scalars nor vectors, or a tensor has the wrong shape.
         """
         check_lifted(x, vec, self.dim, geometry.num_nodes)
-        parts = []
-        if x is not None:
-            parts.append(x.unsqueeze(1).expand(-1, len(self.frames), -1))
-        if vec is not None:
-            grid = self.frames.to(vec.dtype)
-            parts.append(torch.einsum("nvd,fdk->nfvk", vec, grid).flatten(2))
-        return torch.cat(parts, -1)
+        given = vec if x is None else x
+        return lift_to_frames(x, vec, self.frames.to(given.dtype))
 
     def project(
         self, features: Tensor, num_scalars: int, geometry: Geometry
@@ -118,10 +114,7 @@ class FrameRepresentation(Representation):
 
         Lifting and projecting a vector is the identity.
         """
-        grid = self.frames.to(features.dtype)
-        scalar = features[..., :num_scalars].mean(1)
-        components = features[..., num_scalars:].unflatten(-1, (-1, 3))
-        return scalar, torch.einsum("nfvk,fdk->nvd", components, grid) / len(grid)
+        return project_from_frames(features, self.frames.to(features.dtype), num_scalars)
 
     def make_conv(self, channels: int, *, depthwise: bool) -> FiberBundleConv:
         """Return a `FiberBundleConv`."""
