@@ -215,7 +215,7 @@ class Platonic(nn.Module):
         Raises:
             ValueError: If a graph is periodic, or an edge joins two graphs.
         """
-        check_isolated(pbc, "attention between all points", "a model with a cutoff")
+        check_isolated(pbc, "attention between all points", "model to one with a cutoff")
         if isinstance(edge_index, PointBlocks):
             return edge_index
         num_graphs = count_graphs(batch, num_graphs)

@@ -112,11 +112,14 @@ class RotaryAttention(nn.Module):
         query, key = turn_pairs(query, cos, sin), turn_pairs(key, cos, sin)
         if self.turn_values:
             value = turn_pairs(value, cos, sin)
-        parts = [batch.stack(part.flatten(1, 2)).transpose(1, 2) for part in (query, key, value)]
+        query, key, value = (
+            batch.stack(part.flatten(1, 2)).transpose(1, 2) for part in (query, key, value)
+        )
         if self.form == "linear":
-            mixed = _linear(*parts, batch)
+            mixed = _linear(query, key, value, batch)
         else:
-            mixed = _softmax(*parts, batch, as_written=is_textbook() or pos.requires_grad)
+            as_written = is_textbook() or pos.requires_grad
+            mixed = _softmax(query, key, value, batch, as_written=as_written)
         out = batch.flatten(mixed.transpose(1, 2)).unflatten(1, (size, self.heads))
         if self.turn_values:
             out = turn_pairs(out, cos, -sin)
@@ -146,8 +149,8 @@ def _linear(query: Tensor, key: Tensor, value: Tensor, blocks: PointBlocks) -> T
     query, value = query / math.sqrt(query.shape[-1]), value.to(query.dtype)
     mask, counts = blocks.mask, blocks.counts.clamp_min(1)
     if mask is not None and mask.shape[1] > 1:  # edges, or one block for all graphs
-        weight = mask / mask.sum(-1, keepdim=True)
-        return (query @ key.mT * weight.unsqueeze(1).to(query.dtype)) @ value
+        seen = mask.unsqueeze(1).to(query.dtype)
+        return (query @ key.mT * (seen / seen.sum(-1, keepdim=True))) @ value
     if mask is not None:
         key = key * mask.unsqueeze(-1).to(key.dtype)  # [B, 1, L, 1]
     weight = counts.to(query.dtype).reciprocal()[:, None, None, None]

@@ -104,8 +104,8 @@ class FrameRepresentation(Representation):
             ValueError: If there are neither scalars nor vectors, or a tensor has the wrong shape.
         """
         check_lifted(x, vec, self.dim, geometry.num_nodes)
-        given = vec if x is None else x
-        return lift_to_frames(x, vec, self.frames.to(given.dtype))
+        dtypes = [part.dtype for part in (x, vec) if part is not None]
+        return lift_to_frames(x, vec, self.frames.to(dtypes[0]))
 
     def project(
         self, features: Tensor, num_scalars: int, geometry: Geometry
