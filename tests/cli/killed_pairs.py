@@ -54,6 +54,9 @@ PAIRS: dict[str, tuple[str, ...]] = {
     "segnn-potential": (
         "model=segnn", "model.hidden_channels=4", "model.num_layers=2", *_MOLECULES,
     ),
+    "platonic-potential": (
+        "model=platonic", "model.hidden_channels=8", "model.num_layers=2", *_MOLECULES,
+    ),
     "gram_ode-forecasting": ("model=gram_ode", *_TRAFFIC),
     "stgode-forecasting": ("model=stgode", *_TRAFFIC),
     "stid-quantiles": ("model=stid", "task=quantile_forecasting", *_TRAFFIC),

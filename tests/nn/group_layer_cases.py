@@ -65,10 +65,12 @@ GROUP_CASES = {
         )
     },
     "lift_to_frames": {
+        # Turned vectors permute the frames, as the steps above show.
         "both": lambda: Case(
             lambda: layers.lift_to_frames,
             {"x": random(5, 2), "vec": random(5, 1, 3, seed=1), "frames": FRAMES},
-            ("x", "vec"), ("x", "vec"), moves={"points": ()}, any_width=("x",),
+            ("x", "vec"), ("x", "vec"), moves={"points": (), "rotations": FRAMES[:1]},
+            any_width=("x",),
             any_size=(("vec", 1), ("frames", 0)),
         )
     },

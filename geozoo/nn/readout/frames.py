@@ -54,8 +54,9 @@ def project_from_frames(
     """
     dim = frames.shape[-1]
     check_shape("frames", frames, "F dim dim", None, dim, dim)
-    check_shape("features", features, "N F C", None, len(frames), None)
+    num_vectors = max(0, (features.shape[-1] - num_scalars) // dim)
+    width = num_scalars + dim * num_vectors
+    check_shape("features", features, "N F C", None, len(frames), width)
     scalar = features[..., :num_scalars].mean(1)
-    rest = features[..., num_scalars:]
-    components = rest.unflatten(-1, (rest.shape[-1] // dim, dim))
+    components = features[..., num_scalars:].unflatten(-1, (num_vectors, dim))
     return scalar, torch.einsum("nfvk,fdk->nvd", components, frames) / len(frames)
