@@ -28,10 +28,13 @@ def _untouchable(monkeypatch: pytest.MonkeyPatch) -> None:
             ("model=stid", "dataset=nbody"),
             "model=stid forecasts time series; dataset=nbody holds graphs with positions. Models "
             "that fit dataset=nbody: allegro, egnn, mace, nequip, painn, platonic, ponita, segnn, "
-            "tensornet; datasets that fit model=stid: los_loop,",
+            "tensornet, tiny; datasets that fit model=stid: los_loop,",
         ),
         (("model=ponita", "dataset=los_loop"), "Models that fit dataset=los_loop: agcrn, dcrnn,"),
-        (("model=composition", "dataset=nbody"), "datasets that fit model=composition: qm9"),
+        (
+            ("model=composition", "dataset=nbody"),
+            "datasets that fit model=composition: graphs, molecules, qm9",
+        ),
         (("model=stid", "dataset=qm9", "task=forecasting"), "dataset=qm9 holds graphs"),
         (
             ("model=vector_autoregression", "dataset=traffic_synthetic",
