@@ -41,7 +41,7 @@ class Graphs(GraphDataModule):
     ============== ============ ======= ========================================================
     ``pos``        ``[N, dim]`` float32 positions, in 2D or 3D; centred if made from ``z``
     ``x``          ``[N, F]``   float32 features; without: one-hot ``z``, or a column of ones
-    ``vec``        ``[N,V,dim]`` float32 vector features, if given
+    ``vec``        ``[N, V]``   float32 vectors ``[N, V, dim]``, if given
     ``edge_index`` ``[2, E]``   int64   edges, if given; without: all pairs or a cutoff
     target         ``[G]/[N]``  float64 the target; int64 for classes
     ============== ============ ======= ========================================================
