@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import types
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -85,3 +89,50 @@ def test_a_search_is_pruned_and_continued(tmp_path):
     assert sorted(path.name for path in tmp_path.glob("trial*")) == [
         "trial0000", "trial0001", "trial0002",
     ]  # fmt: skip
+
+
+def test_channels_are_aligned_and_layers_fitted():
+    """A network in another order of channels is recovered, and is its own least squares fit."""
+    example = SourceFileLoader("merge_potentials", str(EXAMPLES / "merge_potentials.py"))
+    merging = types.ModuleType(example.name)
+    sys.modules[example.name] = merging  # dataclasses look it up
+    example.exec_module(merging)
+    torch.manual_seed(3)
+    x = torch.eye(9)[[6, 8, 1, 1]]
+    nothing = torch.zeros(6)
+    sets = [merging.Frames(torch.randn(6, 4, 3), x, nothing, nothing) for _ in range(2)]
+    model, other = merging.network(0, 8), merging.network(1, 8)
+    shuffled, moved = merging.aligned(other, model, sets)
+    assert moved > 8
+    before, after = (merging.predict(each, sets[0]) for each in (model, shuffled))
+    torch.testing.assert_close(before, after)
+    recovered, _ = merging.aligned(model, shuffled, sets)
+    for name, weight in recovered.state_dict().items():
+        assert torch.equal(weight, model.state_dict()[name]), name
+    for start in (model, merging.averaged(model, other)):
+        merged = merging.fitted([model, recovered], start, sets, ridge=1e-10, slopes=0.1)
+        torch.testing.assert_close(
+            merging.predict(merged, sets[1]), merging.predict(model, sets[1]), atol=1e-4, rtol=1e-3
+        )
+
+
+@pytest.mark.thorough
+def test_merged_potentials(tmp_path):
+    (tmp_path / "rmd17" / "npz_data").mkdir(parents=True)
+    (tmp_path / "rmd17" / "splits").mkdir()
+    random = np.random.default_rng(0)
+    for molecule in ("uracil", "ethanol", "malonaldehyde"):
+        np.savez(
+            tmp_path / "rmd17" / "npz_data" / f"rmd17_{molecule}.npz",
+            nuclear_charges=np.array([6, 8, 1, 1], dtype=np.uint8),
+            coords=random.normal(size=(200, 4, 3)), energies=random.normal(size=200) - 97000.0,
+            forces=random.normal(size=(200, 4, 3)), old_indices=np.arange(200),
+        )  # fmt: skip
+    for part, start in (("train", 0), ("test", 100)):
+        rows = np.arange(start, start + 100)
+        np.savetxt(tmp_path / "rmd17" / "splits" / f"index_{part}_01.csv", rows, fmt="%d")
+    words = "--folder", tmp_path / "merged", "--data", tmp_path, "--channels", 8, "--frames", 5
+    out = said("merge_potentials.py", *words, "--steps", 2, "--steps-start", 2, "--distil", 2)
+    names = [line.split(" (")[0] for line in out.splitlines() if re.search(r"( +[\d.]+){4}$", line)]
+    assert len(names) == 20 and names.count("least squares with derivatives") == 2
+    assert "steps" not in said("merge_potentials.py", *words, "--distil", 2)  # weights are kept
