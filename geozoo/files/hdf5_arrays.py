@@ -8,8 +8,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 #: Deflate, the strongest filter bundled with h5py, compresses by a factor of at most about 1000.
 _LARGEST_RATIO = 1100
 
@@ -45,6 +43,19 @@ def open_hdf5(path: Path) -> Iterator[Any]:
         raise ValueError(f"it is not a complete HDF5 file: {error}") from error
 
 
+def is_link(group: Any, name: str) -> bool:
+    """Whether an entry of a group is a link, perhaps to another file; nothing is opened."""
+    return group.get(name, getclass=True, getlink=True) is not hdf5_library().HardLink
+
+
+def stored_groups(group: Any) -> Iterator[tuple[str, Any]]:
+    """Names and groups in a group, without links, which are not followed."""
+    kind = hdf5_library().Group
+    for name in group:
+        if not is_link(group, name) and isinstance(node := group[name], kind):
+            yield name, node
+
+
 def stored_dataset(group: Any, name: str) -> Any:
     """A dataset of the group that is stored in this file and is about as large as it declares.
 
@@ -54,7 +65,7 @@ def stored_dataset(group: Any, name: str) -> Any:
     h5py = hdf5_library()
     if name not in group:
         raise ValueError(f"{group.name} has no {name}")
-    if group.get(name, getclass=True, getlink=True) is not h5py.HardLink:
+    if is_link(group, name):
         raise ValueError(f"{group.name}/{name} is a link")
     node = group[name]
     if not isinstance(node, h5py.Dataset):
@@ -67,8 +78,3 @@ def stored_dataset(group: Any, name: str) -> Any:
             f"{node.id.get_storage_size()}"
         )
     return node
-
-
-def stored_array(group: Any, name: str) -> np.ndarray:
-    """The values of `stored_dataset`."""
-    return np.asarray(stored_dataset(group, name)[()])

@@ -8,14 +8,13 @@ Ids that pandas stored as a pickle are read by `geozoo.files.array_pickle`.
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from geozoo.files.array_pickle import parse_array_pickle
 from geozoo.files.contents import report_contents
-from geozoo.files.hdf5_arrays import hdf5_library, stored_dataset
+from geozoo.files.hdf5_arrays import hdf5_library, stored_dataset, stored_groups
 
 _UNITS = {f"datetime64[{unit}]": unit for unit in ("s", "ms", "us", "ns")} | {"datetime64": "ns"}
 
@@ -47,7 +46,7 @@ def read_fixed_frame(path: str | Path, key: str | None = None) -> Frame:
     h5py = hdf5_library()
     try:
         with h5py.File(path, "r") as file:
-            group = _frame_group(file, key, h5py)
+            group = _frame_group(file, key)
             times = _times(group)
             columns = _labels(stored_dataset(group, "axis0"))
             values = _values(group, len(times), columns)
@@ -68,13 +67,8 @@ def _attribute(node: Any, name: str) -> Any:
     return value.decode("latin1")
 
 
-def _frame_group(file: Any, key: str | None, h5py: ModuleType) -> Any:
-    formats = {
-        name: str(_attribute(file[name], "pandas_type"))
-        for name in file
-        if file.get(name, getclass=True, getlink=True) is h5py.HardLink
-        and isinstance(file[name], h5py.Group)
-    }
+def _frame_group(file: Any, key: str | None) -> Any:
+    formats = {name: str(_attribute(group, "pandas_type")) for name, group in stored_groups(file)}
     frames = [name for name, kind in formats.items() if kind == "frame"]
     if key is None and len(frames) == 1:
         return file[frames[0]]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geozoo.data.molecules._geometry_arrays import NUMBERS, POSITIONS, GeometryArrays
-from geozoo.files.hdf5_arrays import hdf5_library, open_hdf5, stored_array
+from geozoo.files.hdf5_arrays import is_link, open_hdf5, stored_dataset, stored_groups
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -47,7 +47,7 @@ def hdf5_atoms(path: Path) -> Iterator[Atoms]:
                 f"({', '.join(POSITIONS)}); there are {', '.join(list(file)[:8]) or 'no groups'}"
             )
         for group in chain([first], molecules):
-            yield from _conformers(group).atoms()
+            yield from _geometries(group).atoms()
 
 
 def hdf5_units(path: Path) -> tuple[str | None, str | None]:
@@ -82,33 +82,33 @@ def _stated(group: Any, names: list[str]) -> str | None:
 
 def _molecules(group: Any, depth: int) -> Iterator[Any]:
     """Groups with numbers and positions, at any level."""
-    h5py = hdf5_library()
-    names = [
-        name for name in group if group.get(name, getclass=True, getlink=True) is h5py.HardLink
-    ]
+    names = [name for name in group if not is_link(group, name)]
     if _first(NUMBERS, names) and _first(POSITIONS, names):
         yield group
-        return
-    if depth:
-        for name in names:
-            if isinstance(node := group[name], h5py.Group):
-                yield from _molecules(node, depth - 1)
+    elif depth:
+        for _, node in stored_groups(group):
+            yield from _molecules(node, depth - 1)
 
 
-def _conformers(group: Any) -> GeometryArrays:
-    names = [name for name in group if isinstance(group[name], hdf5_library().Dataset)]
+def _geometries(group: Any) -> GeometryArrays:
+    """The numeric arrays of a molecule; a link among them is refused, not followed."""
     arrays = {
-        name: stored_array(group, name)
-        for name in names
-        if group[name].dtype.kind in "fiu" and group[name].ndim <= 3
+        name: np.asarray(stored_dataset(group, name)[()])
+        for name in group
+        if is_link(group, name) or _is_numeric(group[name])
     }
     where = f"group {group.name}"
-    numbers = arrays.pop(_first(NUMBERS, names) or "", np.zeros(0))
-    pos = arrays.pop(_first(POSITIONS, names) or "", np.zeros(0))
+    numbers = arrays.pop(_first(NUMBERS, [*arrays]) or "", np.zeros(0))
+    pos = arrays.pop(_first(POSITIONS, [*arrays]) or "", np.zeros(0))
     if pos.ndim == 2:  # a single geometry
         pos = pos[None]
         arrays = {name: array[None] for name, array in arrays.items()}
     return GeometryArrays(numbers, pos, arrays, where)
+
+
+def _is_numeric(node: Any) -> bool:
+    """Whether an entry is an array of numbers with at most three axes."""
+    return hasattr(node, "dtype") and node.dtype.kind in "fiu" and node.ndim <= 3
 
 
 def _first(known: tuple[str, ...], names: list[str]) -> str | None:

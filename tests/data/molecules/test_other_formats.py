@@ -165,6 +165,22 @@ def test_hdf5_of_another_layout_is_refused(tmp_path: Path) -> None:
         list(read_atoms(tmp_path / "b.h5"))
 
 
+@pytest.mark.parametrize("name", ["energy", "coordinates"])
+def test_links_to_other_files_are_not_followed(name: str, tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["energy"], other["coordinates"] = np.zeros(1), np.zeros((1, 2, 3))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        group = file.create_group("m")
+        group["atomic_numbers"] = [1, 1]
+        for key, value in {"coordinates": np.zeros((1, 2, 3)), "energy": np.zeros(1)}.items():
+            group[key] = h5py.ExternalLink("other.h5", key) if key == name else value
+    (tmp_path / "other.h5").write_bytes(b"not opened")
+    message = "/m/energy is a link" if name == "energy" else "no group holds"
+    with pytest.raises(ValueError, match=message):
+        list(read_atoms(tmp_path / "a.h5"))
+
+
 def test_structures_of_a_set_are_predicted_for(tmp_path: Path) -> None:
     path = written("spice", tmp_path)
     found = read_structures(path, length_unit="bohr")
