@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,16 +16,16 @@ from geozoo.cli._sweep_runs import (
     read_json,
     refuse_nothing,
     refuse_set,
+    show_report,
     train_all,
 )
 from geozoo.config import ConfigError, entries
 from geozoo.report.screen import Screen
 from geozoo.runs.errors import UsageError
-from geozoo.runs.folder import command_line
 from geozoo.runs.probe import StepTime
 from geozoo.sweeps.comparison import Contender, EqualTime
 from geozoo.sweeps.jobs import Job
-from geozoo.sweeps.page import comparison_figures, write_sweep
+from geozoo.sweeps.page import comparison_figures
 from geozoo.sweeps.plan import plan_training
 from geozoo.sweeps.settings import claim_folder, only_one
 
@@ -162,14 +161,8 @@ def _report(options: Compare, found: EqualTime, folder: Path, screen: Screen) ->
         "device": "; ".join(sorted({run.device for run in found.runs})),
         "folder": str(folder),
     }  # fmt: skip
-    files = write_sweep(
-        folder, "compare", title=f"Comparison on {options.dataset}",
-        command=command_line(["geozoo", *sys.argv[1:]]), sheet=sheet, answer=answer,
-        warnings=uneven, figures=comparison_figures(found), facts=facts, values=found.to_dict(),
+    show_report(
+        screen, folder, "compare", title=f"Comparison on {options.dataset}", sheet=sheet,
+        answer=answer, warnings=uneven, figures=comparison_figures(found), facts=facts,
+        values=found.to_dict(),
     )  # fmt: skip
-    screen.show(sheet)
-    for line in uneven:
-        screen.note(f"note: {line}")
-    screen.result(answer, style="bold")
-    for path in files:
-        screen.result(path)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from geozoo.cli._console import configure_logging
 from geozoo.cli._sweep_arguments import LearningCurve
-from geozoo.cli._sweep_runs import Starter, checked, parted, refuse_nothing, refuse_set, train_all
+from geozoo.cli._sweep_runs import (
+    Starter,
+    checked,
+    parted,
+    refuse_nothing,
+    refuse_set,
+    show_report,
+    train_all,
+)
 from geozoo.report.screen import Screen
 from geozoo.runs.errors import UsageError
-from geozoo.runs.folder import command_line
 from geozoo.sweeps.comparison import PREFERRED
 from geozoo.sweeps.curve import Curve, CurveLength
-from geozoo.sweeps.page import curve_figures, write_sweep
+from geozoo.sweeps.page import curve_figures
 from geozoo.sweeps.settings import claim_folder, only_one
 
 #: Keys that the command sets.
@@ -87,14 +93,8 @@ def _report(options: LearningCurve, curve: Curve, folder: Path, screen: Screen) 
         "device": "; ".join(sorted({run.device for run in curve.finished})),
         "folder": str(folder),
     }
-    files = write_sweep(
-        folder, "learning_curve", title=f"Learning curve of {options.model} on {options.dataset}",
-        command=command_line(["geozoo", *sys.argv[1:]]), sheet=sheet, answer=answer,
+    show_report(
+        screen, folder, "learning_curve",
+        title=f"Learning curve of {options.model} on {options.dataset}", sheet=sheet, answer=answer,
         warnings=warnings, figures=curve_figures(curve), facts=facts, values=curve.to_dict(),
     )  # fmt: skip
-    screen.show(sheet)
-    for line in warnings:
-        screen.note(f"note: {line}")
-    screen.result(answer, style="bold")
-    for path in files:
-        screen.result(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,14 @@ from geozoo.cli._sweep_launcher import launched
 from geozoo.config import ConfigError, check, check_pair, compose
 from geozoo.config.arguments import wrong_argument
 from geozoo.config.options import PROVIDED, RunOptions
+from geozoo.figures import Figure
 from geozoo.report.screen import Screen
+from geozoo.report.sheet import Sheet
 from geozoo.runs.errors import RunError, UsageError
+from geozoo.runs.folder import command_line
 from geozoo.sweeps.finished import FinishedRun, read_finished
 from geozoo.sweeps.jobs import Job, run_jobs, training_job
+from geozoo.sweeps.page import write_sweep
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,27 @@ def train_all(
         if (folder / group / f"seed{seed}" / "result.csv").is_file()
     }
     return finished, errors
+
+
+def show_report(
+    screen: Screen, folder: Path, name: str, *, title: str, sheet: Sheet, answer: str,
+    warnings: Sequence[str], figures: Sequence[Figure], facts: Mapping[str, str],
+    values: Mapping[str, Any],
+) -> None:  # fmt: skip
+    """Write the files of a finished sweep, and print its table and answer.
+
+    The arguments are those of `geozoo.sweeps.page.write_sweep`, whose command is this one.
+    """
+    files = write_sweep(
+        folder, name, title=title, command=command_line(["geozoo", *sys.argv[1:]]), sheet=sheet,
+        answer=answer, warnings=warnings, figures=figures, facts=facts, values=values,
+    )  # fmt: skip
+    screen.show(sheet)
+    for line in warnings:
+        screen.note(f"note: {line}")
+    screen.result(answer, style="bold")
+    for path in files:
+        screen.result(path)
 
 
 def refuse_nothing(finished: Sequence[FinishedRun], errors: Sequence[str]) -> None:

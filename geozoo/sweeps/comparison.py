@@ -10,7 +10,7 @@ from typing import Any, Literal
 from geozoo.contracts import direction_of
 from geozoo.report.sheet import Column, Sheet
 from geozoo.runs.probe import StepTime
-from geozoo.sweeps.finished import FinishedRun, headline_metrics
+from geozoo.sweeps.finished import FinishedRun, headline_metrics, known_metrics, unit_of
 from geozoo.sweeps.spread import answer, differ, shown
 
 #: The metric that decides, where checkpoints are selected by a loss.
@@ -72,10 +72,8 @@ class EqualTime:
         Raises:
             ValueError: If the given metric is not one of the tests.
         """
-        known = dict.fromkeys(name for run in self.runs for name in run.metrics)
+        known = known_metrics(self.runs, self.metric)
         if self.metric is not None:
-            if known and self.metric not in known:
-                raise ValueError(f"metric must be one of {', '.join(known)}, got {self.metric!r}")
             return self.metric
         monitors = [each.cost.monitor for each in self.contenders if each.cost is not None]
         wanted = [*monitors, *PREFERRED, *self.metrics]
@@ -109,7 +107,7 @@ class EqualTime:
 
     def unit(self, metric: str) -> str:
         """The unit of a metric."""
-        return next((run.units[metric] for run in self.runs if metric in run.units), "")
+        return unit_of(self.runs, metric)
 
     def answer(self) -> str:
         """The answer in one sentence, and which model is best by the other metrics."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from geozoo.contracts import direction_of, measure_of
 from geozoo.report.sheet import Column, Sheet
-from geozoo.sweeps.finished import FinishedRun, headline_metrics
+from geozoo.sweeps.finished import FinishedRun, headline_metrics, known_metrics, unit_of
 from geozoo.sweeps.plan import fitted_schedule
 from geozoo.sweeps.power_law import PowerLaw, fit_power_law
 from geozoo.sweeps.spread import shown
@@ -92,10 +92,8 @@ class Curve:
         Raises:
             ValueError: If the given metric is not one of the tests.
         """
-        known = list(dict.fromkeys(name for run in self.finished for name in run.metrics))
+        known = known_metrics(self.finished, self.metric)
         if self.metric is not None:
-            if known and self.metric not in known:
-                raise ValueError(f"metric must be one of {', '.join(known)}, got {self.metric!r}")
             return self.metric
         return next((name for name in (*self.preferred, *known) if name in known), "")
 
@@ -108,7 +106,7 @@ class Curve:
 
     def unit(self, metric: str) -> str:
         """The unit of a metric."""
-        return next((run.units[metric] for run in self.finished if metric in run.units), "")
+        return unit_of(self.finished, metric)
 
     def baseline(self, metric: str) -> float | None:
         """The metric of the trivial baseline, mean over the runs."""

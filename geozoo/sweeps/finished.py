@@ -61,6 +61,23 @@ class FinishedRun:
         return {**values, "folder": self.folder.name}
 
 
+def unit_of(runs: Sequence[FinishedRun], metric: str) -> str:
+    """The unit of a metric; empty if no run has it."""
+    return next((run.units[metric] for run in runs if metric in run.units), "")
+
+
+def known_metrics(runs: Sequence[FinishedRun], given: str | None) -> list[str]:
+    """The test metrics of some runs, after a check that the given one, if any, is among them.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    known = list(dict.fromkeys(name for run in runs for name in run.metrics))
+    if given is not None and known and given not in known:
+        raise ValueError(f"metric must be one of {', '.join(known)}, got {given!r}")
+    return known
+
+
 def headline_metrics(runs: Sequence[FinishedRun]) -> list[str]:
     """The headline metrics of tests, without those of single horizon steps."""
     names = dict.fromkeys(name for run in runs for name in run.metrics)
