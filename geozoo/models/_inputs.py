@@ -25,6 +25,16 @@ def check_channels(in_channels: int, in_vectors: int, out_channels: int, out_vec
             )
 
 
+def check_level(level: str) -> None:
+    """Check that outputs are per node or per graph.
+
+    Raises:
+        ValueError: If the level is another one.
+    """
+    if level not in ("node", "graph"):
+        raise ValueError(f'level must be "node" or "graph", got {level!r}')
+
+
 def count_graphs(batch: Tensor, num_graphs: int | None) -> int:
     """The number of graphs; from the last entry of ``batch`` if it is not given."""
     if num_graphs is not None:

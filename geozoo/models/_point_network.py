@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from geozoo.checks import check_radius
 from geozoo.geometry import NeighborPairs
-from geozoo.models._inputs import check_channels, check_graphs, count_graphs
+from geozoo.models._inputs import check_channels, check_graphs, check_level, count_graphs
 from geozoo.models._neighborhoods import paired_neighbors
 from geozoo.models._outputs import GeometricOutput
 from geozoo.nn.edges import DirectedEdges, GivenEdges, PairedEdges, as_edges, shares_rows
@@ -52,8 +52,7 @@ class PointNetwork(nn.Module):
     ) -> None:
         super().__init__()
         check_channels(in_channels, in_vectors, out_channels, out_vectors)
-        if level not in ("node", "graph"):
-            raise ValueError(f'level must be "node" or "graph", got {level!r}')
+        check_level(level)
         check_radius(radius, optional=True)
         self.in_channels, self.in_vectors = in_channels, in_vectors
         self.out_channels, self.out_vectors = out_channels, out_vectors

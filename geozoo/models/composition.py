@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from geozoo.models._inputs import check_channels, check_graphs, count_graphs
+from geozoo.models._inputs import check_channels, check_graphs, check_level, count_graphs
 from geozoo.models._outputs import GeometricOutput
 from geozoo.ops import scatter
 
@@ -45,8 +45,7 @@ class Composition(nn.Module):
     ) -> None:
         super().__init__()
         check_channels(in_channels, 0, out_channels, 0)
-        if level not in ("node", "graph"):
-            raise ValueError(f'level must be "node" or "graph", got {level!r}')
+        check_level(level)
         self.in_channels, self.level = in_channels, level
         self.register_buffer("weight", torch.zeros(in_channels, out_channels))
         self.register_buffer("bias", torch.zeros(out_channels))

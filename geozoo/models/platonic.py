@@ -11,7 +11,13 @@ from torch import Tensor, nn
 
 from geozoo.checks import check_not_negative, check_positive
 from geozoo.geometry import FiniteGroup, NeighborPairs
-from geozoo.models._inputs import check_channels, check_condition, check_graphs, count_graphs
+from geozoo.models._inputs import (
+    check_channels,
+    check_condition,
+    check_graphs,
+    check_level,
+    count_graphs,
+)
 from geozoo.models._neighborhoods import check_isolated, paired_neighbors
 from geozoo.models._outputs import GeometricOutput
 from geozoo.models._platonic_options import PlatonicAttention, PlatonicSymmetry
@@ -110,8 +116,7 @@ class Platonic(nn.Module):
     ) -> None:
         super().__init__()
         check_channels(in_channels, in_vectors, out_channels, out_vectors)
-        if level not in ("node", "graph"):
-            raise ValueError(f'level must be "node" or "graph", got {level!r}')
+        check_level(level)
         check_positive(hidden_channels=hidden_channels, num_layers=num_layers, widening=widening)
         check_not_negative(condition_channels=condition_channels)
         self.in_channels, self.in_vectors = in_channels, in_vectors

@@ -11,7 +11,13 @@ from torch import Tensor, nn
 
 from geozoo.checks import check_positive
 from geozoo.geometry import NeighborPairs, check_lattice
-from geozoo.models._inputs import check_channels, check_condition, check_graphs, count_graphs
+from geozoo.models._inputs import (
+    check_channels,
+    check_condition,
+    check_graphs,
+    check_level,
+    count_graphs,
+)
 from geozoo.models._neighborhoods import check_isolated, find_edges, neighborhood_geometry
 from geozoo.models._outputs import GeometricOutput
 from geozoo.models._ponita_choices import (
@@ -96,8 +102,7 @@ class Ponita(nn.Module):
     ) -> None:
         super().__init__()
         check_channels(in_channels, in_vectors, out_channels, out_vectors)
-        if level not in ("node", "graph"):
-            raise ValueError(f'level must be "node" or "graph", got {level!r}')
+        check_level(level)
         check_positive(num_layers=num_layers)
         if representation == "position" and (in_vectors or out_vectors):
             raise ValueError(
