@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from geozoo.data import GeometricSpec, GraphStore
+from geozoo.data.centring import centred
 from geozoo.data.molecules._electronic_states import is_state_name, key_of, states_of_arrays
 from geozoo.data.molecules._qm9_inputs import inputs_of_qm9
 from geozoo.data.molecules._state_inputs import StatedGraph, state_fields
@@ -75,7 +76,8 @@ def read_arrays(
             )
         kept = np.float64 if dtype == torch.float64 else np.float32
         if name == "pos" and (spec.elements or inputs_of_qm9(spec.record)):
-            flat = _centred(flat.astype(np.float64), num_nodes)
+            wide = torch.from_numpy(flat.astype(np.float64))
+            flat = centred(wide, torch.from_numpy(num_nodes)).numpy()
         with np.errstate(over="ignore"):  # overflow gives infinity, which GraphStore rejects
             node[name] = torch.from_numpy(flat.astype(kept))
     if spec.elements:
@@ -132,14 +134,6 @@ def _states(
 
 def _is_odd(array: np.ndarray) -> bool:
     return array.dtype.kind not in "fiu" or not np.isfinite(array).all()
-
-
-def _centred(pos: np.ndarray, num_nodes: np.ndarray) -> np.ndarray:
-    """Positions relative to the mean of each graph: far from the origin, float32 is too coarse."""
-    owner = np.repeat(np.arange(len(num_nodes)), num_nodes)
-    total = np.zeros((len(num_nodes), pos.shape[1]))
-    np.add.at(total, owner, pos)
-    return pos - (total / np.maximum(num_nodes, 1)[:, None])[owner]
 
 
 def _check_one_hot(path: Path, x: torch.Tensor) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from geozoo.data import GeometricSpec, GraphStore, Structure
+from geozoo.data.centring import centred
 from geozoo.data.molecules._qm9_inputs import inputs_of_qm9, qm9_inputs
 from geozoo.data.molecules._state_inputs import StatedGraph, state_fields
 from geozoo.data.properties._molecule_stores import cells_of
@@ -90,10 +91,8 @@ def atoms_store(
             f"atomic numbers must occur in the training data, {sorted(columns)} "
             f"({_symbols(columns)}); got {unknown} ({_symbols(unknown)})"
         )
-    batch = torch.repeat_interleave(torch.arange(len(sizes)), sizes, output_size=len(pos))
-    mean = pos.new_zeros(len(sizes), 3).index_add(0, batch, pos) / sizes[:, None]
     node = {
-        "pos": pos - mean[batch],
+        "pos": centred(pos, sizes),
         "x": torch.nn.functional.one_hot(column, spec.node_channels).to(torch.float32),
         "z": numbers,
     }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
+from geozoo.data.centring import centred
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.graphs._graph_files import read_graphs
 from geozoo.data.graphs._targets import Target, target_of
@@ -159,7 +160,7 @@ def _inputs(given: GraphStore, target: Target) -> tuple[GraphStore, tuple[int, .
         )  # fmt: skip
     elif "z" in given.node:
         node["x"], elements = _one_hot(given.node["z"])
-        node["pos"] = _centred(pos.double(), given.num_nodes).float()  # as structures are
+        node["pos"] = centred(pos.double(), given.num_nodes).float()  # as structures are
     else:
         node["x"] = torch.ones(len(pos), 1)
     if "vec" in given.node:
@@ -180,13 +181,6 @@ def _inputs(given: GraphStore, target: Target) -> tuple[GraphStore, tuple[int, .
     if others:
         _LOG.info("fields that are not read: %s", ", ".join(sorted(others)))
     return store, elements
-
-
-def _centred(pos: Tensor, num_nodes: Tensor) -> Tensor:
-    """Positions relative to the mean of each graph."""
-    owner = torch.repeat_interleave(torch.arange(len(num_nodes)), num_nodes)
-    total = pos.new_zeros(len(num_nodes), pos.shape[1]).index_add(0, owner, pos)
-    return pos - (total / num_nodes.clamp(min=1)[:, None])[owner]
 
 
 def _one_hot(z: Tensor) -> tuple[Tensor, tuple[int, ...]]:
