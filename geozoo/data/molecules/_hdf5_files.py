@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geozoo.data.molecules._geometry_arrays import NUMBERS, POSITIONS, GeometryArrays
+from geozoo.data.molecules.units import stated_unit
 from geozoo.files.hdf5_arrays import is_link, open_hdf5, stored_dataset, stored_groups
 
 if TYPE_CHECKING:
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
 _DEPTH = 4
 #: Ends of the names of energies in files without units: those of ANI-1x are in hartree.
 _ANI = (".energy", ".forces")
-#: Spellings of units in files.
-_SPELLINGS = {
-    "hartree": "hartree", "hartrees": "hartree", "bohr": "bohr", "ev": "eV", "kcal/mol": "kcal/mol",
-    "kj/mol": "kJ/mol", "angstrom": "angstrom", "angstroms": "angstrom", "ang": "angstrom",
-}  # fmt: skip
 
 
 def hdf5_atoms(path: Path) -> Iterator[Atoms]:
@@ -77,7 +73,7 @@ def _stated(group: Any, names: list[str]) -> str | None:
         return None
     (text,) = texts
     text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    return _SPELLINGS.get(str(text).strip().lower())
+    return stated_unit(str(text))
 
 
 def _molecules(group: Any, depth: int) -> Iterator[Any]:

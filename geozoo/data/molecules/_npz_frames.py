@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geozoo.data.molecules._geometry_arrays import NUMBERS, POSITIONS, GeometryArrays
+from geozoo.data.molecules.units import stated_unit
 from geozoo.files.numpy_arrays import npz_names, npz_text, read_npz
 
 if TYPE_CHECKING:
     from ase import Atoms
 
+#: Arrays with the units of energies and of lengths.
+_UNITS = ("e_unit", "r_unit")
 #: Arrays of these kinds of names are texts, which sGDML adds.
-_TEXTS = ("type", "name", "theory", "md5", "code_version", "r_unit", "e_unit")
-#: Arrays with the units of energies and lengths, and the spellings in them.
-_UNITS = {"e_unit": {"kcal/mol": "kcal/mol", "eV": "eV", "kJ/mol": "kJ/mol", "hartree": "hartree"},
-          "r_unit": {"Ang": "angstrom", "angstrom": "angstrom", "bohr": "bohr"}}  # fmt: skip
+_TEXTS = ("type", "name", "theory", "md5", "code_version", *_UNITS)
 
 
 def npz_atoms(path: Path) -> Iterator[Atoms]:
@@ -41,7 +41,6 @@ def npz_units(path: Path) -> tuple[str | None, str | None]:
     """The units of energy and length that the file states; None: unknown."""
     there = npz_names(path)
     energy, length = (
-        spellings.get(npz_text(path, name)) if name in there else None
-        for name, spellings in _UNITS.items()
+        stated_unit(npz_text(path, name)) if name in there else None for name in _UNITS
     )
     return energy, length

@@ -25,6 +25,8 @@ ENERGY_TO_MEV = {
 }
 #: Angstroms in one unit of length.
 LENGTH_TO_ANGSTROM = {"angstrom": 1.0, "bohr": _ANGSTROM_PER_BOHR}
+#: Other spellings in files. MeV and meV cannot be told apart without case: neither is known.
+_SPELLINGS = {"hartrees": "hartree", "angstroms": "angstrom", "ang": "angstrom"}
 
 
 def energy_factor(unit: str) -> float:
@@ -46,6 +48,17 @@ def length_factor(unit: str) -> float:
         ValueError: If the unit is unknown.
     """
     return _look_up("length_unit", unit, LENGTH_TO_ANGSTROM)
+
+
+def stated_unit(text: str) -> str | None:
+    """The unit that a file states, in our spelling; None: unknown.
+
+    >>> stated_unit("Ang"), stated_unit("Hartree"), stated_unit("furlong")
+    ('angstrom', 'hartree', None)
+    """
+    plain = text.strip().lower()
+    known = {unit.lower(): unit for unit in (*ENERGY_TO_MEV, *LENGTH_TO_ANGSTROM) if unit != "meV"}
+    return (known | _SPELLINGS).get(plain)
 
 
 def _look_up(argument: str, unit: str, factors: dict[str, float]) -> float:
