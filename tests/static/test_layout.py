@@ -50,6 +50,13 @@ def test_a_long_function_would_be_seen():
     assert long_bodies(f'def f():\n    """Text."""\n{body[10:]}') == []
 
 
+def test_files_of_tests_have_different_names():
+    # pytest imports the files of tests by their bare name: two of one name break the whole run.
+    names = [p.name for p in CODE if p.is_relative_to(ROOT / "tests") and p.name != "__init__.py"]
+    names = [name for name in names if name != "conftest.py"]
+    assert not {name for name in names if names.count(name) > 1}
+
+
 def test_every_file_has_a_subject():
     assert not [p for p in CODE if p.stem.strip("_") in {"utils", "util", "helpers", "misc"}]
 
