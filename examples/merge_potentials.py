@@ -1,6 +1,6 @@
 """Merge two potentials, each trained on one molecule, into one for both: what it gives.
 
-    python examples/merge_potentials.py --folder merged       # reads rMD17; about 20 CPU minutes
+    python examples/merge_potentials.py --folder merged       # reads rMD17; about 13 CPU minutes
 
 1. Train SchNet on ethanol and on malonaldehyde: from one common start (uracil), and from two
    different starts; and, to compare with, on both molecules for the summed number of steps.
