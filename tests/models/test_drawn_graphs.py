@@ -20,7 +20,9 @@ from geozoo.testing import TOLERANCES
 LEVELS = draw.sampled_from(["node", "graph"])
 #: Grids of orientations are exact under the symmetries of their polyhedron alone.
 ON_GRIDS = {"ponita"}
-EXACT = sorted(set(TRAINED) - ON_GRIDS)
+#: Exact under the rotations of its group alone, which has no mirrors.
+OF_A_GROUP = {"platonic"}
+EXACT = sorted(set(TRAINED) - ON_GRIDS - OF_A_GROUP)
 
 
 @functools.cache
@@ -48,6 +50,13 @@ def test_motions_and_mirrors_are_followed(name, level, graphs, rotation):
 @given(level=LEVELS, graphs=batches(), number=draw.integers(0, 59), sign=draw.sampled_from([1, -1]))
 def test_symmetries_of_the_grid_are_followed(name, level, graphs, number, sign):
     testing.assert_equivariant(model(name, level), graphs, rotations=[icosahedral(number, sign)])
+
+
+@pytest.mark.parametrize("name", sorted(OF_A_GROUP))
+@SETTINGS
+@given(level=LEVELS, graphs=batches(), number=draw.integers(0, 59))
+def test_rotations_of_the_group_are_followed(name, level, graphs, number):
+    testing.assert_equivariant(model(name, level), graphs, rotations=[icosahedral(number, 1)])
 
 
 @pytest.mark.thorough
