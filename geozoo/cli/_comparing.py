@@ -19,7 +19,7 @@ from geozoo.cli._sweep_runs import (
     show_report,
     train_all,
 )
-from geozoo.config import ConfigError, entries
+from geozoo.config import ConfigError, all_entries
 from geozoo.report.screen import Screen
 from geozoo.runs.errors import UsageError
 from geozoo.runs.probe import StepTime
@@ -85,7 +85,7 @@ def _configs(
 ) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:
     """The config of every model that fits, and the errors of the others.
 
-    With ``models=all``, those that do not fit are left out.
+    ``models=all`` are those of the zoo and the user's own; those that do not fit are left out.
     """
     names = list(dict.fromkeys(options.models))
     if not names:
@@ -93,7 +93,7 @@ def _configs(
     is_all = names == ["all"]
     configs: dict[str, Mapping[str, Any]] = {}
     errors: dict[str, ConfigError] = {}
-    for name in [entry.name for entry in entries("model")] if is_all else names:
+    for name in [entry.name for entry in all_entries("model")] if is_all else names:
         try:
             configs[name] = checked(name, options.dataset, changes)
         except ConfigError as error:

@@ -181,6 +181,20 @@ def test_a_folder_of_configs_adds_and_replaces(install: Install, tmp_path: Path)
     assert "mine" not in group_names("model")
 
 
+def test_a_comparison_of_all_models_has_those_of_packages(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from geozoo.cli._comparing import _configs
+    from geozoo.cli._sweep_arguments import Compare
+
+    # Each config takes half a second; which models are composed is what counts here.
+    monkeypatch.setattr("geozoo.cli._comparing.checked", lambda *words: {"model": words[0]})
+    install("compared", "my_model = module_of_compared:MyModel")
+    options = Compare(dataset="nbody", models=("all",), minutes=1.0)
+    configs, errors = _configs(options, [])
+    assert {"my_model", "egnn"} <= set(configs) and not errors
+
+
 def test_the_arguments_that_data_set_are_those_of_the_specifications() -> None:
     graphs = GeometricSpec(level="graph", dim=3, out_channels=1)
     series = ForecastSpec(
