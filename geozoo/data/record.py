@@ -78,7 +78,9 @@ class PropertyFiles(_Part):
     """How properties of molecules were read from files; among the entries `DataRecord.other`.
 
     Attributes:
-        target_kind: kind of the targets, see `geozoo.data.Molecules`.
+        target_kind: kind of the targets, see `geozoo.data.Molecules`; of the first, if there are
+            numbers and vectors.
+        vector_targets: the targets that are vectors, if others are numbers; otherwise None.
         baselines: column with the value of a cheaper method, by target; None without.
         smiles: name of the column of SMILES, if it was given.
         conformers: how positions were generated from SMILES; None if the files have them.
@@ -86,12 +88,17 @@ class PropertyFiles(_Part):
         failed: number of molecules that were left out; None without.
     """
 
-    target_kind: Literal["scalar", "vector", "atoms", "classes"] = "scalar"
+    target_kind: Literal["scalar", "vector", "atoms", "classes", "labels"] = "scalar"
+    vector_targets: list[str] | None = None
     baselines: Mapping[str, str] | None = None
     smiles: str | None = None
     conformers: str | None = None
     conformer_seed: int | None = None
     failed: int | None = None
+
+    def kind_of(self, target: str) -> Literal["scalar", "vector", "atoms", "classes", "labels"]:
+        """The kind of a target, by its field."""
+        return "vector" if target in (self.vector_targets or ()) else self.target_kind
 
     def entries(self) -> dict[str, Any]:
         """The values that are known, for `DataRecord.other`."""

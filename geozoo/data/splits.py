@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+_LOG = logging.getLogger(__name__)
 Split = Mapping[str, Int[Tensor, " part"]]
 
 
@@ -40,6 +42,75 @@ def random_split(
         name: torch.from_numpy(order[start:end].copy())
         for name, start, end in zip(counts, starts, ends, strict=True)
     }
+
+
+def grouped_split(
+    groups: Sequence[Hashable], sizes: Mapping[str, float], *, seed: int
+) -> dict[str, Int[Tensor, " part"]]:
+    """A random split in which every group is in one part; the log states the numbers.
+
+    Groups are taken in a seeded random order. Each goes to the part that is furthest behind its
+    share of the samples, so shares are approximate if groups are large.
+
+    Args:
+        groups: the group of each sample.
+        sizes: shares of the parts, which sum to 1.
+        seed: seed of :func:`numpy.random.default_rng`.
+
+    Raises:
+        ValueError: If a part would be empty.
+
+    >>> split = grouped_split("aabbccdd", {"train": 0.5, "test": 0.5}, seed=0)
+    >>> sorted(split["train"].tolist()), sorted(split["test"].tolist())
+    ([4, 5, 6, 7], [0, 1, 2, 3])
+    """
+    rows: dict[Hashable, list[int]] = {}
+    for row, group in enumerate(groups):
+        rows.setdefault(group, []).append(row)
+    each, rng = list(rows.values()), np.random.default_rng(seed)
+    names, share = list(sizes), np.array(list(sizes.values()))
+    given, parts = np.zeros(len(names)), [list[int]() for _ in names]
+    counts, placed = [0] * len(names), 0
+    for index in rng.permutation(len(each)).tolist():
+        placed += len(each[index])
+        part = int(np.argmax(share * placed - given))
+        parts[part] += each[index]
+        given[part] += len(each[index])
+        counts[part] += 1
+    shown = ", ".join(
+        f"{name} {len(part)} of {count} groups"
+        for name, part, count in zip(names, parts, counts, strict=True)
+    )
+    if not all(parts):
+        raise ValueError(
+            f"the split by groups would leave a part empty: {shown}. There are {len(each)} groups, "
+            f"the largest of {max(map(len, each), default=0)} samples"
+        )
+    _LOG.info("split by groups, none of which is in two parts: %s", shown)
+    return {
+        name: torch.from_numpy(rng.permutation(np.array(part, dtype=np.int64)))
+        for name, part in zip(names, parts, strict=True)
+    }
+
+
+def check_groups(groups: Sequence[Hashable], splits: Split) -> None:
+    """Check that no group is in two parts, such as in two files.
+
+    Args:
+        groups: the group of each sample.
+        splits: indices of each part.
+
+    Raises:
+        ValueError: If one is; the message names it.
+    """
+    owner: dict[Hashable, str] = {}
+    for name, part in splits.items():
+        for group in {groups[row] for row in part.tolist()}:
+            if owner.setdefault(group, name) != name:
+                raise ValueError(
+                    f"the group {group} is in the {owner[group]} and in the {name} split: groups "
+                    "must not be divided. Remove it from a file, or do not set the key of groups"
+                )
 
 
 def with_fewer(

@@ -88,10 +88,9 @@ def _with_baselines(
     store: GraphStore, file: MoleculeFile, columns: Mapping[str, str], spec: GeometricSpec
 ) -> GraphStore:
     assert spec.record.properties is not None
-    kind = spec.record.properties.target_kind
-    found = baseline_values(file, columns, kind)
+    properties = spec.record.properties
+    found = baseline_values(file, columns, {name: properties.kind_of(name) for name in columns})
     fields: dict[str, Tensor] = {
         BASELINE + name: torch.from_numpy(array) for name, array in found.items()
     }
-    level = "node" if kind == "atoms" else "graph"
-    return store.with_fields(**{level: fields})
+    return store.with_fields(**{spec.level: fields})

@@ -1,5 +1,6 @@
 """Error measures in physical units, accumulated as sums and counts."""
 
+from geozoo.metrics.classes import ClassMeans, LabelScores
 from geozoo.metrics.errors import MEASURES, ErrorMeasures, ErrorMetrics
 from geozoo.metrics.forecast import ForecastErrors
 from geozoo.metrics.means import WeightedMeans
@@ -17,9 +18,11 @@ __all__ = [
     "MEASURES",
     "QUANTILES",
     "VALENCES",
+    "ClassMeans",
     "ErrorMeasures",
     "ErrorMetrics",
     "ForecastErrors",
+    "LabelScores",
     "MoleculeBonds",
     "QuantileErrors",
     "WeightedMeans",

@@ -15,6 +15,7 @@ from geozoo.tasks.forecasting import Forecasting
 from geozoo.tasks.generation import Generation
 from geozoo.tasks.geometric import GeometricTask
 from geozoo.tasks.low_rank import LowRankUpdate
+from geozoo.tasks.multi_label import MultiLabel
 from geozoo.tasks.parameter_groups import parameter_groups
 from geozoo.tasks.potential import Potential
 from geozoo.tasks.properties import Properties
@@ -36,6 +37,7 @@ __all__ = [
     "NonFiniteLossError",
     "Outcome",
     "Potential",
+    "MultiLabel",
     "Properties",
     "Quantity",
     "QuantileForecasting",

@@ -1,4 +1,4 @@
-"""Classification of graphs."""
+"""Classification of graphs or nodes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 
 from geozoo.contracts import measure_of
 from geozoo.data import GeometricSpec, GraphBatch, GraphDataModule
+from geozoo.data.loader import Store
 from geozoo.figures import Figure, plot_confusion
-from geozoo.metrics import WeightedMeans
+from geozoo.metrics import ClassMeans, WeightedMeans
 from geozoo.tasks._description import Outcome
 from geozoo.tasks._quantity import Quantity
 from geozoo.tasks._rotations import evaluation_rotations
-from geozoo.tasks._shares import graph_field
+from geozoo.tasks._shares import graph_field, graphs_of, nodes_of
+from geozoo.tasks._worst import error_of_graphs
 from geozoo.tasks.geometric import GeometricTask
 
 #: Index of the rotations of `rotated_error`, distinct from those that a test averages over.
@@ -26,11 +28,14 @@ _TURNED = 1_000_000
 
 
 class Classification(GeometricTask):
-    r"""Multi-class classification of graphs, trained with cross-entropy.
+    r"""One of several classes for each graph, or for each node, trained with cross-entropy.
 
     Metrics: ``error``, the classification error in per cent, and ``rotated_error``, the
     classification error when each validation or test graph is randomly rotated; the two agree for
-    a rotation-invariant model. The baseline predicts the majority class of the training split.
+    a rotation-invariant model. For classes of nodes (segmentation) also ``class_accuracy`` and
+    ``mean_iou`` (`geozoo.metrics.ClassMeans`), means over classes that frequent classes do not
+    dominate. All nodes count equally. The baseline predicts the majority class of the training
+    split.
 
     Args:
         model: a network with one output per class.
@@ -43,7 +48,7 @@ class Classification(GeometricTask):
         seed: see `GeometricTask`.
 
     Raises:
-        ValueError: If the data does not have level ``"graph"`` or has fewer than two outputs.
+        ValueError: If the data have fewer than two outputs.
     """
 
     frequent: Tensor
@@ -65,14 +70,16 @@ class Classification(GeometricTask):
         monitor: str | None = "val/error",
         seed: int = 0,
     ) -> None:
-        if spec.level != "graph" or spec.out_channels < 2:
+        if spec.out_channels < 2 or spec.out_vectors:
             raise ValueError(
-                "task classification needs data of level 'graph' with at least two outputs, got "
-                f"level {spec.level!r} and {spec.out_channels} outputs"
+                "task classification needs data with at least two scalar outputs, one per class, "
+                f"got {spec.out_channels} and {spec.out_vectors} vectors"
             )
+        names, count = ["error", "rotated_error"], spec.out_channels
+        self.is_of_nodes = spec.level == "node"
         super().__init__(
             model, spec, quantities=(Quantity("class", spec.target, ()),),
-            errors=lambda: WeightedMeans(["error", "rotated_error"]),
+            errors=lambda: ClassMeans(names, count) if self.is_of_nodes else WeightedMeans(names),
             optimizer=optimizer, schedule=schedule, augment=augment,
             test_rotations=test_rotations, monitor=monitor, seed=seed,
         )  # fmt: skip
@@ -81,7 +88,11 @@ class Classification(GeometricTask):
 
     def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
         """Find the majority class of the training split, and see `GraphTask.prepare`."""
-        labels = graph_field(datamodule.store, self.spec.target)[datamodule.splits["train"]]
+        train = datamodule.splits["train"]
+        if self.is_of_nodes:
+            labels = self._labels(graphs_of(datamodule.store).gather(train))
+        else:
+            labels = graph_field(datamodule.store, self.spec.target)[train]
         self.frequent.fill_(int(torch.bincount(labels).argmax()))
         return super().prepare(datamodule, num_processes)
 
@@ -90,17 +101,22 @@ class Classification(GeometricTask):
         scores = self(batch).scalar
         return {"loss": functional.cross_entropy(scores, self._labels(batch))}
 
+    def loss_counts(self, store: Store) -> dict[str, Tensor]:
+        """One per graph, or the number of nodes for classes of nodes."""
+        return {"loss": nodes_of(store)} if self.is_of_nodes else super().loss_counts(store)
+
     def predict(self, batch: GraphBatch) -> dict[str, Tensor]:
-        """The logits ``[G, classes]`` as ``class``."""
+        """The logits ``[G, classes]`` or ``[N, classes]`` as ``class``."""
         return {"class": self(batch).scalar.detach()}
 
     def predict_baseline(self, batch: GraphBatch) -> dict[str, Tensor]:
         """A score of one for the majority class of the training split, zero for all others."""
-        scores = torch.zeros(batch.num_graphs, self.spec.out_channels, device=batch.device)
+        rows = batch.num_nodes if self.is_of_nodes else batch.num_graphs
+        scores = torch.zeros(rows, self.spec.out_channels, device=batch.device)
         return {"class": scores.index_fill(1, self.frequent.view(1), 1.0)}
 
     def metric_units(self) -> dict[str, str]:
-        """Per cent for both errors."""
+        """Per cent for all of them."""
         return {name: measure_of(name).unit_of("") for name in self.val_errors.names}
 
     def validation_step(self, batch: GraphBatch, batch_idx: int) -> None:
@@ -120,8 +136,9 @@ class Classification(GeometricTask):
     def graph_errors(
         self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor], batch: Any
     ) -> Tensor:
-        """The cross-entropy of each graph ``[G]``."""
-        return functional.cross_entropy(predictions["class"], targets["class"], reduction="none")
+        """The cross-entropy of each graph ``[G]``, the mean over its nodes for their classes."""
+        each = functional.cross_entropy(predictions["class"], targets["class"], reduction="none")
+        return error_of_graphs(each, "node", batch) if self.is_of_nodes else each
 
     def own_figures(self, outcome: Outcome) -> list[Figure]:
         """The confusion matrix of the last test."""
@@ -135,7 +152,10 @@ class Classification(GeometricTask):
         self, number: int, nodes: slice, predictions: Mapping[str, Tensor],
         targets: Mapping[str, Tensor],
     ) -> list[str]:  # fmt: skip
-        """Target class, and predicted class with its probability."""
+        """Target class, and predicted class with its probability; the error of nodes."""
+        if self.is_of_nodes:
+            wrong = predictions["class"][nodes].argmax(1) != targets["class"][nodes]
+            return [f"{float(wrong.double().mean()):.0%} of {len(wrong)} nodes wrong"]
         share, predicted = predictions["class"][number].softmax(-1).max(-1)
         target = self.class_names[int(targets["class"][number])]
         name = self.class_names[int(predicted)]
@@ -161,6 +181,8 @@ class Classification(GeometricTask):
             for name, scores in (("error", upright), ("rotated_error", rotated))
         }
         means.update(values, {name: torch.ones_like(value) for name, value in values.items()})
+        if isinstance(means, ClassMeans):
+            means.add_classes(upright["class"].argmax(1), labels)
 
     def _rotated(self, batch: GraphBatch) -> GraphBatch:
         rotations = evaluation_rotations(batch, self.spec.dim, seed=self.seed, repeat=_TURNED)

@@ -58,7 +58,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("target", ["y", "charge", "kind"])
 def test_both_layouts_hold_the_same_graphs(folder: Path, file: Path, target: str) -> None:
-    one, other = made(path=folder, target=target), made(path=file, target=target)
+    one, other = made(path=folder, targets=target), made(path=file, targets=target)
     for name in ("pos", "x", target, "edge_index"):
         assert torch.equal(*(getattr(each.store.gather([3, 0]), name) for each in (one, other)))
     assert one.spec.record.split_hash == other.spec.record.split_hash
@@ -67,13 +67,14 @@ def test_both_layouts_hold_the_same_graphs(folder: Path, file: Path, target: str
 
 def test_targets_have_level_and_kind(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        specs = {name: made(path=folder, target=name).spec for name in ("y", "charge", "kind")}
+        specs = {name: made(path=folder, targets=name).spec for name in ("y", "charge", "kind")}
     assert {name: (spec.level, spec.out_channels) for name, spec in specs.items()} == {
         "y": ("graph", 1), "charge": ("node", 1), "kind": ("graph", 3),
     }  # fmt: skip
-    assert "target charge: one number per node, for task=regression" in caplog.text
-    assert "target kind: 3 classes per graph, for task=classification" in caplog.text
-    assert set(specs["y"].statistics) == {"y_shift", "y_scale"}
+    assert "targets: one number per node (values are numbers)" in caplog.text
+    assert "targets: one class per graph (values are whole numbers" in caplog.text
+    assert "kind: shares of the graphs of the training split: " in caplog.text
+    assert set(specs["y"].statistics) == {"targets", "y_shift", "y_scale"}
 
 
 def test_predictions_read_the_same_files(folder: Path, file: Path) -> None:
@@ -101,10 +102,16 @@ def test_splits_are_random_by_seed_or_given(file: Path, tmp_path: Path) -> None:
     [
         ({}, "must be given"),
         ({"path": "nowhere"}, "there is no file or folder nowhere"),
-        ({"path": "F", "target": "energy"}, "lacks energy"),
-        ({"path": "F", "target": "pos"}, "'pos' is not a field to predict"),
-        ({"path": "F", "target": "kind", "target_column": 1}, r"target_column must be in 0\.\.0"),
-        ({"path": "F", "target": "y", "classes": True}, "must hold whole numbers"),
+        ({"path": "F", "targets": "energy"}, "lacks energy"),
+        ({"path": "F", "targets": "pos"}, "'pos' is not a field to predict"),
+        ({"path": "F", "targets": "y", "kind": "classes"}, "must hold indices from 0 for classes"),
+        ({"path": "F", "targets": "kind", "classes": ["a", "b"]}, "names of all 3 classes"),
+        ({"path": "F", "targets": "y", "classes": ["a", "b"]}, "the targets are no classes"),
+        ({"path": "F", "targets": ["y", "charge"]}, "charge have a row per node, y a row per"),
+        ({"path": "F", "targets": ["y", "kind"]}, "got a mixture: y is one number"),
+        ({"path": "F", "kind": "vector"}, r"vectors must have shape \[rows, 3\]"),
+        ({"path": "F", "kind": {"z": "vector"}}, r"kind must name targets \(y\), got 'z'"),
+        ({"path": "F", "targets": "kind", "units": {"kind": "eV"}}, "have no unit"),
         ({"path": "F", "fractions": [0.5, 0.5]}, "fractions must be those of"),
     ],
 )
@@ -146,12 +153,18 @@ def test_texts_of_pyg_are_left_out_with_one_warning() -> None:
     assert len(caught) == 1
     assert set(store.graph) == {"y", "idx"} and set(store.edge) == {"edge_attr"}
     assert "smiles" in graphs[0]  # the user's objects are not changed
-    data = made(graphs=graphs, target_column=4)
-    with pytest.warns(UserWarning, match="left out"):
-        assert data.spec.target == "y_4"
+    data = made(graphs=graphs, columns=4)
+    with (
+        pytest.warns(UserWarning, match="left out"),
+        pytest.warns(UserWarning, match="features of edges are not read: edge_attr"),
+    ):
+        assert data.spec.targets == ("y_4",)
     assert float(data.store.gather([2]).y_4) == pytest.approx(float(graphs[2].y[0, 4]))
-    with pytest.warns(UserWarning), pytest.raises(ValueError, match="19 columns"):
-        made(graphs=graphs).spec  # noqa: B018
+    with pytest.warns(UserWarning, match="left out|not read"):
+        whole = made(graphs=graphs, units={"y": "eV"}).spec
+    assert whole.out_channels == 19 and whole.targets[18] == "y_18" and whole.units["y_7"] == "eV"
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match=r"columns must be in 0\.\.18"):
+        made(graphs=graphs, columns=[3, 19]).spec  # noqa: B018
 
 
 def test_meshes_and_parts_of_pyg_are_read() -> None:
@@ -163,12 +176,45 @@ def test_meshes_and_parts_of_pyg_are_read() -> None:
     with pytest.warns(UserWarning, match="face left out"):
         assert made(graphs=meshes).spec.out_channels == 2
     parts = [
-        Data(pos=torch.randn(5 + i, 3), x=torch.randn(5 + i, 3), y=torch.arange(5 + i),
+        Data(pos=torch.randn(5 + i, 3), x=torch.randn(5 + i, 3), y=torch.arange(5 + i) % 4,
              category=torch.tensor([i % 2])) for i in range(10)
     ]  # fmt: skip
-    assert made(graphs=parts, target="category").spec.out_channels == 2
-    with pytest.raises(ValueError, match="classes of nodes, which no task learns"):
-        made(graphs=parts).spec  # noqa: B018
+    assert made(graphs=parts, targets="category").spec.out_channels == 2
+    spec = made(graphs=parts).spec
+    assert (spec.level, spec.out_channels, spec.statistics["classes"]) == ("node", 4, list("0123"))
+    named = made(graphs=parts, classes=["leg", "seat", "back", "arm", "other"])
+    with pytest.warns(UserWarning, match="no node of 1 of 5 classes of y: other"):
+        assert named.spec.out_channels == 5
+
+
+def with_targets(count: int = 12) -> list[Data]:
+    """Vectors of graphs and of nodes, and labels."""
+    generator = torch.Generator().manual_seed(0)
+    return [
+        Data(
+            pos=torch.randn(3 + i % 3, 3, generator=generator), y=torch.tensor([0.1 * i]),
+            dipole=torch.randn(1, 3, generator=generator), both=torch.randn(1, 2, 3),
+            force=torch.randn(3 + i % 3, 3, generator=generator),
+            labels=torch.tensor([[i % 2, i // 6]]),
+        ) for i in range(count)
+    ]  # fmt: skip
+
+
+def test_vectors_and_numbers_are_learned_together() -> None:
+    data = made(graphs=with_targets(), targets=["dipole", "y"], units={"dipole": "D"})
+    spec = data.spec
+    assert (spec.out_channels, spec.out_vectors, spec.targets) == (1, 1, ("y", "dipole"))
+    assert spec.vector_fields == ("pos", "dipole") and spec.units["dipole"] == "D"
+    of_nodes = made(graphs=with_targets(), targets="force").spec
+    assert (of_nodes.level, of_nodes.out_vectors) == ("node", 1)
+    assert made(graphs=with_targets(), targets="both").spec.targets == ("both_0", "both_1")
+    assert made(graphs=with_targets(), targets="dipole", kind="scalar").spec.out_channels == 3
+
+
+def test_columns_of_zeros_and_ones_are_labels() -> None:
+    spec = made(graphs=with_targets(), targets="labels").spec
+    assert spec.targets == ("labels_0", "labels_1") and len(spec.statistics["labels"]) == 2
+    assert made(graphs=with_targets(), targets="labels", kind="scalar").spec.out_channels == 2
 
 
 def test_a_dataset_of_pyg_needs_positions() -> None:
@@ -178,4 +224,5 @@ def test_a_dataset_of_pyg_needs_positions() -> None:
     with pytest.raises(ValueError, match="must have positions pos"):
         made(graphs=fake).spec  # noqa: B018
     graphs = [Data(**each.to_dict(), pos=torch.randn(each.num_nodes, 2)) for each in fake]
-    assert made(graphs=graphs).spec.dim == 2
+    with pytest.warns(UserWarning, match="the training split has no graph of"):
+        assert made(graphs=graphs).spec.dim == 2

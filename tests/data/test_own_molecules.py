@@ -178,8 +178,88 @@ def test_kinds_are_not_mixed(tmp_path: Path) -> None:
     found = refusal(path, ["gap", "q"])
     assert "gap is one number per molecule, q is one number per atom" in found
     assert "only one column of classes" in refusal(path, ["colour", "split"])
+    assert "colour is one class per molecule" in refusal(path, ["gap", "colour"])
+    assert "q is one number per atom" in refusal(path, ["mu", "q"])
+    assert "kind must name targets (gap), got 'mu'" in kind_refusal(path, {"mu": "vector"})
     assert "must be one vector per molecule" in refusal(path, "gap", kind="vector")
     assert "has numbers and texts" in refusal(write_xyz(tmp_path, gap="n.d."), "gap")
+
+
+def kind_refusal(path: Path, kind: object) -> str:
+    with pytest.raises(ValueError) as error:
+        data_of(path, "gap", kind=kind)
+    return str(error.value)
+
+
+def test_numbers_and_vectors_are_learned_together(tmp_path: Path) -> None:
+    data = data_of(write_xyz(tmp_path), ["mu", "gap"], units={"mu": "D", "gap": "eV"})
+    spec = data.spec
+    assert (spec.out_channels, spec.out_vectors, spec.targets) == (1, 1, ("gap", "mu"))
+    assert spec.vector_fields == ("pos", "mu") and spec.units["mu"] == "D"
+    properties = spec.record.properties
+    assert (properties.kind_of("mu"), properties.kind_of("gap")) == ("vector", "scalar")
+    assert DataRecord.from_dict(spec.record.to_dict()) == spec.record
+
+
+def labelled(folder: Path, *, blanks: bool = True, odd: str = "1") -> Path:
+    """A table of three columns of labels, with a blank in each, and one that is always 1."""
+    rows = ["smiles,NR-AR,SR-p53,flag,same,batch"]
+    for n in range(1, 21):
+        cells = [str(n % 2), str(int(n > 9)), "true" if n % 3 else "false", "1"]
+        if blanks and n <= 3:
+            cells[n - 1] = ""
+        rows.append(f"{'C' * n},{','.join(cells)},{'abcd'[n % 4]}")
+    rows[8] = rows[8].replace(",0,", f",{odd},", 1)
+    (folder / "tox.csv").write_text("\n".join(rows) + "\n")
+    return folder / "tox.csv"
+
+
+def test_several_labels_with_blanks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("rdkit")
+    caplog.set_level(logging.INFO)
+    path, names = labelled(tmp_path), ["NR-AR", "SR-p53", "flag"]
+    assert "NR-AR is missing in 1 of 20 molecules: tox.csv, line 2" in refusal(path, names)
+    mask = {"missing": "mask"}
+    data = data_of(path, names, reading=mask)
+    spec, store = data.spec, data.store
+    assert spec.targets == ("NR_AR", "SR_p53", "flag") and spec.out_channels == 3
+    assert spec.record.properties.target_kind == "labels"
+    assert store.graph["has_NR_AR"].tolist() == [n != 1 for n in range(1, 21)]
+    assert store.graph["flag"][3:6].tolist() == [1.0, 1.0, 0.0]
+    train = data.splits["train"]
+    known = store.graph["has_NR_AR"][train]
+    share = store.graph["NR_AR"][train][known].mean()
+    assert spec.statistics["labels"][0] == pytest.approx(float(share))
+    assert f"of {int(known.sum())} known labels of the training split are positive" in caplog.text
+    assert "same is 1 everywhere in the training split" in refusal(
+        path, [*names, "same"], reading=mask, kind="labels"
+    )
+    alone = data_of(path, "NR-AR", reading=mask, kind="labels")
+    assert alone.spec.targets == ("NR_AR",) and "labels" in alone.spec.statistics
+    assert "labels of NR-AR must be 0 and 1, or true and false, got 2.0 for tox.csv, line 9" in (
+        refusal(labelled(tmp_path, odd="2"), names, reading=mask, kind="labels")
+    )
+
+
+def test_groups_are_in_one_part(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("rdkit")
+    caplog.set_level(logging.INFO)
+    path = labelled(tmp_path, blanks=False)
+    split = {"by": "group", "column": "batch", "fractions": {"train": 2, "val": 1, "test": 1}}
+    data = data_of(path, "flag", split=split)
+    letters = ["abcd"[n % 4] for n in range(1, 21)]
+    owners = {letters[row]: part for part, rows in data.splits.items() for row in rows.tolist()}
+    for part, rows in data.splits.items():
+        assert {owners[letters[row]] for row in rows.tolist()} == {part}
+    assert sum(len(rows) for rows in data.splits.values()) == 20
+    assert data.spec.record.split == "groups of batch, seed 0"
+    assert "split by groups, none of which is in two parts: train 10 of 2 groups" in caplog.text
+    (tmp_path / "b").mkdir()
+    other = labelled(tmp_path / "b", blanks=False)
+    assert "is in the train and in the test split" in refusal(
+        path, "flag", split=split, test_path=other
+    )
+    assert "would leave a part empty" in refusal(path, "flag", split={**split, "column": "same"})
 
 
 def test_wrong_names_are_refused(tmp_path: Path) -> None:

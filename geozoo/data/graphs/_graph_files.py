@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +19,14 @@ from geozoo.files.numpy_arrays import npz_names, read_npz
 INPUTS = ("pos", "x", "z", "vec", "edge_index", "num_nodes", "num_edges")
 
 
-def read_graphs(path: Path, target: str) -> tuple[GraphStore, str]:
+def read_graphs(path: Path, targets: Sequence[str]) -> tuple[GraphStore, str]:
     """The graphs of a folder or a file, and a hash of the file contents.
 
     Args:
         path: a folder of ``.npz`` files with one graph each, read in the order of their names; or
             one ``.npz`` file with ``pos [S, n, dim]``, or with ``pos [N, dim]`` and
             ``num_nodes [S]``.
-        target: name of the array to predict.
+        targets: names of the arrays to predict.
 
     Raises:
         FileNotFoundError: If the path does not exist, or the folder has no ``.npz`` files.
@@ -42,17 +43,29 @@ def read_graphs(path: Path, target: str) -> tuple[GraphStore, str]:
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())
-    store = _of_folder(files, target) if path.is_dir() else _of_file(path, target)
+    store = _of_folder(files, targets) if path.is_dir() else _of_file(path, targets)
     return store, digest.hexdigest()[:16]
 
 
-def _read(file: Path, target: str, *, is_reported: bool = True) -> dict[str, Tensor]:
-    wanted = [name for name in npz_names(file) if name in INPUTS]
-    arrays = read_npz(file, list(dict.fromkeys(["pos", target, *wanted])), is_reported=is_reported)
+def _read(file: Path, targets: Sequence[str], *, is_reported: bool = True) -> dict[str, Tensor]:
+    there = npz_names(file)
+    wanted = list(dict.fromkeys(["pos", *targets, *(name for name in there if name in INPUTS)]))
+    arrays = read_npz(file, wanted, is_reported=is_reported)
+    if is_reported:
+        warn_of_edge_features([n for n in there if n.startswith("edge") and n not in wanted])
     for name in ("edge_index", "num_nodes", "num_edges", "z"):
         if name in arrays and arrays[name].dtype.kind not in "iu":
             raise ValueError(f"{file}: {name} must hold whole numbers, got {arrays[name].dtype}")
     return {name: torch.from_numpy(np.array(_widened(a))) for name, a in arrays.items()}
+
+
+def warn_of_edge_features(names: Sequence[str]) -> None:
+    """Warn of features of edges, which no network takes, by name."""
+    if names:
+        warnings.warn(
+            f"features of edges are not read: {', '.join(names)}; no network of the zoo takes any. "
+            "Networks use the edges, and distances and directions along them", stacklevel=3,
+        )  # fmt: skip
 
 
 def _widened(array: np.ndarray) -> np.ndarray:
@@ -60,12 +73,12 @@ def _widened(array: np.ndarray) -> np.ndarray:
     return array.astype(np.int64) if array.dtype.kind in "iu" else array
 
 
-def _of_folder(files: list[Path], target: str) -> GraphStore:
+def _of_folder(files: list[Path], targets: Sequence[str]) -> GraphStore:
     from torch_geometric.data import Data
 
     graphs = []
     for number, file in enumerate(files):
-        arrays = _read(file, target, is_reported=number == 0)
+        arrays = _read(file, targets, is_reported=number == 0)
         arrays.pop("num_edges", None)
         size = arrays.pop("num_nodes", torch.tensor(len(arrays["pos"])))
         if arrays["pos"].ndim != 2 or int(size.sum()) != len(arrays["pos"]) or size.numel() != 1:
@@ -82,8 +95,8 @@ def _of_folder(files: list[Path], target: str) -> GraphStore:
         raise ValueError(f"{files[0].parent}: {error} ({listed}, ...)") from error
 
 
-def _of_file(file: Path, target: str) -> GraphStore:
-    arrays = _read(file, target)
+def _of_file(file: Path, targets: Sequence[str]) -> GraphStore:
+    arrays = _read(file, targets)
     sizes = _sizes(file, arrays)
     total, count = int(sizes.sum()), len(sizes)
     is_dense = arrays["pos"].ndim == 3
@@ -141,6 +154,11 @@ def _level(
     if name in ("pos", "x", "z", "vec"):
         return "node"
     if is_dense and value.ndim >= 2 and value.shape[0] * value.shape[1] == total:
+        if value.ndim == 2 and total == 3 * count:
+            raise ValueError(
+                f"{file}: {name} {list(value.shape)} is one number per node or a vector per graph: "
+                f"write it as [{count}, 3, 1] or [{count}, 1, 3]"
+            )
         return "node"
     known = {"node": total, "graph": count}
     if edges:

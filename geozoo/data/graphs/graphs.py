@@ -13,9 +13,17 @@ from torch import Tensor
 
 from geozoo.data.centring import centred
 from geozoo.data.datamodule import GraphDataModule, LoadedData
-from geozoo.data.graphs._graph_files import read_graphs
-from geozoo.data.graphs._targets import Target, target_of
+from geozoo.data.graphs._graph_files import read_graphs, warn_of_edge_features
+from geozoo.data.graphs._targets import graph_targets
 from geozoo.data.loader import LoaderOptions
+from geozoo.data.properties._target_fields import (
+    TargetFields,
+    statistics_of,
+    target_units,
+    vector_fields,
+)
+from geozoo.data.properties._target_kinds import Kind
+from geozoo.data.properties._target_options import checked_kinds, checked_targets, checked_units
 from geozoo.data.record import DataRecord
 from geozoo.data.spec import GeometricSpec
 from geozoo.data.splits import random_split, split_hash
@@ -32,10 +40,10 @@ _MOST_ELEMENTS = 118
 
 
 class Graphs(GraphDataModule):
-    """Graphs with positions and one target, from ``.npz`` files or ``Data`` objects.
+    """Graphs with positions and targets, from ``.npz`` files or ``Data`` objects.
 
-    Targets are numbers per graph or per node (``task=regression``), or classes of graphs
-    (``task=classification``); the log says which.
+    Targets are numbers and vectors of graphs or of nodes, several at once, one class of graphs or
+    of nodes, or several labels of graphs; the log says which.
 
     ============== ============ ======= ========================================================
     field          shape        dtype   meaning
@@ -44,17 +52,19 @@ class Graphs(GraphDataModule):
     ``x``          ``[N, F]``   float32 features; without: one-hot ``z``, or a column of ones
     ``vec``        ``[N, V]``   float32 vectors ``[N, V, dim]``, if given
     ``edge_index`` ``[2, E]``   int64   edges, if given; without: all pairs or a cutoff
-    target         ``[G]/[N]``  float64 the target; int64 for classes
+    targets        ``[G]/[N]``  float64 numbers, or vectors ``[G, dim]/[N, dim]``; int64 classes
     ============== ============ ======= ========================================================
 
     Args:
         path: a folder of ``.npz`` files with one graph each, or one ``.npz`` file with all; None:
             ``graphs`` are given. Nothing is unpickled.
         graphs: from Python: ``Data`` objects or a dataset of PyTorch Geometric.
-        target: name of the field to predict.
-        target_column: column of a target with several; None: it has one.
-        classes: whether the target holds class indices; None: if it holds whole numbers.
-        unit: unit of the target.
+        targets: names of the fields to predict.
+        columns: columns of fields with several; None: all, each a target ``<field>_<column>``.
+        kind: ``scalar``, ``vector``, ``classes`` or ``labels``, of all or by field; None: that of
+            the data.
+        classes: names of the classes in the order of their indices; None: the indices.
+        units: unit of each field.
         fractions: shares of training, validation and test graphs, of a random split.
         split_seed: seed of the random split.
         split_file: ``.npz`` file with the indices ``train``, ``val`` and ``test``, instead.
@@ -64,7 +74,7 @@ class Graphs(GraphDataModule):
         ValueError: If neither or both of ``path`` and ``graphs`` are given.
     """
 
-    standard_task: ClassVar[str | None] = "regression"
+    standard_task: ClassVar[str | None] = "properties"
 
     def __init__(
         self,
@@ -72,10 +82,11 @@ class Graphs(GraphDataModule):
         loader: LoaderOptions,
         path: str | Path | None = None,
         graphs: Iterable[Data] | None = None,
-        target: str = "y",
-        target_column: int | None = None,
-        classes: bool | None = None,
-        unit: str = "1",
+        targets: Sequence[str] | str = "y",
+        columns: Sequence[int] | int | None = None,
+        kind: Kind | Mapping[str, Kind] | None = None,
+        classes: Sequence[str] | None = None,
+        units: Mapping[str, str] | None = None,
         fractions: Sequence[float] = (0.8, 0.1, 0.1),
         split_seed: int = 0,
         split_file: str | Path | None = None,
@@ -88,8 +99,11 @@ class Graphs(GraphDataModule):
         if len(fractions) != len(_PARTS):
             raise ValueError(f"fractions must be those of {_PARTS}, got {list(fractions)}")
         self.path = None if path is None else Path(path).expanduser()
-        self.graphs, self.target, self.target_column = graphs, target, target_column
-        self.classes, self.unit = classes, unit
+        self.graphs, self.targets = graphs, checked_targets(targets)
+        self.columns = [columns] if isinstance(columns, int) else columns
+        self.kind = checked_kinds(kind, self.targets)
+        self.classes = None if classes is None else [str(each) for each in classes]
+        self.units = checked_units(units, self.targets)
         self.fractions, self.split_seed = tuple(float(each) for each in fractions), split_seed
         self.split_file = None if split_file is None else Path(split_file).expanduser()
 
@@ -98,21 +112,25 @@ class Graphs(GraphDataModule):
 
         Raises:
             FileNotFoundError: If a file does not exist.
-            ValueError: If a file is corrupt, there are no positions, or the target cannot be
+            ValueError: If a file is corrupt, there are no positions, or targets cannot be
                 predicted.
         """
         if self.path is not None:
-            given, digest = read_graphs(self.path, self.target)
+            given, digest = read_graphs(self.path, self.targets)
             source = self.path.name
         else:
             assert self.graphs is not None
             given, source = GraphStore.from_pyg(self.graphs), type(self.graphs).__name__
             digest = _hash(given)
-        target = target_of(given, self.target, column=self.target_column, classes=self.classes)
-        store, elements = _inputs(given, target)
+        store, elements = _inputs(given, self.targets)
+        fields = graph_targets(
+            given, self.targets, columns=self.columns, kinds=self.kind, classes=self.classes,
+            units=self.units,
+        )  # fmt: skip
+        store = fields.add_to(store)
         splits = self.limited(self._splits(len(store)))
-        _LOG.info("%s: %d graphs; %s", source, len(store), target)
-        spec = self._spec(store, target, splits, elements, source=source, digest=digest)
+        _LOG.info("%s: %d graphs", source, len(store))
+        spec = self._spec(store, fields, splits, elements, source=source, digest=digest)
         return LoadedData(store, splits, spec)
 
     def _splits(self, count: int) -> dict[str, Tensor]:
@@ -123,31 +141,35 @@ class Graphs(GraphDataModule):
         return random_split(count, sizes, seed=self.split_seed)
 
     def _spec(
-        self, store: GraphStore, target: Target, splits: Mapping[str, Tensor],
+        self, store: GraphStore, fields: TargetFields, splits: Mapping[str, Tensor],
         elements: tuple[int, ...], *, source: str, digest: str,
     ) -> GeometricSpec:  # fmt: skip
         shares = "/".join(f"{share:g}" for share in self.fractions)
         split = f"random {shares}, seed {self.split_seed}"
         record = DataRecord(
-            dataset="graphs", target=target.name, source=source, source_hash=digest,
+            dataset="graphs", target=", ".join(fields.fields), source=source, source_hash=digest,
             split=split if self.split_file is None else f"given by {self.split_file.name}",
             split_hash=split_hash(splits),
             sizes={part: len(index) for part, index in splits.items()},
         )  # fmt: skip
         has_vectors = "vec" in store.node
         return GeometricSpec(
-            level=target.level, dim=store.node["pos"].shape[1],
+            level=fields.targets.level, dim=store.node["pos"].shape[1],
             in_channels=store.node["x"].shape[1],
             in_vectors=store.node["vec"].shape[1] if has_vectors else 0,
-            out_channels=target.num_classes or 1, elements=elements,
-            vector_fields=("pos", "vec") if has_vectors else ("pos",),
-            target=target.name, units={"pos": "length", target.name: self.unit},
-            statistics=_statistics(store, target, splits["train"]), record=record,
+            **fields.targets.outputs, elements=elements,
+            vector_fields=(
+                "pos", *(["vec"] if has_vectors else []),
+                *vector_fields(fields, {**store.node, **store.graph}),
+            ),
+            target=fields.fields[0],
+            units={"pos": "length", **target_units(fields, {**store.node, **store.graph})},
+            statistics=statistics_of(fields, store, splits["train"], (), "none"), record=record,
         )  # fmt: skip
 
 
-def _inputs(given: GraphStore, target: Target) -> tuple[GraphStore, tuple[int, ...]]:
-    """The fields that models read and the target, and the elements of the columns of ``x``."""
+def _inputs(given: GraphStore, targets: Sequence[str]) -> tuple[GraphStore, tuple[int, ...]]:
+    """The fields that models read, and the elements of the columns of ``x``."""
     pos = given.node.get("pos")
     if pos is None or pos.ndim != 2 or pos.shape[1] not in (2, 3):
         found = "no pos" if pos is None else f"shape {tuple(pos.shape)}"
@@ -170,14 +192,11 @@ def _inputs(given: GraphStore, target: Target) -> tuple[GraphStore, tuple[int, .
             raise ValueError(
                 f"vec must have shape [n, V, {pos.shape[1]}], got {tuple(vec.shape)} per batch"
             )
-    of_target = {target.name: target.values}
-    is_node = target.level == "node"
     store = GraphStore(
-        given.num_nodes, node=node | (of_target if is_node else {}),
-        graph={} if is_node else of_target, edge_index=given.edge_index, num_edges=given.num_edges,
-    )  # fmt: skip
-    read = {*node, "z", target.name, target.name.rpartition("_")[0]}
-    others = {*given.node, *given.edge, *given.graph} - read
+        given.num_nodes, node=node, edge_index=given.edge_index, num_edges=given.num_edges
+    )
+    warn_of_edge_features(sorted(given.edge))
+    others = {*given.node, *given.graph} - {*node, "z", *targets}
     if others:
         _LOG.info("fields that are not read: %s", ", ".join(sorted(others)))
     return store, elements
@@ -188,20 +207,6 @@ def _one_hot(z: Tensor) -> tuple[Tensor, tuple[int, ...]]:
     if z.ndim != 1 or z.is_floating_point() or len(known) > _MOST_ELEMENTS or int(known[0]) < 1:
         raise ValueError(f"z must hold one atomic number per node, got shape {tuple(z.shape)}")
     return (z[:, None] == known).float(), tuple(known.tolist())
-
-
-def _statistics(
-    store: GraphStore, target: Target, train: Tensor
-) -> dict[str, float | int | list[str]]:
-    if target.num_classes:
-        return {"classes": [str(number) for number in range(target.num_classes)]}
-    batch = store.gather(train)
-    values = getattr(batch, target.name).double()
-    scale = float(values.std()) if len(values) > 1 else 0.0
-    return {
-        f"{target.name}_shift": float(values.mean()),
-        f"{target.name}_scale": scale if scale > 0 else 1.0,
-    }
 
 
 def _hash(store: GraphStore) -> str:

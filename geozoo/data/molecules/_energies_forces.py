@@ -40,6 +40,7 @@ _UNITS = {
     "has_dipole": "1",
     "weight": "1",
     "charge": "e",
+    "group": "1",
     "spin": "1",
     "frame": "1",
 }

@@ -25,7 +25,7 @@ from geozoo.data.molecules._electronic_states import ElectronicState, key_of, na
 from geozoo.data.molecules._frame_cells import Cell, cell_of, check_distances
 from geozoo.data.molecules._frame_labels import WEIGHT, LabelReader, Labels
 from geozoo.data.molecules._geometry_arrays import UNKNOWN
-from geozoo.data.molecules._label_keys import LabelKeys
+from geozoo.data.molecules._label_keys import COMPOSITION, HDF5_GROUP, LabelKeys
 from geozoo.data.molecules._state_inputs import StatedGraph, StateInput, input_values
 from geozoo.data.molecules._unwrapping import unwrapped
 from geozoo.data.molecules.units import energy_factor, length_factor
@@ -59,6 +59,7 @@ _COLUMNS: dict[str, tuple[str, Any, tuple[int, ...]]] = {
     "weight": ("f", np.float32, ()),
     "charge": ("f", np.float32, ()),
     "spin": ("f", np.float32, ()),
+    "group": ("q", np.int64, ()),
 }
 _OF_ATOMS = ("pos", "z", "forces", "atom_energies")
 #: Targets that are left out, with their masks, if no structure has them.
@@ -212,6 +213,7 @@ class _Reader:
         self._input_keys: set[str] = set()
         self._sizes: dict[str, int] = {}
         self._isolated: dict[str, dict[int, float]] = {}
+        self._groups: dict[str, int] = {}
         self._states: dict[ElectronicState, None] = {}  # a set in order
         self._num_ignored = 0
         self._unknown: Counter[str] = Counter()
@@ -247,8 +249,9 @@ class _Reader:
         taken = [key for key in self.labels.taken.values() if key in names]
         weight = [WEIGHT] if has_weight else []
         inputs = sorted(self._input_keys & names)
+        groups = {HDF5_GROUP, self.options.labels.group_key}
         read = ("elements", "positions", *cell, *taken, *weight, *inputs)
-        self._contents[name] = (list(read), sorted(names - {*read, *KNOWN}))
+        self._contents[name] = (list(read), sorted(names - {*read, *KNOWN, *groups}))
 
     def _add(self, atoms: Atoms, where: str) -> None:
         numbers, pos = checked_atoms(atoms, where, self._to_angstrom)
@@ -263,7 +266,21 @@ class _Reader:
         )
         self._input_keys |= {key_of(state, name) for name in given}
         # Single precision suffices relative to the centre, not to a distant origin.
-        self._append(numbers, pos - pos.mean(0), cell, labels._replace(dipole=dipole), given)
+        whole = {**given, "group": self._group(atoms, where)}
+        self._append(numbers, pos - pos.mean(0), cell, labels._replace(dipole=dipole), whole)
+
+    def _group(self, atoms: Atoms, where: str) -> int:
+        """The number of the group of a structure in the order of their occurrence."""
+        key = self.options.labels.group_key
+        if key is None:
+            return 0
+        value = atoms.get_chemical_formula() if key == COMPOSITION else atoms.info.get(key)
+        if value is None or str(value).strip() in ("", "nan"):
+            raise ValueError(
+                f"{where} has no entry {key!r} with its group (labels.group_key); it has "
+                f"{', '.join(sorted(names_in(atoms))) or 'none'}"
+            )
+        return self._groups.setdefault(str(value).strip(), len(self._groups))
 
     def _in_cell(
         self, atoms: Atoms, numbers: np.ndarray, pos: np.ndarray, where: str
@@ -304,6 +321,7 @@ class _Reader:
             "weight": 1.0 if labels.weight is None else labels.weight,
             "charge": inputs.get("charge", 0.0),
             "spin": inputs.get("spin", 0.0),
+            "group": inputs["group"],
         }
         with np.errstate(over="ignore"):  # overflow gives inf, which the store rejects
             for name, (_, dtype, _) in _COLUMNS.items():
@@ -322,6 +340,7 @@ class _Reader:
         left_out |= {"has_forces"} if bool(made["has_forces"].all()) else set()
         left_out |= set() if self._has_weight else {"weight"}
         left_out |= {"charge", "spin"} - set(self.options.inputs)
+        left_out |= {"group"} if self.options.labels.group_key is None else set()
         node = {name: made.pop(name) for name in _OF_ATOMS}
         node = {name: value for name, value in node.items() if name not in left_out}
         graph = {name: value for name, value in made.items() if name not in left_out}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geozoo.data.molecules._label_keys import HDF5_GROUP
+
 if TYPE_CHECKING:
     from ase import Atoms
 
@@ -35,12 +37,14 @@ class GeometryArrays:
         values: further arrays by name; those of the shapes ``[n]``, ``[n, 1]``, ``[n, 3]``,
             ``[n, 3, 3]``, ``[n, N]`` and ``[n, N, 3]`` are labels, the others are not read.
         where: what messages call it.
+        group: the molecule in an HDF5 file; None: there is only one.
     """
 
     numbers: np.ndarray
     pos: np.ndarray
     values: Mapping[str, np.ndarray]
     where: str
+    group: str | None = None
 
     def __post_init__(self) -> None:
         """Check that numbers and positions belong together."""
@@ -71,6 +75,8 @@ class GeometryArrays:
                 found.cell = cells[row] if cells.ndim == 3 else cells
                 periodic = True if pbc is None else pbc[row] if pbc.ndim == 2 else pbc
                 found.pbc = np.broadcast_to(periodic, 3).astype(bool)
+            if self.group is not None:
+                found.info[HDF5_GROUP] = self.group
             results = {}
             for name, value in self._labels_of(row, there, labels):
                 if not np.isfinite(value).all():

@@ -96,10 +96,12 @@ def _geometries(group: Any) -> GeometryArrays:
     where = f"group {group.name}"
     numbers = arrays.pop(_first(NUMBERS, [*arrays]) or "", np.zeros(0))
     pos = arrays.pop(_first(POSITIONS, [*arrays]) or "", np.zeros(0))
-    if pos.ndim == 2:  # a single geometry
+    molecule = group.name
+    if pos.ndim == 2:  # a single geometry, in a group of its molecule (QM7-X)
+        molecule = group.name.rpartition("/")[0] or group.name
         pos = pos[None]
         arrays = {name: array[None] for name, array in arrays.items()}
-    return GeometryArrays(numbers, pos, arrays, where)
+    return GeometryArrays(numbers, pos, arrays, where, molecule)
 
 
 def _is_numeric(node: Any) -> bool:

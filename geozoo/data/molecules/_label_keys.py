@@ -9,6 +9,8 @@ from geozoo.data.molecules._dipoles import DipoleOrigin, DipoleUnit
 
 #: Value of a key for a target that is not to be read.
 NOT_READ = "none"
+#: Values of `LabelKeys.group_key` that are no entries of a file.
+COMPOSITION, HDF5_GROUP = "composition", "hdf5_group"
 #: Keys looked for if none is given, in this order.
 CANDIDATES = {
     "energy": ("energy", "REF_energy", "dft_energy"),
@@ -47,6 +49,10 @@ class LabelKeys:
         dipole_origin: what dipoles of charged structures refer to in the file: ``zero`` (the origin
             of the coordinates), ``centre_of_mass`` or ``mean_position``; None: unknown.
 
+        group_key: entry that names the molecule of a structure: structures with the same value are
+            in the same split. ``"composition"``: the chemical formula; ``"hdf5_group"``: the
+            molecule of an HDF5 file; None: structures are split one by one.
+
     Raises:
         ValueError: If both a stress and a virial are given, or unit or origin are unknown.
     """
@@ -59,6 +65,7 @@ class LabelKeys:
     dipole_key: str | None = None
     dipole_unit: DipoleUnit = "e*angstrom"
     dipole_origin: DipoleOrigin | None = None
+    group_key: str | None = None
 
     def __post_init__(self) -> None:
         """Validate the keys."""

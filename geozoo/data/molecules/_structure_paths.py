@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from geozoo.data.splits import random_split
+from geozoo.data.splits import check_groups, grouped_split, random_split
 from geozoo.files.checksums import file_sha256
 
 
@@ -87,7 +87,12 @@ class StructurePaths:
                 raise FileNotFoundError(f"{argument}: there is no file {path}")
 
     def divided(
-        self, counts: Mapping[str, int], fractions: Mapping[str, float], seed: int
+        self,
+        counts: Mapping[str, int],
+        fractions: Mapping[str, float],
+        seed: int,
+        *,
+        groups: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Indices of each split: whole files, or a seeded random split of the training file.
 
@@ -95,14 +100,23 @@ class StructurePaths:
             counts: number of structures of each file, in the order of the store.
             fractions: relative sizes of the splits that are taken from the training file.
             seed: seed of this split.
+            groups: ``[S]`` group of each structure, none of which is divided; None: no groups.
+
+        Raises:
+            ValueError: If a split would be empty, or files for different splits share a group.
         """
         cut = {part: size for part, size in fractions.items() if part not in self.splits}
         cut = {"train": fractions["train"], **cut}
         ratios = {part: size / sum(cut.values()) for part, size in cut.items()}
-        found = random_split(counts["train"], ratios, seed=seed)
+        if groups is None:
+            found = random_split(counts["train"], ratios, seed=seed)
+        else:
+            found = grouped_split(groups[: counts["train"]].tolist(), ratios, seed=seed)
         for part in self.splits - {"train"}:
             own = [rows for name, rows in rows_of_files(counts).items() if split_of(name) == part]
             found[part] = torch.cat(own)
+        if groups is not None:
+            check_groups(groups.tolist(), found)
         return found
 
     def test_parts(self, counts: Mapping[str, int]) -> dict[str, Tensor]:

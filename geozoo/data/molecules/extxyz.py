@@ -68,6 +68,7 @@ class ExtXYZ(GraphDataModule):
     ``weight``     ``[G]``       float32 weight in the loss (``config_weight``), 1 by default
     ``charge``     ``[G]``       float32 total charge in elementary charges
     ``spin``       ``[G]``       float32 spin multiplicity, 1 for a closed shell
+    ``group``      ``[G]``       int64   number of the group, if ``labels.group_key`` is set
     ============== ============= ======= ==========================================================
 
     ``cell`` and ``pbc`` exist if a structure is periodic, ``stress`` and ``has_stress`` if one has
@@ -170,7 +171,12 @@ class ExtXYZ(GraphDataModule):
             )  # fmt: skip
         inputs = self.options.inputs
         check_training_states(frames.states, inputs)
-        splits = self.limited(self.paths.divided(frames.sizes, self.fractions, self.split_seed))
+        splits = self.limited(
+            self.paths.divided(
+                frames.sizes, self.fractions, self.split_seed,
+                groups=frames.store.graph.get("group"),
+            )
+        )  # fmt: skip
         elements = elements_of(frames.store, self.species)
         store = with_columns(frames.store, elements)
         warn_of_unseen_species(store, splits["train"], elements)
@@ -239,9 +245,11 @@ class ExtXYZ(GraphDataModule):
             **recorded_states(frames.states),
         )
         is_given = self.paths.splits == set(splits)
+        group_key = self.options.labels.group_key
+        groups = "" if group_key is None else f"groups of {group_key}, "
         return DataRecord(
             dataset="extxyz",
-            split="separate files" if is_given else f"seed {self.split_seed}",
+            split="separate files" if is_given else f"{groups}seed {self.split_seed}",
             split_hash=split_hash(splits),
             structures=structures,
             sizes={part: len(index) for part, index in splits.items()},

@@ -58,12 +58,12 @@ def composition_part(
         ValueError: If there is no value, or all are equal.
     """
     if not len(values):
-        raise ValueError(f"targets: no molecule of the training split has a value of {name}")
+        raise ValueError(f"targets: the training split has no value of {name}")
     spread = float(values.std(correction=0))
     mean = float(values.mean())
     if not spread > _SMALLEST * max(abs(mean), 1e-300):
         raise ValueError(
-            f"targets: {name} has the same value, {mean:g}, in all molecules of the training split"
+            f"targets: {name} has the same value, {mean:g}, everywhere in the training split"
         )
     constant = [counts.new_ones(len(counts), 1)] if has_constant else []
     design = torch.cat([counts, *constant], 1)

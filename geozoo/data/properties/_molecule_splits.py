@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from geozoo.checks import check_choice, check_seed
 from geozoo.data.properties._molecule_files import listed
 
-By = Literal["random", "stratified", "scaffold", "column"]
+By = Literal["random", "stratified", "scaffold", "group", "column"]
 _PARTS = ("train", "val", "test")
 #: Names of the parts in a column, in lower case.
 _NAMES = {
@@ -31,10 +31,12 @@ class SplitOptions:
     Attributes:
         by: ``random``; ``stratified``: by quantiles of the first target, or by classes;
             ``scaffold``: molecules with the same Bemis-Murcko scaffold are in the same split, the
-            most frequent scaffolds in the training split; ``column``: as given in the file.
-        seed: seed of the random and the stratified split.
+            most frequent scaffolds in the training split; ``group``: random, molecules with the
+            same value of ``column`` in the same split; ``column``: as given in the file.
+        seed: seed of the random, the stratified and the group split.
         fractions: relative sizes of ``train``, ``val`` and ``test``.
-        column: column with ``train``, ``val`` or ``test`` for ``by=column``.
+        column: column with ``train``, ``val`` or ``test`` for ``by=column``, or with the groups for
+            ``by=group``.
 
     Raises:
         ValueError: If ``by`` is unknown, the seed is negative, a fraction is not positive, or the
@@ -50,16 +52,17 @@ class SplitOptions:
 
     def __post_init__(self) -> None:
         """Validate before a file is read."""
-        check_choice("by", self.by, ("random", "stratified", "scaffold", "column"))
+        check_choice("by", self.by, get_args(By))
         check_seed(self.seed, "seed")
         sizes = dict(self.fractions)
         if set(sizes) != set(_PARTS) or not all(0 < v < float("inf") for v in sizes.values()):
             raise ValueError(
                 f"fractions must be a positive number for each of train, val and test, got {sizes}"
             )
-        if (self.by == "column") != (self.column is not None):
+        if (self.by in ("column", "group")) != (self.column is not None):
             raise ValueError(
-                f"column must be given for by=column, and only then, got by={self.by} and "
+                "column must be given for by=column and by=group, and only then, got "
+                f"by={self.by} and "
                 f"column={self.column}"
             )
 
@@ -68,6 +71,8 @@ class SplitOptions:
         """The name of the split in a record."""
         if self.by in ("random", "stratified"):
             return f"{self.by}, seed {self.seed}"
+        if self.by == "group":
+            return f"groups of {self.column}, seed {self.seed}"
         return f"column {self.column}" if self.by == "column" else "scaffold"
 
 
@@ -178,6 +183,26 @@ def column_split(
     parts = [part for part in _PARTS if part == "train" or part not in separate]
     rows = {part: [i for i, each in enumerate(known) if each == part] for part in parts}
     return _checked({p: torch.tensor(r, dtype=torch.int64) for p, r in rows.items()}, column)
+
+
+def groups_of(values: Sequence[Any], names: Sequence[str], column: str) -> list[str]:
+    """The group of each molecule.
+
+    Args:
+        values: values of a column.
+        names: what messages call the molecules.
+        column: name of the column.
+
+    Raises:
+        ValueError: If a molecule has none.
+    """
+    found = ["" if value is None else str(value).strip() for value in values]
+    if wrong := [i for i, each in enumerate(found) if each in ("", "nan")]:
+        raise ValueError(
+            f"split.column: {len(wrong)} molecules have no group {column}: "
+            f"{listed(names[i] for i in wrong)}"
+        )
+    return found
 
 
 def _checked(split: dict[str, Tensor], kind: str) -> dict[str, Tensor]:

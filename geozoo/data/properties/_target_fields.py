@@ -1,10 +1,10 @@
-"""Fields and statistics of targets of molecules."""
+"""Fields and statistics of targets of graphs and nodes."""
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,8 @@ from geozoo.data.properties._composition_part import (
     described,
     outside_span,
 )
-from geozoo.data.properties._target_kinds import Targets
+from geozoo.data.properties._shares_of_classes import class_names, label_shares
+from geozoo.data.properties._target_kinds import Kind, Targets
 from geozoo.data.record import DataRecord
 from geozoo.data.spec import GeometricSpec
 from geozoo.data.store import GraphStore
@@ -59,17 +60,26 @@ class TargetFields:
 
     def add_to(self, store: GraphStore) -> GraphStore:
         """The store with all fields; missing values are 0, and ``has_<target>`` tells which."""
-        is_class = self.targets.kind == "classes"
+        is_class = self.targets.kind == "classes"  # the only target, see `check_mixture`
         fields: dict[str, Tensor] = {}
         for name, value in self.values.items():
             known = ~value.isnan()
             fields[name] = value.nan_to_num().to(torch.int64 if is_class else torch.float64)
             if not bool(known.all()):
                 fields[KNOWN + name] = known.all(1) if known.ndim == 2 else known
-        level = "node" if self.targets.kind == "atoms" else "graph"
         extra = {BASELINE + name: torch.from_numpy(array) for name, array in self.baselines.items()}
-        added = {level: {**fields, **extra}}
+        added = {self.targets.level: {**fields, **extra}}
         return store.with_fields(**added)
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """The kind of each field."""
+        return {self.names[column]: kind for column, kind in self.targets.kinds.items()}
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields in the order of the outputs of a network."""
+        return tuple(self.kinds)
 
 
 def statistics_of(
@@ -78,23 +88,25 @@ def statistics_of(
 ) -> dict[str, Any]:  # fmt: skip
     """Shift, scale and references per element of each target, from the training split.
 
+    The statistics ``targets`` are the fields in the order of the outputs of a network; ``classes``
+    are names of classes, and ``labels`` tells that the targets are labels.
+
     Args:
         fields: the targets.
-        store: the molecules, with element columns ``x``.
+        store: the graphs; with elements, with their columns ``x``.
         train: indices of the training split.
-        elements: atomic number of each column of ``x``.
+        elements: atomic number of each column of ``x``; empty: nothing depends on a composition.
         references: whether to subtract a part that depends on the composition.
     """
-    kind, found = fields.targets.kind, dict[str, Any]()
-    if kind == "classes":
-        return {"classes": list(fields.targets.classes)}
-    if kind == "atoms" and references == "auto":
-        references = "atoms"  # the mean of each element is the least that a network must improve on
-    owner = torch.repeat_interleave(torch.arange(len(store)), store.num_nodes)
-    rows = torch.isin(owner, train).nonzero()[:, 0] if kind == "atoms" else train
-    counts = store.node["x"].double() if kind == "atoms" else compositions_of(store)
-    for name, whole in fields.values.items():
-        value = whole[rows]
+    found = dict[str, Any](targets=list(fields.fields))
+    rows, counts = _rows_and_counts(fields, store, train, elements)
+    if fields.targets.kind == "classes":
+        return {**found, "classes": class_names(fields, rows)}
+    if fields.targets.kind == "labels":
+        return {**found, "labels": label_shares(fields.values, rows)}
+    values = fields.values
+    for name, kind in fields.kinds.items():
+        value = values[name][rows]
         if name in fields.baselines:
             value = value - torch.from_numpy(fields.baselines[name])[rows]
         if kind == "vector":
@@ -102,7 +114,9 @@ def statistics_of(
         else:
             known = ~value.isnan()
             part = composition_part(
-                value[known], counts[rows][known], name=name, is_extensive=references,
+                value[known], counts[rows][known], name=name,
+                # The mean of each element is the least that a network must improve on.
+                is_extensive="atoms" if kind == "atoms" and references == "auto" else references,
                 has_constant=kind == "scalar",
             )  # fmt: skip
         _report(part, name, elements, fields)
@@ -113,9 +127,20 @@ def statistics_of(
     return found
 
 
+def _rows_and_counts(
+    fields: TargetFields, store: GraphStore, train: Tensor, elements: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Rows of the training split, and the composition of all rows ``[R, C]``."""
+    if fields.targets.level == "graph":
+        return train, compositions_of(store) if elements else torch.zeros(len(store), 0).double()
+    owner = torch.repeat_interleave(torch.arange(len(store)), store.num_nodes)
+    counts = store.node["x"].double() if elements else torch.zeros(len(owner), 0).double()
+    return torch.isin(owner, train).nonzero()[:, 0], counts
+
+
 def _of_vectors(values: Tensor, name: str) -> CompositionPart:
     if not len(values) or not bool(values.any()):
-        raise ValueError(f"targets: {name} is 0 or missing in all molecules of the training split")
+        raise ValueError(f"targets: {name} is 0 or missing everywhere in the training split")
     scale = float(values.square().mean().sqrt())
     return CompositionPart(0.0, scale, None, float("nan"))
 
@@ -125,10 +150,15 @@ def _report(
 ) -> None:
     unit = fields.units.get(name, "1")
     what = f"{name} minus {BASELINE}{name}" if name in fields.baselines else name
-    if fields.targets.kind == "vector":
+    if fields.kinds[name] == "vector":
         _LOG.info(
             "%s: root mean square component %.6g %s; the baseline is 0", what, part.scale, unit
         )
+    elif not elements:
+        _LOG.info(
+            "%s: mean %.6g %s, which is the baseline, and standard deviation %.6g %s",
+            what, part.shift, unit, part.scale, unit,
+        )  # fmt: skip
     else:
         _LOG.info(described(part, what, symbols(elements), unit))
 
@@ -170,31 +200,44 @@ def property_spec(
         record: the data record.
         references: see `geozoo.data.Molecules`.
     """
-    kind, names = fields.targets.kind, tuple(fields.names.values())
-    is_vector = kind == "vector"
-    vectors = [n for name in names for n in (name, BASELINE + name) if is_vector]
+    names = fields.fields
     values: dict[str, Tensor] = {name: store.graph[name][train] for name in inputs}
     there = {**store.node, **store.graph}
-    units = {"pos": "angstrom", "x": "1", "z": "1", "frame": "1", **fields.units}
-    units |= {KNOWN + name: "1" for name in names if KNOWN + name in there}
-    units |= {BASELINE + n: fields.units[n] for n in names if BASELINE + n in there}
+    units = {"pos": "angstrom", "x": "1", "z": "1", "frame": "1"}
+    units |= target_units(fields, there)
     units |= {"cell": "angstrom", "pbc": "1"} if "cell" in there else {}
     units |= {n: u for n, u in (("charge", "e"), ("spin", "1")) if n in inputs}
     statistics = statistics_of(fields, store, train, elements, references)
     return GeometricSpec(
-        level="node" if kind == "atoms" else "graph",
+        level=fields.targets.level,
         dim=3,
         in_channels=len(elements) + len(inputs),
-        out_channels={"classes": len(fields.targets.classes), "vector": 0}.get(kind, len(names)),
-        out_vectors=len(names) if is_vector else 0,
-        vector_fields=("pos", *(name for name in (*vectors, "cell") if name in there)),
+        **fields.targets.outputs,
+        vector_fields=(
+            "pos",
+            *vector_fields(fields, there),
+            *(["cell"] if "cell" in there else []),
+        ),
         target=names[0],
         elements=with_train_elements(elements, store, train),
         units=units,
-        statistics={"targets": list(names), **statistics, **range_statistics(values, inputs)},
+        statistics={**statistics, **range_statistics(values, inputs)},
         record=record,
         graph_inputs=inputs,
     )
+
+
+def target_units(fields: TargetFields, there: Collection[str]) -> dict[str, str]:
+    """Units of the targets, and of the fields of known values and of a cheaper method."""
+    units = {KNOWN + name: "1" for name in fields.fields if KNOWN + name in there}
+    units |= {BASELINE + n: fields.units[n] for n in fields.fields if BASELINE + n in there}
+    return {**fields.units, **units}
+
+
+def vector_fields(fields: TargetFields, there: Collection[str]) -> list[str]:
+    """The fields of targets that rotate with the positions."""
+    vectors = [name for name, kind in fields.kinds.items() if kind == "vector"]
+    return [each for name in vectors for each in (name, BASELINE + name) if each in there]
 
 
 def with_train_elements(

@@ -9,14 +9,16 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 
 from geozoo.data.properties._molecule_files import MoleculeFile, listed, number_of_atoms
+from geozoo.data.spec import Level
 
-Kind = Literal["scalar", "vector", "atoms", "classes"]
+Kind = Literal["scalar", "vector", "atoms", "classes", "labels"]
 #: What each kind is, for messages.
 MEANING = {
     "scalar": "one number per molecule",
     "vector": "one vector per molecule",
     "atoms": "one number per atom",
     "classes": "one class per molecule",
+    "labels": "one label, true or false, per molecule",
 }
 
 
@@ -25,60 +27,115 @@ class Targets:
     """The targets of some molecules.
 
     Attributes:
-        kind: the same for all.
-        values: by name: ``[S]`` numbers or class indices, ``[S, 3]`` vectors, or ``[N]`` of all
-            atoms; float64, NaN where missing.
+        kinds: by name; only numbers and vectors occur together, numbers first.
+        values: by name: numbers, class indices or labels 0 and 1 ``[R]``, or vectors ``[R, dim]``,
+            with a row per graph or node; float64, NaN where missing.
         classes: names of the classes; empty for other kinds.
-        reason: why the data are of this kind, for the log.
+        level: what has a row.
     """
 
-    kind: Kind
+    kinds: Mapping[str, Kind]
     values: dict[str, np.ndarray]
     classes: list[str]
-    reason: str
+    level: Level
+
+    def __post_init__(self) -> None:
+        """Refuse kinds that one network does not learn together."""
+        check_mixture(self.kinds)
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the first target: that of all, unless numbers precede vectors."""
+        return next(iter(self.kinds.values()))
+
+    @property
+    def vectors(self) -> list[str]:
+        """The targets that are vectors."""
+        return [name for name, kind in self.kinds.items() if kind == "vector"]
+
+    @property
+    def outputs(self) -> dict[str, int]:
+        """Numbers of scalar and vector outputs of a network, by argument."""
+        scalars = len(self.kinds) - len(self.vectors)
+        return {"out_channels": len(self.classes) or scalars, "out_vectors": len(self.vectors)}
+
+
+def check_mixture(kinds: Mapping[str, Kind]) -> None:
+    """Check that one network can learn targets of some kinds.
+
+    Args:
+        kinds: kind of each target.
+
+    Raises:
+        ValueError: If the kinds are others than numbers and vectors, or all the same; or if there
+            are several columns of classes.
+    """
+    found = set(kinds.values())
+    if len(found) > 1 and found != {"scalar", "vector"}:
+        shown = ", ".join(f"{name} is {MEANING[each]}" for name, each in kinds.items())
+        raise ValueError(
+            "targets must be of one kind, or numbers and vectors per molecule, got a mixture: "
+            f"{shown}. Train one model for each, or set dataset.kind"
+        )
+    if found == {"classes"} and len(kinds) > 1:
+        raise ValueError(
+            f"targets: only one column of classes can be a target, got {', '.join(kinds)}. "
+            "Train one model for each, set dataset.kind=labels for columns of 0 and 1, or "
+            "dataset.kind=scalar for numbers"
+        )
 
 
 def targets_of(
-    file: MoleculeFile, columns: Sequence[str], *, kind: Kind | None,
+    file: MoleculeFile, columns: Sequence[str], *, kind: Kind | Mapping[str, Kind] | None,
     classes: Sequence[str] | None, missing: str,
-) -> Targets:  # fmt: skip
-    """The targets in some columns.
+) -> tuple[Targets, dict[str, str]]:  # fmt: skip
+    """The targets in some columns, and why they are of their kinds.
 
     Args:
         file: the molecules.
         columns: names of the targets.
-        kind: their kind; None: that of the data.
+        kind: their kind, for all or by name; None: that of the data.
         classes: names of the classes in the order of the outputs; None: those that occur, sorted.
         missing: ``"refuse"`` or ``"mask"`` missing values.
 
     Raises:
-        ValueError: If kinds differ between targets or from the given one, or a value is missing,
+        ValueError: If kinds do not go together or differ from the given one, or a value is missing,
             infinite, or of another kind than the others; the message lists the molecules.
     """
     raw = {name: [_parsed(each) for each in file.columns[name]] for name in columns}
-    found = {name: _kind_of(name, values, file, kind) for name, values in raw.items()}
-    kinds = {name: each for name, (each, _) in found.items()}
-    if len(set(kinds.values())) > 1:
-        shown = ", ".join(f"{name} is {MEANING[each]}" for name, each in kinds.items())
-        raise ValueError(
-            f"targets must be of one kind, got a mixture: {shown}. Train one model for each kind, "
-            "or set dataset.kind"
-        )
-    chosen, reason = found[columns[0]]
-    if chosen == "classes":
-        if len(columns) > 1:
-            raise ValueError(
-                f"targets: only one column of classes can be a target, got {', '.join(columns)}. "
-                "Train one model for each, or set dataset.kind=scalar for numbers"
-            )
-        values, names = _labels(columns[0], raw[columns[0]], file, classes)
-        return Targets("classes", {columns[0]: values}, names, reason)
+    given = kind if isinstance(kind, Mapping) else dict.fromkeys(columns, kind)
+    found = {name: _kind_of(name, rows, file, given.get(name)) for name, rows in raw.items()}
+    kinds = _together({name: each for name, (each, _) in found.items()}, raw)
+    reasons = {name: why for name, (_, why) in found.items()}
+    if kinds[columns[0]] == "classes" and len(columns) == 1:
+        labels, names = _labels(columns[0], raw[columns[0]], file, classes)
+        return Targets(kinds, {columns[0]: labels}, names, "graph"), reasons
+    check_mixture(kinds)
     if classes is not None:
-        raise ValueError(f"classes: the targets are no classes, but {MEANING[chosen]}")
-    arrays = {name: _array(name, values, file, chosen) for name, values in raw.items()}
+        raise ValueError(f"classes: the targets are no classes, but {MEANING[kinds[columns[0]]]}")
+    order = sorted(columns, key=lambda name: kinds[name] == "vector")
+    arrays = {name: _array(name, raw[name], file, kinds[name]) for name in order}
     for name, array in arrays.items():
-        _check_values(name, array, file, chosen, missing)
-    return Targets(chosen, arrays, [], reason)
+        _check_values(name, array, file, kinds[name], missing)
+    level: Level = "node" if "atoms" in kinds.values() else "graph"
+    return Targets({name: kinds[name] for name in order}, arrays, [], level), reasons
+
+
+def _together(kinds: dict[str, Kind], raw: Mapping[str, Sequence[Any]]) -> dict[str, Kind]:
+    """The kinds; several columns of classes that are all 0 and 1, or true and false, are labels."""
+    if set(kinds.values()) != {"classes"} or len(kinds) == 1:
+        return kinds
+    if all(_truth(each) is not None for rows in raw.values() for each in rows if each is not None):
+        return dict.fromkeys(kinds, "labels")
+    return kinds
+
+
+def _truth(value: Any) -> float | None:
+    """0 or 1 for a label; None for another value."""
+    known = {"false": 0.0, "true": 1.0, "0": 0.0, "1": 1.0}
+    if isinstance(value, str):
+        return known.get(value.lower())
+    return float(value) if isinstance(value, float) and value in (0.0, 1.0) else None
 
 
 def _parsed(value: Any) -> Any:
@@ -166,11 +223,12 @@ def _labels(
     """Class indices ``[S]`` and class names."""
     if arrays := [i for i, each in enumerate(values) if isinstance(each, np.ndarray)]:
         _refuse_shape(name, values[arrays[0]], file, arrays[0], "one class per molecule")
-    is_missing = [each is None or each != each for each in values]  # noqa: PLR0124  (NaN)
+    is_missing = [_is_missing(each) for each in values]
     if any(is_missing):
         rows = [n for n, lacks in zip(file.names, is_missing, strict=True) if lacks]
         raise ValueError(
-            f"targets: {len(rows)} molecules have no class {name}: {listed(rows)}. Remove them"
+            f"targets: {len(rows)} molecules have no class {name}: {listed(rows)}. Remove them, or "
+            "set dataset.kind=labels and dataset.reading.missing=mask for a column of 0 and 1"
         )
     texts = [each if isinstance(each, str) else f"{each:g}" for each in values]
     numbers = all(isinstance(each, float) for each in values)
@@ -189,11 +247,13 @@ def _array(name: str, values: Sequence[Any], file: MoleculeFile, kind: Kind) -> 
     sizes = number_of_atoms(file)
     rows = []
     for i, value in enumerate(values):
+        if kind == "labels" and not _is_missing(value):
+            value = _label(name, value, file.names[i])
         if isinstance(value, str):
             raise ValueError(
                 f"targets: {name} must be {MEANING[kind]}, got {value!r} for {file.names[i]}"
             )
-        shape = {"scalar": (), "vector": (3,), "atoms": (int(sizes[i]),)}[kind]
+        shape = {"vector": (3,), "atoms": (int(sizes[i]),)}.get(kind, ())
         if value is None:
             rows.append(np.full(shape or (1,), np.nan))
             continue
@@ -204,6 +264,20 @@ def _array(name: str, values: Sequence[Any], file: MoleculeFile, kind: Kind) -> 
             _refuse_shape(name, value, file, i, MEANING[kind])
         rows.append(array.reshape(shape or (1,)))
     return np.stack(rows) if kind == "vector" else np.concatenate(rows)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and value != value)  # noqa: PLR0124  (NaN)
+
+
+def _label(name: str, value: Any, where: str) -> float:
+    truth = _truth(value)
+    if truth is None:
+        raise ValueError(
+            f"targets: labels of {name} must be 0 and 1, or true and false, got {value!r} for "
+            f"{where}"
+        )
+    return truth
 
 
 def _check_values(

@@ -1,14 +1,20 @@
-"""Options that name targets of molecules."""
+"""Options that name targets, and what the log says of them."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from typing import get_args
 
 import numpy as np
 
+from geozoo.checks import check_choice
 from geozoo.data.properties._molecule_files import MoleculeFile, listed
-from geozoo.data.properties._target_kinds import Kind, column_array
+from geozoo.data.properties._target_kinds import MEANING, Kind, column_array
+from geozoo.data.spec import Level
+
+_LOG = logging.getLogger(__name__)
 
 
 def checked_targets(given: Sequence[str] | str) -> list[str]:
@@ -37,6 +43,50 @@ def checked_units(given: Mapping[str, str] | None, targets: Sequence[str]) -> di
     return {name: unit.strip() for name, unit in units.items()}
 
 
+def checked_kinds(
+    given: Kind | Mapping[str, Kind] | None, targets: Sequence[str]
+) -> dict[str, Kind] | None:
+    """The option ``kind`` by target; None: those of the data.
+
+    Raises:
+        ValueError: If a kind is unknown, or a name is no target.
+    """
+    if given is None:
+        return None
+    by_name = dict.fromkeys(targets, given) if isinstance(given, str) else dict(given)
+    _check_names("kind", list(by_name), targets)
+    for kind in by_name.values():
+        check_choice("kind", kind, get_args(Kind))
+    return by_name
+
+
+def report_kinds(
+    kinds: Mapping[str, Kind], reasons: Mapping[str, str], level: Level | None = None
+) -> None:
+    """State the kinds of the targets and why, in one line for each kind.
+
+    Args:
+        kinds: kind of each target.
+        reasons: why it is of this kind.
+        level: what has a target; None: molecules, and atoms for values of atoms.
+    """
+    for kind in dict.fromkeys(kinds.values()):
+        names = [name for name, each in kinds.items() if each == kind]
+        why = "; ".join(dict.fromkeys(reasons[name] for name in names))
+        which = "" if len(set(kinds.values())) == 1 else f" for {', '.join(names)}"
+        meaning = MEANING[kind] if level is None else MEANING[kind].replace("molecule", level)
+        _LOG.info("targets: %s%s (%s)", meaning, which, why)
+
+
+def report_units(targets: Sequence[str], units: Mapping[str, str]) -> None:
+    """State which targets have no unit."""
+    if lacking := [name for name in targets if name not in units]:
+        _LOG.info(
+            "targets without a unit: %s; metrics call it 1. Set dataset.units, such as "
+            "\"dataset.units={%s: eV}\"", ", ".join(lacking), lacking[0],
+        )  # fmt: skip
+
+
 def checked_baselines(
     given: str | Mapping[str, str] | None, targets: Sequence[str]
 ) -> dict[str, str]:
@@ -62,23 +112,23 @@ def checked_baselines(
 
 
 def baseline_values(
-    file: MoleculeFile, columns: Mapping[str, str], kind: Kind
+    file: MoleculeFile, columns: Mapping[str, str], kinds: Mapping[str, Kind]
 ) -> dict[str, np.ndarray]:
     """The values of a cheaper method, by target.
 
     Args:
         file: the molecules.
         columns: column of each target.
-        kind: kind of the targets.
+        kinds: kind of each target.
 
     Raises:
-        ValueError: If the targets are classes, or a value is missing or of another kind.
+        ValueError: If the targets are classes or labels, or a value is missing or of another kind.
     """
-    if columns and kind == "classes":
-        raise ValueError("baseline: classes have no differences; remove baseline")
     found = {}
     for target, column in columns.items():
-        array = column_array(column, file, kind)
+        if kinds[target] in ("classes", "labels"):
+            raise ValueError(f"baseline: {kinds[target]} have no differences; remove baseline")
+        array = column_array(column, file, kinds[target])
         lacks = ~np.isfinite(array).reshape(len(array), -1).all(1)
         if lacks.any():
             # One row per molecule, except for values of atoms.

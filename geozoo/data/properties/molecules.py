@@ -35,6 +35,7 @@ from geozoo.data.properties._molecule_files import (
 from geozoo.data.properties._molecule_splits import (
     SplitOptions,
     column_split,
+    groups_of,
     ratios_of,
     scaffold_split,
     strata_of,
@@ -46,15 +47,24 @@ from geozoo.data.properties._molecule_stores import (
     store_of_structures,
 )
 from geozoo.data.properties._target_fields import TargetFields, property_spec
-from geozoo.data.properties._target_kinds import MEANING, Kind, field_names, targets_of
+from geozoo.data.properties._target_kinds import (
+    MEANING,
+    Kind,
+    Targets,
+    field_names,
+    targets_of,
+)
 from geozoo.data.properties._target_options import (
     baseline_values,
     checked_baselines,
+    checked_kinds,
     checked_targets,
     checked_units,
+    report_kinds,
+    report_units,
 )
 from geozoo.data.record import DataRecord, PropertyFiles, StructureFiles
-from geozoo.data.splits import random_split, split_hash
+from geozoo.data.splits import check_groups, grouped_split, random_split, split_hash
 from geozoo.options import grouped
 
 _LOG = logging.getLogger(__name__)
@@ -69,9 +79,9 @@ _TAKEN = {
 class Molecules(GraphDataModule):
     """Molecules with properties from a file: extended XYZ (or ASE), SDF, CSV with SMILES, or npz.
 
-    Targets are all of one kind, which the data determine: one number per molecule (several
-    targets), one vector per molecule, one number per atom (several targets), or one class per
-    molecule. A batch has no ``edge_index``.
+    The data determine the kind of the targets: numbers and vectors per molecule, numbers per atom,
+    labels (true or false) per molecule, each several at once, or one class per molecule. A batch
+    has no ``edge_index``.
 
     ===================== ================== ======= ==============================================
     field                 shape              dtype   meaning
@@ -95,7 +105,8 @@ class Molecules(GraphDataModule):
         loader: batch sizes, shuffling and device placement.
         val_path: the validation file.
         test_path: the test file, or a list of files.
-        kind: ``scalar``, ``vector``, ``atoms`` or ``classes``; None: that of the data.
+        kind: ``scalar``, ``vector``, ``atoms``, ``classes`` or ``labels``, of all or by target;
+            None: that of the data.
         classes: names of the classes in the order of the outputs; None: those that occur.
         units: unit of each target, which metrics and predictions state; ``"1"`` without one.
         baseline: column with the value of a cheaper method; the network learns the difference and
@@ -121,7 +132,7 @@ class Molecules(GraphDataModule):
         loader: LoaderOptions,
         val_path: str | Path | None = None,
         test_path: str | Path | Sequence[str | Path] | None = None,
-        kind: Kind | None = None,
+        kind: Kind | Mapping[str, Kind] | None = None,
         classes: Sequence[str] | None = None,
         units: Mapping[str, str] | None = None,
         baseline: str | Mapping[str, str] | None = None,
@@ -138,10 +149,9 @@ class Molecules(GraphDataModule):
         self.columns = checked_targets(targets)
         self.units = checked_units(units, self.columns)
         self.baselines = checked_baselines(baseline, self.columns)
-        if kind is not None:
-            check_choice("kind", kind, get_args(Kind))
+        self.kind = checked_kinds(kind, self.columns)
         check_choice("references", references, get_args(References))
-        self.kind, self.references = kind, references
+        self.references = references
         self.classes = None if classes is None else [str(each) for each in classes]
         self.species = None if species is None else list(species)
         self.inputs = checked_names(inputs)
@@ -155,7 +165,7 @@ class Molecules(GraphDataModule):
             raise ValueError(
                 f"split.by={self.split.by} has no effect with val_path and test_path: remove it"
             )
-        if self.split.by == "column" and self.split.column in self.columns:
+        if self.split.by in ("column", "group") and self.split.column in self.columns:
             raise ValueError(f"split.column: {self.split.column} is a target")
         ending = self.paths.files["train"].suffix.lower()
         if self.split.by == "scaffold" and ending not in (".csv", ".sdf"):
@@ -169,15 +179,14 @@ class Molecules(GraphDataModule):
         self.paths.check_there()
         files = self._read()
         whole = joined(files)
-        targets = targets_of(
+        targets, reasons = targets_of(
             whole, self.columns, kind=self.kind, classes=self.classes, missing=self.reading.missing
         )
-        _LOG.info("targets: %s (%s)", MEANING[targets.kind], targets.reason)
-        self._check_vectors(whole, targets.kind)
+        report_kinds(targets.kinds, reasons)
+        self._check_vectors(whole, targets)
+        cheaper = baseline_values(whole, self.baselines, targets.kinds)
         fields = TargetFields(
-            targets, self.fields,
-            {self.fields[c]: v for c, v in baseline_values(
-                whole, self.baselines, targets.kind).items()},
+            targets, self.fields, {self.fields[c]: v for c, v in cheaper.items()},
             self._units(targets.kind),
         )  # fmt: skip
         check_length_unit(whole.structures, self.reading.length_unit)
@@ -190,7 +199,7 @@ class Molecules(GraphDataModule):
         whole_splits, parts = self._splits(files, fields)
         splits = self.limited(whole_splits)
         warn_of_unseen_species(store, splits["train"], elements)
-        record = self._record(whole, splits, symbols(elements), targets.kind)
+        record = self._record(whole, splits, symbols(elements), targets)
         spec = property_spec(
             fields, store, splits["train"], elements=elements, inputs=self.inputs, record=record,
             references=self.references,
@@ -203,7 +212,8 @@ class Molecules(GraphDataModule):
         found = {}
         for name, path in self.paths.files.items():
             is_split = name == "train"
-            split = [self.split.column] if is_split and self.split.column else []
+            split = [str(self.split.column)] if is_split or self.split.by == "group" else []
+            split = split if self.split.column else []
             wanted = list(dict.fromkeys([*columns, *split]))
             found[name] = read_molecule_file(
                 path, wanted, self.reading, used=self.inputs,
@@ -211,15 +221,17 @@ class Molecules(GraphDataModule):
             )  # fmt: skip
         return found
 
-    def _check_vectors(self, whole: MoleculeFile, kind: Kind) -> None:
+    def _check_vectors(self, whole: MoleculeFile, targets: Targets) -> None:
         """Vectors have no direction relative to generated conformers; atoms have no order."""
-        if whole.conformers and kind in ("vector", "atoms"):
+        needy = [kind for kind in targets.kinds.values() if kind in ("vector", "atoms")]
+        if whole.conformers and needy:
+            kind = needy[0]
             what = "direction" if kind == "vector" else "order of the atoms"
             raise ValueError(
                 f"targets: {MEANING[kind]} needs the positions of the file: SMILES define no "
                 f"{what}. Use .xyz, .sdf or .npz"
             )
-        if kind == "vector" and any(each.state.charge for each in whole.structures):
+        if targets.vectors and any(each.state.charge for each in whole.structures):
             warnings.warn(
                 "some molecules are charged: a dipole moment then depends on the origin, which must"
                 " be the mean position of the atoms", stacklevel=3,
@@ -227,14 +239,10 @@ class Molecules(GraphDataModule):
 
     def _units(self, kind: Kind) -> dict[str, str]:
         """The unit of each field."""
-        if kind == "classes" and self.units:
-            raise ValueError(f"units: classes have no unit, got {self.units}")
-        lacking = [name for name in self.columns if name not in self.units]
-        if lacking and kind != "classes":
-            _LOG.info(
-                "targets without a unit: %s; metrics call it 1. Set dataset.units, such as "
-                "\"dataset.units={%s: eV}\"", ", ".join(lacking), lacking[0],
-            )  # fmt: skip
+        if kind in ("classes", "labels") and self.units:
+            raise ValueError(f"units: {kind} have no unit, got {self.units}")
+        if kind not in ("classes", "labels"):
+            report_units(self.columns, self.units)
         return {self.fields[name]: self.units.get(name, "1") for name in self.columns}
 
     def _splits(
@@ -247,6 +255,8 @@ class Molecules(GraphDataModule):
         if self.split.by == "column":
             column = str(self.split.column)
             found = column_split(own.columns[column], own.names, column, separate - {"train"})
+        elif self.split.by == "group":
+            found = grouped_split(self._groups(own), ratios, seed=self.split.seed)
         elif self.split.by == "scaffold":
             found = scaffold_split(own.smiles, ratios)
         elif self.split.by == "stratified":
@@ -257,20 +267,27 @@ class Molecules(GraphDataModule):
             part = split_of(name)
             if part != "train":
                 found[part] = torch.cat([found[part], rows]) if part in found else rows
+        if self.split.by == "group":
+            check_groups([g for file in files.values() for g in self._groups(file)], found)
         return found, self.paths.test_parts(counts)
 
+    def _groups(self, file: MoleculeFile) -> list[str]:
+        column = str(self.split.column)
+        return groups_of(file.columns[column], file.names, column)
+
     def _strata(self, fields: TargetFields, count: int) -> np.ndarray:
-        kind = fields.targets.kind
-        if kind not in ("scalar", "classes"):
+        kind = fields.targets.kinds[self.columns[0]]
+        if kind not in ("scalar", "classes", "labels"):
             raise ValueError(
                 f"split.by=stratified needs numbers or classes per molecule, got {MEANING[kind]}"
             )
         first = fields.targets.values[self.columns[0]]
-        return strata_of(first, is_class=kind == "classes")[:count]
+        return strata_of(first, is_class=kind != "scalar")[:count]
 
     def _record(
-        self, whole: MoleculeFile, splits: Mapping[str, Tensor], species: Sequence[str], kind: Kind
-    ) -> DataRecord:
+        self, whole: MoleculeFile, splits: Mapping[str, Tensor], species: Sequence[str],
+        targets: Targets,
+    ) -> DataRecord:  # fmt: skip
         states: Any = recorded_states(tuple({each.state for each in whole.structures}))
         structures = StructureFiles(
             files=self.paths.names,
@@ -282,7 +299,10 @@ class Molecules(GraphDataModule):
             **states,
         )
         properties = PropertyFiles(
-            target_kind=kind,
+            target_kind=targets.kind,
+            vector_targets=[self.fields[name] for name in targets.vectors] or None
+            if targets.kind != "vector"
+            else None,
             baselines={self.fields[target]: c for target, c in self.baselines.items()} or None,
             smiles=self.reading.smiles,
             conformers=whole.conformers or None,

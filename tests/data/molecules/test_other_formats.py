@@ -80,6 +80,47 @@ def test_a_layout_is_read_in_units_of_the_library(name: str, tmp_path: Path) -> 
     assert start == len(store.node["z"])
 
 
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("spice", "hdf5_group"), ("qm7x", "hdf5_group"), ("ani", "composition")],
+)
+def test_conformers_of_a_molecule_are_in_one_split(name: str, key: str, tmp_path: Path) -> None:
+    options = dict(LAYOUTS[name][2])
+    options["labels"] = {**options.get("labels", {}), "group_key": key}
+    data = loaded(
+        written(name, tmp_path), fractions={"train": 1, "val": 1, "test": 1}, **options
+    )  # fmt: skip
+    assert {part: len(rows) for part, rows in data.splits.items()} == dict.fromkeys(
+        ("train", "val", "test"), COUNT
+    )
+    for rows in data.splits.values():
+        batch = data.store.gather(rows)
+        assert len({tuple(z.tolist()) for z in batch.z.reshape(COUNT, -1)}) == 1
+        assert len(batch.group.unique()) == 1
+    assert data.spec.record.split == f"groups of {key}, seed 0"
+    assert data.spec.units["group"] == "1"
+
+
+def test_groups_need_a_value_and_more_than_one(tmp_path: Path) -> None:
+    path = written("sgdml", tmp_path)
+    with pytest.raises(ValueError, match="has no entry 'smiles' with its group"):
+        loaded(path, energy_unit="kcal/mol", labels={"group_key": "smiles"})
+    with pytest.raises(ValueError, match="There are 1 groups, the largest of 12 samples"):
+        loaded(path, energy_unit="kcal/mol", labels={"group_key": "composition"})
+    again = tmp_path / "again.npz"
+    again.write_bytes(path.read_bytes())
+    with pytest.raises(ValueError, match="the group 0 is in the"):
+        loaded(
+            path, energy_unit="kcal/mol", labels={"group_key": "composition"}, val_path=again,
+            test_path=_copied(path, tmp_path / "third.npz"),
+        )  # fmt: skip
+
+
+def _copied(path: Path, target: Path) -> Path:
+    target.write_bytes(path.read_bytes())
+    return target
+
+
 def test_unknown_values_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = written("ani", tmp_path)
     store = loaded(path, **ANI).store
