@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from geozoo.data import GeometricSpec, GraphStore
-from geozoo.models import Ponita, PaiNN
+from geozoo.models import PaiNN, Ponita
 from geozoo.tasks import Classification, MultiLabel, Properties
 
 SIZES = torch.tensor([2, 3, 4, 2])

@@ -21,7 +21,7 @@ from geozoo.data.molecules._electronic_states import (
     state_of,
 )
 from geozoo.data.molecules._frame_cells import cell_of, check_distances
-from geozoo.data.molecules._geometry_arrays import UNKNOWN
+from geozoo.data.molecules._geometry_arrays import MOLECULE, UNKNOWN
 from geozoo.data.molecules._hdf5_files import hdf5_atoms, hdf5_units
 from geozoo.data.molecules._npz_frames import npz_atoms, npz_units
 from geozoo.data.molecules._qm9_bonds import Bonds
@@ -172,6 +172,7 @@ def _atoms_and_bonds(path: Path) -> Iterator[tuple[Atoms, Bonds | None]]:
     else:
         for atoms in read_atoms(path):
             atoms.info.pop(UNKNOWN, None)
+            atoms.info.pop(MOLECULE, None)
             yield atoms, None
 
 

@@ -24,7 +24,7 @@ from geozoo.data.molecules._ase_frames import (
 from geozoo.data.molecules._electronic_states import ElectronicState, key_of, names_in, state_of
 from geozoo.data.molecules._frame_cells import Cell, cell_of, check_distances
 from geozoo.data.molecules._frame_labels import WEIGHT, LabelReader, Labels
-from geozoo.data.molecules._geometry_arrays import UNKNOWN
+from geozoo.data.molecules._geometry_arrays import MOLECULE, UNKNOWN
 from geozoo.data.molecules._label_keys import COMPOSITION, HDF5_GROUP, LabelKeys
 from geozoo.data.molecules._state_inputs import StatedGraph, StateInput, input_values
 from geozoo.data.molecules._unwrapping import unwrapped
@@ -230,6 +230,7 @@ class _Reader:
         with closing(with_progress(path)) as found:  # an error ends the progress bar first
             for number, atoms in enumerate(found):
                 where = f"{path}, frame {number}"
+                molecule = atoms.info.pop(MOLECULE, None)
                 key = self.options.labels.energy_key or "energy"
                 if key in atoms.info.pop(UNKNOWN, ()):
                     self._unknown[f"{key} of {path.name}"] += 1
@@ -239,7 +240,7 @@ class _Reader:
                     continue
                 num_periodic += bool(atoms.pbc.any())
                 has_weight |= WEIGHT in atoms.info
-                self._add(atoms, where)
+                self._add(atoms, where, molecule)
                 names |= names_in(atoms)
         self._sizes[name] = len(self._columns["num_atoms"]) - before
         if not self._sizes[name]:
@@ -249,11 +250,11 @@ class _Reader:
         taken = [key for key in self.labels.taken.values() if key in names]
         weight = [WEIGHT] if has_weight else []
         inputs = sorted(self._input_keys & names)
-        groups = {HDF5_GROUP, self.options.labels.group_key}
+        groups = {self.options.labels.group_key}
         read = ("elements", "positions", *cell, *taken, *weight, *inputs)
         self._contents[name] = (list(read), sorted(names - {*read, *KNOWN, *groups}))
 
-    def _add(self, atoms: Atoms, where: str) -> None:
+    def _add(self, atoms: Atoms, where: str, molecule: str | None) -> None:
         numbers, pos = checked_atoms(atoms, where, self._to_angstrom)
         pos, cell = self._in_cell(atoms, numbers, pos, where)
         state = state_of(atoms)
@@ -266,15 +267,16 @@ class _Reader:
         )
         self._input_keys |= {key_of(state, name) for name in given}
         # Single precision suffices relative to the centre, not to a distant origin.
-        whole = {**given, "group": self._group(atoms, where)}
+        whole = {**given, "group": self._group(atoms, where, molecule)}
         self._append(numbers, pos - pos.mean(0), cell, labels._replace(dipole=dipole), whole)
 
-    def _group(self, atoms: Atoms, where: str) -> int:
+    def _group(self, atoms: Atoms, where: str, molecule: str | None) -> int:
         """The number of the group of a structure in the order of their occurrence."""
         key = self.options.labels.group_key
         if key is None:
             return 0
-        value = atoms.get_chemical_formula() if key == COMPOSITION else atoms.info.get(key)
+        made = {COMPOSITION: atoms.get_chemical_formula(), HDF5_GROUP: molecule}
+        value = made[key] if key in made else atoms.info.get(key)
         if value is None or str(value).strip() in ("", "nan"):
             raise ValueError(
                 f"{where} has no entry {key!r} with its group (labels.group_key); it has "

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geozoo.data.molecules._label_keys import HDF5_GROUP
-
 if TYPE_CHECKING:
     from ase import Atoms
 
@@ -23,6 +21,8 @@ _GRADIENTS = ("dft_total_gradient",)
 _CELLS = ("cell", "lattice")
 #: Entry of a structure with the names of its labels that are NaN: these are unknown.
 UNKNOWN = "_geozoo_unknown"
+#: Entry of a structure with its molecule in an HDF5 file.
+MOLECULE = "_geozoo_molecule"
 #: Begin of the names of values that are matrices of the structure, not vectors of three atoms.
 _OF_STRUCTURE = ("stress", "virial", "cell", "lattice", "dipole", "quadrupole", "pbc")
 
@@ -76,7 +76,7 @@ class GeometryArrays:
                 periodic = True if pbc is None else pbc[row] if pbc.ndim == 2 else pbc
                 found.pbc = np.broadcast_to(periodic, 3).astype(bool)
             if self.group is not None:
-                found.info[HDF5_GROUP] = self.group
+                found.info[MOLECULE] = self.group
             results = {}
             for name, value in self._labels_of(row, there, labels):
                 if not np.isfinite(value).all():

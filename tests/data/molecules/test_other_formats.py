@@ -84,6 +84,7 @@ def test_a_layout_is_read_in_units_of_the_library(name: str, tmp_path: Path) -> 
     ("name", "key"),
     [("spice", "hdf5_group"), ("qm7x", "hdf5_group"), ("ani", "composition")],
 )
+@pytest.mark.filterwarnings("ignore:validation or test structures contain")
 def test_conformers_of_a_molecule_are_in_one_split(name: str, key: str, tmp_path: Path) -> None:
     options = dict(LAYOUTS[name][2])
     options["labels"] = {**options.get("labels", {}), "group_key": key}
