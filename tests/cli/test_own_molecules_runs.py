@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from screens import exit_code
 
@@ -94,3 +95,38 @@ def test_arrays_are_read_as_in_training(
     assert code == 0, said
     assert "positions are read in bohr" in said
     assert len(table("out.csv")) == 30
+
+
+@pytest.mark.thorough
+def test_labels_with_blanks(geozoo: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    pytest.importorskip("rdkit")
+    rows = [f"{'C' * (n % 9 + 1)}{'O' * (n % 2)},{n % 2},{'' if n % 5 == 0 else n % 3 // 2}"
+            for n in range(40)]  # fmt: skip
+    Path("tox.csv").write_text("\n".join(["smiles,polar,odd", *rows]) + "\n")
+    words = ("dataset.path=tox.csv", "dataset.targets=[polar,odd]", "dataset.reading.missing=mask")
+    code, said = geozoo(
+        "train", *SMALL, *words, "dataset.split.fractions={train: 2, val: 1, test: 1}"
+    )
+    assert code == 0, said
+    assert "mean_auroc" in said and "polar_auroc" in said and "odd_auroc" in said
+    code, said = geozoo("evaluate", "run")
+    assert code == 0 and "mean_auroc" in said, said
+    code, said = geozoo("predict", "checkpoint=run", "input=tox.csv", "out=out.csv")
+    assert code == 0, said
+    found = table("out.csv")
+    assert len(found) == 40 and all(0 < float(row["polar [1]"]) < 1 for row in found)
+
+
+def test_parts_of_point_clouds(geozoo: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.savez("parts.npz", pos=rng.normal(size=(20, 6, 3)), part=rng.integers(0, 3, (20, 6)))
+    small = [word for word in SMALL if "dataset=" not in word]
+    words = ("dataset=graphs", "dataset.path=parts.npz", "dataset.targets=part")
+    code, said = geozoo("train", *small, *words, "dataset.classes=[leg,seat,back]")
+    assert code == 0, said
+    assert "mean_iou" in said and "class_accuracy" in said and "rotated_error" in said
+    code, said = geozoo("predict", "checkpoint=run", "input=parts.npz", "out=out.csv")
+    assert code == 0, said
+    rows = table("out.csv")
+    assert len(rows) == 120 and {row["class"] for row in rows} <= {"leg", "seat", "back"}
+    assert list(rows[0]) == ["graph", "class", "class_leg", "class_seat", "class_back"]
