@@ -148,8 +148,8 @@ def lay_out_columns(cfg: DictConfig, spec: DataSpec) -> None:
     if inputs and "inputs" in cfg.dataset and cfg.dataset.inputs is None:
         cfg.dataset.inputs = list(inputs)
     properties = spec.record.properties
-    is_alike = properties is not None and not properties.vector_targets
-    if is_alike and "kind" in cfg.dataset and cfg.dataset.kind is None:
+    is_open = "kind" in cfg.dataset and cfg.dataset.kind is None
+    if properties is not None and is_open and not properties.vector_targets:
         cfg.dataset.kind = properties.target_kind
     classes = spec.statistics.get("classes")
     if classes and "classes" in cfg.dataset and cfg.dataset.classes is None:

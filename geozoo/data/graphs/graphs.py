@@ -157,7 +157,8 @@ class Graphs(GraphDataModule):
             level=fields.targets.level, dim=store.node["pos"].shape[1],
             in_channels=store.node["x"].shape[1],
             in_vectors=store.node["vec"].shape[1] if has_vectors else 0,
-            **fields.targets.outputs, elements=elements,
+            out_channels=fields.targets.out_channels,
+            out_vectors=len(fields.targets.vectors), elements=elements,
             vector_fields=(
                 "pos", *(["vec"] if has_vectors else []),
                 *vector_fields(fields, {**store.node, **store.graph}),

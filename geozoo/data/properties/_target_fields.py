@@ -212,7 +212,8 @@ def property_spec(
         level=fields.targets.level,
         dim=3,
         in_channels=len(elements) + len(inputs),
-        **fields.targets.outputs,
+        out_channels=fields.targets.out_channels,
+        out_vectors=len(fields.targets.vectors),
         vector_fields=(
             "pos",
             *vector_fields(fields, there),

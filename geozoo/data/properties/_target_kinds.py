@@ -54,10 +54,9 @@ class Targets:
         return [name for name, kind in self.kinds.items() if kind == "vector"]
 
     @property
-    def outputs(self) -> dict[str, int]:
-        """Numbers of scalar and vector outputs of a network, by argument."""
-        scalars = len(self.kinds) - len(self.vectors)
-        return {"out_channels": len(self.classes) or scalars, "out_vectors": len(self.vectors)}
+    def out_channels(self) -> int:
+        """Number of scalar outputs of a network: one per class, label or number."""
+        return len(self.classes) or len(self.kinds) - len(self.vectors)
 
 
 def check_mixture(kinds: Mapping[str, Kind]) -> None:
