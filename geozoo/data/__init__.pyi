@@ -91,6 +91,7 @@ from .traffic import (
     simulate_traffic,
     threshold_gaussian_adjacency,
 )
+from .trajectories import PointInputs, Trajectories, TrajectorySplit
 
 __all__ = [
     "Chirality",
@@ -129,6 +130,7 @@ __all__ = [
     "NBodyState",
     "PROTOCOLS",
     "Pems",
+    "PointInputs",
     "PropertyFiles",
     "QM9",
     "QM9Generation",
@@ -151,6 +153,8 @@ __all__ = [
     "TrafficOptions",
     "TrafficSeries",
     "TrafficSynthetic",
+    "Trajectories",
+    "TrajectorySplit",
     "WindowBatch",
     "atomic_path",
     "bond_orders",

@@ -45,7 +45,7 @@ def summary(outcome: RunOutcome, width: int | None) -> list[Text]:
         outcome: the finished run.
         width: width of the screen in characters; None: there is no screen.
     """
-    sheets = [_metrics(outcome), *_parts(outcome), facts(*run_facts(outcome))]
+    sheets = [_metrics(outcome), *_further(outcome), *_parts(outcome), facts(*run_facts(outcome))]
     sheets += [] if outcome.folder is None else [_files(outcome.folder)]
     return [line for sheet in sheets for line in [*sheet.lines(width), Text()]]
 
@@ -152,6 +152,22 @@ def part_rows(outcome: RunOutcome) -> list[tuple[str, ...]]:
     ]
 
 
+def baseline_rows(outcome: RunOutcome) -> list[tuple[str, ...]]:
+    """The test metrics of model and all baselines; a head first, empty with one baseline."""
+    tested, units = outcome.tested, outcome.task.metric_units()
+    if not tested.further:
+        return []
+    head = ("", *(f"{name} ({unit})" for name, unit in units.items()))
+    every = {"model": tested.metrics, "baseline": tested.baseline, **tested.further}
+    return [
+        head,
+        *(
+            (name.replace("_", " "), *(_number(values.get(each)) for each in units))
+            for name, values in every.items()
+        ),
+    ]
+
+
 def show_sweep(outcomes: Sequence[RunOutcome], screen: Screen) -> None:
     """Print one line per run of a sweep, and the mean and standard deviation over its runs."""
     units = outcomes[0].task.metric_units()
@@ -176,6 +192,16 @@ def _parts(outcome: RunOutcome) -> list[Sheet]:
     if not rows:
         return []
     table = Sheet(*rows[0], title="parts of the test set")
+    for row in rows[1:]:
+        table.add(*row)
+    return [table]
+
+
+def _further(outcome: RunOutcome) -> list[Sheet]:
+    rows = baseline_rows(outcome)
+    if not rows:
+        return []
+    table = Sheet(*rows[0], title="baselines on the test set")
     for row in rows[1:]:
         table.add(*row)
     return [table]

@@ -52,6 +52,7 @@ class Tested:
         best_epoch: epoch of the weights; 0 for a model that is not trained.
         metrics: test metrics by name, without ``test/``; empty if not tested.
         baseline: the same metrics of the task's trivial baseline.
+        further: those of further trivial baselines, by name of the baseline; often empty.
         parts: metrics of each named part of the test set, such as its files; empty without parts.
         seconds: wall time of the test.
         cut: the tested fraction of the test set, ``"2 of 25 batches"``; empty for all of it.
@@ -63,6 +64,7 @@ class Tested:
     best_epoch: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
     baseline: dict[str, float] = field(default_factory=dict)
+    further: dict[str, dict[str, float]] = field(default_factory=dict)
     parts: dict[str, dict[str, float]] = field(default_factory=dict)
     seconds: float = 0.0
     cut: str = ""

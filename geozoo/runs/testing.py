@@ -64,7 +64,7 @@ def tested(
     total = len(datamodule.test_dataloader())
     return replace(
         untested, metrics=part("test/"), baseline=part("test/baseline_"),
-        parts=task.part_errors, seconds=time.perf_counter() - started,
+        further=task.further_errors, parts=task.part_errors, seconds=time.perf_counter() - started,
         cut=cut_of(trainer.limit_test_batches, total),
     )  # fmt: skip
 

@@ -23,6 +23,7 @@ class EvaluatedTask(TaskDescription):
         validates_loss: whether validation also computes ``val/loss``, see `validation_loss`.
         part_errors: errors of the last test on each named part of the split
             (`geozoo.data.GraphDataModule.test_parts`), by name.
+        further_errors: errors of the last test of each of `predict_baselines`, by name.
     """
 
     validates_loss: ClassVar[bool] = False
@@ -32,6 +33,8 @@ class EvaluatedTask(TaskDescription):
     baseline_errors: ErrorMeasures
     make_errors: Callable[[], ErrorMeasures]
     part_errors: dict[str, dict[str, float]]
+    further_errors: dict[str, dict[str, float]]
+    _further: dict[str, ErrorMeasures]
     _parts: PartErrors | None
 
     @abstractmethod
@@ -41,6 +44,10 @@ class EvaluatedTask(TaskDescription):
     @abstractmethod
     def predict_baseline(self, batch: Any) -> dict[str, Tensor]:
         """The trivial baseline for each quantity, in the format of `predict`."""
+
+    def predict_baselines(self, batch: Any) -> dict[str, dict[str, Tensor]]:
+        """Further trivial baselines by name, each in the format of `predict`; none by default."""
+        return {}
 
     def predict_tested(self, batch: Any) -> dict[str, Tensor]:
         """The predictions evaluated in a test: those of `predict`, unless a task averages."""
@@ -92,6 +99,7 @@ class EvaluatedTask(TaskDescription):
         self.worst = WorstCases()
         parts = getattr(getattr(self.trainer, "datamodule", None), "test_parts", {})
         self.part_errors, self._parts = {}, None
+        self.further_errors, self._further = {}, {}
         if parts:
             levels = self.quantity_levels()
             self._parts = PartErrors(parts, self.make_errors, levels, self.device)
@@ -106,6 +114,10 @@ class EvaluatedTask(TaskDescription):
         """Accumulate the errors of model and baseline, and sample predictions for the figures."""
         self.test_errors.update(predictions, targets)
         self.baseline_errors.update(self.predict_baseline(batch), targets)
+        for name, values in self.predict_baselines(batch).items():
+            if name not in self._further:
+                self._further[name] = self.make_errors().to(self.device)
+            self._further[name].update(values, targets)
         self.parity.add({name: predictions[name] for name in targets}, targets)
         if self._parts is not None:
             self._parts.update(predictions, targets, batch.index, batch.batch)
@@ -120,14 +132,21 @@ class EvaluatedTask(TaskDescription):
         return error_of_graphs(error, self.quantity_levels()[name], batch)
 
     def on_test_epoch_end(self) -> None:
-        """Log ``test/<quantity>_<measure>``, and ``test/baseline_...`` for the baseline."""
+        """Log ``test/<quantity>_<measure>``, and ``test/baseline_...`` for the baseline.
+
+        Also ``test/<name>_...`` for each of `predict_baselines`.
+        """
         self._log_errors("test/", self.test_errors)
         self._log_errors("test/baseline_", self.baseline_errors)
+        for name, errors in self._further.items():
+            found = self._log_errors(f"test/{name}_", errors)
+            self.further_errors[name] = {key: float(value) for key, value in found.items()}
         if self._parts is not None:
             self.part_errors = self._parts.compute()
 
-    def _log_errors(self, prefix: str, errors: ErrorMeasures) -> None:
+    def _log_errors(self, prefix: str, errors: ErrorMeasures) -> Mapping[str, Tensor]:
         values: Mapping[str, Tensor] = errors.compute()
         errors.reset()
         # The values already cover all devices; the mean over devices does not change them.
         self.log_dict({f"{prefix}{name}": v for name, v in values.items()}, sync_dist=True)
+        return values

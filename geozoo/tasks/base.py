@@ -96,6 +96,7 @@ class GraphTask(EvaluatedTask):
         self.make_errors = errors
         self.val_errors, self.test_errors, self.baseline_errors = errors(), errors(), errors()
         self.part_errors, self._parts = {}, None
+        self.further_errors, self._further = {}, {}
         names = [f"val/{name}" for name in self.val_errors.names]
         names += ["val/loss"] if self.validates_loss else []
         self.monitor = checked_monitor(monitor, names)

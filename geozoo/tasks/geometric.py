@@ -82,9 +82,13 @@ class GeometricTask(GraphTask):
 
     def inputs(self, batch: GraphBatch) -> dict[str, Any]:
         """The model's keyword arguments for a batch, in the precision of its parameters."""
+        return with_neighbors(self.model, self.unlisted_inputs(batch), batch)
+
+    def unlisted_inputs(self, batch: GraphBatch) -> dict[str, Any]:
+        """The arguments of `inputs` before the neighbour list is computed."""
         dtype = model_dtype(self.model)
         vec = batch.get("vec")
-        inputs = {
+        return {
             "pos": batch.pos.to(dtype),
             "x": self.features(batch, dtype),
             "batch": batch.batch,
@@ -92,7 +96,6 @@ class GeometricTask(GraphTask):
             "vec": None if vec is None else vec.to(dtype),
             "num_graphs": batch.num_graphs,
         }
-        return with_neighbors(self.model, inputs, batch)
 
     def prepare(self, datamodule: GraphDataModule, num_processes: int = 1) -> str | None:
         """Check cells and graph-level inputs of the data, and see `GraphTask.prepare`.

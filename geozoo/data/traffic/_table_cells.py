@@ -13,9 +13,9 @@ import numpy as np
 from geozoo.data.traffic._table_numbers import read_numbers
 from geozoo.data.traffic._table_times import TimeForm, Times, is_time, read_times, rows_in_order
 from geozoo.data.traffic._time_order import check_order
-from geozoo.files.errors import corrupt_file_errors, read_csv_rows
+from geozoo.files.errors import read_csv_rows
+from geozoo.files.separators import separator_of
 
-_SEPARATORS = (",", ";", "\t", "|")
 _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d([.,]\d*)?)?( *[AaPp][Mm])?")
 _INDEX_NAMES = ("", "Unnamed: 0", "index")
 
@@ -80,7 +80,7 @@ class TableForm:
             FileNotFoundError: If the file does not exist.
             ValueError: If the file is not a table.
         """
-        rows = read_csv_rows(path, separator=self.separator or _separator(path))
+        rows = read_csv_rows(path, separator=self.separator or separator_of(path))
         return rows[0][1] if rows else []
 
     def given(self) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def read_cells(path: Path, form: TableForm, *, has_times: bool) -> Cells:
         FileNotFoundError: If the file does not exist.
         ValueError: If the table has another format; the message suggests the option to set.
     """
-    separator = form.separator or _separator(path)
+    separator = form.separator or separator_of(path)
     rows = read_csv_rows(path, separator=separator)
     if len(rows) < 2:
         raise ValueError(
@@ -172,15 +172,6 @@ def _others(header: list[str], read: Sequence[int]) -> tuple[str, ...]:
     left = [(k, name) for k, name in enumerate(header) if k not in set(read)]
     return tuple(name or f"column {k}" for k, name in left)
 
-
-def _separator(path: Path) -> str:
-    with (
-        corrupt_file_errors(path, "not a CSV file in UTF-8"),
-        path.open(encoding="utf-8-sig") as file,
-    ):
-        header = next((line for line in file if line.strip()), "")
-    header = re.sub(r'"[^"]*"', "", header)
-    return max(_SEPARATORS, key=header.count)
 
 
 def _time_index(header: list[str], body: list[list[str]], form: TableForm) -> int:
