@@ -177,6 +177,14 @@ class Predict(Arguments):
         "unit of positions in a structure file; default: that of the training files",
         default=None, choices=("angstrom", "bohr"),
     )  # fmt: skip
+    frames: int | None = key(
+        "number of frames to predict after a trajectory; beyond the horizon, predictions are fed "
+        "back; default: the horizon", default=None, least=1,
+    )  # fmt: skip
+    last_frame: int | None = key(
+        "frame of a trajectory after which to predict; errors are shown for later frames of the "
+        "file; default: its last frame", default=None,
+    )  # fmt: skip
     zero_is_missing: bool = _table_key("zero_is_missing", "treat zeros as missing readings", False)
     missing: tuple[float, ...] = _table_key(
         "missing", "values that mark missing readings: [-9999,-1]", ()
@@ -195,6 +203,7 @@ class Predict(Arguments):
     examples = (
         "geozoo predict checkpoint=ponita-rmd17_ethanol input=frames.xyz out=forces.extxyz",
         "geozoo predict checkpoint=runs/ponita-nbody/<run> input=systems.npz out=positions.npz",
+        "geozoo predict checkpoint=runs/egnn-trajectories/<run> input=walk.csv out=next.csv",
         "geozoo predict checkpoint=stid-los_loop input=last_hour.csv out=next_hour.csv",
         "geozoo predict checkpoint=run_0,run_1,run_2 input=... out=...   # mean and spread",
     )

@@ -9,6 +9,7 @@ from geozoo.cli._arguments import TABLE_KEYS, Predict
 from geozoo.cli._checked_files import check_files
 from geozoo.cli._console import configure_logging
 from geozoo.cli._forecast_files import write_forecast
+from geozoo.cli._motion_files import predict_motion
 from geozoo.cli._prediction_files import FORMATS, Predictions, write_predictions
 from geozoo.cli._tabulating import check_tabulates, use_tables
 from geozoo.data import ForecastSpec, GeometricSpec, read_structures
@@ -19,6 +20,7 @@ from geozoo.hub.forecasts import forecast
 from geozoo.hub.molecule_files import read_molecules, reads_molecules
 from geozoo.hub.readings import read_readings
 from geozoo.hub.structures import allow_any_composition, predict_store, structure_store
+from geozoo.hub.trajectories import reads_trajectories
 from geozoo.hub.uncertainty import extrapolation_message, extrapolations, give_force_std
 from geozoo.report.screen import Screen
 from geozoo.runs.errors import RunError
@@ -32,6 +34,8 @@ _NO_STRUCTURES = (".npz", ".csv")
 
 #: Flags of graphs; forecasts have none.
 _FLAGS = ("ignore_cell", "any_composition", "tabulate", "forces_std")
+#: Keys of trajectories.
+_OF_MOTION = ("frames", "last_frame")
 
 
 def predict(options: Predict, screen: Screen) -> None:
@@ -60,7 +64,11 @@ def predict(options: Predict, screen: Screen) -> None:
     screen.note(model)
     started = time.perf_counter()
     spec = model.spec
-    if isinstance(spec, GeometricSpec):
+    if isinstance(spec, GeometricSpec) and reads_trajectories(spec):
+        _check_of_motion(options, source)
+        count = predict_motion(model, spec, options, screen)
+    elif isinstance(spec, GeometricSpec):
+        _check_no_motion(options)
         count = _predict_graphs(model, spec, source, target, options, screen)
     else:
         assert isinstance(spec, ForecastSpec)
@@ -120,6 +128,20 @@ def _predict_graphs(
     return f"{len(store)} graphs"
 
 
+def _check_of_motion(options: Predict, source: Path) -> None:
+    """Reject keys that have no effect on trajectories."""
+    given = [name for name in (*_FLAGS, "length_unit") if getattr(options, name)]
+    if keys := [*options.table, *given]:
+        raise RunError(f"{', '.join(keys)} cannot be given for trajectories ({source.name})")
+
+
+def _check_no_motion(options: Predict) -> None:
+    if given := [name for name in _OF_MOTION if getattr(options, name) is not None]:
+        raise RunError(
+            f"{', '.join(given)} can be given for models of dataset=trajectories only"
+        )
+
+
 def _check_keys(options: Predict, source: Path) -> None:
     """Reject keys that would have no effect."""
     keys = list(options.table)
@@ -158,6 +180,7 @@ def _predict_series(
     model: TrainedModel | Ensemble, spec: ForecastSpec, source: Path, target: Path,
     options: Predict, screen: Screen,
 ) -> str:  # fmt: skip
+    _check_no_motion(options)
     given = [name for name in (*_FLAGS, "length_unit") if getattr(options, name)]
     if given:
         raise RunError(f"{', '.join(given)} cannot be given for a forecaster")

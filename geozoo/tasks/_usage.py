@@ -74,6 +74,16 @@ def _of_graphs(spec: GeometricSpec, model: str, quantities: Sequence[str]) -> Us
             purpose=f"{', '.join(quantities)} of each molecule",
             python=_MOLECULES.replace("molecules.xyz", source),
         )
+    if "windows" in spec.record.other:
+        return Usage(
+            takes=(
+                "The model takes trajectories (.npz or .csv), as in training: positions of points "
+                f"in {spec.units['pos']} by frame."
+            ),
+            command=f"{predict} input=trajectory.npz out=next_frames.npz",
+            purpose=f"{', '.join(quantities)} of the next frames",
+            python=_MOTION,
+        )
     if takes_structures(spec):
         return Usage(
             takes=(
@@ -153,6 +163,13 @@ _CALCULATOR = """
 from geozoo.engines.ase import GeozooCalculator
 
 calculator = GeozooCalculator(model)  # for ASE: relaxation, molecular dynamics
+"""
+_MOTION = """
+from pathlib import Path
+from geozoo.hub.trajectories import forecast_motion, read_motion
+
+trajectories = read_motion(Path("trajectory.npz"), model.spec)
+forecast_motion(model, trajectories)[0].position  # [frames, points, dim]
 """
 _ARRAYS = """
 from pathlib import Path

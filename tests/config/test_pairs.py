@@ -19,7 +19,7 @@ TASKS = {
 #: Pairs of one family that cannot be: outputs, forces, dimension, fitting.
 IMPOSSIBLE = {
     *(("composition", name) for name in DATASETS if name not in ("graphs", "molecules", "qm9")),
-    ("schnet", "nbody"), ("schnet", "qm9_generation"),
+    ("schnet", "nbody"), ("schnet", "qm9_generation"), ("schnet", "trajectories"),
     *(
         (model, data)
         for model in ("allegro", "mace", "nequip", "segnn", "tensornet")

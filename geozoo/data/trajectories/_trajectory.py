@@ -145,8 +145,8 @@ def mean_step(name: str, times: np.ndarray, frames: np.ndarray | None = None) ->
         frames: whole numbers of these frames; None: one after the other.
 
     Raises:
-        ValueError: If times do not increase evenly, up to rounding; the message names the first
-            odd one.
+        ValueError: If times do not increase evenly, up to rounding; the message names the
+            oddest step.
     """
     if times.ndim != 1 or not np.isfinite(times).all():
         raise ValueError(f"{name}: time must be one finite number per frame, got {times.shape}")
@@ -156,7 +156,8 @@ def mean_step(name: str, times: np.ndarray, frames: np.ndarray | None = None) ->
     step = float((times[-1] - times[0]) / (frames[-1] - frames[0]))
     odd = ~(np.abs(times - times[0] - step * (frames - frames[0])) <= _JITTER * abs(step))
     if step <= 0 or odd.any():
-        place = max(int(np.argmax(odd)), 1)
+        steps = np.diff(times) / np.diff(frames)
+        place = int(np.argmax(np.abs(steps - np.median(steps)))) + 1
         raise ValueError(
             f"{name}: times must increase evenly; after {times[place - 1]:.9g} comes "
             f"{times[place]:.9g}, the mean step is {step:.6g}. Resample the trajectory"
