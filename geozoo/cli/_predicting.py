@@ -137,9 +137,7 @@ def _check_of_motion(options: Predict, source: Path) -> None:
 
 def _check_no_motion(options: Predict) -> None:
     if given := [name for name in _OF_MOTION if getattr(options, name) is not None]:
-        raise RunError(
-            f"{', '.join(given)} can be given for models of dataset=trajectories only"
-        )
+        raise RunError(f"{', '.join(given)} can be given for models of dataset=trajectories only")
 
 
 def _check_keys(options: Predict, source: Path) -> None:

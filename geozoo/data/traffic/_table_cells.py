@@ -173,7 +173,6 @@ def _others(header: list[str], read: Sequence[int]) -> tuple[str, ...]:
     return tuple(name or f"column {k}" for k, name in left)
 
 
-
 def _time_index(header: list[str], body: list[list[str]], form: TableForm) -> int:
     if form.time_column is not None:
         return header.index(form.time_column)

@@ -20,9 +20,7 @@ _TIME = re.compile(r"\s*([0-9.eE+-]+)\s*([^\s\d].*?)\s*")
 _ODD_FACTOR = 1.25
 
 
-def horizon_in_frames(
-    text: str, *, dt: float | None, time_unit: str, is_exact: bool = True
-) -> int:
+def horizon_in_frames(text: str, *, dt: float | None, time_unit: str, is_exact: bool = True) -> int:
     """A horizon that is given as a time, such as ``"0.1 s"``, in frames.
 
     Args:

@@ -19,7 +19,7 @@ def read_arrays(
     """The trajectories of an npz file.
 
     Args:
-        path: the file, with ``pos [T, P, dim]``, or ``pos [S, T, P, dim]`` for several trajectories;
+        path: the file, with ``pos [T, P, dim]``, or ``pos [S, T, P, dim]`` for several;
             ``vel`` of the same shape, ``edge_index [2, E]``, and the time between frames ``dt`` or
             the times ``time [T]``, if known.
         features: arrays with constants of the points, ``[P]`` or ``[P, F]``, for several
@@ -112,5 +112,7 @@ def _time_step(path: Path, arrays: dict[str, np.ndarray], frames: int) -> float 
         return None
     time = arrays["time"].astype(np.float64)
     if time.shape != (frames,):
-        raise ValueError(f"{path}: time must have shape [{frames}], one per frame, got {time.shape}")
+        raise ValueError(
+            f"{path}: time must have shape [{frames}], one per frame, got {time.shape}"
+        )
     return mean_step(str(path), time)

@@ -43,8 +43,7 @@ def parts_of_trajectories(split: TrajectorySplit, count: int) -> dict[str, Tenso
         return None
     if count < len(PARTS):
         raise ValueError(
-            f"split.by=trajectory needs at least three trajectories, got {count}; set "
-            "split.by=time"
+            f"split.by=trajectory needs at least three trajectories, got {count}; set split.by=time"
         )
     _, val, test = (max(1, round(share * count)) for share in split.fractions)
     train = count - val - test

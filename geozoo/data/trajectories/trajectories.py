@@ -153,9 +153,7 @@ class Trajectories(GraphDataModule):
             )
         parts = parts_of_trajectories(self.split, len(found))
         splits = self._splits(found, rules, parts, owner, np.concatenate(frames))
-        check_parts(
-            splits, by_time=parts is None, names=[each.name for each in found], rules=rules
-        )
+        check_parts(splits, by_time=parts is None, names=[each.name for each in found], rules=rules)
         store = store_of([
             make_windows(each, chosen, rules)
             for each, chosen in zip(found, frames, strict=True) if len(chosen)

@@ -84,7 +84,9 @@ def test_frames_of_tables_may_start_anywhere_and_have_gaps(tmp_path: Path) -> No
 def test_files_must_agree(tmp_path: Path) -> None:
     folder = write_folder(tmp_path, POS, dt=0.5)
     np.savez(folder / "u.npz", pos=POS[0], dt=0.6)
-    with pytest.raises(ValueError, match=r"u.npz: the time between frames is 0.6, but 0.5 by trial_0"):
+    with pytest.raises(
+        ValueError, match=r"u.npz: the time between frames is 0.6, but 0.5 by trial_0"
+    ):
         _ = made(folder).data
     np.savez(folder / "u.npz", pos=POS[0])
     with pytest.raises(ValueError, match="u.npz does not state the time between frames"):
