@@ -61,7 +61,6 @@ def _numbers(each: MotionForecast) -> np.ndarray:
 
 def _write_arrays(forecasts: Sequence[MotionForecast], path: Path) -> None:
     """``position [n, P, dim]``, ``frame [n]``, ``rounds [n]``; a leading axis for several."""
-    names = ["position", "frame", "rounds"]
     arrays: list[dict[str, Any]] = []
     for each in forecasts:
         of_each = {"position": each.position, "frame": _numbers(each), "rounds": each.rounds}
@@ -75,7 +74,7 @@ def _write_arrays(forecasts: Sequence[MotionForecast], path: Path) -> None:
             "out: the trajectories differ in their numbers of points or frames, "
             f"{sorted(shapes)[:3]}: write a table, out=predictions.csv"
         )
-    stacked = {
+    stacked: dict[str, Any] = {
         name: arrays[0][name] if len(arrays) == 1 else np.stack([each[name] for each in arrays])
         for name in names
     }
@@ -109,8 +108,8 @@ def _show_errors(
     """A table of errors by round, if the frames after the last one used are known."""
     by_round: dict[int, list[tuple[float, float, float]]] = {}
     for each in forecasts:
-        for number, *errors in each.errors(horizon):
-            by_round.setdefault(number, []).append(tuple(errors))
+        for number, own, still, moving in each.errors(horizon):
+            by_round.setdefault(number, []).append((own, still, moving))
     if not by_round:
         return
     head = ("frames ahead", "model", "unchanged positions", "constant velocity")

@@ -160,8 +160,8 @@ def _constants(
 
 
 class _Frames(NamedTuple):
-    frame: np.ndarray
-    count: int
+    index: np.ndarray
+    total: int
     first: int
     step: int
     dt: float | None

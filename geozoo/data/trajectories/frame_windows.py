@@ -82,7 +82,9 @@ class WindowRules:
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> WindowRules:
         """The inverse of `to_dict`."""
-        plain = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+        plain: dict[str, Any] = {
+            key: tuple(v) if isinstance(v, list) else v for key, v in values.items()
+        }
         return WindowRules(**plain)
 
 
