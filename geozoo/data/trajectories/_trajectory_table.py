@@ -160,7 +160,7 @@ def _constants(
 
 
 class _Frames(NamedTuple):
-    index: np.ndarray
+    frame: np.ndarray
     total: int
     first: int
     step: int
