@@ -24,7 +24,6 @@ def test_the_page_has_files_and_commands() -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.timeout(900)
 def test_the_commands_of_the_page_work_from_an_empty_folder(tmp_path: Path) -> None:
     for name, content in FILES:
         (tmp_path / name).write_text(content)
