@@ -45,6 +45,7 @@ from geozoo.geometry.rank_two import (
     weigh_parts,
 )
 from geozoo.geometry.rotations import random_rotations
+from geozoo.geometry.sampling import SampledPoints, farthest_points, nearest_graph
 
 __all__ = [
     "FINITE_GROUPS",
@@ -53,6 +54,7 @@ __all__ = [
     "PART_SIZES",
     "PairedEdges",
     "SPHERE_GRIDS",
+    "SampledPoints",
     "antipodal_order",
     "arrow_parts",
     "check_lattice",
@@ -63,6 +65,7 @@ __all__ = [
     "directed_edges",
     "distance_invariants",
     "edge_vectors",
+    "farthest_points",
     "finite_group",
     "frame_invariants",
     "full_tensor",
@@ -70,6 +73,7 @@ __all__ = [
     "lattice_indices",
     "lattice_reach",
     "lattice_steps",
+    "nearest_graph",
     "neighbor_pairs",
     "normalized_adjacency",
     "orientation_invariants",
