@@ -53,16 +53,21 @@ def paired_neighbors(
         ValueError: If there are periodic graphs and no cutoff.
     """
     if pairs is None and radius is None:
-        if pbc is not None and bool(pbc.any()):
-            raise ValueError(
-                "radius must be set for periodic structures, in which an atom has any number of "
-                "neighbours, got None"
-            )
+        _check_no_images(pbc)
         pairs = NeighborPairs(complete_pairs(batch, num_graphs, num_pairs=num_pairs), None)
     elif pairs is None:
         assert radius is not None
         pairs = neighbor_pairs(pos.detach(), radius, batch, num_graphs, cell=cell, pbc=pbc)
     return edges_of_pairs(pairs, pos, batch, cell)
+
+
+def _check_no_images(pbc: Tensor | None) -> None:
+    """Reject periodic graphs without a cutoff."""
+    if pbc is not None and bool(pbc.any()):
+        raise ValueError(
+            "radius must be set for periodic structures, in which an atom has any number of "
+            "neighbours, got None"
+        )
 
 
 def check_isolated(pbc: Tensor | None, argument: str, instead: str) -> None:
@@ -114,6 +119,9 @@ def find_edges(
         cell: lattice vectors, or None.
         pbc: periodic directions, or None.
         pairs: the neighbour pairs, if known.
+
+    Raises:
+        ValueError: If there are periodic graphs and no cutoff.
     """
     if pbc is not None and getattr(representation, "interaction", "edges") == "complete":
         check_isolated(pbc, 'interaction="complete"', 'interaction="edges"')
@@ -129,6 +137,7 @@ def find_edges(
             return SortedEdges(sort_edges(edges.index, pos.shape[0]), edges.shift)
         return edges
     if edge_index is None:
+        _check_no_images(pbc)
         edge_index = complete_graph(batch, num_graphs, num_pairs=num_pairs)
     elif not isinstance(edge_index, Tensor):
         return as_edges(edge_index)
