@@ -2,6 +2,7 @@
 
 from geozoo.nn.attention import RotaryAttention, SensorAttention
 from geozoo.nn.conv import (
+    AttentiveConv,
     BundleConv,
     ContinuousFilterConv,
     ConvNeXtBlock,
@@ -66,6 +67,7 @@ from geozoo.nn.temporal import GatedTemporalConv, TemporalAttention, TemporalCon
 __all__ = [
     "AdaptiveGraphConv",
     "AtomicBasis",
+    "AttentiveConv",
     "BesselBasis",
     "BundleConv",
     "BundleRepresentation",

@@ -133,6 +133,12 @@ def fiber_conv(form: Form = lambda layer: layer) -> Case:
     return convolution(lambda: form(layers.FiberBundleConv(4, 4, 3)), (3,), **FIBER)
 
 
+def attentive(make: Callable[[], nn.Module], fibre: tuple[int, ...], **more: Tensor) -> Case:
+    case = convolution(lambda: layers.AttentiveConv(make(), 4, 6), fibre, **more)
+    case.edge_inputs += ("window",) if "window" in more else ()
+    return case
+
+
 def kernel_basis(form: Form = lambda layer: layer) -> Case:
     return pointwise(lambda: form(layers.KernelBasis(2, 4, 3)), "invariants", random(5, 2))
 
@@ -158,6 +164,13 @@ CASES: dict[str, dict[str, Callable[[], Case]]] = {
         "full": lambda: convolution(lambda: layers.BundleConv(4, 2, 3, groups=1), (3, 3)),
     },
     "ConvNeXtBlock": {"plain": convnext, "scaled": lambda: convnext(layer_scale=0.5)},
+    "AttentiveConv": {
+        "points": lambda: attentive(point_conv, ()),
+        "window": lambda: attentive(
+            point_conv, (), window=random(EDGES.shape[1], seed=5).sigmoid()
+        ),
+        "fibre": lambda: attentive(lambda: layers.FiberBundleConv(4, 4, 3), (3,), **FIBER),
+    },
     "KernelBasis": {
         "plain": kernel_basis,
         "textbook": lambda: kernel_basis(AsWritten),

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from geozoo.models.ponita import Ponita
 from geozoo.nn.conv import ConvNeXtBlock
+from geozoo.nn.conv._kernel import KernelConv
 from geozoo.nn.embedding import KernelBasis
 from geozoo.nn.embedding.spline import SplineGrid, SplineTable
 
@@ -77,8 +78,9 @@ def tabulate(model: Ponita, *, max_distance: float | None = None, points: int = 
     samples = _inside(limit, dim)
     at_nodes, at_samples = (exact.representation.basis(x) for x in (grid.cpu().nodes(), samples))
     for block, source in zip(_blocks(tabled), _blocks(exact), strict=True):
-        table = SplineTable(grid.cpu().coefficients(source.conv.kernel(at_nodes)))
-        wanted = source.conv.kernel(at_samples)
+        conv = cast("KernelConv", source.conv)
+        table = SplineTable(grid.cpu().coefficients(conv.kernel(at_nodes)))
+        wanted = conv.kernel(at_samples)
         worst = max(worst, float((table(grid(samples)) - wanted).abs().max() / wanted.std()))
         block.conv.add_module("kernel", table.to(weight))
     grid.to(weight.device)

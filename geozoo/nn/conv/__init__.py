@@ -1,5 +1,6 @@
 """Graph convolutions and message passing layers on point clouds."""
 
+from geozoo.nn.conv.attentive_conv import AttentiveConv
 from geozoo.nn.conv.bundle_conv import BundleConv
 from geozoo.nn.conv.continuous_filter_conv import ContinuousFilterConv
 from geozoo.nn.conv.convnext import ConvNeXtBlock
@@ -11,6 +12,7 @@ from geozoo.nn.conv.tensor_conv import PartwiseLinear, TensorConv
 from geozoo.nn.edges import Stencil
 
 __all__ = [
+    "AttentiveConv",
     "BundleConv",
     "ContinuousFilterConv",
     "ConvNeXtBlock",

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from geozoo.checks import check_positive
 from geozoo.nn.conv._kernel import KernelConv
+from geozoo.nn.conv.attentive_conv import AttentiveConv
 from geozoo.nn.edges import Edges
 from geozoo.nn.embedding.spline import SplineTerms
 from geozoo.ops import gelu_linear
@@ -38,7 +39,7 @@ class ConvNeXtBlock(nn.Module):
 
     def __init__(
         self,
-        conv: KernelConv,
+        conv: KernelConv | AttentiveConv,
         in_channels: int,
         out_channels: int,
         *,

@@ -1,8 +1,9 @@
-"""Representations of the edges of a graph: directed, paired, sorted, or a lattice stencil.
+"""Edges of a graph: directed, weighted, paired, sorted, a lattice stencil, or between two scales.
 
 Layers accept any of them, and plain tensors ``[2, E]``, through `as_edges`.
 """
 
+from geozoo.nn.edges.between import BetweenScales
 from geozoo.nn.edges.directed import DirectedEdges
 from geozoo.nn.edges.family import Edges
 from geozoo.nn.edges.given import GivenEdges, as_directed, as_edges
@@ -12,8 +13,10 @@ from geozoo.nn.edges.periodic import edges_of_pairs
 from geozoo.nn.edges.rows import as_edge_rows, shares_rows
 from geozoo.nn.edges.sorted import SortedEdges
 from geozoo.nn.edges.stencil import Stencil, lattice_stencil
+from geozoo.nn.edges.weighted import WeightedEdges
 
 __all__ = [
+    "BetweenScales",
     "DirectedEdges",
     "Edges",
     "GivenEdges",
@@ -21,6 +24,7 @@ __all__ = [
     "PairedEdges",
     "SortedEdges",
     "Stencil",
+    "WeightedEdges",
     "apply_kernel",
     "as_directed",
     "as_edge_rows",

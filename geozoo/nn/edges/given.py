@@ -7,17 +7,19 @@ from torch import Tensor
 
 from geozoo import geometry, ops
 from geozoo.checks import check_shape
+from geozoo.nn.edges.between import BetweenScales
 from geozoo.nn.edges.directed import DirectedEdges
 from geozoo.nn.edges.family import Edges
 from geozoo.nn.edges.paired import PairedEdges
 from geozoo.nn.edges.sorted import SortedEdges
 from geozoo.nn.edges.stencil import Stencil
+from geozoo.nn.edges.weighted import WeightedEdges
 
 #: Accepted as ``edge_index``: senders and receivers ``[2, E]``, results of `geozoo.geometry` and
 #: `geozoo.ops`, or edges.
 GivenEdges = Int[Tensor, "2 E"] | geometry.PairedEdges | ops.SortedEdges | Edges
 
-_KINDS = (DirectedEdges, PairedEdges, SortedEdges, Stencil)
+_KINDS = (BetweenScales, DirectedEdges, PairedEdges, SortedEdges, Stencil, WeightedEdges)
 
 
 def as_edges(edge_index: GivenEdges, *, pairs: bool = False) -> Edges:
