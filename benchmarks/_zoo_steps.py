@@ -23,12 +23,16 @@ POTENTIALS = (
     "painn",
     "segnn",
     "platonic",
+    "rapidash",
     "nequip",
     "allegro",
     "mace",
     "tensornet",
 )
-MOVERS = ("ponita", "platonic", "egnn", "painn", "segnn", "nequip", "allegro", "mace", "tensornet")
+MOVERS = (
+    "ponita", "platonic", "rapidash", "egnn", "painn", "segnn", "nequip", "allegro", "mace",
+    "tensornet",
+)  # fmt: skip
 FORECASTERS = (
     "gram_ode", "stgode", "stid", "stgcn", "dcrnn", "graph_wavenet", "agcrn", "staeformer",
 )  # fmt: skip

@@ -6,6 +6,7 @@ from geozoo.models._nequip_options import NequIPOptions
 from geozoo.models._outputs import GeometricOutput
 from geozoo.models._platonic_options import PlatonicAttention, PlatonicSymmetry
 from geozoo.models._ponita_choices import PonitaBlocks, PonitaKernel, PonitaOrientations
+from geozoo.models._rapidash_options import RapidashBlocks, RapidashScales
 from geozoo.models._two_graph_options import TwoGraphBranches, TwoGraphExtensions
 from geozoo.models.agcrn import AGCRN
 from geozoo.models.allegro import Allegro
@@ -32,6 +33,7 @@ from geozoo.models.painn import PaiNN
 from geozoo.models.per_sensor_linear import PerSensorLinear
 from geozoo.models.platonic import Platonic
 from geozoo.models.ponita import Ponita
+from geozoo.models.rapidash import Rapidash
 from geozoo.models.schnet import SchNet
 from geozoo.models.seasonal_naive import SeasonalNaive
 from geozoo.models.segnn import SEGNN
@@ -68,6 +70,9 @@ __all__ = [
     "PonitaBlocks",
     "PonitaKernel",
     "PonitaOrientations",
+    "Rapidash",
+    "RapidashBlocks",
+    "RapidashScales",
     "SEGNN",
     "STAEformer",
     "STGCN",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from geozoo.checks import check_not_negative, check_positive
 from geozoo.geometry import FiniteGroup, NeighborPairs
+from geozoo.models._centres import from_centres
 from geozoo.models._inputs import (
     check_channels,
     check_condition,
@@ -179,7 +180,9 @@ class Platonic(nn.Module):
         num_graphs = count_graphs(batch, num_graphs)
         check_condition(condition, num_graphs, self.condition_channels)
         blocks = found or self.neighbors(pos, batch, given, num_graphs=num_graphs)
-        pos = _centred(pos, batch, num_graphs)
+        # Angles of large coordinates would be rounded. Attention is invariant to this translation,
+        # the absolute embedding needs it.
+        pos = from_centres(pos, batch, num_graphs)
         features = self._lifted(pos, x, vec, None if condition is None else condition[batch])
         for block in cast("Iterable[PlatonicBlock]", self.blocks):
             features = block(features, pos, blocks)
@@ -246,12 +249,3 @@ class Platonic(nn.Module):
         if self.absolute is not None:
             lifted = torch.cat([lifted, self.absolute(pos)], -1)
         return self.embedding(lifted)
-
-
-def _centred(pos: Tensor, batch: Tensor, num_graphs: int) -> Tensor:
-    """Positions relative to the mean of their graph: angles of large coordinates would be rounded.
-
-    Attention is invariant to this translation, the absolute embedding needs it.
-    """
-    count = scatter(torch.ones_like(pos[:, :1]), batch, num_graphs).clamp_min(1)
-    return pos - (scatter(pos, batch, num_graphs) / count).index_select(0, batch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Literal, cast
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from geozoo.checks import check_positive
 from geozoo.geometry import NeighborPairs, check_lattice
+from geozoo.models._block_steps import Step, calibrated_step, forward_step, saving_step
 from geozoo.models._inputs import (
     check_channels,
     check_condition,
@@ -31,8 +32,7 @@ from geozoo.models._ponita_choices import (
 )
 from geozoo.nn.conv import ConvNeXtBlock
 from geozoo.nn.edges import Edges, GivenEdges
-from geozoo.nn.representation._base import Geometry
-from geozoo.ops import recomputed, saves_memory, scatter, textbook
+from geozoo.ops import scatter, textbook
 from geozoo.options import grouped
 
 
@@ -181,7 +181,7 @@ class Ponita(nn.Module):
             IndexError: If ``edge_index`` contains an invalid node index.
         """
         with textbook(when=self.form.as_written):
-            return self._run(pos, x, batch, edge_index, vec, num_graphs, condition, _forward)
+            return self._run(pos, x, batch, edge_index, vec, num_graphs, condition, forward_step)
 
     def neighbors(
         self,
@@ -250,7 +250,9 @@ class Ponita(nn.Module):
         if bool(self.calibrated):
             raise RuntimeError("the model is already calibrated (its buffer `calibrated` is True)")
         with textbook(when=self.form.as_written):
-            output = self._run(pos, x, batch, edge_index, vec, num_graphs, condition, _calibrate)
+            output = self._run(
+                pos, x, batch, edge_index, vec, num_graphs, condition, calibrated_step
+            )
         self.calibrated.fill_(True)
         return output
 
@@ -263,7 +265,7 @@ class Ponita(nn.Module):
         vec: Tensor | None,
         num_graphs: int | None,
         condition: Tensor | None,
-        step: Callable[[ConvNeXtBlock, Tensor, Geometry], Tensor],
+        step: Step,
     ) -> GeometricOutput:
         check_graphs(
             pos, x, batch, edge_index, vec,
@@ -279,13 +281,13 @@ class Ponita(nn.Module):
             x if self.in_channels else None, vec if self.in_vectors else None, geometry
         )
         features = self.embedding(lifted)
-        if step is _forward and torch.is_grad_enabled() and self._recomputes(geometry):
-            step = _checkpointed_forward
+        neighborhood = geometry.neighborhood
+        step = saving_step(step, self.recompute, neighborhood, self.blocks.parameters())
         readouts = [None] * (len(self.blocks) - len(self.readouts)) + list(self.readouts)
         total: Tensor | None = None
         blocks = cast("Iterable[ConvNeXtBlock]", self.blocks)
         for block, readout in zip(blocks, readouts, strict=True):
-            features = step(block, features, geometry)
+            features = step(block, features, neighborhood)
             if readout is not None:
                 part = readout(features)
                 total = part if total is None else total + part
@@ -298,23 +300,3 @@ class Ponita(nn.Module):
         return GeometricOutput(
             scalar if self.out_channels else None, vector if self.out_vectors else None
         )
-
-    def _recomputes(self, geometry: Geometry) -> bool:
-        """Whether blocks are recomputed in the backward pass: as given, or for large graphs."""
-        basis = geometry.neighborhood["basis"]
-        if self.recompute or not isinstance(basis, Tensor):
-            return self.recompute
-        return saves_memory(basis, basis.numel, self.blocks.parameters())
-
-
-def _forward(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tensor:
-    return block(features, **geometry.neighborhood)
-
-
-def _checkpointed_forward(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tensor:
-    """As `_forward`, with activation checkpointing."""
-    return recomputed(_forward, block, features, geometry, keeps_random=False)
-
-
-def _calibrate(block: ConvNeXtBlock, features: Tensor, geometry: Geometry) -> Tensor:
-    return block.calibrate(features, **geometry.neighborhood)

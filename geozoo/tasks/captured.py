@@ -299,3 +299,8 @@ def _check(task: GraphTask, optimizer: Optimizer, store: Store, steps_per_graph:
             f"model.radius must be null for captured steps, got {radius}: the number of neighbours "
             "within the radius varies, but a CUDA graph has fixed shapes"
         )
+    if getattr(task.model, "has_fixed_neighbors", True) is False:
+        raise ValueError(
+            f"model: {type(task.model).__name__} chooses points or edges by their positions, but a "
+            "CUDA graph has fixed shapes: remove trainer.captured_steps"
+        )

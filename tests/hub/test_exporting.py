@@ -90,6 +90,10 @@ COMPLETE = {
     "egnn": lambda: models.EGNN(4, 1, hidden_channels=8, num_layers=1),
     "segnn": lambda: models.SEGNN(4, 1, hidden_channels=8, num_layers=1),
     "platonic": lambda: models.Platonic(4, 1, hidden_channels=8, num_layers=1),
+    "rapidash": lambda: models.Rapidash(
+        4, 1, hidden_channels=8, scales={"layers": [1]}, kernel={"basis_channels": 8},
+        orientations={"num_orientations": 6},
+    ),
     **{
         f"ponita {name} {backend}": lambda name=name, backend=backend: models.Ponita(
             4, 1, representation=name, level="graph", hidden_channels=8, num_layers=1,

@@ -143,8 +143,17 @@ def test_a_batch_may_mix_crystals_slabs_and_molecules(name):
     close(together.virial[2], (product + product.T) / 2)
 
 
-def test_a_model_without_cutoff_is_refused():
-    model = models.EGNN(2, 1, hidden_channels=8, num_layers=1).double()
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: models.EGNN(2, 1, hidden_channels=8, num_layers=1),
+        lambda: models.Ponita(2, 1, hidden_channels=8, num_layers=1),
+        lambda: models.Ponita(2, 1, hidden_channels=8, num_layers=1, kernel={"backend": "fused"}),
+        lambda: models.Rapidash(2, 1, hidden_channels=8, scales={"layers": [1]}),
+    ],
+)
+def test_a_model_without_cutoff_is_refused(make):
+    model = make().double()
     with pytest.raises(ValueError, match="radius must be set for periodic structures"):
         derivatives(model)
 

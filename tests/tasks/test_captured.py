@@ -8,7 +8,7 @@ from tiny_graphs import TinyModel, tiny_data
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from geozoo.data import GraphStore
-from geozoo.models import Ponita
+from geozoo.models import Ponita, Rapidash
 from geozoo.options import in_groups
 from geozoo.tasks import Dynamics, Generation, Potential
 from geozoo.tasks.captured import CapturedSteps, WeightAverage
@@ -148,6 +148,7 @@ def test_neighbour_lists_of_complete_graphs_are_cached(monkeypatch):
         ({"steps": 0}, "steps_per_graph must be at least 1, got 0"),
         ({"ragged": True}, "graphs of the same size, got graphs with 4 to 5 nodes"),
         ({"noise": True}, "task .* draws noise on the CPU"),
+        ({"layers": [1, 1]}, "model: Rapidash chooses points or edges by their positions"),
     ],
 )
 def test_steps_that_cannot_be_captured_raise(change, message, monkeypatch):
@@ -156,6 +157,8 @@ def test_steps_that_cannot_be_captured_raise(change, message, monkeypatch):
         optimizer = change["optimizer"](task.parameters(), lr=0.1)
     if "ragged" in change:
         store = GraphStore(torch.tensor([4, 5]), node={"pos": torch.zeros(9, 3)})
+    if "layers" in change:
+        task.model = Rapidash(1, 0, in_vectors=1, out_vectors=1, scales=change)
     if "noise" in change:
         monkeypatch.setattr(Dynamics, "draws_on_cpu", True)
     with pytest.raises(ValueError, match=message):
