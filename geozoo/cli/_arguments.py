@@ -276,4 +276,14 @@ class Publish(Arguments):
         "URLs of the weights file: model.json alone is then enough",
         default=(), former=("--mirror",),
     )  # fmt: skip
-    examples = ("geozoo publish runs/ponita-nbody/<run> out=my-model licence=CC-BY-4.0",)
+    orientations: int | None = key(
+        "orientations of a model trained with elastic=true; default: all", default=None, least=1
+    )
+    num_layers: int | None = key("its layers; default: all", default=None, least=1)
+    width: float | None = key(
+        "fraction of its channels; default: 1", default=None, least=0.0, most=1.0
+    )
+    examples = (
+        "geozoo publish runs/ponita-nbody/<run> out=my-model licence=CC-BY-4.0",
+        "geozoo publish runs/ponita-nbody/<run> orientations=8 num_layers=3 width=0.5",
+    )

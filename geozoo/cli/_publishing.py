@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shlex
 from pathlib import Path
@@ -12,13 +13,16 @@ from geozoo.config import entries
 from geozoo.data import DataRecord
 from geozoo.hub import load, write_model
 from geozoo.hub.description import valid_name
+from geozoo.hub.loading import run_model
 from geozoo.hub.rebuilding import own_modules, rebuild_task
+from geozoo.hub.resizing import WantedSize, trained_sizes
 from geozoo.hub.uncertainty_files import copy_posterior
 from geozoo.report.screen import Screen
 from geozoo.results.rows import Result, read_results
 from geozoo.runs.checkpoints import find_checkpoint, read_checkpoint
 from geozoo.runs.folder import RunFolder
 from geozoo.runs.recording import public
+from geozoo.tasks import ElasticSizes
 from geozoo.tasks._precision import model_dtype
 
 _LICENCE = re.compile(r"^(?:\| *licence *\||- \*\*Licence\*\*:) *(.+?) *\|?$", re.MULTILINE)
@@ -33,7 +37,8 @@ def publish(arguments: Publish, screen: Screen) -> Path:
 
     Raises:
         RunError: If there is no checkpoint.
-        ValueError: If the run was not tested: its test metrics are part of a published model.
+        ValueError: If the run was not tested: its test metrics are part of a published model; or a
+            size was not trained.
         FileExistsError: If the folder exists and is not empty.
     """
     run = arguments.checkpoint
@@ -47,7 +52,15 @@ def publish(arguments: Publish, screen: Screen) -> Path:
     nodes = {key: record["config"][key] for key in ("model", "task")}
     own = own_modules(record["config"])
     network = rebuild_task(**nodes, data=record["data"], state=state, trusted=own)
-    name = arguments.name or valid_name(_name(record))
+    metrics = {row.metric: _measured(row) for row in rows}
+    name, elastic = _name(record), trained_sizes(record["config"])
+    if wanted := WantedSize(arguments.orientations, arguments.num_layers, arguments.width):
+        sized = run_model(checkpoint.path, trusted=own).at(wanted)
+        nodes["model"], network, state = sized.description.model, sized.task, {}
+        state |= network.state_dict()
+        metrics, name = _of_size(metrics, run, elastic, wanted), f"{name}-{wanted}"
+        elastic = None
+    name = arguments.name or valid_name(name)
     folder = arguments.out or Path(name).absolute()
     description = write_model(
         folder,
@@ -56,14 +69,15 @@ def publish(arguments: Publish, screen: Screen) -> Path:
         data=record["data"],
         state=state,
         mirrors=arguments.mirror,
-        metrics={row.metric: _measured(row) for row in rows},
+        metrics=metrics,
         training=_training(rows[0]),
         versions=record["versions"],
         licence={"weights": arguments.licence, "data": _data_licence(record)},
         precision=str(model_dtype(network.model)).removeprefix("torch."),
+        elastic=elastic,
     )
-    # The calibrated uncertainty belongs to the model.
-    has_uncertainty = copy_posterior(checkpoint.path, folder, network)
+    # The calibrated uncertainty belongs to the model, at the size that it was trained at.
+    has_uncertainty = not wanted and copy_posterior(checkpoint.path, folder, network)
     model = load(folder, trusted=own)
     size = f"{description.weights.size / 2**20:.2f} MiB of weights"
     screen.result(folder)
@@ -81,6 +95,27 @@ def _name(record: dict[str, Any]) -> str:
     variant = trained_on.problem
     data = variant if variant.startswith(dataset) else "_".join(filter(None, (dataset, variant)))
     return f"{record['choices']['model']}-{data}"
+
+
+def _of_size(
+    metrics: dict[str, Any], run: str, elastic: dict[str, Any] | None, wanted: WantedSize
+) -> dict[str, Any]:
+    """The metrics of a size, from the table that training wrote; empty if it was not tested."""
+    path = RunFolder(find_checkpoint(run).parent.parent).sizes
+    if elastic is None or not path.is_file():
+        return {}
+    size = ElasticSizes.from_dict(elastic).chosen(**vars(wanted)).arguments
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if all(
+                row[name] == ("" if value is None else str(value)) for name, value in size.items()
+            ):
+                return {
+                    name: {**given, "value": float(row[name])}
+                    for name, given in metrics.items()
+                    if row.get(name)
+                }
+    return {}
 
 
 def _measured(row: Result) -> dict[str, Any]:

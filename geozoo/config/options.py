@@ -36,6 +36,14 @@ class RunOptions:
             None: no adapters.
         adapter_layers: names of the linear layers that get an adapter, with ``*``.
         adapter_trained: names of parameters that are trained besides the adapters, with ``*``.
+        elastic: train the model so that it can be run at many sizes afterwards, see
+            `geozoo.tasks.ElasticTraining`.
+        elastic_orientations: numbers of orientations that are trained, besides that of the model;
+            None: 6, 8, 12, 16, 20 and 32 as far as they are smaller.
+        elastic_layers: numbers of layers that are trained; None: from 60 % of those of the model.
+        elastic_widths: fractions of the channels that are trained.
+        elastic_start: fraction of the epochs in which only the whole model is trained.
+        elastic_samples: sizes per step besides the largest and the smallest.
     """
 
     model: Any
@@ -57,6 +65,12 @@ class RunOptions:
     adapter_rank: int | None = None
     adapter_layers: Sequence[str] = ("*",)
     adapter_trained: Sequence[str] = ()
+    elastic: bool = False
+    elastic_orientations: Sequence[int] | None = None
+    elastic_layers: Sequence[int] | None = None
+    elastic_widths: Sequence[float] = (0.5, 0.75, 1.0)
+    elastic_start: float = 0.5
+    elastic_samples: int = 2
 
 
 #: Parameters that the program passes itself.

@@ -3,7 +3,7 @@
 A model is any ``torch.nn.Module`` whose ``forward`` has the signature of `GeometricModel` or
 `Forecaster`; there is no base class and no registration. Optional features are detected by
 ``isinstance`` checks against small protocols: `Fitted`, `Calibrated`, `Conditioned`, `Lagged`,
-`NeighborListed`, `LinearlyRead`.
+`NeighborListed`, `LinearlyRead`, `Resizable`.
 
 `geozoo.testing.assert_contract` checks a model against these protocols.
 
@@ -20,6 +20,7 @@ from geozoo.contracts.optional import (
     Lagged,
     LinearlyRead,
     NeighborListed,
+    Resizable,
     last_weight_names,
     supports_cells,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "LinearlyRead",
     "Measure",
     "NeighborListed",
+    "Resizable",
     "direction_of",
     "family_of",
     "last_weight_names",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -90,6 +90,48 @@ class NeighborListed(Protocol):
             edge_index: candidate edges ``[2, E]``; None: all pairs of each graph.
             num_graphs: number of graphs; None: inferred from ``batch``.
             num_pairs: number of pairs of different nodes within a graph, if already known.
+        """
+
+
+@runtime_checkable
+class Resizable(Protocol):
+    """A geometric model of whose weights smaller networks can be cut out.
+
+    Attributes:
+        orientations: its grid of orientations ``[O, dim]``, which may be turned in place; None: it
+            has none.
+        size_arguments: the constructor arguments that its size is: ``hidden_channels``,
+            ``num_layers`` and, with a grid, ``orientations``.
+    """
+
+    @property
+    def orientations(self) -> Tensor | None:
+        """See the attributes."""
+
+    @property
+    def size_arguments(self) -> Mapping[str, Any]:
+        """See the attributes."""
+
+    def resized(
+        self,
+        *,
+        orientations: int | None = None,
+        num_layers: int | None = None,
+        width: float | None = None,
+    ) -> Any:
+        """Return a network of another size with the leading weights of this one.
+
+        Args:
+            orientations: number of orientations; None: unchanged.
+            num_layers: number of layers; None: unchanged.
+            width: fraction of the channels; None: unchanged.
+        """
+
+    def shared_parameters(self, part: Any) -> Mapping[str, Tensor]:
+        """Return the parameters of a network made by `resized`, as differentiable parts of ours.
+
+        Args:
+            part: the smaller network.
         """
 
 

@@ -128,6 +128,8 @@ class Description:
         licence: of the ``weights`` and of the ``data``.
         precision: of the network, one of `PRECISIONS`; None in older descriptions: the precision
             of the weights.
+        elastic: numbers of ``orientations`` and ``num_layers`` and fractions ``width`` of the
+            channels at which the weights were trained; None: one size.
     """
 
     name: str
@@ -140,6 +142,7 @@ class Description:
     versions: Mapping[str, Any] = field(default_factory=dict)
     licence: Mapping[str, str] = field(default_factory=dict)
     precision: str | None = None
+    elastic: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Check the name and the precision."""
@@ -155,8 +158,9 @@ class Description:
         """Write the file to a folder atomically."""
         path = folder / FILE_NAME
         content = {"format": _FORMAT, "version": _VERSION, **asdict(self)}
-        if self.precision is None:
-            del content["precision"]
+        for optional in ("precision", "elastic"):
+            if content[optional] is None:
+                del content[optional]
         if self.weights.package is None:
             del content["weights"]["package"]
         with atomic_path(path) as partial:

@@ -21,6 +21,7 @@ from geozoo.hub.folders import member_folders, run_checkpoint
 from geozoo.hub.index import find_model
 from geozoo.hub.packaged import task_of_package, verified_content
 from geozoo.hub.rebuilding import rebuild_task
+from geozoo.hub.resizing import WantedSize, resized
 from geozoo.hub.runs import read_run
 from geozoo.hub.uncertainty_files import read_posterior
 from geozoo.tasks import GraphTask, LastLayerPosterior, Potential
@@ -66,6 +67,17 @@ class TrainedModel:
     def spec(self) -> DataSpec:
         """The spec of the training data."""
         return self.task.spec
+
+    def at(self, wanted: WantedSize) -> TrainedModel:
+        """The model at another size, without its uncertainty, which belongs to this one.
+
+        Args:
+            wanted: the size.
+
+        Raises:
+            ValueError: If the network cannot be resized, or the size was not trained.
+        """
+        return TrainedModel(*resized(self.description, self.task, wanted))
 
     @property
     def members(self) -> tuple[TrainedModel, ...]:
@@ -154,6 +166,9 @@ def load(
     device: torch.device | str = "cpu",
     trusted: Sequence[str] = (),
     dtype: torch.dtype | None = None,
+    orientations: int | None = None,
+    num_layers: int | None = None,
+    width: float | None = None,
 ) -> TrainedModel | Ensemble:
     """Load a trained model: shipped with the zoo, written by ``geozoo publish``, or from a run.
 
@@ -171,18 +186,25 @@ def load(
         trusted: further modules whose classes a description may name, such as your own models'.
         dtype: precision of the network; None: the one that it was trained in. Weights of published
             models are converted in float64, so ``torch.float64`` does not round them.
+        orientations: number of orientations, of those that elastic training trained; other models
+            accept any number, with a warning. None: as trained, as for the next two.
+        num_layers: number of layers, of those that elastic training trained.
+        width: fraction of the channels, of those that elastic training trained.
 
     Raises:
         ModuleNotFoundError: If the package with the weights is not installed.
         FileNotFoundError: If there is no such model (the message lists the shipped models), or its
             weights must be downloaded and network access is disabled.
         ModelFileError: If a file is corrupt, or was not written by geozoo.
-        ValueError: If the models are incompatible as an ensemble.
+        ValueError: If the models are incompatible as an ensemble, or a size was not trained.
 
     >>> load("ponita-nbody_small").units
     {'position': 'length'}
     """
     loaded = _load(name_or_path, trusted, dtype)
+    if wanted := WantedSize(orientations, num_layers, width):
+        models = [each.at(wanted) for each in loaded.members]
+        loaded = models[0] if isinstance(loaded, TrainedModel) else Ensemble(models)
     if dtype is not None:
         loaded.cast(dtype)
     return loaded.to(device)

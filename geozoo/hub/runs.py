@@ -14,6 +14,7 @@ from geozoo.hub.description import (
     valid_name,
 )
 from geozoo.hub.rebuilding import own_modules, rebuild_task
+from geozoo.hub.resizing import trained_sizes
 from geozoo.tasks import GraphTask
 from geozoo.tasks._precision import model_dtype
 
@@ -42,5 +43,8 @@ def read_run(
     weights = Weights(checkpoint.name, file_sha256(checkpoint), checkpoint.stat().st_size)
     name = valid_name(checkpoint.absolute().parent.parent.name)
     precision = str(model_dtype(task.model)).removeprefix("torch.")
-    options = {"data": record["data"], "weights": weights, "precision": precision}
+    options = {
+        "data": record["data"], "weights": weights, "precision": precision,
+        "elastic": trained_sizes(record["config"]),
+    }  # fmt: skip
     return Description(name, **nodes, **options), task

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -29,6 +29,12 @@ from geozoo.models._ponita_choices import (
     PonitaOrientations,
     make_representation,
     resolve_backend,
+)
+from geozoo.models._ponita_resizing import (
+    copy_weights,
+    leading_weights,
+    resized_arguments,
+    same_kind,
 )
 from geozoo.nn.conv import ConvNeXtBlock
 from geozoo.nn.edges import Edges, GivenEdges
@@ -113,6 +119,13 @@ class Ponita(nn.Module):
         self.out_channels, self.out_vectors = out_channels, out_vectors
         self.dim, self.level, self.radius = dim, level, radius
         self.condition_channels = kernel.condition_channels
+        self._arguments: dict[str, Any] = {
+            "in_channels": in_channels, "out_channels": out_channels, "in_vectors": in_vectors,
+            "out_vectors": out_vectors, "dim": dim, "level": level,
+            "hidden_channels": hidden_channels, "num_layers": num_layers,
+            "representation": representation, "radius": radius, "lattice": lattice,
+            "orientations": orientations, "kernel": kernel, "blocks": blocks,
+        }  # fmt: skip
         sizes = {
             "hidden_channels": hidden_channels,
             "basis_channels": kernel.basis_channels,
@@ -223,6 +236,60 @@ class Ponita(nn.Module):
             conditioned=self.condition_channels > 0, num_pairs=num_pairs,
             cell=cell, pbc=pbc, pairs=pairs,
         )  # fmt: skip
+
+    @property
+    def orientations(self) -> Tensor | None:
+        """The grid of a bundle, unit vectors ``[O, dim]``; None without one."""
+        grid = getattr(self.representation, "orientations", None)
+        return grid if isinstance(grid, Tensor) else None
+
+    @property
+    def size_arguments(self) -> dict[str, Any]:
+        """The constructor arguments that `resized` changes."""
+        size = {name: self._arguments[name] for name in ("hidden_channels", "num_layers")}
+        grid = self.orientations
+        return size if grid is None else {**size, "orientations": {"num_orientations": len(grid)}}
+
+    def resized(
+        self,
+        *,
+        orientations: int | Tensor | None = None,
+        num_layers: int | None = None,
+        width: float | None = None,
+    ) -> Ponita:
+        """Return a network of another size with the leading weights of this one.
+
+        The kernels are functions of invariants and fit every grid; of each linear map the leading
+        channels remain, of the blocks the leading ones with their readouts. Layer norms and means
+        follow the size. How accurate the result is depends on the training, see
+        `geozoo.tasks.ElasticTraining`.
+
+        Args:
+            orientations: number of orientations of the same kind of grid, or unit vectors
+                ``[O, dim]``; None: the grid of this network.
+            num_layers: number of blocks; None: all.
+            width: fraction of ``hidden_channels``, in (0, 1]; basis functions all remain. None: 1.
+
+        Raises:
+            ValueError: If the network has no such part, or its representation no grid.
+        """
+        arguments = resized_arguments(
+            self._arguments, self.representation, num_layers=num_layers, width=width,
+            orientations=self.orientations if orientations is None else orientations,
+        )  # fmt: skip
+        part = Ponita(**arguments)
+        part._arguments["orientations"] = same_kind(self._arguments["orientations"], orientations)
+        copy_weights(self, part)
+        part.calibrated.copy_(self.calibrated)
+        return part.train(self.training)
+
+    def shared_parameters(self, part: nn.Module) -> dict[str, Tensor]:
+        """Return the parameters of a network made by `resized`, as differentiable parts of ours.
+
+        Args:
+            part: the smaller network.
+        """
+        return leading_weights(self, part)
 
     @torch.no_grad()
     def calibrate(

@@ -73,6 +73,11 @@ class RunFolder:
         return self.path / "test_parts.csv"
 
     @property
+    def sizes(self) -> Path:
+        """Test metrics and time of some sizes of an elastic model."""
+        return self.path / "test_sizes.csv"
+
+    @property
     def summary(self) -> Path:
         """The summary printed at the end."""
         return self.path / "summary.txt"
@@ -86,6 +91,7 @@ class RunFolder:
     def files(self) -> list[Path]:
         """The files that other commands read, whether or not they exist; without figures."""
         record = [self.config, self.info, self.splits, self.metrics, self.result, self.parts]
+        record += [self.sizes]
         return [*record, self.summary, self.page, *sorted(self.checkpoints.glob("*"))]
 
     def create(self) -> None:

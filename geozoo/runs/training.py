@@ -20,6 +20,7 @@ from geozoo.runs.build import build_datamodule, build_task, build_trainer, compl
 from geozoo.runs.callbacks import drop_averaging, hardware_facts
 from geozoo.runs.checkpoints import read_checkpoint
 from geozoo.runs.continued import continued_energies, lay_out_architecture
+from geozoo.runs.elastic import check_elastic, make_elastic, test_sizes
 from geozoo.runs.errors import RunError, user_errors_named
 from geozoo.runs.folder import RunFolder
 from geozoo.runs.initial_weights import add_adapters, freeze, take_weights
@@ -64,6 +65,7 @@ def train(
     """
     if cfg.adapter_rank is not None and cfg.init_from is None:
         raise RunError("adapter_rank: adapters need trained weights; set init_from")
+    check_elastic(cfg)
     if cfg.get("init_energies") is not None and cfg.init_from is None:
         raise RunError("init_energies: there is no trained potential; set init_from")
     inherited: str | None = None
@@ -87,12 +89,13 @@ def train(
     apart = None if source is None else reading_differences(source, spec)
     adapted = add_adapters(task.model, cfg.adapter_rank, cfg.adapter_layers, cfg.adapter_trained)
     kept = freeze(task.model, cfg.freeze)
+    resized = make_elastic(cfg, task)
     task.record = _record(cfg, spec, invocation)
     if is_main_process() and earlier is None:
         folder.create()
         folder.write_start(cfg, info=task.record, splits=datamodule.splits)
         _LOG.info("run folder: %s", folder.path)
-        for line in filter(None, (inherited, began, apart, adapted, kept)):
+        for line in filter(None, (inherited, began, apart, adapted, kept, resized)):
             _LOG.info(line)
     trainer = build_trainer(
         cfg, folder, monitor=task.monitor, is_terminal=is_terminal, further=callbacks
@@ -223,6 +226,8 @@ def _finish(
         trainer, task, datamodule, checkpoint=best.path.name, best_epoch=best.epochs,
         is_run=bool(cfg.test),
     )  # fmt: skip
+    if task.elastic is not None and cfg.test and is_main_process():
+        test_sizes(cfg, task, datamodule, folder.sizes)
     val_cut = cut_of(trainer.limit_val_batches, len(datamodule.val_dataloader()))
     return RunOutcome(
         folder=folder, cfg=cfg, task=task, datamodule=datamodule, tested=result, val=best.metrics,

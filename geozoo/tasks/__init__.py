@@ -11,6 +11,7 @@ from geozoo.tasks._usage import Usage
 from geozoo.tasks.base import GraphTask
 from geozoo.tasks.classification import Classification
 from geozoo.tasks.dynamics import Dynamics
+from geozoo.tasks.elastic import ElasticTraining
 from geozoo.tasks.forecasting import Forecasting
 from geozoo.tasks.generation import Generation
 from geozoo.tasks.geometric import GeometricTask
@@ -22,6 +23,7 @@ from geozoo.tasks.properties import Properties
 from geozoo.tasks.quantile_forecasting import QuantileForecasting
 from geozoo.tasks.regression import Regression
 from geozoo.tasks.schedules import constant, cosine_warmup, multistep
+from geozoo.tasks.sizes import ElasticSizes, Size
 
 __all__ = [
     "LastLayerPosterior",
@@ -30,6 +32,8 @@ __all__ = [
     "SampledMolecules",
     "Classification",
     "Dynamics",
+    "ElasticSizes",
+    "ElasticTraining",
     "Forecasting",
     "Generation",
     "GeometricTask",
@@ -42,6 +46,7 @@ __all__ = [
     "Quantity",
     "QuantileForecasting",
     "Regression",
+    "Size",
     "Terms",
     "Usage",
     "constant",

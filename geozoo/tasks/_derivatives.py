@@ -29,6 +29,11 @@ class Derivatives(NamedTuple):
     dipole: Float[Tensor, "G dim"] | None = None
 
 
+def detached(found: Derivatives) -> Derivatives:
+    """The same values without the graph of their computation."""
+    return Derivatives(*(None if each is None else each.detach() for each in found))  # type: ignore[arg-type]
+
+
 class EnergyGraph(NamedTuple):
     """Energies with the graph of their computation, which `derivatives_of` differentiates.
 

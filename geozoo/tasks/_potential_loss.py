@@ -15,6 +15,11 @@ from geozoo.data import GraphBatch
 from geozoo.metrics import ErrorMeasures
 from geozoo.tasks._derivatives import volumes
 
+#: Name of each term of the loss in logs.
+LOSSES = {
+    "energy": "energy_loss", "force": "force_loss", "virial": "stress_loss",
+    "atom_energy": "atom_energy_loss", "dipole": "dipole_loss",
+}  # fmt: skip
 #: With larger weights, losses overflow float32.
 _LARGEST_WEIGHT = 1e15
 #: Terms of the loss, and the batch field that says which graphs have the target.

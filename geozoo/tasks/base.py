@@ -29,6 +29,7 @@ from geozoo.tasks._precision import (
 from geozoo.tasks._quantity import Quantity, checked_monitor
 from geozoo.tasks._shares import BatchShares, Share, checked_loader
 from geozoo.tasks._worst import WorstCases
+from geozoo.tasks.elastic import ElasticTraining
 from geozoo.tasks.parameter_groups import parameter_groups
 from geozoo.tasks.schedules import hold_from_now_on
 
@@ -60,11 +61,14 @@ class GraphTask(EvaluatedTask):
         validates_loss: whether validation also computes ``val/loss``, see `validation_loss`.
         draws_on_cpu: whether a training step draws random numbers on the CPU. A CUDA graph would
             replay the same numbers, so such a step cannot be captured.
+        is_taught: whether the task has `taught`.
         keeps_statistics: whether the task's own buffers (statistics of the data) stay in float64
             when training with a 'true' half precision.
         record: plain data stored in every checkpoint: config, data, versions.
         parity: a sample of the predictions of the last test.
         worst: the graphs of the last test (in this process) with the largest errors.
+        elastic: trains several sizes of the network in each step; None: only the network.
+        stand_in: network that `network` returns instead of the model; None: the model.
 
     Raises:
         ValueError: If ``monitor`` is not computed or has no best direction, or ``seed`` is
@@ -72,6 +76,7 @@ class GraphTask(EvaluatedTask):
     """
 
     draws_on_cpu: ClassVar[bool] = False
+    is_taught: ClassVar[bool] = False
     keeps_statistics: ClassVar[bool] = True
 
     def __init__(
@@ -106,6 +111,8 @@ class GraphTask(EvaluatedTask):
         self._guard = FiniteLossGuard()
         self._shares: BatchShares | None = None
         self._compiled_model: Callable[..., Any] | None = None
+        self.elastic: ElasticTraining | None = None
+        self.stand_in: Callable[..., Any] | None = None
 
     @staticmethod
     def model_arguments(spec: DataSpec, node: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,13 +161,30 @@ class GraphTask(EvaluatedTask):
         """
         return {name: value * weights["loss"] for name, value in self.loss(batch).items()}
 
+    def taught(self, batch: Any, output: Any) -> Any:
+        """The batch with predictions as its targets, from which smaller networks learn.
+
+        Args:
+            batch: the graphs.
+            output: the detached output of the network in the loss of this batch.
+
+        Raises:
+            ValueError: If the targets of the task cannot be predictions.
+        """
+        raise ValueError(
+            f"task {type(self).__name__} has no targets that a network could predict for smaller "
+            "ones: elastic training needs another task"
+        )
+
     def forward(self, batch: Any) -> Any:
         """The model's output for a batch, in normalised units."""
         return self.network(**self.inputs(batch))
 
     @property
     def network(self) -> Callable[..., Any]:
-        """The model; the compiled model in training, if there is one."""
+        """The model; the compiled model in training, if there is one; or what stands in for it."""
+        if self.stand_in is not None:
+            return self.stand_in
         if self.training and self._compiled_model is not None:
             return self._compiled_model
         return self.model
@@ -275,9 +299,17 @@ class GraphTask(EvaluatedTask):
         """
         batch = self.training_batch(batch, batch_idx)
         share = self._share(batch, batch_idx)
-        parts = self.loss(batch) if share is None else self.weighted_loss(batch, share.weights)
+
+        def loss(given: Any) -> dict[str, Tensor]:
+            return self.loss(given) if share is None else self.weighted_loss(given, share.weights)
+
+        if self.elastic is None:
+            parts = loss(batch)
+            total = parts["loss"]
+        else:
+            total, parts = self.elastic.losses(self, batch, batch_idx, loss)
         self._guard.watch(
-            parts["loss"], batch.index,
+            total, batch.index,
             epoch=self.current_epoch, step=self.global_step, batch_idx=batch_idx,
         )  # fmt: skip
         # With a 'true' half precision, the default dtype within a step is too coarse for means.
@@ -288,7 +320,7 @@ class GraphTask(EvaluatedTask):
             size = share.num_graphs
         with default_dtype(torch.float32):
             self.log_dict(logged, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
-        return parts["loss"] if self.is_trained else None
+        return total if self.is_trained else None
 
     def _share(self, batch: Any, batch_idx: int) -> Share | None:
         """The weights of this batch in its optimizer step; None if it is the only one."""

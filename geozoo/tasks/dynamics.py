@@ -47,6 +47,7 @@ class Dynamics(GeometricTask):
     """
 
     outputs: ClassVar[tuple[str, ...]] = ("vector",)
+    is_taught: ClassVar[bool] = True
 
     def __init__(
         self,

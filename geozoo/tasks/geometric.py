@@ -162,6 +162,25 @@ class GeometricTask(GraphTask):
             check_ranges(self.spec, values, "graph")
         return torch.cat(columns, 1) if len(columns) > 1 else next(iter(columns), None)
 
+    def taught(self, batch: GraphBatch, output: Any) -> GraphBatch:
+        """See `GraphTask.taught`; targets that the task does not predict stay."""
+        if not self.is_taught:
+            return super().taught(batch, output)
+        before, self.stand_in = self.stand_in, lambda **_: output
+        try:
+            return self._with_targets(batch, self.predict(batch))
+        finally:
+            self.stand_in = before
+
+    def _with_targets(self, batch: GraphBatch, predicted: dict[str, Tensor]) -> GraphBatch:
+        """A batch with predictions as its targets, where it has such targets."""
+        fields: dict[str, Tensor] = {}
+        for quantity in self.quantities:
+            if (target := batch.get(quantity.field)) is not None:
+                value = predicted[quantity.name].detach().to(target.dtype)
+                fields[quantity.field] = value.nan_to_num()  # unknown ones have a mask
+        return batch.replace(**fields)
+
     def training_batch(self, batch: GraphBatch, batch_idx: int) -> GraphBatch:
         """The batch, with each graph randomly rotated if ``augment`` is set."""
         if not self.augment:

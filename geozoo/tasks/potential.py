@@ -14,10 +14,10 @@ from geozoo.data.loader import Store
 from geozoo.options import grouped
 from geozoo.tasks._atom_outputs import AtomResolvedTask, ScaleBy
 from geozoo.tasks._atom_readout import TARGETS, atom_arguments, where_known
-from geozoo.tasks._derivatives import Derivatives, energy_derivatives, volumes
+from geozoo.tasks._derivatives import Derivatives, detached, energy_derivatives, volumes
 from geozoo.tasks._last_layer import FeaturePass
 from geozoo.tasks._posterior import LastLayerPosterior
-from geozoo.tasks._potential_loss import PotentialLoss, TermMeans, loss_targets
+from geozoo.tasks._potential_loss import LOSSES, PotentialLoss, TermMeans, loss_targets
 from geozoo.tasks._potential_spec import check_spec, quantities_of
 from geozoo.tasks._reference_energies import LATER_BUFFERS
 from geozoo.tasks._remainder import fit_references, remainder, with_terms
@@ -26,12 +26,6 @@ from geozoo.tasks._terms import Terms
 from geozoo.tasks._usage import Usage, of_potential
 
 __all__ = ["LATER_BUFFERS", "Potential"]
-
-#: Name of each term of the loss in logs.
-_LOSSES = {
-    "energy": "energy_loss", "force": "force_loss", "virial": "stress_loss",
-    "atom_energy": "atom_energy_loss", "dipole": "dipole_loss",
-}  # fmt: skip
 
 
 class Potential(AtomResolvedTask):
@@ -110,6 +104,7 @@ class Potential(AtomResolvedTask):
     validates_loss: ClassVar[bool] = True
     outputs: ClassVar[tuple[str, ...]] = ("scalar",)
     needs_positions: ClassVar[bool] = True
+    is_taught: ClassVar[bool] = True
 
     @grouped("terms")
     def __init__(
@@ -154,6 +149,7 @@ class Potential(AtomResolvedTask):
             )
         self.val_terms = TermMeans()
         self._compiled_step: Callable[..., dict[str, Tensor]] | None = None
+        self._found: Derivatives | None = None
 
     @staticmethod
     def model_arguments(spec: DataSpec, node: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,7 +215,7 @@ class Potential(AtomResolvedTask):
         factors = {name: inputs["pos"].new_full((), value) for name, value in weights.items()}
         if self.training and self._compiled_step is not None:
             return self._compiled_step(inputs, {**targets, **factors})
-        return self._losses(self.model, inputs, {**targets, **factors})
+        return self._losses(self.network, inputs, {**targets, **factors})
 
     def loss_counts(self, store: Store) -> dict[str, Tensor]:
         """One per graph for energy and stress, the number of atoms for the force."""
@@ -230,7 +226,7 @@ class Potential(AtomResolvedTask):
             counts["stress_loss"] = ones * fields.get("has_stress", ones)
         for name in self.learned:
             known = fields.get(f"has_{TARGETS[name]}", ones)
-            counts[_LOSSES[name]] = known * (nodes if name == "atom_energy" else ones)
+            counts[LOSSES[name]] = known * (nodes if name == "atom_energy" else ones)
         return counts
 
     def weighted_loss(self, batch: GraphBatch, weights: Mapping[str, float]) -> dict[str, Tensor]:
@@ -277,14 +273,21 @@ class Potential(AtomResolvedTask):
             network, inputs, create_graph=True, with_virial="virial" in targets,
             readout=self.readout,
         )  # fmt: skip
+        self._found = None if self.stand_in is None else detached(found)
         errors = self.loss_of.errors(found._asdict(), targets)
         terms = {name: mean for name, (mean, _) in self.loss_of.means(errors, targets).items()}
-        losses = {_LOSSES[name]: term for name, term in terms.items()}
+        losses = {LOSSES[name]: term for name, term in terms.items()}
         for name, term in terms.items():  # weights of one of several batches of an optimizer step
-            if (factor := targets.get(_LOSSES[name])) is not None:
+            if (factor := targets.get(LOSSES[name])) is not None:
                 terms[name] = term * factor.to(term.dtype)
-                losses[_LOSSES[name]] = terms[name]
+                losses[LOSSES[name]] = terms[name]
         return {"loss": self.loss_of.total(terms), **losses}
+
+    def taught(self, batch: GraphBatch, output: Any) -> GraphBatch:
+        """See `GraphTask.taught`; from the derivatives in the last loss."""
+        assert self._found is not None  # that of this batch
+        predicted = self._in_units(batch, self._found, self.offset(batch), None)
+        return self._with_targets(batch, predicted)
 
     def targets(self, batch: GraphBatch) -> dict[str, Tensor]:
         """The targets by name; NaN where a frame has none."""

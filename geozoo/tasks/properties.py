@@ -66,6 +66,7 @@ class Properties(GeometricTask):
 
     validates_loss: ClassVar[bool] = True
     fits_models: ClassVar[bool] = True
+    is_taught: ClassVar[bool] = True
 
     def __init__(
         self,

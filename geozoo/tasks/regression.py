@@ -43,6 +43,7 @@ class Regression(GeometricTask):
 
     outputs: ClassVar[tuple[str, ...]] = ("scalar",)
     fits_models: ClassVar[bool] = True
+    is_taught: ClassVar[bool] = True
 
     def __init__(
         self,

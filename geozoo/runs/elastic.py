@@ -1,0 +1,169 @@
+"""Elastic training of a run: its sizes, and the test of some of them."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from omegaconf import DictConfig
+
+from geozoo.contracts import Resizable
+from geozoo.data import GraphDataModule
+from geozoo.files.folders import atomic_path
+from geozoo.runs.errors import RunError
+from geozoo.runs.testing import test_trainer, tested
+from geozoo.tasks import ElasticSizes, ElasticTraining, GraphTask, Size
+
+_LOG = logging.getLogger(__name__)
+_KEYS = ("elastic_orientations", "elastic_layers", "elastic_widths")
+_NAMES = ("orientations", "num_layers", "width")
+#: Repeats of a timed prediction, of which the fastest counts.
+_REPEATS = 3
+
+
+def check_elastic(cfg: DictConfig) -> None:
+    """Reject options that elastic training does not go with, before any data is read.
+
+    Raises:
+        RunError: If there are such options, or options of elastic training without it.
+    """
+    if not cfg.get("elastic"):
+        given = [key for key in _KEYS[:2] if cfg.get(key) is not None]
+        if given:
+            raise RunError(f"{given[0]}: the training has one size only; set elastic=true")
+        return
+    if not 0 <= cfg.elastic_start < 1:
+        raise RunError(f"elastic_start must be in [0, 1), got {cfg.elastic_start!r}")
+    if cfg.elastic_samples < 0:
+        raise RunError(f"elastic_samples must be at least 0, got {cfg.elastic_samples!r}")
+    for key, is_set in {
+        "trainer.captured_steps": cfg.trainer.get("captured_steps") is not None,
+        "trainer.compile": bool(cfg.trainer.get("compile")),
+        "adapter_rank": cfg.adapter_rank is not None,
+    }.items():
+        if is_set:
+            raise RunError(
+                f"{key}: elastic training trains several networks per step; leave it out"
+            )
+    epochs = cfg.trainer.get("max_epochs")
+    if cfg.elastic_start and (epochs is None or epochs < 1):
+        raise RunError(
+            f"elastic_start={cfg.elastic_start}: a fraction of trainer.max_epochs, which has no "
+            "end; set elastic_start=0"
+        )
+
+
+def make_elastic(cfg: DictConfig, task: GraphTask) -> str | None:
+    """Let a task train all sizes of its model; they become part of the config.
+
+    Args:
+        cfg: the config.
+        task: the task.
+
+    Returns:
+        A line for the log; None without elastic training.
+
+    Raises:
+        RunError: If the model or the task does not allow it, or a size is impossible.
+    """
+    if not cfg.get("elastic"):
+        return None
+    if not task.is_taught:
+        raise RunError(
+            f"elastic: task {type(task).__name__} has no targets that a network could predict for "
+            "smaller ones"
+        )
+    given = {
+        name: None if cfg[key] is None else list(cfg[key])
+        for name, key in zip(_NAMES, _KEYS, strict=True)
+    }
+    try:
+        sizes = ElasticSizes.of(task.model, **cast(dict[str, Any], given))
+        start = round(cfg.elastic_start * max(0, cfg.trainer.get("max_epochs") or 0))
+        task.elastic = ElasticTraining(
+            sizes, start=start, samples=cfg.elastic_samples, seed=cfg.seed
+        )
+    except ValueError as error:
+        raise RunError(f"elastic: {error}") from error
+    for name, key in zip(_NAMES, _KEYS, strict=True):
+        cfg[key] = list(getattr(sizes, name))
+    return (
+        f"elastic training of {len(list(sizes))} sizes, from {sizes.smallest} to {sizes.largest}; "
+        f"smaller ones from epoch {start + 1} on"
+    )
+
+
+def test_sizes(
+    cfg: DictConfig, task: GraphTask, datamodule: GraphDataModule, path: Path
+) -> list[dict[str, Any]]:
+    """Test some sizes of an elastic model, and write and log the table.
+
+    Args:
+        cfg: the config.
+        task: the task with the weights to test.
+        datamodule: the data module.
+        path: the file to write.
+    """
+    assert task.elastic is not None
+    model, rows = task.model, []
+    try:
+        for size in task.elastic.sizes.ladder():
+            task.model = cast(Resizable, model).resized(**size.arguments)
+            rows.append(size_row(cfg, task, datamodule, size))
+    finally:
+        task.model = model
+    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    for row in rows:
+        values = ", ".join(f"{name} {row[name]:.4g}" for name in task.test_errors.names)
+        _LOG.info(
+            "%s: %s; %d weights, %.1f ms per batch",
+            Size(*(row[name] for name in _NAMES)), values, row["parameters"], row["batch_ms"],
+        )  # fmt: skip
+    return rows
+
+
+def size_row(
+    cfg: DictConfig, task: GraphTask, datamodule: GraphDataModule, size: Size
+) -> dict[str, Any]:
+    """Size, test metrics, number of weights and CPU time of a batch of a resized network.
+
+    Args:
+        cfg: the config.
+        task: the task with the resized network.
+        datamodule: the data module.
+        size: its size.
+    """
+    result = tested(
+        test_trainer(cfg, is_terminal=False), task, datamodule, checkpoint=str(size)
+    )  # fmt: skip
+    return {
+        **size.arguments, **result.metrics, "parameters": result.parameters,
+        "batch_ms": 1e3 * batch_seconds(task, datamodule),
+    }  # fmt: skip
+
+
+def batch_seconds(task: GraphTask, datamodule: GraphDataModule) -> float:
+    """CPU time, on a GPU wall time, of the predictions for one batch of the test set.
+
+    Args:
+        task: the task.
+        datamodule: the data module.
+    """
+    batch = next(iter(datamodule.test_dataloader())).to(task.device)
+    on_cpu = task.device.type == "cpu"
+    clock = time.process_time if on_cpu else time.perf_counter
+    fastest = float("inf")
+    for _ in range(1 + _REPEATS):  # the first one warms up
+        started = clock()
+        task.predict(batch)
+        if not on_cpu:
+            torch.accelerator.synchronize()
+        fastest = min(fastest, clock() - started)
+    return fastest
