@@ -113,10 +113,10 @@ def _grid(
             f'"{arguments["representation"]}", whose points are not a grid of any size'
         )
     if isinstance(orientations, Tensor):
-        return same_kind(before, orientations)
+        return same_kind(before, orientations.clone())  # a grid can be turned in place
     check_positive(orientations=orientations)
     if orientations == len(representation.orientations):
-        return replace(before, grid=representation.orientations)
+        return replace(before, grid=representation.orientations.clone())
     if isinstance(before.grid, Tensor):
         raise ValueError(
             f"orientations must be unit vectors [O, {arguments['dim']}], since the network was "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +16,6 @@ from geozoo.contracts import Resizable
 from geozoo.data import GraphDataModule
 from geozoo.files.folders import atomic_path
 from geozoo.runs.errors import RunError
-from geozoo.runs.testing import test_trainer, tested
 from geozoo.tasks import ElasticSizes, ElasticTraining, GraphTask, Size
 
 _LOG = logging.getLogger(__name__)
@@ -97,25 +97,16 @@ def make_elastic(cfg: DictConfig, task: GraphTask) -> str | None:
     )
 
 
-def test_sizes(
-    cfg: DictConfig, task: GraphTask, datamodule: GraphDataModule, path: Path
-) -> list[dict[str, Any]]:
+def test_sizes(task: GraphTask, datamodule: GraphDataModule, path: Path) -> list[dict[str, Any]]:
     """Test some sizes of an elastic model, and write and log the table.
 
     Args:
-        cfg: the config.
         task: the task with the weights to test.
         datamodule: the data module.
         path: the file to write.
     """
     assert task.elastic is not None
-    model, rows = task.model, []
-    try:
-        for size in task.elastic.sizes.ladder():
-            task.model = cast(Resizable, model).resized(**size.arguments)
-            rows.append(size_row(cfg, task, datamodule, size))
-    finally:
-        task.model = model
+    rows = rows_of_sizes(task, datamodule, task.elastic.sizes.ladder())
     with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
@@ -129,41 +120,50 @@ def test_sizes(
     return rows
 
 
-def size_row(
-    cfg: DictConfig, task: GraphTask, datamodule: GraphDataModule, size: Size
-) -> dict[str, Any]:
-    """Size, test metrics, number of weights and CPU time of a batch of a resized network.
+def rows_of_sizes(
+    task: GraphTask, datamodule: GraphDataModule, sizes: Iterable[Size]
+) -> list[dict[str, Any]]:
+    """Size, test metrics, number of weights and time of a batch of parts of a network.
 
     Args:
-        cfg: the config.
-        task: the task with the resized network.
+        task: the task with the whole network.
         datamodule: the data module.
-        size: its size.
+        sizes: the sizes.
     """
-    result = tested(
-        test_trainer(cfg, is_terminal=False), task, datamodule, checkpoint=str(size)
-    )  # fmt: skip
-    return {
-        **size.arguments, **result.metrics, "parameters": result.parameters,
-        "batch_ms": 1e3 * batch_seconds(task, datamodule),
-    }  # fmt: skip
+    whole, rows, was_training = task.model, [], task.training
+    try:
+        for size in sizes:
+            part = cast(Resizable, whole).resized(**size.arguments)
+            task.model = part.to(task.device).requires_grad_(False)
+            rows.append({**size.arguments, **tested_row(task.eval(), datamodule)})
+    finally:
+        task.model = whole
+        task.train(was_training)
+    return rows
 
 
-def batch_seconds(task: GraphTask, datamodule: GraphDataModule) -> float:
-    """CPU time, on a GPU wall time, of the predictions for one batch of the test set.
+@torch.no_grad()
+def tested_row(task: GraphTask, datamodule: GraphDataModule) -> dict[str, Any]:
+    """Test metrics, number of weights, and CPU time (on a GPU wall time) of a test batch in ms.
 
     Args:
-        task: the task.
+        task: the task, in evaluation mode.
         datamodule: the data module.
     """
+    errors = task.make_errors().to(task.device)
+    for batch in datamodule.test_dataloader():
+        moved = batch.to(task.device)
+        errors.update(task.predict_tested(moved), task.targets(moved))
+    values = {name: float(value) for name, value in errors.compute().items()}
     batch = next(iter(datamodule.test_dataloader())).to(task.device)
     on_cpu = task.device.type == "cpu"
     clock = time.process_time if on_cpu else time.perf_counter
     fastest = float("inf")
-    for _ in range(1 + _REPEATS):  # the first one warms up
+    for _ in range(_REPEATS):
         started = clock()
         task.predict(batch)
         if not on_cpu:
             torch.accelerator.synchronize()
         fastest = min(fastest, clock() - started)
-    return fastest
+    count = sum(weight.numel() for weight in task.model.parameters())
+    return {**values, "parameters": count, "batch_ms": 1e3 * fastest}

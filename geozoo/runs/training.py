@@ -226,8 +226,8 @@ def _finish(
         trainer, task, datamodule, checkpoint=best.path.name, best_epoch=best.epochs,
         is_run=bool(cfg.test),
     )  # fmt: skip
-    if task.elastic is not None and cfg.test and is_main_process():
-        test_sizes(cfg, task, datamodule, folder.sizes)
+    if task.elastic is not None and cfg.test and trainer.world_size == 1:
+        test_sizes(task, datamodule, folder.sizes)
     val_cut = cut_of(trainer.limit_val_batches, len(datamodule.val_dataloader()))
     return RunOutcome(
         folder=folder, cfg=cfg, task=task, datamodule=datamodule, tested=result, val=best.metrics,
