@@ -123,12 +123,19 @@ class ElasticSizes:
 
     def ladder(self) -> list[Size]:
         """A few sizes from the smallest to the largest, growing in all respects at once."""
-        axes = [self.orientations or (None,), self.num_layers, self.width]
-        steps = max(map(len, axes))
+        grids: tuple[int | None, ...] = self.orientations or (None,)
+        steps = max(len(grids), len(self.num_layers), len(self.width))
+
+        def at(step: int, count: int) -> int:
+            return round(step * (count - 1) / max(1, steps - 1))
+
         rungs = [
-            Size(*(axis[round(step * (len(axis) - 1) / max(1, steps - 1))] for axis in axes))  # type: ignore[index]
+            Size(
+                grids[at(step, len(grids))], self.num_layers[at(step, len(self.num_layers))],
+                self.width[at(step, len(self.width))],
+            )
             for step in range(steps)
-        ]
+        ]  # fmt: skip
         return list(dict.fromkeys(rungs))
 
     def chosen(
