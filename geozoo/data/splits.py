@@ -62,7 +62,7 @@ def grouped_split(
 
     >>> split = grouped_split("aabbccdd", {"train": 0.5, "test": 0.5}, seed=0)
     >>> sorted(split["train"].tolist()), sorted(split["test"].tolist())
-    ([4, 5, 6, 7], [0, 1, 2, 3])
+    ([2, 3, 4, 5], [0, 1, 6, 7])
     """
     rows: dict[Hashable, list[int]] = {}
     for row, group in enumerate(groups):

@@ -71,8 +71,8 @@ def test_baseline_is_the_majority_class() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"level": "node"}, "level 'node' and 3 outputs"),
-        ({"out_channels": 1}, "level 'graph' and 1 outputs"),
+        ({"out_vectors": 1}, "got 3 and 1 vectors"),
+        ({"out_channels": 1}, "got 1 and 0 vectors"),
     ],
 )
 def test_unsuitable_data_raise(changes: dict, message: str) -> None:
