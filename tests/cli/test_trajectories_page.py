@@ -40,8 +40,9 @@ def test_the_commands_of_the_page_work_from_an_empty_folder(tmp_path: Path) -> N
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
         written += done.stdout
     sys.stdout.write(written)
-    errors = re.findall(r"^(model|constant velocity) +(\S+)", written, re.MULTILINE)
-    for (_, own), (_, moving) in (errors[:2], errors[2:4]):
+    errors = re.findall(r"^(model|constant velocity) +(\d\S*)", written, re.MULTILINE)
+    assert [name for name, _ in errors] == 2 * ["model", "constant velocity"], errors
+    for (_, own), (_, moving) in (errors[:2], errors[2:]):
         assert float(own) < 0.5 * float(moving)
     rounds = re.findall(r"^(\d+) +(\S+) +(\S+) +(\S+)$", written, re.MULTILINE)
     assert [row[0] for row in rounds] == ["12", "24", "36", "48", "3", "6", "9", "12", "15"]
