@@ -219,14 +219,15 @@ def _metrics(outcome: RunOutcome) -> Sheet:
 def _files(folder: RunFolder) -> Sheet:
     pictures = sorted(path.name for path in folder.path.glob("*.png"))
     page = f"{folder.page.name}, a self-contained report" if folder.page.is_file() else ""
-    parts = f"{folder.parts.name}, " if folder.parts.is_file() else ""
+    tables = (path for path in (folder.parts, folder.sizes) if path.is_file())
+    further = "".join(f"{path.name}, " for path in tables)
     files = {
         "weights": ", ".join(
             f"checkpoints/{path.name}" for path in (folder.best, folder.last) if path.is_file()
         ),
         "curves": ", ".join(["metrics.csv", *pictures]),
         "page": page,
-        "record": f"config.yaml, run.json, splits.npz, result.csv, {parts}summary.txt",
+        "record": f"config.yaml, run.json, splits.npz, result.csv, {further}summary.txt",
     }
     return facts(*((name, text) for name, text in files.items() if text))
 

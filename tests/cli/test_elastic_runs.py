@@ -43,6 +43,7 @@ def test_a_run_tests_its_sizes_and_loads_at_any_of_them(elastic_run):
     assert [(row["orientations"], row["num_layers"], row["width"]) for row in rows] == [
         ("6", "2", "0.5"), ("6", "2", "0.75"), ("8", "3", "1.0"),
     ]  # fmt: skip
+    assert "test_sizes.csv" in (elastic_run / "summary.txt").read_text()
     metrics = {row["metric"]: float(row["value"]) for row in table(elastic_run / "result.csv")}
     assert float(rows[-1]["position_mse"]) == pytest.approx(metrics["position_mse"])
     whole, batch = load(elastic_run), batch_of(elastic_run)
