@@ -9,8 +9,7 @@ from torch import Tensor
 
 from geozoo.geometry import edge_vectors
 from geozoo.nn.edges.directed import DirectedEdges
-from geozoo.nn.edges.kernel import Kernel, apply_kernel
-from geozoo.ops import scatter, weighted_sum
+from geozoo.nn.edges.kernel import Kernel, sum_messages
 
 
 class BetweenScales(NamedTuple):
@@ -70,10 +69,7 @@ class BetweenScales(NamedTuple):
     def convolve(self, kernel: Kernel, x: Tensor) -> Tensor:
         """Return one row for each receiving point; see `Edges.convolve`."""
         source, target = self.rows
-        if kernel.full:
-            message = apply_kernel(kernel.rows(), x.index_select(0, source), True)
-            return scatter(message, target, self.receiving.shape[0])
-        return weighted_sum(kernel.rows(), x, [(source, target)], self.receiving.shape[0])
+        return sum_messages(kernel, x, (source, target), self.receiving.shape[0])
 
     def directed(self, num_nodes: int) -> DirectedEdges:
         """Raise ValueError: features do not have one row for each node."""

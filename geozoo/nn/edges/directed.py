@@ -8,8 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from geozoo.geometry import edge_vectors
-from geozoo.nn.edges.kernel import Kernel, apply_kernel
-from geozoo.ops import scatter, weighted_sum
+from geozoo.nn.edges.kernel import Kernel, sum_messages
 
 
 class DirectedEdges(NamedTuple):
@@ -63,10 +62,7 @@ class DirectedEdges(NamedTuple):
 
     def convolve(self, kernel: Kernel, x: Tensor) -> Tensor:
         """See `Edges.convolve`."""
-        if kernel.full:
-            message = apply_kernel(kernel.rows(), x.index_select(0, self.sender), True)
-            return scatter(message, self.receiver, x.shape[0])
-        return weighted_sum(kernel.rows(), x, [(self.sender, self.receiver)], x.shape[0])
+        return sum_messages(kernel, x, (self.sender, self.receiver), x.shape[0])
 
     def directed(self, num_nodes: int) -> DirectedEdges:
         """Return itself."""

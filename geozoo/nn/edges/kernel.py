@@ -7,6 +7,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from geozoo.nn.embedding.spline import SplineTerms
+from geozoo.ops import scatter, weighted_sum
 
 
 class Kernel(NamedTuple):
@@ -51,3 +52,26 @@ def apply_kernel(rows: Tensor, x: Tensor, full: bool) -> Tensor:
         return rows * x
     matrix = rows.unflatten(-1, (-1, x.shape[-1]))
     return (matrix @ x.unsqueeze(-1)).squeeze(-1)
+
+
+def sum_messages(
+    kernel: Kernel, x: Tensor, ends: tuple[Tensor, Tensor], num_targets: int,
+    weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """Sum the messages of directed edges, kernel row times features, at each target.
+
+    Args:
+        kernel: a kernel with one row per edge.
+        x: features of the sources.
+        ends: source and target of each edge.
+        num_targets: number of targets.
+        weight: ``[E, ...]`` weight of each message, as features without the last axis; None: 1.
+    """
+    rows, (source, target) = kernel.rows(), ends
+    factor = None if weight is None else weight.to(rows.dtype).unsqueeze(-1)
+    if kernel.full:
+        message = apply_kernel(rows, x.index_select(0, source), True)
+        return scatter(message if factor is None else factor * message, target, num_targets)
+    return weighted_sum(
+        rows if factor is None else factor * rows, x, [(source, target)], num_targets
+    )

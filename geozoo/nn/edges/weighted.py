@@ -8,8 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from geozoo.nn.edges.directed import DirectedEdges
-from geozoo.nn.edges.kernel import Kernel, apply_kernel
-from geozoo.ops import scatter, weighted_sum
+from geozoo.nn.edges.kernel import Kernel, sum_messages
 
 
 class WeightedEdges(NamedTuple):
@@ -58,12 +57,8 @@ class WeightedEdges(NamedTuple):
 
     def convolve(self, kernel: Kernel, x: Tensor) -> Tensor:
         """Sum weight times kernel times sender features; see `Edges.convolve`."""
-        rows, (source, target) = kernel.rows(), self.edges.index
-        weight = self.weight.to(rows.dtype).unsqueeze(-1)
-        if kernel.full:
-            message = weight * apply_kernel(rows, x.index_select(0, source), True)
-            return scatter(message, target, x.shape[0])
-        return weighted_sum(weight * rows, x, [(source, target)], x.shape[0])
+        ends = self.edges.sender, self.edges.receiver
+        return sum_messages(kernel, x, ends, x.shape[0], self.weight)
 
     def directed(self, num_nodes: int) -> DirectedEdges:
         """Raise ValueError: a list of edges would lose the weights."""
