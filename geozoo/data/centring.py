@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from geozoo import ops
+
 
 def centred(pos: Float[Tensor, "N dim"], num_nodes: Int[Tensor, " G"]) -> Float[Tensor, "N dim"]:
     """Return positions relative to the mean of each graph: far away, float32 is too coarse.
@@ -21,5 +23,4 @@ def centred(pos: Float[Tensor, "N dim"], num_nodes: Int[Tensor, " G"]) -> Float[
     """
     count = len(num_nodes)
     owner = torch.repeat_interleave(torch.arange(count), num_nodes, output_size=len(pos))
-    total = pos.new_zeros(count, pos.shape[1]).index_add(0, owner, pos)
-    return pos - (total / num_nodes.clamp(min=1)[:, None])[owner]
+    return ops.centred(pos, owner, count)

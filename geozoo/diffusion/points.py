@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from geozoo.ops import scatter
+from geozoo.ops import centred, scatter
 
 
 class Cloud(NamedTuple):
@@ -30,7 +30,7 @@ class Cloud(NamedTuple):
 
     def center(self, pos: Float[Tensor, "N dim"]) -> Float[Tensor, "N dim"]:
         """Positions relative to the mean position of their cloud."""
-        return pos - scatter(pos, self.batch, self.num_graphs, "mean").index_select(0, self.batch)
+        return centred(pos, self.batch, self.num_graphs)
 
     def total(self, values: Float[Tensor, "N ..."]) -> Float[Tensor, " G"]:
         """Sum over all points and components of each cloud."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from geozoo.geometry._pairs import check_finite, edge_vectors, graph_sizes
 from geozoo.geometry.graphs import EdgeIndex, knn_graph
-from geozoo.ops import offsets, ragged_arange, scatter
+from geozoo.ops import centred, offsets, ragged_arange, scatter
 
 #: Lengths that differ by less than this many rounding errors of the coordinates are equal.
 _TIE = 64
@@ -71,8 +71,7 @@ def farthest_points(
     sizes = graph_sizes(batch, num_graphs)
     exact, tie = pos.detach().double(), _tie(pos.detach(), batch, len(sizes))
     wanted = (ratio * sizes.double() - 1e-9).ceil()
-    mean = scatter(exact, batch, len(sizes)) / sizes.clamp_min(1).unsqueeze(1)
-    from_mean = (exact - mean[batch]).norm(dim=1)
+    from_mean = centred(exact, batch, len(sizes)).norm(dim=1)
     closest, total = torch.full_like(from_mean, torch.inf), torch.zeros_like(from_mean)
     chosen, count = torch.zeros_like(batch, dtype=torch.bool), torch.zeros_like(wanted)
     rows, lengths = [torch.stack([batch[:0], batch[:0]])], [from_mean[:0]]

@@ -1,17 +1,11 @@
-"""Positions relative to the centre of their graph."""
+"""Positions relative to the centre of their graph as inputs."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from geozoo.ops import scatter
-
-
-def from_centres(pos: Tensor, batch: Tensor, num_graphs: int) -> Tensor:
-    """Positions ``[N, dim]`` relative to the mean position of their graph."""
-    count = scatter(pos.new_ones(pos.shape[0], 1), batch, num_graphs).clamp_min(1)
-    return pos - (scatter(pos, batch, num_graphs) / count).index_select(0, batch)
+from geozoo.ops import centred
 
 
 def with_coordinates(
@@ -30,8 +24,8 @@ def with_coordinates(
     """
     if as_input == "none":
         return x, vec
-    centred = from_centres(pos, batch, num_graphs)
+    found = centred(pos, batch, num_graphs)
     if as_input == "symmetry_breaking":
-        return (centred if x is None else torch.cat([x, centred], -1)), vec
-    vector = centred.unsqueeze(1)
+        return (found if x is None else torch.cat([x, found], -1)), vec
+    vector = found.unsqueeze(1)
     return x, vector if vec is None else torch.cat([vec, vector], 1)

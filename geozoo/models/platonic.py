@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from geozoo.checks import check_not_negative, check_positive
 from geozoo.geometry import FiniteGroup, NeighborPairs
-from geozoo.models._centres import from_centres
 from geozoo.models._inputs import (
     check_channels,
     check_condition,
@@ -31,7 +30,7 @@ from geozoo.nn import (
 )
 from geozoo.nn.attention import PointBlocks, point_blocks
 from geozoo.nn.edges import GivenEdges, as_edges
-from geozoo.ops import scatter
+from geozoo.ops import centred, scatter
 from geozoo.options import grouped
 
 
@@ -182,7 +181,7 @@ class Platonic(nn.Module):
         blocks = found or self.neighbors(pos, batch, given, num_graphs=num_graphs)
         # Angles of large coordinates would be rounded. Attention is invariant to this translation,
         # the absolute embedding needs it.
-        pos = from_centres(pos, batch, num_graphs)
+        pos = centred(pos, batch, num_graphs)
         features = self._lifted(pos, x, vec, None if condition is None else condition[batch])
         for block in cast("Iterable[PlatonicBlock]", self.blocks):
             features = block(features, pos, blocks)

@@ -3,6 +3,7 @@
 from geozoo.ops._blockwise import saves_memory
 from geozoo.ops._textbook import is_textbook, recomputed, textbook
 from geozoo.ops._tracing import is_traced
+from geozoo.ops.centring import centred
 from geozoo.ops.channelwise import channelwise_product
 from geozoo.ops.gelu import gelu, gelu_linear
 from geozoo.ops.kernel_sum import kernel_sum
@@ -29,6 +30,7 @@ __all__ = [
     "Path",
     "SortedEdges",
     "SteerablePaths",
+    "centred",
     "channelwise_product",
     "filtered_sum",
     "gelu",
