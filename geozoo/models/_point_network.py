@@ -12,9 +12,8 @@ from geozoo.checks import check_radius
 from geozoo.geometry import NeighborPairs
 from geozoo.models._inputs import check_channels, check_graphs, check_level, count_graphs
 from geozoo.models._neighborhoods import paired_neighbors
-from geozoo.models._outputs import GeometricOutput
+from geozoo.models._outputs import GeometricOutput, graph_output
 from geozoo.nn.edges import DirectedEdges, GivenEdges, PairedEdges, as_edges, shares_rows
-from geozoo.ops import scatter
 
 
 class PointNetwork(nn.Module):
@@ -106,15 +105,10 @@ class PointNetwork(nn.Module):
         )  # fmt: skip
         num_graphs = count_graphs(batch, num_graphs)
         edges = self.neighbors(pos, batch, given, num_graphs=num_graphs)
-        scalar, vector = self.evaluate(
+        parts = self.evaluate(
             pos, x if self.in_channels else None, vec if self.in_vectors else None, edges
         )
-        if self.level == "graph":
-            scalar, vector = (
-                None if part is None else scatter(part, batch, num_graphs)
-                for part in (scalar, vector)
-            )
-        return GeometricOutput(scalar, vector)
+        return graph_output(parts, batch, num_graphs, self)
 
     def neighbors(
         self,

@@ -142,7 +142,12 @@ class PonitaBlocks:
 
 
 def make_representation(
-    name: str, dim: int, orientations: PonitaOrientations, sizes: dict[str, Any]
+    name: str,
+    dim: int,
+    orientations: PonitaOrientations,
+    kernel: PonitaKernel,
+    hidden_channels: int,
+    radius: float | None,
 ) -> Representation:
     """Return the representation of that name.
 
@@ -150,12 +155,19 @@ def make_representation(
         name: ``"bundle"``, ``"bundle_full"``, ``"frames"``, ``"edges"`` or ``"position"``.
         dim: spatial dimension.
         orientations: options of the orientations.
-        sizes: arguments common to all representations.
+        kernel: options of the kernels.
+        hidden_channels: width of the features.
+        radius: cutoff, or None.
 
     Raises:
         ValueError: If ``name`` is unknown, or the representation does not support ``dim``.
     """
     kind = orientations.orientation_kind
+    sizes: dict[str, Any] = {
+        "hidden_channels": hidden_channels, "basis_channels": kernel.basis_channels,
+        "degree": kernel.degree, "radius": radius,
+        "condition_channels": kernel.condition_channels,
+    }  # fmt: skip
     if name in ("bundle", "bundle_full"):
         return BundleRepresentation(
             dim, num_orientations=orientations.num_orientations, grid=orientations.grid,

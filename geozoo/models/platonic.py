@@ -19,7 +19,7 @@ from geozoo.models._inputs import (
     count_graphs,
 )
 from geozoo.models._neighborhoods import check_isolated, paired_neighbors
-from geozoo.models._outputs import GeometricOutput
+from geozoo.models._outputs import GeometricOutput, graph_output
 from geozoo.models._platonic_options import PlatonicAttention, PlatonicSymmetry
 from geozoo.nn import (
     GroupFourier,
@@ -30,7 +30,7 @@ from geozoo.nn import (
 )
 from geozoo.nn.attention import PointBlocks, point_blocks
 from geozoo.nn.edges import GivenEdges, as_edges
-from geozoo.ops import centred, scatter
+from geozoo.ops import centred
 from geozoo.options import grouped
 
 
@@ -186,12 +186,8 @@ class Platonic(nn.Module):
         for block in cast("Iterable[PlatonicBlock]", self.blocks):
             features = block(features, pos, blocks)
         out = self.readout(self.norm(features))
-        scalar, vector = project_from_frames(out, self.elements.to(out.dtype), self.out_channels)
-        if self.level == "graph":
-            scalar, vector = (scatter(part, batch, num_graphs) for part in (scalar, vector))
-        return GeometricOutput(
-            scalar if self.out_channels else None, vector if self.out_vectors else None
-        )
+        parts = project_from_frames(out, self.elements.to(out.dtype), self.out_channels)
+        return graph_output(parts, batch, num_graphs, self)
 
     def neighbors(
         self,

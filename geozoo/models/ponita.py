@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, Literal, cast
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from geozoo.checks import check_positive
 from geozoo.geometry import NeighborPairs, check_lattice
-from geozoo.models._block_steps import Step, calibrated_step, forward_step, saving_step
+from geozoo.models._block_steps import Step, forward_step, saving_step
 from geozoo.models._inputs import (
     check_channels,
     check_condition,
@@ -19,11 +18,10 @@ from geozoo.models._inputs import (
     check_level,
     count_graphs,
 )
+from geozoo.models._kernel_network import KernelNetwork
 from geozoo.models._neighborhoods import check_isolated, find_edges, neighborhood_geometry
-from geozoo.models._outputs import GeometricOutput
+from geozoo.models._outputs import GeometricOutput, graph_output
 from geozoo.models._ponita_choices import (
-    FORMS,
-    Form,
     PonitaBlocks,
     PonitaKernel,
     PonitaOrientations,
@@ -38,11 +36,10 @@ from geozoo.models._ponita_resizing import (
 )
 from geozoo.nn.conv import ConvNeXtBlock
 from geozoo.nn.edges import Edges, GivenEdges
-from geozoo.ops import scatter, textbook
 from geozoo.options import grouped
 
 
-class Ponita(nn.Module):
+class Ponita(KernelNetwork):
     r"""PONITA: SE(n) equivariant network with weight sharing in position-orientation space.
 
     A pair of points enters the convolutions only through invariants that characterise its
@@ -84,9 +81,6 @@ class Ponita(nn.Module):
     torch.Size([2, 1])
     """
 
-    calibrated: Tensor
-    last_weights: ClassVar[tuple[str, ...]] = ("readouts.*",)
-
     @grouped("orientations", "kernel", "blocks")
     def __init__(
         self,
@@ -126,14 +120,9 @@ class Ponita(nn.Module):
             "representation": representation, "radius": radius, "lattice": lattice,
             "orientations": orientations, "kernel": kernel, "blocks": blocks,
         }  # fmt: skip
-        sizes = {
-            "hidden_channels": hidden_channels,
-            "basis_channels": kernel.basis_channels,
-            "degree": kernel.degree,
-            "radius": radius,
-            "condition_channels": kernel.condition_channels,
-        }
-        self.representation = make_representation(representation, dim, orientations, sizes)
+        self.representation = make_representation(
+            representation, dim, orientations, kernel, hidden_channels, radius
+        )
         self.lattice = None if lattice is None else check_lattice(lattice, dim)
         self.backend = resolve_backend(kernel.backend, self.representation, self.lattice)
         width = self.representation.width
@@ -153,17 +142,6 @@ class Ponita(nn.Module):
             for _ in range(num_layers if blocks.multiple_readouts else 1)
         )
         self.recompute = blocks.recompute
-        self.register_buffer("calibrated", torch.tensor(False))
-
-    @property
-    def form(self) -> Form:
-        """How kernels are evaluated, as given by `backend`."""
-        return FORMS[self.backend]
-
-    @property
-    def shares_kernels(self) -> bool:
-        """Whether both directions of a pair share a kernel row, so that pairs can be given."""
-        return self.form.pairs_found
 
     def forward(
         self,
@@ -193,8 +171,7 @@ class Ponita(nn.Module):
             ValueError: If a tensor has the wrong shape.
             IndexError: If ``edge_index`` contains an invalid node index.
         """
-        with textbook(when=self.form.as_written):
-            return self._run(pos, x, batch, edge_index, vec, num_graphs, condition, forward_step)
+        return self._in_form(forward_step, pos, x, batch, edge_index, vec, num_graphs, condition)
 
     def neighbors(
         self,
@@ -291,40 +268,9 @@ class Ponita(nn.Module):
         """
         return leading_weights(self, part)
 
-    @torch.no_grad()
-    def calibrate(
-        self,
-        pos: Float[Tensor, "N dim"],
-        x: Float[Tensor, "N S"] | None,
-        batch: Int[Tensor, " N"],
-        edge_index: Int[Tensor, "2 E"] | None = None,
-        *,
-        vec: Float[Tensor, "N V dim"] | None = None,
-        num_graphs: int | None = None,
-        condition: Float[Tensor, "G condition"] | None = None,
-    ) -> GeometricOutput:
-        """Rescale all kernels so that convolutions preserve the standard deviation of the features.
-
-        Call it once before training, with the arguments of `forward`. The published code calibrates
-        in its first training step; here the forward pass has no side effects.
-
-        Returns:
-            The output before the rescaling, as in the first step of the published code.
-
-        Raises:
-            RuntimeError: If the model is already calibrated.
-        """
-        if bool(self.calibrated):
-            raise RuntimeError("the model is already calibrated (its buffer `calibrated` is True)")
-        with textbook(when=self.form.as_written):
-            output = self._run(
-                pos, x, batch, edge_index, vec, num_graphs, condition, calibrated_step
-            )
-        self.calibrated.fill_(True)
-        return output
-
     def _run(
         self,
+        step: Step,
         pos: Tensor,
         x: Tensor | None,
         batch: Tensor,
@@ -332,7 +278,6 @@ class Ponita(nn.Module):
         vec: Tensor | None,
         num_graphs: int | None,
         condition: Tensor | None,
-        step: Step,
     ) -> GeometricOutput:
         check_graphs(
             pos, x, batch, edge_index, vec,
@@ -359,11 +304,5 @@ class Ponita(nn.Module):
                 part = readout(features)
                 total = part if total is None else total + part
         assert total is not None  # the last block is read out
-        scalar, vector = self.representation.project(
-            total / len(self.readouts), self.out_channels, geometry
-        )
-        if self.level == "graph":
-            scalar, vector = (scatter(part, batch, num_graphs) for part in (scalar, vector))
-        return GeometricOutput(
-            scalar if self.out_channels else None, vector if self.out_vectors else None
-        )
+        parts = self.representation.project(total / len(self.readouts), self.out_channels, geometry)
+        return graph_output(parts, batch, num_graphs, self)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, Literal, cast
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from geozoo.checks import check_positive
 from geozoo.geometry import NeighborPairs
-from geozoo.models._block_steps import Step, calibrated_step, forward_step, saving_step
+from geozoo.models._block_steps import Step, forward_step, saving_step
 from geozoo.models._centres import with_coordinates
 from geozoo.models._inputs import (
     check_channels,
@@ -20,12 +19,11 @@ from geozoo.models._inputs import (
     check_level,
     count_graphs,
 )
+from geozoo.models._kernel_network import KernelNetwork
 from geozoo.models._neighborhoods import check_isolated, find_edges
-from geozoo.models._outputs import GeometricOutput
+from geozoo.models._outputs import GeometricOutput, graph_output
 from geozoo.models._point_scales import PointScales, Scale, point_scales
 from geozoo.models._ponita_choices import (
-    FORMS,
-    Form,
     PonitaKernel,
     PonitaOrientations,
     make_representation,
@@ -42,11 +40,10 @@ from geozoo.nn.conv import AttentiveConv, ConvNeXtBlock
 from geozoo.nn.conv._kernel import KernelConv
 from geozoo.nn.edges import Edges, GivenEdges
 from geozoo.nn.representation._base import Representation
-from geozoo.ops import scatter, textbook
 from geozoo.options import grouped
 
 
-class Rapidash(nn.Module):
+class Rapidash(KernelNetwork):
     r"""Rapidash: convolutions in position-orientation space with attention, at several scales.
 
     The representations, kernels and blocks of `Ponita`; without attention, at one scale, it is
@@ -95,9 +92,6 @@ class Rapidash(nn.Module):
     torch.Size([2, 1])
     """
 
-    calibrated: Tensor
-    last_weights: ClassVar[tuple[str, ...]] = ("readouts.*",)
-
     @grouped("scales", "orientations", "kernel", "blocks")
     def __init__(
         self,
@@ -130,14 +124,9 @@ class Rapidash(nn.Module):
         self.condition_channels = kernel.condition_channels
         self.coordinates, self.scales = coordinates, scales
         self.attends, self.recompute = blocks.attention, blocks.recompute
-        sizes = {
-            "hidden_channels": hidden_channels, "basis_channels": kernel.basis_channels,
-            "degree": kernel.degree, "radius": radius,
-            "condition_channels": kernel.condition_channels,
-        }  # fmt: skip
         layers = scales.layers
         self.representations = nn.ModuleList(
-            make_representation(representation, dim, orientations, sizes)
+            make_representation(representation, dim, orientations, kernel, hidden_channels, radius)
             for _ in layers[: 1 if scales.share_basis else None]
         )
         base = self._at(0)
@@ -167,17 +156,6 @@ class Rapidash(nn.Module):
         read = layers[0 if level == "node" else -1] if blocks.multiple_readouts else 1
         width = base.width(out_channels, out_vectors)
         self.readouts = _layers(lambda: nn.Linear(hidden_channels, width), max(read, 1))
-        self.register_buffer("calibrated", torch.tensor(False))
-
-    @property
-    def form(self) -> Form:
-        """How kernels are evaluated, as given by `backend`."""
-        return FORMS[self.backend]
-
-    @property
-    def shares_kernels(self) -> bool:
-        """Whether both directions of a pair share a kernel row, so that pairs can be given."""
-        return self.form.pairs_found
 
     @property
     def has_fixed_neighbors(self) -> bool:
@@ -211,37 +189,7 @@ class Rapidash(nn.Module):
             ValueError: If a tensor has the wrong shape.
             IndexError: If ``edge_index`` contains an invalid node index.
         """
-        with textbook(when=self.form.as_written):
-            return self._run(pos, x, batch, edge_index, vec, num_graphs, condition, forward_step)
-
-    @torch.no_grad()
-    def calibrate(
-        self,
-        pos: Float[Tensor, "N dim"],
-        x: Float[Tensor, "N S"] | None,
-        batch: Int[Tensor, " N"],
-        edge_index: GivenEdges | PointScales | None = None,
-        *,
-        vec: Float[Tensor, "N V dim"] | None = None,
-        num_graphs: int | None = None,
-        condition: Float[Tensor, "G condition"] | None = None,
-    ) -> GeometricOutput:
-        """Rescale all kernels on a batch; see `Ponita.calibrate`.
-
-        Returns:
-            The output before the rescaling.
-
-        Raises:
-            RuntimeError: If the model is already calibrated.
-        """
-        if bool(self.calibrated):
-            raise RuntimeError("the model is already calibrated (its buffer `calibrated` is True)")
-        with textbook(when=self.form.as_written):
-            output = self._run(
-                pos, x, batch, edge_index, vec, num_graphs, condition, calibrated_step
-            )
-        self.calibrated.fill_(True)
-        return output
+        return self._in_form(forward_step, pos, x, batch, edge_index, vec, num_graphs, condition)
 
     def neighbors(
         self,
@@ -312,6 +260,7 @@ class Rapidash(nn.Module):
 
     def _run(
         self,
+        step: Step,
         pos: Tensor,
         x: Tensor | None,
         batch: Tensor,
@@ -319,7 +268,6 @@ class Rapidash(nn.Module):
         vec: Tensor | None,
         num_graphs: int | None,
         condition: Tensor | None,
-        step: Step,
     ) -> GeometricOutput:
         given = None if isinstance(edge_index, PointScales) else edge_index
         check_graphs(
@@ -352,14 +300,10 @@ class Rapidash(nn.Module):
             features = skipped[number] + step(self.unpooling[number], found_at[-1], around)
             found_at = self._through(step, self.blocks_back[number], features, place)
         place = places[0 if self.level == "node" else -1]
-        scalar, vector = place.representation.project(
+        parts = place.representation.project(
             self._read(found_at), self.out_channels, place.geometry
         )
-        if self.level == "graph":
-            scalar, vector = (scatter(part, place.batch, num_graphs) for part in (scalar, vector))
-        return GeometricOutput(
-            scalar if self.out_channels else None, vector if self.out_vectors else None
-        )
+        return graph_output(parts, place.batch, num_graphs, self)
 
     def _lifted(
         self, x: Tensor | None, vec: Tensor | None, place: Place, num_graphs: int
