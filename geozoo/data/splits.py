@@ -12,7 +12,11 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from geozoo.files.numpy_arrays import read_npz
+
 _LOG = logging.getLogger(__name__)
+#: The parts of a dataset.
+PARTS = ("train", "val", "test")
 Split = Mapping[str, Int[Tensor, " part"]]
 
 
@@ -179,6 +183,23 @@ def read_index_file(path: str | Path) -> Int[Tensor, " part"]:
     if not values:
         raise ValueError(f"path: the index file {path} is empty")
     return torch.tensor(values)
+
+
+def read_split(path: str | Path) -> dict[str, Int[Tensor, " part"]]:
+    """Read an ``.npz`` file with the arrays ``train``, ``val`` and ``test`` of whole numbers.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If an array is missing, has more than one axis, or no whole numbers.
+    """
+    arrays = read_npz(Path(path), list(PARTS))
+    for part, index in arrays.items():
+        if index.ndim != 1 or (index.dtype.kind not in "iu" and index.size):
+            raise ValueError(
+                f"split: {path} must have one row of whole numbers for each part, got {part} "
+                f"of shape {index.shape} and type {index.dtype}"
+            )
+    return {part: torch.from_numpy(arrays[part].astype(np.int64)) for part in PARTS}
 
 
 def check_split(split: Split, num_graphs: int) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geozoo.data import GeometricSpec
-from geozoo.data.trajectories._trajectory import Trajectory, checked
+from geozoo.data.trajectories._trajectory import Trajectory, checked, given
 from geozoo.data.trajectories._trajectory_folder import read_trajectories
 from geozoo.data.trajectories.frame_windows import (
     WindowRules,
@@ -244,8 +244,8 @@ def _check_known(each: Trajectory, rules: WindowRules, inputs: np.ndarray, last:
 def _check_fits(each: Trajectory, spec: GeometricSpec, rules: WindowRules) -> None:
     for what, own, wanted in (
         ("dimension", each.pos.shape[2], spec.dim),
-        ("number of features", 0 if each.x is None else each.x.shape[1], rules.num_features),
-        ("vel", _given(each.vel is not None), _given(rules.has_vel)),
+        ("number of features", each.num_features, rules.num_features),
+        ("vel", given(each.vel is not None), given(rules.has_vel)),
     ):
         if own != wanted:
             raise ValueError(f"{each.name}: {what} is {own}, but {wanted} in training")
@@ -256,7 +256,3 @@ def _check_fits(each: Trajectory, spec: GeometricSpec, rules: WindowRules) -> No
             f"{each.name} has {each.num_points} points, but {rules.num_points} in training, whose "
             "numbers are inputs of the model (inputs.point_index)"
         )
-
-
-def _given(is_given: bool) -> str:
-    return "given" if is_given else "not given"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -127,7 +128,9 @@ class Dynamics(GeometricTask):
     def predict_baseline(self, batch: GraphBatch) -> dict[str, Tensor]:
         """The zero-displacement baseline: particles stay at their input positions, at rest."""
         still = {"position": batch.pos}
-        return {**still, "velocity": batch.y_vel * 0} if self.predicts_velocity else still
+        if not self.predicts_velocity:
+            return still
+        return {**still, "velocity": torch.zeros_like(batch.y_vel)}
 
     def predict_baselines(self, batch: GraphBatch) -> dict[str, dict[str, Tensor]]:
         """The baseline of constant velocity, if the time to the target is known."""

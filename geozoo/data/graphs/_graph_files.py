@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from geozoo.data._pyg import from_data_objects
 from geozoo.data.store import GraphStore
+from geozoo.files.checksums import content_hash
 from geozoo.files.numpy_arrays import npz_names, read_npz
 
 #: Arrays other than targets that are read.
@@ -40,11 +40,8 @@ def read_graphs(path: Path, targets: Sequence[str]) -> tuple[GraphStore, str]:
         files = [path]
     else:
         raise FileNotFoundError(f"path: there is no file or folder {path}")
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
     store = _of_folder(files, targets) if path.is_dir() else _of_file(path, targets)
-    return store, digest.hexdigest()[:16]
+    return store, content_hash(files)
 
 
 def _read(file: Path, targets: Sequence[str], *, is_reported: bool = True) -> dict[str, Tensor]:

@@ -26,15 +26,13 @@ from geozoo.data.properties._target_kinds import Kind
 from geozoo.data.properties._target_options import checked_kinds, checked_targets, checked_units
 from geozoo.data.record import DataRecord
 from geozoo.data.spec import GeometricSpec
-from geozoo.data.splits import random_split, split_hash
+from geozoo.data.splits import PARTS, random_split, read_split, split_hash
 from geozoo.data.store import GraphStore
-from geozoo.files.numpy_arrays import read_npz
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
 
 _LOG = logging.getLogger(__name__)
-_PARTS = ("train", "val", "test")
 #: Largest number of different values of ``z`` that become columns of ``x``.
 _MOST_ELEMENTS = 118
 
@@ -96,8 +94,8 @@ class Graphs(GraphDataModule):
             raise ValueError(
                 "path (a folder of npz files, or one file) or, from Python, graphs must be given"
             )
-        if len(fractions) != len(_PARTS):
-            raise ValueError(f"fractions must be those of {_PARTS}, got {list(fractions)}")
+        if len(fractions) != len(PARTS):
+            raise ValueError(f"fractions must be those of {PARTS}, got {list(fractions)}")
         self.path = None if path is None else Path(path).expanduser()
         self.graphs, self.targets = graphs, checked_targets(targets)
         self.columns = [columns] if isinstance(columns, int) else columns
@@ -135,9 +133,8 @@ class Graphs(GraphDataModule):
 
     def _splits(self, count: int) -> dict[str, Tensor]:
         if self.split_file is not None:
-            arrays = read_npz(self.split_file, list(_PARTS))
-            return {part: torch.from_numpy(arrays[part]).long() for part in _PARTS}
-        sizes = dict(zip(_PARTS, self.fractions, strict=True))
+            return read_split(self.split_file)
+        sizes = dict(zip(PARTS, self.fractions, strict=True))
         return random_split(count, sizes, seed=self.split_seed)
 
     def _spec(

@@ -92,7 +92,7 @@ def rules_of(
     return WindowRules(
         horizon=horizon, history=inputs.history, dt=first.dt or 1.0,
         has_vel=first.vel is not None, targets=tuple(targets), features=tuple(inputs.features),
-        num_features=0 if first.x is None else first.x.shape[1], radius=inputs.radius,
+        num_features=first.num_features, radius=inputs.radius,
         bones=tuple(bones), given_edges=is_given and not bones and inputs.radius is None,
         num_points=first.num_points if inputs.point_index else None,
         up=None if inputs.up is None else tuple(inputs.up),

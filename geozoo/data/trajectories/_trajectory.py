@@ -50,6 +50,11 @@ class Trajectory:
         """Number of points."""
         return self.pos.shape[1]
 
+    @property
+    def num_features(self) -> int:
+        """Number of constants of each point."""
+        return 0 if self.x is None else self.x.shape[1]
+
     def point(self, number: int) -> str:
         """Name of a point for messages."""
         return str(number) if self.points is None else self.points[number]
@@ -89,9 +94,13 @@ def checked(trajectories: Sequence[Trajectory], *, dt: float | None) -> list[Tra
     for each in trajectories:
         for what, own, other in (
             ("dimension", each.pos.shape[2], first.pos.shape[2]),
-            ("vel", _has(each.vel), _has(first.vel)),
-            ("edge_index", _has(each.edge_index), _has(first.edge_index)),
-            ("number of features", _width(each), _width(first)),
+            ("vel", given(each.vel is not None), given(first.vel is not None)),
+            (
+                "edge_index",
+                given(each.edge_index is not None),
+                given(first.edge_index is not None),
+            ),
+            ("number of features", each.num_features, first.num_features),
         ):
             if own != other:
                 raise ValueError(
@@ -104,12 +113,9 @@ def checked(trajectories: Sequence[Trajectory], *, dt: float | None) -> list[Tra
     return [replace(each, dt=_time_step(each, first, dt)) for each in trajectories]
 
 
-def _has(array: np.ndarray | None) -> str:
-    return "not given" if array is None else "given"
-
-
-def _width(each: Trajectory) -> int:
-    return 0 if each.x is None else each.x.shape[1]
+def given(is_given: bool) -> str:
+    """Whether an input is given, in words."""
+    return "given" if is_given else "not given"
 
 
 def _time_step(each: Trajectory, first: Trajectory, dt: float | None) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from geozoo.data.trajectories._trajectory import Trajectory
 from geozoo.data.trajectories._trajectory_arrays import read_arrays
 from geozoo.data.trajectories._trajectory_table import read_table
+from geozoo.files.checksums import content_hash
 from geozoo.files.errors import read_csv_rows
 from geozoo.files.separators import separator_of
 
@@ -39,15 +39,13 @@ def read_trajectories(path: Path, features: Sequence[str]) -> tuple[list[Traject
         files = [path]
     else:
         raise FileNotFoundError(f"path: there is no file or folder {path}")
-    digest = hashlib.sha256()
     found: list[Trajectory] = []
     for number, file in enumerate(files):
         if file.suffix.lower() not in _READERS:
             raise ValueError(f"path: trajectories are .npz or .csv files, got {file}")
-        digest.update(file.read_bytes())
         read = _READERS[file.suffix.lower()]
         found += read(file, features, is_reported=number == 0)
-    return found, digest.hexdigest()[:16]
+    return found, content_hash(files)
 
 
 def read_bones(path: Path) -> list[tuple[str, str]]:

@@ -8,12 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from geozoo.data.splits import random_split
+from geozoo.data.splits import PARTS, random_split, read_split
 from geozoo.data.trajectories.frame_windows import WindowRules
 from geozoo.data.trajectories.trajectory_options import TrajectorySplit
-from geozoo.files.numpy_arrays import read_npz
-
-PARTS = ("train", "val", "test")
 
 
 def parts_of_trajectories(split: TrajectorySplit, count: int) -> dict[str, Tensor] | None:
@@ -28,8 +25,7 @@ def parts_of_trajectories(split: TrajectorySplit, count: int) -> dict[str, Tenso
             file lists a trajectory that does not exist.
     """
     if split.file is not None:
-        arrays = read_npz(split.file, list(PARTS))
-        found = {part: torch.from_numpy(arrays[part].astype(np.int64)) for part in PARTS}
+        found = read_split(split.file)
         listed = torch.cat(list(found.values()))
         if len(listed) and not 0 <= int(listed.min()) <= int(listed.max()) < count:
             raise ValueError(
@@ -57,9 +53,7 @@ def parts_of_trajectories(split: TrajectorySplit, count: int) -> dict[str, Tenso
     return random_split(count, dict(zip(PARTS, (train, val, test), strict=True)), seed=split.seed)
 
 
-def windows_of_trajectories(
-    parts: dict[str, Tensor], owner: Tensor
-) -> dict[str, Tensor]:  # fmt: skip
+def windows_of_trajectories(parts: dict[str, Tensor], owner: Tensor) -> dict[str, Tensor]:
     """The windows of each part.
 
     Args:
