@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from second_derivatives import assert_equal, derivatives
 from torch import Tensor
 
 from geozoo import testing
@@ -79,21 +80,6 @@ def looped_attention(
             elements.append(torch.cat(heads))
         nodes.append(torch.stack(elements))
     return looped_linear(layer.outward, group, torch.stack(nodes))
-
-
-def derivatives(out: Tensor, given: list[Tensor]) -> list[Tensor]:
-    """Value, first derivatives, and derivatives of a function of those."""
-    weight = random(*out.shape, seed=5)
-    first = torch.autograd.grad((out * weight).sum(), given, create_graph=True)
-    square = sum((each * each).sum() for each in first)
-    second = torch.autograd.grad(square, given, allow_unused=True)
-    return [out, *first, *(each for each in second if each is not None)]
-
-
-def assert_equal(found: list[Tensor], expected: list[Tensor]) -> None:
-    assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(("name", "dim", "order"), GROUPS)

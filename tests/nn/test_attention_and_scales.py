@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from layer_cases import EDGES, random, seeded
+from second_derivatives import assert_equal, derivatives
 from torch import Tensor
 
 from geozoo.geometry import farthest_points
@@ -17,21 +18,6 @@ from geozoo.nn.representation import PositionRepresentation
 from geozoo.ops import textbook
 
 SIZES: dict[str, Any] = {"hidden_channels": 3, "basis_channels": 3, "degree": 2, "radius": None}
-
-
-def derivatives(out: Tensor, given: list[Tensor]) -> list[Tensor]:
-    """Value, first derivatives, and derivatives of a function of those."""
-    weight = random(*out.shape, seed=5)
-    first = torch.autograd.grad((out * weight).sum(), given, create_graph=True)
-    square = sum((each * each).sum() for each in first)
-    second = torch.autograd.grad(square, given, allow_unused=True)
-    return [out, *first, *(each for each in second if each is not None)]
-
-
-def assert_equal(found: list[Tensor], expected: list[Tensor]) -> None:
-    assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
 
 
 def looped_attention(
