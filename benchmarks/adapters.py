@@ -17,7 +17,6 @@ docs/fine_tuning.md, with adapters of about the size of low-rank updates of rank
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import tempfile
 from pathlib import Path
@@ -30,6 +29,9 @@ from rich.table import Table
 from benchmarks._adapters import KINDS
 from benchmarks._record import record
 from benchmarks._run import train_py
+from geozoo.runs.checkpoints import read_checkpoint
+from geozoo.runs.folder import RunFolder
+from geozoo.runs.metrics_file import curve, read_metrics
 
 WORDS = [
     "model=ponita", "dataset=rmd17", "dataset.molecule=malonaldehyde", "dataset.num_train=50",
@@ -49,13 +51,13 @@ def train(kind: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
         folder = Path(parent) / "run"
         program = ("-m", "benchmarks._adapters", kind)
         found = train_py([*words, f"seed={seed}"], folder, program=program)
-        with (folder / "metrics.csv").open(encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if row["val/loss"]]
-        weights = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=False)["state_dict"]
+        run = RunFolder(folder)
+        epochs, losses = curve(read_metrics(run), "val/loss")
+        weights = read_checkpoint(run.last).weights
     return {
         "kind": kind, "seed": seed, "epochs": options.epochs, "rate": options.rate,
         "adapter_parameters": adapter_parameters(weights), **found,
-        "val_loss": {int(row["epoch"]): float(row["val/loss"]) for row in rows},
+        "val_loss": dict(zip(epochs, losses, strict=True)),
         "threads": torch.get_num_threads(), "words": " ".join(words),
     }  # fmt: skip
 

@@ -14,7 +14,6 @@ validation included, and of the predictions for one batch, at one thread. Runs t
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from benchmarks._record import FOLDER, record
+from benchmarks._run import train_py
 from geozoo.hub import TrainedModel, load
 from geozoo.report.screen import Screen
 from geozoo.report.sheet import Sheet
@@ -52,16 +52,16 @@ def train(folder: Path, options: Any, size: Size, *words: str) -> Path:
     """A run of a size; trained unless it exists."""
     if (folder / "result.csv").is_file():
         return folder
-    command = [
-        sys.executable, "-m", "geozoo.cli.main", "train", "model=ponita", "dataset=nbody",
+    given = [
+        "model=ponita", "dataset=nbody",
         "trainer=quick", "trainer.accelerator=cpu", f"trainer.max_epochs={options.epochs}",
         f"model.orientations.num_orientations={size.orientations}",
         f"model.num_layers={size.num_layers}",
         f"model.hidden_channels={round(size.width * options.hidden_channels)}",
         f"model.kernel.basis_channels={options.basis_channels}", f"seed={options.seed}",
-        f"run_dir={folder}", *words,
+        *words,
     ]  # fmt: skip
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    train_py(given, folder)
     return folder
 
 
