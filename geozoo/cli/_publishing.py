@@ -51,7 +51,6 @@ def publish(arguments: Publish, screen: Screen) -> Path:
         )
     nodes = {key: record["config"][key] for key in ("model", "task")}
     own = own_modules(record["config"])
-    network = rebuild_task(**nodes, data=record["data"], state=state, trusted=own)
     metrics = {row.metric: _measured(row) for row in rows}
     name, elastic = _name(record), trained_sizes(record["config"])
     if wanted := WantedSize(arguments.orientations, arguments.num_layers, arguments.width):
@@ -60,6 +59,8 @@ def publish(arguments: Publish, screen: Screen) -> Path:
         state |= network.state_dict()
         metrics, name = _of_size(metrics, run, elastic, wanted), f"{name}-{wanted}"
         elastic = None
+    else:
+        network = rebuild_task(**nodes, data=record["data"], state=state, trusted=own)
     name = arguments.name or valid_name(name)
     folder = arguments.out or Path(name).absolute()
     description = write_model(

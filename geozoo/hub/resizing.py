@@ -16,7 +16,7 @@ from geozoo.options import in_groups
 from geozoo.tasks import ElasticSizes, GraphTask
 
 #: The keys of a training config, by the fields of `ElasticSizes`.
-_KEYS = {
+ELASTIC_KEYS = {
     "orientations": "elastic_orientations",
     "num_layers": "elastic_layers",
     "width": "elastic_widths",
@@ -55,7 +55,7 @@ def trained_sizes(config: Mapping[str, Any]) -> dict[str, list[Any]] | None:
     """
     if not config.get("elastic"):
         return None
-    return {name: list(config[key]) for name, key in _KEYS.items()}
+    return {name: list(config[key]) for name, key in ELASTIC_KEYS.items()}
 
 
 def resized(

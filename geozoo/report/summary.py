@@ -45,7 +45,9 @@ def summary(outcome: RunOutcome, width: int | None) -> list[Text]:
         outcome: the finished run.
         width: width of the screen in characters; None: there is no screen.
     """
-    sheets = [_metrics(outcome), *_further(outcome), *_parts(outcome), facts(*run_facts(outcome))]
+    further = _titled(baseline_rows(outcome), "baselines on the test set")
+    parts = _titled(part_rows(outcome), "parts of the test set")
+    sheets = [_metrics(outcome), *further, *parts, facts(*run_facts(outcome))]
     sheets += [] if outcome.folder is None else [_files(outcome.folder)]
     return [line for sheet in sheets for line in [*sheet.lines(width), Text()]]
 
@@ -187,21 +189,11 @@ def show_sweep(outcomes: Sequence[RunOutcome], screen: Screen) -> None:
     screen.show(table)
 
 
-def _parts(outcome: RunOutcome) -> list[Sheet]:
-    rows = part_rows(outcome)
+def _titled(rows: list[tuple[str, ...]], title: str) -> list[Sheet]:
+    """A table of a head and rows; none without rows."""
     if not rows:
         return []
-    table = Sheet(*rows[0], title="parts of the test set")
-    for row in rows[1:]:
-        table.add(*row)
-    return [table]
-
-
-def _further(outcome: RunOutcome) -> list[Sheet]:
-    rows = baseline_rows(outcome)
-    if not rows:
-        return []
-    table = Sheet(*rows[0], title="baselines on the test set")
+    table = Sheet(*rows[0], title=title)
     for row in rows[1:]:
         table.add(*row)
     return [table]

@@ -15,12 +15,11 @@ from omegaconf import DictConfig
 from geozoo.contracts import Resizable
 from geozoo.data import GraphDataModule
 from geozoo.files.folders import atomic_path
+from geozoo.hub.resizing import ELASTIC_KEYS
 from geozoo.runs.errors import RunError
 from geozoo.tasks import ElasticSizes, ElasticTraining, GraphTask, Size
 
 _LOG = logging.getLogger(__name__)
-_KEYS = ("elastic_orientations", "elastic_layers", "elastic_widths")
-_NAMES = ("orientations", "num_layers", "width")
 #: Repeats of a timed prediction, of which the fastest counts.
 _REPEATS = 3
 
@@ -32,7 +31,8 @@ def check_elastic(cfg: DictConfig) -> None:
         RunError: If there are such options, or options of elastic training without it.
     """
     if not cfg.get("elastic"):
-        given = [key for key in _KEYS[:2] if cfg.get(key) is not None]
+        keys = list(ELASTIC_KEYS.values())[:2]  # widths have a default
+        given = [key for key in keys if cfg.get(key) is not None]
         if given:
             raise RunError(f"{given[0]}: the training has one size only; set elastic=true")
         return
@@ -78,8 +78,7 @@ def make_elastic(cfg: DictConfig, task: GraphTask) -> str | None:
             "smaller ones"
         )
     given = {
-        name: None if cfg[key] is None else list(cfg[key])
-        for name, key in zip(_NAMES, _KEYS, strict=True)
+        name: None if cfg[key] is None else list(cfg[key]) for name, key in ELASTIC_KEYS.items()
     }
     try:
         sizes = ElasticSizes.of(task.model, **cast(dict[str, Any], given))
@@ -89,7 +88,7 @@ def make_elastic(cfg: DictConfig, task: GraphTask) -> str | None:
         )
     except ValueError as error:
         raise RunError(f"elastic: {error}") from error
-    for name, key in zip(_NAMES, _KEYS, strict=True):
+    for name, key in ELASTIC_KEYS.items():
         cfg[key] = list(getattr(sizes, name))
     return (
         f"elastic training of {len(list(sizes))} sizes, from {sizes.smallest} to {sizes.largest}; "
@@ -115,7 +114,7 @@ def test_sizes(task: GraphTask, datamodule: GraphDataModule, path: Path) -> list
         values = ", ".join(f"{name} {row[name]:.4g}" for name in task.test_errors.names)
         _LOG.info(
             "%s: %s; %d weights, %.1f ms per batch",
-            Size(*(row[name] for name in _NAMES)), values, row["parameters"], row["batch_ms"],
+            Size(*(row[name] for name in ELASTIC_KEYS)), values, row["parameters"], row["batch_ms"],
         )  # fmt: skip
     return rows
 

@@ -20,12 +20,14 @@ class EvaluatedTask(TaskDescription):
     """Base class of `geozoo.tasks.GraphTask` with validation and test.
 
     Attributes:
+        samples_parity: whether a test keeps a sample of predictions for parity plots.
         validates_loss: whether validation also computes ``val/loss``, see `validation_loss`.
         part_errors: errors of the last test on each named part of the split
             (`geozoo.data.GraphDataModule.test_parts`), by name.
         further_errors: errors of the last test of each of `predict_baselines`, by name.
     """
 
+    samples_parity: ClassVar[bool] = True
     validates_loss: ClassVar[bool] = False
 
     val_errors: ErrorMeasures
@@ -118,7 +120,8 @@ class EvaluatedTask(TaskDescription):
             if name not in self._further:
                 self._further[name] = self.make_errors().to(self.device)
             self._further[name].update(values, targets)
-        self.parity.add({name: predictions[name] for name in targets}, targets)
+        if self.samples_parity:
+            self.parity.add({name: predictions[name] for name in targets}, targets)
         if self._parts is not None:
             self._parts.update(predictions, targets, batch.index, batch.batch)
         self.worst.add(batch.index, self.graph_errors(predictions, targets, batch))

@@ -46,6 +46,7 @@ class MultiLabel(GeometricTask):
     shares: Tensor
 
     outputs: ClassVar[tuple[str, ...]] = ("scalar",)
+    samples_parity: ClassVar[bool] = False  # of labels, 0 and 1, such a plot says nothing
 
     def __init__(
         self,
@@ -138,16 +139,6 @@ class MultiLabel(GeometricTask):
     def metric_units(self) -> dict[str, str]:
         """Areas have no unit."""
         return {name: measure_of(name).unit_of("") for name in self.val_errors.names}
-
-    def collect_test(
-        self, predictions: dict[str, Tensor], targets: dict[str, Tensor], batch: Any
-    ) -> None:
-        """Accumulate the scores of model and baseline, without a sample for parity plots."""
-        self.test_errors.update(predictions, targets)
-        self.baseline_errors.update(self.predict_baseline(batch), targets)
-        if self._parts is not None:
-            self._parts.update(predictions, targets, batch.index, batch.batch)
-        self.worst.add(batch.index, self.graph_errors(predictions, targets, batch))
 
     def graph_errors(
         self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor], batch: Any

@@ -14,7 +14,8 @@ from geozoo.contracts import Resizable
 _ORIENTATIONS = (6, 8, 12, 16, 20, 32)
 #: Layers that are trained unless others are given, as a fraction of those of the model.
 _LAYERS = 0.6
-_NAMES = ("orientations", "num_layers", "width")
+#: What a size consists of.
+SIZE_NAMES = ("orientations", "num_layers", "width")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Size:
     @property
     def arguments(self) -> dict[str, Any]:
         """The arguments of ``resized``."""
-        return {name: getattr(self, name) for name in _NAMES}
+        return {name: getattr(self, name) for name in SIZE_NAMES}
 
     def __str__(self) -> str:
         """``8 orientations, 3 layers, width 0.5``."""
@@ -97,7 +98,7 @@ class ElasticSizes:
             tuple(sorted({*orientations, *own})), tuple(sorted({*num_layers, layers})),
             tuple(sorted({*map(float, width), 1.0})),
         )  # fmt: skip
-        for name in _NAMES:
+        for name in SIZE_NAMES:
             for value in getattr(sizes, name):
                 model.resized(**{name: value})
         return sizes
@@ -148,7 +149,7 @@ class ElasticSizes:
         """
         largest, values = self.largest, (orientations, num_layers, width)
         picked: dict[str, Any] = {}
-        for name, value in zip(_NAMES, values, strict=True):
+        for name, value in zip(SIZE_NAMES, values, strict=True):
             trained = getattr(self, name)
             if value is not None and value not in trained:
                 known = ", ".join(f"{each:g}" for each in trained) or "no other value"
@@ -160,7 +161,7 @@ class ElasticSizes:
 
     def to_dict(self) -> dict[str, list[Any]]:
         """As plain data."""
-        return {name: list(getattr(self, name)) for name in _NAMES}
+        return {name: list(getattr(self, name)) for name in SIZE_NAMES}
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> ElasticSizes:
@@ -169,8 +170,8 @@ class ElasticSizes:
         Raises:
             ValueError: If it does not have three lists of positive numbers.
         """
-        wanted = f"{', '.join(_NAMES)}, each a list of positive numbers"
-        if not isinstance(given, Mapping) or given.keys() != set(_NAMES):
+        wanted = f"{', '.join(SIZE_NAMES)}, each a list of positive numbers"
+        if not isinstance(given, Mapping) or given.keys() != set(SIZE_NAMES):
             raise ValueError(f"elastic must have {wanted}, got {given!r}")
         for name, values in given.items():
             kinds = (int, float) if name == "width" else (int,)
