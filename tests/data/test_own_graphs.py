@@ -96,8 +96,9 @@ def test_splits_are_random_by_seed_or_given(file: Path, tmp_path: Path) -> None:
         "train": [0, 1, 2], "val": [3], "test": [4, 5],
     }  # fmt: skip
     np.savez(tmp_path / "shares.npz", train=[0.5, 1.5], val=[3], test=[4])
+    data = made(path=file, split_file=tmp_path / "shares.npz")
     with pytest.raises(ValueError, match="whole numbers for each part, got train .* float64"):
-        made(path=file, split_file=tmp_path / "shares.npz")
+        data.setup()
 
 
 @pytest.mark.parametrize(
