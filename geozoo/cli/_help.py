@@ -40,6 +40,7 @@ _KEYS = (
     ("seed=0", "random seed of weights, shuffle order and rotations"),
     ("run_dir=<folder>", "run folder; default: runs/<model>-<dataset>/<time>_seed<seed>"),
     ("ema_decay=0.99", "exponential moving average of the weights; null: none"),
+    ("ema_start=2000", "steps before that average begins"),
     ("early_stopping_patience=10", "validations without improvement before training stops"),
     ("recipe=none", "without the recipe of the model and dataset"),
     ("--config-dir <folder>", "your own model/, dataset/, recipe/ ... YAML files"),

@@ -13,8 +13,9 @@ _TEACHER = (
 )
 #: Keys of ``geozoo train`` that are passed on, beside those with a dot.
 TRAINING_KEYS = (
-    "optimizer", "schedule", "trainer", "logger", "recipe", "ema_decay", "early_stopping_patience",
-    "init_from", "init_energies", "freeze", "adapter_rank", "adapter_layers", "adapter_trained",
+    "optimizer", "schedule", "trainer", "logger", "recipe", "ema_decay", "ema_start",
+    "early_stopping_patience", "init_from", "init_energies", "freeze", "adapter_rank",
+    "adapter_layers", "adapter_trained",
 )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ class RunOptions:
         runs: folder that holds all run folders.
         run_dir: folder of this run; None: named after model, dataset, time and seed.
         ema_decay: decay per step of the exponential moving average of the weights; None: none.
+        ema_start: optimizer steps before the average begins; until then it is the weights.
         early_stopping_patience: validations without improvement before training stops; None:
             no early stopping.
         test: whether the best checkpoint is tested at the end.
@@ -57,6 +58,7 @@ class RunOptions:
     runs: str | Path = "runs"
     run_dir: str | Path | None = None
     ema_decay: float | None = None
+    ema_start: int = 0
     early_stopping_patience: int | None = None
     test: bool = True
     init_from: str | Path | None = None

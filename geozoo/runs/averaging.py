@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import EMAWeightAveraging
+from lightning.pytorch.callbacks import EMAWeightAveraging, WeightAveraging
 from torch import Tensor, nn
 
 
-class WeightsAveraged(EMAWeightAveraging):
-    """Lightning's exponential moving average, for every training precision.
+class WeightsAveraged(WeightAveraging):
+    """An exponential moving average in Lightning's manner, for every training precision.
 
     Lightning creates the average before it changes the precision of the model, and swaps average
     and model for validation: float64 weights would be rounded to float32, and the average of
@@ -21,12 +21,15 @@ class WeightsAveraged(EMAWeightAveraging):
 
     Args:
         decay: weight of the previous average in each step.
+        start: optimizer steps before averaging begins: after each of them the average is a copy
+            of the weights, so that those of the first steps are forgotten at once.
     """
 
-    def __init__(self, decay: float) -> None:
+    def __init__(self, decay: float, start: int = 0) -> None:
         # Buffers are statistics and grids: they are copied, not averaged.
-        super().__init__(decay=decay, use_buffers=False)
-        self.decay = decay
+        super().__init__(use_buffers=False, avg_fn=self._averaged)
+        self.decay, self.start = decay, start
+        self._step = 0
         self._kept: list[Tensor] | None = None
 
     @property
@@ -42,6 +45,17 @@ class WeightsAveraged(EMAWeightAveraging):
         _drop_constants_of_copy(self._average_model.module, pl_module)
         if trainer.precision == "64-true":
             self._average_model.module.to(torch.float64)
+
+    def on_train_batch_end(self, trainer: Trainer, *args: Any, **options: Any) -> None:
+        """Update the average after an optimizer step."""
+        self._step = trainer.global_step
+        super().on_train_batch_end(trainer, *args, **options)
+
+    def _averaged(self, average: Tensor, value: Tensor, updates: Tensor | int) -> Tensor:
+        """The average after an update; the first update, by torch, is a copy in any case."""
+        if self._step <= self.start:
+            return value
+        return self.decay * average + (1 - self.decay) * value
 
     def _swap_models(self, pl_module: LightningModule) -> None:
         """Give the model the averaged weights, or its own weights back."""

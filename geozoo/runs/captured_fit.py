@@ -279,7 +279,7 @@ class CapturedFit:
             trained = [name for name, p in named.items() if p.requires_grad]
             for name, value in zip(trained, self.average.values, strict=True):
                 value.copy_(content["state_dict"][name])
-            self.average.rate.fill_(1.0 - self.average.decay)
+            self.average.resume(content["global_step"])
         saved = content["optimizer"]
         if self.device.type == "cuda":
             prepare_optimizer(self.optimizer, self.device)
@@ -321,7 +321,7 @@ class CapturedFit:
         for callback in callbacks_of(self.trainer):
             if isinstance(callback, WeightsAveraged):
                 trained = [p for p in self.task.parameters() if p.requires_grad]
-                return WeightAverage(trained, callback.decay)
+                return WeightAverage(trained, callback.decay, callback.start)
         return None
 
     def _callback(self, kind: type) -> Any:

@@ -145,6 +145,7 @@ def _check_values(cfg: DictConfig, origins: Origins) -> None:
     rules = {
         "seed": (0 <= cfg.seed < 2**32, "must be in 0..4294967295"),  # numpy's seeds
         "ema_decay": (cfg.ema_decay is None or 0 <= cfg.ema_decay < 1, "must be in [0, 1)"),
+        "ema_start": (cfg.ema_start >= 0, "must be at least 0"),
         "early_stopping_patience": (
             cfg.early_stopping_patience is None or cfg.early_stopping_patience >= 1,
             "must be at least 1",

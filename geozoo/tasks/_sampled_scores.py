@@ -13,9 +13,11 @@ from geozoo.metrics import WeightedMeans, generation_scores, molecule_bonds
 _LOG = logging.getLogger(__name__)
 #: Number of progress lines logged while sampling molecules in a test.
 _NUM_LINES = 5
-#: Scores of sampled molecules, in per cent.
+#: Scores of sampled molecules in a validation, in per cent.
+STABILITIES = ("atom_stability", "molecule_stability")
+#: Scores of sampled molecules in a test, in per cent.
 SAMPLED_MEASURES = (
-    "atom_stability", "molecule_stability", "validity", "uniqueness", "valid_unique", "novelty",
+    *STABILITIES, "validity", "uniqueness", "valid_unique", "novelty",
 )  # fmt: skip
 
 

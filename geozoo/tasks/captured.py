@@ -22,17 +22,19 @@ _WARM_UP = 3
 class WeightAverage:
     """Exponential moving average of parameters, updated in place.
 
-    The first update copies the parameters, as in Lightning's ``EMAWeightAveraging``.
+    The same average as `geozoo.runs.averaging.WeightsAveraged`.
 
     Args:
         parameters: the averaged parameters.
         decay: weight of the previous average in an update.
+        start: updates that copy the parameters before averaging begins; at least the first does.
     """
 
-    def __init__(self, parameters: Sequence[Tensor], decay: float) -> None:
-        self.parameters, self.decay = list(parameters), decay
+    def __init__(self, parameters: Sequence[Tensor], decay: float, start: int = 0) -> None:
+        self.parameters, self.decay, self.start = list(parameters), decay, start
         self.values = [parameter.detach().clone() for parameter in self.parameters]
         self.rate = self.values[0].new_ones(())
+        self.copies_left = torch.tensor(float(max(start, 1)), device=self.rate.device)
 
     @torch.no_grad()
     def update(self) -> None:
@@ -40,7 +42,18 @@ class WeightAverage:
         change = torch._foreach_sub(self.parameters, self.values)
         torch._foreach_mul_(change, self.rate)
         torch._foreach_add_(self.values, change)
-        self.rate.fill_(1.0 - self.decay)
+        self._count(1)
+
+    def resume(self, updates: int) -> None:
+        """Continue after a number of updates; the values are set by the caller."""
+        self.copies_left.fill_(max(self.start, 1))
+        self._count(updates)
+
+    def _count(self, updates: int) -> None:
+        """The rate of the next update, computed on the device."""
+        self.copies_left.sub_(updates).clamp_(min=0.0)
+        decayed = torch.full_like(self.rate, 1.0 - self.decay)
+        self.rate.copy_(torch.where(self.copies_left > 0, torch.ones_like(decayed), decayed))
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -203,7 +216,7 @@ class CapturedSteps:
         tensors = [*self.task.model.parameters(), *self.task.model.buffers()]
         tensors += [value for values in states for value in values if isinstance(value, Tensor)]
         if self.average is not None:
-            tensors += [*self.average.values, self.average.rate]
+            tensors += [*self.average.values, self.average.rate, self.average.copies_left]
         return [*tensors, *self.totals.values()]
 
     @contextmanager

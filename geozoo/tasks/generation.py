@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from geozoo.checks import check_choice
 from geozoo.contracts import Conditioned, measure_of
 from geozoo.data import GeometricSpec, GraphBatch, GraphDataModule, GraphStore, rotate_batch
 from geozoo.data.loader import Store
 from geozoo.diffusion import Cloud, Diffusion, Network, Points, standard_noise
 from geozoo.figures import Figure, plot_molecules
 from geozoo.metrics import WeightedMeans, molecule_smiles
+from geozoo.tasks._collapse import CollapseWatch
 from geozoo.tasks._description import Outcome
+from geozoo.tasks._generation_checks import (
+    check_generated,
+    check_isolated_data,
+    generation_monitor,
+)
 from geozoo.tasks._neighbors import with_neighbors
 from geozoo.tasks._noise import evaluation_noise, training_generator
 from geozoo.tasks._rotations import training_rotations
 from geozoo.tasks._sampled_scores import (
     SAMPLED_MEASURES,
+    STABILITIES,
     add_scores,
     add_stability,
     logged_progress,
@@ -32,6 +40,7 @@ from geozoo.tasks._usage import Usage
 from geozoo.tasks.base import GraphTask, MakeOptimizer, MakeSchedule
 
 _LOG = logging.getLogger(__name__)
+OnCollapse = Literal["warn", "stop"]
 
 
 class Generation(GraphTask):
@@ -59,7 +68,10 @@ class Generation(GraphTask):
         val_samples: number of molecules sampled in a validation; 0: none.
         sample_every: number of epochs between validations with sampling.
         sample_batch: number of molecules sampled together.
-        monitor: see `GraphTask`.
+        monitor: the metric that selects the best checkpoint; None: the stability of molecules if
+            every validation samples, otherwise the loss.
+        on_collapse: what follows when the samples fall apart while the loss does not rise (see
+            `CollapseWatch` for the rule): a warning, or a warning and the end of the training.
         seed: seed of all noise.
 
     Attributes:
@@ -96,10 +108,12 @@ class Generation(GraphTask):
         val_samples: int = 0,
         sample_every: int = 1,
         sample_batch: int = 100,
-        monitor: str | None = "val/loss",
+        monitor: str | None = None,
+        on_collapse: OnCollapse = "warn",
         seed: int = 0,
     ) -> None:
-        _check_spec(spec, process)
+        check_generated(spec, process)
+        check_choice("on_collapse", on_collapse, get_args(OnCollapse))
         for name, value, least in (
             ("test_samples", test_samples, 0), ("val_samples", val_samples, 0),
             ("sample_every", sample_every, 1), ("sample_batch", sample_batch, 1),
@@ -108,9 +122,11 @@ class Generation(GraphTask):
                 raise ValueError(f"{name} must be at least {least}, got {value!r}")
         losses = ["loss", "positions", "features"]
         losses += ["nll"] if process.has_likelihood else []
+        drawn = STABILITIES if val_samples else ()
         super().__init__(
-            model, spec, quantities=(), errors=lambda: WeightedMeans(losses),
-            optimizer=optimizer, schedule=schedule, monitor=monitor, seed=seed,
+            model, spec, quantities=(), errors=lambda: WeightedMeans([*losses, *drawn]),
+            optimizer=optimizer, schedule=schedule, seed=seed,
+            monitor=generation_monitor(monitor, val_samples, sample_every),
         )  # fmt: skip
         self.process, self.augment = process, augment
         self.test_samples, self.val_samples = test_samples, val_samples
@@ -119,13 +135,12 @@ class Generation(GraphTask):
             process, sizes=spec.statistics["sizes"], elements=spec.statistics["elements"],
             num_features=spec.out_channels, batch_size=sample_batch,
         )  # fmt: skip
-        if val_samples:
-            self.val_errors = WeightedMeans([*losses, *SAMPLED_MEASURES[:2]])
         if test_samples:
             import rdkit  # noqa: F401  (fails here instead of after hours of training)
-
-            self.test_errors = WeightedMeans([*losses, *SAMPLED_MEASURES])
-            self.baseline_errors = WeightedMeans([*losses, *SAMPLED_MEASURES])
+        scores = SAMPLED_MEASURES if test_samples else ()
+        self.test_errors = WeightedMeans([*losses, *scores])
+        self.baseline_errors = WeightedMeans([*losses, *scores])
+        self.on_collapse, self.collapse = on_collapse, CollapseWatch(max(val_samples, 1))
         self.samples: SampledMolecules | None = None
         self._generator = training_generator(seed, 0, 0, 0)
         self._smiles: list[str | None] = []
@@ -166,7 +181,7 @@ class Generation(GraphTask):
             ValueError: If the data have periodic cells.
         """
         if isinstance(store := datamodule.store, GraphStore):
-            _check_isolated(store.graph)
+            check_isolated_data(store.graph)
         return super().prepare(datamodule, num_processes)
 
     def inputs(self, batch: GraphBatch) -> dict[str, Any]:
@@ -254,6 +269,39 @@ class Generation(GraphTask):
             drawn = self.sample(self.val_samples, seed=self.seed)
             add_stability(self.val_errors, drawn.pos, drawn.z, drawn.batch, len(drawn))
 
+    def validation_values(self) -> dict[str, Tensor]:
+        """See `EvaluatedTask.validation_values`; a collapse of the samples is noticed."""
+        values = super().validation_values()
+        trainer = self._trainer
+        if trainer is None or not trainer.sanity_checking:
+            plain = {name: float(value) for name, value in values.items()}
+            for message in self.collapse.validated(plain, self.current_epoch + 1):
+                _LOG.warning(message)
+                if self.on_collapse == "stop" and trainer is not None:
+                    trainer.should_stop = True
+        return values
+
+    def on_train_start(self) -> None:
+        """Train no further if a collapse ended the run before."""
+        super().on_train_start()
+        if self.on_collapse == "stop" and self.collapse.fallen:
+            _LOG.info(
+                "this run is already finished: the collapse of %s ended it, so nothing is trained; "
+                "task.on_collapse=warn continues", " and ".join(sorted(self.collapse.fallen)),
+            )  # fmt: skip
+            self.trainer.should_stop = True
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the best scores of samples so far."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["collapse"] = self.collapse.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restore the best scores of samples; checkpoints of earlier versions lack them."""
+        super().on_load_checkpoint(checkpoint)
+        if "collapse" in checkpoint:
+            self.collapse.load_state_dict(checkpoint["collapse"])
+
     def collect_test(
         self, predictions: dict[str, Tensor], targets: dict[str, Tensor], batch: GraphBatch
     ) -> None:
@@ -331,34 +379,10 @@ class Generation(GraphTask):
 
 
 def _cloud(batch: GraphBatch) -> Cloud:
-    _check_isolated(batch)
+    check_isolated_data(batch)
     return Cloud(batch.batch, batch.num_graphs)
-
-
-def _check_isolated(fields: Container[str]) -> None:
-    if "pbc" in fields:
-        raise ValueError(
-            "generation is of isolated molecules, but the data have periodic cells (fields cell "
-            "and pbc)"
-        )
 
 
 def _zero_predictor(points: Points, level: Tensor) -> Points:
     """The trivial baseline of a diffusion: predicts zeros."""
     return points.scaled(0.0)
-
-
-def _check_spec(spec: GeometricSpec, process: Diffusion) -> None:
-    missing = {"sizes", "elements"} - spec.statistics.keys()
-    if missing or spec.level != "node" or spec.out_vectors != 1:
-        raise ValueError(
-            "task generation needs data of level 'node' with one output vector and the statistics "
-            f"sizes and elements, got level {spec.level!r}, {spec.out_vectors} output vectors and "
-            f"the statistics {', '.join(spec.statistics) or 'none'}"
-        )
-    features = len(spec.statistics["elements"]) + (process.number_scale is not None)
-    if spec.out_channels != features:
-        raise ValueError(
-            f"process.number_scale={process.number_scale} needs data with {features} features, got "
-            f"{spec.out_channels} (dataset.number=none requires number_scale=null)"
-        )
