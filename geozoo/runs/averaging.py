@@ -53,7 +53,7 @@ class WeightsAveraged(WeightAveraging):
 
     def _averaged(self, average: Tensor, value: Tensor, updates: Tensor | int) -> Tensor:
         """The average after an update; the first update, by torch, is a copy in any case."""
-        if self._step <= self.start:
+        if 0 < self.start and self._step <= self.start:
             return value
         return self.decay * average + (1 - self.decay) * value
 
