@@ -5,10 +5,10 @@
     python -m benchmarks.elastic draw=true           # the picture of the newest records
 
 A PONITA is trained with ``elastic=true``, and, for as many epochs and with the same other options,
-one network for each of some of its sizes (``alone``: every how many rungs of the ladder from the
-smallest to the largest size). All have the same seed. Costs are CPU seconds of training,
-validation included, and of the predictions for one batch, at one thread. Runs that exist in
-``folder`` are used again.
+one network for each of some of its sizes: a few from the smallest to the largest
+(``alone=ladder``), or all (``alone=all``). ``data=ethanol`` trains potentials instead. All have the
+same seed. Costs are CPU seconds of training, validation included, and of the predictions for one
+batch, at one thread. Runs that exist in ``folder`` are used again.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -39,13 +40,34 @@ OPTIONS: dict[str, Any] = {
     "hidden_channels": 32,
     "basis_channels": 64,
     "start": 0.5,
+    "teacher": "data",
+    "data": "nbody",
+    "alone": "ladder",
     "seed": 0,
     "folder": "runs/elastic",
     "record": False,
     "draw": False,
 }
-_FACTS = ("epochs", "hidden_channels", "basis_channels", "start", "seed")
-PICTURE = FOLDER / "elastic.png"
+_FACTS = ("epochs", "hidden_channels", "basis_channels", "start", "teacher", "data", "seed")
+#: Words and the error that counts, by data.
+_DATA = {
+    "nbody": (("dataset=nbody",), "position_mse"),
+    "ethanol": (
+        ("dataset=rmd17", "dataset.molecule=ethanol", "task.test_rotations=1"),
+        "force_mae",
+    ),
+}
+_NAMES = ("orientations", "num_layers", "width")
+
+
+def picture(data: str) -> Path:
+    """The picture of the newest records of some data."""
+    return FOLDER / ("elastic.png" if data == "nbody" else f"elastic_{data}.png")
+
+
+def error(row: dict[str, Any]) -> float:
+    """The test error that counts."""
+    return float(row[_DATA[row["data"]][1]])
 
 
 def train(folder: Path, options: Any, size: Size, *words: str) -> Path:
@@ -53,7 +75,7 @@ def train(folder: Path, options: Any, size: Size, *words: str) -> Path:
     if (folder / "result.csv").is_file():
         return folder
     given = [
-        "model=ponita", "dataset=nbody",
+        "model=ponita", *_DATA[options.data][0],
         "trainer=quick", "trainer.accelerator=cpu", f"trainer.max_epochs={options.epochs}",
         f"model.orientations.num_orientations={size.orientations}",
         f"model.num_layers={size.num_layers}",
@@ -93,23 +115,24 @@ def measured(options: Any) -> list[dict[str, Any]]:
         folder / "elastic", options, sizes.largest, "elastic=true",
         f"elastic_orientations={list(options.orientations)}",
         f"elastic_layers={list(options.layers)}", f"elastic_widths={list(options.widths)}",
-        f"elastic_start={options.start}",
+        f"elastic_start={options.start}", f"elastic_teacher={options.teacher}",
     )  # fmt: skip
     cost = cpu_seconds(elastic)
     rows = [{"training": "elastic", **row, "cpu_s": cost} for row in rows_of(elastic)]
-    for size in reversed(sizes.ladder()):
+    for size in reversed(list(sizes) if options.alone == "all" else sizes.ladder()):
         name = f"o{size.orientations}-l{size.num_layers}-w{size.width:g}"
         run = train(folder / name, options, size)
         (row,) = rows_of(run, size)
         rows.append({"training": "alone", **row, "cpu_s": cpu_seconds(run)})
-    return rows
+    facts = {key: options[key] for key in _FACTS}
+    return [{**row, **facts} for row in rows]
 
 
 def front(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows that no other one beats in both time and error, the fastest first."""
     found: list[dict[str, Any]] = []
     for row in sorted(rows, key=lambda row: row["batch_ms"]):
-        if not found or row["position_mse"] < found[-1]["position_mse"]:
+        if not found or error(row) < error(found[-1]):
             found.append(row)
     return found
 
@@ -126,15 +149,17 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         chosen = [row for row in rows if row["training"] == training]
         label = f"{training}: {len(chosen)} sizes" + (" of one training" * (mark == "o"))
         axis.scatter(
-            [row["batch_ms"] for row in chosen], [row["position_mse"] for row in chosen],
+            [row["batch_ms"] for row in chosen], [error(row) for row in chosen],
             marker=mark, s=22, label=label, zorder=3,
         )  # fmt: skip
     best = front([row for row in rows if row["training"] == "elastic"])
     axis.step(
-        [row["batch_ms"] for row in best], [row["position_mse"] for row in best],
+        [row["batch_ms"] for row in best], [error(row) for row in best],
         where="post", alpha=0.5,
     )  # fmt: skip
-    axis.set(xlabel="CPU time of a batch, ms", ylabel="test mean squared error", yscale="log")
+    axis.set(
+        xlabel="CPU time of a batch, ms", ylabel=f"test {_DATA[rows[0]['data']][1]}", yscale="log"
+    )
     axis.grid(visible=True, alpha=0.3, which="both")
     axis.legend(fontsize=8)
     figure.savefig(path, dpi=110)
@@ -144,27 +169,32 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 def newest(path: Path) -> list[dict[str, Any]]:
     """The records of the last measurement: those with the options of the last line."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    last = rows[-1]
     keys = (*_FACTS, "date")
-    return [row for row in rows if all(row[key] == rows[-1][key] for key in keys)]
+    return [row for row in rows if all(row.get(key) == last.get(key) for key in keys)]
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    """Each size that was also trained alone, and the cost of both ways."""
-    sheet = Sheet("size", "elastic MSE", "alone MSE", "ms per batch", "training alone, CPU s")
-    names = ("orientations", "num_layers", "width")
-    part = {tuple(row[name] for name in names): row for row in rows if row["training"] == "elastic"}
+    """Each size that was also trained alone, the median of the ratios, and the cost of both."""
+    sheet = Sheet("size", "elastic", "alone", "ratio", "ms per batch", "training alone, CPU s")
+    part = {
+        tuple(row[name] for name in _NAMES): row for row in rows if row["training"] == "elastic"
+    }
     alone = [row for row in rows if row["training"] == "alone"]
+    ratios = []
     for row in alone:
-        key = tuple(row[name] for name in names)
+        key = tuple(row[name] for name in _NAMES)
+        ratios.append(error(part[key]) / error(row))
         sheet.add(
-            str(Size(*key)), f"{part[key]['position_mse']:.5f}", f"{row['position_mse']:.5f}",
+            str(Size(*key)), f"{error(part[key]):.5g}", f"{error(row):.5g}", f"{ratios[-1]:.3f}",
             f"{part[key]['batch_ms']:.0f}", f"{row['cpu_s']:.0f}",
         )  # fmt: skip
     cost, total = next(iter(part.values()))["cpu_s"], sum(row["cpu_s"] for row in alone)
     screen = Screen()
     screen.show(sheet)
     screen.note(
-        f"elastic: {cost:.0f} CPU s for {len(part)} sizes; alone: {total:.0f} CPU s for "
+        f"median ratio {median(ratios):.3f}; elastic: {cost:.0f} CPU s for {len(part)} sizes, "
+        f"{cost / alone[0]['cpu_s']:.2f} times the largest alone; alone: {total:.0f} CPU s for "
         f"{len(alone)} sizes"
     )
 
@@ -175,15 +205,15 @@ def main() -> None:
         raise SystemExit(f"unknown arguments {unknown}; known: {', '.join(OPTIONS)}")
     options = OmegaConf.merge(OmegaConf.create(OPTIONS), given)
     if options.draw:
-        draw(newest(FOLDER / "elastic.jsonl"), PICTURE)
+        rows = newest(FOLDER / "elastic.jsonl")
+        draw(rows, picture(rows[0]["data"]))
         return
     rows = measured(options)
     show(rows)
     if options.record:
-        facts = {key: options[key] for key in _FACTS}
         for row in rows:
-            record("elastic", {**row, **facts})
-        draw(rows, PICTURE)
+            record("elastic", row)
+        draw(rows, picture(options.data))
 
 
 if __name__ == "__main__":

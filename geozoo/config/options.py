@@ -45,6 +45,8 @@ class RunOptions:
         elastic_widths: fractions of the channels that are trained.
         elastic_start: fraction of the epochs in which only the whole model is trained.
         elastic_samples: sizes per step besides the largest and the smallest.
+        elastic_teacher: what smaller sizes learn from: ``data``, or the predictions of the
+            ``largest``.
     """
 
     model: Any
@@ -73,6 +75,7 @@ class RunOptions:
     elastic_widths: Sequence[float] = (0.5, 0.75, 1.0)
     elastic_start: float = 0.5
     elastic_samples: int = 2
+    elastic_teacher: Literal["data", "largest"] = "data"
 
 
 #: Parameters that the program passes itself.

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import torch
 from omegaconf import DictConfig
@@ -18,6 +18,7 @@ from geozoo.files.folders import atomic_path
 from geozoo.hub.resizing import ELASTIC_KEYS
 from geozoo.runs.errors import RunError
 from geozoo.tasks import ElasticSizes, ElasticTraining, GraphTask, Size
+from geozoo.tasks.elastic import Teacher
 
 _LOG = logging.getLogger(__name__)
 #: Repeats of a timed prediction, of which the fastest counts.
@@ -38,6 +39,9 @@ def check_elastic(cfg: DictConfig) -> None:
         return
     if not 0 <= cfg.elastic_start < 1:
         raise RunError(f"elastic_start must be in [0, 1), got {cfg.elastic_start!r}")
+    if cfg.elastic_teacher not in get_args(Teacher):
+        known = ", ".join(get_args(Teacher))
+        raise RunError(f"elastic_teacher must be one of {known}, got {cfg.elastic_teacher!r}")
     if cfg.elastic_samples < 0:
         raise RunError(f"elastic_samples must be at least 0, got {cfg.elastic_samples!r}")
     for key, is_set in {
@@ -72,10 +76,12 @@ def make_elastic(cfg: DictConfig, task: GraphTask) -> str | None:
     """
     if not cfg.get("elastic"):
         return None
-    if not task.is_taught:
+    if not task.forms_ensembles:
+        raise RunError(f"elastic: {type(task).__name__} generates; its sizes could not be tested")
+    if cfg.elastic_teacher == "largest" and not task.is_taught:
         raise RunError(
-            f"elastic: task {type(task).__name__} has no targets that a network could predict for "
-            "smaller ones"
+            f"elastic_teacher=largest: task {type(task).__name__} has no targets that a network "
+            "could predict for smaller ones; set elastic_teacher=data"
         )
     given = {
         name: None if cfg[key] is None else list(cfg[key]) for name, key in ELASTIC_KEYS.items()
@@ -84,8 +90,9 @@ def make_elastic(cfg: DictConfig, task: GraphTask) -> str | None:
         sizes = ElasticSizes.of(task.model, **cast(dict[str, Any], given))
         start = round(cfg.elastic_start * max(0, cfg.trainer.get("max_epochs") or 0))
         task.elastic = ElasticTraining(
-            sizes, start=start, samples=cfg.elastic_samples, seed=cfg.seed
-        )
+            sizes, start=start, samples=cfg.elastic_samples, seed=cfg.seed,
+            teacher=cfg.elastic_teacher,
+        )  # fmt: skip
     except ValueError as error:
         raise RunError(f"elastic: {error}") from error
     for name, key in ELASTIC_KEYS.items():
@@ -151,8 +158,7 @@ def tested_row(task: GraphTask, datamodule: GraphDataModule) -> dict[str, Any]:
     """
     errors = task.make_errors().to(task.device)
     for batch in datamodule.test_dataloader():
-        moved = batch.to(task.device)
-        errors.update(task.predict_tested(moved), task.targets(moved))
+        task.add_errors(errors, batch.to(task.device))
     values = {name: float(value) for name, value in errors.compute().items()}
     batch = next(iter(datamodule.test_dataloader())).to(task.device)
     on_cpu = task.device.type == "cpu"

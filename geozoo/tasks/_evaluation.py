@@ -55,6 +55,15 @@ class EvaluatedTask(TaskDescription):
         """The predictions evaluated in a test: those of `predict`, unless a task averages."""
         return self.predict(batch)
 
+    def add_errors(self, errors: ErrorMeasures, batch: Any) -> None:
+        """Add the errors of the tested predictions of a batch.
+
+        Args:
+            errors: error measures, as `make_errors` returns them.
+            batch: the batch.
+        """
+        errors.update(self.predict_tested(batch), self.targets(batch))
+
     def targets(self, batch: Any) -> dict[str, Tensor]:
         """The target of each quantity by name."""
         return {quantity.name: getattr(batch, quantity.field) for quantity in self.quantities}

@@ -124,6 +124,11 @@ class Classification(GeometricTask):
         rotated = self.predict(self._rotated(batch))
         self._count(self.val_errors, batch, self.predict(batch), rotated)
 
+    def add_errors(self, errors: Any, batch: GraphBatch) -> None:
+        """Add the errors of a batch, as given and randomly rotated."""
+        rotated = self.predict_tested(self._rotated(batch))
+        self._count(errors, batch, self.predict_tested(batch), rotated)
+
     def test_step(self, batch: GraphBatch, batch_idx: int) -> None:
         """Accumulate the errors of a batch, as given and rotated, and the confusion matrix."""
         upright = self.predict_tested(batch)

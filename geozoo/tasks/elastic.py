@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
 
-from geozoo.checks import check_not_negative
+from geozoo.checks import check_choice, check_not_negative
 from geozoo.contracts import Resizable
 from geozoo.geometry import random_rotations
 from geozoo.tasks._rotations import seeded_generator
@@ -18,6 +18,8 @@ from geozoo.tasks.sizes import ElasticSizes, Size
 if TYPE_CHECKING:
     from geozoo.tasks.base import GraphTask
 
+#: What the smaller networks learn from.
+Teacher = Literal["data", "largest"]
 #: Keeps the random numbers apart from those of rotations, see `geozoo.tasks._rotations`.
 _STREAM = 7
 
@@ -25,34 +27,39 @@ _STREAM = 7
 class ElasticTraining:
     r"""Losses of several sizes of a network per step, all on parts of the same weights.
 
-    In every step the largest network learns from the data. From epoch ``start`` on, the smallest
-    one and ``samples`` further sizes drawn at random (the sandwich rule) learn from the predictions
-    of the largest, without a gradient through these (in-place distillation), with the loss of the
-    task. The loss of a step is the mean over its networks; the published rule takes the sum, which
-    Adam does not distinguish, but then steps and clipped gradients would change when the sizes come
-    in. Grids of orientations are turned at random, each for itself, so that none is learnt by
-    heart.
+    In every step the largest network learns from the data. From epoch ``start`` on, so do the
+    smallest one and ``samples`` further sizes drawn at random (the sandwich rule); or they learn
+    from the predictions of the largest, without a gradient through these (in-place distillation),
+    with the loss of the task. The loss of a step is the mean over its networks; the published rule
+    takes the sum, which Adam does not distinguish, but then steps and clipped gradients would
+    change when the sizes come in. Grids of orientations are turned at random, each for itself, so
+    that none is learnt by heart.
 
     Args:
         sizes: the sizes.
         start: first epoch, counted from 0, in which the smaller sizes are trained.
         samples: number of sizes per step beside the largest and the smallest.
         seed: seed of sizes and grids.
+        teacher: what smaller networks learn from: ``"data"``, or ``"largest"`` as published. A
+            network in training predicts worse than labels without noise.
 
     Raises:
-        ValueError: If a number is negative, or there is a single size.
+        ValueError: If a number is negative, there is a single size, or ``teacher`` is unknown.
 
     Reference:
         J. Yu et al., BigNAS, ECCV 2020 (sandwich rule, in-place distillation).
     """
 
     def __init__(
-        self, sizes: ElasticSizes, *, start: int = 0, samples: int = 2, seed: int = 0
-    ) -> None:
+        self, sizes: ElasticSizes, *, start: int = 0, samples: int = 2, seed: int = 0,
+        teacher: Teacher = "data",
+    ) -> None:  # fmt: skip
         check_not_negative(start=start, samples=samples, seed=seed)
         if sizes.largest == sizes.smallest:
             raise ValueError(f"sizes must be at least two, got {sizes.largest} only")
+        check_choice("teacher", teacher, get_args(Teacher))
         self.sizes, self.start, self.samples, self.seed = sizes, start, samples, seed
+        self.teacher = teacher
         self._between = [each for each in sizes if each not in (sizes.largest, sizes.smallest)]
         self._networks: dict[Size, _SharedNetwork] = {}
 
@@ -74,8 +81,10 @@ class ElasticTraining:
             parts = loss(batch)
             if epoch < self.start:
                 return parts["loss"], parts
-            with torch.no_grad():
-                taught = task.taught(batch, largest.output)
+            taught = batch
+            if self.teacher == "largest":
+                with torch.no_grad():
+                    taught = task.taught(batch, largest.output)
         others = []
         for size in self._drawn(draw):
             with _replaced(task, self._network(task, size, draw)):

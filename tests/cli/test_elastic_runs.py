@@ -98,6 +98,7 @@ def test_models_of_one_size_change_their_grid_with_a_warning():
         (["trainer.captured_steps=2"], "trainer.captured_steps: elastic training trains several"),
         (["elastic_start=1.0"], r"elastic_start must be in [0, 1)"),
         (["elastic_samples=-1"], "elastic_samples must be at least 0"),
+        (["elastic_teacher=best"], "elastic_teacher"),
         (
             ["trainer.max_epochs=-1", "schedule=constant"],
             "elastic_start=0.5: a fraction of trainer.max_epochs",
@@ -117,3 +118,16 @@ def test_options_that_do_not_go_together(words, message, geozoo_train, capsys):
     words = words if "elastic=false" in words else ["elastic=true", *words]
     assert geozoo_train(*given, *words) in (1, 2)
     assert message in " ".join("".join(capsys.readouterr()).split())
+
+
+def test_classes_have_no_predicted_targets_but_learn_from_the_data(geozoo_train, capsys, tmp_path):
+    replaced = ("dataset", "trainer", "task", "schedule")
+    words = [
+        "dataset=chirality", "dataset.loader.num_train=16", "trainer.max_epochs=1", "elastic=true",
+        *(word for word in SMALL if not word.startswith(replaced)),
+    ]  # fmt: skip
+    assert geozoo_train(*words, "elastic_teacher=largest", f"run_dir={tmp_path / 'no'}") == 1
+    assert "elastic_teacher=largest: task Classification" in "".join(capsys.readouterr())
+    assert geozoo_train(*words, f"run_dir={tmp_path / 'run'}") == 0
+    rows = table(tmp_path / "run" / "test_sizes.csv")
+    assert len(rows) == 3 and all(0 <= float(row["error"]) <= 100 for row in rows)

@@ -29,7 +29,7 @@ def task_and_batch(kind, **options):
     sizes = {**data.spec.model_arguments(), **SMALL, **options}
     model = Ponita(**in_groups(Ponita, sizes))
     task = {"dynamics": Dynamics, "potential": Potential}[kind](model, data.spec, augment=False)
-    task.elastic = ElasticTraining(ElasticSizes.of(model), start=0)
+    task.elastic = ElasticTraining(ElasticSizes.of(model), start=0, teacher="largest")
     return task.train(), data.store.gather(data.splits["train"][:8])
 
 
@@ -82,7 +82,9 @@ def test_models_and_sizes_that_cannot_be_trained():
 
 def test_smaller_networks_learn_from_the_largest_which_learns_from_the_data():
     task, batch = task_and_batch("dynamics")
-    task.elastic = ElasticTraining(ElasticSizes.of(task.model), samples=1, seed=3)
+    task.elastic = ElasticTraining(
+        ElasticSizes.of(task.model), samples=1, seed=3, teacher="largest"
+    )
     seen, real = [], task.loss
 
     def loss(given):
@@ -105,9 +107,24 @@ def test_smaller_networks_learn_from_the_largest_which_learns_from_the_data():
     torch.testing.assert_close(parts["smaller_loss"], others.mean().detach())
 
 
+def test_smaller_networks_learn_from_the_data_by_default():
+    task, batch = task_and_batch("dynamics")
+    task.elastic = ElasticTraining(ElasticSizes.of(task.model), samples=1)
+    seen, real = [], task.loss
+
+    def loss(given):
+        seen.append(given)
+        return real(given)
+
+    task.elastic.losses(task, batch, 0, loss)
+    assert len(seen) == 3 and all(given is batch for given in seen)
+    with pytest.raises(ValueError, match="teacher must be one of data, largest; got 'best'"):
+        ElasticTraining(ElasticSizes.of(task.model), teacher="best")
+
+
 def test_the_gradient_is_the_sum_of_those_of_ordinary_networks():
     task, batch = task_and_batch("dynamics")
-    task.elastic = ElasticTraining(ElasticSizes.of(task.model), samples=0)
+    task.elastic = ElasticTraining(ElasticSizes.of(task.model), samples=0, teacher="largest")
     total, _ = step(task, batch)
     total.backward()
     whole, small = (task.elastic._networks[s].network for s in
