@@ -18,6 +18,7 @@ from geozoo.tasks._derivatives import energy_and_force
 
 POTENTIALS = (
     "ponita",
+    "cgenn",
     "egnn",
     "schnet",
     "painn",
@@ -30,8 +31,8 @@ POTENTIALS = (
     "tensornet",
 )
 MOVERS = (
-    "ponita", "platonic", "rapidash", "egnn", "painn", "segnn", "nequip", "allegro", "mace",
-    "tensornet",
+    "ponita", "platonic", "rapidash", "cgenn", "egnn", "painn", "segnn", "nequip", "allegro",
+    "mace", "tensornet",
 )  # fmt: skip
 FORECASTERS = (
     "gram_ode", "stgode", "stid", "stgcn", "dcrnn", "graph_wavenet", "agcrn", "staeformer",
@@ -57,7 +58,7 @@ def model_of(name: str, **given: Any) -> nn.Module:
 def potential(name: str, atoms: int, species: int, device: torch.device) -> Built:
     """Energies and forces of 5 molecules."""
     data = {"in_channels": species, "in_vectors": 0, "out_channels": 1, "out_vectors": 0, "dim": 3}
-    radius = {"egnn": 5.0, "schnet": 5.0, "segnn": 5.0}
+    radius = {"cgenn": 5.0, "egnn": 5.0, "schnet": 5.0, "segnn": 5.0}
     options = {"radius": radius[name]} if name in radius else {}
     model = model_of(name, **data, **options, level="graph", num_orientations=20, lattice=None)
     model = model.to(device)

@@ -6,6 +6,18 @@ from geozoo.geometry.adjacency import (
     scaled_laplacian,
     symmetrized,
 )
+from geozoo.geometry.clifford import (
+    CLIFFORD_DIMS,
+    CliffordAlgebra,
+    blade_sign,
+    clifford_algebra,
+    embed_grade,
+    geometric_product,
+    grade_parts,
+    grade_squares,
+    reversion,
+    weigh_grades,
+)
 from geozoo.geometry.finite_groups import FINITE_GROUPS, FiniteGroup, closed_group, finite_group
 from geozoo.geometry.graphs import (
     PairedEdges,
@@ -48,6 +60,8 @@ from geozoo.geometry.rotations import random_rotations
 from geozoo.geometry.sampling import SampledPoints, farthest_points, nearest_graph
 
 __all__ = [
+    "CLIFFORD_DIMS",
+    "CliffordAlgebra",
     "FINITE_GROUPS",
     "FiniteGroup",
     "NeighborPairs",
@@ -57,18 +71,24 @@ __all__ = [
     "SampledPoints",
     "antipodal_order",
     "arrow_parts",
+    "blade_sign",
     "check_lattice",
     "circle_grid",
+    "clifford_algebra",
     "closed_group",
     "complete_graph",
     "complete_pairs",
     "directed_edges",
     "distance_invariants",
     "edge_vectors",
+    "embed_grade",
     "farthest_points",
     "finite_group",
     "frame_invariants",
     "full_tensor",
+    "geometric_product",
+    "grade_parts",
+    "grade_squares",
     "knn_graph",
     "lattice_indices",
     "lattice_reach",
@@ -86,6 +106,7 @@ __all__ = [
     "radius_pairs",
     "random_rotations",
     "random_walk_adjacency",
+    "reversion",
     "scaled_laplacian",
     "se3_invariants",
     "sphere_grid",
@@ -93,6 +114,7 @@ __all__ = [
     "symmetrized",
     "tensor_part_norms",
     "tensor_product_parts",
+    "weigh_grades",
     "weigh_parts",
 ]
 

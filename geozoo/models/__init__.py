@@ -10,6 +10,7 @@ from geozoo.models._rapidash_options import RapidashBlocks, RapidashScales
 from geozoo.models._two_graph_options import TwoGraphBranches, TwoGraphExtensions
 from geozoo.models.agcrn import AGCRN
 from geozoo.models.allegro import Allegro
+from geozoo.models.cgenn import CGENN
 from geozoo.models.composition import Composition
 from geozoo.models.conversion.gram_ode_weights import load_gram_ode_weights
 from geozoo.models.conversion.mace_weights import load_mace_weights
@@ -48,6 +49,7 @@ __all__ = [
     "AGCRN",
     "Allegro",
     "AllegroOptions",
+    "CGENN",
     "Composition",
     "DCRNN",
     "EGNN",

@@ -1,6 +1,15 @@
 """Layers: functions of plain tensors, independent of trainers, configurations and files."""
 
 from geozoo.nn.attention import RotaryAttention, SensorAttention
+from geozoo.nn.clifford import (
+    GeometricProduct,
+    GradeNorm,
+    MultivectorBlock,
+    MultivectorConv,
+    MultivectorGate,
+    MultivectorLinear,
+    MultivectorNorm,
+)
 from geozoo.nn.conv import (
     AttentiveConv,
     BundleConv,
@@ -87,6 +96,8 @@ __all__ = [
     "GatedTemporalConv",
     "GatedVectors",
     "GaussianBasis",
+    "GeometricProduct",
+    "GradeNorm",
     "GroupFourier",
     "GroupLinear",
     "KernelBasis",
@@ -94,6 +105,11 @@ __all__ = [
     "LocalODE",
     "MessageFilter",
     "MultiODEBlock",
+    "MultivectorBlock",
+    "MultivectorConv",
+    "MultivectorGate",
+    "MultivectorLinear",
+    "MultivectorNorm",
     "NodeODE",
     "ODEAblation",
     "ODEEquations",

@@ -5,6 +5,7 @@ from geozoo.ops._textbook import is_textbook, recomputed, textbook
 from geozoo.ops._tracing import is_traced
 from geozoo.ops.centring import centred
 from geozoo.ops.channelwise import channelwise_product
+from geozoo.ops.coupled_product import Coupling, Term, coupled_product
 from geozoo.ops.gelu import gelu, gelu_linear
 from geozoo.ops.kernel_sum import kernel_sum
 from geozoo.ops.message_sum import message_sum
@@ -26,12 +27,15 @@ from geozoo.ops.steerable import (
 from geozoo.ops.weighted_sum import weighted_sum
 
 __all__ = [
+    "Coupling",
     "EdgeRows",
     "Path",
     "SortedEdges",
     "SteerablePaths",
+    "Term",
     "centred",
     "channelwise_product",
+    "coupled_product",
     "filtered_sum",
     "gelu",
     "gelu_linear",

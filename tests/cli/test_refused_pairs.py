@@ -27,8 +27,8 @@ def _untouchable(monkeypatch: pytest.MonkeyPatch) -> None:
         (
             ("model=stid", "dataset=nbody"),
             "model=stid forecasts time series; dataset=nbody holds graphs with positions. Models "
-            "that fit dataset=nbody: allegro, egnn, mace, nequip, painn, platonic, ponita, "
-            "rapidash, segnn, tensornet, tiny; datasets that fit model=stid: los_loop,",
+            "that fit dataset=nbody: allegro, cgenn, egnn, mace, nequip, painn, platonic, "
+            "ponita, rapidash, segnn, tensornet, tiny; datasets that fit model=stid: los_loop,",
         ),
         (("model=ponita", "dataset=los_loop"), "Models that fit dataset=los_loop: agcrn, dcrnn,"),
         (

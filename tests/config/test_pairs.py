@@ -44,8 +44,8 @@ def test_a_pair_fits_exactly_where_family_and_task_do(model: str, dataset: str) 
         (
             "stid", "nbody",
             ["model=stid forecasts time series; dataset=nbody holds graphs with positions.",
-             "Models that fit dataset=nbody: allegro, egnn, mace, nequip, painn, platonic, "
-             "ponita, rapidash, segnn, tensornet;",
+             "Models that fit dataset=nbody: allegro, cgenn, egnn, mace, nequip, painn, "
+             "platonic, ponita, rapidash, segnn, tensornet;",
              "datasets that fit model=stid: los_loop, metr_la,"],
         ),
         ("ponita", "los_loop", ["model=ponita takes graphs with positions; dataset=los_loop"]),

@@ -31,6 +31,7 @@ SEVENNET = {
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "schnet": lambda: models.SchNet(4, 1, **SMALL, num_basis=8),
     "painn": lambda: models.PaiNN(4, 1, **SMALL, num_basis=8),
+    "cgenn": lambda: models.CGENN(4, 1, **SMALL),
     "egnn": lambda: models.EGNN(4, 1, **SMALL),
     "tensornet": lambda: models.TensorNet(4, 1, **SMALL, num_basis=8, self_loops=True),
     "nequip": lambda: models.NequIP(4, 1, degree=1, radial_channels=8, **SMALL),

@@ -5,12 +5,13 @@ import importlib
 import pytest
 import torch
 
-from geozoo.models import EGNN, MACE, SEGNN, NequIP, PaiNN, Ponita, SchNet, TensorNet
+from geozoo.models import CGENN, EGNN, MACE, SEGNN, NequIP, PaiNN, Ponita, SchNet, TensorNet
 from geozoo.ops import _blockwise, row_blocks
 from geozoo.ops.steerable import filtered
 from geozoo.tasks._derivatives import energy_derivatives
 
 NETWORKS = {
+    "cgenn": lambda: CGENN(2, 1, hidden_channels=4, num_layers=2, radius=2.0),
     "egnn": lambda: EGNN(2, 1, hidden_channels=8, num_layers=2, radius=2.0),
     "schnet": lambda: SchNet(2, 1, hidden_channels=8, num_layers=2, radius=2.0),
     "painn": lambda: PaiNN(2, 1, hidden_channels=8, num_layers=2, radius=2.0),

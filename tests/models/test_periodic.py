@@ -11,6 +11,7 @@ from geozoo.tasks._derivatives import energy_derivatives, volumes
 RADIUS = 3.5
 WIDE = {"hidden_channels": 8, "num_layers": 2, "radius": RADIUS}
 NETWORKS = {
+    "cgenn": lambda: models.CGENN(2, 1, **WIDE),
     "egnn": lambda: models.EGNN(2, 1, **WIDE),
     "schnet": lambda: models.SchNet(2, 1, **WIDE, num_basis=8),
     "painn": lambda: models.PaiNN(2, 1, **WIDE, num_basis=8),

@@ -13,6 +13,7 @@ CELL = torch.tensor([[7.0, 0.0, 0.0], [1.0, 8.0, 0.0], [0.0, -2.0, 9.0]]).double
 SMALL = {"in_vectors": 2, "out_vectors": 1, "level": "node"}
 WIDE = {"hidden_channels": 8, "num_layers": 2}
 NETWORKS = {
+    "cgenn": lambda: models.CGENN(2, 3, radius=5.0, **WIDE, **SMALL),
     "egnn": lambda: models.EGNN(2, 3, radius=5.0, **WIDE, **SMALL),
     "painn": lambda: models.PaiNN(2, 3, **WIDE, **SMALL),
     "schnet": lambda: models.SchNet(2, 3, level="node", **WIDE),

@@ -5,6 +5,7 @@ from dataclasses import is_dataclass
 
 import pytest
 import torch
+from clifford_layer_cases import CLIFFORD_CASES
 from graph_layer_cases import GRAPH_CASES
 from group_layer_cases import GROUP_CASES
 from layer_cases import BATCH, CASES, Case, seeded
@@ -14,7 +15,7 @@ from sensor_layer_cases import SENSOR_CASES
 import geozoo.nn
 from geozoo import testing
 
-CASES = {**CASES, **GRAPH_CASES, **GROUP_CASES, **POINT_CASES, **SENSOR_CASES}
+CASES = {**CASES, **CLIFFORD_CASES, **GRAPH_CASES, **GROUP_CASES, **POINT_CASES, **SENSOR_CASES}
 
 
 def cases(applies=lambda case: True):

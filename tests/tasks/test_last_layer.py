@@ -22,8 +22,8 @@ SMALL = {
     "tensor_channels": 2, "basis_channels": 4, "num_orientations": 4, "correlation": 2,
 }  # fmt: skip
 NETWORKS = (
-    "Allegro", "EGNN", "MACE", "NequIP", "PaiNN", "Platonic", "Ponita", "Rapidash", "SEGNN",
-    "SchNet", "TensorNet",
+    "Allegro", "CGENN", "EGNN", "MACE", "NequIP", "PaiNN", "Platonic", "Ponita", "Rapidash",
+    "SEGNN", "SchNet", "TensorNet",
 )  # fmt: skip
 #: For posteriors whose scale and prior do not matter.
 ANY = Calibration(alpha=2.0, zeta=0.3, count=1, coverage_68=0.7, coverage_95=0.9, largest=1.0)
