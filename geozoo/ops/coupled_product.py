@@ -113,16 +113,18 @@ def coupled_product(
     """
     a, b, _, paths = coupling.sizes
     rows, channels = left.shape[0], left.shape[-1]
-    wanted = {"left": (rows, a, channels), "right": (rows, b, channels)}
-    wanted["weight"] = (paths, channels)
+    wanted: dict[str, tuple[int, ...]] = {
+        "left": (rows, a, channels), "right": (rows, b, channels), "weight": (paths, channels),
+    }  # fmt: skip
     for (name, shape), given in zip(wanted.items(), (left, right, weight), strict=True):
         if given.shape != shape:
             raise ValueError(f"{name} must have shape {shape}, got {tuple(given.shape)}")
     if not is_compiled(left, backend):
         return _as_written(left, right, weight, coupling)
     dtype = torch.promote_types(torch.promote_types(left.dtype, right.dtype), weight.dtype)
-    given = (each.to(dtype).contiguous() for each in (left, right, weight))
-    return _Product.apply(coupling, *given)
+    return _Product.apply(
+        coupling, *(each.to(dtype).contiguous() for each in (left, right, weight))
+    )
 
 
 def _as_written(left: Tensor, right: Tensor, weight: Tensor, coupling: Coupling) -> Tensor:
