@@ -2,6 +2,7 @@
 
     python -m benchmarks.qm9_molecules             # needs the files of QM9 in the data folder
     python -m benchmarks.qm9_molecules --record
+    python -m benchmarks.qm9_molecules --plausible 200    # only the checks of PoseBusters, by the prepared data
 
 The archive is prepared twice from scratch, with bonds by rdkit and by distances, in a temporary
 folder. Bonds are compared pair by pair; the evaluator of generated molecules is applied to all real
@@ -23,9 +24,9 @@ import torch
 from torch import Tensor
 
 from benchmarks._record import record
-from geozoo.data import GraphStore, data_folder
+from geozoo.data import GraphStore, LoaderOptions, QM9Generation, data_folder
 from geozoo.data.molecules._qm9_store import prepare_store, prepared_path
-from geozoo.metrics import molecule_bonds
+from geozoo.metrics import molecule_bonds, plausible_molecules
 
 #: Molecules evaluated per batch.
 CHUNK = 5000
@@ -82,12 +83,29 @@ def stability(store: GraphStore) -> dict[str, float]:
     return {name: 100 * float(torch.cat(v).double().mean()) for name, v in shares.items()}
 
 
+def plausibility(count: int) -> dict[str, float]:
+    """Percentages of the first test molecules that pass the checks of PoseBusters, and the time."""
+    data = QM9Generation(loader=LoaderOptions(batch_size=count))
+    data.prepare_data()
+    data.setup("test")
+    batch = data.store.gather(data.splits["test"][:count])
+    start = time.process_time()
+    passed = plausible_molecules(batch.pos, batch.z, batch.batch, batch.num_graphs)
+    seconds = time.process_time() - start
+    shares = {f"{name}_check": 100 * float(v.double().mean()) for name, v in passed.items()}
+    return {"molecules": batch.num_graphs, "check_ms": 1e3 * seconds / batch.num_graphs, **shares}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--record", action="store_true", help="keep the figures")
+    parser.add_argument("--plausible", type=int, metavar="N", help="check N test molecules only")
     options = parser.parse_args()
+    if options.plausible:
+        sys.stdout.write(json.dumps(plausibility(options.plausible), indent=1) + "\n")
+        return
     with tempfile.TemporaryDirectory() as folder:
         stores, row = {}, {}
         for bonds in ("rdkit", "distance"):

@@ -10,6 +10,7 @@ EXTRAS = {
         "numba",
     ),
     "molecules": ("ase", "h5py", "rdkit", "vesin"),
+    "plausibility": ("posebusters",),
     "images": ("skimage",),
     "physics": ("torch_dftd", "torchpme"),
     "traffic": ("dtaidistance", "h5py"),

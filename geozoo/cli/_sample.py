@@ -8,7 +8,13 @@ from geozoo.cli._arguments import Sample
 from geozoo.cli._console import configure_logging
 from geozoo.figures import plot_molecules
 from geozoo.files.progress import progress_bar
-from geozoo.metrics import generation_scores, molecule_bonds, molecule_smiles
+from geozoo.metrics import (
+    can_check_plausibility,
+    generation_scores,
+    molecule_bonds,
+    molecule_smiles,
+    plausible_molecules,
+)
 from geozoo.report.molecules import check_molecule_file, write_molecules
 from geozoo.report.screen import Screen
 from geozoo.report.sheet import Sheet
@@ -35,6 +41,8 @@ def sample(arguments: Sample, screen: Screen) -> None:
     seconds = time.perf_counter() - started
     write_molecules(drawn, out)
     screen.show(_scores(drawn))
+    if not can_check_plausibility():
+        screen.note('geometries not checked: pip install "geozoo[plausibility]"')
     plot_molecules(drawn.pos, drawn.z, drawn.counts, out.with_suffix(".png"))
     rate = f"{len(drawn)} molecules in {seconds:.1f} s ({len(drawn) / seconds:.3g} per second)"
     screen.note(f"{rate}; the first ones are shown in {out.with_suffix('.png')}; written to")
@@ -59,9 +67,15 @@ def _scores(drawn: SampledMolecules) -> Sheet:
     scores = {
         "atom stability": 100 * float(bonds.stable_atoms.double().mean()),
         "molecule stability": 100 * float(bonds.stable.double().mean()),
+        "connected": 100 * float(bonds.connected.double().mean()),
         **generation_scores(molecule_smiles(*atoms), None),
     }
+    if can_check_plausibility():
+        passed = plausible_molecules(*atoms)
+        scores["plausible"] = 100 * float(passed.pop("plausible").double().mean())
+        scores |= {f"- {k}": 100 * float(v.double().mean()) for k, v in passed.items()}
     table = Sheet("measure", "%")
     for name, value in scores.items():
-        table.add(name.replace("_", " * "), f"{value:.1f}")
+        shown = name.replace("valid_unique", "valid * unique").replace("_", " ")
+        table.add(shown, f"{value:.1f}")
     return table

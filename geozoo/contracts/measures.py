@@ -37,7 +37,10 @@ class Measure:
         return self.unit
 
 
-_SCORES = ("atom_stability", "molecule_stability", "validity", "uniqueness", "novelty")
+_SCORES = (
+    "atom_stability", "molecule_stability", "validity", "uniqueness", "novelty", "connected",
+    "plausible",
+)  # fmt: skip
 #: Every measure of the zoo, by name.
 MEASURES = {
     measure.name: measure
@@ -60,6 +63,7 @@ MEASURES = {
         Measure("positions", unit="", is_headline=False),
         Measure("features", unit="", is_headline=False),
         *(Measure(name, unit="%", higher_is_better=True) for name in (*_SCORES, "valid_unique")),
+        Measure("check", unit="%", higher_is_better=True, is_headline=False),
     )
 }
 

@@ -12,10 +12,16 @@ from geozoo.metrics.molecules import (
     molecule_smiles,
     rdkit_molecules,
 )
+from geozoo.metrics.plausibility import (
+    PLAUSIBILITY_CHECKS,
+    can_check_plausibility,
+    plausible_molecules,
+)
 from geozoo.metrics.quantiles import QUANTILES, QuantileErrors, pinball
 
 __all__ = [
     "MEASURES",
+    "PLAUSIBILITY_CHECKS",
     "QUANTILES",
     "VALENCES",
     "ClassMeans",
@@ -26,9 +32,11 @@ __all__ = [
     "MoleculeBonds",
     "QuantileErrors",
     "WeightedMeans",
+    "can_check_plausibility",
     "generation_scores",
     "molecule_bonds",
     "molecule_smiles",
     "pinball",
+    "plausible_molecules",
     "rdkit_molecules",
 ]

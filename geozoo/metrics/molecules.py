@@ -1,10 +1,12 @@
-"""Stability, validity, uniqueness and novelty of generated molecules."""
+"""Stability, connectedness, validity, uniqueness and novelty of generated molecules."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -26,12 +28,14 @@ class MoleculeBonds:
         order: ``[B]`` bond orders 1, 2 or 3.
         stable_atoms: ``[N]`` whether the bond orders of an atom add up to its valence.
         stable: ``[G]`` whether all atoms of a molecule are stable.
+        connected: ``[G]`` whether bonds join all atoms of a molecule.
     """
 
     pairs: Int[Tensor, "2 B"]
     order: Int[Tensor, " B"]
     stable_atoms: Tensor
     stable: Tensor
+    connected: Tensor
 
 
 def molecule_bonds(
@@ -61,7 +65,21 @@ def molecule_bonds(
         valence[number] = bonds
     stable_atoms = total == valence[z]
     unstable = scatter((~stable_atoms).long(), batch, num_graphs)
-    return MoleculeBonds(pairs, order, stable_atoms, unstable == 0)
+    connected = _connected(pairs, batch, num_graphs)
+    return MoleculeBonds(pairs, order, stable_atoms, unstable == 0, connected)
+
+
+def _connected(pairs: Tensor, batch: Tensor, num_graphs: int) -> Tensor:
+    """Whether bonds join all atoms of each molecule: the first atom is reached from all others."""
+    least = torch.arange(len(batch), device=batch.device)
+    ends, others = torch.cat([pairs, pairs.flip(0)], 1)
+    while True:  # every atom takes the smallest number among itself and its neighbours
+        after = least.scatter_reduce(0, ends, least[others], "amin")
+        if torch.equal(after, least):
+            break
+        least = after
+    roots = least == torch.arange(len(batch), device=batch.device)
+    return scatter(roots.long(), batch, num_graphs) == 1
 
 
 def molecule_smiles(
@@ -70,7 +88,9 @@ def molecule_smiles(
     """Canonical SMILES of each molecule, with bonds from distances; None if invalid.
 
     A molecule is valid if RDKit can sanitise it. The SMILES are those of the largest fragment,
-    without hydrogens.
+    without hydrogens and without stereochemistry. They do not depend on the order of the atoms:
+    RDKit reads and writes them once more, and of fragments of equal size the one with the first
+    SMILES counts. So molecules of the training split are never novel, however they are given.
 
     Raises:
         ImportError: If RDKit is not installed.
@@ -84,15 +104,35 @@ def molecule_smiles(
             try:
                 pieces = Chem.GetMolFrags(molecule, asMols=True, sanitizeFrags=True)
                 Chem.SanitizeMol(molecule)
-                largest = max(pieces, key=lambda piece: piece.GetNumAtoms())
-                found.append(Chem.MolToSmiles(Chem.RemoveHs(largest)))
+                most = max(piece.GetNumAtoms() for piece in pieces)
+                largest = [piece for piece in pieces if piece.GetNumAtoms() == most]
+                found.append(min(map(_canonical, largest)))
             except (ValueError, RuntimeError):  # base classes of RDKit's sanitisation errors
                 found.append(None)
     return found
 
 
-def rdkit_molecules(z: Tensor, batch: Tensor, num_graphs: int, bonds: MoleculeBonds) -> list:
-    """Each molecule as an unsanitised RDKit ``RWMol`` without coordinates."""
+def _canonical(molecule: Any) -> str:
+    """Canonical SMILES, written twice: one writing may depend on the order of the atoms."""
+    from rdkit import Chem
+
+    text = Chem.MolToSmiles(Chem.RemoveHs(molecule))
+    again = Chem.MolFromSmiles(text)
+    return text if again is None else Chem.MolToSmiles(again)
+
+
+def rdkit_molecules(
+    z: Tensor, batch: Tensor, num_graphs: int, bonds: MoleculeBonds, pos: Tensor | None = None
+) -> list:
+    """Each molecule as an unsanitised RDKit ``RWMol``.
+
+    Args:
+        z: atomic numbers.
+        batch: molecule of each atom, sorted.
+        num_graphs: number of molecules.
+        bonds: their bonds.
+        pos: positions in angstrom, which become a conformer; None: no coordinates.
+    """
     from rdkit import Chem
 
     kinds = {1: Chem.BondType.SINGLE, 2: Chem.BondType.DOUBLE, 3: Chem.BondType.TRIPLE}
@@ -112,6 +152,12 @@ def rdkit_molecules(z: Tensor, batch: Tensor, num_graphs: int, bonds: MoleculeBo
         bonds.pairs.T.tolist(), bonds.order.tolist(), owner, strict=True
     ):
         molecules[graph].AddBond(a - first[graph], b - first[graph], kinds[order])
+    if pos is not None:
+        parts = pos.detach().cpu().double().split(counts)
+        for molecule, part in zip(molecules, parts, strict=True):
+            conformer = Chem.Conformer(len(part))
+            conformer.SetPositions(np.ascontiguousarray(part.numpy()))
+            molecule.AddConformer(conformer)
     return molecules
 
 

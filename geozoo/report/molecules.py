@@ -5,8 +5,6 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-
 from geozoo.metrics import molecule_bonds, rdkit_molecules
 from geozoo.runs.arguments import check_writable
 from geozoo.runs.errors import RunError
@@ -47,14 +45,11 @@ def _write_sdf(samples: SampledMolecules, path: Path) -> None:
     from rdkit import Chem
 
     bonds = molecule_bonds(samples.pos, samples.z, samples.batch, len(samples))
-    graphs = rdkit_molecules(samples.z, samples.batch, len(samples), bonds)
+    graphs = rdkit_molecules(samples.z, samples.batch, len(samples), bonds, samples.pos)
     writer = Chem.SDWriter(str(path))
     writer.SetKekulize(False)
     stable = bonds.stable.tolist()
-    for number, (graph, (pos, _)) in enumerate(zip(graphs, samples, strict=True)):
-        conformer = Chem.Conformer(len(pos))
-        conformer.SetPositions(np.ascontiguousarray(pos.double().numpy()))
-        graph.AddConformer(conformer)
+    for number, graph in enumerate(graphs):
         graph.UpdatePropertyCache(strict=False)
         graph.SetProp("_Name", f"sample {number}")
         graph.SetBoolProp("stable", stable[number])

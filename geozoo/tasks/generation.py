@@ -28,11 +28,13 @@ from geozoo.tasks._neighbors import with_neighbors
 from geozoo.tasks._noise import evaluation_noise, training_generator
 from geozoo.tasks._rotations import training_rotations
 from geozoo.tasks._sampled_scores import (
-    SAMPLED_MEASURES,
-    STABILITIES,
+    DRAWN_MEASURES,
+    add_plausibility,
     add_scores,
     add_stability,
     logged_progress,
+    tested_measures,
+    training_smiles,
 )
 from geozoo.tasks._sampling import MoleculeSampler, SampledMolecules
 from geozoo.tasks._shares import nodes_of
@@ -47,8 +49,9 @@ class Generation(GraphTask):
     r"""Training of a denoising network for molecules, and sampling of new molecules.
 
     The loss is that of the diffusion process. A test also samples molecules and reports, in per
-    cent, stable atoms and stable molecules (bonds from distances), validity (by RDKit), uniqueness
-    and novelty with respect to the training split. The baseline is the loss of the zero predictor;
+    cent, stable atoms and stable molecules (bonds from distances), molecules in one piece, validity
+    (by RDKit), uniqueness, novelty with respect to the molecules trained on, and, if PoseBusters is
+    installed, plausible geometries. The baseline is the loss of the zero predictor;
     for the scores of samples it is the score of the real molecules of the test split, an upper
     reference rather than a trivial baseline.
 
@@ -122,7 +125,7 @@ class Generation(GraphTask):
                 raise ValueError(f"{name} must be at least {least}, got {value!r}")
         losses = ["loss", "positions", "features"]
         losses += ["nll"] if process.has_likelihood else []
-        drawn = STABILITIES if val_samples else ()
+        drawn = DRAWN_MEASURES if val_samples else ()
         super().__init__(
             model, spec, quantities=(), errors=lambda: WeightedMeans([*losses, *drawn]),
             optimizer=optimizer, schedule=schedule, seed=seed,
@@ -137,7 +140,7 @@ class Generation(GraphTask):
         )  # fmt: skip
         if test_samples:
             import rdkit  # noqa: F401  (fails here instead of after hours of training)
-        scores = SAMPLED_MEASURES if test_samples else ()
+        scores = tested_measures() if test_samples else ()
         self.test_errors = WeightedMeans([*losses, *scores])
         self.baseline_errors = WeightedMeans([*losses, *scores])
         self.on_collapse, self.collapse = on_collapse, CollapseWatch(max(val_samples, 1))
@@ -311,6 +314,8 @@ class Generation(GraphTask):
         if self.test_samples:
             atoms = (batch.pos, batch.z, batch.batch, batch.num_graphs)
             add_stability(self.baseline_errors, *atoms)
+            if len(self._smiles) < self.test_samples:  # a share of as many as are sampled
+                add_plausibility(self.baseline_errors, *atoms)
             self._smiles += molecule_smiles(*atoms)
 
     def on_test_epoch_end(self) -> None:
@@ -320,21 +325,13 @@ class Generation(GraphTask):
             self.samples = drawn = self.sample(self.test_samples, seed=self.seed, progress=progress)
             atoms = (drawn.pos, drawn.z, drawn.batch, len(drawn))
             add_stability(self.test_errors, *atoms)
-            known = self._training_smiles()
+            add_plausibility(self.test_errors, *atoms)
+            # Lightning sets the data of the trainer for a test.
+            known = training_smiles(self.trainer.datamodule)  # type: ignore[attr-defined]
             add_scores(self.test_errors, molecule_smiles(*atoms), known)
             add_scores(self.baseline_errors, self._smiles, known)
             self._smiles = []
         super().on_test_epoch_end()
-
-    def _training_smiles(self) -> set[str | None]:
-        """SMILES of the training molecules, with bonds from distances as for the samples."""
-        data = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it for a test
-        _LOG.info("computing the SMILES of the training split, the reference for novelty")
-        known: set[str | None] = set()
-        for part in data.splits["train"].split(1000):
-            batch = data.store.gather(part)
-            known.update(molecule_smiles(batch.pos, batch.z, batch.batch, batch.num_graphs))
-        return known
 
     def _measured(self, batch: GraphBatch, network: Network) -> dict[str, Tensor]:
         with torch.no_grad():

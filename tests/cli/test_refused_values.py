@@ -46,6 +46,7 @@ def _said(capsys: pytest.CaptureFixture[str]) -> str:
         ("optimizer.eps=0", "optimizer.eps: must not be 0, got 0 [command line]"),
         ("seed=4294967296", "seed: must be in 0..4294967295, got 4294967296 [command line]"),
         ("ema_decay=2.0", "ema_decay: must be in [0, 1)"),
+        ("ema_start=-1", "ema_start: must be at least 0"),
         ("early_stopping_patience=0", "early_stopping_patience: must be at least 1"),
         ("trainer.max_epochs=0", "trainer.max_epochs must be at least 1, got 0"),
         ("trainer.gradient_clip_val=-1", "trainer: gradient_clip_val must be at least 0 or null"),
