@@ -2,7 +2,7 @@
 
     python -m benchmarks.qm9_molecules             # needs the files of QM9 in the data folder
     python -m benchmarks.qm9_molecules --record
-    python -m benchmarks.qm9_molecules --plausible 200    # only the checks of PoseBusters, by the prepared data
+    python -m benchmarks.qm9_molecules --plausible 200   # only the checks of PoseBusters
 
 The archive is prepared twice from scratch, with bonds by rdkit and by distances, in a temporary
 folder. Bonds are compared pair by pair; the evaluator of generated molecules is applied to all real

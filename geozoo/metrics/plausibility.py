@@ -40,7 +40,8 @@ def plausible_molecules(
     The checks are those of its configuration ``mol_fast``: RDKit can sanitise the molecule, it has
     an InChI, one piece and no radicals; bond lengths and angles are within 25 % of the bounds of
     distance geometry, no atoms clash; aromatic rings and double bonds are flat, other rings of six
-    are not. Its check of the internal energy (``mol``) takes seconds per molecule and is left out.
+    are not. Its check of the internal energy (``mol``) relaxes 50 conformers per molecule and is
+    left out.
 
     Args:
         pos: positions in angstrom.
