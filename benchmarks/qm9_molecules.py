@@ -104,7 +104,10 @@ def main() -> None:
     parser.add_argument("--plausible", type=int, metavar="N", help="check N test molecules only")
     options = parser.parse_args()
     if options.plausible:
-        sys.stdout.write(json.dumps(plausibility(options.plausible), indent=1) + "\n")
+        found = plausibility(options.plausible)
+        sys.stdout.write(json.dumps(found, indent=1) + "\n")
+        if options.record:
+            record("plausibility", found)
         return
     with tempfile.TemporaryDirectory() as folder:
         stores, row = {}, {}

@@ -70,14 +70,18 @@ def plausible_molecules(
 
     bonds = molecule_bonds(pos, z, batch, num_graphs)
     molecules = [one.GetMol() for one in rdkit_molecules(z, batch, num_graphs, bonds, pos)]
-    logger = logging.getLogger("posebusters")
-    level = logger.level
-    logger.setLevel(logging.ERROR)  # it names every molecule that fails
+    # Each check of PoseBusters 0.6.5 turns RDKit's log on again, also within `rdBase.BlockLogs`, and
+    # sends it to Python's logging; its own log names every molecule that fails.
+    loggers = [logging.getLogger(name) for name in ("posebusters", "rdkit")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         with rdBase.BlockLogs():
             table = PoseBusters("mol_fast").bust(molecules)
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
     passed = {
         name: torch.tensor([value is True or value == 1 for value in table[column].tolist()])
         for column, name in PLAUSIBILITY_CHECKS.items()
