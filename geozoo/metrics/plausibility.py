@@ -70,8 +70,8 @@ def plausible_molecules(
 
     bonds = molecule_bonds(pos, z, batch, num_graphs)
     molecules = [one.GetMol() for one in rdkit_molecules(z, batch, num_graphs, bonds, pos)]
-    # Each check of PoseBusters 0.6.5 turns RDKit's log on again, also within `rdBase.BlockLogs`, and
-    # sends it to Python's logging; its own log names every molecule that fails.
+    # Each check of PoseBusters 0.6.5 turns RDKit's log on again, also within `rdBase.BlockLogs`,
+    # and sends it to Python's logging; its own log names every molecule that fails.
     loggers = [logging.getLogger(name) for name in ("posebusters", "rdkit")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
