@@ -15,6 +15,7 @@ from ._files import (
 )
 from .augmentation import rotate_batch
 from .batch import GraphBatch
+from .clouds import CloudRotation, Solids
 from .datamodule import GraphDataModule, LoadedData
 from .fields import FIELDS, Field
 from .graphs import Graphs
@@ -95,6 +96,7 @@ from .trajectories import PointInputs, Trajectories, TrajectorySplit
 
 __all__ = [
     "Chirality",
+    "CloudRotation",
     "CopperEMT",
     "DataRecord",
     "DataSpec",
@@ -144,6 +146,7 @@ __all__ = [
     "SeriesRecord",
     "SeriesStore",
     "SlicOptions",
+    "Solids",
     "SplitOptions",
     "Structure",
     "StructureFiles",

@@ -72,6 +72,11 @@ class GraphDataModule(LightningDataModule):
     #: Whether the samples are windows of a time series, see `geozoo.data.splits.with_fewer`.
     is_series: ClassVar[bool] = False
 
+    @property
+    def augmentation_conflict(self) -> str | None:
+        """Why a task must not rotate training graphs at random; None if it may."""
+        return None
+
     @abstractmethod
     def load(self) -> LoadedData:
         """Read the prepared files; called once.

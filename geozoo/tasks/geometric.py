@@ -102,9 +102,12 @@ class GeometricTask(GraphTask):
 
         Raises:
             ValueError: If a graph is periodic, and the model does not support cells or has no
-                cutoff; or if the validation or test split has values of ``spec.graph_inputs``
-                outside the range of the training split.
+                cutoff; if the validation or test split has values of ``spec.graph_inputs``
+                outside the range of the training split; or if ``augment`` would rotate training
+                graphs whose orientation the data fix.
         """
+        if self.augment and (conflict := datamodule.augmentation_conflict):
+            raise ValueError(f"task.augment=true: {conflict}")
         self._check_periodic(datamodule.store)
         if names := self.spec.graph_inputs:
             store = graphs_of(datamodule.store)
