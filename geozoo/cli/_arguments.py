@@ -159,7 +159,9 @@ class Predict(Arguments):
     checkpoint: str = key(
         f"{MODEL}; several, separated by commas, for mean and spread", place="alone"
     )
-    input: Path = key("structures (any file that ASE reads), arrays (.npz) or readings (.csv)")
+    input: Path = key(
+        "structures (any file that ASE reads), arrays (.npz), a point cloud or readings (.csv)"
+    )
     out: Path = key("file to write: .extxyz, .xyz, .npz or .csv", former=("output",))
     ignore_cell: bool = key("treat periodic structures as non-periodic", default=False)
     any_composition: bool = key(

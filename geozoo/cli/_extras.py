@@ -12,6 +12,7 @@ EXTRAS = {
     "molecules": ("ase", "h5py", "rdkit", "vesin"),
     "plausibility": ("posebusters",),
     "images": ("skimage",),
+    "clouds": ("trimesh",),
     "physics": ("torch_dftd", "torchpme"),
     "traffic": ("dtaidistance", "h5py"),
     "onnx": ("onnx", "onnxscript"),

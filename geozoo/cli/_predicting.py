@@ -16,6 +16,7 @@ from geozoo.data import ForecastSpec, GeometricSpec, read_structures
 from geozoo.files.progress import progress_bar
 from geozoo.hub import Ensemble, TrainedModel
 from geozoo.hub.arrays import read_arrays
+from geozoo.hub.cloud_files import read_cloud_file, reads_clouds
 from geozoo.hub.forecasts import forecast
 from geozoo.hub.molecule_files import read_molecules, reads_molecules
 from geozoo.hub.readings import read_readings
@@ -67,6 +68,9 @@ def predict(options: Predict, screen: Screen) -> None:
     if isinstance(spec, GeometricSpec) and reads_trajectories(spec):
         _check_of_motion(options, source)
         count = predict_motion(model, spec, options, screen)
+    elif isinstance(spec, GeometricSpec) and reads_clouds(spec, source):
+        _check_of_clouds(options, source)
+        count = _predict_cloud(model, spec, source, target, screen)
     elif isinstance(spec, GeometricSpec):
         _check_no_motion(options)
         count = _predict_graphs(model, spec, source, target, options, screen)
@@ -126,6 +130,33 @@ def _predict_graphs(
     )  # fmt: skip
     write_predictions(predictions, target)
     return f"{len(store)} graphs"
+
+
+def _predict_cloud(
+    model: TrainedModel | Ensemble, spec: GeometricSpec, source: Path, target: Path, screen: Screen
+) -> str:
+    """Predict the class of a cloud, or of each of its points, which are written with it."""
+    store, points, note = read_cloud_file(source, spec)
+    screen.note(note)
+    values, units, levels = predict_store(model, store), dict(model.units), dict(model.levels)
+    if spec.level == "node":
+        values = {"point": points, **values}
+        units, levels = {"point": "", **units}, {"point": "node", **levels}
+    predictions = Predictions(
+        values, units, levels, store.num_nodes.numpy(), None, (),
+        {"class": [str(each) for each in spec.statistics["classes"]]},
+    )  # fmt: skip
+    write_predictions(predictions, target)
+    return f"{len(points)} points"
+
+
+def _check_of_clouds(options: Predict, source: Path) -> None:
+    """Reject keys and outputs that have no meaning for point clouds."""
+    given = [name for name in (*_FLAGS, *_OF_MOTION, "length_unit") if getattr(options, name)]
+    if keys := [*options.table, *given]:
+        raise RunError(f"{', '.join(keys)} cannot be given for point clouds ({source.name})")
+    if options.out.suffix in _STRUCTURES:
+        raise RunError(f"out of a point cloud must end with .npz or .csv, got {options.out}")
 
 
 def _check_of_motion(options: Predict, source: Path) -> None:

@@ -18,7 +18,7 @@ _ARGUMENTS = {
 #: Extensions of files that need a library of an extra.
 _FILES = {
     ".sdf": "molecules", ".xyz": "molecules", ".extxyz": "molecules", ".traj": "molecules",
-    ".onnx": "onnx",
+    ".onnx": "onnx", ".off": "clouds", ".ply": "clouds",
 }  # fmt: skip
 
 

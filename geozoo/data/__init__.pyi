@@ -15,7 +15,7 @@ from ._files import (
 )
 from .augmentation import rotate_batch
 from .batch import GraphBatch
-from .clouds import CloudRotation, Solids
+from .clouds import CloudReading, CloudRotation, PointClouds, Solids
 from .datamodule import GraphDataModule, LoadedData
 from .fields import FIELDS, Field
 from .graphs import Graphs
@@ -96,6 +96,7 @@ from .trajectories import PointInputs, Trajectories, TrajectorySplit
 
 __all__ = [
     "Chirality",
+    "CloudReading",
     "CloudRotation",
     "CopperEMT",
     "DataRecord",
@@ -132,6 +133,7 @@ __all__ = [
     "NBodyState",
     "PROTOCOLS",
     "Pems",
+    "PointClouds",
     "PointInputs",
     "PropertyFiles",
     "QM9",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -57,3 +58,35 @@ class CloudRotation:
             f"dataset.rotation.train={self.train}: set task.augment=false, or "
             "dataset.rotation.train=all"
         )
+
+
+@dataclass(frozen=True)
+class CloudReading:
+    """How files of points are read.
+
+    Attributes:
+        columns: names of the columns of text and npy files: ``x``, ``y``, ``z``, and as needed
+            ``nx``, ``ny``, ``nz`` and others; None: those of a header, or, by their number, ``x y
+            z [nx ny nz] [label]``.
+        label: column or PLY property with the label of each point.
+        features: columns or PLY properties that are inputs, after the column of ones.
+        mesh: points of a mesh: on its ``surface``, uniform by area, or its ``vertices``.
+
+    Raises:
+        ValueError: If names are repeated or positions are not among them, or a choice is unknown.
+    """
+
+    columns: Sequence[str] | None = None
+    label: str = "label"
+    features: Sequence[str] = ()
+    mesh: Literal["surface", "vertices"] = "surface"
+
+    def __post_init__(self) -> None:
+        """Validate the names."""
+        check_choice("reading.mesh", self.mesh, ("surface", "vertices"))
+        for option in ("columns", "features"):
+            names = getattr(self, option)
+            if isinstance(names, str) or len(set(names or ())) < len(names or ()):
+                raise ValueError(f"reading.{option} must be different names, got {names!r}")
+        if self.columns is not None and {"x", "y", "z"} - {*self.columns}:
+            raise ValueError(f"reading.columns must contain x, y and z, got {list(self.columns)}")

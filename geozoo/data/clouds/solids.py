@@ -161,6 +161,7 @@ class Solids(GraphDataModule):
                 "rotation": self.rotation.protocol, "kinds": list(self.kinds),
                 "points": self.num_points, "noise": self.noise,
                 "scale": "unit_sphere", "neighbors": self.num_neighbors,
+                "given_kind": self.given_kind,
             },
         )  # fmt: skip
         units = {"pos": "length", "x": "1", field: "1", **({"vec": "1"} if self.normals else {})}

@@ -16,7 +16,7 @@ from geozoo.data.properties._molecule_files import listed
 By = Literal["random", "stratified", "scaffold", "group", "column"]
 _PARTS = ("train", "val", "test")
 #: Names of the parts in a column, in lower case.
-_NAMES = {
+PART_NAMES = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
     "dev": "val", "test": "test", "testing": "test",
 }  # fmt: skip
@@ -173,7 +173,7 @@ def column_split(
     Raises:
         ValueError: If a value is something else, or a part is empty.
     """
-    known = [_NAMES.get(str(value).strip().lower()) for value in values]
+    known = [PART_NAMES.get(str(value).strip().lower()) for value in values]
     wrong = [i for i, part in enumerate(known) if part is None or part in separate]
     if wrong:
         raise ValueError(
