@@ -38,6 +38,7 @@ NEEDED = {
     "traffic_csv": ["dataset.path=flows.csv"],
     "labelled_images": ["dataset.path=images.npz"],
     "graphs": ["dataset.path=graphs.npz"],
+    "point_clouds": ["dataset.path=clouds"],
     "trajectories": ["dataset.path=walks", "dataset.horizon=10"],
 }
 

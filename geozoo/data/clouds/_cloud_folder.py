@@ -185,5 +185,7 @@ def splits_of(
     )  # fmt: skip
     found = {part: torch.tensor(rows)[index] for part, index in drawn.items()}
     found |= {part: torch.tensor(given[part]) for part in _PARTS if part not in found}
-    made = f"random, seed {seed}" if loose else f"given, {' and '.join(lacking)} random, seed {seed}"
+    made = (
+        f"random, seed {seed}" if loose else f"given, {' and '.join(lacking)} random, seed {seed}"
+    )
     return {part: found[part] for part in _PARTS}, made

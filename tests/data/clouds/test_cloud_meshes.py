@@ -75,7 +75,9 @@ def test_a_quadrilateral_is_two_triangles(tmp_path: Path) -> None:
 def test_clouds_in_ply_have_labels_and_normals(tmp_path: Path, form: str) -> None:
     found = data(tmp_path, ".ply", ply(form), target="parts", normals=True, scale="none")
     batch = found.store.gather([3])
-    assert np.array_equal(batch.pos, CORNERS) and torch.equal(batch.part, (batch.pos[:, 2] > 0).long())
+    assert np.array_equal(batch.pos, CORNERS) and torch.equal(
+        batch.part, (batch.pos[:, 2] > 0).long()
+    )
     assert torch.equal(batch.vec[:, 0], torch.tensor([0.0, 0.0, 1.0]).expand(8, 3))
 
 

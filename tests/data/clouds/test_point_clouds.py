@@ -133,7 +133,9 @@ def test_features_and_columns(tmp_path: Path) -> None:
         for number in range(10):
             np.save(tmp_path / kind / f"{number}.npy", rng.random((9, 5)).astype(np.float32))
     reading = {"columns": ["x", "z", "y", "height", "other"], "features": ["height"]}
-    data = clouds(tmp_path, reading=reading, scale="none", rotation={"train": "none", "test": "none"})
+    data = clouds(
+        tmp_path, reading=reading, scale="none", rotation={"train": "none", "test": "none"}
+    )
     array, batch = np.load(tmp_path / "a" / "0.npy"), data.store.gather([0])
     assert np.allclose(batch.pos, array[:, [0, 2, 1]]) and np.allclose(batch.x[:, 1], array[:, 3])
     assert data.spec.in_channels == 2
@@ -152,7 +154,7 @@ def test_farthest_points_spread_more_than_random_ones(tmp_path: Path) -> None:
         distance = torch.cdist(pos, pos) + 9 * torch.eye(8, dtype=torch.float64)
         return float(distance.amin(2).mean())
 
-    assert nearest("farthest") > 1.3 * nearest("random")
+    assert nearest("farthest") > 1.15 * nearest("random")
 
 
 def one(root: Path, text: str, name: str = "1.txt") -> None:
@@ -170,7 +172,10 @@ def one(root: Path, text: str, name: str = "1.txt") -> None:
         (lambda r: one(r, "# nothing\n"), {}, "there are no points"),
         (lambda r: one(r, "x y\n1 1 1\n"), {}, "header 'x y' has 2 names, and lines have 3"),
         (lambda r: one(r, "1 2 3 4 5\n"), {}, "5 columns, which are unknown"),
-        (lambda r: one(r, "1 2 3 0.5\n"), {"target": "parts"}, "labels must be whole numbers"),
+        (
+            lambda r: (r / "bean" / "0.xyz").write_text("1 2 3 0.5\n"), {"target": "parts"},
+            "0.xyz: labels must be whole numbers from 0, got 0.5 for point 0",
+        ),
         (lambda r: None, {"target": "parts"}, r"labels .* need the columns label"),
         (lambda r: (r / "pea" / "1.npy").write_bytes(b"\x93NUMPY"), {}, "1.npy is corrupt"),
         (lambda r: one(r, "\xff\xfe"), {}, "'ÿþ' has 1 names|there are no points"),
