@@ -27,43 +27,39 @@ def read_text(path: Path) -> tuple[np.ndarray, list[str] | None]:
     """
     with corrupt_file_errors(path, "not text in UTF-8"):
         lines = path.read_text(encoding="utf-8-sig").splitlines()
-    header, first = None, ""
-    rows: list[list[float]] = []
+    header, is_comment, rows = list[str](), False, list[list[float]]()
     for number, line in enumerate(lines, 1):
-        words = _words(line)
-        if not words:
+        words, marked = _words(line), line.lstrip().startswith(_COMMENTS)
+        numbers = None if marked else _numbers(words)
+        if not words or (marked and (header or rows)):
             continue
-        if line.lstrip().startswith(_COMMENTS):
-            if header is None and not rows:
-                header = words
+        if marked or (numbers is None and not rows and (is_comment or not header)):
+            header, is_comment = words, marked
             continue
-        numbers = _numbers(words)
-        if numbers is None and not rows and not first:
-            header, first = words, line
-            continue
-        if numbers is None:
-            odd = next(word for word in words if _numbers([word]) is None)
-            raise ValueError(f"{path}, line {number}: {odd!r} is not a number")
-        if rows and len(numbers) != len(rows[0]):
-            raise ValueError(
-                f"{path}, line {number}: {len(numbers)} columns instead of {len(rows[0])}"
-            )
-        if len(numbers) < 3:
-            raise ValueError(
-                f"{path}, line {number}: a point needs at least three columns x y z, got "
-                f"{len(numbers)}; files of molecules are read by dataset=extxyz"
-            )
-        rows.append(numbers)
+        rows.append(_checked(numbers, words, len(rows[0]) if rows else 0, f"{path}, line {number}"))
     if not rows:
         raise ValueError(f"{path}: there are no points")
-    if header is not None and len(header) != len(rows[0]):
-        if first:
-            raise ValueError(
-                f"{path}: the header {first.strip()!r} has {len(header)} names, and lines have "
-                f"{len(rows[0])} columns"
-            )
-        header = None  # a comment that is no header
-    return np.array(rows), header
+    if header and len(header) != len(rows[0]) and not is_comment:
+        raise ValueError(
+            f"{path}: the header {' '.join(header)!r} has {len(header)} names, and lines have "
+            f"{len(rows[0])} columns"
+        )
+    return np.array(rows), header if len(header) == len(rows[0]) else None
+
+
+def _checked(numbers: list[float] | None, words: list[str], width: int, where: str) -> list[float]:
+    """The numbers of a line, as many as of the first."""
+    if numbers is None:
+        odd = next(word for word in words if _numbers([word]) is None)
+        raise ValueError(f"{where}: {odd!r} is not a number")
+    if len(numbers) < 3 and not width:
+        raise ValueError(
+            f"{where}: a point needs at least three columns x y z, got {len(numbers)}; files of "
+            "molecules are read by dataset=extxyz"
+        )
+    if width and len(numbers) != width:
+        raise ValueError(f"{where}: {len(numbers)} columns instead of {width}")
+    return numbers
 
 
 def _words(line: str) -> list[str]:

@@ -1,7 +1,7 @@
 """The kinds of solids and mechanical parts, with sizes drawn at random.
 
-Sizes are ratios: clouds are scaled to the unit sphere afterwards. Ranges of different kinds overlap,
-so that proportions alone do not tell them apart.
+Sizes are ratios: clouds are scaled to the unit sphere afterwards. Ranges of different kinds
+overlap, so that proportions alone do not tell them apart.
 """
 
 from __future__ import annotations
@@ -170,7 +170,8 @@ def _tube(inner: float, outer: float, low: float, high: float) -> Revolution:
 
 def _tapered(bottom: float, top: float, low: float, high: float) -> Revolution:
     corners = [(0.0, low), (bottom, low), (top, high), (0.0, high)]
-    return Revolution(np.array([c for c, d in zip(corners, corners[1:] + corners[:1]) if c != d]))
+    # A cone ends in a point, where two of the corners are the same.
+    return Revolution(np.array(list(dict.fromkeys(corners))))
 
 
 def _block(low: tuple[float, float, float], high: tuple[float, float, float]) -> Prism:

@@ -10,11 +10,11 @@ from typing import ClassVar, get_args
 import numpy as np
 import torch
 
-from geozoo.checks import check_choice, check_not_negative, check_positive, check_seed
+from geozoo.checks import check_choice, check_positive, check_seed
 from geozoo.data.clouds._assemblies import outer_points
 from geozoo.data.clouds._cloud_inputs import Cloud, cloud_store, scaled, turned
 from geozoo.data.clouds._kinds_of_solids import KINDS, part_names
-from geozoo.data.clouds.cloud_options import CloudTarget, CloudRotation
+from geozoo.data.clouds.cloud_options import CloudRotation, CloudTarget
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
 from geozoo.data.record import DataRecord

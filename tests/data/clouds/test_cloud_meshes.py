@@ -20,8 +20,8 @@ FACES = [(0, 1, 3), (0, 3, 2), (4, 6, 7), (4, 7, 5), (0, 4, 5), (0, 5, 1),
 
 
 def off(head: str = "OFF\n8 12 0\n") -> str:
-    vertices = "".join("%g %g %g\n" % tuple(corner) for corner in CORNERS)
-    return head + vertices + "".join("3 %d %d %d\n" % face for face in FACES)
+    vertices = "".join(f"{x:g} {y:g} {z:g}\n" for x, y, z in CORNERS)
+    return head + vertices + "".join(f"3 {a} {b} {c}\n" for a, b, c in FACES)
 
 
 def ply(form: str, *, faces: bool = False) -> bytes:

@@ -75,7 +75,7 @@ def test_train_and_test_folders_are_kept_and_val_comes_from_train(tmp_path: Path
     sizes = {part: len(rows) for part, rows in data.splits.items()}
     assert sizes["test"] == 20 and sizes["train"] + sizes["val"] == 20 and sizes["val"] == 2
     assert data.spec.record.split == "given, val random, seed 0"
-    # Files are sorted by class, split and name; these are test clouds, of which all points are used.
+    # Files are sorted by class, split and name; all points are used.
     test = data.store.gather(data.splits["test"][:1]).pos
     points = np.loadtxt(root / "bean" / "test" / "0.xyz")
     points -= points.mean(0)
@@ -196,7 +196,7 @@ def test_files_that_are_wrong_are_named(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name,label\na.xyz,pea\n", "line 1: an index needs the columns file, label.*file is missi"),
+        ("name,label\na.xyz,pea\n", "line 1: an index needs the columns file, label.*file is"),
         ("file,label\npea/99.xyz,pea\n", "line 2: 'pea/99.xyz' is no file of points"),
         ("file,label\npea/1.xyz,\n", "line 2: the label is empty"),
         ("file,label,split\npea/1.xyz,pea,dev set\n", "line 2: split must be train, val or test"),
