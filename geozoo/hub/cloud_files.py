@@ -48,7 +48,7 @@ def read_cloud_file(path: Path, spec: GeometricSpec) -> tuple[GraphStore, Tensor
             f"{path}: this model takes the kind of the solid as an input (given_kind=true), which "
             "a file of points does not state"
         )
-    reading = CloudReading(**made.get("reading", {}))
+    reading = CloudReading(**made.get("cloud_reading", {}))
     needs = needs_of(made, normals=spec.in_vectors > 0)
     cloud = read_cloud(path, reading, needs, np.random.default_rng(_SEED))
     try:

@@ -44,9 +44,9 @@ def find_clouds(path: Path, *, has_classes: bool) -> list[CloudFile]:
 
     Args:
         path: an index, a CSV file with the columns ``file``, ``label`` (for classes) and
-            optionally ``split``; or a folder with a folder per class, whose files may be in
-            folders ``train``, ``val`` and ``test``; without classes, files may be in the folder
-            itself.
+            optionally ``split``; or a folder with a folder per class. Folders ``train``, ``val``
+            and ``test`` may be in these or contain these; without classes, files may be in the
+            folder itself or in folders of splits.
         has_classes: whether the class of each file is needed.
 
     Raises:
@@ -60,14 +60,26 @@ def find_clouds(path: Path, *, has_classes: bool) -> list[CloudFile]:
         raise FileNotFoundError(f"path: there is no file or folder {path}")
     names = _category_names(path)
     found = [] if has_classes else _of_folder(path, path, "")
-    for folder in sorted(each for each in path.iterdir() if each.is_dir()):
-        if folder.name != _LISTS:
+    for folder in _folders(path):
+        part = PART_NAMES.get(folder.name.lower())
+        inner = [each for each in _folders(folder) if each.name.lower() not in PART_NAMES]
+        if part is None or not (inner or not has_classes):
             found += _of_folder(path, folder, names.get(folder.name, folder.name))
+            continue
+        # A split with folders of classes, or with files whose points have labels.
+        each = [] if has_classes else _of_folder(path, folder, "")
+        for of_class in inner:
+            each += _of_folder(path, of_class, names.get(of_class.name, of_class.name))
+        found += [replace(file, part=part) for file in each]
     if not found:
         raise FileNotFoundError(
             f"path: {path} has no folders with files of points ({', '.join(SUFFIXES)})"
         )
     return _with_lists(path, found)
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(each for each in path.iterdir() if each.is_dir() and each.name != _LISTS)
 
 
 def _of_folder(root: Path, folder: Path, kind: str) -> list[CloudFile]:

@@ -203,7 +203,7 @@ class PointClouds(GraphDataModule):
         return {
             "rotation": self.rotation.protocol, "points": self.needs.num_points,
             "sampling": self.needs.sampling, "scale": self.scale,
-            "neighbors": self.num_neighbors, "reading": reading,
+            "neighbors": self.num_neighbors, "cloud_reading": reading,
         }  # fmt: skip
 
 

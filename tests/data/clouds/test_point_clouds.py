@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from geozoo.data import LoaderOptions, PointClouds
+from geozoo.data import DataSpec, GeometricSpec, LoaderOptions, PointClouds
+from geozoo.hub.cloud_files import read_cloud_file
 
 LOADER = LoaderOptions(batch_size=4)
 
@@ -83,6 +84,22 @@ def test_train_and_test_folders_are_kept_and_val_comes_from_train(tmp_path: Path
     assert np.abs(test.numpy() - points).max() < 1e-5
 
 
+@pytest.mark.parametrize("target", ["class", "parts"])
+def test_folders_of_splits_may_come_first(tmp_path: Path, target: str) -> None:
+    for part in ("train", "val", "test"):
+        if target == "class":
+            write_classes(tmp_path / part, count=3)
+            continue
+        (tmp_path / part).mkdir()
+        for number in range(6):
+            rows = np.c_[np.random.default_rng(number).normal(size=(8, 3)), np.arange(8) % 2]
+            np.savetxt(tmp_path / part / f"{number}.txt", rows)
+    data = clouds(tmp_path, target=target)
+    assert data.spec.record.split == "given"
+    assert [len(data.splits[part]) for part in ("train", "val", "test")] == [6, 6, 6]
+    assert data.spec.statistics["classes"] == (["bean", "pea"] if target == "class" else ["0", "1"])
+
+
 def test_an_index_with_splits(tmp_path: Path) -> None:
     write_classes(tmp_path / "files")
     lines = ["file;label;split"] + [
@@ -139,6 +156,13 @@ def test_features_and_columns(tmp_path: Path) -> None:
     array, batch = np.load(tmp_path / "a" / "0.npy"), data.store.gather([0])
     assert np.allclose(batch.pos, array[:, [0, 2, 1]]) and np.allclose(batch.x[:, 1], array[:, 3])
     assert data.spec.in_channels == 2
+    # Predictions read a file as training did, with the spec that was stored.
+    stored = DataSpec.from_dict(data.spec.to_dict())
+    assert isinstance(stored, GeometricSpec)
+    store, points, note = read_cloud_file(tmp_path / "a" / "0.npy", stored)
+    assert torch.equal(store.node["pos"], batch.pos) and torch.equal(store.node["x"], batch.x)
+    assert np.allclose(points, batch.pos)
+    assert note == "0.npy: 9 points, fewer than the 1024 of training; scale: none"
     with pytest.raises(ValueError, match=r"0.npy: 5 columns, which are unknown; set .*columns"):
         clouds(tmp_path).store  # noqa: B018
     with pytest.raises(ValueError, match="normals .* need the columns nx, ny, nz; nx, ny, nz are"):
