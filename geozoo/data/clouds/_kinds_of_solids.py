@@ -7,6 +7,7 @@ overlap, so that proportions alone do not tell them apart.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -155,9 +156,10 @@ KINDS: dict[str, Make] = {
 }  # fmt: skip
 
 
-def part_names(kind: str) -> list[str]:
+@cache
+def part_names(kind: str) -> tuple[str, ...]:
     """The names of the different parts of a kind."""
-    return list(dict.fromkeys(part.name for part in KINDS[kind](np.random.default_rng(0))))
+    return tuple(dict.fromkeys(part.name for part in KINDS[kind](np.random.default_rng(0))))
 
 
 def _rod(radius: float, low: float, high: float) -> Revolution:

@@ -95,18 +95,13 @@ class Solids(GraphDataModule):
         self.noise, self.normals, self.given_kind = float(noise), normals, given_kind
         self.num_neighbors, self.seed = num_neighbors, check_seed(seed)
         self.rotation = rotation
+        of_parts = [name for kind in self.kinds for name in part_names(kind)]
+        self.classes = list(self.kinds) if target == "class" else of_parts
 
     @property
     def augmentation_conflict(self) -> str | None:
         """See `GraphDataModule.augmentation_conflict`."""
         return self.rotation.conflict
-
-    @property
-    def classes(self) -> list[str]:
-        """Names of the classes: the kinds, or their parts."""
-        if self.target == "class":
-            return list(self.kinds)
-        return [name for kind in self.kinds for name in part_names(kind)]
 
     def load(self) -> LoadedData:
         """Draw all clouds, each from its own random stream."""

@@ -100,4 +100,4 @@ def test_kinds_have_parts_of_their_own() -> None:
     names = [name for kind in KINDS for name in part_names(kind)]
     assert len(KINDS) >= 10 and len(names) == len(set(names))
     assert sum(len(part_names(kind)) > 1 for kind in KINDS) >= 8
-    assert part_names("bolt") == ["bolt head", "bolt shank", "bolt tip"]
+    assert part_names("bolt") == ("bolt head", "bolt shank", "bolt tip")
