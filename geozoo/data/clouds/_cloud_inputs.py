@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,10 +40,9 @@ class Cloud:
 
     def taken(self, index: np.ndarray) -> Cloud:
         """The cloud of some of the points."""
-        rows = {
-            name: None if value is None else value[index]
-            for name, value in vars(self).items()
-        }  # fmt: skip
+        rows: dict[str, Any] = {
+            name: None if value is None else value[index] for name, value in vars(self).items()
+        }
         return Cloud(**rows)
 
 
