@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,8 @@ from geozoo.runs.callbacks import make_callbacks
 from geozoo.runs.folder import RunFolder
 from geozoo.tasks import GraphTask
 
+_LOG = logging.getLogger(__name__)
+
 
 def build_datamodule(cfg: DictConfig) -> GraphDataModule:
     """The data module, before it reads its data."""
@@ -41,11 +44,16 @@ def complete_model(
 
     Raises:
         ConfigError: If a ``???`` has no value, or the model lacks an output that the dataset
-            requires.
+            requires. Vectors of the dataset that the model does not take are logged as a warning.
     """
     with _errors_of_node("model"):
         # As a set: the operator `in` of a node is false for keys that are ``???``.
         check_outputs(str(node.get("_target_", "")), set(node), sizes)
+    if (vectors := sizes.get("in_vectors")) and "in_vectors" not in set(node):
+        _LOG.warning(
+            "%s takes no vectors: %d of each node, such as a velocity or normal, are not used",
+            str(node.get("_target_", "")).rpartition(".")[2], vectors,
+        )  # fmt: skip
     return fill_missing(node, sizes, left=left)
 
 

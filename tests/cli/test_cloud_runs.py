@@ -105,3 +105,9 @@ def test_parts_of_a_file_are_written_with_their_points(geozoo: Run) -> None:
     }  # fmt: skip
     found = np.array([[float(row[f"point_{axis}"]) for axis in range(3)] for row in rows])
     assert np.allclose(found, points, atol=1e-4)
+
+
+def test_a_model_without_vectors_says_that_normals_are_not_used(geozoo: Run) -> None:
+    words = ("model=schnet", "model.radius=1.0", *SOLIDS, *SMALL)
+    code, said = geozoo("train", *words, "dataset.normals=true")
+    assert code == 0 and "SchNet takes no vectors: 1 of each node" in said, said
