@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+import warnings
 from collections.abc import Mapping
 from importlib.util import find_spec
 
@@ -65,11 +67,15 @@ def plausible_molecules(
         raise ImportError(
             'plausibility needs posebusters: pip install "geozoo[train,molecules,plausibility]"'
         )
+    import rdkit
     from posebusters import PoseBusters
     from rdkit import rdBase
 
     bonds = molecule_bonds(pos, z, batch, num_graphs)
     molecules = [one.GetMol() for one in rdkit_molecules(z, batch, num_graphs, bonds, pos)]
+    # The stream of RDKit's handler may be closed by now. PoseBusters flushes it, and its InChI
+    # check would take the error for a failure of the molecule.
+    rdkit.log_handler.stream = sys.stderr
     # Each check of PoseBusters 0.6.5 turns RDKit's log on again, also within `rdBase.BlockLogs`,
     # and sends it to Python's logging; its own log names every molecule that fails.
     loggers = [logging.getLogger(name) for name in ("posebusters", "rdkit")]
@@ -77,7 +83,9 @@ def plausible_molecules(
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
     try:
-        with rdBase.BlockLogs():
+        # It also leaves files open; where warnings are errors, its checks take them for failures.
+        with rdBase.BlockLogs(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             table = PoseBusters("mol_fast").bust(molecules)
     finally:
         for logger, level in zip(loggers, levels, strict=True):

@@ -61,7 +61,7 @@ def make_callbacks(
         ),
     ]
     if cfg.ema_decay is not None:
-        callbacks.append(WeightsAveraged(cfg.ema_decay, cfg.ema_start))
+        callbacks.append(WeightsAveraged(cfg.ema_decay, cfg.get("ema_start", 0)))
     if cfg.early_stopping_patience is not None:
         callbacks.append(RunStopping(monitor, cfg.early_stopping_patience))
     return callbacks

@@ -39,9 +39,9 @@ def check_elastic(cfg: DictConfig) -> None:
         return
     if not 0 <= cfg.elastic_start < 1:
         raise RunError(f"elastic_start must be in [0, 1), got {cfg.elastic_start!r}")
-    if cfg.elastic_teacher not in get_args(Teacher):
+    if (teacher := _teacher(cfg)) not in get_args(Teacher):
         known = ", ".join(get_args(Teacher))
-        raise RunError(f"elastic_teacher must be one of {known}, got {cfg.elastic_teacher!r}")
+        raise RunError(f"elastic_teacher must be one of {known}, got {teacher!r}")
     if cfg.elastic_samples < 0:
         raise RunError(f"elastic_samples must be at least 0, got {cfg.elastic_samples!r}")
     for key, is_set in {
@@ -78,7 +78,7 @@ def make_elastic(cfg: DictConfig, task: GraphTask) -> str | None:
         return None
     if not task.forms_ensembles:
         raise RunError(f"elastic: {type(task).__name__} generates; its sizes could not be tested")
-    if cfg.elastic_teacher == "largest" and not task.is_taught:
+    if _teacher(cfg) == "largest" and not task.is_taught:
         raise RunError(
             f"elastic_teacher=largest: task {type(task).__name__} has no targets that a network "
             "could predict for smaller ones; set elastic_teacher=data"
@@ -91,7 +91,7 @@ def make_elastic(cfg: DictConfig, task: GraphTask) -> str | None:
         start = round(cfg.elastic_start * max(0, cfg.trainer.get("max_epochs") or 0))
         task.elastic = ElasticTraining(
             sizes, start=start, samples=cfg.elastic_samples, seed=cfg.seed,
-            teacher=cfg.elastic_teacher,
+            teacher=_teacher(cfg),
         )  # fmt: skip
     except ValueError as error:
         raise RunError(f"elastic: {error}") from error
@@ -101,6 +101,11 @@ def make_elastic(cfg: DictConfig, task: GraphTask) -> str | None:
         f"elastic training of {len(list(sizes))} sizes, from {sizes.smallest} to {sizes.largest}; "
         f"smaller ones from epoch {start + 1} on"
     )
+
+
+def _teacher(cfg: DictConfig) -> Teacher:
+    """The teacher; runs older than this key have one."""
+    return cast(Teacher, cfg.get("elastic_teacher", "largest"))
 
 
 def test_sizes(task: GraphTask, datamodule: GraphDataModule, path: Path) -> list[dict[str, Any]]:

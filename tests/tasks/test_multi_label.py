@@ -51,7 +51,7 @@ def data_of(whole: GraphStore) -> SimpleNamespace:
     every = torch.arange(4)
     return SimpleNamespace(
         store=whole, splits={"train": every, "val": every, "test": every},
-        calibration_batch=lambda processes: whole.gather([0, 1, 2, 3]),
+        calibration_batch=lambda processes: whole.gather([0, 1, 2, 3]), augmentation_conflict=None,
     )  # fmt: skip
 
 

@@ -167,6 +167,7 @@ def test_the_composition_model_is_fitted_to_all_targets() -> None:
 
     class Data:
         splits = dict.fromkeys(("train", "val", "test"), torch.arange(3))
+        augmentation_conflict = None
 
     Data.store = data
     assert task.prepare(Data()) == "fitted the model to the training split"
