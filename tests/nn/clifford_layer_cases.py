@@ -10,15 +10,16 @@ from point_layer_cases import COUNT, PLAIN, Moved
 from torch import nn
 
 import geozoo.nn as layers
-from geozoo.geometry import clifford_algebra, embed_grade, geometric_product, grade_squares
+from geozoo.geometry import CliffordAlgebra, embed_grade, geometric_product, grade_squares
 
 #: Channels of all inputs.
 WIDTH = 3
 
 
-def multivectors(x: torch.Tensor, vec: torch.Tensor) -> torch.Tensor:
+def multivectors(
+    x: torch.Tensor, vec: torch.Tensor, algebra: CliffordAlgebra
+) -> torch.Tensor:  # fmt: skip
     """Scalars ``[N, C]`` and vectors ``[N, C, dim]``, and products of these of all grades."""
-    algebra = clifford_algebra(vec.shape[2])
     plain = embed_grade(x.unsqueeze(1), 0, algebra)
     first = plain + embed_grade(vec.transpose(1, 2), 1, algebra)
     second = first.roll(1, 2)
@@ -26,11 +27,11 @@ def multivectors(x: torch.Tensor, vec: torch.Tensor) -> torch.Tensor:
     return geometric_product(product, first.roll(2, 2), algebra)
 
 
-def followed(out: torch.Tensor, dim: int) -> Moved:
+def followed(out: torch.Tensor, algebra: CliffordAlgebra) -> Moved:
     """Scalars with the squares of all higher grades, and the vectors."""
-    squares = grade_squares(out, clifford_algebra(dim))[:, 2:]
+    squares = grade_squares(out, algebra)[:, 2:]
     scalars = torch.cat([out[:, 0], squares.flatten(1)], 1)
-    return Moved(scalars, out[:, 1 : 1 + dim].transpose(1, 2))
+    return Moved(scalars, out[:, 1 : 1 + algebra.dim].transpose(1, 2))
 
 
 class CliffordStep(nn.Module):
@@ -41,7 +42,8 @@ class CliffordStep(nn.Module):
         self.layer = make()
 
     def forward(self, x, vec):
-        return followed(self.layer(multivectors(x, vec)), vec.shape[2])
+        algebra = self.layer.algebra
+        return followed(self.layer(multivectors(x, vec, algebra)), algebra)
 
 
 class CliffordMessages(nn.Module):
@@ -53,8 +55,9 @@ class CliffordMessages(nn.Module):
 
     def forward(self, pos, x, vec, edge_attr, window, edge_index):
         arm = pos[edge_index[0]] - pos[edge_index[1]]
-        out = self.layer(multivectors(x, vec), edge_attr, arm, window, edge_index)
-        return followed(out, vec.shape[2])
+        algebra = self.layer.algebra
+        out = self.layer(multivectors(x, vec, algebra), edge_attr, arm, window, edge_index)
+        return followed(out, algebra)
 
 
 def step(make: Callable[[int], nn.Module], dim: int = 3) -> Case:

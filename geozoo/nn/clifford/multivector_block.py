@@ -32,6 +32,7 @@ class MultivectorBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, dim: int = 3) -> None:
         super().__init__()
         self.linear = MultivectorLinear(in_channels, out_channels, dim)
+        self.algebra = self.linear.algebra
         self.gate = MultivectorGate(out_channels, dim)
         self.product = GeometricProduct(out_channels, dim)
         self.norm = MultivectorNorm(out_channels, dim)
