@@ -13,11 +13,10 @@ from torch import Tensor
 
 from geozoo.data.clouds._cloud_files import SUFFIXES
 from geozoo.data.properties._molecule_splits import PART_NAMES, stratified_split
-from geozoo.data.splits import random_split
+from geozoo.data.splits import PARTS, random_split
 from geozoo.files.errors import corrupt_file_errors, read_csv_rows
 from geozoo.files.separators import separator_of
 
-_PARTS = ("train", "val", "test")
 #: Folder of the split lists of ShapeNet's part annotations, and the names of its categories.
 _LISTS, _CATEGORIES = "train_test_split", "synsetoffset2category.txt"
 
@@ -141,7 +140,7 @@ def _category_names(path: Path) -> dict[str, str]:
 def _with_lists(path: Path, found: list[CloudFile]) -> list[CloudFile]:
     """The files with the splits of ``train_test_split``, if there is such a folder."""
     of_name: dict[str, str] = {}
-    for part in _PARTS:
+    for part in PARTS:
         file = path / _LISTS / f"shuffled_{part}_file_list.json"
         if file.is_file():
             with corrupt_file_errors(file, "not a list of names"):
@@ -173,15 +172,15 @@ def splits_of(
     Raises:
         ValueError: If some files have a split and others have none, or a part would be empty.
     """
-    given = {part: [i for i, f in enumerate(files) if f.part == part] for part in _PARTS}
-    lacking = [part for part in _PARTS if not given[part]]
+    given = {part: [i for i, f in enumerate(files) if f.part == part] for part in PARTS}
+    lacking = [part for part in PARTS if not given[part]]
     loose = [file.name for file in files if file.part is None]
-    if loose and len(lacking) < len(_PARTS):
+    if loose and len(lacking) < len(PARTS):
         raise ValueError(f"split: some files are in a split, but not {loose[0]}")
-    if len(lacking) == len(_PARTS):
+    if len(lacking) == len(PARTS):
         rows, shares = list(range(len(files))), dict(fractions)
     elif not lacking:
-        return {part: torch.tensor(given[part]) for part in _PARTS}, "given"
+        return {part: torch.tensor(given[part]) for part in PARTS}, "given"
     elif "train" in lacking:
         raise ValueError("split: there are no training files")
     else:
@@ -196,8 +195,8 @@ def splits_of(
         else random_split(len(rows), shares, seed=seed)
     )  # fmt: skip
     found = {part: torch.tensor(rows)[index] for part, index in drawn.items()}
-    found |= {part: torch.tensor(given[part]) for part in _PARTS if part not in found}
+    found |= {part: torch.tensor(given[part]) for part in PARTS if part not in found}
     made = (
         f"random, seed {seed}" if loose else f"given, {' and '.join(lacking)} random, seed {seed}"
     )
-    return {part: found[part] for part in _PARTS}, made
+    return {part: found[part] for part in PARTS}, made

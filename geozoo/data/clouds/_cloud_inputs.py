@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from geozoo.data.clouds.cloud_options import Rotation, Scale
+from geozoo.data.clouds.cloud_options import CloudTarget, Rotation, Scale
+from geozoo.data.record import DataRecord
+from geozoo.data.spec import GeometricSpec
 from geozoo.data.store import GraphStore
 from geozoo.geometry import nearest_graph, random_rotations
 
@@ -114,6 +116,28 @@ def cloud_store(
     edge_index, num_edges = nearest_edges(pos, sizes, num_neighbors)
     return GraphStore(
         sizes, node=fields, graph=graph, edge_index=edge_index, num_edges=num_edges
+    )  # fmt: skip
+
+
+def cloud_spec(
+    store: GraphStore, target: CloudTarget, classes: Sequence[str], record: DataRecord
+) -> GeometricSpec:
+    """The spec of clouds, or of their points, to be classified.
+
+    Args:
+        store: the clouds, see `cloud_store`.
+        target: ``class`` (field ``y``) or ``parts`` (field ``part``).
+        classes: names of the classes.
+        record: how the data were made.
+    """
+    field, has_normals = "y" if target == "class" else "part", "vec" in store.node
+    return GeometricSpec(
+        level="graph" if target == "class" else "node", dim=3,
+        in_channels=store.node["x"].shape[1], in_vectors=int(has_normals),
+        out_channels=len(classes), target=field,
+        vector_fields=("pos", "vec") if has_normals else ("pos",),
+        units={"pos": "length", "x": "1", field: "1", **({"vec": "1"} if has_normals else {})},
+        statistics={"classes": list(classes)}, record=record,
     )  # fmt: skip
 
 

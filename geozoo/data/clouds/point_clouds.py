@@ -15,20 +15,19 @@ import torch
 from geozoo.checks import check_choice, check_positive, check_seed
 from geozoo.data.clouds._cloud_files import CloudNeeds, Sampling, read_cloud
 from geozoo.data.clouds._cloud_folder import CloudFile, find_clouds, splits_of
-from geozoo.data.clouds._cloud_inputs import Cloud, cloud_store, scaled, turned
+from geozoo.data.clouds._cloud_inputs import Cloud, cloud_spec, cloud_store, scaled, turned
 from geozoo.data.clouds.cloud_options import CloudReading, CloudRotation, CloudTarget, Scale
 from geozoo.data.datamodule import GraphDataModule, LoadedData
 from geozoo.data.loader import LoaderOptions
 from geozoo.data.record import DataRecord
 from geozoo.data.spec import GeometricSpec
-from geozoo.data.splits import Split, split_hash
+from geozoo.data.splits import PARTS, Split, split_hash
 from geozoo.data.store import GraphStore
 from geozoo.files.checksums import file_sha256
 from geozoo.files.progress import progress_bar
 from geozoo.options import grouped
 
 _LOG = logging.getLogger(__name__)
-_PARTS = ("train", "val", "test")
 
 
 class PointClouds(GraphDataModule):
@@ -100,8 +99,8 @@ class PointClouds(GraphDataModule):
         for name, size in (("num_points", num_points), ("num_neighbors", num_neighbors)):
             if size is not None:
                 check_positive(**{name: size})
-        if len(fractions) != len(_PARTS) or not all(0 < share < np.inf for share in fractions):
-            raise ValueError(f"fractions must be positive, those of {_PARTS}, got {fractions}")
+        if len(fractions) != len(PARTS) or not all(0 < share < np.inf for share in fractions):
+            raise ValueError(f"fractions must be positive, those of {PARTS}, got {fractions}")
         if classes is not None and target == "class":
             raise ValueError("classes are names of labels of points; those of clouds are folders")
         if scale == "none" and (rotation.train, rotation.test) != ("none", "none"):
@@ -111,7 +110,7 @@ class PointClouds(GraphDataModule):
         self.needs = CloudNeeds(normals, target == "parts", num_points, sampling)
         self.num_neighbors, self.scale = num_neighbors, scale
         self.rotation, self.reading = rotation, reading
-        self.fractions = dict(zip(_PARTS, (float(each) for each in fractions), strict=True))
+        self.fractions = dict(zip(PARTS, (float(each) for each in fractions), strict=True))
         self.split_seed, self.seed = check_seed(split_seed, "split_seed"), check_seed(seed)
 
     @property
@@ -174,8 +173,6 @@ class PointClouds(GraphDataModule):
     def _spec(
         self, store: GraphStore, splits: Split, names: list[str], made: str, digest: str
     ) -> GeometricSpec:
-        field = "y" if self.target == "class" else "part"
-        normals = self.needs.normals
         record = DataRecord(
             dataset="point_clouds", variant=f"{self.target} {self.rotation.protocol}",
             target=self.target, source=self.path.name, source_hash=digest, split=made,
@@ -183,14 +180,7 @@ class PointClouds(GraphDataModule):
             sizes={part: len(index) for part, index in splits.items()},
             other=self._inputs(),
         )  # fmt: skip
-        return GeometricSpec(
-            level="graph" if self.target == "class" else "node", dim=3,
-            in_channels=store.node["x"].shape[1], in_vectors=int(normals),
-            out_channels=len(names), target=field,
-            vector_fields=("pos", "vec") if normals else ("pos",),
-            units={"pos": "length", "x": "1", field: "1", **({"vec": "1"} if normals else {})},
-            statistics={"classes": names}, record=record,
-        )  # fmt: skip
+        return cloud_spec(store, self.target, names, record)
 
     def _inputs(self) -> dict[str, Any]:
         """How inputs were made, for the record and for predictions."""

@@ -12,7 +12,7 @@ import torch
 
 from geozoo.checks import check_choice, check_positive, check_seed
 from geozoo.data.clouds._assemblies import outer_points
-from geozoo.data.clouds._cloud_inputs import Cloud, cloud_store, scaled, turned
+from geozoo.data.clouds._cloud_inputs import Cloud, cloud_spec, cloud_store, scaled, turned
 from geozoo.data.clouds._kinds_of_solids import KINDS, part_names
 from geozoo.data.clouds.cloud_options import CloudRotation, CloudTarget
 from geozoo.data.datamodule import GraphDataModule, LoadedData
@@ -144,7 +144,6 @@ class Solids(GraphDataModule):
         )  # fmt: skip
 
     def _spec(self, store: GraphStore, splits: Split) -> GeometricSpec:
-        field = "y" if self.target == "class" else "part"
         digest = hashlib.sha256(b"".join(t.numpy().tobytes() for t in store.node.values()))
         record = DataRecord(
             dataset="solids", variant=f"{self.target} {self.rotation.protocol}",
@@ -159,14 +158,7 @@ class Solids(GraphDataModule):
                 "given_kind": self.given_kind,
             },
         )  # fmt: skip
-        units = {"pos": "length", "x": "1", field: "1", **({"vec": "1"} if self.normals else {})}
-        return GeometricSpec(
-            level="graph" if self.target == "class" else "node", dim=3,
-            in_channels=store.node["x"].shape[1], in_vectors=int(self.normals),
-            out_channels=len(self.classes), target=field,
-            vector_fields=("pos", "vec") if self.normals else ("pos",), units=units,
-            statistics={"classes": self.classes}, record=record,
-        )  # fmt: skip
+        return cloud_spec(store, self.target, self.classes, record)
 
 
 def _checked_kinds(kinds: Sequence[str] | None, target: CloudTarget) -> tuple[str, ...]:
