@@ -149,6 +149,19 @@ def _run(loop: str, coupling: Coupling, *tensors: Tensor) -> None:
     getattr(kernels, loop)(*(tensor.detach().contiguous().numpy() for tensor in tensors))
 
 
+def _by_operands(
+    ctx: Any, x: Tensor, y: Tensor, grad: Tensor, weight: Tensor
+) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of both operands, the inputs 1 and 2, where they are needed."""
+    coupling: Coupling = ctx.coupling
+    by_x = by_y = None
+    if ctx.needs_input_grad[1]:
+        by_x = _Product.apply(coupling.by_left, y, grad, weight)
+    if ctx.needs_input_grad[2]:
+        by_y = _Product.apply(coupling.by_right, x, grad, weight)
+    return by_x, by_y
+
+
 class _Product(torch.autograd.Function):
     """The product."""
 
@@ -163,15 +176,10 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, y, weight = ctx.saved_tensors
-        coupling: Coupling = ctx.coupling
-        by_x = by_y = by_weight = None
-        if ctx.needs_input_grad[1]:
-            by_x = _Product.apply(coupling.by_left, y, grad, weight)
-        if ctx.needs_input_grad[2]:
-            by_y = _Product.apply(coupling.by_right, x, grad, weight)
+        by_weight = None
         if ctx.needs_input_grad[3]:
-            by_weight = _PathSums.apply(coupling, x, y, grad)
-        return None, by_x, by_y, by_weight
+            by_weight = _PathSums.apply(ctx.coupling, x, y, grad)
+        return None, *_by_operands(ctx, x, y, grad, weight), by_weight
 
 
 class _PathSums(torch.autograd.Function):
@@ -188,12 +196,7 @@ class _PathSums(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, of_weight: Tensor) -> tuple[Tensor | None, ...]:
         x, y, grad = ctx.saved_tensors
-        coupling: Coupling = ctx.coupling
-        by_x = by_y = by_grad = None
-        if ctx.needs_input_grad[1]:
-            by_x = _Product.apply(coupling.by_left, y, grad, of_weight)
-        if ctx.needs_input_grad[2]:
-            by_y = _Product.apply(coupling.by_right, x, grad, of_weight)
+        by_grad = None
         if ctx.needs_input_grad[3]:
-            by_grad = _Product.apply(coupling, x, y, of_weight)
-        return None, by_x, by_y, by_grad
+            by_grad = _Product.apply(ctx.coupling, x, y, of_weight)
+        return None, *_by_operands(ctx, x, y, grad, of_weight), by_grad
