@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from geozoo.checks import check_positive, check_shape
-from geozoo.geometry import clifford_algebra, grade_squares, weigh_grades
+from geozoo.geometry import grade_squares, weigh_grades
+from geozoo.nn.clifford._multivector_layer import MultivectorLayer
 
 
-class MultivectorGate(nn.Module):
+class MultivectorGate(MultivectorLayer):
     r"""Each grade times a sigmoid of its invariant: SiLU for the scalars.
 
     .. math:: y^{(m)} = \sigma\bigl(a_m f_m(x) + b_m\bigr)\, x^{(m)}, \qquad
@@ -31,9 +31,7 @@ class MultivectorGate(nn.Module):
     """
 
     def __init__(self, channels: int, dim: int = 3) -> None:
-        super().__init__()
-        check_positive(channels=channels)
-        self.channels, self.algebra = channels, clifford_algebra(dim)
+        super().__init__(channels, dim)
         self.slope = nn.Parameter(torch.ones(dim + 1, channels))
         self.offset = nn.Parameter(torch.zeros(dim + 1, channels))
 
@@ -43,12 +41,8 @@ class MultivectorGate(nn.Module):
         Raises:
             ValueError: If ``x`` has the wrong shape.
         """
-        check_shape("x", x, "N B C", None, self.algebra.num_blades, self.channels)
+        self.check(x)
         squares = grade_squares(x, self.algebra)
         invariants = torch.cat([x[:, :1], squares[:, 1:]], 1)
         gate = torch.addcmul(self.offset, self.slope, invariants).sigmoid()
         return weigh_grades(gate, x, self.algebra)
-
-    def extra_repr(self) -> str:
-        """Return the sizes for ``repr``."""
-        return f"{self.channels}, dim={self.algebra.dim}"

@@ -6,14 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from geozoo.checks import check_positive, check_shape
-from geozoo.geometry import clifford_algebra, grade_squares, weigh_grades
+from geozoo.geometry import grade_squares, weigh_grades
+from geozoo.nn.clifford._multivector_layer import MultivectorLayer
 
 #: Square of the norm below which it is smoothed: plain norms have a kink where a grade vanishes.
 _SMALL = 1e-6
 
 
-class GradeNorm(nn.Module):
+class GradeNorm(MultivectorLayer):
     r"""Divide each grade by its norm, as much as a learned parameter says.
 
     .. math:: y^{(m)} = \frac{x^{(m)}}{\sigma(a_m) \bigl(\lVert x^{(m)} \rVert - 1\bigr) + 1}
@@ -34,9 +34,7 @@ class GradeNorm(nn.Module):
     """
 
     def __init__(self, channels: int, dim: int = 3) -> None:
-        super().__init__()
-        check_positive(channels=channels)
-        self.channels, self.algebra = channels, clifford_algebra(dim)
+        super().__init__(channels, dim)
         self.mix = nn.Parameter(torch.zeros(dim + 1, channels))
 
     def forward(self, x: Float[Tensor, "N B C"]) -> Float[Tensor, "N B C"]:
@@ -45,17 +43,13 @@ class GradeNorm(nn.Module):
         Raises:
             ValueError: If ``x`` has the wrong shape.
         """
-        check_shape("x", x, "N B C", None, self.algebra.num_blades, self.channels)
+        self.check(x)
         norm = (grade_squares(x, self.algebra) + _SMALL).sqrt()
         divisor = torch.addcmul(torch.ones_like(self.mix), self.mix.sigmoid(), norm - 1)
         return weigh_grades(divisor.reciprocal(), x, self.algebra)
 
-    def extra_repr(self) -> str:
-        """Return the sizes for ``repr``."""
-        return f"{self.channels}, dim={self.algebra.dim}"
 
-
-class MultivectorNorm(nn.Module):
+class MultivectorNorm(MultivectorLayer):
     r"""Divide multivectors by the mean norm of all channels, and scale each channel.
 
     .. math:: y_c = \gamma_c\, \frac{x_c}{\tfrac1C \sum_d \lVert x_d \rVert}
@@ -75,9 +69,7 @@ class MultivectorNorm(nn.Module):
     """
 
     def __init__(self, channels: int, dim: int = 3) -> None:
-        super().__init__()
-        check_positive(channels=channels)
-        self.channels, self.algebra = channels, clifford_algebra(dim)
+        super().__init__(channels, dim)
         self.scale = nn.Parameter(torch.ones(channels))
 
     def forward(self, x: Float[Tensor, "N B C"]) -> Float[Tensor, "N B C"]:
@@ -86,12 +78,8 @@ class MultivectorNorm(nn.Module):
         Raises:
             ValueError: If ``x`` has the wrong shape.
         """
-        check_shape("x", x, "N B C", None, self.algebra.num_blades, self.channels)
+        self.check(x)
         square = grade_squares(x, self.algebra).sum(1, keepdim=True)
         mean = (square + _SMALL).sqrt().mean(-1, keepdim=True)
         factor = (self.scale / mean).expand(-1, self.algebra.dim + 1, -1)
         return weigh_grades(factor, x, self.algebra)
-
-    def extra_repr(self) -> str:
-        """Return the sizes for ``repr``."""
-        return f"{self.channels}, dim={self.algebra.dim}"
